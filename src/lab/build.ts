@@ -1,4 +1,4 @@
-/** Builds the lab's page: one self-contained HTML file. */
+/** Builds the page of the lab: one HTML file that needs no other file. */
 
 import { fileURLToPath } from "node:url";
 import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
@@ -12,24 +12,25 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 export interface LabPage {
   readonly html: string;
-  /** Bundled JavaScript. Only the scripts "kernels" and "reader" are loaded at first use, see client/scripts.ts. */
+  /** Bundled JavaScript. "kernels" and "reader" are loaded at their first use: see client/scripts.ts. */
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
-/** Security policy: the page can neither load nor send data. The worker and later scripts start from Blobs. */
+/** Security policy: the page cannot load or send data. It starts the worker and scripts from Blobs. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; " +
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs that replace two Parquet decompressors. hysnappy uses WebAssembly, which the page's policy forbids; hyparquet's own Snappy
- * decoder is used instead. Brotli is not supported: its dictionary is larger than the rest of the script that reads files.
+ * Stubs in place of two Parquet decompressors. hysnappy needs WebAssembly, which the policy forbids;
+ * hyparquet has a Snappy decoder. The Brotli dictionary is larger than the rest of the script that reads
+ * files.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** Builds the page. The page's bytes only depend on the sources. @throws Error with the bundler's messages */
+/** Builds the page. Equal sources give equal bytes. @throws Error with the messages of the bundler */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await buildBundle({ entry: entry("main.ts"), format: "iife" });
@@ -42,7 +43,7 @@ export async function buildLab(): Promise<LabPage> {
     await read("src/report/page.css"),
     await read("src/lab/client/lab.css"),
   ].join("\n");
-  // `deno task bench ladder` and `deno task bench compiled` write the two JSON files.
+  // `deno task bench ladder` and `deno task bench compiled` write these two JSON files.
   const [ladders, machineCode] = [await read("bench/ladder.json"), await read("bench/compiled.json")];
   const texts = { ...await collectKernelTexts(), files: await kernelFiles(worker, checks) };
   const recorded = { ladders: JSON.parse(ladders), machineCode: JSON.parse(machineCode) };
@@ -62,10 +63,10 @@ ${new Html(style)}</style>`;
   return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
 
-/** Title element of the lab's page. A file that contains the element is recognised as a lab page. */
+/** Title element of the lab's page, by which other code recognises such a page. */
 export const TITLE = "<title>clickgan lab</title>";
 
-/** Returns, by kernel name, the WGSL files that the scripts use. @throws Error if two kernels have one name */
+/** Returns the WGSL files of the scripts by kernel name. @throws Error if two kernels have one name */
 async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string, string>> {
   const kernels: Record<string, string> = {};
   const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
@@ -79,12 +80,12 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   return kernels;
 }
 
-/** Number of the last course chapter about kernels of a training step. */
+/** Number of the last chapter of the course about kernels of a training step. */
 const LAST_STEP_CHAPTER = 9;
-/** Number of the course chapter about kernels for CPU adapters. */
+/** Number of the chapter of the course about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Returns chapters by kernel, and f64 references by op. */
+/** Returns chapters by kernel, and float64 references by op. */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; text: string }> = {};
   const chapterOf: Record<string, string> = {};
@@ -98,7 +99,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
     if (number <= LAST_STEP_CHAPTER) { for (const kernel of kernels) chapterOf[kernel] ??= file; }
   }
   for (const kernel of later) {
-    // A CPU-adapter kernel gets the chapter of the GPU kernel that computes equal results.
+    // A kernel for CPU adapters gets the chapter of the GPU kernel with equal results.
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
   }
@@ -110,7 +111,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   return { chapters, chapterOf, references };
 }
 
-/** Removes the variant's suffix from a kernel's name. */
+/** Removes the suffix of the variant from a kernel's name. */
 function stem(kernel: string): string {
   return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }
@@ -120,13 +121,13 @@ async function listNames(folder: string, ending: string): Promise<string[]> {
   return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
 
-/** Returns the kernel names in a chapter's paragraph "Kernels". */
+/** Returns the names of kernels in the paragraph "Kernels" of a chapter. */
 function findChapterKernels(chapter: string): string[] {
   const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns a pair (op, text) for each op of a file. The text contains all f64 references of the file. */
+/** Returns a pair for each op of a file. The text has all float64 references of the file. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

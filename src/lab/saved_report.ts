@@ -1,4 +1,4 @@
-/** Converts the lab's measurements to the JSON that `deno task bench --compare` reads. */
+/** Converts measurements of the lab to the JSON that `deno task bench --compare` reads. */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import { checkText, type KindFinding, type SelftestResult } from "../selftest/finding.ts";
@@ -11,7 +11,7 @@ import type {
   TrainingSpeed,
 } from "../profile/bench_report.ts";
 
-/** Measurements that the page's screens have made since the page was opened. */
+/** Measurements of all screens since the page was opened. */
 export interface LabMeasurements {
   readonly probes: readonly AdapterMeasurement[];
   readonly steps: readonly StepMeasurement[];
@@ -21,8 +21,8 @@ export interface LabMeasurements {
 }
 
 /**
- * Collects measurements by name. The names are "training", "selftest", "adapter", and one name per training step or ladder of
- * kernels, such as "step demo LSTM" or "ladder forward 8x8x8".
+ * Groups measurements by name: "training", "selftest", "adapter", and one name per training step or ladder
+ * (versions of a kernel), such as "step demo LSTM" or "ladder forward 8x8x8".
  */
 export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
   const all = <T>(kind: string) =>
@@ -52,7 +52,7 @@ export function formatLadderKey({ ladder, size }: LadderMeasurement): string {
 
 export interface SavedReportContext {
   readonly adapter: AdapterDescription;
-  /** The user's name for the adapter, because browsers often hide the adapter's name. */
+  /** Name that the user gave the adapter, because browsers often hide its name. */
   readonly name: string;
   readonly cores: number;
   readonly timestamps: boolean;
@@ -66,24 +66,24 @@ export function buildSavedReport(
 ): BenchReport {
   const { kind, vendor, architecture, runtime } = adapter;
   return {
-    format: "clickgan-bench", // not BENCH_FORMAT, which would bring the schema into the page
+    format: "clickgan-bench", // an import of BENCH_FORMAT would add its schema to the page
     date: date.toISOString(),
     version,
     adapter: { kind, description: name.trim() || formatAdapterName(adapter), vendor, architecture, runtime },
-    // `shaderCache` is true, because browsers may cache compiled shaders.
+    // true, because browsers may cache compiled shaders
     machine: { cores, timestamps, shaderCache: true },
     ...{ probes: measured.probes, kernels: [], steps: measured.steps, growth: [] },
     ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
   };
 }
 
-/** Returns an adapter's description. If the browser hides the description, returns the adapter's vendor and architecture. */
+/** Returns the description of an adapter or, if the browser hides it, vendor and architecture. */
 export function formatAdapterName({ description, vendor, architecture }: AdapterDescription): string {
   if (description !== "" && description !== "unnamed adapter") return description;
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** Returns, by kind of kernel variants, the number of test cases, the differing test cases, and the skipped kernels. */
+/** Counts test cases, differing cases and skipped kernels of the variants for GPUs and for CPU adapters. */
 export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],
@@ -96,19 +96,19 @@ export function summarizeSelftest(
       const message = error ?? (first && checkText(first));
       return message === undefined ? [] : [{ name, message }];
     });
-    // Only CPU-adapter kernels can be skipped.
+    // Only kernels for CPU adapters can be skipped.
     const without = kind === "cpu" && leftOut.length > 0 ? { leftOut } : {};
     return [{ kind, cases: own.length, differing, ...without }];
   });
 }
 
-/** Returns the name of the saved file, e.g. "clickgan-nvidia-ampere-2026-01-02.json". */
+/** Returns a file name, for example "clickgan-nvidia-ampere-2026-01-02.json". */
 export function formatFileName({ adapter: { description }, date }: BenchReport): string {
   const name = description.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   return `clickgan-${name}-${date.slice(0, 10)}.json`;
 }
 
-/** Describes the contents of a saved file in one line per measurement. */
+/** Describes the contents of a saved file: one line per measurement. */
 export function listReportContents(
   { probes, steps, ladders, selftest, training }: LabMeasurements,
 ): string[] {

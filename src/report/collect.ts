@@ -164,7 +164,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   if (rows === 0) {
     if (!result?.test) return undefined;
     throw new UserError(
-      `Expected rows in the train.csv or validation.csv of ${folder}, which has a result.json, found no row. ` +
+      `Expected rows in train.csv or validation.csv, as ${folder} has a result.json, found no row. ` +
         "Put the old files back, or train again.",
     );
   }

@@ -251,6 +251,6 @@ function trustTable(comparison: PolicyComparison): Html {
   return markup`<p>Predicted: clicks per user on the policy's pages, by the policy's training model. A state
 is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items
 have fewer than 20 impressions. For these states and items, the model extrapolates. A second model, trained on
-a similar log, often has the same errors, so it may not show that a policy exploits errors of the first one.</p>
+a similar log, often has the same errors, so it may not show that a policy exploits errors.</p>
 ${table}`;
 }

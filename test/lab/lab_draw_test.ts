@@ -327,7 +327,7 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, chapter and 
     texts,
   )
     .text;
-  assert.match(copy, /A copy without a kernel/);
+  assert.match(copy, /This command runs no kernel/);
 });
 
 /** @param changes the step that it changes. @param gain over that step */

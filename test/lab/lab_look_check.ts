@@ -148,7 +148,7 @@ export async function checkSmaller(page: Page): Promise<void> {
     await clickButton(page.locator(`#screen-${screen}`), button);
     const notice = page.locator(`#screen-${screen} .notice.error`);
     await notice.waitFor();
-    assert.match(await notice.innerText(), /^This needs a GPU\./);
+    assert.match(await notice.innerText(), /^This function needs a GPU\./);
     if (screen === "step") await expectFine(page, `${screen}, with smaller limits`);
   }
 }

@@ -114,7 +114,7 @@ Deno.test("files without data are refused at once", async () => {
   for (const name of ["log.csv", "manifest.json", "own.tsv"]) {
     await refused({ [name]: "" }, /got an empty file/);
   }
-  await refused({ "a.csv": "x", "b.csv": "y" }, /or all of a prepared data set, got a\.csv, b\.csv\.$/);
+  await refused({ "a.csv": "x", "b.csv": "y" }, /or all files of a prepared data set, got a\.csv, b\.csv\.$/);
   await refused({}, /got nothing/);
   const both = files({ "a.csv": "x", "b.csv": "y" });
   await assert.rejects(readFiles(both, { report() {}, parseManifest }), /got a\.csv, b\.csv/);

@@ -1,4 +1,4 @@
-/** Reads the data in the page, and connects the page to its worker. */
+/** Reads the data in the page, and connects the page with its worker. */
 
 import { buildTableScript } from "../../serve/bundle/kernel_table.ts";
 import type { PageData } from "../draw/kernel_panel.ts";
@@ -10,7 +10,7 @@ const STOPPED: CallFailure = {
   message: "Stopped. The running operation ends on its own; if it does not, reload the page.",
 };
 
-/** Thrown by a call that failed in the worker. */
+/** Error of a call that failed in the worker. */
 class LabError extends Error {
   readonly kind: CallFailure["kind"];
   constructor({ message, kind, stack }: CallFailure) {
@@ -20,7 +20,7 @@ class LabError extends Error {
   }
 }
 
-/** Milliseconds to wait for the answer to a cancelled call. A busy worker answers late. */
+/** Milliseconds to wait for the answer to a cancelled call, because a busy worker answers late. */
 const STOP_MS = 700;
 
 export interface CallOptions<P> {
@@ -30,14 +30,14 @@ export interface CallOptions<P> {
   needsResult?(): boolean;
 }
 
-/** Type of the argument of a service's method. `ResultOf` and `ProgressOf` are the types of the result and of the progress. */
+/** Types of a service's method: its argument, its result, and the progress that it reports. */
 type ArgumentOf<M> = M extends (argument: infer A, call: never) => unknown ? A : never;
 type ResultOf<M> = M extends (...args: never) => infer R ? Awaited<R> : never;
 type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
   ? C extends ServiceCall<infer P> ? P : never
   : never;
 
-/** Calls a method of a service: `call("train", "start", ...)`. @throws LabError if the call fails in the worker */
+/** Calls a method of a service, e.g. `call("train", "start", ...)`. @throws LabError if the call fails */
 export type CallWorker = <S extends keyof Services, M extends keyof Services[S]>(
   service: S,
   method: M,
@@ -55,7 +55,7 @@ export class Connection {
   readonly #worker = startWorker();
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
-  /** Error of the worker, after which it answers no calls; undefined before. */
+  /** Error after which the worker answers no calls. */
   #failure: LabError | undefined;
 
   constructor(private readonly onEvent: (event: WorkerEvent) => void) {
@@ -104,7 +104,7 @@ export class Connection {
   }
 }
 
-/** Starts the worker. The worker gets the WGSL files in the page's data, and the scripts that it may load. */
+/** Starts the worker with the WGSL files in the page's data, and with the scripts that it may load. */
 function startWorker(): Worker {
   globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [

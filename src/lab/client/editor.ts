@@ -1,4 +1,4 @@
-/** An editor of kernels. */
+/** Editor of kernels. */
 
 import { createEditor } from "prism-code-editor";
 import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
@@ -6,22 +6,22 @@ import { insertText, setSelection } from "prism-code-editor/utils";
 import { WGSL } from "../draw/kernel_panel.ts";
 import { dom, element } from "./elements.ts";
 
-/** Matches a compiler message with its line and column. */
+/** Matches a message of the compiler with line and column. */
 const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
 
-setIgnoreTab(true); // for keyboard users Tab moves to the next element; Ctrl+M makes Tab indent
+setIgnoreTab(true); // Tab moves to the next element, for keyboard users; after Ctrl+M it indents
 
-/** A WGSL editor with line numbers and syntax highlighting, which can mark lines with errors. */
+/** WGSL editor with line numbers, syntax highlighting and marks on lines with errors. */
 export class Editor {
   readonly element = element("div", { class: "wgsl" });
   readonly #editor = createEditor(this.element, { language: WGSL, tabSize: 2 }, defaultCommands());
 
-  /** @param onInput function that is called after each change by the user */
+  /** @param onInput called after each change by the user */
   constructor(label: string, onInput: () => void) {
     const { textarea } = this.#editor;
     textarea.setAttribute("aria-label", label);
     textarea.addEventListener("input", () => {
-      this.mark([]); // marks are removed, because line numbers may have changed
+      this.mark([]); // line numbers may have changed
       onInput();
     });
   }
@@ -36,21 +36,21 @@ export class Editor {
     this.mark([]);
   }
 
-  /** Replaces the text as if the user had typed the new text, so that the user can undo the change. */
+  /** Replaces the text as if the user had typed it, so that the user can undo it. */
   replace(text: string): void {
     this.#editor.textarea.focus({ preventScroll: true });
     insertText(this.#editor, text, 0, this.text.length);
   }
 
-  /** Marks lines with errors. @param faulty numbers of the lines, from 1 */
+  /** Marks lines with errors. @param faulty numbers of the lines (from 1) */
   mark(faulty: readonly number[]): void {
     const { lines } = this.#editor; // indices of `lines` begin at 1
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 
   /**
-   * Marks the lines of an error's compiler messages, and returns a list of the messages with a button per line; undefined for
-   * another error.
+   * Marks the lines with compiler errors. Returns a list with a button per message; undefined for other
+   * errors.
    */
   showErrors(error: unknown): HTMLElement | undefined {
     const found = [...(error instanceof Error ? error.message : "").matchAll(MESSAGE)].map(
@@ -64,7 +64,7 @@ export class Editor {
     return found.length > 0 ? dom`<ul class="faults">${items}</ul>` : undefined;
   }
 
-  /** Moves the cursor to a line and column, both from 1. */
+  /** Moves the cursor to a line and a column (both from 1). */
   goTo(line: number, column: number): void {
     const before = this.text.split("\n").slice(0, line - 1).reduce((sum, { length }) => sum + length + 1, 0);
     this.#editor.textarea.focus({ preventScroll: true });

@@ -1,11 +1,11 @@
-/** Functions that create elements of the page. Strings become text nodes. Data in markup are already escaped. */
+/** Creates elements of the page. Strings become text nodes. Data in markup are escaped already. */
 
 import { Html, markup } from "../../report/html.ts";
 import { markOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name. `on...` sets a listener, `true` sets an attribute without a value; false and undefined set nothing. */
+/** Attributes by name. `on...` adds a listener; `true` is an attribute without a value; false is none. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -29,8 +29,8 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 /**
- * Creates an element from a template that may contain elements: `` dom`<p class="buttons">${button}</p>` ``. The template must not
- * have elements inside a table or a list of options, because browsers remove markers of elements there.
+ * Creates an element from a template with elements in it: `` dom`<p class="buttons">${button}</p>` ``. Do not
+ * put elements into a table or a list of options, where browsers remove their markers.
  */
 export function dom(
   pieces: TemplateStringsArray,
@@ -49,7 +49,7 @@ export function dom(
   return template.content.firstElementChild as HTMLElement;
 }
 
-/** Creates a button, which is disabled while `act` runs. */
+/** Creates a button that is disabled while `act` runs. */
 export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const created = element("button", { type: "button", ...attributes }, text);
   created.addEventListener("click", async () => {
@@ -63,12 +63,12 @@ export function button(text: string, act: () => unknown, attributes: Attributes 
   return created;
 }
 
-/** A button that stops the running operation. */
+/** Button that stops the running operation. */
 export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
   #running: AbortController | undefined;
 
-  /** @param onStop function that is called when the button is pressed */
+  /** @param onStop called when the user presses the button */
   constructor(onStop: () => void = () => {}) {
     this.element.addEventListener("click", () => {
       this.element.disabled = true;
@@ -77,7 +77,7 @@ export class StopButton {
     });
   }
 
-  /** True while the operation runs, even after Stop was pressed. */
+  /** True while the operation runs, even after the user has pressed Stop. */
   get isRunning(): boolean {
     return this.#running !== undefined;
   }
@@ -94,7 +94,7 @@ export class StopButton {
   }
 }
 
-/** A line for messages. Screen readers announce the messages. */
+/** Line for messages. Screen readers announce each message. */
 export class Notice {
   readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
 
@@ -122,11 +122,11 @@ export class Notice {
 export function saveFile(name: string, content: BlobPart, type: string): void {
   const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
   link.click();
-  // The URL is freed later, because the browser may still be downloading.
+  // Free the URL later, because the browser may still be downloading.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Replaces an element's contents with markup, in which data are already escaped. */
+/** Replaces the contents of an element by markup with escaped data. */
 export function fill(target: Element, content: Html): void {
   target.innerHTML = content.text;
 }

@@ -1,38 +1,38 @@
-/** The frame of the page: header, tabs, state of the device, and one screen at a time. {@link Lab} has the shared state. */
+/** Frame of the page: header, tabs, state of the device, and one screen. {@link Lab} has shared state. */
 
 import { type CallWorker, Connection, readPageData } from "./connection.ts";
 import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./lab_worker.ts";
 
 export interface Screen {
-  /** Name of the screen in the page's address, after #. {@link Lab.part} is the text after = or / in the address. */
+  /** Name of the screen in the address, after #. {@link Lab.part} is the text after = or /. */
   readonly id: string;
   readonly title: string;
-  /** Name of the chapter about the screen, such as "1-softmax"; "" for the whole course. */
+  /** Chapter about the screen, such as "1-softmax"; "" for the whole course. */
   readonly chapter?: string;
   /**
-   * Fills the section of the screen, when the screen is first shown. The section already has a heading, and is hidden while
-   * another screen is shown. Draw in SVG: the style sheet sets the colours of SVG for light mode, dark mode and print.
+   * Fills the section of the screen when it is first shown. The section already has a heading, and is hidden
+   * while another screen is shown. Charts in SVG get colours for light mode, dark mode and print.
    */
   readonly mount: (root: HTMLElement, lab: Lab) => void;
 }
 
 type DeviceState =
-  /** The device is not open yet, or is being opened. */
+  /** The device is not open yet. */
   | { readonly kind: "opening" }
   | { readonly kind: "open"; readonly adapter: AdapterFacts }
-  /** The device was lost. The next call that needs a device opens one again. */
+  /** The device was lost. The next call that needs a device opens it again. */
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "none"; readonly message: string };
 
-/** Number of seconds that a tab may be hidden before the page warns that browsers slow hidden tabs down. */
+/** Seconds that a tab may be hidden before the page warns that browsers slow hidden tabs down. */
 const HIDDEN_SECONDS = 20;
 
 export class Lab {
   device: DeviceState = { kind: "opening" };
-  /** Text in the page's address for the shown screen, e.g. "softmax" in #exercise=softmax; "" without such a text. */
+  /** Text in the address after the name of the screen, e.g. "softmax" in #exercise=softmax; or "". */
   part = "";
-  /** Measurements on this adapter, by name such as "training". The screen Save writes the measurements to a file. */
+  /** Measurements on this adapter by name, such as "training". The screen Save writes them to a file. */
   readonly measurements = new Map<string, unknown>();
   /** Calls a method of a service in the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
   readonly call: CallWorker;
@@ -61,7 +61,7 @@ export class Lab {
     void this.open();
   }
 
-  /** Opens the device, or shows a notice if the browser has no device. */
+  /** Opens the device, or shows a message if the browser has no device. */
   async open(): Promise<void> {
     try {
       await this.call("adapter", "open", undefined);
@@ -71,13 +71,13 @@ export class Lab {
     }
   }
 
-  /** Calls the listener at once, and again whenever the state of the device changes. */
+  /** Calls the listener now, and each time the state of the device changes. */
   onDevice(listener: (state: DeviceState) => void): void {
     this.#deviceListeners.push(listener);
     listener(this.device);
   }
 
-  /** Calls the listener each time the screen `id` is shown; the first time right after `mount`. */
+  /** Calls the listener each time the screen `id` is shown, first right after `mount`. */
   onShow(id: string, listener: () => void): void {
     this.#showListeners.push({ id, listener });
   }
@@ -86,17 +86,19 @@ export class Lab {
     this.#measurementListeners.push(listener);
   }
 
-  /** Stores a measurement. An earlier measurement with an equal name is replaced. */
+  /** Stores a measurement in place of an earlier measurement with the same name. */
   store(name: string, value: unknown): void {
     this.measurements.delete(name); // so that `set` adds the name at the end
     this.measurements.set(name, value);
     this.#measurementListeners.forEach((listener) => listener());
   }
 
-  /** Throws the error of a call, or a short error if the notice at the top of the page already shows the message. */
+  /** Throws the error of a call, or a short error if the top of the page already shows the message. */
   #rethrow(error: unknown): never {
     if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
-    throw new Error("This needs a GPU. The top of the page explains why there is none and what to do.");
+    throw new Error(
+      "This function needs a GPU. The top of the page explains why none was found, and what to do.",
+    );
   }
 
   #onWorkerEvent(event: WorkerEvent): void {
@@ -133,7 +135,7 @@ export class Lab {
     for (const { id, listener } of this.#showListeners) if (id === screen.id) listener();
   }
 
-  /** Shows, at the top of the page, that a part of the address is unknown. */
+  /** Shows at the top of the page that a part of the address is unknown. */
   refuse(expected: string, got: string): void {
     this.#notice.show(`Expected ${expected}, got ${got}.`, "error");
   }
@@ -150,7 +152,7 @@ export class Lab {
     mount(part, this);
   }
 
-  /** Shows a warning when a tab that was hidden is shown again, because browsers slow hidden tabs down. */
+  /** Shows a warning when the user returns to a hidden tab, because browsers slow hidden tabs down. */
   #watchHiding(): void {
     let hidden = 0;
     document.addEventListener("visibilitychange", () => {
@@ -163,8 +165,8 @@ export class Lab {
       this.#notice.show(
         `This tab was hidden for ${
           Math.round(seconds)
-        } s. Browsers slow hidden tabs down. Training results are correct, ` +
-          "but times measured meanwhile may be too slow. Keep the tab visible while you measure.",
+        } s. Browsers slow hidden tabs down. Training results are ` +
+          "correct, but measured times may be too long. Keep the tab visible while you measure.",
         "note",
       );
     });

@@ -1,4 +1,4 @@
-/** State that the worker's services share: the device, the current model, and a lock on the device. */
+/** State that all services of the worker share: device, current model, and a lock on the device. */
 
 import { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
 import type { UserModel } from "../../model/user_model.ts";
@@ -13,14 +13,14 @@ export type WorkerEvent =
   | { readonly name: "device"; readonly adapter: AdapterFacts }
   | { readonly name: "lost"; readonly reason: string };
 
-/** A call of a service's method. A call reports progress to the page. The page can cancel a call. */
+/** A call of a service's method, which can report progress, and which the page can cancel. */
 export interface ServiceCall<P> {
   progress(value: P): void;
-  /** Signal that is aborted when the page cancels the call. */
+  /** Signal that is aborted if the page cancels the call. */
   readonly signal: AbortSignal;
 }
 
-/** The model that was trained or loaded last. The model is on the device. */
+/** The model that was last trained or loaded, on the device. */
 export interface CurrentModel {
   readonly model: UserModel;
   readonly data: LabData;
@@ -33,12 +33,11 @@ export class CallStoppedError extends UserError {
   }
 }
 
-/** Checks that a call was not cancelled. @throws CallStoppedError for a cancelled call */
 export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Returns a function that reports progress. After a cancellation, the function throws {@link CallStoppedError}. */
+/** Returns a function that reports progress. It throws {@link CallStoppedError} after a cancellation. */
 export function reportProgress<P>({ progress, signal }: ServiceCall<P>): (done: P) => void {
   return (done) => {
     expectNotCancelled(signal);
@@ -56,34 +55,34 @@ export class LabWorker {
 
   constructor(private readonly send: (event: WorkerEvent) => void) {}
 
-  /** Returns the device that services share. The first call opens the device. @throws UserError if the browser has no adapter */
+  /** Returns the shared device; the first call opens it. @throws UserError without an adapter */
   gpu(): Promise<Gpu> {
     this.#gpu ??= this.#open();
     return this.#gpu;
   }
 
-  /** Opens a further device with other options. The caller must close the device. */
+  /** Opens another device with other options. The caller must close it. */
   async open(options: GpuOptions): Promise<Gpu> {
     const gpu = await openDevice(options);
     gpu.device.lost.then(({ reason, message }) => this.#onLost(gpu, reason, message));
     return gpu;
   }
 
-  /** Reason why the device was lost; undefined while a device is open. */
+  /** Reason why the device was lost; undefined while the device is open. */
   get lost(): string | undefined {
     return this.#lost;
   }
 
   /**
-   * Runs work that must have the device alone, such as training or timing. First waits until cancelled work has ended.
-   * @param what subject and verb of the error message that other calls get while the work runs, such as "A training is running"
-   * @throws UserError while other work is running
+   * Waits until cancelled work has ended, then runs work that needs the device alone, such as timing. @param
+   * what begin of the error message for other calls, such as "A training is running" @throws UserError while
+   * other work runs
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     while (this.#running?.signal?.aborted) await this.#running.ended;
     if (this.#running) {
       throw new UserError(
-        `${this.#running.what}, and the GPU runs one thing at a time. Stop it, or wait.`,
+        `${this.#running.what}, and the GPU does one task at a time. Stop the running task, or wait.`,
       );
     }
     const { promise: ended, resolve } = Promise.withResolvers<void>();

@@ -12,7 +12,7 @@ import { showStep } from "./screens/step_screen.ts";
 import { showTrain } from "./screens/train_screen.ts";
 import { showUser } from "./screens/user_screen.ts";
 
-/** Screens in the order of their tabs. To add a screen, write a file in screens/, and add a line to this list. */
+/** Screens in the order of their tabs. For a new screen, write a file in screens/ and add a line here. */
 const screens: readonly Screen[] = [
   { id: "train", title: "Train", chapter: "1-softmax", mount: showTrain },
   { id: "step", title: "Look inside a step", chapter: "", mount: showStep },

@@ -1,7 +1,7 @@
 /**
- * Reads files that the user chose: one file in the paper's layout, or all files of a prepared data set. This file becomes a
- * separate script, which is loaded with the first chosen file. The script returns plain data, because page and worker have
- * separate copies of classes.
+ * Reads the files that the user chose: one file in the paper's layout, or all files of a prepared data set.
+ * This file becomes a separate script, which is loaded with the first chosen file. It returns plain data:
+ * page and worker have separate copies of classes.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -15,7 +15,7 @@ import { UserError } from "../../user_error.ts";
 import { isPaperHead, suggestCommand } from "../../data/guess_columns.ts";
 import { formatCount } from "../draw/text.ts";
 
-/** A file that the user chose, and its path in the dropped folder. */
+/** A file that the user chose, with its path in the dropped folder. */
 export interface ReaderFile {
   readonly path: string;
   readonly file: File;
@@ -25,20 +25,20 @@ export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
-  /** Order of the items in a page's list (as shown, or arbitrary), if known. */
+  /** Order of the items in the list of a page (as shown, or arbitrary), if known. */
   readonly pageOrder?: PageOrder | undefined;
 }
 
 export interface ReadContext {
   report(what: string): void;
-  /** Parses manifest.json. @throws UserError if the text is not a manifest */
+  /** Parses manifest.json. @throws UserError if `text` is not a manifest */
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Number of bytes that are read from the start of a file to find a CSV header or a line of JSON. */
+/** Bytes at the start of a file in which a CSV header or a line of JSON is searched. */
 const HEAD_BYTES = 1 << 16;
 
-/** Returns the command that prepares the files, or undefined for prepared files. @throws UserError for unusable files */
+/** Returns the command that prepares the files; undefined if prepared. @throws UserError if unusable */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);
@@ -52,7 +52,7 @@ export async function checkFiles(files: readonly ReaderFile[]): Promise<string |
   return isPaperHead(head) ? undefined : suggestCommand(first.path, head);
 }
 
-/** Reads the chosen files. @throws UserError for an invalid file, and for files that are too large for the browser */
+/** Reads the chosen files. @throws UserError for an invalid file, or one too large for the browser */
 export async function readFiles(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   try {
     for (const file of files) await expectReadable(file);
@@ -63,8 +63,8 @@ export async function readFiles(files: readonly ReaderFile[], context: ReadConte
   } catch (error) {
     if (!isTooLarge(error)) throw error;
     throw new UserError(
-      `The data do not fit in the memory of this tab (${error.message}). Use fewer users, or train in a terminal: ` +
-        "deno task -q train --help.",
+      `The data do not fit in the memory of this tab (${error.message}). Use fewer users, or train in a ` +
+        "terminal: deno task -q train --help.",
     );
   }
 }
@@ -85,7 +85,7 @@ const isPrepared = (files: readonly ReaderFile[]) =>
 function createFilesError(files: readonly ReaderFile[]): UserError {
   const paths = files.map(({ path }) => path).join(", ") || "nothing";
   return new UserError(
-    `Expected one file in the paper's layout, or all of a prepared data set, got ${paths}.`,
+    `Expected one file in the paper's layout, or all files of a prepared data set, got ${paths}.`,
   );
 }
 
@@ -97,26 +97,27 @@ async function readHead({ path, file }: ReaderFile): Promise<string> {
   );
 }
 
-/** Checks that a file is readable. @throws UserError for a file that changed after the choice, because browsers refuse it */
+/** Checks that a file can still be read. @throws UserError for a file that changed after it was chosen */
 async function expectReadable({ path, file }: ReaderFile): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     throw new UserError(
-      `${path}: the browser can no longer read the file (${cause}). It was changed, moved or removed: choose it again.`,
+      `${path}: the browser can no longer read the file (${cause}), because it was changed, moved or ` +
+        "removed. Choose the file again.",
     );
   }
 }
 
-/** Reads a prepared data set: its manifest.json and its tables. */
+/** Reads a prepared data set. */
 async function readPrepared(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   const manifestFile = files.find(isManifest);
   if (!manifestFile) {
+    const paths = files.map(({ path }) => path).join(", ");
     throw new UserError(
-      `Expected all files of a prepared data set (manifest.json, users.parquet, items.parquet, pages.parquet), got ${
-        files.map(({ path }) => path).join(", ")
-      }. Choose the files of a folder that deno task data wrote.`,
+      "Expected all files of a prepared data set (manifest.json, users.parquet, items.parquet, " +
+        `pages.parquet), got ${paths}. Choose the files of a folder that deno task data wrote.`,
     );
   }
   const manifest = context.parseManifest(manifestFile.path, await manifestFile.file.text());
@@ -131,12 +132,12 @@ async function readPrepared(files: readonly ReaderFile[], context: ReadContext):
   return { kind: "prepared", log, features, pageOrder };
 }
 
-/** True if an error says that an array or string is too long, or could not be allocated. */
+/** Returns true if an array or string was too long, or could not be allocated. */
 function isTooLarge(error: unknown): error is RangeError {
   return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
 }
 
-/** Returns the files of a table: a single file, or the files of the table's folder, sorted by name. */
+/** Returns the single file of a table, or all files in the folder of the table, sorted by name. */
 function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFile[] {
   const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
   const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));

@@ -1,11 +1,11 @@
 /** Loads scripts of the page at their first use. */
 
 declare global {
-  /** Texts of the scripts that are loaded at their first use. The page has the texts, and passes the texts to the worker. */
+  /** Texts of the scripts that are loaded at their first use. The worker gets them from the page. */
   var laterScripts: Readonly<Record<"kernels" | "reader", string>>;
 }
 
-/** Loads a script in the page or its worker. Returns the module of the script. The caller must name the module's type. */
+/** Loads a script in the page or worker, and returns its module, whose type the caller must name. */
 export async function loadScript<Module>(name: keyof typeof laterScripts): Promise<Module> {
   const url = URL.createObjectURL(new Blob([laterScripts[name]], { type: "text/javascript" }));
   try {

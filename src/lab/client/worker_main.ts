@@ -1,7 +1,8 @@
 /// <reference types="@webgpu/types" />
 /**
- * Entry point of the worker, which owns the device. The page calls methods of the worker's services. A call may report progress,
- * may be cancelled, and ends with a result or a failure. Messages only have values that can be cloned.
+ * Entry point of the worker, which owns the device. The page calls methods of the worker's services. A call
+ * may report progress, can be cancelled, and ends with a result or a failure. Messages have only cloneable
+ * values.
  */
 
 import { CallStoppedError, LabWorker, type ServiceCall, type WorkerEvent } from "./lab_worker.ts";
@@ -11,9 +12,9 @@ import { TrainService } from "./services/train_service.ts";
 import { createUserService } from "./services/user_service.ts";
 
 export type ToWorker =
-  /** Message that calls a method of a service. Each call has an id of its own. */
+  /** Calls a method of a service. Each call has another id. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
-  /** Message that cancels a call. The worker still answers the call. */
+  /** Cancels a call. The worker still answers it. */
   | { readonly id: number; readonly cancel: true };
 
 export type FromWorker =
@@ -24,12 +25,12 @@ export type FromWorker =
 
 export interface CallFailure {
   readonly message: string;
-  /** Cause of the failure: "user" is wrong input, "stopped" a cancellation, "lost" a lost device, "fault" a program error. */
+  /** Cause: "user" is a wrong input, "stopped" a cancellation, "lost" a lost device, "fault" a bug. */
   readonly kind: "user" | "stopped" | "lost" | "fault";
   readonly stack?: string;
 }
 
-/** Creates the services. To add a service, write a file in services/, and add a line to `createServices`. */
+/** Creates the services. For a new service, write a file in services/ and add a line here. */
 function createServices(worker: LabWorker) {
   return {
     adapter: adapterService(worker),
@@ -39,18 +40,18 @@ function createServices(worker: LabWorker) {
   };
 }
 
-/** Type of the script that checks and times kernels. The script is loaded at the first call of one of its services. */
+/** Type of the script that checks and times kernels. The first call of its services loads the script. */
 type KernelScript = typeof import("./services/kernel_services.ts");
 
 export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;
 
 function adapterService(worker: LabWorker) {
   return {
-    /** Opens the device. The worker sends a description of the adapter as an event. @throws UserError without an adapter */
+    /** Opens the device, and sends a description of the adapter. @throws UserError without an adapter */
     async open(): Promise<void> {
       await worker.gpu();
     },
-    /** For tests: destroys the device, so that it is lost as after a crash of the driver. */
+    /** For tests: destroys the device, as a crash of the driver does. */
     async lose(): Promise<void> {
       const gpu = await worker.gpu();
       gpu.device.destroy();
@@ -58,7 +59,7 @@ function adapterService(worker: LabWorker) {
   };
 }
 
-/** Milliseconds to wait for the event that reports a lost device. */
+/** Milliseconds to wait for the event of a lost device. */
 const LOSS_MS = 100;
 
 type AnyMethod = (argument: unknown, call: ServiceCall<unknown>) => unknown;
@@ -82,7 +83,7 @@ async function answer({ id, service, method, argument }: Call): Promise<void> {
     const found = await findMethod(service, method);
     post({ id, result: await found(argument, call) });
   } catch (error) {
-    // When the device is lost, a call fails a moment before the worker gets the event that reports the loss.
+    // A call on a lost device fails a moment before the worker learns of the loss.
     if (!isUserError(error)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
     post({ id, error: describeFailure(error) });
   } finally {
@@ -100,7 +101,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Returns true for a UserError, recognised by name, because the script that reads files has a copy of the class of its own. */
+/** Returns true for a UserError, by name: the script that reads files has its own copy of the class. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }
@@ -112,7 +113,7 @@ function describeFailure(error: unknown): CallFailure {
   if (worker.lost !== undefined) {
     return {
       kind: "lost",
-      message: `The GPU was lost (${worker.lost}). Try again: this reopens it.`,
+      message: `The GPU was lost (${worker.lost}). Try again: the next call opens it again.`,
     };
   }
   return { kind: "fault", message, stack: error instanceof Error ? error.stack : undefined };

@@ -1,4 +1,4 @@
-/** Computes the positions of values, ticks and line names in a chart. */
+/** Computes positions of values, ticks and names of lines in a chart. */
 
 type Range = readonly [number, number];
 
@@ -17,7 +17,7 @@ export class AxisScale {
   }
 }
 
-/** Returns the range of values, plus a margin of 5 % at both ends. */
+/** Returns the range of values with a margin of 5 % at both ends. */
 export function computeAxisRange(values: readonly number[]): Range {
   const finite = values.filter((value) => Number.isFinite(value));
   if (finite.length === 0) return [0, 1];
@@ -26,7 +26,7 @@ export function computeAxisRange(values: readonly number[]): Range {
   return [min - room, max + room];
 }
 
-/** Returns about `count` ticks in a range. The distance between ticks is 1, 2 or 5 times a power of ten. */
+/** Returns about `count` ticks in a range, at a distance of 1, 2 or 5 times a power of ten. */
 export function computeTicks([min, max]: Range, count: number): number[] {
   const least = (max - min) / count;
   const decade = 10 ** Math.floor(Math.log10(least));
@@ -39,7 +39,7 @@ export function computeTicks([min, max]: Range, count: number): number[] {
 /** Least vertical distance between two names in pixels. */
 const LINE = 13;
 
-/** Places names above their lines and above lower names. Names clipped at the top are left out. `foot`: bottom of a name. */
+/** Places names above their lines without overlap; skips names that do not fit. `foot`: bottom in pixels. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

@@ -1,4 +1,4 @@
-/** Renders the panel of a dispatch: measurements, work split, origin, WGSL, chapter and f64 reference. */
+/** Renders the details of a dispatch: measurements, work split, origin, WGSL, chapter, float64 reference. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
 import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
@@ -22,11 +22,11 @@ export interface PageData {
 }
 
 export interface KernelTexts {
-  /** Chapters of the course, by the name of the file. */
+  /** Chapters of the course by file name. */
   readonly chapters: Readonly<Record<string, ChapterText>>;
-  /** For each kernel name, the file name of the chapter about the kernel. */
+  /** File name of the chapter about a kernel, by name of the kernel. */
   readonly chapterOf: Readonly<Record<string, string>>;
-  /** For each op name, the TypeScript of the op's f64 reference. */
+  /** TypeScript text of the float64 reference of an op, by name of the op. */
   readonly references: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, string>>;
 }
@@ -47,7 +47,7 @@ export function renderKernelPanel(
   const measurements = timed && renderMeasurements(timed, ceilings);
   if (!code) {
     return markup`<h3 tabindex="-1">${label}</h3>
-<p>A copy without a kernel: it copies a buffer into a texture, which a CPU adapter reads faster.</p>
+<p>This command runs no kernel: it copies a buffer to a texture, which a CPU adapter reads faster.</p>
 ${measurements}`;
   }
   const specialised = findSpecialisedLines(code.text, texts.files[kernel] ?? code.text);
@@ -79,7 +79,7 @@ ${
   }`;
 }
 
-/** Returns the work split from the kernel's header. Values follow the names of constants. */
+/** Returns the paragraph "Work split" of a kernel's header, with values after the names of constants. */
 function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
   return findHeaderPart(text, "Work split")?.replace(
@@ -88,7 +88,7 @@ function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary
   );
 }
 
-/** Renders fields to choose a workgroup and an invocation. The element of class `owned` shows which array elements they own. */
+/** Renders fields for a workgroup and an invocation. The element `.owned` shows their array elements. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);
@@ -109,7 +109,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   if (error !== undefined) facts.push(["clock error in ±", formatMicroseconds(error)]);
   if (flops > 0) facts.push(["FLOPs", formatCount(flops)]);
   if (bytes > 0) facts.push(["bytes moved", formatBytes(bytes)]);
-  if (isUnsure(timed)) facts.push(["rates", "unknown: the error is as large as the time"]);
+  if (isUnsure(timed)) facts.push(["rates", "unknown, because the error is as large as the time"]);
   else if (ceilings && median > 0) {
     const position = computeRooflinePosition(timed, median, ceilings, timed.invocations);
     const { gflops, gbs, intensity, share, bound } = position;
@@ -121,7 +121,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   return renderFacts(facts);
 }
 
-/** Renders the memory accesses of a workgroup in the middle of the grid: see kernel_analysis/access_counts.ts. */
+/** Renders memory accesses of a workgroup in the middle of the grid (kernel_analysis/access_counts.ts). */
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
@@ -133,9 +133,9 @@ function countsTable(code: KernelSummary): Html {
   ];
   const head = ["memory", "reads", "sectors per read", "writes", "sectors per write", "conflicts"];
   return markup`${renderScrollTable("Memory requests of the kernel", "numeric", head, rows)}
-<p>Derived from the kernel's text for a GPU, not measured: reads and writes per invocation; for 32 invocations together, the
-32-byte sectors per request, and in workgroup memory the extra cycles of conflicts between its 32 banks. Accesses that depend on
-data are not counted.</p>`;
+<p>Computed from the kernel's text for a GPU, not measured. Reads and writes: per invocation. Sectors
+of 32 bytes: per request of 32 invocations together. Conflicts: extra cycles of accesses to the same bank of
+workgroup memory, which has 32 banks. Accesses that depend on data are not counted.</p>`;
 }
 
 function bindingsTable({ bindings, constants }: KernelSummary): Html {
@@ -151,16 +151,16 @@ ${
     updated.length > 0 &&
     markup`<p>The kernel reads data that it writes (${
       updated.join(", ")
-    }). Repeated runs for timing therefore read other numbers than a
-step does; the work is the same, and the data are restored afterwards.</p>`
+    }). Repeated runs for timing therefore read other numbers than
+in a training step. The number of operations is the same, and the data are restored afterwards.</p>`
   }`;
 }
 
 function origin({ node, phase, code }: DispatchSummary): Html {
   if (!node) {
     return phase === "optimiser"
-      ? markup`<p>Not a node of the tape: it updates all parameters at the end of the step.</p>`
-      : markup`<p>Not a node of the tape: it builds the batch before the model runs${
+      ? markup`<p>This dispatch belongs to no node of the tape: it updates all parameters after the step.</p>`
+      : markup`<p>This dispatch belongs to no node of the tape: it builds the batch before the model runs${
         (code?.grid[2] ?? 1) > 1 ? `, for ${code?.grid[2]} steps at once; its time here is per step` : ""
       }.</p>`;
   }
@@ -174,7 +174,7 @@ function origin({ node, phase, code }: DispatchSummary): Html {
 function specialisedText(code: KernelSummary, specialised: number): string {
   const launched = formatCount(countLaunched(code).launched);
   const lines = specialised === 1 ? "1 line differs" : `${specialised} lines differ`;
-  return `${launched} invocations run this kernel. ${lines} from the file: constants of this model, types of memory.`;
+  return `${launched} invocations run this kernel. ${lines} from the file: constants or types of memory.`;
 }
 
 const KEYWORDS =
@@ -183,7 +183,7 @@ const KEYWORDS =
 const TYPES =
   "(?:bool|[iuf]32|f16|vec[234][iufh]?|mat[234]x[234][fh]?|array|atomic|texture_storage_2d|rgba32float)";
 
-/** Name, in Prism, of the lab's WGSL grammar. Prism's own WGSL grammar has neither `vec4f` nor `override`. */
+/** Name of our WGSL grammar for Prism. The grammar in Prism knows neither `vec4f` nor `override`. */
 export const WGSL = "wgsl";
 languages[WGSL] = {
   comment: /\/\/.*/g,
@@ -194,16 +194,18 @@ languages[WGSL] = {
   call: /\b[a-zA-Z_]\w*(?=\()/,
 };
 
-/** Renders WGSL with highlighted syntax. @param marked numbers, from 1, of the lines to mark */
+/** Renders WGSL with highlighted syntax. @param marked numbers of the lines to mark, from 1 */
 export function renderWgslListing(text: string, marked: readonly number[]): Html {
   const set = new Set(marked);
   const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
     set.has(k + 1) ? markup`<mark>${new Html(line)}</mark>\n` : markup`<span>${new Html(line)}</span>\n`
   );
-  return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL as passed to the driver"><code>${lines}</code></pre>`;
+  const label = "WGSL as passed to the driver";
+  return markup`<pre class="wgsl" tabindex="0" role="region"
+ aria-label="${label}"><code>${lines}</code></pre>`;
 }
 
-/** Returns the part of a kernel's header that follows a keyword, such as "Work split", up to the next keyword. */
+/** Returns a paragraph of a kernel's header. @param word first words, for example "Work split" */
 export function findHeaderPart(text: string, word: string): string | undefined {
   const lines = text.split("\n");
   const head = lines.slice(0, lines.findIndex((line) => !line.startsWith("//")));
@@ -215,25 +217,25 @@ export function findHeaderPart(text: string, word: string): string | undefined {
   return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
 }
 
-/** Returns the numbers, from 1, of lines that differ between the text for the driver and the kernel's file. */
+/** Returns the numbers (from 1) of lines that differ between the driver's text and the kernel's file. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
 }
 
 /**
- * Machine code of a kernel, recorded by `deno task bench compiled --readme bench/compiled.md` with the constants of the kernel's
- * first use in the bench.
+ * Machine code of a kernel with the constants of its first use in the bench. Recorded by `deno task bench
+ * compiled --readme bench/compiled.md`.
  */
 interface RecordedKernel {
   readonly kernel: string;
-  /** Workload and model of the kernel's first use, e.g. "W1 LSTM". */
+  /** Workload and model of this first use, for example "W1 LSTM". */
   readonly where: string;
-  /** Facts such as the number of registers, in the order of {@link MachineCode.names}. */
+  /** Values such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** True if `code` is the kernel's innermost loop; false if `code` is a whole kernel without a loop. */
+  /** True if `code` is the innermost loop; false if it is a whole kernel without a loop. */
   readonly isLoop: boolean;
-  /** Recorded lines of machine code. `lines` is the number of lines before the code was cut. */
+  /** Recorded lines of machine code; `lines` is their number before shortening. */
   readonly code: readonly string[];
   readonly lines: number;
 }
@@ -252,8 +254,8 @@ export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode
   }
   const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
   const more = found.lines - found.code.length;
-  return markup`<p>Compiled by ${compiler} for ${gpu} from the text of ${found.where}, whose constants may differ; the code was not run.
-How to read it: bench/compiled.md.</p>
+  return markup`<p>Compiled by ${compiler} for ${gpu} with the constants of ${found.where}.
+Constants above may differ. The code was not run. bench/compiled.md explains how to read it.</p>
 ${renderFacts(facts)}
 <p>${found.isLoop ? "The innermost loop with the most arithmetic:" : "All code (it has no loop):"}</p>
 <pre tabindex="0" role="region" aria-label="Machine code"><code>${found.code.join("\n")}</code></pre>

@@ -1,4 +1,4 @@
-/** Compares the times of a ladder on this adapter with the recorded times in the repository. */
+/** Compares times of a ladder (versions of a kernel) on this adapter with the times in the repository. */
 
 import { formatAccessCount } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -16,14 +16,14 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the step is faster than the step on which it builds on this adapter, but not on the recorded one, or vice versa. */
+  /** Set if a step is faster than its base on this adapter, but slower on the recorded one, or vice versa. */
   readonly reversal?: "slower here" | "faster here";
 }
 
-/** Smallest difference between a gain and 1 that is reported, even if the error of the gain is smaller. */
+/** Smallest difference between a gain and 1 that counts, even if the gain has a smaller error. */
 const LEAST_GAIN = 0.05;
 
-/** Compares each step of a ladder. @param shipped recorded times of the ladder; undefined without recorded times */
+/** Compares each step of a ladder. @param shipped recorded times of the ladder, if any */
 export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>
@@ -38,7 +38,7 @@ export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | u
   });
 }
 
-/** Estimates the relative error of a gain, the ratio of two times, from the errors of the times. The result is at least 5 %. */
+/** Estimates the relative error of a ratio of two times from the errors of the times: at least 5 %. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(LEAST_GAIN, share(step) + share(base));
@@ -49,7 +49,7 @@ function classifyGain(gain: number | undefined, noise: number): Outcome | undefi
   return gain > 1 + noise ? "faster" : gain < 1 - noise ? "slower" : "equal";
 }
 
-/** Returns the fastest timed step, and all steps that are slower by no more than the noise. */
+/** Returns the fastest timed step, and all steps that are not slower beyond the noise. */
 function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(
@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a function from a gain to its position, 0..100, on a logarithmic axis over all gains. */
+/** Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis over all gains. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(1, ...known)), Math.log(Math.max(1, ...known))];
@@ -145,13 +145,13 @@ ${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gai
   return renderScrollTable(title, "numeric ladder", head, rows);
 }
 
-/** Renders the number of sizes at which a step was compared with the reference. */
+/** Renders the number of sizes at which a step agreed with the reference. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
 }
 
-/** Renders a step's memory accesses. Times on a CPU driver do not show the effect of memory accesses. */
+/** Renders the memory accesses of a step, whose effect the times of a CPU driver do not show. */
 function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
   const { reads, sectors, conflicts } = counts;
@@ -165,7 +165,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Renders two bars that begin at 1x. A bar points right if the step is faster than the naive step, left if it is slower. */
+/** Renders two bars from 1x on: to the right if the step is faster than the naive step, otherwise left. */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;

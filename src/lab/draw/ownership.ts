@@ -1,6 +1,6 @@
 /**
- * Draws the work split of a dispatch: the grid of workgroups, the invocations of one workgroup, and the index values and array
- * elements of one invocation. The index values are computed from the kernel's text: see kernel_analysis/index_values.ts.
+ * Draws the work split of a dispatch: the grid of workgroups, the invocations of one workgroup, and the array
+ * elements of one invocation. Index values follow from the kernel's text (kernel_analysis/index_values.ts).
  */
 
 import { type Html, markup } from "../../report/html.ts";
@@ -11,10 +11,10 @@ import { formatCount, renderScrollTable } from "./text.ts";
 
 type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 
-/** Largest number of cells that are drawn along an axis. With more cells, a gap precedes the last cells. */
+/** Largest number of cells along an axis. With more, a gap is drawn before the last cells. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Selects the cells to draw on an axis: all cells, or the first, the chosen and the last cells. Undefined stands for a gap. */
+/** Selects the cells of an axis: all, or the first, the chosen and the last cells. undefined is a gap. */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Returns the number of launched invocations, and how many have no work, due to rounding up to whole workgroups. */
+/** Counts launched invocations, and those without work, because only whole workgroups are launched. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -33,7 +33,7 @@ export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, g
   return { launched, idle: launched - x * y * gz };
 }
 
-/** Describes the drawing in words, for screen readers. */
+/** Describes the drawing in words for screen readers. */
 function describeOwnership(grid: Grid): string {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy, gz] } = grid;
   const { launched, idle } = countLaunched(grid);
@@ -48,14 +48,14 @@ function describeOwnership(grid: Grid): string {
 const WIDTH = 640;
 const first: Invocation = { group: [0, 0], local: [0, 0] };
 
-/** Draws a cell per workgroup, and a cell per invocation of the chosen workgroup. The chosen cells are highlighted. */
+/** Draws a cell per workgroup, and a cell per invocation of the chosen workgroup. Marks the chosen cells. */
 export function renderOwnership(grid: Grid, { group: [gi, gj], local: [li, lj] } = first): Html {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy] } = grid;
-  // A long x axis is folded: it continues in the next row of workgroups.
+  // A long x axis continues in the next row of workgroups.
   const folded = y === 1 && gy > 1;
   const partly = (i: number, j: number) =>
     folded ? (j * gx + i + 1) * wx > x : (i + 1) * wx > x || (j + 1) * wy > y;
-  // A grid that is only one workgroup wide is drawn from left to right.
+  // Draw a grid that is one workgroup wide from left to right.
   const upright = gx === 1 && gy > 1;
   const [across, down, ci, cj] = upright ? [gy, gx, gj, gi] : [gx, gy, gi, gj];
   const groups = cells(selectCells(across, CELLS.grid, ci), selectCells(down, CELLS.grid / 2, cj), {
@@ -113,18 +113,18 @@ function cells(
   return { html: markup`${drawn}`, bottom: top + rows.length * side };
 }
 
-/** Index of a workgroup in the grid, and of an invocation in the workgroup. Indices run along x first. */
+/** Index of a workgroup in the grid, and of an invocation in it, counted along x first. */
 export interface InvocationChoice {
   readonly group: number;
   readonly invocation: number;
 }
 
-/** Returns the number of workgroups, and the number of invocations per workgroup. */
+/** Returns the number of workgroups, and of invocations per workgroup. */
 export function countChoices({ grid, workgroup }: KernelSummary): InvocationChoice {
   return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
 }
 
-/** Chooses an invocation with work in the middle of the grid. At the edges, many index values are 0. */
+/** Chooses an invocation with work in the middle of the grid: at the edges, many index values are 0. */
 export function chooseMiddle(code: KernelSummary): InvocationChoice {
   const group = Math.floor((countChoices(code).group - 1) / 2);
   const busy = listIndexValues(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);
@@ -147,10 +147,10 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
   );
 }
 
-/** Largest number of subscripts that are shown per binding. */
+/** Largest number of subscripts to show per binding. */
 const SUBSCRIPTS = 3;
 
-/** Renders the drawing and the tables of an invocation. @param chosen indices of the invocation, to be clamped to the grid */
+/** Renders drawing and tables of an invocation. @param chosen indices, which are clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));
@@ -168,10 +168,12 @@ function linesTable(own: IndexValues, all: readonly IndexValues[], chosen: Invoc
   const [group, invocation] = [formatCount(chosen.group), formatCount(chosen.invocation)];
   const idle = all.filter((one) => one.idle).length;
   const ends = own.idle &&
-    markup`<p>Invocation ${invocation} of workgroup ${group} has no work: it returns before it writes,
-like ${idle === all.length ? "all" : formatCount(idle)} of its workgroup.</p>`;
+    markup`<p>Invocation ${invocation} of workgroup ${group} has no work: it returns before it writes.
+In this workgroup, ${
+      idle === all.length ? "no invocation has" : `${formatCount(idle)} invocations have no`
+    } work.</p>`;
   if (own.lines.length === 0) {
-    return markup`${ends}<p>The kernel computes nothing from its index before it reads data.</p>`;
+    return markup`${ends}<p>The kernel reads data before it computes a value from the invocation's index.</p>`;
   }
   const busy = all.filter((one) => !one.idle);
   const rows = own.lines.map(({ name, from, value }) => {
@@ -182,7 +184,7 @@ like ${idle === all.length ? "all" : formatCount(idle)} of its workgroup.</p>`;
   return markup`${ends}${renderScrollTable("Values of an invocation", "numeric owned-lines", head, rows)}`;
 }
 
-/** Formats the distinct values of a workgroup, e.g. "768 to 1,023", "0 to 60 by 4" or "3". */
+/** Formats the distinct values of a workgroup, for example "768 to 1,023", "0 to 60 by 4" or "3". */
 export function formatValues(values: readonly number[]): string {
   const sorted = [...new Set(values)].sort((a, b) => a - b);
   const [low, next] = sorted;
@@ -196,7 +198,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Renders the reads and writes in the kernel's body: subscript, access, and element if the invocation's index determines it. */
+/** Renders reads and writes in the kernel's body: subscript, access, and element (if the index gives it). */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const loop = listLoopVariables(text);
   const getReason = (subscript: string) =>
@@ -222,11 +224,12 @@ function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html 
     rows.length > 0 &&
     renderScrollTable("Reads and writes of an invocation", "numeric owned-lines", head, rows)
   }${omitted.length > 0 && markup`<p>Not shown: ${omitted.join(", ")}.</p>`}${
-    names !== "" && markup`<p>Not used in the body, perhaps in functions that it calls: ${names}.</p>`
+    names !== "" &&
+    markup`<p>Not used in the body, but perhaps in functions that the body calls: ${names}.</p>`
   }`;
 }
 
-/** Returns the names of a kernel's loop variables, and of values that are computed from them. */
+/** Returns the names of loop variables of a kernel, and of values that depend on them. */
 function listLoopVariables(text: string): string[] {
   const names: string[] = [];
   const declaration = /\b(for \(var|var|let) (\w+)[^=;]*=([^;]+);/g;
@@ -240,7 +243,7 @@ function mentions(expression: string, names: readonly string[]): boolean {
   return names.some((name) => new RegExp(`\\b${name}\\b`).test(expression));
 }
 
-/** Returns the distinct index expressions of a binding in the body of the entry point. */
+/** Returns the distinct subscripts of a binding in the body of the entry point. */
 export function findSubscripts(text: string, binding: string): string[] {
   const plain = text.replace(/\/\/.*/g, "");
   const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));

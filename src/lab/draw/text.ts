@@ -1,14 +1,14 @@
-/** Formats numbers and names, and renders tables and Markdown, for the lab's page. */
+/** Formats numbers and names, and renders tables and Markdown. */
 
 import { Html, markup } from "../../report/html.ts";
 import { formatShort, formatThousands } from "../../number_text.ts";
 
-/** Formats microseconds, e.g. "12.3 us" or "4.56 ms". */
+/** Formats microseconds, for example "12.3 us" or "4.56 ms". */
 export function formatMicroseconds(microseconds: number): string {
   return microseconds >= 1000 ? `${formatShort(microseconds / 1000)} ms` : `${formatShort(microseconds)} us`;
 }
 
-/** Formats a number of bytes, e.g. "512 B" or "6.25 MiB". */
+/** Formats a number of bytes, for example "512 B" or "6.25 MiB". */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < 2 ** 20 ? `${formatShort(bytes / 1024)} KiB` : `${formatShort(bytes / 2 ** 20)} MiB`;
@@ -19,12 +19,12 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Headings of columns. The heading of a text column is in an array. */
+/** Headings of columns; an array has the heading of a column of texts. */
 type Heads = readonly (string | readonly [string])[];
 
 /**
- * Renders a table. Tables that are too wide can be scrolled, also with the keyboard.
- * @param kinds CSS classes of the table @param rows a row is a name and cells, or markup
+ * Renders a table. Too wide tables can be scrolled, also with the keyboard. @param kinds CSS classes of the
+ * table @param rows a row is a name and cells, or markup
  */
 export function renderScrollTable(
   label: string,
@@ -50,7 +50,7 @@ export function renderHeadRow(...names: Heads): Html {
   }</tr>`;
 }
 
-/** Renders a text without line breaks inside an option such as --batch-size. */
+/** Renders a text without line breaks in options such as --batch-size. */
 export function markOptions(text: string): Html {
   const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
   return markup`${
@@ -58,16 +58,16 @@ export function markOptions(text: string): Html {
   }`;
 }
 
-/** Renders a name in which a line may break after _ and /. */
+/** Renders a name that may break after _ and /. */
 export function renderBreakableName(name: string): Html {
   const words = name.split(/(?<=[_/])/);
   return markup`${words.map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)}`;
 }
 
-/** Returns the address in the lab of a link's target; undefined for a target that is not in the page. */
+/** Returns the address of a link's target in the lab; undefined if the page has no such target. */
 type ResolveLink = (target: string) => string | undefined;
 
-/** Renders Markdown. Of a link without an address only the text is kept. An address of the lab in code becomes a link. */
+/** Renders Markdown. A link without an address becomes text. An address of the lab in code becomes a link. */
 export function renderMarkdown(markdown: string, resolve: ResolveLink = () => undefined): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1

@@ -1,4 +1,4 @@
-/** Renders the dispatches of a step as a strip, and as a table with one bar per dispatch. */
+/** Renders the dispatches of a training step as a strip, and as a table with a bar per dispatch. */
 
 import type { DispatchMeasurement } from "../../profile/bench_report.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -17,10 +17,10 @@ const phaseNames: Readonly<Record<StepPhase, string>> = {
   optimiser: "updates the weights",
 };
 
-/** Size of the strip in SVG units. The page stretches the strip to its width. */
+/** Size of the strip in SVG units. The strip is stretched to the width of the page. */
 const STRIP = { width: 1000, height: 34 };
 
-/** Computes start and end of each dispatch in microseconds, as if each dispatch began at the end of the previous dispatch. */
+/** Computes start and end of each dispatch in microseconds. Each begins at the end of the previous one. */
 export function computeSpans(
   dispatches: readonly Pick<TimedDispatch, "median">[],
 ): { readonly spans: readonly (readonly [from: number, to: number])[]; readonly total: number } {
@@ -29,7 +29,7 @@ export function computeSpans(
   return { spans, total: at };
 }
 
-/** Renders a rectangle per dispatch. The width of a rectangle is the dispatch's time; `data-dispatch` is the dispatch's index. */
+/** Renders a rectangle per dispatch: its width is the time, `data-dispatch` is the dispatch's index. */
 export function renderTimeline(dispatches: readonly TimedDispatch[]): Html {
   const { spans, total } = computeSpans(dispatches);
   const { width, height } = STRIP;
@@ -63,15 +63,14 @@ export function renderPhaseLegend(dispatches: readonly TimedDispatch[]): Html {
     if (own.length === 0) return [];
     const share = computeSpans(own).total / total;
     return [
-      markup`<li><svg width="12" height="12" aria-hidden="true"><rect class="phase-${phase}" width="12" height="12" rx="2"/></svg> ${name}: ${
-        formatPercent(share)
-      }</li>`,
+      markup`<li><svg width="12" height="12" aria-hidden="true"><rect class="phase-${phase}" width="12"
+ height="12" rx="2"/></svg> ${name}: ${formatPercent(share)}</li>`,
     ];
   });
   return markup`<ul class="phases">${items}</ul>`;
 }
 
-/** Renders a table: a row per dispatch, with a button that opens it. Without ceilings, the roofline's columns are "-". */
+/** Renders a row per dispatch, with a button that opens it. Columns about ceilings are "-" without them. */
 export function renderTimelineTable(
   dispatches: readonly TimedDispatch[],
   ceilings: RooflineCeilings | undefined,
@@ -110,10 +109,10 @@ ${dispatches.some(isUnsure) && markup`<p>${UNSURE}</p>`}`;
 }
 
 const UNSURE =
-  "Marked by a question mark: times whose error is as large as the time. The dispatch is fast, and how fast " +
-  "cannot be measured here, so its rates are left out.";
+  "A question mark means that the error is as large as the time: the dispatch is too fast for this clock, " +
+  "so its rates are unknown.";
 
-/** True if a time's error is as large as the time. */
+/** Returns true if the error of a time is as large as the time. */
 export function isUnsure(timed: DispatchMeasurement): boolean {
   return estimateMedianError(timed) >= timed.median;
 }

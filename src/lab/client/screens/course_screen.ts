@@ -1,4 +1,4 @@
-/** Screen "Course": the chapters of the course, with links to the screens on which a reader tries what a chapter explains. */
+/** Screen "Course": chapters of the course, with links to the screens on which a reader tries them. */
 
 import { type Html, markup } from "../../../report/html.ts";
 import type { KernelTexts } from "../../draw/kernel_panel.ts";
@@ -12,7 +12,8 @@ export function showCourse(root: HTMLElement, lab: Lab): void {
   const files = Object.keys(texts.chapters).sort((a, b) => parseInt(a) - parseInt(b));
   const shown = element("article", { class: "prose" });
   root.append(
-    dom`<div><p class="lead">Each chapter explains kernels, and ends with questions and an exercise.</p>${shown}</div>`,
+    dom`<div><p class="lead">Each chapter explains kernels, and ends with questions and an exercise.</p>
+${shown}</div>`,
   );
   lab.onShow("course", () => {
     const at = files.indexOf(`${lab.part}.md`);
@@ -44,7 +45,7 @@ ${renderMarkdown(text, (target) => resolveLink(target, texts))}
 ${next !== undefined && markup`<p>Next chapter: ${renderLink(next, texts)}</p>`}`;
 }
 
-/** Returns the address in the lab of a chapter's link; undefined for a page that is not in the lab. */
+/** Returns the address of a chapter's link in the lab; undefined if the lab has no such page. */
 function resolveLink(target: string, { chapters, chapterOf }: KernelTexts): string | undefined {
   const [, folder = "", name = "", ending] = /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)/.exec(target) ?? [];
   if (ending === "md" && `${name}.md` in chapters) return `#course/${name}`;

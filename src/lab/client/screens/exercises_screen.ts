@@ -1,4 +1,4 @@
-/** Screen "Exercises": checks the user's kernel, and times the kernel and the ladder. Each exercise has its own address. */
+/** Screen "Exercises": checks the user's kernel, and times it with the ladder (versions of the kernel). */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
@@ -8,14 +8,14 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
-/** Number of rounds. In a round, every step is timed once. */
+/** Number of rounds. A round times every step of the ladder once. */
 const ROUNDS = 3;
 
 export function showExercises(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
-    dom`<p>Complete a kernel. Your answer is compared with float64 at odd sizes and in edge cases, and can be timed against its
-ladder. Your text is saved in this browser. Each exercise has its own address.</p>`,
+    dom`<p>Complete a kernel. Your kernel is compared with float64 at odd sizes and in edge cases. You can
+also time it and its ladder: versions of the kernel from naive to shipped. This browser saves your text.</p>`,
     notice.element,
   );
   void lab.call("exercises", "list", undefined).then((all) => {
@@ -54,7 +54,7 @@ class ExerciseView {
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
-  /** Opens an exercise. For "", the current exercise or else the first exercise is opened. */
+  /** Opens an exercise; for "" the current exercise or, at first, the first exercise. */
   open(name: string): void {
     const known = this.all.find((one) => one.name === name);
     if (name !== "" && !known) this.#notice.show(`Expected the name of an exercise, got ${name}.`, "error");
@@ -74,7 +74,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#show();
   }
 
-  /** Shows the user's saved text or, if the user chose it, the shipped kernel. */
+  /** Shows the saved text of the user or, if the user has chosen it, the solution. */
   #show(): void {
     const { name = "", starter = "", solution = "" } = this.#current ?? {};
     this.#results.replaceChildren();
@@ -93,7 +93,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#shipped.checked = false;
     this.#show();
     this.#editor.replace(this.#current?.starter ?? "");
-    this.#notice.show("The starter is back. Undo (Ctrl+Z) restores your text.");
+    this.#notice.show("The editor has the initial text again. Undo (Ctrl+Z) restores your text.");
   }
 
   async #check(rounds: number): Promise<void> {
@@ -140,7 +140,7 @@ function findShippedLadder({ ladder, size }: { ladder: string; size: readonly nu
 
 const getStorageKey = (exercise: string) => `clickgan exercise ${exercise}`;
 
-/** Returns the text that the user saved for an exercise; undefined without a saved text. */
+/** Returns the saved text for an exercise; undefined if there is none. */
 function loadText(exercise: string): string | undefined {
   try {
     return localStorage.getItem(getStorageKey(exercise)) ?? undefined;
@@ -149,7 +149,7 @@ function loadText(exercise: string): string | undefined {
   }
 }
 
-/** Saves the user's text; for undefined, removes the saved text. Returns true on success. */
+/** Saves the user's text, or removes it if undefined. Returns true on success. */
 function saveText(exercise: string, text: string | undefined): boolean {
   try {
     if (text === undefined) localStorage.removeItem(getStorageKey(exercise));

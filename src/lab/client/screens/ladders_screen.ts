@@ -1,4 +1,4 @@
-/** Screen "Ladders": checks and times kernels from the naive version to the shipped version. */
+/** Screen "Ladders": checks and times versions of a kernel from the naive to the shipped version. */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, describeComparison, renderLadderTable } from "../../draw/ladder.ts";
@@ -8,7 +8,7 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
 
-/** Number of rounds. In a round, every step is timed once. */
+/** Number of rounds. A round times every step of the ladder once. */
 const ROUNDS = 5;
 
 export function showLadders(root: HTMLElement, lab: Lab): void {
@@ -25,9 +25,9 @@ export function showLadders(root: HTMLElement, lab: Lab): void {
       }
     });
   root.append(
-    dom`<p>A ladder leads from a naive kernel to the shipped one, with one optimisation per step. Every step is compared with
-the float64 reference and then timed on your adapter. Times of llvmpipe, a driver that runs shaders on a CPU, are shown for
-comparison: an optimisation that helps shipped need not help on a GPU.</p>`,
+    dom`<p>A ladder leads from a naive kernel to the shipped kernel, with one optimisation per step. Each step
+is compared with the float64 reference, and then timed on your adapter. The page also shows times on llvmpipe,
+a driver that runs shaders on a CPU: an optimisation that helps on llvmpipe may not help on a GPU.</p>`,
     notice.element,
   );
   void lab.call("ladders", "list", undefined).then((known) => {
@@ -69,7 +69,7 @@ async function runLadder(
     results,
     markup`${describeComparison(steps, shipped).map((text) => markup`<p class="outcome">${text}</p>`)}
 <div>${renderLadderTable(title, steps, shipped)}</div>
-<p>gain: median time of the step that a step changes, divided by the step's own. Gains that differ from 1 by less than the
-noise, at least 5 %, are ignored.</p>`,
+<p>gain: median time of the step on which a step builds / median time of the step. A gain counts only if it
+differs from 1 by more than the noise (at least 5 %).</p>`,
   );
 }

@@ -1,4 +1,4 @@
-/** Screen "Save": downloads all measurements as one file, together with the adapter's name. */
+/** Screen "Save": downloads all measurements and the adapter's name as one file. */
 
 import { markup } from "../../../report/html.ts";
 import {
@@ -36,8 +36,8 @@ export function showSave(root: HTMLElement, lab: Lab): void {
     fill(list, markup`${lines.map((line) => markup`<li>${line}</li>`)}`);
   };
   root.append(
-    dom`<p>All measurements on this adapter since the page was opened. They leave the page only as this file, which <code>deno
-task bench --compare FILE</code> reads.</p>`,
+    dom`<p>All measurements on this adapter since the page was opened. They leave the page only in the
+file that you save. <code>deno task bench --compare FILE</code> reads the file.</p>`,
     dom`<div class="card"><h3>In the file</h3>${list}
 <div class="buttons"><label>Name of the adapter${name}</label>${download}</div>
 <p class="about">Browsers often hide the GPU's model: enter it if you know it.</p></div>`,

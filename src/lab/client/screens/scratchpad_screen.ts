@@ -1,4 +1,4 @@
-/** Screen "Scratchpad": runs a kernel of the user's own on the user's numbers. Its address can contain kernel and numbers. */
+/** Screen "Scratchpad": runs the user's kernel on the user's numbers, both of which are in its address. */
 
 import { type Html, markup } from "../../../report/html.ts";
 import { formatMicroseconds } from "../../draw/text.ts";
@@ -23,7 +23,7 @@ fn squares(@builtin(global_invocation_id) id: vec3u) {
   arrays: { x: "0..99", y: "100" },
   invocations: "100",
 };
-/** Milliseconds after the last change until fields and address are adapted to the text. */
+/** Milliseconds after the last change of the text until fields and address follow. */
 const PAUSE_MS = 200;
 /** Number of values per line. */
 const LINE = 8;
@@ -45,21 +45,22 @@ class ScratchpadView {
   #pause: ReturnType<typeof setTimeout> | undefined;
   /** Names of the arrays that have a field. */
   #names: string | undefined;
-  /** Part of the address that has the shown kernel. */
+  /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
 
   constructor(private readonly lab: Lab) {
     this.#invocations.addEventListener("input", () => this.#change());
     const run = button("Run", () => this.#run(), { class: "main" });
-    this.element =
-      dom`<div><p>Write a kernel, give its inputs and the lengths of its outputs, and run it: this is <code>runKernel</code>
-of the library behind a form. Inputs are numbers (<code>1 2.5 3</code>), ranges (<code>0..99</code>), repetitions
-(<code>100*0</code>) or random numbers in 0..1 (<code>100*random</code>). The address of this page contains your kernel and its
-numbers: copy it to save or share them.</p>${this.#editor.element}
-<div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label>${run}</div>${this.#notice.element}${this.#results}</div>`;
+    this.element = dom`<div><p>Write a kernel, enter its inputs and the lengths of its outputs, and run it.
+Inputs are numbers (<code>1 2.5 3</code>), ranges (<code>0..99</code>), repetitions
+(<code>100*0</code>) or random numbers from 0 to 1 (<code>100*random</code>). The address of this page
+contains your kernel and its numbers: copy the address to save or share them. In a program, call
+<code>runKernel</code> of the library.</p>${this.#editor.element}
+<div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label>${run}</div>
+${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel of an address. For "", the shown kernel stays; at first, an example is shown. */
+  /** Shows the kernel of an address; for "" the shown kernel or, at first, an example. */
   async open(part: string): Promise<void> {
     if (part === this.#shown || (part === "" && this.#shown !== undefined)) return;
     this.#shown = part;
@@ -67,7 +68,7 @@ numbers: copy it to save or share them.</p>${this.#editor.element}
     this.#notice.clear();
     const request = part === "" ? EXAMPLE : await decode(part).catch(() => undefined);
     if (!request) {
-      this.#notice.show("Expected a complete address of the scratchpad, got a part of one.", "error");
+      this.#notice.show("Expected a complete address of the scratchpad, got a part of an address.", "error");
     }
     const { text, arrays, invocations } = request ?? EXAMPLE;
     this.#editor.show(text, false);
@@ -94,7 +95,7 @@ numbers: copy it to save or share them.</p>${this.#editor.element}
     }, PAUSE_MS);
   }
 
-  /** Shows a field per array that the text declares. */
+  /** Shows a field for each array that the kernel declares. */
   async #showFields(): Promise<void> {
     const declared = await this.lab.call("scratchpad", "arrays", this.#editor.text);
     const names = declared.map(({ name, isOutput }) => `${name} ${isOutput}`).join();

@@ -1,4 +1,4 @@
-/** Screen "Self-test": compares the results of all kernels on this adapter with float64, and shows each kernel's largest error. */
+/** Screen "Self-test": compares all kernels on this adapter with float64, and shows their largest errors. */
 
 import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -18,13 +18,13 @@ import type { SelftestRequest } from "../services/kernel_services.ts";
 
 export function showSelftest(root: HTMLElement, lab: Lab): void {
   root.append(
-    dom`<p class="lead">Every kernel runs on your adapter with small inputs. Its outputs and gradients are compared with float64.
-The tolerance of each number follows from the rounding errors of its sums.</p>`,
+    dom`<p class="lead">Every kernel runs on your adapter with small inputs. Its outputs and gradients are
+compared with float64. The tolerance of each number follows from the rounding errors of its sums.</p>`,
     new SelftestView(lab).element,
   );
 }
 
-/** Choices of kernel variants. Variants for GPUs also run on CPU adapters, and the reverse. */
+/** Variants of kernels to test. Variants for GPUs also run on CPU adapters, and vice versa. */
 const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
   "for GPUs": ["gpu"],
   "for CPU adapters": ["cpu"],
@@ -53,7 +53,7 @@ class SelftestView {
   readonly #run = button("Run the self-test", () => this.#start());
   readonly #stop = new StopButton();
   #findings: KindFinding[] = [];
-  /** Findings of earlier runs. The screen shows them together with the findings of the current run. */
+  /** Results of earlier runs, which are shown together with the results of the current run. */
   #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
 
   constructor(private readonly lab: Lab) {
@@ -111,7 +111,7 @@ ${this.#table}</div>`;
     if (signal.aborted) return;
     this.#before = found;
     this.#showLeftOut(request, leftOut);
-    // Only a run of all cases is saved.
+    // Save only a run of all cases.
     if (request.only === "") {
       this.lab.store("selftest", { adapter, leftOut, kernels: groupByKernel(found.findings), ...found });
     }
@@ -125,7 +125,7 @@ ${this.#table}</div>`;
 
   #show(): void {
     const results = groupByKernel(this.#findings).toSorted((a, b) => Number(b.differs) - Number(a.differs));
-    const rows = this.#table.querySelector("tbody"); // only the rows are replaced, to keep the scroll position
+    const rows = this.#table.querySelector("tbody"); // replace only rows, to keep the scroll position
     if (rows) fill(rows, markup`${results.map(renderRow)}`);
     this.#table.hidden = results.length === 0;
     const faults = listFaultyCases(this.#findings).map(({ head, faults }) =>
@@ -146,7 +146,7 @@ function renderRow({ kernel, kind, values, differs, worst }: KernelFinding): Htm
 <td class="number">${formatCount(values)}</td></tr>`;
 }
 
-/** Number of powers of ten that the axis of a bar spans. */
+/** Number of powers of ten on the axis of a bar. */
 const DECADES = 4;
 
 /** Renders error / tolerance as a bar on a logarithmic axis, and as text. */
@@ -156,5 +156,6 @@ function renderError(differs: boolean, worst: KernelFinding["worst"]): Html {
   if (tolerance === 0) return markup`${share === 0 ? "same bits" : "different bits"}`;
   const text = share > 1 ? `${share.toPrecision(2)} x the tolerance` : `${(100 * share).toPrecision(2)} %`;
   const value = Math.max(0, Math.min(1, 1 + Math.log10(share) / DECADES));
-  return markup`<span class="off"><meter min="0" max="1" value="${value}" aria-label="${text}"></meter> ${text}</span>`;
+  return markup`<span class="off"><meter min="0" max="1" value="${value}" aria-label="${text}"></meter>
+ ${text}</span>`;
 }

@@ -1,4 +1,4 @@
-/** Screen "Look inside a step": times the dispatches of a training step, and shows the kernel of each dispatch. */
+/** Screen "Look inside a step": times the dispatches of a training step, and shows their kernels. */
 
 import { findCeilings, type RooflineCeilings } from "../../../profile/roofline.ts";
 import { type PageData, renderKernelPanel, renderMachineCode } from "../../draw/kernel_panel.ts";
@@ -24,7 +24,8 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const openFromAddress = () => {
     if (lab.part === "" || openKernel?.(lab.part)) return;
     notice.show(
-      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model. GPUs and CPU adapters run different kernels.`,
+      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model. GPUs and CPU ` +
+        "adapters run different kernels.",
       "note",
     );
   };
@@ -44,13 +45,14 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   };
   const begin = button("Measure a step", () => stop.during(measure));
   root.append(
-    dom`<p>A training step is a fixed sequence of dispatches: kernels that build the batch, compute the forward and backward
-pass, and update the weights. This screen times each dispatch on your adapter.</p>`,
-    dom`<div class="buttons"><label>Batch${workload}</label><label>Model${model}</label>${begin}${stop.element}</div>`,
+    dom`<p>A training step is a fixed sequence of dispatches: kernels that build the batch, compute the
+forward and backward pass, and update the weights. This screen times each dispatch on your adapter.</p>`,
+    dom`<div class="buttons"><label>Batch${workload}</label><label>Model${model}</label>${begin}
+${stop.element}</div>`,
     notice.element,
     results,
   );
-  /** Names of the batches that have a model of their own, so that the user cannot choose a model. */
+  /** Names of the batches with a fixed model, for which the user cannot choose a model. */
   let own: ReadonlySet<string> = new Set();
   const updateModel = () => model.disabled = own.has(workload.value);
   workload.addEventListener("change", updateModel);
@@ -62,16 +64,16 @@ pass, and update the weights. This screen times each dispatch on your adapter.</
       updateModel();
     }, (error: unknown) => notice.fail(error));
   const loaded = loadChoices();
-  // If the page's address names a kernel, measure a step and open the kernel.
+  // If the address names a kernel, measure a step and open the kernel.
   lab.onShow("step", () => {
     if (openKernel) openFromAddress();
     else if (lab.part !== "") void loaded.then(() => stop.during(measure));
   });
-  // After a training, the trained model can be chosen, too.
+  // After a training, the user can also choose the trained model.
   lab.onMeasurement(() => void loadChoices());
 }
 
-/** Replaces the options of a list. The selected option stays selected if it is also a new option. */
+/** Replaces the options of a list. The selection stays if the new options include it. */
 function setOptions(
   select: HTMLSelectElement,
   options: readonly { readonly name: string; readonly about: string }[],
@@ -81,7 +83,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Shows a profile. Returns a function that opens a kernel's first dispatch, and returns false for a kernel without a dispatch. */
+/** Shows a profile. Returns a function that opens the first dispatch of a kernel; false if there is none. */
 function showProfile(results: HTMLElement, profile: StepProfile): (kernel: string) => boolean {
   const { result, facts, probes, clock } = profile;
   const ceilings = findCeilings(probes);
@@ -129,7 +131,7 @@ class DispatchPanel {
   readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
   #kernel: KernelSummary | undefined;
 
-  /** @param back function that scrolls back to the dispatch's row in the table */
+  /** @param back scrolls back to the row of the dispatch in the table */
   constructor(
     private readonly ceilings: RooflineCeilings,
     private readonly data: PageData,
@@ -154,7 +156,7 @@ class DispatchPanel {
     heading?.scrollIntoView({ block: "start" });
   }
 
-  /** Shows the array elements that the chosen invocation owns. */
+  /** Shows the array elements of the chosen invocation. */
   #showOwned(): void {
     const fields = [...this.element.querySelectorAll("input")];
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
@@ -184,19 +186,20 @@ function describeStep(
   const sum = computeSpans(dispatches).total;
   const [total, median, lower, upper] = [sum, wall.median, wall.lower, wall.upper].map(formatMicroseconds);
   return `${users} users, ${events} events, ${formatCount(rows)} rows, ${items} distinct items. The ` +
-    `${dispatches.length} dispatches take ${total} in total; a whole step takes ${median} (quartiles ${lower} to ${upper}).`;
+    `${dispatches.length} dispatches take ${total} in total; a whole step takes ${median} ` +
+    `(quartiles ${lower} to ${upper}).`;
 }
 
 function describeClock({ kind, step, latency }: StepProfile["clock"]): string {
   const error =
     "± is half of the interquartile range of all samples, or the clock's error if that is larger.";
   if (kind === "queue") {
-    return `This adapter has no timestamps: each dispatch is repeated and timed by the page's clock, minus the ` +
-      `${formatMicroseconds(latency)} of an empty submission. ${error}`;
+    return "This adapter has no timestamps. Each dispatch is repeated and timed by the browser's clock. " +
+      `The time of an empty submission (${formatMicroseconds(latency)}) is subtracted. ${error}`;
   }
   if (step <= 1) return `Timed by the adapter's timestamps, one dispatch per pass. ${error}`;
   return `The browser rounds timestamps to ${
     formatMicroseconds(step)
-  }. Therefore each dispatch is repeated in a pass until ` +
-    `the pass takes much longer, and the data that the dispatch changes are restored. ${error}`;
+  }. Therefore each dispatch is repeated in a ` +
+    `pass until the pass takes much longer. Data that the dispatch changes are restored. ${error}`;
 }

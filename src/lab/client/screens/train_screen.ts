@@ -11,7 +11,7 @@ import { TrainForm } from "./train/train_form.ts";
 import { SnapshotControls, StageProgress, StageView } from "./train/stage_view.ts";
 
 const DRAW_MS = 250;
-/** Stage that is shown before a training has begun. */
+/** Stage that the page shows before a training begins. */
 const NOT_BEGUN: ShownStage = {
   ...{ name: "shannon", heading: "", iterations: 0 },
   ...{ columns: [], loss: "loss", prec1: "prec@1" },
@@ -53,8 +53,8 @@ class TrainView {
     this.#train.addEventListener("click", () => void this.#begin());
     this.#resume.addEventListener("click", () => void this.#resumeTraining());
     this.element = dom`<div class="split">${this.#form.element}
-<div class="results">${this.#notice.element}${this.#summary}${this.#progress.element}${this.#stageList}${this.#snapshots.element}
-</div></div>`;
+<div class="results">${this.#notice.element}${this.#summary}${this.#progress.element}${this.#stageList}
+${this.#snapshots.element}</div></div>`;
     this.#clear();
     this.#takeDrops();
     lab.onDevice(() => this.#enable());
@@ -94,7 +94,7 @@ class TrainView {
     this.#stageList.replaceChildren(new StageView(NOT_BEGUN).element);
   }
 
-  /** Runs the stages of a training in order, until the training is done or stopped. */
+  /** Runs the stages of a training in order, until all are done or the user stops the training. */
   async #run(request: TrainRequest, begin: StageCall): Promise<void> {
     this.#request = request;
     try {
@@ -120,7 +120,7 @@ class TrainView {
     }
   }
 
-  /** Asks the worker, after an error, for the status of the training: the user may still save or resume the training. */
+  /** Requests the status after an error: the user may still save or resume the training. */
   async #refreshStatus(): Promise<void> {
     this.#setStatus(undefined);
     const status = await this.lab.call("train", "status", undefined).catch(() => undefined);
@@ -184,7 +184,7 @@ class TrainView {
     }
   }
 
-  /** Adds a view for a stage, unless the stage is only resumed. */
+  /** Adds a view for a new stage. A resumed stage already has a view. */
   #open(stage: ShownStage): void {
     this.#progress.begin(stage);
     const last = this.#stages.at(-1);
@@ -198,7 +198,7 @@ class TrainView {
     this.#stageList.append(view.element);
   }
 
-  /** Draws the charts soon: at most once per DRAW_MS, and only while the page is visible. */
+  /** Draws the charts soon, at most once per DRAW_MS, and only while the page is visible. */
   #drawSoon(): void {
     if (this.#drawing) return;
     this.#drawing = true;
@@ -238,8 +238,8 @@ class TrainView {
       this.#notice.show(
         `Loaded ${file.name}: ${found.kind}, ${
           formatCount(found.iteration)
-        } iterations. Train starts from it, and ` +
-          `Be the user shows its predictions. ${found.note}`,
+        } iterations. The button Train starts ` +
+          `from this snapshot, and the screen Be the user shows its predictions. ${found.note}`,
       );
       return true;
     } catch (error) {
@@ -260,7 +260,7 @@ class TrainView {
     });
   }
 
-  /** Accepts data and snapshots that the user drops anywhere on the screen. */
+  /** Loads data and snapshots that the user drops anywhere on the screen. */
   #takeDrops(): void {
     this.element.addEventListener("dragover", (event) => event.preventDefault());
     this.element.addEventListener("drop", (event) => {
@@ -272,7 +272,7 @@ class TrainView {
   }
 }
 
-/** Scrolls to an element that is not visible. On a phone, results are far below the button. */
+/** Scrolls to an element outside the window. On a phone, results are far below the button. */
 function bringIntoView(part: HTMLElement): void {
   const { top, bottom } = part.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();
@@ -280,17 +280,17 @@ function bringIntoView(part: HTMLElement): void {
 
 function describeData({ name, users, pages, rows, items, features }: DataSummary): string {
   const [train, validation, test] = users.map(formatCount);
-  return `${name}: ${train} train, ${validation} validation and ${test} test users, ${
-    formatCount(pages)
-  } pages, ` +
-    `${formatCount(rows)} impressions of ${formatCount(items)} items ${features}.`;
+  return `${name}: ${train} train, ${validation} validation and ${test} test users, ` +
+    `${formatCount(pages)} pages, ${formatCount(rows)} impressions of ${
+      formatCount(items)
+    } items ${features}.`;
 }
 
 export function showTrain(root: HTMLElement, lab: Lab): void {
   const view = new TrainView(lab);
   root.append(
-    dom`<p class="lead">Train a user model on a click log with the trainer and kernels of this repository, on your GPU. No data leave
-this tab.</p>`,
+    dom`<p class="lead">Train a user model on a click log with the trainer and kernels of this repository,
+on your GPU. No data leave this tab.</p>`,
     view.element,
   );
 }

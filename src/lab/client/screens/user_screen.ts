@@ -1,4 +1,4 @@
-/** Screen "Be the user": shows pages of a shop with the model's click probabilities, and how a click changes the probabilities. */
+/** Screen "Be the user": shows pages of a shop, and how a click changes the model's predictions. */
 
 import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
@@ -9,13 +9,13 @@ import type { ModelScores, ScoredPage, ShopView } from "../services/user_service
 
 /** Largest number of items per page; a shop may have fewer items. */
 const PAGE_SIZE = 10;
-/** Smallest change of a probability that is shown. */
+/** Smallest change of a probability to show. */
 const SMALLEST_CHANGE = 0.0005;
 
 export function showUser(root: HTMLElement, lab: Lab): void {
   root.append(
-    dom`<p class="lead">You are in the shop that the model was trained on. Click an item, or leave the page. The model knows only your
-earlier clicks: watch how each click changes its predictions.</p>`,
+    dom`<p class="lead">You are a user of the shop on which the model was trained. Click an item, or leave the
+page. The model knows only your earlier clicks: see how each click changes its predictions.</p>`,
     new UserView(lab).element,
   );
 }
@@ -35,7 +35,7 @@ class UserView {
   #clicked: number[] = [];
   #page: number[] = [];
   #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
-  /** Number of requests so far. Only the answer to the latest request is shown. */
+  /** Number of requests. Only the answer to the last request is shown. */
   #requests = 0;
 
   constructor(private readonly lab: Lab) {
@@ -55,7 +55,7 @@ ${this.#context}${this.#about}${this.#list}</div>
     lab.onShow("user", () => void this.#enter());
   }
 
-  /** Gets the current model's shop from the worker, because a model may have been trained or loaded since the last visit. */
+  /** Gets the shop of the current model from the worker: the user may have trained or loaded a model. */
   async #enter(): Promise<void> {
     try {
       const shop = await this.lab.call("user", "shop", undefined);
@@ -73,25 +73,26 @@ ${this.#context}${this.#about}${this.#list}</div>
     }
   }
 
-  /** Shows an input for each context column, which holds for all items of a page. */
+  /** Shows an input for each context column, whose value holds for all items of a page. */
   #showContext({ context }: ShopView): void {
     this.#context.hidden = context.length === 0;
     const fields = context.map(({ column, values }) => {
       const options = values.map((value) => markup`<option>${value}</option>`);
       return values.length > 0
-        ? markup`<label>${column} <select name="${column}"><option value="">unknown</option>${options}</select></label>`
+        ? markup`<label>${column} <select name="${column}"><option value="">unknown</option>${options}
+</select></label>`
         : markup`<label>${column} <input name="${column}" placeholder="unknown" size="10"></label>`;
     });
     fill(this.#context, markup`${fields}`);
   }
 
-  /** Returns the values that were entered for the context columns. */
+  /** Returns the values that the user entered for context columns. */
   #readContext(): Record<string, string> {
     const entries = [...new FormData(this.#context)].map(([name, value]) => [name, String(value)] as const);
     return Object.fromEntries(entries.filter(([, value]) => value !== ""));
   }
 
-  /** Adds a click and shows the next page. @param item undefined if the user leaves the page without a click */
+  /** Adds a click and shows the next page. @param item undefined: the user leaves without a click */
   async #click(item: number | undefined): Promise<void> {
     const clicked = item === undefined ? this.#clicked : [...this.#clicked, item];
     await this.#load(this.#keepPage.checked ? this.#page : this.#newPage(), clicked);
@@ -127,7 +128,7 @@ ${this.#context}${this.#about}${this.#list}</div>
 ${formatCount(iteration)} iterations${
         truth && markup`, and the <span class="truth-word">ground truth</span>`
       }.
-A full bar is 100 %. P(click) includes the effect of the position, if the model has learned one; the utility u does not.`,
+A full bar is 100 %. P(click) includes the learned effect of the position (if any); the utility u does not.`,
     );
     const before = this.#shown?.page.join() === page.join() ? this.#shown.model : undefined;
     const lines = page.map((item, k) => {
@@ -164,25 +165,26 @@ A full bar is 100 %. P(click) includes the effect of the position, if the model 
   }
 }
 
-/** Renders an item as a button with two click probabilities: by the model and by the ground truth. */
+/** Renders a button for an item, with its click probability by the model and by the ground truth. */
 function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;
-  /** The model's probability before the last click, if that click did not change the page. */
+  /** Probability by the model before the last click, if the page is the same. */
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;
 }): Html {
   return markup`<li>
-<button type="button" class="item"><span class="item-name">${name}</span><span class="item-about">${about}</span></button>
+<button type="button" class="item"><span class="item-name">${name}</span>
+<span class="item-about">${about}</span></button>
 <div>${bar("model", model, formatChange(model, before))}${
     truth !== undefined && bar("truth", truth, "")
   }</div>
 <span class="utility">${utility !== undefined && `u ${utility.toFixed(2)}`}</span></li>`;
 }
 
-/** Renders a probability as a bar of 0 to 100 %. On a scale fitted to the page, a bar could shrink while its value rises. */
+/** Renders a probability as a bar. A full bar is 100 % on all pages, so that bars are comparable. */
 function bar(who: string, chance: number, change: string): Html {
   const percent = (100 * chance).toFixed(1);
   return markup`<div class="chance ${who}">
@@ -202,11 +204,11 @@ function describeFeatures(features: Readonly<Record<string, number>>): string {
   return `category ${category}, brand ${brand}, ${numbers}${sale > 0 ? ", on sale" : ""}`;
 }
 
-/** Width and height of the drawing of the styles -RANGE to RANGE. */
+/** Width and height of the drawing, which shows styles from -RANGE to RANGE. */
 const SIZE = 240;
 const RANGE = 2;
 
-/** Draws the plane of the shop's two styles: the clicked items, the items of the page, and the user's true taste. */
+/** Draws the two styles of the shop: clicked items, items of the page, and the user's true taste. */
 function renderStyleMap(
   clicked: readonly number[],
   page: readonly number[],
@@ -225,11 +227,12 @@ function renderStyleMap(
   return markup`<h3>Your true taste</h3>
 <svg viewBox="${edge} ${edge} ${whole} ${whole}" role="img" aria-label="${words}">
 <rect class="frame" x="${-half}" y="${-half}" width="${SIZE}" height="${SIZE}" rx="6"/>
-<line class="axis" x1="${-half}" x2="${half}" y1="0" y2="0"/><line class="axis" y1="${-half}" y2="${half}" x1="0" x2="0"/>
+<line class="axis" x1="${-half}" x2="${half}" y1="0" y2="0"/>
+<line class="axis" y1="${-half}" y2="${half}" x1="0" x2="0"/>
 <text x="${half - 4}" y="12" text-anchor="end">style 1</text><text x="4" y="${12 - half}">style 2</text>
 <line class="pull" x1="0" y1="0" x2="${at(m1)}" y2="${-at(m2)}"/>
 ${dots(page, "shown")}${dots(clicked, "clicked")}
 <circle class="taste" cx="${at(m1)}" cy="${-at(m2)}" r="7"/></svg>
-<figcaption>${words} Circles: items of the page. Dots: your clicks. Large dot: your taste, a moving average that keeps 70 % at
-each click. The model does not see any of this.</figcaption>`;
+<figcaption>${words} Circles: items of the page. Dots: your clicks. Large dot: your taste, a moving average
+that keeps 70 % at each click. The model knows neither styles nor taste.</figcaption>`;
 }

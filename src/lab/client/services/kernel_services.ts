@@ -1,4 +1,4 @@
-/** Services of the screens Exercises, Ladders and Self-test. This script is loaded at the first call of one of its services. */
+/** Services of the screens Exercises, Ladders, Scratchpad and Self-test; loaded at their first call. */
 
 import { createRandomStream } from "../../../data/random.ts";
 import { createAnswerStep, type Exercise, getSolution } from "../../../exercise/exercise.ts";
@@ -13,7 +13,7 @@ import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** Creates the services. To add a service, write a function in this file, and add a line to `createKernelServices`. */
+/** Creates the services. For a new service, write a function in this file and add a line here. */
 export function createKernelServices(worker: LabWorker) {
   return {
     exercises: exercisesService(worker),
@@ -24,9 +24,9 @@ export function createKernelServices(worker: LabWorker) {
 }
 
 export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
-  /** WGSL of the shipped kernel, which solves the exercise. */
+  /** WGSL text of the shipped kernel, which solves the exercise. */
   readonly solution: string;
-  /** Title of the exercise's ladder. `size` is the default size for timing an answer, e.g. "2560x10". */
+  /** Title of the ladder, and default size for timing an answer, for example "2560x10". */
   readonly title: string;
   readonly size: string;
 }
@@ -34,26 +34,26 @@ export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapt
 export interface ExerciseRequest {
   readonly exercise: string;
   readonly text: string;
-  /** Size at which to time the answer, in the format of the option --size. */
+  /** Size at which to time the answer, in the format of --size. */
   readonly size: string;
-  /** Number of rounds in which the answer and the ladder are timed. With 0 rounds, the answer is only checked. */
+  /** Rounds in which the answer and the ladder are timed; 0 to only check the answer. */
   readonly rounds: number;
 }
 
 export interface SolvedExercise {
   readonly cases: readonly string[];
-  /** Sentence about the answer's numbers of invocations and workgroups. */
+  /** Sentence with the numbers of invocations and workgroups of the answer. */
   readonly started: string;
-  /** Times of the ladder and the answer; absent for an answer that was only checked. */
+  /** Times of the ladder and the answer; undefined if the answer was only checked. */
   readonly times?: LadderMeasurement;
 }
 
-/** Creates the service that checks and times an answer like `deno task exercise`. */
+/** Creates the service that checks and times an answer, as `deno task exercise` does. */
 function exercisesService(worker: LabWorker) {
   return {
     list: (): readonly ExerciseSummary[] => exercises.map(summarizeExercise),
 
-    /** Checks and times an answer. @throws UserError that describes what is wrong with the answer */
+    /** Checks and times an answer. @throws UserError with the first error of the answer */
     check(
       { exercise: name, text, size: sizeText, rounds }: ExerciseRequest,
       call: ServiceCall<string>,
@@ -75,7 +75,7 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** Returns the file name of an answer. The compiler's messages begin with it. */
+/** Returns the file name of an answer, with which messages of the compiler begin. */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
@@ -86,7 +86,7 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
-/** A kernel with its data as text: numbers of inputs, lengths of outputs, and invocations such as "100" or "16 x 16". */
+/** A kernel and its data as texts: numbers, lengths of outputs, and invocations ("100" or "16 x 16"). */
 export interface ScratchRequest {
   readonly text: string;
   readonly arrays: Readonly<Record<string, string>>;
@@ -94,7 +94,7 @@ export interface ScratchRequest {
 }
 
 export interface ScratchResult {
-  /** The first numbers of each output, and the output's length. */
+  /** First numbers of each output, and length of the output. */
   readonly outputs: readonly {
     readonly name: string;
     readonly length: number;
@@ -104,14 +104,14 @@ export interface ScratchResult {
   readonly time: Pick<Timing, "median" | "lower" | "upper" | "error">;
 }
 
-/** Largest number of an output's numbers that are shown. */
+/** Largest number of values to show per output. */
 const SHOWN_VALUES = 256;
 
 function scratchpadService(worker: LabWorker) {
   return {
     arrays: (text: string): readonly DeclaredArray[] => listArrays(text),
 
-    /** Runs and times a kernel. @throws UserError that describes what is wrong with the kernel or the data */
+    /** Runs and times a kernel. @throws UserError for an error in the kernel or the data */
     run(
       { text, arrays, invocations }: ScratchRequest,
       { signal }: ServiceCall<never>,
@@ -131,7 +131,7 @@ function scratchpadService(worker: LabWorker) {
           ...{ inputs: Object.fromEntries(inputs), outputs: Object.fromEntries(outputs) },
           ...{ invocations: [x, ...rest] as [number], onTime: (time) => times.push(time) },
         }).catch((error: unknown) => {
-          // Unless the device is lost, the kernel or its data are at fault.
+          // If the device is not lost, the cause is the kernel or its data.
           if (!(error instanceof Error) || /\blost\b/i.test(error.message)) throw error;
           throw new UserError(error.message);
         });
@@ -196,7 +196,7 @@ function parseNumbers({ name, element = "f32" }: DeclaredArray, text = ""): Kern
 
 export interface LadderSummary extends Pick<Ladder, "name" | "title" | "size"> {
   readonly steps: number;
-  /** File name of the chapter about the ladder's kernels. */
+  /** File name of the chapter about the kernels of the ladder. */
   readonly chapter: string | undefined;
 }
 
@@ -213,7 +213,7 @@ function laddersService(worker: LabWorker) {
         return { name, title, size, steps: steps.length, chapter };
       }),
 
-    /** Checks the steps of a ladder, and times the correct steps in alternation. */
+    /** Checks the steps of a ladder, and times the correct steps in turn. */
     run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
@@ -226,7 +226,7 @@ function laddersService(worker: LabWorker) {
   };
 }
 
-/** Request to run those cases of the self-test whose name contains `only`; all cases for "". */
+/** Request to run the cases of the self-test whose names contain `only`; "" means all cases. */
 export type SelftestRequest =
   & Required<Pick<SelftestOptions, "kinds" | "only">>
   & Pick<SelftestOptions, "leftOut">;
@@ -237,7 +237,7 @@ export type SelftestProgress =
 
 function selftestService(worker: LabWorker) {
   return {
-    /** Runs the cases on separate devices. After a cancellation, the run ends with the current case. */
+    /** Runs the cases on separate devices. A cancelled run ends after the current case. */
     run(
       { kinds, only, leftOut }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,

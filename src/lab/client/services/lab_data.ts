@@ -1,4 +1,4 @@
-/** Opens data for a training in the page: a synthetic shop, or files that the user chose. No data leave the page. */
+/** Opens data for a training: a synthetic shop, or files that the user chose. No data leave the page. */
 
 import { makeShop } from "../../../data/demo_shop.ts";
 import { describeDifference } from "../../../data/feature_difference.ts";
@@ -16,25 +16,25 @@ import type { ReaderFile } from "../reader.ts";
 
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  /** Chosen files: a file in the paper's layout, or the files of a prepared data set. */
+  /** Chosen files: one file in the paper's layout, or the files of a prepared data set. */
   | { readonly kind: "files"; readonly files: readonly ReaderFile[] };
 
 type Report = (what: string) => void;
 
 export interface LabData extends Omit<TestedData, "truth"> {
   readonly kind: "demo" | "paper" | "prepared";
-  /** True utility of each row [rows], and click model of the shop; undefined unless the data are a synthetic shop. */
+  /** [rows] true utilities, and click model of the shop; undefined for data of the user. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
 
-/** Name, sizes and item features of data, for display in the page. */
+/** Name, sizes and item features of data, as the page shows them. */
 export interface DataSummary extends DataSizes {
   readonly name: string;
   /** Description of the item features in words. */
   readonly features: string;
 }
 
-/** Opens data. @throws UserError that names the invalid file, and the invalid line or row */
+/** Opens data. @throws UserError with file and line (or row) of invalid data */
 export async function openLabData(choice: DataChoice, report: Report): Promise<LabData> {
   if (choice.kind === "files") return await openFiles(choice.files, report);
   const shop = findShop(choice.name);
@@ -66,7 +66,7 @@ function describeFeatures(shape: ItemsShape): string {
 export function isSameData(a: DataChoice, b: DataChoice): boolean {
   if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
   if (b.kind === "shop" || a.files.length !== b.files.length) return false;
-  // Files are compared by their properties, because the worker gets a new File object from the page in each message.
+  // Compare files by their properties: each message from the page has a new File object.
   return a.files.every(({ path, file: { size, lastModified } }, k) => {
     const other = b.files[k];
     return path === other?.path && size === other.file.size && lastModified === other.file.lastModified;
@@ -74,8 +74,8 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
 }
 
 /**
- * Aligns the items of data with the items of a snapshot's model.
- * @param what name of the model in error messages @throws UserError for unknown items, or features with another meaning
+ * Aligns the items of data with the items of a snapshot. @param what name of the model in error messages
+ * @throws UserError for unknown items, or features with another meaning
  */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
@@ -86,15 +86,15 @@ function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabD
   const difference = features && data.features && describeDifference(features, data.features);
   if (difference === undefined) return;
   throw new UserError(
-    `${what} was trained on item features with another meaning than those of ${data.source.name}: ${difference}. ` +
-      "Prepare this log with --encoding-from and the data set that the model was trained on.",
+    `${what} was trained on other item features than those of ${data.source.name}: ${difference}. ` +
+      "Prepare this log with --encoding-from and the data set on which the model was trained.",
   );
 }
 
 /** Metrics of a baseline, which charts show as horizontal lines. */
 export interface BaselineLevel {
   readonly name: string;
-  /** Loss of the baseline; undefined for a baseline that only ranks items. */
+  /** Loss of the baseline; undefined if the baseline only ranks items. */
   readonly loss: number | undefined;
   readonly prec1: number;
 }
@@ -103,7 +103,7 @@ export function selectTestedData({ source, features, pageOrder, truth }: LabData
   return { source, features, pageOrder, truth: truth?.utility };
 }
 
-/** Computes the metrics of the baselines on the validation users, for comparison with validation curves. */
+/** Computes metrics of the baselines on the validation users, to compare them with validation curves. */
 export function computeBaselineLevels(data: LabData): BaselineLevel[] {
   const results = TestedUsers.ofPart(selectTestedData(data), "validation").results();
   return shownBaselines.flatMap(([key, name]) => {
@@ -112,7 +112,7 @@ export function computeBaselineLevels(data: LabData): BaselineLevel[] {
   });
 }
 
-/** Returns a checksum of a log's users, pages, clicks and features. The checksum is not cryptographic. */
+/** Returns a checksum (not cryptographic) of the users, pages, clicks and features of a log. */
 export function computeDataChecksum({ log, items }: LogSource): string {
   let sum = 0x811c9dc5; // FNV-1a over words of 32 bits
   const add = (values: Uint8Array | Uint32Array | undefined) =>

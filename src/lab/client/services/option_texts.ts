@@ -1,4 +1,4 @@
-/** Parses the options of `train` in the worker, which has the schemas. The page shows options, and sends texts to check. */
+/** Parses the options of `train`. The schemas are in the worker, to which the page sends texts. */
 
 import { modelFields } from "../../../model/model_config.ts";
 import { extractFlag, formatValue, getOptionValues, InvalidValueError } from "../../../option.ts";
@@ -26,18 +26,18 @@ export interface ShownGroup {
   readonly options: readonly ShownOption[];
 }
 
-/** Texts that the user entered, by option name. An absent or empty text means the default. */
+/** Texts that the user entered, by name of the option. No text or "" means the default. */
 export type OptionTexts = Readonly<Record<string, string>>;
 
 const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
 const definitions = groups.flatMap(({ options }) => options);
 
-/** Returns the options for the page. Parsers are left out, because messages to the page cannot contain functions. */
+/** Returns the options without parsers, because messages to the page cannot contain functions. */
 export function listShownGroups(): ShownGroup[] {
   return JSON.parse(JSON.stringify(groups));
 }
 
-/** Returns the error messages for invalid texts, by option name. */
+/** Returns error messages for invalid texts, by name of the option. */
 export function findFaults(texts: OptionTexts): Record<string, string> {
   const faults: Record<string, string> = {};
   for (const definition of definitions) {
@@ -52,8 +52,8 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * Parses the options of a training. `buildStagesConfig` then resolves defaults that depend on the data.
- * @param fromSnapshot true to start from a snapshot, as with the option --init
+ * Parses the options of a training. `buildStagesConfig` resolves defaults that depend on the data.
+ * @param fromSnapshot true to start from a snapshot, as with --init
  * @throws UserError for an invalid option, or for options that contradict each other
  */
 export function readOptions(
@@ -61,14 +61,14 @@ export function readOptions(
 ): StagesOptions {
   const pairs = definitions.map((one) => [one.name, parseOption(one, texts)]);
   if (fromSnapshot) pairs.push(["init", "the snapshot"]);
-  // The cast is safe, because the parsers and defaults are those of the command `train`.
+  // The cast is safe: parsers and defaults are those of the command `train`.
   const values = Object.fromEntries(pairs) as StagesOptions;
   const entered = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
   checkTogether(values, new Map(entered.map((one) => [one.name, extractFlag(one)])));
   return values;
 }
 
-/** Converts a configuration to the texts of its options. The text of a default is "". */
+/** Converts a configuration to texts of its options; "" for a default. */
 export function formatOptionTexts({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
   const values: Readonly<Record<string, unknown>> = {
     ...(adversarial ? getOptionValues(adversarialFields, adversarial) : {}),
@@ -98,7 +98,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns the text of an option whose default differs by stage: "" for the default. @param standard - default of the Shannon stage */
+/** Returns the text of an option; "" for the default. @param standard default in the Shannon stage */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],
@@ -110,7 +110,7 @@ function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStoppi
   return isDefault ? "" : String(shannon ?? "");
 }
 
-/** Returns the flags of the options in which two trainings differ. @param but names of options to ignore */
+/** Returns the flags of options in which two trainings differ. @param but names of options to ignore */
 export function listChangedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
   const [before, now] = [formatOptionTexts(a), formatOptionTexts(b)];
   return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(extractFlag);

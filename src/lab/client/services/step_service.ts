@@ -1,4 +1,4 @@
-/** The service of the screen "Look inside a step": lists and times the dispatches of a training step. */
+/** Service of the screen "Look inside a step": lists and times the dispatches of a training step. */
 
 import { buildIndexScope } from "../../../batch/click_sizes.ts";
 import type { AdapterMeasurement, StepMeasurement } from "../../../profile/bench_report.ts";
@@ -23,14 +23,14 @@ import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.
 
 export interface StepChoices {
   readonly workloads: readonly StepWorkload[];
-  /** Names of the models that can be chosen for a workload without a model of its own. */
+  /** Names of the models that the user can choose for workloads with `ownModel` false. */
   readonly models: readonly string[];
 }
 
 export interface StepWorkload {
   readonly name: string;
   readonly about: string;
-  /** True for the workload of the current model and its data. For this workload, no model can be chosen. */
+  /** True for the workload of the current model and its data, which has no other model. */
   readonly ownModel: boolean;
 }
 
@@ -39,16 +39,16 @@ const TRAINED = "trained";
 
 export interface ProfileRequest {
   readonly workload: string;
-  /** Name of the model; ignored for a workload with a model of its own. */
+  /** Name of the model; ignored for the workload of the current model. */
   readonly model: string;
-  /** Seconds for timing whole steps. A probe of the adapter gets a twentieth of this time. */
+  /** Seconds to time whole steps. Each measurement of the adapter gets a twentieth of this time. */
   readonly seconds: number;
 }
 
 export interface StepProfile {
-  /** Measurements of the step, in microseconds. */
+  /** Measurements of the step in microseconds. */
   readonly result: StepMeasurement;
-  /** One summary per dispatch in `result`. */
+  /** One summary per dispatch of `result`. */
   readonly facts: readonly DispatchSummary[];
   readonly probes: readonly AdapterMeasurement[];
   readonly clock: Clock;
@@ -90,11 +90,13 @@ function findWorkload({ workload, model: modelName }: ProfileRequest): ChosenWor
   return { model, log: log.make };
 }
 
-/** Returns a workload with the current model's configuration and data. Measuring it does not change the model. */
+/** Returns a workload with configuration and data of the current model, which does not change. */
 function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {
-    throw new UserError("Expected a model, found none: train one on the screen Train, or choose a batch.");
+    throw new UserError(
+      "Expected a model, found none: train a model on the screen Train, or choose a batch.",
+    );
   }
   const users = Math.min(defaultTraining.batchSize, listUsers(log, "train").length);
   const model = createShannonModel("own model", current.model.config);
@@ -148,11 +150,11 @@ export interface BindingSummary {
 }
 
 export interface KernelSummary extends IndexScope {
-  /** WGSL of the kernel, as passed to the driver. */
+  /** WGSL text of the kernel, as passed to the driver. */
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Number of invocations that have work, before rounding up to whole workgroups. */
+  /** Number of invocations with work, before rounding up to whole workgroups. */
   readonly invocations: readonly [x: number, y: number];
 }
 
@@ -161,11 +163,11 @@ export interface DispatchSummary {
   readonly kernel: string;
   readonly phase: StepPhase;
   readonly node?: DispatchNode;
-  /** Summary of the dispatch's kernel; absent for a copy into a texture. */
+  /** Summary of the kernel; undefined for a copy to a texture. */
   readonly code?: KernelSummary;
 }
 
-/** Lists the dispatches and copies of a step in order. A copy follows the dispatch that writes the copied output. */
+/** Lists dispatches and copies of a step in order. A copy follows the dispatch whose output it copies. */
 function listDispatches(recording: Recording): DispatchSummary[] {
   const all: DispatchSummary[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {

@@ -1,4 +1,4 @@
-/** Computes the test metrics of a training session's snapshots, for the screen Train. */
+/** Computes the test metrics of a training's snapshots for the screen Train. */
 
 import { listUsers } from "../../../data/click_log.ts";
 import type { MetricDetails } from "../../../metrics/test_result.ts";
@@ -10,18 +10,18 @@ import type { TrainSession } from "./train_session.ts";
 /** Metrics of a snapshot or baseline on the test users, with 95 % bootstrap intervals over users. */
 interface TestRow extends Pick<MetricDetails, "metrics" | "intervals"> {
   readonly name: string;
-  /** Iteration of the snapshot; absent for a baseline. */
+  /** Iteration of the snapshot; undefined for a baseline. */
   readonly iteration?: number;
 }
 
 export interface TestTable {
   readonly users: number;
   readonly rows: readonly TestRow[];
-  /** Conclusions from the test metrics, in sentences. */
+  /** Sentences with conclusions from the test metrics. */
   readonly verdict: readonly string[];
 }
 
-/** Computes the test metrics of a session's snapshots. The trainer's weights do not change. No GPU work may be in flight. */
+/** Computes test metrics of a session's snapshots. Call it without GPU work in flight. Keeps the weights. */
 export async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
   report: (what: string) => void,
@@ -38,7 +38,7 @@ export async function testSession(
     rows: [...snapshots, ...simple].map(({ details: { metrics, intervals }, ...row }) => ({
       ...{ ...row, metrics, intervals },
     })),
-    // The page has a button instead of the command's option --resume.
+    // The page has a button in place of the option --resume.
     verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),
   };
 }

@@ -1,4 +1,4 @@
-/** Messages on the progress of a training, from the service to the screen. */
+/** Messages about the progress of a training from the service to the screen. */
 
 import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
@@ -10,7 +10,7 @@ export interface ShownStage {
   readonly name: StageName;
   readonly heading: string;
   readonly iterations: number;
-  /** Names of the stage's metrics, as in the logs of a run. */
+  /** Names of the metrics of the stage, as in the logs of a run. */
   readonly columns: readonly string[];
   readonly loss: string;
   readonly prec1: string;
@@ -29,7 +29,7 @@ export type TrainProgress =
   /** Metrics of the baselines and of the optimum on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
   | { readonly kind: "stage"; readonly stage: ShownStage }
-  /** Metrics of training steps, and of the validations between them. */
+  /** Metrics of training steps and of the validations between the steps. */
   | {
     readonly kind: "steps";
     /** Iteration of the first step in `rows`. */
@@ -37,7 +37,7 @@ export type TrainProgress =
     /** One row per step, with one value per column of the stage. */
     readonly rows: readonly (readonly number[])[];
     readonly validations: readonly ValidationRow[];
-    /** For each criterion, the iteration of the best validation so far. */
+    /** Iteration of the best validation so far, by criterion. */
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
@@ -74,7 +74,7 @@ export class StepGatherer implements SessionEvents {
     this.#reportSoon();
   }
 
-  /** Reports in a microtask. The microtask runs after all steps of a group, because the steps arrive without a wait in between. */
+  /** Reports in a microtask: it runs after all steps of a group, which arrive without a wait in between. */
   #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;

@@ -1,4 +1,4 @@
-/** The service of the screen Train. The device has only one training or one loaded model at a time. */
+/** Service of the screen Train. The device has one training or one loaded model at a time. */
 
 import { UserModel } from "../../../model/user_model.ts";
 import { buildStagesConfig, describePages, expectPlaces } from "../../../run/options/stages_options.ts";
@@ -33,7 +33,7 @@ export interface TrainRequest {
   readonly fromSnapshot: boolean;
 }
 
-/** Status of a training stage, and the snapshots that can be saved. */
+/** Status of a training stage, and the snapshots that the user can save. */
 export interface StageStatus {
   readonly stage: ShownStage;
   readonly iteration: number;
@@ -54,9 +54,9 @@ interface LoadedSnapshot {
   readonly iteration: number;
   readonly kind: string;
   readonly data: DataSummary;
-  /** Status of the training whose state is in the file; undefined for a file with only weights. */
+  /** Status of the training in the file; undefined if the file has only weights. */
   readonly training: StageStatus | undefined;
-  /** Sentence that says whether the training can be resumed; "" for a file without a training. */
+  /** Sentence that says whether the user can resume the training; "" if the file has no training. */
   readonly note: string;
 }
 
@@ -66,14 +66,14 @@ export class TrainService {
   readonly options = listShownGroups;
   readonly faults = findFaults;
   readonly read = readOptions;
-  /** The data that were opened last, kept so that the same files are not read again. */
+  /** Data that were opened last, so that the same files are not read again. */
   #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
-  /** The snapshot that was loaded last. A training may start from it. */
+  /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** The model of a loaded snapshot without a training. */
+  /** Model of a loaded snapshot without a training. */
   #loadedModel: UserModel | undefined;
-  /** Resolves when no work reads the session any more. The session must not be freed earlier. */
+  /** Resolves when no work reads the session any more: only then, the session may be freed. */
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly worker: LabWorker) {}
@@ -100,7 +100,7 @@ export class TrainService {
     });
   }
 
-  /** Resumes the current stage. If the current stage is done, the next stage is started. */
+  /** Resumes the current stage, or starts the next stage if the current stage is done. */
   resume(
     { data, options }: Omit<TrainRequest, "fromSnapshot">,
     call: ServiceCall<TrainProgress>,
@@ -123,7 +123,7 @@ export class TrainService {
     });
   }
 
-  /** Returns the status of the current training, which may have failed; undefined without a training. */
+  /** Returns the status of the current training, even after an error; undefined without a training. */
   status(): StageStatus | undefined {
     return this.#session && describeStatus(this.#session);
   }
@@ -138,8 +138,8 @@ export class TrainService {
   }
 
   /**
-   * Loads the file of a snapshot, to start a training from it, to inspect its model, or to resume its training.
-   * @throws UserError if the snapshot does not fit the data
+   * Loads the file of a snapshot, to start a training from it, to inspect its model, or to resume its
+   * training. @throws UserError if the snapshot does not fit the data
    */
   load(request: LoadRequest): Promise<LoadedSnapshot> {
     return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(request));
@@ -174,7 +174,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info of the snapshot to start from. The items are aligned with the snapshot's items */
+  /** Opens the training data. @param info snapshot to start from, whose items the data get */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -192,7 +192,7 @@ export class TrainService {
     return info ? alignDataToSnapshot("The snapshot's model", info, data) : data;
   }
 
-  /** Opens data that are not open yet. @throws UserError for an invalid file */
+  /** Opens data, unless they are open already. @throws UserError for an invalid file */
   async #open(choice: DataChoice, report: (what: string) => void): Promise<LabData> {
     if (!this.#opened || !isSameData(this.#opened.choice, choice)) {
       this.#opened = { choice, data: await openLabData(choice, report) };
@@ -200,7 +200,7 @@ export class TrainService {
     return this.#opened.data;
   }
 
-  /** Trains to the end of the current stage, or until the training is stopped. */
+  /** Trains to the end of the current stage, or until the user stops the training. */
   async #run({ progress, signal }: ServiceCall<TrainProgress>): Promise<StageStatus> {
     const session = this.#expectSession();
     const { trainer, stage, iterations } = session;
@@ -209,8 +209,8 @@ export class TrainService {
     progress(doing("Running the first steps"));
     if (trainer.microBatches > 1) {
       note(
-        `Batches are split into up to ${trainer.microBatches} micro-batches of whole users, because they exceed the limit of ` +
-          "the adapter or --micro-batch-rows.",
+        `Batches are split into up to ${trainer.microBatches} micro-batches of whole users, because they ` +
+          "exceed the limit of the adapter or --micro-batch-rows.",
       );
     }
     const watch = stage.hasLikelihood ? undefined : new RewardWatch();
@@ -226,13 +226,12 @@ export class TrainService {
     return describeStatus(session);
   }
 
-  /** Returns the current training. @throws UserError without a training */
   #expectSession(): TrainSession {
     if (this.#session) return this.#session;
     throw new UserError("Expected a training, found none: train a model first.");
   }
 
-  /** Returns the session. After the loss of its device, the session is first restored on a new device. */
+  /** Returns the session. If its device was lost, first restores it on a new device. */
   async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();
@@ -242,19 +241,19 @@ export class TrainService {
     return this.#expectSession();
   }
 
-  /** Makes a session the current training, whose model all screens use. */
+  /** Makes a session the current training. All screens use its model. */
   #present(next: TrainSession): void {
     this.#session = next;
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
   }
 
-  /** Keeps the session from being freed before `work`, which reads the session, is done. */
+  /** Keeps the session until `work`, which reads the session, is done. */
   #whileReading<T>(work: Promise<T>): Promise<T> {
     this.#reading = Promise.allSettled([this.#reading, work]);
     return work;
   }
 
-  /** Frees the training or the loaded model on the device. */
+  /** Frees the memory of the training or of the loaded model. */
   async #clear(): Promise<void> {
     await this.#reading;
     this.worker.current = undefined;
@@ -264,7 +263,7 @@ export class TrainService {
   }
 }
 
-/** Reports the task that begins, then lets the worker receive messages, such as a cancellation. */
+/** Reports a new task, then lets the worker receive messages, such as a cancellation. */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));

@@ -1,4 +1,4 @@
-/** A training stage on the device. A session can pause while its state is read, be restored on a new device, and be saved. */
+/** A training stage on the device. It can pause, be saved, and move to a new device. */
 
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/model_config.ts";
@@ -24,7 +24,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state to the page's memory: the loss of a device loses at most these seconds of training. */
+/** Seconds between two copies of the state to memory. A lost device loses at most this much training. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -55,18 +55,18 @@ export class TrainSession {
   private constructor(
     readonly gpu: Gpu,
     readonly setting: SessionSetting,
-    /** Configuration of the training. The number of iterations may be raised later. */
+    /** Configuration of the training. Its number of iterations may grow. */
     public config: StagesConfig,
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Defined for a training that starts from a logit on counts. At the end, the better of start and best validation is kept. */
+    /** Defined if a training starts from a logit on counts: the end keeps the start if it is better. */
     readonly choice: StartChoice | undefined,
   ) {}
 
   /**
-   * @param current stage to train (default: the first stage)
-   * @throws UserError for a size beyond the adapter's limits, weights that do not fit the model, or too few users
+   * @param current stage to train; default: the first stage @throws UserError for a size beyond the adapter's
+   * limits, weights that do not fit the model, or too few users
    */
   static async create(
     gpu: Gpu,
@@ -96,14 +96,14 @@ export class TrainSession {
     }
   }
 
-  /** Restores the session on another device, with the state that was saved last. Returns the restored session. */
+  /** Returns the session on another device, with the state that was saved last. */
   async restoreOn(gpu: Gpu): Promise<TrainSession> {
     const session = await TrainSession.create(gpu, this.setting, this.config, this.current);
     if (this.#saved) session.restore(this.#saved);
     return session;
   }
 
-  /** Creates the next stage from this stage's weights with the best prec@1. Returns undefined after the last stage. */
+  /** Starts the next stage from this stage's weights with the best prec@1; undefined after the last stage. */
   async next(): Promise<TrainSession | undefined> {
     const stage = this.#next;
     if (!stage) return undefined;
@@ -159,7 +159,7 @@ export class TrainSession {
     await this.save();
   }
 
-  /** Runs work between two groups of steps, while no GPU work is in flight. */
+  /** Runs work between two groups of steps, when no GPU work is in flight. */
   whenIdle<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#isRunning) return work();
     return new Promise((resolve, reject) => {
@@ -167,13 +167,13 @@ export class TrainSession {
     });
   }
 
-  /** Copies the state from the device. No GPU work may be in flight. */
+  /** Copies the state from the device. Call it without GPU work in flight. */
   async save(): Promise<TrainerState> {
     this.#savedAt = performance.now();
     return this.#saved = await this.trainer.state();
   }
 
-  /** Returns the bytes of a snapshot's file. @throws UserError for a missing snapshot, or for weights that are not finite */
+  /** Returns a snapshot as file. @throws UserError if it is missing, or weights are not finite */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { current: { before }, config, gpu, setting: { data } } = this;
     const on = { config, data, adapter: describeAdapter(gpu) };
@@ -204,7 +204,7 @@ export class TrainSession {
   }
 }
 
-/** Checks a resume. @throws UserError for changed settings, except the iterations and the options of a later stage */
+/** Checks that only the iterations or options of a later stage changed. @throws UserError otherwise */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
@@ -215,7 +215,8 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   if (changed.length > 0) {
     const flags = changed.join(", ");
     throw new UserError(
-      `Expected the settings of the training, got other values for ${flags}. Set them back, or press Train to start again.`,
+      `Expected the settings of the training, got other values for ${flags}. Restore these values, or ` +
+        "press Train to start again.",
     );
   }
   const iterations = stage.isPartOf(config) ? stage.iterations(config) : 0;
@@ -223,11 +224,11 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   if (iterations > iteration || (beginsNext && iterations === iteration)) return;
   if (session.trainer.stopped && beginsNext) return;
   throw new UserError(
-    `Expected --${stage.option} above the ${iteration} iterations done, got ${iterations}. Raise it, then resume.`,
+    `Expected --${stage.option} above the ${iteration} iterations done, got ${iterations}. Use a larger value.`,
   );
 }
 
-/** Restores the training in a snapshot's file, if the file has a training on the opened data. Also returns a note for the user. */
+/** Restores the training in a snapshot (if any) on the same data. Also returns a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -252,7 +253,7 @@ export async function reopenSession(
     next,
     note: same
       ? "Resume continues its training, bit for bit."
-      : "Resume continues its training, but not bit for bit: it began on another adapter or browser, or with other kernels.",
+      : "Resume continues its training, but not bit for bit: the adapter, browser or kernels have changed.",
   };
 }
 
@@ -262,7 +263,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Weights of the start, which replace the best snapshot if the start has a lower validation loss. */
+  /** Weights of the start, which replace the best snapshot if their validation loss is lower. */
   readonly kept?: KeptStart;
 }
 
@@ -273,7 +274,7 @@ export interface SnapshotOffer {
   readonly file: string;
 }
 
-/** Lists the snapshots of a stage that can be saved. @param isOver true if a later stage has begun */
+/** Lists the snapshots of a stage that the user can save. @param isOver true if a later stage has begun */
 export function listSnapshotOffers(
   { name, shown: { loss, prec1 } }: TrainingStage,
   best: BestRecords,
@@ -299,8 +300,8 @@ interface Origin {
 }
 
 /**
- * Returns the bytes of a snapshot's file. The snapshot `last` has the full state, from which a training can be resumed.
- * @throws UserError if the snapshot is missing, or weights are not finite
+ * Returns a snapshot as file. The snapshot `last` has the full state, to resume the training. @throws
+ * UserError if the snapshot is missing, or weights are not finite
  */
 function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
@@ -312,7 +313,9 @@ function encodeSnapshotFile(
   const { iteration, value } = start?.record ?? (criterion ? state.best[criterion] : { ...state, value: 0 });
   const own = start?.weights ?? (criterion ? state.snapshots[criterion] : state.weights);
   if (!own || !Number.isFinite(value)) {
-    throw new UserError(`Expected a snapshot that exists, got ${kind}. Train longer, or take another.`);
+    throw new UserError(
+      `Expected a snapshot that exists, got ${kind}. Train longer, or save another snapshot.`,
+    );
   }
   if (![...own.values()].every((values) => values.every(Number.isFinite))) {
     throw new UserError("Expected finite weights, got NaN or infinity. Save a best snapshot instead.");
@@ -326,7 +329,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Fills the table rows of unseen tokens by {@link withMeanRows}, for snapshots and for the start of the next stage. */
+/** Fills table rows of unseen tokens by {@link withMeanRows}, for snapshots and for the next stage. */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,
@@ -336,8 +339,8 @@ function fillWeights(
 }
 
 /**
- * Describes adapter and kernels. The bits of a training depend on adapter, kernels, settings and data. A training resumes bit for
- * bit if and only if the description is unchanged.
+ * Describes adapter and kernels. A resumed training continues with the same bits if and only if this
+ * description, the settings and the data are unchanged.
  */
 export function describeAdapter({ adapter, variants }: Pick<Gpu, "adapter" | "variants">): string {
   return JSON.stringify({ ...adapter, matrices: variants.matrices });

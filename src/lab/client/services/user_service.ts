@@ -1,4 +1,4 @@
-/** The service of the screen "Be the user". The model and, in a synthetic shop, the ground truth score the items of pages. */
+/** Service of the screen "Be the user": scores by the model and, in a synthetic shop, by the ground truth. */
 
 import {
   advanceShopState,
@@ -16,28 +16,28 @@ import { addPositionEffects, readPositionEffects } from "../../../model/position
 import { UserError } from "../../../user_error.ts";
 import type { CurrentModel, LabWorker } from "../lab_worker.ts";
 
-/** Numbers of the items in a user's history and on the current page. */
+/** Item numbers in the history of a user and on the current page. */
 export interface PageView {
-  /** Items that the user clicked, the oldest click first. */
+  /** Items that the user clicked, from the oldest to the latest click. */
   readonly history: readonly number[];
   readonly page: readonly number[];
-  /** Values of context columns by name; those of impressions hold for all items of the page. */
+  /** Values of context columns by name. Values of impressions hold for all items of the page. */
   readonly context?: ContextRecord;
 }
 
-/** Utilities and click probabilities of a page's items, by the model or by the ground truth. */
+/** Utilities and click probabilities of the items on a page, by the model or by the ground truth. */
 export interface ModelScores {
   readonly utilities: readonly number[];
-  /** Probability of a click on each item, with the effect of the item's position. */
+  /** Probability of a click on each item, with the effect of its position. */
   readonly probabilities: readonly number[];
   readonly noClick: number;
 }
 
 export interface ScoredPage {
-  /** Number of the model's training steps. */
+  /** Number of training steps of the model. */
   readonly iteration: number;
   readonly model: ModelScores;
-  /** Scores by the ground truth. `truth` and `state` are undefined unless the shop is synthetic. */
+  /** Scores by the ground truth, and state of the user; both only for a synthetic shop. */
   readonly truth: ModelScores | undefined;
   readonly state: ShopState | undefined;
 }
@@ -45,10 +45,10 @@ export interface ScoredPage {
 export interface ShopView {
   readonly name: string;
   readonly items: number;
-  /** Features of each item by name; undefined unless the shop is synthetic. */
+  /** Features of each item by name; undefined if the shop is not synthetic. */
   readonly features: readonly Readonly<Record<string, number>>[] | undefined;
   readonly model: string;
-  /** Context columns that the model reads. */
+  /** Context columns that are inputs of the model. */
   readonly context: readonly ContextColumn[];
 }
 
@@ -56,7 +56,7 @@ export function createUserService(worker: LabWorker) {
   function expectModel(): CurrentModel {
     if (worker.current) return worker.current;
     throw new UserError(
-      "Expected a model, found none: train one on the screen Train, or load a snapshot.",
+      "Expected a model, found none: train a model on the screen Train, or load a snapshot.",
     );
   }
 
@@ -95,7 +95,7 @@ export function createUserService(worker: LabWorker) {
   };
 }
 
-/** Returns the context features of a page's items, [items, features]. @throws UserError for a value that cannot be read */
+/** Returns the context features [items, features] of a page. @throws UserError for an unreadable value */
 function encodePage(
   features: readonly ContextFeature[],
   page: readonly number[],

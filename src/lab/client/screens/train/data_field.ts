@@ -1,4 +1,4 @@
-/** The form's field for the training data: a synthetic shop, or files that the user drops or chooses. */
+/** Field of the form for the training data: a synthetic shop, or files that the user drops or chooses. */
 
 import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
@@ -29,17 +29,18 @@ export class DataField {
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly ReaderFile[] = [];
-  /** Text that shows an error in the chosen files, or the command that prepares the files. */
+  /** Error in the chosen files, or command that prepares them. */
   readonly #status = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
-  /** Resolves when the chosen files have been checked. */
+  /** Resolves when the chosen files are checked. */
   #checked: Promise<void> = Promise.resolve();
 
   constructor(private readonly onChange: () => void) {
     this.#drop =
       dom`<div class="drop" hidden><label for="data-file">Drop the files here, or choose them:</label>
-${this.#picker}${this.#name}${this.#status}<p class="about">All files of a folder that deno task data wrote, or one file in the
-paper's layout. They stay in this tab. For any other log the page shows the command that prepares it.</p></div>`;
+${this.#picker}${this.#name}${this.#status}
+<p class="about">Choose all files of a folder that deno task data wrote, or one file in the paper's layout.
+The files stay in this tab. For any other log, the page shows the command that prepares the log.</p></div>`;
     this.element =
       dom`<div class="field data"><label for="data">--data</label>${this.#select}${this.#drop}</div>`;
     this.#select.addEventListener("change", () => this.#update());
@@ -56,7 +57,7 @@ paper's layout. They stay in this tab. For any other log the page shows the comm
     this.#update();
   }
 
-  /** Checks the chosen files. For unusable files, shows the reason, and drops the choice. */
+  /** Checks the chosen files. For unusable files, shows the reason and removes the choice. */
   async #check(files: readonly ReaderFile[]): Promise<void> {
     this.#status.replaceChildren();
     this.#reader ??= loadScript<Reader>("reader");
@@ -90,17 +91,17 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     }
   }
 
-  /** Returns the chosen data. Without a chosen file, shows an error and returns undefined. */
+  /** Returns the chosen data; undefined, after showing an error, if no file is chosen. */
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
     await this.#checked;
     if (this.#files.length > 0) return { kind: "files", files: this.#files };
-    this.#name.textContent = "Expected a file, got none. Choose one.";
+    this.#name.textContent = "Expected a file, got none. Choose a file.";
     this.#picker.focus();
     return undefined;
   }
 
-  /** Value of the command-line option --data: "" for the default, "FOLDER" for a prepared data set. */
+  /** Value of the option --data: "" for the default, "FOLDER" for a prepared data set. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";
@@ -118,8 +119,8 @@ function listPicked(files: Iterable<File>): ReaderFile[] {
 }
 
 /**
- * Lists the dropped files. Call this function during the drop event, because the browser clears the list after the event.
- * @throws if the browser does not let the page read a folder, for example because the page was opened from the disk
+ * Lists the dropped files. Call it during the drop event: the browser clears the list after the event.
+ * @throws if the page may not read a folder, for example because the page was opened as a local file
  */
 async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   const found = await Promise.all(
@@ -133,7 +134,7 @@ async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   return found.flat();
 }
 
-// The type of an entry is tested by properties, because not every browser has the classes of entries.
+// Test the type of an entry by properties, because some browsers have no classes of entries.
 const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 const isFolder = (entry: FileSystemEntry): entry is FileSystemDirectoryEntry => entry.isDirectory;
 
@@ -147,7 +148,7 @@ async function listFiles(entry: FileSystemEntry, folder: string): Promise<Reader
   return found.flat();
 }
 
-/** Returns all entries of a folder. The browser returns the entries in several parts. */
+/** Returns all entries of a folder, which the browser returns in several parts. */
 async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];

@@ -1,6 +1,6 @@
 /**
- * Stores the curves of a running training, and draws a chart of one metric with lines for the baselines. The chart is SVG, and the
- * style sheet sets its colours. A chart library would take a third of the size limit of the page's script.
+ * Stores the curves of a running training, and draws a chart of a metric with lines for baselines. It is SVG
+ * with colours of the style sheet: a chart library would take a third of the page's script size limit.
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
@@ -20,18 +20,18 @@ interface Point {
   readonly y: number;
 }
 
-/** The curves of a stage. Values are averaged over windows, to get as many points as a chart can show. */
+/** Curves of a stage. Points are means over windows of iterations, because a chart shows few points. */
 export class StageCurves {
   /** One row per step, with one value per column of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Number of iterations before the first row; above 0 for a training that was loaded from a file. */
+  /** Iterations before the first row; above 0 if the training was loaded from a file. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
 
   constructor(public stage: ShownStage) {}
 
-  /** Adds steps. If the training was resumed from an earlier state, the steps after that state are removed first. */
+  /** Adds steps. After a resume from an earlier state, first removes all steps after this state. */
   add({ first, rows, validations, best }: Steps): void {
     if (rows.length > 0) {
       if (this.#rows.length === 0) this.#before = first - 1;
@@ -69,7 +69,7 @@ export class StageCurves {
     return this.#means(column, validations.map(({ row }) => row), (k) => validations[k]?.iteration ?? NaN);
   }
 
-  /** Returns the mean of a column in each window of iterations. */
+  /** Returns the mean of a column for each window of iterations. */
   #means(column: string, rows: readonly (readonly number[])[], getX: (row: number) => number): Point[] {
     const at = this.#at(column);
     const window = chooseWindow(this.stage.iterations);
@@ -90,7 +90,7 @@ export class StageCurves {
     return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
   }
 
-  /** Returns a CSV text with a row per step and per validation, and with the columns of a run's logs. */
+  /** Returns a CSV text with a row per step and per validation, and the columns of a run's logs. */
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);
@@ -102,7 +102,7 @@ export class StageCurves {
   }
 }
 
-/** Height of the chart in pixels. The width is the width of the containing element. */
+/** Height of the chart in pixels. The chart is as wide as its parent element. */
 const HEIGHT = 280;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
 /** Approximate number of ticks per axis. */
@@ -111,9 +111,9 @@ const TICKS = 5;
 export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** Metric that is drawn for each baseline as a horizontal line. */
+  /** Metric of the baselines that is drawn as horizontal lines. */
   readonly level?: "loss" | "prec1";
-  /** Criterion of the best validation, which the chart marks. */
+  /** Criterion of the best validation, which is marked. */
   readonly best?: Criterion;
 }
 
@@ -131,7 +131,8 @@ export class LiveChart {
       markup`<span><svg width="26" height="12"><path class="${kind}" d="M0 6h26"/></svg>${text}</span>`;
     const samples = markup`${sample("curve train", "train")}${sample("curve validation", "validation")}${
       content.best &&
-      markup`<span><svg width="12" height="12"><circle class="best" cx="6" cy="6" r="5"/></svg>best validation</span>`
+      markup`<span><svg width="12" height="12"><circle class="best" cx="6" cy="6" r="5"/></svg>
+best validation</span>`
     }${content.level && sample("level", "baselines and optimum")}`;
     this.element = dom`<figure><h3>${content.title}</h3>${this.#box}${this.#reading}
 <p class="legend" aria-hidden="true">${samples}</p></figure>`;
@@ -165,7 +166,8 @@ export class LiveChart {
     const heights = levels.map((level) => ({ name: level.name, at: y.at(level.y) }));
     fill(
       this.#box,
-      markup`<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img" aria-label="${words}">
+      markup`<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img"
+ aria-label="${words}">
 ${axes(x, y, width)}${renderLevels(heights, width)}${curve("train", train, x, y)}${
         curve("validation", validation, x, y)
       }${best && markup`<circle class="best" cx="${x.at(best.x)}" cy="${y.at(best.y)}" r="5"/>`}</svg>`,
@@ -193,7 +195,7 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
   const across = (kind: string, at: number) =>
     markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
   const below = (at: number, y: number, text: string) =>
-    // The last label is right-aligned; a centred label would be clipped.
+    // Align the last label at its right end, because a centred label would be clipped.
     markup`<text class="tick x" x="${at}" y="${y}"${
       at > right - 12 && markup` style="text-anchor: end"`
     }>${text}</text>`;

@@ -27,7 +27,7 @@ export class StageProgress {
     this.#showNumbers([]);
   }
 
-  /** Steps per second since the first group of steps in this session. */
+  /** Steps per second since the first steps of this session. */
   get stepsPerSecond(): number | undefined {
     return this.#stepsPerSecond;
   }
@@ -40,7 +40,7 @@ export class StageProgress {
     this.#showNumbers([]);
   }
 
-  /** Shows a text. After a text that ends with "...", the seconds since then are shown, until the next text. */
+  /** Shows a text. If it ends with "...", a counter of seconds follows it until the next text. */
   show(text: string): void {
     clearInterval(this.#clock);
     this.#text.textContent = text;
@@ -48,7 +48,7 @@ export class StageProgress {
       if (this.#start === undefined) this.#bar.value = 0;
       return;
     }
-    if (this.#start === undefined) this.#bar.removeAttribute("value"); // it moves until the first steps are done
+    if (this.#start === undefined) this.#bar.removeAttribute("value"); // animated until the first steps end
     const began = performance.now();
     const seconds = element("span", { "aria-hidden": "true" });
     this.#text.append(seconds);
@@ -122,8 +122,8 @@ export class StageView {
     this.curves = new StageCurves(stage);
     this.#charts = CHARTS[stage.name].map((content) => new LiveChart(content));
     const charts = this.#charts.map((chart) => chart.element);
-    this.element =
-      dom`<div id="stage-${stage.name}" class="results"><div class="charts">${charts}</div>${this.#tested}</div>`;
+    this.element = dom`<div id="stage-${stage.name}" class="results"><div class="charts">${charts}</div>
+${this.#tested}</div>`;
   }
 
   draw(levels: readonly BaselineLevel[]): void {
@@ -160,7 +160,7 @@ ${renderScrollTable(heading, "numeric", head, body, caption)}</div>`;
 
 export interface SnapshotActions {
   fetch(offer: SnapshotOffer): Promise<Uint8Array<ArrayBuffer>>;
-  /** Loads a snapshot. Returns true if the file was loaded. */
+  /** Loads a snapshot. Returns true on success. */
   load(file: File): Promise<boolean>;
   csv(): void;
   test(): Promise<void>;
@@ -172,7 +172,7 @@ export class SnapshotControls {
   readonly #buttons = element("div", { class: "buttons" });
   readonly #picker = element("input", { type: "file", id: "snapshot-file", accept: ".safetensors" });
   readonly #reset = element("button", { type: "button", hidden: true }, "Start from random weights again");
-  /** True if the next training will start from the loaded snapshot. */
+  /** True if the next training starts from the loaded snapshot. */
   isUsed = false;
 
   constructor(private readonly actions: SnapshotActions) {
@@ -183,11 +183,11 @@ export class SnapshotControls {
     this.#reset.addEventListener("click", () => this.#use(false));
     this.offer([]);
     const about =
-      "Snapshots are safetensors files. In a terminal: deno task -q evaluate --model best-loss.safetensors --data demo. " +
-      "The current state also has the optimiser's state: load it here to resume the training.";
+      "Snapshots are safetensors files. In a terminal: deno task -q evaluate --model best-loss.safetensors " +
+      "--data demo. The current state has the state of the optimiser, too: load it to resume the training.";
     this.element = dom`<section class="card snapshots" aria-labelledby="snapshots-title">
 <h3 id="snapshots-title">Snapshots</h3><p class="about">${markOptions(about)}</p>${this.#buttons}
-<div class="field"><label for="snapshot-file">Load a snapshot, to inspect it, or to start or resume from it:</label>
+<div class="field"><label for="snapshot-file">Load a snapshot to inspect it, or to train from it:</label>
 ${this.#picker}${this.#reset}</div></section>`;
   }
 

@@ -1,4 +1,4 @@
-/** The form for data, model and options of a training, with the options of the command `train`. */
+/** Form for the data, model and options of a training, with the options of the command `train`. */
 
 import { extractFlag, formatValue } from "../../../../option.ts";
 import type { CallWorker } from "../../connection.ts";
@@ -7,7 +7,7 @@ import type { TrainRequest } from "../../services/train_service.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "../../services/option_texts.ts";
 import { DataField } from "./data_field.ts";
 
-/** Names of the options that are always visible. Other options are folded. */
+/** Names of the options that are always visible. Other options are in a closed section. */
 const VISIBLE = [
   "encoder",
   "lstmUnits",
@@ -21,13 +21,13 @@ const VISIBLE = [
   "seed",
 ];
 
-/** A form with the options and defaults of the command `train`. The worker validates the entered values. */
+/** Form with the options and defaults of the command `train`. The worker validates the values. */
 export class TrainForm {
   readonly element: HTMLElement;
   readonly data: DataField;
-  /** Fields of the options. The list is empty until the worker has sent the options. */
+  /** Fields of the options; none until the worker has sent the options. */
   #fields: readonly Field[] = [];
-  /** Names of the adversarial stage's options, which are hidden while the stage is off. */
+  /** Names of the options of the adversarial stage, which are hidden while the stage is off. */
   #adversarialNames: ReadonlySet<string> = new Set();
   #checks = 0;
   readonly #command = element("code", { class: "command" });
@@ -55,8 +55,8 @@ export class TrainForm {
   }
 
   /**
-   * Returns the user's input. For an invalid field, shows the error and returns undefined.
-   * @throws LabError for options that contradict each other
+   * Returns the user's input. Shows the error of an invalid field and returns undefined. @throws LabError for
+   * options that contradict each other
    */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
@@ -77,7 +77,7 @@ export class TrainForm {
     this.#changed();
   }
 
-  /** Folds the options on a phone, so that the results below the options are visible. */
+  /** Closes the options on a phone, so that the results below are visible. */
   foldOnPhone(): void {
     if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
   }
@@ -111,7 +111,7 @@ export class TrainForm {
     void this.#check();
   }
 
-  /** Texts that the user entered, for all visible options that are not empty. */
+  /** Texts that the user entered in visible fields. */
   get #texts(): OptionTexts {
     return Object.fromEntries(this.#listEntered().map(({ definition, text }) => [definition.name, text]));
   }
@@ -124,14 +124,14 @@ export class TrainForm {
   async #check(): Promise<boolean> {
     const check = ++this.#checks;
     const faults = await this.call("train", "faults", this.#texts);
-    // The result of a check is ignored if a later check has begun.
+    // Ignore the result if a later check has begun.
     if (check === this.#checks) {
       for (const field of this.#fields) field.fault = faults[field.definition.name] ?? "";
     }
     return Object.keys(faults).length === 0;
   }
 
-  /** Hides the options of encoders and stages that are not chosen. */
+  /** Hides the options of encoders and stages that the user has not chosen. */
   #showUsed(): void {
     const text = (option: string) =>
       this.#fields.find(({ definition: { name } }) => name === option)?.text ?? "";
@@ -150,7 +150,7 @@ export class TrainForm {
   #showCommand(): void {
     const data = this.data.word === "" ? [] : ["--data", this.data.word];
     const words = ["deno task -q train", ...data, ...this.#listEntered().flatMap((field) => field.words)];
-    // A span around each word makes lines break between words and not after hyphens.
+    // With a span around each word, lines break between words, and not after hyphens.
     this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
   }
 }
@@ -184,7 +184,7 @@ class Field {
     else input.value = text === "" && definition.kind === "choice" ? definition.default ?? "" : text;
   }
 
-  /** Words of the option on the command line, e.g. ["--dims", "32-32"]. */
+  /** Words of the option on the command line, such as ["--dims", "32-32"]. */
   get words(): string[] {
     const flag = extractFlag(this.definition);
     return this.definition.kind === "switch" ? [flag] : [flag, this.text];
