@@ -193,7 +193,6 @@ const MOST_REPEATS = 1024;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
 const MORE = 16;
 
-/** A clock that times passes. */
 export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }

@@ -123,8 +123,8 @@ function otherOrders(own: Kernel): Kernel[] {
     [
       `let other_size = vec3u(u32(WORKGROUP), ${y}, 1u);`,
       `let other_count = other_size.x * other_size.y;`,
-      `let other_apart = select(given_index, given_index % ${LANES} * (other_count / ${LANES}) + given_index / ${LANES}, ` +
-      `other_count % ${LANES} == 0u);`,
+      `let other_apart = select(given_index, given_index % ${LANES} * (other_count / ${LANES}) + ` +
+      `given_index / ${LANES}, other_count % ${LANES} == 0u);`,
       `let other_index = ${backwards ? "other_count - 1u - other_apart" : "other_apart"};`,
       `let other_local = vec3u(other_index % other_size.x, other_index / other_size.x, 0u);`,
       `let other_group = ${backwards ? "given_groups - vec3u(1u) - given_group" : "given_group"};`,

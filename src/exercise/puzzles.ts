@@ -30,7 +30,6 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly inputs: (size: LadderSize) => Readonly<Record<string, number>>;
   /** Number of terms of the sum that is an element of the result. */
   readonly terms?: number;
-  /** Returns the result y. */
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
 }
 

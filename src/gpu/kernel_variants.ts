@@ -1,7 +1,4 @@
-/**
- * Kernel variants: the defaults per kind of adapter, and the variants that autotuning (src/autotune) chose by
- * timing for certain matrix sizes.
- */
+/** Kernel variants: defaults per kind of adapter, and variants that autotuning (src/autotune) chose. */
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
@@ -117,7 +114,6 @@ export interface VariantContext {
   readonly variants: KernelVariants;
   /** Size of a workgroup's memory on the adapter, in bytes; at least 16,384. */
   readonly workgroupBytes: number;
-  /** True if kernels may use subgroup operations. */
   readonly subgroups: boolean;
 }
 

@@ -35,16 +35,12 @@ export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "c
 
 /** Choice among kernel variants that can compute a dispatch or a part of it. */
 export interface KernelChoice<S extends BatchSizes = BatchSizes> {
-  /**
-   * Key of the choice; for a sum, the kernel's name. See formatMatmulKey and formatLstmKey in {@link
-   * import("./kernel_variants.ts")}.
-   */
+  /** Key, e.g. of formatMatmulKey in {@link import("./kernel_variants.ts")}; for a sum, the kernel's name. */
   readonly key: string;
   /** Kernel variants of the choice, the default variant first. */
   readonly variants: readonly KernelVariant[];
   /** True if the longest chain of dependent operations determines the time, not the number of FLOPs. */
   readonly serial?: boolean;
-  /** Returns the dispatch with one of the variants. */
   buildDispatch(variant: KernelVariant): DispatchSpec<S>;
 }
 

@@ -30,7 +30,6 @@ export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledS
 
 /** The number times * ceil((of + plus) / per), clipped to at least `least` and at most `most`. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
-  /** A dimension, or a function of the sizes. */
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;
   readonly per?: number;
@@ -73,10 +72,7 @@ export function chooseGpuChunks(summedWeights: number): ChunkRule {
 
 /** Dimensions of a kind of batch, in the order of `step.size` in kernels. */
 export class Dimensions<S extends BatchSizes = BatchSizes> {
-  /**
-   * @param names - names of at most four dimensions
-   * @param chunked - dimension that is split into chunks; see {@link countChunks}
-   */
+  /** @param names - at most four dimensions @param chunked - dimension that is split: {@link countChunks} */
   constructor(
     readonly names: readonly DimName<S>[],
     readonly chunked: DimName<S>,

@@ -55,10 +55,7 @@ export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /**
-   * @param each - number of headers per slot, for programs that use the same batch
-   * @param seen - number of slots that a multi-step kernel reads
-   */
+  /** @param each - headers per slot, for programs on one batch @param seen - slots that a kernel reads */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,

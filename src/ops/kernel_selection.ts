@@ -287,10 +287,7 @@ function selectCpuUse(
   return { kernel: lstmKernels[direction].panel, constants: { H4: h4 }, invocations: { times: 1, per: 1 } };
 }
 
-/**
- * Returns an LSTM's dispatch with the selected kernel and, on a GPU, with alternatives. @throws UserError for
- * invalid recorded variants
- */
+/** Returns an LSTM's dispatch; on a GPU, with alternatives. @throws UserError for bad recorded variants */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
   { h4, units }: { readonly h4: number; readonly units: number },

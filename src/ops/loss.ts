@@ -1,7 +1,4 @@
-/**
- * Losses: the last ops of a tape. One dispatch of the forward pass computes a loss and its gradient, because
- * both need the softmax of a page.
- */
+/** Losses, the last ops of a tape. One dispatch computes loss and gradient, as both need a page's softmax. */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };

@@ -129,10 +129,7 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
   return tokens;
 }
 
-/**
- * Returns the dispatch that sums the table rows of each item's tokens.
- * @param table - [V, N] @param output - [rows, N] @param add - true to add to `output`
- */
+/** Returns the dispatch that writes (with `add`: adds) sums of token rows [V, N] to `output` [rows, N]. */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,

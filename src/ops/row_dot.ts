@@ -61,10 +61,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /**
-   * Returns scores [rows, 1] that the reading op sums from partial dot products of the previous layer;
-   * undefined if the previous layer computes no dot products.
-   */
+  /** Returns scores [rows, 1] that the reader sums from dot products of `input`'s layer, if there are any. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
     const dots = base ? undefined : this.#dotsBelow();

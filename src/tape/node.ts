@@ -20,10 +20,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns where to write partial sums of the gradient of a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
-  /**
-   * Returns where to write a table's sparse gradient; undefined if a dense gradient is required.
-   * @param list - rows of the table; see {@link SparseRows}
-   */
+  /** Returns where to write the gradient of the rows of `table` in `list`; undefined if it must be dense. */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**

@@ -54,10 +54,7 @@ export interface OpCase {
   readonly once?: boolean;
   /** For a loss op, returns the number that the op differentiates, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
-  /**
-   * Name of the input whose columns the op sums into the ring buffer of results. Not needed for a loss, which
-   * sums its output.
-   */
+  /** Input whose columns the op sums into the ring buffer; absent for a loss, which sums its output. */
   readonly sumsOf?: string;
   /** Returns text that messages show after the index of a wrong row, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;
