@@ -98,10 +98,8 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
   if (comparisons.every(({ interval }) => !interval)) {
     return ["Too few users for an interval: the model cannot be compared with the baselines."];
   }
-  const numbers = (one: MetricDifference) =>
-    [`${getMetricTitle(metric)} ${describeDifference(one)}`, ...(users === undefined ? [] : [users])].join(
-      ", ",
-    );
+  const more = users === undefined ? "" : `, ${users}`;
+  const numbers = (one: MetricDifference) => `${getMetricTitle(metric)} ${describeDifference(one)}${more}`;
   if (classifyAgainstBaselines(comparisons) === "better") {
     return [
       `${toStart(subject)} is better than every baseline. Best baseline (${best.name}): ${numbers(best)}.`,
@@ -111,8 +109,8 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
     const [first, ...others] = comparisons.filter((one) => one.is === is);
     if (!first) return [];
     const baseline = first === best ? `the best baseline (${first.name})` : first.name;
-    const more = others.length === 0 ? "" : ` Likewise: ${others.map(({ name }) => name).join(", ")}.`;
-    return [`${describeSignificance(is, subject, baseline)}: ${numbers(first)}.${more}`];
+    const same = others.length === 0 ? "" : ` Likewise: ${others.map(({ name }) => name).join(", ")}.`;
+    return [`${describeSignificance(is, subject, baseline)}: ${numbers(first)}.${same}`];
   });
 }
 

@@ -43,10 +43,8 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
     }
   }
   throw new UserError(
-    `${what} is over ${formatItemsShape(wanted)}, but ${name} shows ${
-      formatItemsShape(found)
-    }. Use a log over the ` +
-      "same items.",
+    `${what} has ${formatItemsShape(wanted)}, but ${name} has ${formatItemsShape(found)}. ` +
+      "Use a log with the model's items.",
   );
 }
 

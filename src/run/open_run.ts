@@ -51,10 +51,7 @@ export class OpenedRun {
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 
-  /**
-   * @internal Aligns a data set to the model's items. @throws UserError if data and model have different
-   * items.
-   */
+  /** @internal Aligns a data set to the model's items. @throws UserError if the items are different. */
   fit(data: Dataset): Dataset {
     if (this.#fitted.has(data)) return data; // warnings are printed once
     const fitted = fitDataset(data, this.info, `The model of ${this.path}`);
@@ -119,10 +116,9 @@ export async function describeUnfinished(path: string): Promise<string | undefin
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);
     if (iteration >= iterations || iteration >= computeEarlyEnd(stage.schedule(config), best)) continue;
-    return `The run in ${path} is unfinished: iteration ${formatThousands(iteration)} of ${
-      formatThousands(iterations)
-    } of its ` +
-      `${stage.title}. Resume it with: deno task -q train --resume ${quotePath(path)}`;
+    const [done, all] = [iteration, iterations].map(formatThousands);
+    return `The run in ${path} is unfinished: iteration ${done} of ${all} of its ${stage.title}. ` +
+      `Resume it with: deno task -q train --resume ${quotePath(path)}`;
   }
 }
 

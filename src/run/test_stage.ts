@@ -119,11 +119,11 @@ export function describeRanking(
   const words = describeVerdict(verdict);
   const isKnown = comparisons.some(({ interval }) => interval);
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
+  const best = comparisons[0]?.name;
+  const option = best === baselineTitles.logit ? ": --baseline logit of predict and recommend" : "";
   return [
     ...words,
-    `Until the model ranks better than the baselines, rank by the best one (${comparisons[0]?.name}${
-      comparisons[0]?.name === baselineTitles.logit ? ": --baseline logit of predict and recommend" : ""
-    }). deno task tune ` +
+    `Until the model ranks better than the baselines, rank by the best one (${best}${option}). deno task tune ` +
     "compares other options on the validation users; deno task data describe shows what the log lacks.",
   ];
 }

@@ -35,10 +35,7 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
   ["attainable", "best attainable"],
 ];
 
-/**
- * Options that turn utilities into probabilities; see
- * {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}.
- */
+/** How utilities become probabilities: {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}. */
 export interface ProbabilityOptions {
   readonly eta: number;
   readonly single?: boolean;

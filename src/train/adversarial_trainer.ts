@@ -261,11 +261,13 @@ export class RewardWatch {
     const format = ({ prec1 }: Validation) => prec1.toFixed(3);
     const [start, last] = [this.#start, this.#last];
     if (!start || !last) return "";
+    const then = start.iteration === 0
+      ? "before the stage's first step"
+      : `after iteration ${start.iteration}`;
     return "WARNING: this stage makes the reward worse: prec@1 of the validation users was " +
-      `${format(start)} ${
-        start.iteration === 0 ? "before the stage's first step" : `after iteration ${start.iteration}`
-      } and is ` +
-      `${format(last)} after iteration ${last.iteration}. Use the reward from before the stage, or ` +
+      `${format(start)} ${then} and is ${
+        format(last)
+      } after iteration ${last.iteration}. Use the reward from before the stage, or ` +
       "try --generator exact, a smaller --reward-learning-rate, --utility-penalty 0.";
   }
 }

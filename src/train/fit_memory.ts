@@ -49,14 +49,12 @@ export async function fitMicroBatches<T>(
 }
 
 function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
+  const size = `${formatThousands(events)} events and ${formatThousands(rows)} displayed items`;
   return new UserError(
-    `Expected each user to fit the adapter alone, but the largest user has ${
-      formatThousands(events)
-    } events and ` +
-      `${
-        formatThousands(rows)
-      } displayed items: ${message} Or keep only the last events of each user: deno task ` +
-      `data log --max-events ${Math.max(1, Math.floor(0.9 * share * events))}`,
+    `Expected each user to fit the adapter alone, but the largest user has ${size}: ${message} ` +
+      `Or keep only the last events of each user: deno task data log --max-events ${
+        Math.max(1, Math.floor(0.9 * share * events))
+      }`,
   );
 }
 

@@ -229,10 +229,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return { ...summary.means(all.sums, all.events), longerPages, events: this.counted };
   }
 
-  /**
-   * Yields the reward's utilities per shard, after one wait for the GPU. @param onShard - called before each
-   * shard.
-   */
+  /** Yields the reward's utilities per shard, with one wait. @param onShard - called before each shard. */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.shardList.entries()) {
       onShard?.(k, this.shardList.length);

@@ -164,14 +164,11 @@ export function openValidationLog(
   if (source.log) return { log: source.log, deviceLog, users };
   const rows = users.reduce((sum, user) => sum + countRows(source, user), 0);
   if (rows > VALIDATION_ROWS) {
+    const [most, count, found] = [VALIDATION_ROWS, users.length, rows].map((n) => formatThousands(n));
     throw new UserError(
-      `Expected validation users with at most ${
-        formatThousands(VALIDATION_ROWS)
-      } displayed items, because their ` +
-        `rows stay on the device during training, but the ${
-          formatThousands(users.length)
-        } validation users of ${source.name} have ` +
-        `${formatThousands(rows)}. Validate on fewer users: --validation-users ` +
+      `Expected validation users with at most ${most} displayed items, because these stay on the device ` +
+        `during training, but the ${count} validation users of ${source.name} have ${found}. ` +
+        "Validate on fewer users: --validation-users " +
         `${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );
   }

@@ -140,10 +140,7 @@ export class ResultRing {
     return this.microBatches * this.steps + n % this.steps;
   }
 
-  /**
-   * Adds up the metric sums of consecutive slots. @param values - contents of the whole ring. @returns [4 *
-   * vectors] sums
-   */
+  /** Adds up the metric sums of consecutive slots. @param values - whole ring. @returns [4 * vectors] sums */
   sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {
     const words = 4 * this.vectors;
     const sums = values.slice(slot * words, (slot + 1) * words);

@@ -46,9 +46,9 @@ const models: readonly BadInput[] = [
     evaluate: a user who never clicks has a loss and no precision | --json | "prec1": null | "nll": 1.386
   `,
   ...makeCases(OTHER_ITEMS, "")`
-    evaluate: items that the model does not know | evaluate ${GIVEN} | is over 30 one-hot items, but log.tsv shows 31
-    predict: items that the model does not know | predict ${GIVEN} --out DIR/p.csv | is over 30 one-hot items
-    simulate: items that the model does not know | simulate ${GIVEN} | is over 30 one-hot items
+    evaluate: items that the model does not know | evaluate ${GIVEN} | has 30 one-hot items, but log.tsv has 31
+    predict: items that the model does not know | predict ${GIVEN} --out DIR/p.csv | has 30 one-hot items
+    simulate: items that the model does not know | simulate ${GIVEN} | has 30 one-hot items
   `,
   ...makeCases(NO_VALIDATION, "")`
     evaluate: no users of the part | evaluate ${GIVEN} --split validation | no validation users
@@ -59,7 +59,7 @@ const models: readonly BadInput[] = [
     "evaluate: dense items",
     `evaluate ${MODEL} --data DIR/set`,
     makeAll(makeSet(), makeSnapshot()),
-    "is over 30 one-hot items, but prepared shows 30 dense items of 2 features",
+    "has 30 one-hot items, but prepared has 30 dense items of 2 features",
   ),
   makeCase(
     "evaluate: a generator that is not there",

@@ -1,6 +1,4 @@
-/**
- * Baselines that only count clicks and impressions. Their settings and scales are fitted on validation users.
- */
+/** Baselines that only count clicks and impressions; settings and scales are fitted on validation users. */
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";

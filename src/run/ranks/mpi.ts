@@ -28,10 +28,9 @@ export function rankPlace(variable: (name: string) => string | undefined): RankP
     if (texts[0] === undefined) continue; // Slurm sets the number of tasks even for programs without MPI
     const [rank = NaN, size = NaN] = texts.map((text = "") => /^\d+$/.test(text) ? Number(text) : NaN);
     if (!(rank < size)) {
+      const found = texts.map((text) => JSON.stringify(text) ?? "nothing").join(" and ");
       throw new UserError(
-        `Expected ${names.rank} to be a rank below ${names.size}, found ${
-          texts.map((text) => JSON.stringify(text) ?? "nothing").join(" and ")
-        }. ` +
+        `Expected ${names.rank} to be a rank below ${names.size}, found ${found}. ` +
           "Unset both variables to train alone, or start train with mpirun.",
       );
     }

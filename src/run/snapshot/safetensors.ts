@@ -180,22 +180,13 @@ export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): nu
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
   if (length > LONGEST_HEADER) {
-    throw damaged(
-      what,
-      `its header would be ${formatThousands(length)} bytes long, at most ${
-        formatThousands(LONGEST_HEADER)
-      } are ` +
-        "expected",
-    );
+    const [found, most] = [length, LONGEST_HEADER].map((bytes) => formatThousands(bytes));
+    throw damaged(what, `its header would be ${found} bytes long, at most ${most} are expected`);
   }
   const end = LENGTH_BYTES + length;
   if (end > size) {
-    throw damaged(
-      what,
-      `truncated in its header: at least ${formatThousands(end)} bytes expected, ${
-        formatThousands(size)
-      } found`,
-    );
+    const [least, found] = [end, size].map((bytes) => formatThousands(bytes));
+    throw damaged(what, `truncated in its header: at least ${least} bytes expected, ${found} found`);
   }
   return end;
 }

@@ -25,10 +25,7 @@ export const gameSchema = v.strictObject({
 export interface SnapshotGame {
   /** Config of the generator's network; null for the exact generator. */
   generator: ModelConfig | null;
-  /**
-   * Inverse temperature of the reward. {@link import("../../train/training_config.ts").AdversarialConfig}
-   * describes all fields.
-   */
+  /** Reward's inverse temperature; see {@link import("../../train/training_config.ts").AdversarialConfig}. */
   eta: number;
   /** Inverse temperature of the generator. */
   generatorEta: number;
@@ -43,18 +40,13 @@ export interface SnapshotInfo {
   readonly model: ModelConfig;
   /** Number and kind of the items for which the model was built. */
   readonly items: ItemsShape;
-  /**
-   * @internal Names, order, scales, values and checksums of the item features; undefined if the data had no
-   * manifest.
-   */
+  /** @internal Names, order, scales, values and checksums of item features; undefined without a manifest. */
   readonly features?: FeatureManifest;
   /** Number of training iterations before the snapshot. */
   readonly iteration: number;
   /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
   readonly kind: string;
-  /**
-   * @internal Game of the adversarial stage. In the file, the names of the generator's weights have a prefix.
-   */
+  /** @internal Game of the adversarial stage. In the file, the generator's weights have a prefix. */
   readonly game?: SnapshotGame;
 }
 
