@@ -1,4 +1,4 @@
-/** Resolves the options of an episode for a data set: items of the pool, and start clicks of the users. */
+/** Converts options of an episode, for a data set, to the items of the pool and the start clicks of users. */
 
 import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
@@ -14,16 +14,16 @@ import type { EpisodeOptions, PoolArgument } from "../simulate/simulate_options.
 
 export interface EpisodeSetting {
   readonly options: SimulatorOptions;
-  /** Returns the clicks with which a simulated user starts. */
+  /** Returns the clicks with which a simulated user starts, oldest first. */
   getStart(user: number): ArrayLike<number>;
-  /** Returns the id of the logged user whose clicks are a simulated user's start clicks. Undefined without start clicks. */
+  /** Returns the id of the logged user with whose clicks a user starts; undefined without start clicks. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
-/** Largest number of pages that episodes take from a log. */
+/** Maximum number of pages per episode that is derived from a log. */
 const MOST_PAGES = 100;
 
-/** Size of slates and number of pages per episode that are usual in a log, and a sentence that says so. */
+/** Usual slate size and number of pages per user in a log, and a sentence that describes them. */
 export interface LoggedSizes {
   readonly slate: number;
   readonly pages: number;
@@ -32,7 +32,7 @@ export interface LoggedSizes {
 
 /**
  * Measures the most frequent page size of a log, and the median number of pages per user.
- * @returns undefined for a synthetic shop and for sampled pages, which no user saw
+ * @returns undefined for a synthetic shop, and for a log whose pages are sampled instead of shown
  */
 export function measureLoggedSizes(
   { source, dataset: { config } }: Pick<OpenedDataset, "source" | "dataset">,
@@ -58,12 +58,12 @@ export function measureLoggedSizes(
   const slate = Math.min(usual[0], count);
   const pages = Math.min(median, MOST_PAGES, count - slate + 1); // clicked items are not shown again
   const note =
-    `Slates of ${slate} items and ${pages} pages per user, as on most pages and for the median user of ` +
-    `${source.name}. Change them with --slate and --pages.`;
+    `Slates have ${slate} items, as most pages of ${source.name}; users see ${pages} pages, as its median ` +
+    "user. Change these numbers with --slate and --pages.";
   return { slate, pages, note };
 }
 
-/** Builds the setting of episodes. @throws UserError for a split without users, or a pool with unknown items. */
+/** Builds the setting of episodes. @throws UserError for a split without users, or unknown items in a pool */
 export function buildEpisodeSetting(
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
   data: OpenedDataset,
@@ -94,12 +94,12 @@ export function buildEpisodeSetting(
   };
 }
 
-/** Returns the users' start clicks: none, or the clicks of a split's users. @throws UserError for an empty split. */
+/** Returns the start clicks: none, or those of a split's users. @throws UserError for an empty split */
 export function buildStartOptions(source: LogSource, start: "empty" | Split): StartOptions {
   return start === "empty" ? "empty" : readHistories(source, start).histories;
 }
 
-/** Reads the clicks of the users of a split: one array per user, oldest click first. */
+/** Reads the clicks of a split's users: one array per user, oldest click first. */
 function readHistories(source: LogSource, part: Split): { histories: Uint32Array[]; users: Uint32Array } {
   const users = listUsers(source, part);
   if (users.length === 0) {
@@ -142,7 +142,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
   return { items: [...places.keys()] };
 }
 
-/** Reads a file of item ids: a JSON list, or one id per line. `place` is the line, or the place in the list, from 1. */
+/** Reads a file of item ids: a JSON list, or one id per line. `place` is the line or list index, from 1. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

@@ -1,4 +1,4 @@
-/** Output of `policy compare`: the metrics in each environment, and differences between policies. */
+/** Output of `policy compare`: metrics in each environment, and differences between policies. */
 
 import {
   findDifference,
@@ -15,7 +15,7 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Formats a comparison. @param task - settings that distinguish the comparison from others; empty for a single comparison. */
+/** Formats a comparison. @param task - settings in which comparisons differ; "" for a single comparison */
 export function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
@@ -58,11 +58,11 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   return [
     `${formatThousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
     ...parts,
-    "predicted: clicks on these pages according to the model that the policies were trained on",
+    "predicted: clicks on these pages as predicted by the model on which the policies were trained",
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size, as in the paper. Returns undefined unless only slate sizes differ. */
+/** Formats reward and click rate by slate size, as in the paper; undefined unless only slate sizes differ. */
 export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

@@ -1,4 +1,4 @@
-/** Off-policy evaluation in commands: opens logs with the click model's items, and formats evaluations. */
+/** Off-policy evaluation for commands: opens logs with the click model's items, and formats evaluations. */
 
 import { openData } from "../../cli/open_data.ts";
 import { formatTable } from "../../cli/table.ts";
@@ -20,7 +20,7 @@ import type { OffPolicyEvaluation } from "../../policy/evaluation/evaluate_polic
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
 
-/** Opens a log. @throws UserError if the log and the click model have different items. */
+/** Opens a log. @throws UserError if the log has other items than the click model. */
 export async function openLogged(
   log: string,
   { data }: UserSelection,
@@ -31,14 +31,14 @@ export async function openLogged(
   );
   if (hasSameItems(data, opened)) return opened;
   throw new UserError(
-    `Expected a log over the items of ${data.source.name}, got ${log} with other items. Prepare it with --encoding-from and the data ` +
-      "set that the model was trained on; simulate a synthetic shop with the same --data-seed.",
+    `Expected a log with the items of ${data.source.name}, got ${log} with other items. Prepare the log ` +
+      "with --encoding-from the model's training data; for a synthetic shop, simulate with the same --data-seed.",
   );
 }
 
 /**
- * Selects the pages of users on whom neither the model nor the policy was trained.
- * @param counted - true if the policy uses click counts of the log's train users
+ * Selects the pages of users who were not used to train the model or the policy.
+ * @param counted - true if the policy counts the clicks of the log's train users
  * @throws UserError if the log is on disk, or its positions are unknown.
  */
 export function selectEvaluationClicks(
@@ -53,14 +53,14 @@ export function selectEvaluationClicks(
   }
   if (dataset.pageOrder === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(
-      `Expected a log with known positions, on which propensities depend, got ${source.name} without positions. Name the column of positions: ` +
-        "data log --position.",
+      `Expected a log with known positions, on which propensities depend, got ${source.name} without ` +
+        "positions. Name the column of positions: data log --position.",
     );
   }
   const learned = run?.trainedOn && isSameCatalogue(run.trainedOn, dataset.config);
   if (!learned && !counted) return { clicks: source.log, getUserId: (user) => ids.of(user), notes: [] };
   const users = Uint32Array.from([...listUsers(source, "validation"), ...listUsers(source, "test")]).sort();
-  const what = learned ? "on whom the model was trained" : "on whom popularity is counted";
+  const what = learned ? "on whom the model was trained" : "whose clicks define the popular items";
   return {
     clicks: source.read(users),
     getUserId: (user) => ids.of(users[user] ?? NaN),
@@ -79,12 +79,12 @@ export function findMostPages({ userEvents }: Clicks): number {
   return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
 }
 
-/** Formats a number with four digits after the point, such as ".4756". */
+/** Formats a number with four decimals, such as ".4756". */
 export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.");
 export const formatRange = ({ interval }: MeanEstimate) =>
   interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
-/** Describes whether the propensities are plausible, which estimators are valid, and whether log and model agree. */
+/** Describes whether propensities are plausible, estimators are valid, and log and model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
@@ -97,24 +97,24 @@ export function describeEvaluation(
     `the model predicts ${formatDigits(mean)} clicks per page, the log estimates ${
       formatDigits(mean - gap.mean)
     } ` +
-    `(DR${factor === undefined ? "" : ", its weights divided by their mean"}; ${by}).`;
+    `(DR${factor === undefined ? "" : " with weights divided by their mean"}; ${by}).`;
   const agrees = classifyDifference(gap.interval) === "no significant difference";
   const weights = `The mean weight is ${formatDigits(weight.mean)} (${formatRange(weight)})`;
   return [
     ...(factor === undefined ? [] : [
-      `${weights}: all propensities seem to be off by the factor ${
+      `${weights}: all propensities seem to be wrong by the factor ${
         factor.toPrecision(3)
-      }. SNIPS is valid, because it divides by the sum of the ` +
-      "weights; IPS, DR, RIPS and Cascade-DR are not.",
+      }. SNIPS is valid, ` +
+      "because it divides by the sum of the weights; IPS, DR, RIPS and Cascade-DR are not valid.",
     ]),
     propensities === "wrong"
-      ? `${weights}, not 1, and no common factor of the propensities explains it: either they are wrong, or the policy shows ` +
-        "slates that the log never could (another pool, or items after their click: --repeats). No estimate from the log is " +
-        "valid, and the model cannot be checked."
+      ? `${weights}, not 1, and no common factor of the propensities explains it. Either the propensities ` +
+        "are wrong, or the policy shows slates that the log could never show (another pool, or clicked " +
+        "items: --repeats). No estimate from the log is valid, and the model cannot be checked."
       : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Trust the log."}`,
     ...(off !== undefined && !isOne(off[1] / off[0])
       ? [
-        "The log's slates were not drawn by these scores at that temperature: the log's propensities are " +
+        "The log's slates were not drawn by these scores at this temperature: the log's propensities are " +
         `${
           off.map((ratio) => ratio.toPrecision(3)).join(" to ")
         } times the expected ones. IIPS is not valid.`,
@@ -131,21 +131,21 @@ export interface LogEvaluationContext {
   readonly onProgress: (policy: string, done: number, of: number) => void;
 }
 
-/** Evaluation of a policy on a log, or the reason why the log does not allow an evaluation. */
+/** A policy's evaluation on a log, or the reason why the log does not allow an evaluation. */
 export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly error?: string;
-  /** DR estimate of clicks on the next page: the policy minus greedy, on the same pages. */
+  /** DR estimate of the policy's clicks on the next page minus greedy's clicks, on the same pages. */
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature of a policy's slates: 1 for random slates, undefined for a deterministic policy. */
+/** Returns the temperature of a policy's slates: 1 if random, undefined for a deterministic policy. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
-/** Evaluates policies on a log, one after another. @param repeats - true if clicked items are shown again */
+/** Evaluates policies on a log, one after another. */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
   { clicks, getUserId, model, explore, onProgress }: LogEvaluationContext,
@@ -180,7 +180,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats estimates from the log next to simulated click rates. Describes contradictions between estimates and simulation. */
+/** Formats estimates from the log next to simulated click rates, and describes contradictions. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,
@@ -213,8 +213,8 @@ export function formatLogComparison(
       ...describeEvaluation(evaluation).map((text) => `${policy}: ${text}`),
       ...(apart
         ? [
-          `${policy}: over whole episodes in ${own?.name} it is ${here} than ${RIVAL}, on the next page of the ` +
-          `log ${there} (${formatSigned(lessRival.mean, 4)}, 95 % CI ` +
+          `${policy}: in ${own?.name}, it is ${here} than ${RIVAL} over whole episodes, but ${there} on ` +
+          `the next page of the log (${formatSigned(lessRival.mean, 4)}, 95 % CI ` +
           `${lessRival.interval ? formatSignedRange(lessRival.interval, 4) : "-"}). Either it gives up ` +
           "clicks now for later clicks, which the log does not show, or it exploits errors of the model.",
         ]

@@ -1,4 +1,4 @@
-/** Environments in which policies are compared: the training's users, users of a second model, and a ground truth. */
+/** Environments of a comparison: users of the training, of a second model, and of a ground truth. */
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -31,22 +31,22 @@ export interface FoundEnvironments {
 }
 
 export interface OpenedEnvironments {
-  /** Environments in which policies are compared. Policies were trained in the first environment. */
+  /** Environments of the comparison. The policies were trained in the first environment. */
   readonly environments: readonly OpenEnvironment[];
-  /** Users whose model encodes the user states that the policies observe. */
+  /** Users whose model computes the user states that policies observe. */
   readonly observer: UsersSource;
   readonly log: LogSource;
-  /** Returns user states and item impressions of the observer's log; undefined for a ground truth, which has no log. */
+  /** Returns user states and item impressions of the observer's log; undefined for a ground truth. */
   logged(): Promise<LogSupport | undefined>;
 }
 
-/** Maximum number of logged pages from which the distribution of user states is estimated. */
+/** Maximum number of logged pages whose user states are read. */
 const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject - users on whom the policies were trained.
- * @throws UserError if the subject has changed or has other items than an environment, if each page of the log has a click,
- * or if an environment is given twice.
+ * @throws UserError if the subject has changed or has other items than an environment, if each page of the
+ * log has a click, or if the options name an environment twice.
  */
 export async function findEnvironments(
   subject: PolicySubject,
@@ -103,12 +103,12 @@ async function secondModel(
   const found = await findUsers(own);
   if (!isSame(getSubject(found), subject)) return found;
   throw new UserError(
-    `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second model on other ` +
-      "users (for a synthetic shop: with another --data-users-seed).",
+    `Expected --test-model to be another model, got ${model}, on which the policies were trained. Train a ` +
+      "second model on other users (for a synthetic shop: with another --data-users-seed).",
   );
 }
 
-/** Opens the ground truth of the shop. @throws UserError if the shop and the model's log have different items. */
+/** Opens the ground truth of a shop. @throws UserError if the shop has other items than the model's log */
 function openShopTruth(
   subject: PolicySubject,
   { data }: UserSelection,
@@ -120,8 +120,8 @@ function openShopTruth(
   if (subject.kind === "truth") {
     if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
     throw new UserError(
-      `Expected no --shop ${name}: the policies were trained on the truth of the ${subject.shop} shop of --data-seed ` +
-        `${subject.dataSeed}, on which they are compared. Omit --shop.`,
+      `Expected no --shop ${name}: the policies were trained on the ground truth of the ${subject.shop} ` +
+        `shop with --data-seed ${subject.dataSeed}, and are compared on it. Omit --shop.`,
     );
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;
@@ -129,28 +129,26 @@ function openShopTruth(
   const own = getDenseFeatures(data.source);
   if (!own || !areEqualArrays(own, values)) {
     throw new UserError(
-      "Expected a shop with the items of the model's log, got --shop " +
-        `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}, with others. ` +
-        "Set the --data-seed of the log's shop.",
+      "Expected a shop with the items of the model's log, got other items with --shop " +
+        `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}. ` +
+        "Set --data-seed to the seed of the log's shop.",
     );
   }
   return new ShopSource(shop, values);
 }
 
-/** Returns the dense features [items, features]. Returns undefined for items without dense features in memory. */
+/** Returns the dense features [items, features]; undefined for items without dense features in memory. */
 function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }
 
-/** @throws UserError if the second model and the first model have different items. */
+/** @throws UserError if the second model has other items than the first model. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
   if (hasSameItems(one, other)) return;
   const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);
   throw new UserError(
-    `Expected --test-model over the same items, got ${model} over others: ${
-      countItems(other)
-    } items instead ` +
-      `of ${countItems(one)}, or the same number in another order. Train it on the same data set, for ` +
-      "a synthetic shop with the same --data-seed and another --data-users-seed.",
+    `Expected --test-model with the same items, got ${model} with ${countItems(other)} items instead of ` +
+      `${countItems(one)}, or with another order. Train it on the same data set; for a synthetic shop, ` +
+      "with the same --data-seed and another --data-users-seed.",
   );
 }

@@ -1,4 +1,4 @@
-/** `policy`: trains, compares and evaluates policies that choose slates. Every subcommand has its own file. */
+/** `policy`: trains, compares and evaluates policies that choose slates. Each subcommand has its own file. */
 
 import { Command } from "commander";
 import { version } from "../../version.ts";
@@ -12,7 +12,7 @@ import { createPolicyTrainCommand } from "./policy_train.ts";
 async function main(): Promise<number> {
   const command = new Command("deno task policy")
     .description(
-      "Trains policies that choose slates on simulated users, compares and evaluates them, and prints a user's next slate.",
+      "Trains policies that choose slates for simulated users, compares and evaluates them, prints slates.",
     )
     .version(version)
     .addCommand(createPolicyTrainCommand())
@@ -28,9 +28,9 @@ async function main(): Promise<number> {
         "  deno task -q policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
         "  deno task -q policy evaluate --log runs/data/drawn --policy runs/gdqn --explore plackett-luce:0.5\n" +
         "  deno task -q policy rank runs/cdqn --history 3,141,59\n" +
-        "\nA subcommand's options: deno task -q policy train --help. The guide is src/policy/README.md.",
+        "\nOptions of a subcommand: deno task -q policy train --help. Guide: src/policy/README.md.",
     );
-  Deno.exitCode = 0; // an earlier command of this process may have set it
+  Deno.exitCode = 0; // an earlier command in this process may have set another code
   await parseAndRun(command, Deno.args);
   return Deno.exitCode;
 }

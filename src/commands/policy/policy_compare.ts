@@ -1,4 +1,4 @@
-/** `policy compare`: compares policies on the training's users, a second model's users, and a ground truth. */
+/** `policy compare`: compares policies on users of their training, a second model, and a ground truth. */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -44,7 +44,7 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Numbers of grid points per axis of a shop's states. For 500 items and 20 pages, `fine` takes 10 s of CPU, `coarse` 1 s. */
+/** Grid points per axis of a shop's states. For 500 items, 20 pages: 10 s of CPU (`fine`), 1 s (`coarse`). */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
@@ -62,43 +62,50 @@ interface Options extends EnvironmentOptions {
 export function createPolicyCompareCommand(): Command {
   const command = new Command("compare")
     .description(
-      "Compares policies with each other and with baselines: on the model of their training, on a second model, and on the " +
-        "ground truth of a synthetic shop, with the same users and random numbers.",
+      "Compares policies with each other and with baselines, with the same users and random numbers: on " +
+        "the model of their training, on a second model, and on the ground truth of a synthetic shop.",
     )
     .argument(
       "<policy...>",
-      "folders of policy train; trainings that differ in the seed count as one policy",
+      "folders that policy train wrote; trainings that differ only in the seed count as one policy",
       eachFolder,
     )
     .option(
       "--with <names>",
-      `baselines, of ${policyNames.join(", ")}: greedy shows the best slate for this page by the model`,
+      `baselines among ${policyNames.join(", ")}; greedy shows the best slate for the page, by the model`,
       rivals,
       ["greedy", "popular", "random"] as const,
     )
-    .option("--users <n>", "users per policy and environment", parseWholeNumber(2, 2 ** 24), 10_000)
+    .option("--users <n>", "number of users per policy and environment", parseWholeNumber(2, 2 ** 24), 10_000)
     .addOption(
-      new Option("--optimum <grid>", "with a shop: grid of its states, on which the best policy is computed")
+      new Option("--optimum <grid>", "with --shop: grid of user states on which the best policy is computed")
         .choices(["fine", "coarse", "none"]).default("fine"),
     )
     .option(
       "--log <folder>",
-      "a log with propensities, on which each policy is also evaluated, as policy evaluate does",
+      "a log with propensities, on which each policy is also evaluated as by policy evaluate",
       path,
     )
     .addOption(
-      createExploreOption("with --log: draw the slates by the policy's scores, if the policy scores items"),
+      createExploreOption(
+        "with --log: draw slates at random by the policy's scores, if the policy scores items",
+      ),
     )
-    .option("--seed <n>", "seed of the users and their random numbers", parseWholeNumber(0, LARGEST_SEED), 1)
-    .option(OUT_FILE, "the page to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
+    .option(
+      "--seed <n>",
+      "seed of the users and of their random numbers",
+      parseWholeNumber(0, LARGEST_SEED),
+      1,
+    )
+    .option(OUT_FILE, "HTML file to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
     .option("--json", "print all metrics as JSON", false)
     .addHelpText(
       "after",
       "\nExample:\n  deno task -q policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
     );
   addEnvironmentOptions(command, {
-    testModel: "a second model over the same items, trained on other users",
-    shop: "ground truth of the synthetic shop of the model's log",
+    testModel: "a second model with the same items, trained on other users",
+    shop: "also compare on the ground truth of this synthetic shop, on whose clicks the model was trained",
   });
   return command.action(run);
 }
@@ -126,7 +133,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const { log, explore } = options;
   if (explore && log === undefined) {
     throw new UserError(
-      "Expected --explore only with --log, got no --log: in simulators policies show the best slate. Omit --explore.",
+      "Expected --explore only with --log, got no --log: simulators show the best slates. Omit --explore.",
     );
   }
   expectPage(options.out, "policies");
@@ -204,14 +211,14 @@ function openContenders(
   }
   const truth = environments.find(({ role }) => role === "truth")?.source;
   const points = GRIDS[options.optimum];
-  // The optimum is known only for users who start without a click.
+  // The best policy can be computed only for users who start without clicks.
   if (truth instanceof ShopSource && points && task.start === "empty") {
     others.push(makeOptimalPolicy(truth, simulated, points));
   }
   return [...learned, ...others];
 }
 
-/** Lists the policies to evaluate on a log: each trained policy with one of its seeds, and the baselines. */
+/** Lists the policies for evaluation on a log: each trained policy with one seed, and the baselines. */
 function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,
@@ -271,10 +278,10 @@ async function tell(
   for (const note of notes) console.log(`\n${note}`);
   const beside = formatSlateSizes(comparisons);
   if (beside !== undefined) console.log(`\n${beside}`);
-  console.log(`\nPage: ${out}\nReturn of each user: ${getReturnsPath(out)}`);
+  console.log(`\nThe page is ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists a column of returns for each combination of policy, training and environment. All columns have the same users. */
+/** Lists a column of returns for each policy, training and environment. All columns have the same users. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

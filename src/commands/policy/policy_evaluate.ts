@@ -1,4 +1,4 @@
-/** `policy evaluate`: estimates from logged pages the clicks per page that a policy would get. */
+/** `policy evaluate`: estimates, from logged pages, how many clicks per page a policy would get. */
 
 import { Command, Option } from "commander";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
@@ -42,21 +42,23 @@ interface Options extends Pick<UserSelectionOptions, "model" | "shop" | "dataSee
 export function createPolicyEvaluateCommand(): Command {
   const command = new Command("evaluate")
     .description(
-      "Estimates the clicks of a policy from a log with propensities. It estimates the next page of each logged user, not whole " +
-        "episodes. Estimators: IPS, SNIPS, doubly robust with a model, and estimators for slates, all with 95 % " +
-        "confidence intervals over users.",
+      "Estimates a policy's clicks from a log with propensities: on the next page of each logged user, " +
+        "but not over whole episodes. Estimators: IPS, SNIPS, doubly robust with a model, and estimators " +
+        "for slates, all with 95 % confidence intervals over users.",
     )
     .requiredOption(
       "--log <folder>",
-      "a prepared data set with propensities: data log --propensity, or simulate --explore",
+      "prepared data set with propensities, by data log --propensity or simulate --explore",
       path,
     )
-    .requiredOption("--policy <which>", "greedy, popular or random; or the folder of a trained policy", path)
-    .addOption(createExploreOption("draw the policy's slates by its scores, as simulate --explore does"))
+    .requiredOption("--policy <which>", "greedy, popular, random, or the folder of a trained policy", path)
+    .addOption(
+      createExploreOption("draw slates at random by the policy's scores, as simulate --explore does"),
+    )
     .addOption(
       new Option(
         "--logged-temperature <T>",
-        "temperature of the log, if it was drawn by the same scores: enables independent IPS, and checks the propensities",
+        "temperature of the log's slates, if drawn by the same scores; adds IIPS, checks propensities",
       ).argParser(makeNumberParser(v.between(TEMPERATURES.least, TEMPERATURES.most), "a temperature")),
     )
     .option(
@@ -64,10 +66,10 @@ export function createPolicyEvaluateCommand(): Command {
       "items per page (default: the policy's slate size, or the size of most pages)",
       parseWholeNumber(1, 1024),
     )
-    .option("--repeats", "items may be shown again after their click", false)
+    .option("--repeats", "allow items to be shown again after they were clicked", false)
     .optionsGroup("Click model:")
-    .option("--model <run>", "a trained model (default: the model that the policy was trained on)", path)
-    .addOption(createShopOption("instead of --model: the ground truth of the log's synthetic shop"))
+    .option("--model <run>", "trained model (default: the model on which the policy was trained)", path)
+    .addOption(createShopOption("use the ground truth of the log's synthetic shop instead of a model"))
     .option("--data-seed <n>", "seed of the synthetic shop (default: 1)", parseWholeNumber(0, LARGEST_SEED))
     .addOption(createMemoryRowsOption())
     .option("--json", "print JSON", false)
@@ -115,7 +117,7 @@ async function run(options: Options): Promise<void> {
   });
 }
 
-/** Opens the click model, and a log with the same items. */
+/** Opens the click model and a log with the same items. */
 async function usersAndLog(
   { log, model, shop, dataSeed, memoryRows }: Options,
   opened: OpenedPolicy | undefined,
@@ -124,13 +126,13 @@ async function usersAndLog(
   const [both, none] = [model !== undefined && shop !== undefined, (model ?? shop ?? opened) === undefined];
   if (both || none) {
     throw new UserError(
-      "Expected a click model, either --model (a run) or --shop (its ground truth), got " +
+      "Expected a click model: either --model (a run) or --shop (a shop's ground truth), got " +
         `${both ? "both" : "neither"}.`,
     );
   }
   if (dataSeed !== undefined && shop === undefined) {
     throw new UserError(
-      "Expected --data-seed only with --shop, as it is the seed of a synthetic shop. Leave --data-seed out.",
+      "Expected --data-seed only with --shop, because it is the seed of a synthetic shop. Omit --data-seed.",
     );
   }
   if (model !== undefined) {
@@ -167,7 +169,7 @@ function evaluationText(
   const [by, figure] = found.factor === undefined ? ["DR", dr] as const : ["SNIPS", snips] as const;
   return [
     found.propensities === "wrong" || !figure
-      ? `No estimate of ${name} from ${log} is valid; the reason is below the table.`
+      ? `No estimate of ${name} from ${log} is valid. The reason is below the table.`
       : `${name} is estimated to earn ${formatDigits(figure.mean)} clicks per page (${by}, 95 % CI ${
         formatRange(figure)
       }).`,
@@ -175,32 +177,34 @@ function evaluationText(
     `${name} on ${formatThousands(pages)} logged pages of ${formatThousands(users)} users (${log}):`,
     formatTable(["clicks per page", "", "95 % CI over users"], rows),
     "",
-    "The estimates are for the next page: each user, in their logged state, sees one page of this policy. They do not cover how " +
-    "users change under the policy.",
+    "The estimates are for the next page: after the logged pages, each user sees one page of this policy. " +
+    "They do not cover how the policy changes users.",
     ...(decisions
       ? [
-        `The first ${decisions.pages} pages under the policy, per-decision DR: ` +
+        `On the first ${decisions.pages} pages under the policy (per-decision DR): ` +
         `${formatDigits(decisions.clicks.mean)} clicks per user (${
           formatRange(decisions.clicks)
         }). Effective sample: ` +
         `${decisions.effectiveShare.toFixed(0)} of ${formatThousands(decisions.users)} users.`,
       ]
       : []),
-    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages; the ten largest weights ` +
-    `have ${(100 * largest).toPrecision(2)} % of the total. Mean weight: ${formatDigits(weight.mean)} ` +
+    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages. The ten largest weights ` +
+    `sum up to ${(100 * largest).toPrecision(2)} % of all weights. Mean weight: ${
+      formatDigits(weight.mean)
+    } ` +
     `(${formatRange(weight)}).`,
     ...describeEvaluation(found),
     ...(estimates.rips
       ? [
-        "The estimators for slates are valid under an assumption: a click depends on its own item only (IIPS), or not on " +
-        "items below (RIPS, Cascade-DR).",
+        "The estimators for slates assume that a click depends only on its own item (IIPS), or not on " +
+        "lower items (RIPS, Cascade-DR).",
       ]
       : []),
     ...(left > 0
       ? [
         `${
           formatThousands(left)
-        } pages are excluded: of another size, without propensity, or beyond the policy's pages.`,
+        } pages are excluded: other sizes, no propensity, or beyond the policy's pages.`,
       ]
       : []),
     ...notes,

@@ -1,4 +1,4 @@
-/** `policy rank`: prints the slate that a policy shows after a user's clicks. */
+/** `policy rank`: prints the slate that a policy shows after given clicks. */
 
 import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";
@@ -20,11 +20,12 @@ interface Options {
 export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
-      "Prints the slate that a policy shows a user next: the model's utility and P(click) of each item, and the predicted return " +
-        "of this page and all later pages (cdqn: per item, slateq: of the slate, gdqn: none). A return is predicted only for users " +
-        "like those in training: without start clicks, at most one click per page before --page.",
+      "Prints the slate that a policy shows to a user next: utility and P(click) of each item by the " +
+        "model, and the predicted return of this page and all later pages (cdqn: per item, slateq: of the " +
+        "slate, gdqn: none). Returns are predicted only for users as in training: without start clicks, a " +
+        "user has at most one click per page before --page.",
     )
-    .argument("<policy>", "a folder that policy train wrote", folder)
+    .argument("<policy>", "folder that policy train wrote", folder)
     .option(
       "--history <ids>",
       `clicked items, oldest first, ${IDS}`,
@@ -32,12 +33,12 @@ export function createPolicyRankCommand(): Command {
     )
     .option(
       "--slate <k>",
-      "number of items to show; only the number that the policy was trained for (the default)",
+      "number of items to show; must be the number in the policy's training (the default)",
       parseWholeNumber(1, 1024),
     )
     .option(
       "--page <n>",
-      "number of the page in the episode, at most the number of pages that the policy was trained for",
+      "number of the page in the episode; at most the number of pages in the policy's training",
       parseWholeNumber(1),
       1,
     )
@@ -52,8 +53,8 @@ async function run(path: string, { history: ids, slate, page, memoryRows, json }
   const { trainedOn, training: { slate: own, pages } } = policy.config;
   if (slate !== undefined && slate !== own) {
     throw new UserError(
-      `Expected --slate ${own}, for which the policy of ${path} was trained, got ${slate}. ` +
-        "Train a policy with that --slate.",
+      `Expected --slate ${own}, as in the training of the policy in ${path}, got ${slate}. ` +
+        `Train another policy with --slate ${slate}.`,
     );
   }
   const found = await findAgain(trainedOn, { memoryRows });
@@ -89,7 +90,7 @@ function tell(
   console.log(`P(no click): ${noClick.toFixed(4)}, by the model.`);
   if (clicks >= page && value === undefined) {
     console.log(
-      "No predicted return: in training no user had as many clicks by this page. Set --page, or train with --start.",
+      "Unknown return: no training user had so many clicks by this page. Set --page, or train with --start.",
     );
   }
   if (value === undefined) return;

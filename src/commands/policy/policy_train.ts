@@ -1,4 +1,4 @@
-/** `policy train`: the options and the folder of a policy's training. */
+/** `policy train`: options, run folder, start and resume of a policy's training. */
 
 import process from "node:process";
 import * as v from "../../schema.ts";
@@ -53,7 +53,7 @@ interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig 
 
 type Names = readonly (keyof PolicyTrainingConfig)[];
 
-/** Headings of option groups in the help, with the names of the groups' options. */
+/** Headings of the help, and the options under each heading. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
   Network: ["hidden", "trunk", "sharePositions"],
@@ -78,8 +78,12 @@ export function addPolicyTrainOptions(command: Command): Command {
     }
   };
   add(["algorithm", "steps", "seed"]);
-  command.option(SAVE_DIR, "new or empty folder for the policy", folder)
-    .option(RESUME, "resume the training in this folder with the same bits; --steps may be larger", folder);
+  command.option(SAVE_DIR, "folder of the policy; new or empty", folder)
+    .option(
+      RESUME,
+      "resume the training in this folder, with bit-identical results; --steps may extend it",
+      folder,
+    );
   addUsersOptions(command, { seed: "the seed of the model's data, else 1" });
   for (const [heading, names] of Object.entries(GROUPS)) {
     command.optionsGroup(`${heading}:`);
@@ -88,47 +92,47 @@ export function addPolicyTrainOptions(command: Command): Command {
   return command;
 }
 
-/** @throws UserError if the options for training users or start clicks are missing, or given twice. */
+/** @throws UserError if options for the users or their start clicks are missing or contradict each other. */
 function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions, "start">): void {
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
     throw new UserError(
-      "Expected --start without --data-users-seed, got both: with --truth users start with clicks of the shop's own users. " +
-        "Omit --data-users-seed.",
+      "Expected --start without --data-users-seed, got both: with --truth, users start with the clicks of " +
+        "the shop's own users. Omit --data-users-seed.",
     );
   }
   if (!options.truth || options.model === undefined) return;
-  throw new UserError("Expected --model or --truth, got both. Omit one of the two.");
+  throw new UserError("Expected --model or --truth, got both. Omit one option.");
 }
 
-/** Builds the training config from the options. @throws UserError for options that contradict each other. */
+/** Builds the training config from the options. @throws UserError for contradictory options */
 export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTrainingConfig {
   const config = buildConfig(policyTrainingFields, { ...options });
   const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
   if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
     throw new UserError(
-      `Expected --target and --share-positions only with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
-        "positions. Omit the two options.",
+      `Expected --target and --share-positions only with --algorithm cdqn, got them with ${training.algorithm}, ` +
+        "whose network has no positions. Omit the two options.",
     );
   }
   return training;
 }
 
-/** @throws UserError if options other than --steps are given with --resume. */
+/** @throws UserError if an option is typed that --resume does not allow. */
 function checkPolicyResume(given: GivenOptions): void {
   const allowed = ["resume", "steps", "memoryRows"];
   const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
   if (extra.length === 0) return;
   throw new UserError(
     `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
-      "settings. Omit the other options.",
+      "other settings. Omit the other options.",
   );
 }
 
 export function createPolicyTrainCommand(): Command {
   const command = new Command("train").description(
-    "Trains a policy on simulated users, of a learned model or the ground truth of a synthetic shop. Users, replay buffer and " +
-      "networks are on the device.",
+    "Trains a policy on simulated users, who click as a learned model or the ground truth of a synthetic " +
+      "shop says. Users, replay buffer and networks are on the device.",
   );
   addPolicyTrainOptions(command);
   return command.action(async (options: PolicyTrainOptions) => {
@@ -143,9 +147,9 @@ export function createPolicyTrainCommand(): Command {
     "\nExamples:\n" +
       "  deno task -q policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
       "  deno task -q policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
-      "  deno task -q policy train --resume runs/gdqn        after Ctrl-C\n" +
-      "\nThe folder has policy.json, curve.csv (metrics of each evaluation), train.csv (metrics of each page) and " +
-      "last.safetensors. Training is saved between two episodes, at every point of the curve.",
+      "  deno task -q policy train --resume runs/gdqn        (after Ctrl-C)\n" +
+      "\nThe folder contains policy.json, curve.csv (metrics of each evaluation), train.csv (metrics of " +
+      "each page) and last.safetensors. Training is saved between episodes, at every point of the curve.",
   );
 }
 
@@ -155,8 +159,8 @@ const NEW_POLICY = { what: "the policy", option: "--save-dir" };
 function expectNewPolicy(path: string): void {
   if (!listContents(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
   throw new UserError(
-    `Expected a new or empty folder for the policy, but ${path} has a policy. Continue its training with --resume ` +
-      `${quotePath(path)}, or choose another --save-dir.`,
+    `Expected a new or empty folder for the policy, but ${path} has a policy. Resume its training with ` +
+      `--resume ${quotePath(path)}, or choose another --save-dir.`,
   );
 }
 
@@ -164,7 +168,7 @@ async function begin(options: PolicyTrainOptions, given: GivenOptions, stop: Sto
   let training = buildPolicyTrainingConfig(options);
   checkTrainedOn(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
-  const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is only for the training
+  const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is for the training
   const sizes = given.has("slate") && given.has("pages") ? undefined : measureLoggedSizes(found.data);
   if (sizes) {
     const { slate, pages, note } = sizes;
@@ -186,7 +190,7 @@ async function resume(
   stepsGiven: boolean,
   stop: StopRequest,
 ): Promise<number> {
-  if (!await hasPolicy(path)) await readPolicyConfig(path); // throws: no policy
+  if (!await hasPolicy(path)) await readPolicyConfig(path); // throws: there is no policy
   using _folder = OwnedFolder.open(path);
   const saved = await readPolicyConfig(path);
   const training = stepsGiven ? { ...saved.training, steps: options.steps } : saved.training;
@@ -219,7 +223,7 @@ async function goOn(
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
-/** Creates a trainer, and calls a function with the trainer. @param saved - config of the training to resume. */
+/** Creates a trainer, and calls `use`. @param saved - config of the training to resume, if any */
 async function withTrainer<T>(
   found: UserSelection,
   training: PolicyTrainingConfig,
@@ -231,7 +235,7 @@ async function withTrainer<T>(
     const source = found.open(gpu, stack).environment;
     if (saved) {
       await compareMachine(gpu, saved);
-      // The recorded kernel variants give a resumed training the same bits.
+      // With the recorded kernel variants, a resumed training has the same bits.
       gpu.setVariants(reuseVariants(saved.variants, gpu.variants));
     }
     const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
@@ -246,7 +250,7 @@ async function withTrainer<T>(
       ...{ ...await describeMachine(gpu), variants: gpu.variants },
     });
     const { kind, description } = gpu.adapter;
-    printLine(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+    printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
     printLine(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
     if (found.verdict !== undefined) printLine(found.verdict);
     const start = buildStartOptions(found.data.source, training.start);
@@ -263,7 +267,7 @@ async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: StopReq
   const start = trainer.iteration * users;
   using files = folder;
   using progress = createTrainingProgress(iterations * users, start, process.stderr, names);
-  const ending = "stopping after the current episode, which is saved (Ctrl-C again to discard it)";
+  const ending = "stopping after the current episode, which is saved (press Ctrl-C again to discard it)";
   using _told = reportAtStop(stop, progress.note, ending);
   return await runPolicy(trainer, files, {
     onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
@@ -285,7 +289,7 @@ function tell(
 ): number {
   if (!finished) {
     printLine(`Stopped after ${formatThousands(iteration * users)} user pages, saved in ${path}.`);
-    printLine(`Continue with: deno task -q policy train --resume ${quotePath(path)}`);
+    printLine(`Resume with: deno task -q policy train --resume ${quotePath(path)}`);
     return EXIT_INTERRUPTED;
   }
   if (chosen) {
@@ -293,7 +297,7 @@ function tell(
     console.log(
       `Return ${
         returnText(chosen)
-      } (${evaluationUsers} new users, ${pages} pages) with the best weights of the curve, after ` +
+      } (${evaluationUsers} new users, ${pages} pages) with the best weights of the curve, from ` +
         `${formatThousands(userSteps)} user pages; click rate ${clickRate.toFixed(3)}, coverage ` +
         `${(100 * coverage).toFixed(0)} %.`,
     );

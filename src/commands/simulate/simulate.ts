@@ -1,4 +1,4 @@
-/** `simulate`: shows slates to simulated users, and reports click rates and returns. */
+/** `simulate`: shows slates to simulated users, and reports their clicks and rewards. */
 
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
@@ -47,7 +47,7 @@ async function writeSimulationPage(
   const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, policy } = options;
   const usual: readonly (readonly [string, string, boolean])[] = [
     ["start", `all clicks of a ${start} user`, start === "empty"],
-    ["clicked items", "are shown again", !repeats],
+    ["items after their click", "are shown again", !repeats],
     ["pool", poolWords(pool), pool === "all"],
     ["leave", `with probability ${leave} after a page without a click`, leave === 0],
     ["patience", `${patience} pages without a click`, patience === undefined],
@@ -124,7 +124,7 @@ async function main(): Promise<number> {
     const sinks = createSinks({ options, simulated, setting });
     using progress = createTrainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
-    const ending = "stopping after the current pages (Ctrl-C again to discard them)";
+    const ending = "stopping after the current pages (press Ctrl-C again to discard them)";
     using _told = reportAtStop(stop, progress.note, ending);
     let runs: PolicySimulation[];
     try {
@@ -165,7 +165,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** Sets slate size, number of pages and start clicks to the values of a trained policy, unless options give the values. */
+/** Sets slate size, pages and start clicks, if not typed, to the values of a trained policy. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
@@ -180,7 +180,7 @@ function asTrained(
   };
 }
 
-/** Opens the policy and the baselines. A baseline is omitted, with a note, if the data are insufficient for it. */
+/** Opens the policy and the baselines. If the data do not suffice for a baseline, a note replaces it. */
 async function chosen(
   options: SimulateOptions,
   opened: OpenedPolicy | undefined,
@@ -207,13 +207,13 @@ async function chosen(
       policies.push(openNamedPolicy(name, simulated, progress.onProgress));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      notes.push(`${name} was omitted: ${error.message}`);
+      notes.push(`The baseline ${name} was omitted: ${error.message}`);
     }
   }
   if (simulated.found.run?.info.game) {
     notes.push(
-      "The utilities are those of an adversarial stage, not log-odds (--uncalibrated). The level of returns and click rates has " +
-        "no meaning.",
+      "The utilities are from an adversarial stage and are not log-odds (--uncalibrated), so the levels of " +
+        "returns and click rates have no meaning.",
     );
   }
   if (opened?.unfinished !== undefined) notes.push(opened.unfinished);

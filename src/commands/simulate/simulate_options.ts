@@ -1,4 +1,4 @@
-/** Options of `simulate`, and the options for users and environments that several commands share. */
+/** Options of `simulate`, and options for users and environments that several commands share. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Split } from "../../data/click_log.ts";
@@ -26,7 +26,7 @@ import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.
 import type { SimulationSettings } from "../../simulate/simulator_options.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
-/** Value of --pool: all items, about `random` items drawn for each page, or the items listed in a file. */
+/** Value of --pool: all items, about `random` items that are drawn for each page, or the items in a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
 export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool" | "patience" | "together"> {
@@ -38,7 +38,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Distribution by which slates are drawn from the policy's scores; undefined if the best slates are shown. */
+  /** Distribution from which slates are drawn by the policy's scores; undefined to show the best slates. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;
@@ -52,12 +52,12 @@ Examples:
   deno task -q simulate --shop restless --truth --policy random --write-log runs/data/restless
   deno task -q simulate --model runs/mine --policy popular --start test --save-dir runs/popular --episodes-file parquet
 
-A --save-dir has report.html with the charts, result.json with all metrics, returns.csv with the return of \
-each user under each policy, and episodes.csv or episodes.parquet with --episodes-file.
+The --save-dir contains report.html with charts, result.json with all metrics, returns.csv with the return \
+of each user under each policy, and, with --episodes-file, episodes.csv or episodes.parquet.
 
-greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;
+On each page, greedy scores the whole catalogue, so its time grows with users x pages x items.`;
 
-/** Describes the default of --slate and --pages. @param otherwise - default without a log */
+/** Describes the default of --slate or --pages. @param otherwise - default for data without a log */
 export function describeSizeDefault(otherwise: number): string {
   return `as in the log; ${otherwise} in a synthetic shop`;
 }
@@ -75,27 +75,27 @@ function addEpisodeOptions(command: Command): Command {
         .argParser(parseWholeNumber(1, 1024)).default(3, describeSizeDefault(3)),
     )
     .addOption(createOption(policyTrainingFields.start.option!))
-    .option("--repeats", "show clicked items again", false)
+    .option("--repeats", "allow items to be shown again after they were clicked", false)
     .addOption(
       new Option(
         "--pool <which>",
-        "items that may be shown: all, random:<n> (about n items, drawn for each page), or a file of ids, one per line or as a " +
-          "JSON list",
+        "items that may be shown: all, random:<n> (about n items, drawn for each page), or a file of item " +
+          "ids (one per line, or a JSON list)",
       ).argParser(pool).default("all"),
     )
     .addOption(createOption(policyTrainingFields.leave.option!))
     .option(
       "--patience <n>",
-      "pages in a row without a click after which a user leaves",
+      "a user leaves after this number of consecutive pages without a click",
       parseWholeNumber(1, 2 ** 31 - 1),
     )
     .addOption(
-      new Option("--reward <kind>", "click: 1 for each click; utility: the utility of the clicked item")
+      new Option("--reward <kind>", "reward of a click; click: 1; utility: the utility of the clicked item")
         .choices(["click", "utility"]).default("click"),
     )
     .option(
       "--seed <n>",
-      "seed of all random numbers: clicks, slates, start clicks, a synthetic shop, a new split",
+      "seed of all random numbers: clicks, slates, start clicks, synthetic shop and --resplit",
       parseWholeNumber(0, LARGEST_SEED),
       1,
     );
@@ -131,8 +131,8 @@ export function parseSimulateOptions(
 ): { options: SimulateOptions; given: GivenOptions } {
   const command = new Command("deno task simulate")
     .description(
-      "Shows slates to simulated users and reports return, click rate by page and coverage of the catalogue, compared with random " +
-        "and popular slates for the same users.",
+      "Shows slates to simulated users. Reports return, click rate by page and coverage of the catalogue, " +
+        "compared with random and popular slates for the same users.",
     )
     .version(version);
   addUsersOptions(command, { beside: "with --model, policies observe users through the model" })
@@ -140,37 +140,41 @@ export function parseSimulateOptions(
     .optionsGroup("Policy:")
     .option(
       "--policy <which>",
-      "random; popular: items with the highest click rates in the log; greedy: the best slate for this page; or the folder of a " +
-        "trained policy",
+      "random; popular: items with the highest click rates in the log; greedy: the best slate for the " +
+        "page; or the folder of a trained policy",
       path,
       "random",
     )
     .addOption(
-      createExploreOption("draw slates by the policy's scores; --write-log records their propensities"),
+      createExploreOption(
+        "draw slates at random by the policy's scores; --write-log writes their propensities",
+      ),
     )
-    .option("--no-rivals", "do not show random and popular slates to the same users")
+    .option("--no-rivals", "do not compare with random and popular slates")
     .option(
       "--context <json>",
-      "values of context columns on all pages (default: their means)",
+      "values of context columns on all pages (default: means of the columns)",
       makeJsonParser(standInSchema, '{"price": 12, "device": "phone"}'),
     );
   addEpisodeOptions(command)
     .optionsGroup("Output:")
-    .option(SAVE_DIR, "a new folder for the metrics (default: print only)", folder)
+    .option(SAVE_DIR, "new folder for the metrics (default: metrics are only printed)", folder)
     .addOption(
-      new Option("--episodes-file <format>", "write every page of the policy into the --save-dir")
+      new Option("--episodes-file <format>", "also write every page of the policy to a file in --save-dir")
         .choices(ROW_FORMATS),
     )
-    .option(WRITE_LOG, "a new folder for the policy's pages as a prepared data set for train", folder)
+    .option(WRITE_LOG, "new folder for the policy's pages, as a prepared data set for train", folder)
     .addHelpText("after", HELP);
   const options = parse<SimulateOptions>(command, args);
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
-    throw new UserError("Expected --save-dir with --episodes-file, got none: the file is in that folder.");
+    throw new UserError(
+      "Expected --save-dir with --episodes-file, got none: the file is written into that folder.",
+    );
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --policy greedy --explore, got utility: greedy has no item scores for that reward.",
+      "Expected --reward click with --policy greedy --explore, got utility: greedy has no such scores.",
     );
   }
   return { options, given: listGivenOptions(command) };
@@ -193,11 +197,11 @@ export function createShopOption(about: string): Option {
 }
 
 function ofThatShop(): Option {
-  const about = "seed of the shop, if the model does not define the shop";
+  const about = "seed of the synthetic shop (default: the shop of the model, if it was trained on one)";
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** Adds the options for users. @param beside - purpose of --model with --truth. @param seed - description of the default seed. */
+/** Adds options for users. @param beside - use of --model with --truth. @param seed - default seed */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -206,34 +210,38 @@ export function addUsersOptions(
     .optionsGroup("Click model:")
     .option(
       "--model <run>",
-      "a trained model: a run's folder (its best-loss snapshot) or a snapshot (.safetensors)",
+      "trained model: a run's folder (uses its best-loss snapshot), or a snapshot (.safetensors)",
       path,
     )
-    .option("--truth", `the ground truth of a synthetic shop${beside ? `; ${beside}` : ""}`, false)
+    .option(
+      "--truth",
+      `click as the ground truth of a synthetic shop says${beside ? `; ${beside}` : ""}`,
+      false,
+    )
     .option(
       "--uncalibrated",
-      "accept a model whose utilities are not log-odds, such as one of the adversarial stage",
+      "accept a model whose utilities are not log-odds, such as a model of the adversarial stage",
       false,
     )
     .optionsGroup("Data:")
     .addOption(new Option(DATA, "data set, as for train (default: the data of the run)").argParser(path))
-    .addOption(createShopOption("a synthetic shop as the data"));
+    .addOption(createShopOption("use a synthetic shop as the data"));
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }
 
-/** @throws UserError if the click model is missing, or given twice. */
+/** @throws UserError if the options name no click model, or name it twice. */
 export function checkUsers(
   { model, data, shop, truth, uncalibrated, context }: UserSelectionOptions,
 ): void {
   if (shop !== undefined && data !== undefined) {
-    throw new UserError("Expected either --shop or --data, got both. Omit one of the two.");
+    throw new UserError("Expected either --shop or --data, got both. Omit one option.");
   }
   const named = shop ?? data;
   if (!truth && model === undefined) {
     const alone = named === undefined
       ? ""
-      : `, got ${shop === undefined ? "--data" : "--shop"} alone. Train a model on these data: ` +
-        `deno task -q train --data ${named} --save-dir runs/a, then --model runs/a`;
+      : `, got only ${shop === undefined ? "--data" : "--shop"}. Train a model on these data: ` +
+        `deno task -q train --data ${named} --save-dir runs/a, and use --model runs/a`;
     throw new UserError(
       "Expected a click model: --model (a run), or --shop and --truth for the ground truth of a synthetic " +
         `shop${alone}.`,
@@ -241,8 +249,8 @@ export function checkUsers(
   }
   if (truth && named !== undefined && !findShop(named)) {
     throw new UserError(
-      `Expected a synthetic shop (--shop ${shopNames}) with --truth, got --data ${named}: the ground truth of a log is unknown. ` +
-        "Use --model.",
+      `Expected a synthetic shop (--shop ${shopNames}) with --truth, got --data ${named}: the ground ` +
+        "truth of a log is unknown. Use --model.",
     );
   }
   if (truth && named === undefined && model === undefined) {
@@ -259,7 +267,7 @@ export interface EnvironmentOptions
   testModel?: string;
 }
 
-/** Adds the options for environments. @param about - help texts: purpose of the shop, and of the second model. */
+/** Adds the options for environments. @param about - help texts of --shop and --test-model */
 export function addEnvironmentOptions(
   command: Command,
   about: { readonly shop: string; readonly testModel: string },
@@ -267,7 +275,7 @@ export function addEnvironmentOptions(
   return command
     .optionsGroup("Click model:")
     .option("--test-model <run>", about.testModel, path)
-    .option("--uncalibrated", "accept a second model of the adversarial stage", false)
+    .option("--uncalibrated", "accept a --test-model of the adversarial stage", false)
     .addOption(createShopOption(about.shop))
     .addOption(ofThatShop())
     .addOption(createMemoryRowsOption());

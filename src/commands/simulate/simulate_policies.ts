@@ -1,4 +1,4 @@
-/** Opens the policies of `simulate` by name or folder, and simulates every policy with the same users. */
+/** Opens policies by name or folder, and simulates every policy with the same users. */
 
 import type { OnProgress } from "../../data/log_source.ts";
 import { findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
@@ -15,18 +15,18 @@ import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
 
-/** Limits for the number of users who are simulated together, so that progress updates are frequent. */
+/** Limits of the number of users who are simulated together. They keep progress updates frequent. */
 export interface BatchPace {
-  /** Maximum of users x items between two progress updates on a CPU; Infinity for a policy that does not score all items. */
+  /** Maximum of users x items between updates on a CPU; Infinity if a policy does not score all items. */
   readonly scores: number;
-  /** Minimum number of users who are simulated together. Fewer users would leave the device idle. */
+  /** Minimum number of users; fewer users would not keep the device busy. */
   readonly least: number;
 }
 
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
 /** Limits for policies that compute the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Limits for policies that need only a few operations per network unit and item, for 128 users at a time. */
+/** Limits for policies that need only a few operations per network unit and item. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;
@@ -38,7 +38,7 @@ export interface ReadyPolicy {
 }
 
 /**
- * Finds the policy that an option names, before data or models are opened.
+ * Finds the policy that an option names, before data and models are opened.
  * @returns the policy in a folder; undefined for a named policy. @throws UserError for an unknown policy.
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
@@ -50,7 +50,7 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   );
 }
 
-/** Opens a policy by name. @throws UserError for an unknown name, or insufficient data. */
+/** Opens a policy by name. @throws UserError for an unknown name, and for insufficient data */
 export function openNamedPolicy(
   name: string,
   { data: { source: log }, known }: Pick<SimulationContext, "data" | "known">,
@@ -62,7 +62,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** Opens a trained policy. @throws UserError if the model that it was trained on is missing or has other items. */
+/** Opens a trained policy. @throws UserError if its training's model is missing or has other items */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,
@@ -70,14 +70,14 @@ export async function openTrainedPolicy(
 ): Promise<ReadyPolicy> {
   const policy = opened.policy(await openTrainingUsers(opened, simulated, options));
   simulated.stack.use(policy);
-  const byUtility = opened.config.training.algorithm === "slateq"; // slateq scores by utilities and values
+  const byUtility = opened.config.training.algorithm === "slateq"; // slateq scores by utility and value
   return { name: opened.name, policy, pace: byUtility ? BY_UTILITY : BY_VALUES };
 }
 
 export interface PolicySimulation {
   readonly name: string;
   readonly metrics: PolicyMetrics;
-  /** [users] return of each user. */
+  /** [users] sum of each user's rewards. */
   readonly returns: Float64Array;
 }
 
@@ -89,7 +89,7 @@ export interface SimulationCallbacks {
 
 /** Maximum number of users that are simulated together. */
 const MOST = 4096;
-/** Factor by which a GPU simulates more users together than a CPU (an estimate, not measured). */
+/** Factor by which more users are simulated together on a GPU than on a CPU (an estimate, not measured). */
 const ON_GPU = 64;
 
 function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace): number {
@@ -97,7 +97,7 @@ function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace)
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
 
-/** Simulates the users with each policy. @throws UserError as {@link Simulator.create}; `signal.reason` if aborted. */
+/** Simulates users with each policy. @throws UserError as {@link Simulator.create}; `signal.reason` */
 export async function runPolicies(
   { gpu, environment }: Pick<SimulationContext, "gpu" | "environment">,
   { options }: Pick<EpisodeSetting, "options">,
@@ -127,7 +127,7 @@ export async function runPolicies(
   return runs;
 }
 
-/** Opens the users that a policy was trained on. @throws UserError if the users or items have changed. */
+/** Opens the users on whom a policy was trained. @throws UserError if the users or items have changed */
 export async function openTrainingUsers(
   { path, config: { trainedOn } }: OpenedPolicy,
   { gpu, stack, found: { truth, model }, environment, known, data }: SimulationContext,
@@ -140,8 +140,8 @@ export async function openTrainingUsers(
   const found = await findAgain(trainedOn, options);
   if (hasSameItems(found.data, data)) return found.open(gpu, stack).environment;
   throw new UserError(
-    `Expected a policy over the items of ${data.source.name}, got ${path}, which was trained on ` +
-      `${describeSubject(trainedOn)} with other items. Simulate users of the same items; for a ` +
-      "synthetic shop, set the same --data-seed.",
+    `Expected a policy for the items of ${data.source.name}, got ${path}, which was trained with other ` +
+      `items on ${describeSubject(trainedOn)}. Simulate users of the policy's items; for a synthetic ` +
+      "shop, set the same --data-seed.",
   );
 }

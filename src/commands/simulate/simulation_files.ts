@@ -1,4 +1,4 @@
-/** Files of `simulate`: a folder with metrics and episodes, and a folder with the pages as a data set. */
+/** Files of `simulate`: metrics and episodes in one folder, and the pages as a data set in another folder. */
 
 import type { IdList } from "../../data/ids.ts";
 import { expectReplaceable } from "../../files/atomic_write.ts";
@@ -18,18 +18,18 @@ import type { SimulationContext } from "./user_selection.ts";
 
 interface PageRow {
   readonly user: number;
-  /** Id of the logged user whose clicks were the simulated user's start clicks; null without start clicks. */
+  /** Id of the logged user with whose clicks the simulated user started; null without start clicks. */
   readonly startedAs: string | null;
   readonly page: number;
-  /** Ids of the k items on the page, in order. */
+  /** Ids of the items on the page, first position first. */
   readonly slate: readonly string[];
-  /** Slot of the clicked item, counted from 0; null if nothing was clicked. */
+  /** Position of the clicked item, from 0; null without a click. */
   readonly slot: number | null;
   readonly reward: number;
   readonly clickProbability: number;
 }
 
-/** Lists the columns for pages of k slots. @param starts - true if users start with clicks. */
+/** Lists the file's columns. @param slate - items per page. @param starts - true if there are start clicks */
 function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
   return [
     { name: "user", type: "INT32", of: ({ user }) => user },
@@ -62,11 +62,11 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Returns the id of the logged user whose clicks were a user's start clicks. Absent if users start without clicks. */
+  /** Returns the id of the logged user with whose clicks a user started; absent without start clicks. */
   readonly startedAs?: (user: number) => string | null;
 }
 
-/** Writes episodes ordered by user and page. @throws UserError if the file cannot be written. */
+/** Writes episodes, ordered by user and page. @throws UserError if the file cannot be written */
 export function writeEpisodes(
   path: string,
   options: EpisodeFileOptions,
@@ -94,11 +94,11 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Adds a piece. To limit the memory, waits until earlier pieces are written. @throws the error that stopped the writing. */
+  /** Adds rows, after earlier rows are written (limits the memory). @throws the error of the writing */
   put(made: T): Promise<void>;
   /** Completes the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
-  /** Cancels the writing, and removes the incomplete file. */
+  /** Stops the writing, and removes the incomplete file. */
   abandon(error: unknown): Promise<void>;
 }
 
@@ -106,9 +106,9 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const { readable, writable } = new TransformStream<T, T>();
   const into = writable.getWriter();
   const done = write(readable);
-  into.closed.catch(() => {}); // callers of put and finish get the error
-  done.catch((error) => into.abort(error)).catch(() => {}); // a reader that fails early must not block the writer
-  /** Replaces an error of the stream by the error of the stream's reader, which is the cause. */
+  into.closed.catch(() => {}); // put and finish report the error
+  done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
+  /** Replaces a stream error by the error of the stream's reader, which caused it. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;
@@ -133,7 +133,7 @@ export interface SinkContext {
   readonly setting: EpisodeSetting;
 }
 
-/** Creates a sink for each requested file. The folders must exist. */
+/** Creates a writer for each requested file. The folders must exist. */
 export function createSinks(context: SinkContext): RowSink[] {
   const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
   const episodes = { slate, items: data.items, startedAs: setting.startedAs };
@@ -149,18 +149,18 @@ export function createSinks(context: SinkContext): RowSink[] {
   ];
 }
 
-/** Minimum number of users. Among fewer users, a split may be empty. */
+/** Minimum number of users with which no split is empty. */
 const LEAST_USERS = 7;
 
-/** @throws UserError if there are too few users for three splits. */
+/** @throws UserError if there are too few users for the three splits. */
 export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "writeLog" | "users">): void {
   if (writeLog === undefined || users >= LEAST_USERS) return;
   throw new UserError(
-    `Expected --users of at least ${LEAST_USERS} with --write-log, got ${users}: each split needs users.`,
+    `Expected --users of at least ${LEAST_USERS} with --write-log, got ${users}: each split needs a user.`,
   );
 }
 
-/** Draws the split of each user: 70 % train, 15 % validation, 15 % test. */
+/** Draws the split of each user: 70 % train, 15 % validation and 15 % test. */
 function drawParts(users: number, seed: number): Uint8Array {
   const parts = new Uint8Array(users);
   createRandomStream(seed, "simulated", "split").sampleWithoutReplacement(users, users).forEach(
@@ -186,7 +186,7 @@ function logWriter(
   const from = explore && { listCandidates: (page: PoolPage) => listCandidates(settings, count, page) };
   const features = getFeatureManifest(dataset);
   const parts = drawParts(users, seed);
-  const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // the items follow from the clicks
+  const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // items: in `contents`
   const contents = {
     name: `simulated-${source.name}`,
     items: source.items,
@@ -209,10 +209,10 @@ function logWriter(
   };
 }
 
-/** First column of every file with returns. */
+/** First column of all files with returns. */
 const RETURNS_HEAD = { name: "simulated_user" };
 
-/** @throws UserError if the path has a file that {@link writeReturns} must not overwrite. */
+/** @throws UserError if the path has a file that {@link writeReturns} must not replace. */
 export function expectReturns(path: string): void {
   expectReplaceable(path, getRowsMark(path, "returns", [RETURNS_HEAD], false));
 }

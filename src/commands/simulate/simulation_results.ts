@@ -1,4 +1,4 @@
-/** Results of `simulate`: the table of policies, the curve by page, conclusions, and the data for result.json. */
+/** Results of `simulate`: a table of policies, a curve by page, conclusions, and the data of result.json. */
 
 import { comparePolicies } from "../../policy/comparison/comparison.ts";
 import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/episode_metrics.ts";
@@ -18,14 +18,14 @@ export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
   readonly description: string;
   readonly items: number;
-  /** Reason why clicks are not reported; undefined if clicks are reported. */
+  /** Reason why clicks are not reported, if any. */
   readonly noClickRateReason: string | undefined;
   readonly notes: readonly string[];
 }
 
 const RANGE = "95 % CI";
 const percent = (share: number) => percentText(share, 1);
-/** Formats a share that may be very small. */
+/** Formats a share, which may be very small, in percent. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
 const some = (count: number, what: string) => `${formatThousands(count)} ${what}${count === 1 ? "" : "s"}`;
@@ -55,7 +55,7 @@ function listResultColumns(
   return columns.filter((column) => column !== false);
 }
 
-/** Formats all output. @param width - maximum characters per line. Columns that do not fit are omitted. */
+/** Formats all results. @param width - maximum characters per line. Columns that do not fit are omitted. */
 export function formatResults(
   summary: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -76,7 +76,7 @@ export function formatResults(
   ].join("\n");
 }
 
-/** Maximum number of pages in the printed curve. */
+/** Maximum number of columns of the printed curve. */
 const POINTS = 6;
 
 function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
@@ -109,7 +109,7 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
-/** Lists the sentences below the table. @param ranges - true if the table has intervals. @param others - further differences */
+/** Lists the sentences below the table, after `others`. @param ranges - true if the table has intervals */
 function sentences(
   { options: { reward, pages }, noClickRateReason, notes }: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -131,15 +131,15 @@ function sentences(
     );
     if (negative.length > 0) {
       texts.push(
-        `Clicks with a utility below 0: ${shares.join(", ")}. These clicks lower the return, and ` +
-          "the best policy prevents them.",
+        `Clicks with a utility below 0: ${shares.join(", ")}. They reduce the return, so the best policy ` +
+          "avoids them.",
       );
     }
   }
   return [...texts, ...notes];
 }
 
-/** Describes how the first policy differs from the others on the same users. The strongest of the others is first. */
+/** Describes how the first policy differs from each other policy on the same users, best policy first. */
 export function describeDifferences(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
   if (summary.noClickRateReason !== undefined) return [summary.noClickRateReason];
   const [first, ...all] = runs;
@@ -151,14 +151,14 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly P
     return [
       `${first.name} earns ${
         number(first.metrics.return.mean)
-      } ${unit} per user and was not compared. Omit --no-rivals to ` +
-      `show ${others} slates to the same users.`,
+      } ${unit} per user and was not compared. Without --no-rivals, ` +
+      `it is compared with ${others} slates.`,
     ];
   }
   return rivals.map((rival) => {
     const difference = comparePolicies([first.returns], [rival.returns]);
     const { mean, interval } = difference;
-    if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)} (one user, no interval).`;
+    if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)} (one user: no interval).`;
     const finding = describeSignificance(classifyDifference(interval), first.name, rival.name);
     return `${finding}: ${formatSigned(mean)} ${unit} per user (${
       describeInterval(interval, 2)
@@ -166,7 +166,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly P
   });
 }
 
-/** Returns the part of result.json that describes the policies. Metrics without meaning are null. */
+/** Returns the policies' part of result.json. Metrics without meaning are null. */
 export function buildResults(summary: SimulationSummary, runs: readonly PolicySimulation[]) {
   const counts = summary.noClickRateReason === undefined;
   const [first] = runs;

@@ -1,4 +1,4 @@
-/** Opens the users that options name, with data: users of a learned model, of a synthetic shop's ground truth, or of both. */
+/** Opens the simulated users that options name: of a learned model, or of a shop's ground truth. */
 
 import { dirname, join } from "node:path";
 import { findShop, shopNames } from "../../data/shops.ts";
@@ -24,9 +24,9 @@ import { SCALE } from "../../model/model_counts.ts";
 import { listModelContext, setStandIns } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
-/** A learned model on whose users a policy is trained. */
+/** A learned model whose simulated users a policy is trained on. */
 export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
-/** The ground truth of a synthetic shop on whose users a policy is trained. */
+/** The ground truth of a synthetic shop whose simulated users a policy is trained on. */
 export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
 
 export interface UserSelection {
@@ -34,20 +34,20 @@ export interface UserSelection {
   readonly model: ModelSubject | undefined;
   readonly truth: TruthSubject | undefined;
   readonly run: OpenedRun | undefined;
-  /** Sentences on the model's test metrics and on the bias of click rates; undefined for a ground truth. */
+  /** Sentences about the model's test metrics and context; undefined without a model. */
   readonly verdict: string | undefined;
-  /** Opens the users on a device. @param stack - disposes the opened objects at the end. */
+  /** Opens the users on a device. @param stack - disposes of the opened objects */
   open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
 }
 
 export interface UserEnvironment {
-  /** Users who click: users of the ground truth if the options name one, otherwise of the model. */
+  /** Users who click: by the ground truth if the options name one, otherwise by the model. */
   readonly environment: UsersSource;
-  /** Model whose states the policies observe. Undefined if policies observe states of the environment. */
+  /** Model whose user states the policies observe; undefined if they observe states of the environment. */
   readonly known: UsersSource | undefined;
 }
 
-/** Returns a description, for the policy's config, of the users on whom a policy is trained. */
+/** Returns the description, for a policy's config, of the users on whom the policy is trained. */
 export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
@@ -56,7 +56,7 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 
 /**
  * Finds the users that the options name.
- * @param options - checked by {@link import("./simulate_options.ts").checkUsers}; `seed` is the default seed of a
+ * @param options - checked by `checkUsers` of simulate_options.ts; `seed` is the default seed of a
  * synthetic shop and the seed of `resplit`.
  * @throws UserError if a model is missing or has other items, or if the ground truth is unknown.
  */
@@ -75,7 +75,7 @@ export async function findUsers(
   return selectTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
 }
 
-/** Finds the users that a policy was trained on. @throws UserError if the model or the data have changed since. */
+/** Finds the users on whom a policy was trained. @throws UserError if the model or the data have changed */
 export async function findAgain(
   subject: PolicySubject,
   options: Pick<UserSelectionOptions, "memoryRows">,
@@ -89,11 +89,11 @@ export async function findAgain(
   const found = await selectModel(opened, { truth: false, uncalibrated: true });
   if (found.model?.sha256 === subject.sha256) return found;
   throw new UserError(
-    `Expected ${subject.path} as it was when the policy was trained, found a changed file. Restore the old file.`,
+    `Expected the model ${subject.path} on which the policy was trained, found a changed file. Restore it.`,
   );
 }
 
-/** @throws UserError if the shop and the model have different items. */
+/** @throws UserError if the shop has other items than the model. */
 async function expectOwnShop(
   { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
   { dataSeed }: Pick<UserSelectionOptions, "dataSeed">,
@@ -102,7 +102,8 @@ async function expectOwnShop(
   if (!trainedOn) {
     if (dataSeed !== undefined) return;
     throw new UserError(
-      `Expected --data-seed of the ${name} shop that the model was trained on, got none: ${path} is not in the folder of a run.`,
+      `Expected --data-seed of the ${name} shop on which the model was trained, got none, because ${path} ` +
+        "is not in the folder of a run.",
     );
   }
   if (isSameCatalogue(trainedOn, data.dataset.config)) return;
@@ -112,8 +113,8 @@ async function expectOwnShop(
   throw new UserError(
     `Expected a shop with the items of the model ${path}, got ${name} with other items. ` +
       (trainedOn.kind === "demo"
-        ? `Leave --data-seed out, or set it to ${trainedOn.seed}.`
-        : "Set the --data-seed of the shop of its log."),
+        ? `Omit --data-seed, or set it to ${trainedOn.seed}.`
+        : "Set --data-seed to the seed of the shop of the model's log."),
   );
 }
 
@@ -123,7 +124,7 @@ async function selectModel(
 ): Promise<UserSelection> {
   const { sha256 } = await computeFileChecksum(run.path);
   const assumed = assumeContext(run, data, context);
-  // While a run is unfinished, its result.json describes an earlier model.
+  // The result.json of an unfinished run may describe an earlier model.
   const tested = run.unfinished ? [] : await readTestVerdict(run.path);
   const test = tested.length === 0 ? [] : [`Test of ${dirname(run.path)}: ${tested.join(" ")}`];
   const verdict = [...test, ...assumed].join("\n") || undefined;
@@ -144,8 +145,8 @@ async function selectModel(
 }
 
 /**
- * Sets the context of simulated pages: the given values, and the means of the other columns. @returns a sentence about it
- * @throws UserError for values of columns that the model does not have
+ * Sets the values of context columns on simulated pages: the given values, and otherwise the columns' means.
+ * @returns a sentence about the values, if there are context columns
  */
 function assumeContext(run: OpenedRun, data: OpenedDataset, values: ContextRecord = {}): string[] {
   const features = listModelContext(run.info.model, data.dataset.features);
@@ -157,7 +158,7 @@ function assumeContext(run: OpenedRun, data: OpenedDataset, values: ContextRecor
   const given = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
   const means = columns.filter((name) => !(name in values));
   const parts = [...given, ...(means.length > 0 ? [`the means of ${means.join(", ")}`] : [])];
-  return [`On simulated pages, these stand in for the context: ${parts.join(", ")}.`];
+  return [`Values of the context columns on simulated pages: ${parts.join(", ")}.`];
 }
 
 function selectTruth(data: OpenedDataset): UserSelection {
@@ -166,8 +167,8 @@ function selectTruth(data: OpenedDataset): UserSelection {
   const items = source.items.items;
   if (config.kind !== "demo" || !shop || items?.kind !== "dense") {
     throw new UserError(
-      `Expected the data of a synthetic shop (${shopNames}) with --truth, got ${source.name}: the ground truth of a log is ` +
-        "unknown. Leave --truth out.",
+      `Expected the data of a synthetic shop (${shopNames}) with --truth, got ${source.name}: the ground ` +
+        "truth of a log is unknown. Omit --truth.",
     );
   }
   return {
@@ -180,8 +181,9 @@ function selectTruth(data: OpenedDataset): UserSelection {
 const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
 
 /**
- * Reads the model's test verdict from `result.json` in the snapshot's folder, because a simulation is no better than its
- * model. Returns [] if the file is missing or unreadable, as a snapshot may be used without its run.
+ * Reads the verdict on a model's test metrics from `result.json` in the snapshot's folder, because a
+ * simulation is no better than its model. Returns [] if the file is missing or damaged: snapshots need no
+ * run.
  */
 async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   try {
@@ -192,13 +194,13 @@ async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if two data configs have the same items: the same shop and seed, or the same checksum. */
+/** Returns true if two data configs have the same items: the same seed of a shop, or the same checksum. */
 export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);
 }
 
-/** Returns true if two data sets have the same item ids in the same order. Features in memory must be equal too. */
+/** Returns true if two data sets have the same ordered item ids. Features in memory must be equal. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -222,16 +224,16 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Stack of objects that are disposed before the device. */
+  /** Objects that are disposed of before the device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;
   readonly description: string;
-  /** Reason why simulated click rates have no meaning; undefined if click rates are meaningful. */
+  /** Reason why simulated click rates have no meaning; undefined if they are meaningful. */
   readonly noClickRateReason: string | undefined;
 }
 
-/** Calls a function with opened users and device. @throws UserError as {@link findUsers}, or if utilities are not log-odds. */
+/** Opens users and device, and calls `use`. @throws UserError as {@link findUsers}, or for wrong rewards. */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,
@@ -243,8 +245,8 @@ export async function withSimulated<T>(
     : describeNoClickRate(data.source.name);
   if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
-      `Expected --reward click, got utility: every page of ${data.source.name} has a click, so the level of utilities is unknown ` +
-        "and their sums have no meaning. Omit --reward; rankings are valid.",
+      `Expected --reward click, got utility: every page of ${data.source.name} has a click, so only ` +
+        "differences of utilities are known, and sums have no meaning. Omit --reward; rankings are valid.",
     );
   }
   return await withDevice(async (gpu, stack) => {
@@ -265,6 +267,6 @@ export async function withDevice<T>(use: (gpu: Gpu, stack: DisposableStack) => P
 }
 
 function describeNoClickRate(name: string): string {
-  return `Every page of ${name} has a click, so a model cannot learn how often users click nothing. Clicks and click rates are ` +
-    "omitted. Rankings are valid.";
+  return `Every page of ${name} has a click, so a model cannot learn how often users click nothing. ` +
+    "Therefore clicks and click rates are omitted. Rankings are valid.";
 }
