@@ -77,7 +77,7 @@ export function renderCells({ head, rows }: TableCells, what: string): Html {
   return renderTable(what, head, [["", rows.map(([name = "", ...cells]): ReportRow => [name, ...cells])]]);
 }
 
-/** Number of kernels with a label in the roofline chart. The kernels of the slowest dispatches get the labels. */
+/** Number of kernels with a label in the roofline chart: the kernels of the slowest dispatches. */
 const NAMED = 12;
 
 /** Draws the roofline chart. Kernels that do no arithmetic or move no bytes are left out. */
@@ -107,7 +107,7 @@ function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: Roofline
   return [buildScatterChart({
     id: "roofline",
     title: "Roofline",
-    note: "A point is a kernel in a workload; the line is the adapter's peak rate. Bytes: the least that " +
+    note: "A point is a kernel in a workload; the line is the adapter's peak rate. Bytes: the minimum that " +
       "the kernel must move. The slowest dispatches have labels; hover over a point for its name.",
     xTitle: "FLOPs per byte",
     yTitle: "GFLOP/s",
@@ -139,7 +139,7 @@ const COLOURED = 5;
 function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {
   const totals = new Map<string, number>();
   for (const step of steps) {
-    // Adds shares of a step instead of times, so that short steps have the same weight as long steps.
+    // Adds shares of a step, not times, so that short and long steps have the same weight.
     const total = dispatchTime(step);
     for (const { kernel, median } of step.dispatches) {
       totals.set(kernel, (totals.get(kernel) ?? 0) + median / total);
@@ -155,8 +155,7 @@ function stackChart(steps: readonly StepMeasurement[]): ChartDefinition {
   return buildStackChart({
     id: "steps-stack",
     title: "Where a step's time goes",
-    note:
-      "Share of each kernel in a step's time; milliseconds follow the kernel's name. The rest is the time " +
+    note: "Share of each kernel in a step's time; its milliseconds follow its name. The rest is the time " +
       "of a step in a run that no dispatch takes.",
     unit: "ms",
     bars: steps.map(({ workload, model }) => `${workload} ${model}`),

@@ -43,15 +43,15 @@ import { renderCells } from "./bench_page.ts";
 
 const FORMAT = "clickgan-compiled";
 const RECORDING_MARK = '\n{\n "compiler": ';
-/** Largest number of lines of machine code that are stored per kernel. Longer code mostly repeats itself. */
+/** Maximum number of stored lines of machine code per kernel. Longer code mostly repeats itself. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** GPUs by their names in RADV. Most tables show only the first GPU. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** Workloads in order: the results of a kernel are those of the first workload that uses the kernel. */
+/** Workloads in order. A kernel's results are from the first workload that uses it. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
-/** Name that `--model` matches to select the kernels of simulated users under policies. */
+/** Name by which `--model` selects the kernels of simulated users and policies. */
 const SIMULATED = "simulated users";
 const SUBJECTS = [...benchModels.map(({ name }) => name), SIMULATED];
 
@@ -119,7 +119,7 @@ export function createCommand(): Command {
     .option(
       ...createReadmeOption(
         Object.values(MARKERS).join(" -->, <!-- "),
-        "its tables, and a JSON file next to it",
+        "the tables, and a JSON file next to the page",
       ),
     )
     .addHelpText(
@@ -218,7 +218,7 @@ async function outputResults(
   }
 }
 
-/** Returns the machine code of each kernel's innermost loop on the first GPU, without s_delay_alu and s_nop. */
+/** Returns the machine code of each kernel's innermost loop on the first GPU, without delay instructions. */
 function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport): MachineCode {
   const kernels = selectFirstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
     if (!own) return [];

@@ -36,7 +36,7 @@ const names = exercises.map(({ name }) => name);
 
 function exerciseCommand(): Command {
   const command = new Command("deno task exercise")
-    .description("Checks your kernel for an exercise of the course, and times it and the ladder.")
+    .description("Checks your kernel for an exercise of the course, and times it and the ladder's kernels.")
     .version(version)
     .addArgument(new Argument("[name]", "the exercise (default: list all)").choices(names))
     .option("--file <file>", "your kernel (default: exercises/NAME.wgsl, created if missing)", path)
@@ -107,7 +107,7 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     const results = await raceExercise(gpu, exercise, step, { ...checking, rounds: options.rounds });
     status.clear();
     const { title, steps } = exercise.ladder;
-    // A ladder of fewer than three steps has no naive kernel: its step 1 is the shipped kernel.
+    // In a ladder of fewer than three steps, step 1 is the shipped kernel, not a naive one.
     const cells = listLadderCells(results, {
       ...(steps.length < 3 && { first: "on step 1" }),
       cpuTimes: gpu.adapter.kind === "cpu" && exercise.chapter !== "12-cpu-driver.md",
@@ -167,7 +167,7 @@ async function showCompiled(
   }
 }
 
-/** Package with Tint. It is imported at run time, because exercises also work without the package. */
+/** Package with Tint. Exercises also work without it, so it is imported at run time. */
 const DAWN: string = "webgpu";
 
 export interface CompilerVerdict {
@@ -177,7 +177,7 @@ export interface CompilerVerdict {
   readonly missing?: string;
 }
 
-/** Compiles WGSL with Tint, Chrome's compiler: Deno's compiler accepts barriers in non-uniform control flow. */
+/** Compiles WGSL with Tint (Chrome), because Deno's compiler accepts barriers in non-uniform control flow. */
 export async function compileWithTint(text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {

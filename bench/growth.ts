@@ -1,4 +1,4 @@
-/** Measures how time and memory of a training step grow with one size at a time, fits lines, and draws charts. */
+/** Measures how time and memory of a training step grow with each size, fits lines, and draws charts. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -17,7 +17,7 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the hidden layers for a value of the axis. Default: the sizes of the default model. */
+  /** Returns the sizes of the hidden layers for a value of the axis; by default the default model's. */
   dims?(value: number): number[];
   x(value: number): number;
 }
@@ -63,7 +63,7 @@ export const growthAxes: readonly GrowthAxis[] = [
   },
 ];
 
-/** Number of passes over all points. More than one, because the speed of a shared machine changes with time. */
+/** Number of passes over all points: above 1, because the speed of a shared machine changes with time. */
 const PASSES = 2;
 
 export async function measureGrowth(
@@ -98,7 +98,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures time and memory for a value of an axis. If the adapter rejects the size, returns the limit in its error. */
+/** Measures time and memory for a value of an axis. If the adapter rejects the size, returns its limit. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;
@@ -164,7 +164,7 @@ const quantities: readonly Quantity[] = [
   },
 ];
 
-/** Draws time and memory per axis. Axes that change the number of rows share a chart; any other axis has its own. */
+/** Draws time and memory per axis. Axes that change the number of rows share a chart. */
 export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
   const rowAxes = growthAxes.filter(({ unit }) => unit === "row").map(({ name }) => name);
   const others = growthAxes.filter(({ unit }) => unit !== "row");
@@ -199,7 +199,7 @@ export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefiniti
   );
 }
 
-/** True if the largest value is more than twice the smallest. Smaller growth is visible only on a linear axis. */
+/** True if the largest value is above twice the smallest. Smaller growth is visible only on a linear axis. */
 function isGrowing(values: readonly number[]): boolean {
   return Math.max(...values) > 2 * Math.min(...values);
 }

@@ -17,7 +17,7 @@ interface KernelCase extends Cost {
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   readonly key: string;
-  /** Index of the part in the recording. `dispatch` is the index of the dispatch in the part. */
+  /** Index of the program in the recording; `dispatch` is the index of the dispatch in the program. */
   readonly part: number;
   readonly dispatch: number;
 }
@@ -31,17 +31,17 @@ export interface KernelOptions {
   readonly suffix?: string;
   /** Ends the measurement after the current kernel. Results of earlier kernels are returned. */
   readonly signal?: AbortSignal;
-  /** @param share - finished share of the models, and of the present model's kernels */
+  /** @param share - finished share of the work */
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a recording's programs with batch sizes: first the `steps` programs of a training step, then all others. */
+/** Returns a recording's programs with batch sizes. The first `steps` programs are a training step's. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps - number of programs of the training step; the programs after them in `parts` are the evaluation's. */
+/** @param steps - number of programs in `parts` of the training step; the evaluation's programs follow. */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const seen = new Map<string, number>();
   const unique = (label: string) => {
@@ -71,12 +71,12 @@ export function listCases(parts: readonly RecordedPart[], steps: number): Kernel
   );
 }
 
-/** Appends a number to a repeated label. @param times - number of occurrences so far, with the present one. */
+/** Appends a number to a repeated label. @param times - number of occurrences, including this one. */
 export function makeUniqueLabel(label: string, times: number): string {
   return times === 1 ? label : `${label} #${times}`;
 }
 
-/** Names of constants that only define offsets. The time of a kernel does not depend on these constants. */
+/** Names of constants that are only offsets, on which the time of a kernel does not depend. */
 const OFFSET = /(_AT|^FIRST\d?|^P4)$/;
 
 function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
@@ -84,7 +84,7 @@ function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly n
   return JSON.stringify([name, own.sort(([a], [b]) => (a < b ? -1 : 1)), sizes]);
 }
 
-/** Times all kernels of the models. @returns measurements by the case's key, in the order of the models' dispatches. */
+/** Times all kernels of the models. @returns measurements by case, in the order of the dispatches. */
 export async function measureKernels(
   gpu: Gpu,
   workload: BenchLog,
@@ -134,7 +134,7 @@ export async function measureKernels(
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
-/** Runs all dispatches that precede a case's dispatch in a step, so that its inputs are those of a real step. */
+/** Runs all dispatches that precede a dispatch in a step, so that it gets the inputs of a real step. */
 function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: KernelCase): void {
   CommandRecorder.submit(gpu, "earlier dispatches", (commands) => {
     for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
@@ -144,7 +144,7 @@ function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: K
   });
 }
 
-/** Runs all dispatches up to `last` twice, and records the compile time of each source that is not in `compiled`. */
+/** Runs all dispatches up to `last` twice, and records the compile times of sources not in `compiled`. */
 async function compile(
   gpu: Gpu,
   parts: readonly RecordedPart[],
@@ -168,7 +168,7 @@ async function compile(
     const module = gpu.device.createShaderModule({ code: source });
     gpu.device.createComputePipeline({ layout: "auto", compute: { module } });
     const host = performance.now() - began;
-    // A driver may compile a kernel when it first runs: so the first run's extra time is added.
+    // A driver may compile a kernel in its first run, so the extra time of the first run is added.
     compiled.set(source, host + Math.max(0, (first[k] ?? 0) - (again[k] ?? 0)) / 1000);
   }
 }

@@ -1,4 +1,4 @@
-/** `deno task bench ladder`: times each kernel from the naive version to the shipped version; see bench/ladder.md. */
+/** `deno task bench ladder`: times kernels from the naive to the shipped version; see bench/ladder.md. */
 
 import { formatShort } from "../src/number_text.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
@@ -37,14 +37,14 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** First characters of a page's JSON file of ladders. */
+/** First characters of a JSON file of ladders, by which it is recognised. */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
 export function createCommand(): Command {
   const own = createStudy(
     "ladder",
-    "Checks, then times kernels from the naive to the shipped version, in steps of one idea.",
+    "Checks and times kernels from the naive to the shipped version, with one new idea per step.",
   )
     .addArgument(new Argument("[ladders...]", "the ladders").choices(names).default(names))
     .option(
@@ -73,10 +73,11 @@ export function createCommand(): Command {
     )
     .option("--rounds <n>", "rounds; each round times every step once", parseWholeNumber(1, 1000), 7)
     .option(JSON_FILE, "JSON file for all results", makeOutputFileParser(".json"))
-    .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file next to it"))
+    .option(...createReadmeOption("ladder NAME", "the tables, and a JSON file next to the page"))
     .addHelpText(
       "after",
-      "\nExamples:\n  deno task -q bench ladder forward --size 25600x64x64\n  deno task -q bench ladder --variants gpu",
+      "\nExamples:\n  deno task -q bench ladder forward --size 25600x64x64\n" +
+        "  deno task -q bench ladder --variants gpu",
     );
   return own.action((chosen: string[]) => runLadders(new Set(chosen), own.opts<LadderCommandOptions>()));
 }
@@ -119,7 +120,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of a page's JSON file. The lab shows the file's ladders next to the ladders of the reader's adapter. */
+/** Returns the path of a page's JSON file, which the lab compares with the ladders of the reader's adapter. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
@@ -153,8 +154,9 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 }
 
 /**
- * Returns a row per step: speedup over the naive step, speedup over the step on which it builds, memory accesses.
- * @param options.cpuTimes - true for times of a CPU adapter in a table of steps for a GPU: they come last, without speedups.
+ * Returns a row per step: speedups over the naive step and over the step on which it builds, memory accesses.
+ * @param options.cpuTimes - true if steps for a GPU were timed on a CPU adapter: times come last, without
+ * speedups.
  */
 export function listLadderCells(
   results: readonly LadderStepResult[],

@@ -27,8 +27,8 @@ interface Options {
 export function createCommand(): Command {
   const own = createStudy(
     "logs",
-    "Writes synthetic logs with known causes of clicks. Files per log in OUT: NAME.csv; NAME_items.csv " +
-      "if items have features; NAME, a set by data log.",
+    "Writes synthetic logs with known causes of clicks. Each log in OUT has NAME.csv, NAME_items.csv " +
+      "(if items have features), and a folder NAME, which data log prepares.",
   )
     .addArgument(new Argument("<out>", "output folder").argParser(folder))
     .addOption(createOnlyOption("logs whose name"))

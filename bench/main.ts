@@ -19,7 +19,7 @@ const cold = { adapter: true, cold: true };
 
 /** Studies by name. The file NAME.ts exports `createCommand()`, and is loaded only if the study runs. */
 export const studies: Readonly<Record<string, Study>> = {
-  ladder: { ...cold, about: "times kernels from the naive to the shipped version, one idea per step" },
+  ladder: { ...cold, about: "times kernels from the naive to the shipped version, one new idea per step" },
   compiled: { ...cold, about: "compiles every kernel for GPUs; needs no GPU" },
   peers: { ...warm, about: "times a training step of clickgan and other libraries on this machine" },
   simulate: { ...warm, about: "times pages of simulated users, compared with PyTorch" },
@@ -37,7 +37,7 @@ export async function loadCommand(name: string): Promise<Command> {
   return createCommand();
 }
 
-/** Runs the study that the first argument names, or the default study. @throws UserError for invalid arguments */
+/** Runs the study that the first argument names, or the default one. @throws UserError for bad arguments */
 export async function runBenchCommand(args: readonly string[]): Promise<void> {
   const [name = ""] = args;
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;

@@ -59,8 +59,8 @@ const keys = roster.map(({ key }) => key);
 export function createCommand(): Command {
   const own = createStudy(
     "peers",
-    "Times one training step of clickgan and other libraries on this machine: same model, batches and " +
-      "initial weights; a process per peer, in turn. The first steps' losses must match clickgan's.",
+    "Times one training step of clickgan and other libraries, with the same model, batches and initial " +
+      "weights. Each peer has its own process. Losses of the first steps must match clickgan's.",
   )
     .option(
       "--workloads <names>",
@@ -71,24 +71,24 @@ export function createCommand(): Command {
     .addOption(new Option("--model <model>", "the model").choices(models).default("lstm"))
     .option("--peers <names>", `peers joined by commas, of ${keys.join(", ")} (default: all)`, parsePeers)
     .option("--seconds <n>", "seconds of timed steps per peer and workload", parseWholeNumber(1, 3600), 6)
-    .option("--rounds <n>", "times that each peer is measured", parseWholeNumber(1, 100), 5)
+    .option("--rounds <n>", "number of times that each peer is measured", parseWholeNumber(1, 100), 5)
     .addOption(createPythonOption())
     .option(JSON_FILE, "JSON file for all results and samples", makeOutputFileParser(".json"))
     .option(...createReadmeOption(MARKERS, "the tables"))
     .option("--marker <words>", "name in the marker lines, if the page has several tables", MARKERS)
     .option(
       SUMMARY,
-      `a page that gets step times relative to clickgan's, at <!-- ${SUMMARY_MARKERS} -->, one table per processor`,
+      `a page that gets relative step times below <!-- ${SUMMARY_MARKERS} -->, in a table per processor`,
     );
   return own.action(async () => {
     const stop = stopOnSignals(EXIT_INTERRUPTED);
     await peers(own.opts<Options>(), stop);
-    // At this point all results up to the interruption are written.
+    // All results up to the interruption have been written.
     if (stop.signal.aborted) endProcess(EXIT_INTERRUPTED);
   });
 }
 
-/** Parses names of peers. clickgan is always included, because other peers are compared with it. */
+/** Parses names of peers. clickgan is always included, because the others are compared with it. */
 function parsePeers(text: string): PeerEntry[] {
   const named = makeNamesParser(keys)(text);
   return roster.filter(({ key }) => key === "clickgan" || named.includes(key));
@@ -201,7 +201,7 @@ function buildCommand(
   return {
     program: Deno.execPath(),
     args: [...flags, script("./peers/child.ts"), ...args, file],
-    // Only clickgan gets its step's size: the other peers are faster with all driver threads, also on small steps.
+    // Only clickgan's threads depend on the step's size: other peers are always faster with all threads.
     environment: {
       ...GPU_ENVIRONMENT,
       ...buildDriverEnvironment(args[0] === "clickgan" ? flops : undefined),

@@ -1,4 +1,4 @@
-/** `deno task bench` without a study: measures the adapter, every kernel, and training steps and their growth. */
+/** `deno task bench` without a study: measures the adapter, every kernel, training steps and their growth. */
 
 import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
@@ -68,7 +68,7 @@ import { findCeilings } from "../src/profile/roofline.ts";
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
 
-/** Workload W1 with four times the users: larger than a default training step on any data set of clickgan. */
+/** Workload W1 with four times as many users: larger than default training steps on any of the data sets. */
 const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
 const known: ReadonlyMap<string, Workload> = new Map(
   [...Object.values(workloads), mixedWorkload, zipfWorkload, larger].map((
@@ -120,12 +120,12 @@ export function createCommand(): Command {
     )
     .option(
       "--seconds <n>",
-      "seconds per kernel, probe and step (more if there are too few samples)",
+      "seconds per kernel, probe and step (more if needed for enough samples)",
       makeNumberParser(v.positive(60), "a number of seconds above 0, at most 60"),
       0.2,
     )
     .addOption(
-      new Option("--variants <kind>", "also time the kernels for this kind of adapter that differ")
+      new Option("--variants <kind>", "also time the kernels for this kind of adapter, if they differ")
         .choices(["cpu", "gpu"]),
     )
     .option(JSON_FILE, "JSON file for the results", makeOutputFileParser(".json"), "bench/out/bench.json")
@@ -135,7 +135,7 @@ export function createCommand(): Command {
       makeOutputFileParser(".html", ".htm"),
     )
     .option("--compare <file>", "JSON file of an earlier bench to compare with")
-    .option(...createReadmeOption(TABLES, `the tables, and those of growth at <!-- ${GROWTH} -->`))
+    .option(...createReadmeOption(TABLES, `the tables, and the growth tables below <!-- ${GROWTH} -->`))
     .addHelpText(
       "after",
       "\nExamples:\n  deno task -q bench kernels --only matmul --workload W1\n" +
@@ -160,7 +160,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   };
   const models = benchModels.filter(({ name }) => options.model.test(name));
   using status = new StudyStatus();
-  // The driver's threads are set once: for --data or --workload as in a training on it, else for large steps.
+  // The driver's threads are set once: as in a training on --data or --workload, else for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
@@ -192,7 +192,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   await outputResults(report, before, page, options, signal.aborted);
   if (signal.aborted) {
     console.log(
-      "Interrupted: the results are those of the finished measurements. The --readme page is unchanged.",
+      "Interrupted: the results have only the finished measurements. The --readme page is unchanged.",
     );
     Deno.exitCode = EXIT_INTERRUPTED;
     return;
@@ -224,7 +224,7 @@ function buildReport(
   };
 }
 
-/** Least seconds that a training step is measured, enough for several runs. */
+/** Minimum seconds for which a training step is measured: enough for several runs. */
 const STEP_SECONDS = 1.5;
 
 async function measureAllKernels(
@@ -326,7 +326,7 @@ function workloadNames(name: string, before: string[]): string[] {
   throw new InvalidArgumentError(`Expected one of ${[...known.keys()].join(", ")}, got "${name}".`);
 }
 
-/** Returns a table of estimated and measured times per measured step. @throws UserError if nothing can be compiled */
+/** Returns a table of estimated and measured times per step. @throws UserError without a compiler */
 async function compareEstimates(
   { family, name }: GpuCard,
   steps: readonly StepMeasurement[],

@@ -1,4 +1,4 @@
-/** `deno task bench results TABLE`: trains the models and policies of a table in the pages, and writes the table. */
+/** `deno task bench results TABLE`: trains the models and policies of a table, and writes the table. */
 
 import { allowFolder } from "../src/cli/outputs.ts";
 import { Argument, type Command } from "commander";
@@ -35,7 +35,7 @@ export function createCommand(): Command {
     .option("--papers <folder>", "folder of the paper's yelp.txt and rsc.txt", folder, ".")
     .option("--logs <folder>", "folder of prepared sets that bench logs wrote, for the table trials", folder)
     .option("--runs <folder>", "folder for the trainings", folder, "runs/results")
-    .option("--python <path>", "trials: a Python with LightGBM, which is then trained and compared, too")
+    .option("--python <path>", "trials: a Python with LightGBM, to compare LightGBM too")
     .addOption(createJobsOption("trainings"))
     .option(...createReadmeOption("bench results TABLE"))
     .action(results);

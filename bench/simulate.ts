@@ -47,7 +47,7 @@ export function createCommand(): Command {
       500,
       5000,
     ])
-    .option("--users <n>", "most users per step; fewer if items are many", parseWholeNumber(1, 2 ** 17), 4096)
+    .option("--users <n>", "maximum users per step; fewer for many items", parseWholeNumber(1, 2 ** 17), 4096)
     .option(
       "--seconds <n>",
       "seconds per program, number of items and kind of slate",
@@ -83,7 +83,7 @@ interface SimulateRow {
   readonly kind: SimulationKind;
   readonly items: number;
   readonly users: number;
-  /** Milliseconds that a program takes for one page of all users, by the program's name. */
+  /** Milliseconds for one page of all users, by program. */
   readonly played: ReadonlyMap<string, number>;
 }
 
@@ -98,7 +98,7 @@ const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Simulatio
 /** Largest number of users x items that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Chooses the number of users per step: fewer users if all items are scored, so that a page does not take too long. */
+/** Chooses the users per step: fewer users if all items are scored, to limit the time of a page. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"
@@ -106,7 +106,7 @@ export function chooseUsers(most: number, items: number, kind: SimulationKind): 
     : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
 }
 
-/** Measures all kinds of slates for one number of items. @throws UserError if PyTorch's results differ from clickgan's */
+/** Measures all kinds of slates for a number of items. @throws UserError if PyTorch's results differ */
 async function measureSize(
   gpu: Gpu,
   items: number,
@@ -154,7 +154,7 @@ async function ownPlayer(
   return { name: OWN, play, [Symbol.dispose]: () => trainer.destroy() };
 }
 
-/** Runs the players in turn, each for `turn` milliseconds. @returns a player's median milliseconds per page, by name */
+/** Runs the programs in turn, each for `turn` milliseconds. @returns median milliseconds per page, by name */
 async function playInTurn(
   players: readonly PagePlayer[],
   turn: number,
@@ -174,7 +174,7 @@ async function playInTurn(
   return new Map(playing.map(({ player, samples }) => [player.name, computeMedian(samples)]));
 }
 
-/** Returns the number of pages that take about `turn` milliseconds. The first page, which compiles, is not timed. */
+/** Returns how many pages take `turn` milliseconds. The first page, which compiles kernels, is not timed. */
 async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise<number> {
   await player.play(1);
   let pages = 1;
@@ -186,7 +186,7 @@ async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise
   return Math.max(1, Math.round(pages * turn / ms));
 }
 
-/** Returns a row per kind of slate and number of items, with the user-steps per second of clickgan and its peers. */
+/** Returns a row per kind of slate and number of items: user-steps per second of clickgan and its peers. */
 function listRowCells(rows: readonly SimulateRow[]): TableCells {
   const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
   const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);

@@ -1,4 +1,4 @@
-/** Options, child processes and output (to terminal, pages and JSON files) that all bench studies use. */
+/** Options, child processes, and output to terminal, pages and JSON files, for all bench studies. */
 
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -52,7 +52,7 @@ function parsePattern(text: string): RegExp {
   }
 }
 
-/** Returns the elements whose name matches. @param what - noun for an element, e.g. "a row" @throws UserError if none matches */
+/** Selects elements by name. @param what - an element, e.g. "a row". @throws UserError if none matches */
 export function selectMatching<T extends { readonly name: string }>(
   all: readonly T[],
   only: RegExp,
@@ -64,7 +64,7 @@ export function selectMatching<T extends { readonly name: string }>(
   throw new UserError(`Expected --only to match ${what} (${known}), got ${only.source}.`);
 }
 
-/** Returns a parser of names joined by commas. Parsed names have the order of `known`. */
+/** Returns a parser of names joined by commas. Parsed names are in the order of `known`. */
 export function makeNamesParser<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) => {
     const names = text.split(",").map((name) => name.trim());
@@ -89,8 +89,8 @@ export function makeWholeNumbersParser(
 }
 
 /**
- * Runs a command of clickgan without the user's cache. Without `beside` the command's progress is printed.
- * @param beside - set for concurrent commands: variables that set the driver's cores, and a receiver of messages
+ * Runs a command of clickgan without the user's cache, and prints its progress unless `beside` is set.
+ * @param beside - for concurrent commands: variables for the driver's cores, and a receiver of messages
  * @returns what the command printed.
  * @throws UserError if the command fails.
  */
@@ -134,7 +134,7 @@ export async function withTemporaryFolder<T>(name: string, work: (folder: string
   }
 }
 
-/** Shows a study's progress: on a terminal in one line that is overwritten, otherwise in a line per new text. */
+/** Shows a study's progress: on a terminal in one overwritten line, otherwise in a line per new text. */
 export class StudyStatus {
   #last = "";
   #shown = false;
@@ -192,7 +192,7 @@ export function formatPercentCell(share: number | undefined): string {
   return percentText(share, 1);
 }
 
-/** Titles of columns that a narrow terminal does without. Columns are dropped in this order. */
+/** Titles of columns that are omitted on a narrow terminal, in this order. */
 const DISPENSABLE = [
   ...["compile ms", "min", "MFLOP", "MB", "best", "conflicts", "sectors", "reads", "host us", "their ms"],
   ...["dispatches + copies", "rows or value", "unit", "quartiles", "bound by", "GB/s", "on step"],
@@ -208,11 +208,11 @@ export function formatMarkdownCells({ head, rows }: TableCells): string {
   return formatMarkdownTable(head, rows).join("\n");
 }
 
-/** A Markdown page. A study writes its results between the lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
+/** A page to which a study writes results between the lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
 export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
 
-  /** Opens a page, or for undefined a page that is not written. @throws UserError if the page has no marker lines */
+  /** Opens a page; undefined: nothing is written. @throws UserError if the page lacks marker lines */
   static async open(file: string | undefined, ...names: readonly string[]): Promise<StudyPage> {
     if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
     return new StudyPage(file);
@@ -238,7 +238,7 @@ function getCellText(parts: readonly (string | TableCells)[]): string {
   return texts.filter((text) => text !== "").join("\n\n");
 }
 
-/** Checks that {@link writeRecords} may write a file. @throws UserError if the file exists and is not of `format` */
+/** @throws UserError if {@link writeRecords} may not write a file, which exists in another format. */
 export function expectRecords(file: string, format: string): void {
   expectReplaceable(file, formatMark({ format }, INDENT));
 }
@@ -288,9 +288,10 @@ export function describeAdapter({ description, runtime }: { description: string;
   return `${description}, ${navigator.hardwareConcurrency} cores, ${runtime}`;
 }
 
-/** Describes processor, operating system and Deno version of the machine. Needs the permission --allow-sys=cpus. */
+/** Describes processor, operating system and Deno version. Needs the permission --allow-sys=cpus. */
 export function describeMachine(): string {
   const cores = cpus();
   const model = cores[0]?.model.trim() || "unknown processor";
-  return `${model}, ${cores.length} logical core(s), ${Deno.build.os} ${Deno.build.arch}, Deno ${Deno.version.deno}`;
+  const { os, arch } = Deno.build;
+  return `${model}, ${cores.length} logical core(s), ${os} ${arch}, Deno ${Deno.version.deno}`;
 }

@@ -75,7 +75,7 @@ export function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): Ta
   ]);
 }
 
-/** Describes the overhead of a training step outside of its dispatches, and the host's time per step. */
+/** Describes the time of a training step that no dispatch takes, and the host's time per step. */
 export function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
@@ -125,7 +125,7 @@ export function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line to the points of each axis that has two or more points. The line of times is fitted to the shortest runs. */
+/** Fits a line to the points of each axis with two or more points. Times are those of the shortest runs. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -185,7 +185,7 @@ function collectMeasurements(
   const time = (id: string, { median, lower, upper, error }: Timing) =>
     all.set(id, { unit: "us", median, lower, upper, error, rate: false });
   for (const { name, unit, median, lower, upper } of probes) {
-    // This number of invocations was found by doubling: a difference is neither better nor worse.
+    // The number of invocations was found by doubling, so a difference is neither better nor worse.
     if (unit !== "invocations") {
       all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });
     }
@@ -203,7 +203,7 @@ function collectMeasurements(
   return all;
 }
 
-/** Compares two benches. The last changes are measurements that the later bench lacks, although it measured their part. */
+/** Compares two benches. Measurements that the later bench should have, but lacks, come last. */
 export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
   const [old, now] = [collectMeasurements(before), collectMeasurements(after)];
   const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));
@@ -224,7 +224,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Computes a change. A change is noise if it is at most the sum of the spreads (quartile distance + clock error). */
+/** Computes a change. It is noise if it is at most the sum of spreads (quartile distance + clock error). */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

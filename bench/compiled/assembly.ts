@@ -10,12 +10,12 @@ export interface Code extends Counts {
 }
 
 export interface Loop extends Code {
-  /** Nesting depth of the loop: 1 for a loop in no other loop. */
+  /** Nesting depth of the loop: 1 for an outermost loop. */
   readonly depth: number;
 }
 
 export interface Listing extends Code {
-  /** Innermost loop with the most arithmetic; undefined if the code has no loop, e.g. because it was unrolled. */
+  /** Innermost loop with the most arithmetic; undefined if the code has no loop (e.g. it was unrolled). */
   readonly loop: Loop | undefined;
 }
 
@@ -26,7 +26,7 @@ interface Instruction {
   depth: number;
 }
 
-/** Parses assembly. A line either starts a block ("BB3:"), or has an instruction, ";" and the instruction's bytes. */
+/** Parses assembly. A line starts a block ("BB3:"), or has an instruction, ";" and its bytes. */
 export function readAssembly(assembly: string): Listing {
   const code: Instruction[] = [];
   const starts = new Map<string, number>();
@@ -52,7 +52,7 @@ export function readAssembly(assembly: string): Listing {
   });
   const [most] = inner.sort((a, b) => getLoopFlops(b) - getLoopFlops(a) || b.instructions - a.instructions);
   const all = summarizeCode(code);
-  // If the main loop is unrolled, a loop that remains only clears workgroup memory or handles a remainder.
+  // If the main loop was unrolled, other loops only clear workgroup memory or handle a remainder.
   const isMost = most && getLoopFlops(most) >= all.flops - most.flops;
   return { ...all, loop: isMost ? most : undefined };
 }
@@ -62,7 +62,7 @@ function summarizeCode(code: readonly Instruction[]): Code {
   return { ...countInstructions(code), lines };
 }
 
-/** Returns an assumed number of iterations for a loop whose number is unknown, in `depth` nested loops. */
+/** Returns an assumed number of iterations, for a loop whose number is unknown. @param depth - of nesting */
 export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
@@ -71,7 +71,7 @@ function getLoopFlops({ flops, depth }: Loop): number {
   return flops * getAssumedTurns(depth);
 }
 
-/** Returns the range [from, to) of each loop's instructions. A loop is what a backward branch repeats. */
+/** Returns the range [from, to) of each loop's instructions, which a backward branch repeats. */
 function findLoops(
   code: readonly Instruction[],
   starts: ReadonlyMap<string, number>,
@@ -84,7 +84,7 @@ function findLoops(
   return [...ends];
 }
 
-/** Matches a vector operation. RDNA's "v_dual_fmac_f32 ... :: ..." and CDNA's "v_pk_..." are two operations. */
+/** Matches a vector operation. "v_dual_fmac_f32 ... :: ..." (RDNA) and "v_pk_..." (CDNA) count twice. */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
@@ -101,18 +101,18 @@ function countOperations({ text }: Instruction): { vector: number; fma: number; 
   return sum;
 }
 
-/** Cycles that a subgroup takes for a vector instruction, and until a load has arrived from memory and from nearer memory. */
+/** Cycles that a subgroup takes for a vector instruction, and for loads from memory and nearer memory. */
 export interface InstructionCycles {
   readonly vector: number;
   readonly memory: number;
-  /** From workgroup memory, and from a cache of scalars. */
+  /** Cycles until a load from workgroup memory, or from a cache of scalars, has arrived. */
   readonly near: number;
 }
 
 const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
 const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
 
-/** Returns how many loads may still be pending after a wait; undefined for a kind of load that the instruction ignores. */
+/** Returns how many loads may still be pending after a wait; undefined for loads without a wait. */
 function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
   const count = (pattern: RegExp) => {
     const [, digits] = text.match(pattern) ?? [];
@@ -127,8 +127,8 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
 }
 
 /**
- * Returns the cycles of a subgroup that is alone on a SIMD, for instructions in the order of the text. Loads of one kind arrive
- * in order, and a wait lasts until few enough are pending. @param times - number of times that the code runs
+ * Returns the cycles of a subgroup that is alone on a SIMD, if it runs the instructions in order. Loads of
+ * one kind arrive in order. A wait lasts until few enough loads are pending. @param times - repetitions
  */
 export function timeCode(
   { lines }: Pick<Code, "lines">,
@@ -171,9 +171,9 @@ function countInstructions(code: readonly Instruction[]) {
   };
   return {
     instructions: code.length,
-    /** Number of vector operations: each runs on all lanes. An instruction may contain two operations. */
+    /** Number of vector operations, which run on all lanes. An instruction may contain two operations. */
     vector: total("vector"),
-    /** Number of vector instructions. A dual or packed instruction is one instruction with two operations. */
+    /** Number of vector instructions. A dual or packed instruction counts once. */
     vectorInstructions: named(/^v_/),
     fma: total("fma"),
     /** Number of floating-point operations per lane. */
@@ -188,7 +188,7 @@ function countInstructions(code: readonly Instruction[]) {
   };
 }
 
-/** Returns the bits per lane of a memory instruction's suffix, e.g. "128" for "b128", "dwordx4" or "xyzw". */
+/** Returns the bits per lane from a memory instruction's suffix, e.g. "128" for "b128" or "dwordx4". */
 function parseWidth(width: string): string {
   const dwords = width.match(/^dword(?:x(\d))?$/);
   if (dwords) return String(32 * Number(dwords[1] ?? 1));

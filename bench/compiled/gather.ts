@@ -1,7 +1,8 @@
 /**
- * Collects the kernels to compile: the WGSL texts of models' steps, simulated users and policies in the kernel variants
- * for a GPU, and the SPIR-V that Deno's naga generates from each text. To collect the texts, programs are recorded on this
- * machine's adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes the SPIR-V of each shader into a folder.
+ * Collects the kernels to compile: the WGSL texts (GPU variants) of training steps, simulated users and
+ * policies, and the SPIR-V that Deno's naga generates from each text. Programs are recorded on this machine's
+ * adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes the SPIR-V of each shader into a
+ * folder.
  */
 
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
@@ -41,17 +42,17 @@ export interface CompilableText {
   readonly kernel: string;
   readonly source: string;
   readonly shader: SpirvShader;
-  /** Recordings that use the kernel, e.g. "W1 LSTM". */
+  /** Workloads and models that use the kernel, e.g. "W1 LSTM". */
   readonly uses: string[];
 }
 
 export interface StepDispatch {
   readonly label: string;
   readonly text: CompilableText;
-  /** Parts with workgroups of their own; one part unless the dispatch does several kinds of work. */
+  /** Groups of workgroups that do different work; a single part if all workgroups do the same work. */
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
-  /** Number of training steps that the dispatch serves at once. */
+  /** Number of training steps for which one dispatch builds the batches. */
   readonly steps: number;
 }
 
@@ -77,14 +78,14 @@ export interface GatherOptions {
   onProgress?(text: string): void;
 }
 
-/** Environment variables that Mesa reads: DUMP when it compiles a shader, NO_CACHE when a device is opened. */
+/** Variables that Mesa reads: DUMP when it compiles a shader, NO_CACHE when a device is opened. */
 const DUMP = "MESA_SPIRV_DUMP_PATH";
 const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 /** Captures the SPIR-V of every pipeline that a device creates. */
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Label of the recording in progress, for `uses`. */
+  /** Label of the current recording, for `uses`. */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {
@@ -143,8 +144,9 @@ async function withSpirvFolder<T>(work: (folder: SpirvFolder) => Promise<T>): Pr
 }
 
 /**
- * Replaces each text's SPIR-V, which Deno's compiler naga generated, by that of Tint, Chrome's compiler. Dawn, Chrome's
- * WebGPU, compiles the texts on the same adapter. @throws UserError if Dawn is missing, or if Tint rejects a text.
+ * Replaces each text's SPIR-V from naga (Deno's compiler) by SPIR-V from Tint (Chrome's compiler). Dawn,
+ * Chrome's WebGPU, compiles the texts on the same adapter. @throws UserError if Dawn is missing, or Tint
+ * rejects a text.
  */
 export async function recompileWithTint(
   { texts, steps }: GatheredTexts,
@@ -168,7 +170,8 @@ export async function recompileWithTint(
         onProgress(`Tint: ${text.kernel}`);
         folder.empty();
         const module = device.createShaderModule({ code: text.source });
-        // Dawn crashes now and then if promises are awaited between pipelines, so errors are read only if there is no SPIR-V.
+        // Dawn sometimes crashes if promises are awaited between pipelines: errors are read only without
+        // SPIR-V.
         device.createComputePipeline({ layout: "auto", compute: { module } });
         const error = folder.isEmpty() ? await device.popErrorScope() : null;
         if (error) throw new UserError(`Tint rejects ${text.kernel}: ${error.message}`);
@@ -188,14 +191,14 @@ export async function recompileWithTint(
   });
 }
 
-/** Opens the adapter, calls `work`, and captures all shaders that are compiled meanwhile. */
+/** Opens the adapter, calls `work`, and captures all shaders that `work` compiles. */
 export async function watchCompiles<T>(
   kind: AdapterKind,
   work: (watcher: SpirvCapture) => Promise<T>,
 ): Promise<T> {
   return await withSpirvFolder(async (folder) => {
     const gpu = await openGpu({ variantsFor: kind });
-    // Commands are not submitted: a submission would also compile the shaders for this machine, which takes longer.
+    // A submission would also compile the shaders for this machine, which takes longer.
     gpu.queue.submit = () => undefined;
     try {
       return await work(new SpirvCapture(gpu, folder));
@@ -235,7 +238,7 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
         const single = parts.flatMap(({ program }) => program.dispatches).flatMap(({ spec }) =>
           (spec.choices ?? []).flatMap(({ variants, buildDispatch: by }) => variants.slice(0, 1).map(by))
         );
-        // A dispatch that computes two products may be replaced by two dispatches, each with a kernel of its own.
+        // A dispatch that computes two products may be replaced by two dispatches with other kernels.
         await Program.record(watcher.gpu, "single", recording.trainer.plan.steps, single);
         if (model.step) {
           const workingSet = sumBoundBytes(parts.slice(0, own).flatMap(({ program }) => program.dispatches));
@@ -253,7 +256,7 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
   });
 }
 
-/** Returns the number of bytes of all memory that the dispatches bind. Memory that several of them bind counts once. */
+/** Returns the bytes of all memory that the dispatches bind. Memory that is bound repeatedly counts once. */
 function sumBoundBytes(dispatches: readonly { readonly spec: ClickDispatch }[]): number {
   const bound = new Map<GPUBuffer | GPUTexture, Map<number, number>>();
   for (const memory of dispatches.flatMap(({ spec }) => Object.values(spec.views))) {
@@ -317,7 +320,7 @@ async function recordSimulation(gpu: Gpu, at: OnRecording): Promise<void> {
   }
 }
 
-/** Collects the kernel in a WGSL file. @throws UserError if the file, its text or a constant's name is invalid. */
+/** Collects the kernel in a WGSL file. @throws UserError if the file or a constant's name is invalid. */
 export async function gatherFile(
   file: string,
   constants: ReadonlyMap<string, string>,

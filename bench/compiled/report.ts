@@ -1,4 +1,4 @@
-/** Compiles collected kernels for several GPUs, and computes facts such as registers for each kernel and GPU. */
+/** Compiles collected kernels for several GPUs, and lists registers and other facts of each kernel. */
 
 import { UserError } from "../../src/user_error.ts";
 import { estimateTime, getCard, type GpuCard, type TimeEstimate } from "./time_model.ts";
@@ -37,7 +37,7 @@ interface CompileOptions {
   onProgress?(text: string): void;
 }
 
-/** Compiles every kernel for every GPU. @throws UserError if RADV is not installed, or RADV does not know a GPU. */
+/** Compiles every kernel for every GPU. @throws UserError if RADV is missing or does not know a GPU. */
 export function compileAll(
   { texts, steps }: GatheredTexts,
   { gpus, checked = true, subgroup, onProgress = () => {} }: CompileOptions,
@@ -82,14 +82,14 @@ export interface CompiledFacts extends Listing {
   readonly gpu: string;
   readonly workgroup: readonly number[];
   readonly subgroup: number;
-  /** Number of active lanes of a workgroup, then the number of all lanes of the workgroup's subgroups. */
+  /** Number of a workgroup's active lanes, and number of all lanes in its subgroups. */
   readonly lanes: readonly [working: number, all: number];
   readonly vgprs: number;
   readonly sgprs: number;
-  /** Number of vector and scalar registers whose values are stored in memory, because there are too few registers. */
+  /** Number of spilled registers: values that are stored in memory for lack of registers. */
   readonly spills: number;
   readonly lds: number;
-  /** Largest number of subgroups per SIMD. On RDNA, whose SIMDs have 32 lanes, a subgroup of 64 lanes counts as two. */
+  /** Maximum subgroups per SIMD. On RDNA (SIMDs of 32 lanes) a subgroup of 64 lanes counts as two. */
   readonly subgroups: number;
   readonly limit: Limit;
   /** Number of vector instructions that do two operations at once (VOPD). */

@@ -25,9 +25,8 @@ const UNIFORM_DYNAMIC = 8;
 const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
 
 /**
- * Parses the interface of a shader. A binding that WGSL names as the step's header has a dynamic offset per dispatch.
- * @param wgsl - WGSL source of the shader.
- * @throws Error if the input is not a SPIR-V compute shader.
+ * Parses the interface of a shader. The binding of the step's header has a dynamic offset per dispatch.
+ * @param wgsl - WGSL source of the shader. @throws Error if the input is not a SPIR-V compute shader.
  */
 export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {
   const words = new Uint32Array(spirv.buffer, spirv.byteOffset, spirv.length >> 2);

@@ -1,6 +1,6 @@
-/** Reads and writes fields of C structs, in the memory layout of a 64-bit machine, by the fields' names. */
+/** Reads and writes fields of C structs by name, in the memory layout of a 64-bit machine. */
 
-/** Value of a struct's field: a number, or for a pointer the bytes that it points to (0 for a null pointer). */
+/** Value of a struct's field: a number, or the bytes to which a pointer points (0 for a null pointer). */
 type Value = number | bigint | Uint8Array<ArrayBuffer>;
 
 interface Field {
@@ -21,7 +21,7 @@ export class StructLayout {
 
   /**
    * @param fields - types and names in C's order: "u32 flags, pointer pCode, text256 name".
-   * @param sType - Vulkan's number of the struct, if the struct begins with sType and the pointer pNext.
+   * @param sType - Vulkan's type number, if the struct begins with sType and the pointer pNext.
    */
   constructor(fields: string, sType?: number) {
     this.#sType = sType;

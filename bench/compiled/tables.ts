@@ -5,13 +5,13 @@ import type { ByWidth } from "./assembly.ts";
 import { getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
 import type { CompiledFacts, CompiledReport, CompiledStep, CompiledText } from "./report.ts";
 
-/** Formats the numbers of memory instructions by bits, e.g. "4 x 128, 1 x 32". */
+/** Formats numbers of memory instructions by bits per lane, e.g. "4 x 128, 1 x 32". */
 function widthsText(counts: ByWidth): string {
   const named = Object.entries(counts).sort(([a], [b]) => Number(b) - Number(a));
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Formats e.g. "12 of 20": FMAs and vector operations of the innermost loop, or of a kernel without a loop. */
+/** Formats e.g. "12 of 20": FMAs and vector operations of the innermost loop; without a loop, of all code. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -54,7 +54,7 @@ export function formatFacts(facts: CompiledFacts): string[] {
 }
 export const factNames = factColumns.map(([name]) => name);
 
-/** Returns a table with a row per fact and a column per kernel text. @param marked - true to mark differences. */
+/** Returns a table with a row per fact and a column per kernel. @param marked - true to mark differences. */
 export function listComparisonCells(
   texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,
@@ -68,12 +68,12 @@ export function listComparisonCells(
   return buildCells(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** True if a SIMD holds less than half of the possible subgroups: on RDNA 32 (64 lanes) or 16 (32 lanes), on CDNA 10. */
+/** True if a SIMD holds less than half of the possible subgroups: RDNA 32 (64 lanes) or 16; CDNA 10. */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Returns a row per kernel text that fills a GPU by less than half: registers, subgroups and limit per GPU. */
+/** Returns a row per kernel that fills less than half of a SIMD: registers, subgroups and limit per GPU. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [
@@ -100,7 +100,7 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Returns a row per step: its estimated time on each card, and the main bounds of the time on the first card. */
+/** Returns a row per training step: estimated time on each card, and main bounds on the first card. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(

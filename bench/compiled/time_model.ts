@@ -1,15 +1,16 @@
 /**
- * GPUs for which kernels are compiled, a graphics card for each GPU, and a model of the time of a dispatch on the card. The
- * model is not yet tested on a card (bench/compiled.md). The time is a launch, plus the largest of
+ * GPUs for which kernels are compiled, a card with each GPU, and a model of a dispatch's time on the card.
+ * The model is not yet tested on a card (bench/compiled.md). The time is a launch, plus the largest of
  *
- *   memory   = bytes that must be read or written at least once / bandwidth: of the last cache if the step's data fits it
+ *   memory   = bytes to read or write / bandwidth (of the last cache, if the step's data fit into it)
  *   vector   = vector instructions of all workgroups, divided among all SIMDs
- *   latency  = the slowest part of the dispatch: its workgroups are dealt out to units of SIMDs, and the busiest unit computes
- *              one round of workgroups after another, in each of which subgroups wait for their loads
+ *   latency  = the slowest part of the dispatch: its workgroups are spread over units of SIMDs; the busiest
+ *              unit runs rounds of workgroups, and in each round subgroups wait for their loads
  *
- * Instructions and waits are counted in the machine code. The innermost loop with the most arithmetic runs as often as the
- * part's FLOPs need, and all other code runs once. The compiler's own cycles are not used, because Mesa divides them by two
- * or more for each branch around a loop's body. The model ignores bank conflicts, uncoalesced loads and clock drops.
+ * Instructions and waits are counted in the machine code. The innermost loop with the most arithmetic runs as
+ * often as the part's FLOPs require; all other code runs once. Mesa's own cycles are not used, because Mesa
+ * divides them by two or more for each branch around a loop's body. The model ignores bank conflicts,
+ * uncoalesced loads and clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";
@@ -25,11 +26,11 @@ export interface GpuCard {
   readonly computeUnits: number;
   /** Number of SIMDs per compute unit. A SIMD issues the vector instructions of its subgroups. */
   readonly simds: number;
-  /** Number of compute units that share a workgroup: two on RDNA, where RADV spreads a workgroup over both. */
+  /** Number of compute units that share a workgroup: 2 on RDNA, because RADV spreads workgroups over two. */
   readonly together: number;
-  /** Number of lanes for which a SIMD executes an instruction per cycle. */
+  /** Number of lanes that a SIMD processes per cycle. */
   readonly lanes: number;
-  /** GHz for sustained work in the data sheet: "game clock" or "peak engine clock". */
+  /** Clock in GHz from the data sheet: "game clock" or "peak engine clock". */
   readonly clock: number;
   /** Bandwidth of the card's memory, without caches, in GB/s. */
   readonly bandwidth: number;
@@ -38,15 +39,15 @@ export interface GpuCard {
   /** Number of vector registers per SIMD, each of 64 lanes. */
   readonly registers: number;
   readonly slots: number;
-  /** Lanes that RADV counts as one subgroup: 32 on RDNA, where a subgroup of 64 lanes counts as two, and 64 on CDNA. */
+  /** Lanes that RADV counts as one subgroup: 64 on CDNA, 32 on RDNA (64 lanes count as two subgroups). */
   readonly counted: number;
   readonly source: string;
 }
 
-/** Microseconds between dependent dispatches. The number is an assumption for all cards: data sheets do not have it. */
+/** Microseconds between dependent dispatches: an assumption, because data sheets do not state it. */
 export const LAUNCH_US = 3;
 
-/** Cycles until a load from memory or the caches, and from workgroup memory, has arrived: assumptions for all cards. */
+/** Cycles until a load has arrived: an assumption for all cards. */
 export const LOAD_CYCLES = 420;
 const WORKGROUP_LOAD_CYCLES = 130;
 
@@ -106,7 +107,7 @@ export function findCard(description: string): GpuCard | undefined {
   return cards.find(({ known }) => known.test(description));
 }
 
-/** Workgroups that share a dispatch with others and do another part of its work, with the FLOPs of all of them. */
+/** Workgroups of a dispatch that do the same kind of work. `flops` is their total. */
 export interface DispatchPart {
   readonly workgroups: number;
   readonly flops: number;
@@ -122,13 +123,13 @@ export interface DispatchWork {
 const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Microseconds of a dispatch by cause. `us` is the launch and the largest of the others. `bound` is the largest of all. */
+/** Microseconds of a dispatch by cause. `us`: launch plus the largest other time. `bound`: largest cause. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns the cycles in which a SIMD issues a subgroup's vector instructions, and those of a subgroup without others. */
+/** Returns the cycles to issue a subgroup's vector instructions, and those of a subgroup alone on a SIMD. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -159,7 +160,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Subgroups on the busiest SIMD, and those of one workgroup on a SIMD. */
+    /** Number of subgroups on the busiest SIMD; `own`: number of one workgroup's subgroups on a SIMD. */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

@@ -1,7 +1,7 @@
 /**
- * Compiles compute shaders with RADV, Mesa's driver for AMD GPUs, on a machine without the GPU. If the variable
- * RADV_FORCE_FAMILY is set, RADV creates a "null hardware" device, which compiles shaders but cannot run them. Deno's
- * WebGPU does not open such a device, so this file calls Vulkan's C interface.
+ * Compiles compute shaders with RADV, Mesa's driver for AMD GPUs, on a machine without the GPU. If the
+ * variable RADV_FORCE_FAMILY is set, RADV creates a "null hardware" device, which compiles shaders but cannot
+ * run them. Deno's WebGPU does not open such a device, so this file calls Vulkan's C interface.
  */
 
 import { UserError } from "../../src/user_error.ts";
@@ -9,7 +9,7 @@ import type { SpirvShader } from "./spirv.ts";
 import { packStructs, packText, packTexts, readText, StructLayout } from "./structs.ts";
 
 const [COMPUTE, STAGE_INFO] = [0x20, 18];
-/** Pipeline flags that make RADV keep a shader's statistics and internal representations, such as assembly. */
+/** Pipeline flags that make RADV keep a shader's statistics and assembly. */
 const CAPTURE = 0x40 | 0x80;
 const VERSION = (1 << 22) | (3 << 12);
 
@@ -82,7 +82,7 @@ const symbols = {
   },
   vkDestroyPipeline: destroy,
 } as const;
-/** Signature of the functions that list properties of a pipeline. Each returns a number of structs, or fills an array. */
+/** Signature of the functions that list properties of a pipeline: they return a count, or fill an array. */
 const listing = { parameters: ["pointer", "buffer", "buffer", "buffer"], result: "i32" } as const;
 type Kind = "Properties" | "Statistics" | "InternalRepresentations";
 
@@ -149,7 +149,7 @@ export class NullCompiler {
     const [one, card] = [Uint32Array.of(1), new Handle()];
     if (!found || vk.vkEnumeratePhysicalDevices(instance, one, card.room) < 0 || one[0] === 0) {
       throw new UserError(
-        `Expected a GPU that this RADV knows, such as navi31, navi21, gfx1201 or mi200, got "${this.family}".`,
+        `Expected a GPU that RADV knows, e.g. navi31, navi21, gfx1201 or mi200, got "${this.family}".`,
       );
     }
     const properties = layouts.properties.make();
@@ -171,7 +171,7 @@ export class NullCompiler {
     return [instance, own.pointer, [version >> 22, (version >> 12) & 1023, version & 4095].join(".")];
   }
 
-  /** Compiles a shader. @param subgroup - lanes per subgroup (default: the driver's) @throws Error if RADV rejects it. */
+  /** Compiles a shader. @param subgroup - lanes per subgroup. @throws Error if RADV rejects the shader. */
   compile({ spirv, entry, bindings }: SpirvShader, subgroup?: number): Compilation {
     const vk = this.#vk.symbols;
     const device = this.#device;
@@ -238,7 +238,7 @@ export class NullCompiler {
     };
   }
 
-  /** Calls a listing function and returns its structs. @param fill - sets fields of each struct before another call */
+  /** Calls a listing function, and returns its structs. @param fill - sets fields before a second call */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

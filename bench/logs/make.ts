@@ -2,8 +2,8 @@
  * Makes synthetic logs with known utilities. A user of type t clicks item a of a page with the probability
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
- *         + novelty exp(-age_i / 30 days) - place k + again [i was clicked before] + last [i was clicked last].
- * No click has utility 0. After a click the user continues with probability `goesOn`, and clicks a remaining item.
+ *         + novelty exp(-age_i / 30 days) - place k + again [i was clicked before] + last [i was clicked last]
+ * No click has utility 0. After a click the user clicks a remaining item with probability `goesOn`.
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
@@ -15,7 +15,7 @@ type Range = readonly [least: number, most: number];
 interface Sizes {
   readonly users: number;
   readonly items: number;
-  /** Range from which the number of pages per user is drawn uniformly. `pageSize`: range of items per page. */
+  /** Range from which the number of pages per user is drawn; `pageSize`: range of items per page. */
   readonly pages: Range;
   readonly pageSize: Range;
   readonly columns: readonly ItemColumn[];
@@ -27,25 +27,25 @@ interface Sizes {
 interface Effects {
   /** Number of user types. Users of the same type have the same utilities. */
   readonly types: number;
-  /** Constant of the utility: the lower it is, the more pages get no click. */
+  /** Constant of the utility. With a lower constant, more pages have no click. */
   readonly constant: number;
   /** Standard deviation of the constant over the user types. */
   readonly rate: number;
-  /** Standard deviation of the items' strengths. `taste`: standard deviation of a type's utility for a category. */
+  /** Standard deviation of the items' strengths; `taste`: that of a type's utility for a category. */
   readonly strength: number;
   readonly taste: number;
   /** Weight of the dot product of the item's and the type's hidden vectors. */
   readonly similar: number;
   /** Weight of the squared difference between the log price and the best log price of the user's type. */
   readonly price: number;
-  /** Utility that an item loses per position down the page. */
+  /** Utility that an item loses per position further down the page. */
   readonly place: number;
-  /** Utility that a clicked item gains on later pages. The item clicked last gains `last` as well. */
+  /** Utility that a clicked item gains on later pages. The item clicked last also gains `last`. */
   readonly again: number;
   readonly last: number;
-  /** Utility that a new item gains. The gain falls by a factor of e in 30 days. */
+  /** Utility that a new item gains. The gain falls to 1 / e in 30 days. */
   readonly novelty: number;
-  /** Probability of a further click after a click, if any item on the page is not clicked. */
+  /** Probability that the user clicks a further item of the page after a click. */
   readonly goesOn: number;
 }
 
@@ -85,7 +85,7 @@ export const kinds: readonly LogKind[] = [
   }),
   kind(
     "all",
-    "all of these except hidden vectors, with novelty, a useless column and missing values",
+    "all causes above except hidden vectors, with novelty, a useless column and missing values",
     [3000, 1500],
     {
       ...{ pages: [3, 20], columns: ["category", "brand", "price", "added"], types: 200, constant: -1.4 },
@@ -115,7 +115,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** In logs with `again` above 0: probability that a page shows each of the user's last MOST_AGAIN clicked items again. */
+/** If `again` is above 0: probability that a page shows one of the last MOST_AGAIN clicked items again. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;
@@ -134,7 +134,7 @@ export interface GeneratedLog {
   readonly itemRows: string[] | undefined;
 }
 
-/** Generates a log from a seed. @param users - number of users (default: the number of the kind) */
+/** Generates a log from a seed. @param users - number of users; by default that of the kind of log */
 export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   const pages = Array.from({ length: users }, (_, u) => {
@@ -145,7 +145,7 @@ export function makeLog(kind: LogKind, seed: number, users = kind.users): Genera
 }
 
 interface World extends Pick<GeneratedLog, "itemRows"> {
-  /** [types, items] utility of each item for a user type, without the effects of position and earlier clicks. */
+  /** [types, items] utility of each item for a user type, without effects of position and earlier clicks. */
   readonly utility: Float64Array;
   /** [items] cumulative sum of the display weights, by which items are drawn for a page. */
   readonly shown: readonly number[];
@@ -212,7 +212,7 @@ function makePages(kind: LogKind, { utility, shown }: World, type: number, rando
   });
 }
 
-/** Draws a page's distinct items in random order: some from `clicked`, the others by their display weights. */
+/** Draws a page's items in random order: some from `clicked`, the others by their display weights. */
 function drawItems(
   size: number,
   clicked: readonly number[],

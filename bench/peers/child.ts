@@ -1,4 +1,4 @@
-/** Process `deno run child.ts PEER BACKEND JOB`: reads lines with a number of steps, and prints JSON of time and loss. */
+/** Process `child.ts PEER BACKEND JOB`: reads numbers of steps, and prints time and loss as JSON. */
 
 import { createInterface } from "node:readline";
 import process from "node:process";
@@ -22,7 +22,7 @@ async function createPeer(name: string, backend: string, file: string): Promise<
   }
 }
 
-/** Prints a message. The message begins with a mark, because libraries print to standard output too. */
+/** Prints a message after a mark, because libraries also print to standard output. */
 function say(message: PeerMessage): void {
   process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
 }

@@ -1,4 +1,4 @@
-/** Peer clickgan, which trains as `deno task train` does: many steps are in flight, and the device builds the batches. */
+/** Peer clickgan, which trains as `deno task train` does: steps do not wait for results. */
 
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { UserModel } from "../../src/model/user_model.ts";

@@ -1,9 +1,10 @@
 /**
- * Peer jax-js. The whole step, with its gradient and Adam, is one compiled function. jax-js compiles a function again for
- * every shape, so all batches are padded to one size, and all pages to the longest page. A function consumes its
- * arguments; `.ref` keeps an array that is used again. The library's gradient of `take` passes a storage pointer to a
- * function, so it does not compile on Deno's WebGPU; elsewhere it runs on one thread. So rows are taken outside of the
- * differentiated function, and another `take`, of the positions that read each row, collects the rows' gradients.
+ * Peer jax-js. The whole step, with its gradient and Adam, is one compiled function. jax-js compiles a
+ * function again for every shape, so all batches are padded to one size, and all pages to the longest page. A
+ * function consumes its arguments; `.ref` keeps an array for another use. The library's gradient of `take`
+ * does not compile on Deno's WebGPU, because it passes a storage pointer to a function; elsewhere it runs on
+ * one thread. So the differentiated function gets rows that were taken before, and a second `take` collects
+ * each row's gradients from the positions that read the row.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -13,10 +14,10 @@ import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
-/** Indices of the rows that each position takes from a table, and for each row the positions that take it. */
+/** Row of a table that each position reads, and positions that read each row. */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, most positions per row]: positions that take each row, padded with the number of positions. */
+  /** [table rows, most positions per row] positions that read each row, padded with their number. */
   takers: np.Array;
 };
 
@@ -29,7 +30,7 @@ type Batch = {
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of the distinct items; `fedFeatures` has shape [L B, F]. With one-hot items both fields are a number. */
+  /** [D, F] features of the distinct items; `fedFeatures` has shape [L B, F]. A number for one-hot items. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -47,7 +48,7 @@ interface Sizes {
   readonly slots: number;
   readonly page: number;
   readonly oneHot: boolean;
-  /** Largest number of positions that take the same row. */
+  /** Maximum number of positions that read the same row. */
   readonly takers: { readonly rowItem: number; readonly eventState: number; readonly fedItem: number };
 }
 
@@ -119,7 +120,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** Builds indices of taken rows. @param taken - row numbers; -1 is padding: row 0 is taken, without a gradient. */
+/** @param taken - row number per position; -1 is padding: row 0 is read, without a gradient. */
 function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);
@@ -181,7 +182,7 @@ function createDeviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, it
 
 const take = (table: np.Array, { taken }: TakenRows) => np.take(table, taken.ref, 0);
 
-/** Returns the gradient of a table: for each row the sum of the gradients at the positions that take the row. */
+/** Returns the gradient of a table: for each row the sum of the gradients at the positions that read it. */
 function takeBack(gradient: np.Array, { takers }: TakenRows): np.Array {
   const columns = gradient.shape[1] ?? 0;
   return np.take(np.concatenate([gradient, np.zeros([1, columns])]), takers.ref, 0).sum(1);
@@ -198,7 +199,7 @@ function lossAndGradients(
   const of = (start: string): Arrays =>
     Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith(start)));
 
-  // Inputs of the loss from which rows are taken: LSTM inputs, LSTM states, and the items' part of the first layer.
+  // Tables from which the loss reads rows: LSTM inputs, LSTM states, and the items' part of the first layer.
   const [input, inputBack] = oneHot
     ? [take(take(inputKernel, batch.slotItem), batch.fedItem), undefined]
     : vjp((kernel: np.Array) => np.matmul(batch.fedFeatures.ref, kernel), [inputKernel]);
@@ -236,7 +237,7 @@ function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
   };
 }
 
-/** Computes the loss. @param states - [E, H] states of the events @param rowItems - [E K, N] item terms of the first layer */
+/** Computes the loss. @param states - [E, H]. @param rowItems - [E K, N] items' part of the first layer */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -259,7 +260,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L + 1) B, H] LSTM states, which are zero before the first click. @param input - [L B, 4H] without the bias */
+/** Returns [(L + 1) B, H] LSTM states; the first B are zero. @param input - [L B, 4H] without the bias */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = makeParameterReader(lstm);
   const recurrent = of("encoder/lstm/recurrent_kernel");

@@ -1,4 +1,4 @@
-/** Builds, writes and reads a job, the input of every peer: model, initial weights and batches, as safetensors. */
+/** Builds, writes and reads a job, the input of every peer: model, initial weights and batches. */
 
 import { basename } from "node:path";
 import * as v from "../../src/schema.ts";
@@ -28,7 +28,7 @@ function isWorkloadName(text: string): text is WorkloadName {
   return Object.hasOwn(workloads, text);
 }
 
-/** Models that peers train. A step of "pair" is a generator step, then a reward step on the same batch. */
+/** Models that peers train. A step of "pair" is a generator step and a reward step on one batch. */
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
@@ -55,7 +55,7 @@ const settingsSchema = v.object({
 export type JobSettings = v.InferOutput<typeof settingsSchema>;
 
 export interface PeerJob extends JobSettings {
-  /** Initial weights by clickgan's names: [rows, columns], row-major. A generator's names have its prefix. */
+  /** Initial weights [rows, columns] by clickgan's names; those of a generator have a prefix. */
   readonly weights: ReadonlyMap<string, TensorData>;
   /** [items, F] features; undefined for one-hot items. */
   readonly features: Float32Array<ArrayBuffer> | undefined;
@@ -63,7 +63,7 @@ export interface PeerJob extends JobSettings {
   readonly batches: readonly PeerBatch[];
 }
 
-/** A job, with the log and users that clickgan's trainer needs. */
+/** A job with the log and users, which clickgan's trainer needs. */
 export interface ClickganJob {
   readonly job: PeerJob;
   readonly log: ClickLog;
@@ -73,14 +73,14 @@ export interface ClickganJob {
 export const getModelConfig = (model: PeerModel): ModelConfig =>
   model === "pw" ? defaultPwModel : defaultModel;
 
-/** Returns the training options of "pair": generator and reward train from the first step. */
+/** Returns the training options of "pair": generator and reward are trained from the first step on. */
 export const buildAdversarialConfig = (batchSize: number) => ({
   ...paperAdversarial,
   batchSize,
   generatorWarmup: 0,
 });
 
-/** Returns the log of a source, and the number of users per batch. @throws UserError if the file is invalid. */
+/** Returns a source's log, and the number of users per batch. @throws UserError if the file is invalid. */
 function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; batchSize: number } {
   if ("workload" in source) {
     const workload = workloads[source.workload];
@@ -90,7 +90,7 @@ function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; 
   return { log: readPaperFile(source.file, ["train"]), batchSize };
 }
 
-/** Estimates the FLOPs of clickgan's step. The number of threads of the software driver depends on the estimate. */
+/** Estimates the FLOPs of clickgan's step, on which the number of driver threads depends. */
 export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   const adversarial = model === "pair" ? buildAdversarialConfig(users) : null;
@@ -98,8 +98,8 @@ export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
 }
 
 /**
- * Returns the job of a source. The batches of a workload are its users in order; the batches of a file are drawn as in a
- * training with seed 1.
+ * Returns the job of a source. The batches of a workload are its users in order; the batches of a file are
+ * drawn as in a training with seed 1.
  * @throws UserError if the file is invalid, or has too few train users for a batch.
  */
 export function openJob(source: WorkloadSource, model: PeerModel): ClickganJob {
@@ -200,12 +200,12 @@ export async function readJob(file: string): Promise<PeerJob> {
 }
 
 /**
- * A batch as index arrays, which are built before timing and are the same for every peer. B is the number of users, E of
- * events, R of rows, D of distinct items, and L the largest number of clicks of a user that the encoder reads.
+ * A batch as index arrays, which are built before timing and are the same for every peer. The batch has B
+ * users, E events, R rows and D distinct items. The encoder reads at most L clicks per user.
  */
 export interface PeerBatch {
   readonly users: number;
-  /** [E + 1] first row of each event, and R at the end. */
+  /** [E + 1] first row of each event, followed by R. */
   readonly eventFirst: Uint32Array<ArrayBuffer>;
   /** [E] clicked row of each event; NONE for no click. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
@@ -220,7 +220,7 @@ export interface PeerBatch {
   readonly slotItem: Uint32Array<ArrayBuffer>;
   /** [L, B] item of each user's click number l; NONE after a user's last click. */
   readonly fedItem: Uint32Array<ArrayBuffer>;
-  /** [E, m] last m clicked items before each event, the most recent first; padded with NONE. */
+  /** [E, m] last m clicked items before each event, most recent first; padded with NONE. */
   readonly window: Uint32Array<ArrayBuffer>;
 }
 
@@ -263,7 +263,7 @@ function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): 
   };
 }
 
-/** Replaces NONE by item 0. No event reads what is computed from these replacements. */
+/** Replaces NONE by item 0. No event reads values that are computed from these replacements. */
 export function fillMissingItems(items: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(items, (item) => (item === NONE ? 0 : item));
 }

@@ -1,12 +1,13 @@
-"""LightGBM on the columns of the logit on counts. It has no other inputs than ../results/lightgbm.ts writes.
+"""Trains LightGBM on the features of the logit on counts, which ../results/lightgbm.ts writes.
 
     lightgbm_peer.py                         checks the versions
-    lightgbm_peer.py FEATURES OBJECTIVE OUT  trains; OUT gets validation.scores and test.scores (float64, one per row)
+    lightgbm_peer.py FEATURES OBJECTIVE OUT  trains; OUT gets validation.scores and test.scores (float64)
 
-FEATURES has for each of train, validation and test: NAME.features (float32, the columns of each row), NAME.rows (int32, first
-row of each choice, and the number of rows), NAME.chosen (int32, clicked row of each choice, -1 for no click), NAME.page (int32,
-1 for the first choice of each page, among all its items and no click; 0 for an additional click, chosen among the other items),
-and NAME.user (int32, first page of each user, and the number of pages).
+The folder FEATURES has these files for NAME = train, validation and test:
+NAME.features (float32): columns of each row. NAME.rows (int32): first row of each choice, and the number of
+rows. NAME.chosen (int32): clicked row of each choice, or -1. NAME.page (int32): 1 for the first choice on a
+page (among all items and no click), 0 for an additional click (among the items not clicked yet). NAME.user
+(int32): first page of each user, and the number of pages.
 """
 
 import json
@@ -25,7 +26,7 @@ if found != VERSIONS:
     pins = " ".join(f"{package}=={version}" for package, version in VERSIONS.items())
     sys.exit(f"error: Expected {pins}, found {found}. Install them: {sys.executable} -m pip install {pins}")
 
-# One set for all logs.
+# The same settings for all logs.
 SETTINGS = {
     **{"learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 50, "lambda_l2": 1.0},
     **{"seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1},
@@ -36,7 +37,7 @@ PARENT = os.getppid()
 
 
 class Choices:
-    """Choices of the users of a part."""
+    """Choices of a split's users."""
 
     def __init__(self, folder, name):
         rows, self.chosen, page = (np.fromfile(f"{folder}/{name}.{what}", "<i4") for what in ("rows", "chosen", "page"))
@@ -46,7 +47,7 @@ class Choices:
         self.labels[self.chosen[self.chosen >= 0]] = 1
 
     def dataset(self, start, **more):
-        """Reorders the rows of each choice, as LightGBM breaks ties by order, and some logs have the clicked row last."""
+        """Shuffles each choice's rows, because LightGBM breaks ties by order, and clicked rows may be last."""
         choice = np.repeat(np.arange(len(self.lengths)), self.lengths)
         order = np.lexsort((np.random.default_rng(1).random(len(choice)), choice))
         self.features, self.labels = self.features[order], self.labels[order]
@@ -54,13 +55,13 @@ class Choices:
         return lgb.Dataset(self.features, self.labels, group=self.lengths, init_score=init_score, params=SETTINGS, **more)
 
     def log_sums(self, scores, has_none):
-        """log of the sum of exp(score) over the options of each choice."""
+        """Returns the log of the sum of exp(score) over the options of each choice."""
         none = np.where(self.page & has_none, 0, -np.inf)
         top = np.maximum(np.maximum.reduceat(scores, self.first), none)
         return top + np.log(np.add.reduceat(np.exp(scores - np.repeat(top, self.lengths)), self.first) + np.exp(none - top))
 
     def loss(self, scores, has_none):
-        """Mean over the pages of -log P(clicks)."""
+        """Returns the mean of -log P(clicks) over pages."""
         return (self.log_sums(scores, has_none).sum() - scores[self.labels == 1].sum()) / self.page.sum()
 
     def gradients(self, scores, has_none):
@@ -84,7 +85,7 @@ def main(folder, objective, out):
     if objective == "conditional logit":
         passed = np.count_nonzero(train.chosen < 0)
         has_none = bool(passed) or bool(np.count_nonzero(validation.chosen < 0))
-        # The log-odds of an average item and no click.
+        # Log-odds of a click on an average item, compared with no click.
         start = np.log((train.page.sum() - passed + 1) / (passed + 1) / train.lengths.mean()) if has_none else 0.0
         params = {"objective": lambda scores, _: train.gradients(scores, has_none), "metric": "none"}
         feval = lambda scores, _: ("loss", validation.loss(scores, has_none), False)

@@ -1,4 +1,4 @@
-/** Runs the peers on one job: checks that their losses agree, times the peers in turn, and summarises the samples. */
+/** Runs the peers on one job: compares their losses, times the peers in turn, and summarises the times. */
 
 import { computeMedian } from "../../src/gpu/profiler.ts";
 import { type PeerCommand, PeerProcess, UnsupportedJobError } from "./peer.ts";
@@ -14,13 +14,14 @@ export interface PeerMeasureOptions {
   command(entry: PeerEntry, variant: PeerVariant): PeerCommand;
 }
 
-/** Number of first training steps whose losses are compared. */
+/** Number of training steps, from the first on, whose losses are compared. */
 export const COMPARED_STEPS = 10;
 
 /**
- * Largest allowed difference of two losses, relative to the loss or to 1, whichever is larger. The losses of two correct
- * f32 programs differ in ten steps by a few times 1e-6. With a missing step, a wrong learning rate or a wrong batch the
- * losses differ by 1e-3 or more (LSTM, pair), or by 1e-4 or more (position weights, which start near zero).
+ * Largest allowed difference of two losses, relative to the loss or to 1, whichever is larger. The losses of
+ * two correct f32 programs differ in ten steps by a few times 1e-6. With a missing step, a wrong learning
+ * rate or a wrong batch the losses differ by 1e-3 or more (LSTM, pair), or by 1e-4 or more (position weights,
+ * which start near zero).
  */
 export const TOLERANCE = 2e-5;
 
@@ -36,14 +37,14 @@ export function findDisagreement(
   );
   if (step < 0) return undefined;
   return `the loss of step ${step + 1} is ${found[step]?.toPrecision(7)}, clickgan's is ` +
-    `${expected[step]?.toPrecision(7)}; they differ by more than ${tolerance}`;
+    `${expected[step]?.toPrecision(7)}; the losses differ by more than ${tolerance}`;
 }
 
 /** Number of blocks of steps per turn. A block is one sample of the time of a step. */
 const BLOCKS = 2;
-/** Number of compared steps of a peer that is too slow for {@link COMPARED_STEPS}: enough to reuse the first batch. */
+/** Number of compared steps of a slow peer: enough to use the first batch twice. */
 const LEAST_COMPARED = 5;
-/** Largest number of seconds until a peer starts, or answers a request to run steps. */
+/** Maximum seconds until a peer has started, or has run the requested steps. */
 const PATIENCE = 240;
 
 export interface PeerResult {
@@ -63,7 +64,7 @@ interface Runner extends PeerResult {
   failure?: string;
 }
 
-/** Returns the measurements of peers in the order of `entries`. clickgan comes first, because its losses are the reference. */
+/** Returns the measurements of peers in the order of `entries`. The first, clickgan, is the reference. */
 export async function measure(
   entries: readonly PeerEntry[],
   options: PeerMeasureOptions,
@@ -78,7 +79,7 @@ export async function measure(
         const label = formatLabel(entry, variant);
         const none = { entry, variant, turns: [], stepsPerBlock: 0 };
         try {
-          // The first entry is clickgan. A slower peer's losses are compared with as many of clickgan's losses.
+          // clickgan, the first entry, runs all compared steps. A slow peer may run fewer.
           const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
           const { runner, losses, stepMs } = await start(entry, variant, options, least);
           const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
@@ -126,7 +127,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, runs the compared steps (`least` or more, even if slow), and chooses the number of steps per block. */
+/** Starts a peer, runs `least` or more steps to compare losses, and chooses the steps per block. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,
@@ -146,7 +147,7 @@ async function start(
       losses.push(loss);
       times.push(ms);
     }
-    // The last three steps include no compilation; on a GPU their times include the wait for the result.
+    // The last three steps include no compilation. On a GPU their times include the wait for the result.
     const block = 1000 * options.seconds / (options.rounds * BLOCKS);
     let stepMs = computeMedian(times.slice(-3));
     let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
@@ -184,7 +185,7 @@ export interface PeerMeasurements {
   /** Median of milliseconds per step; undefined if the peer has no result. */
   readonly median?: number;
   readonly samples: number;
-  /** Median step time divided by clickgan's. `ratios`: smallest and largest quotient of a single turn. */
+  /** Median step time divided by clickgan's; `ratios`: smallest and largest quotient of one turn. */
   readonly ratio?: number;
   readonly ratios?: readonly [number, number];
   readonly problem?: string;
@@ -224,7 +225,7 @@ function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | 
 
 const computeMedianTurn = ({ turns }: PeerResult): number => computeMedian(turns.flat());
 
-/** Computes ratios of step times turn by turn, so that a change of the machine's speed affects both times of a ratio. */
+/** Computes ratios of step times per turn, so that a change of the machine's speed affects both times. */
 function computeRatios(
   result: PeerResult,
   reference: PeerResult,
@@ -260,7 +261,7 @@ function digits(ms: number): string {
   return ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3);
 }
 
-/** Returns a line for each peer with a problem, such as a variant that failed. */
+/** Returns a line for each peer with a problem, for example a variant that failed. */
 export function listProblems(peers: readonly PeerMeasurements[]): string[] {
   return peers.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
 }

@@ -1,5 +1,5 @@
-"""Whose matrix products PyTorch has, and which kernels OpenBLAS chose for this processor, by the library that is loaded.
-As a program it says which PyTorch this Python has, as a line of JSON; it ends with an error where there is none."""
+"""Finds PyTorch's BLAS library, and the kernels that OpenBLAS chose for this processor. As a program it
+prints a line of JSON about this Python's PyTorch, or ends with an error if there is none."""
 
 import ctypes
 import json
@@ -10,7 +10,7 @@ NAMES = {"open": "OpenBLAS", "accelerate": "Accelerate"}
 
 
 def chosen_kernels(maps="/proc/self/maps", load=ctypes.CDLL):
-    """Their name, such as SkylakeX; None where PyTorch's products are not OpenBLAS's, or nobody can tell."""
+    """Returns the name of OpenBLAS's kernels, e.g. SkylakeX; None if it is unknown."""
     for path in _libraries(maps):
         try:
             name = load(path).openblas_get_corename
@@ -22,9 +22,9 @@ def chosen_kernels(maps="/proc/self/maps", load=ctypes.CDLL):
 
 
 def blas_of(config, kernels):
-    """The name of PyTorch's BLAS, and more words of it. NumPy may have loaded an OpenBLAS beside PyTorch's MKL.
+    """Returns name and description of PyTorch's BLAS. NumPy may load an OpenBLAS although PyTorch uses MKL.
 
-    @param config what torch.__config__.show() says. @param kernels that OpenBLAS chose; None without it"""
+    @param config torch.__config__.show(). @param kernels name of OpenBLAS's kernels, or None"""
     built = re.search(r"\bBLAS_INFO=(\w+)", config)
     info = built[1] if built else "unknown"
     if info == "mkl":
@@ -37,18 +37,19 @@ def blas_of(config, kernels):
 
 
 def made_of(torch):
-    """PyTorch's version and BLAS, for what stands beside figures."""
+    """Describes PyTorch's version and BLAS, for tables."""
     return f"PyTorch {torch.__version__} ({blas_of(torch.__config__.show(), chosen_kernels())[1]})"
 
 
 def _libraries(maps):
-    """Loaded files that may be it. NumPy's wheels bring an OpenBLAS of their own, which PyTorch does not use."""
+    """Returns loaded BLAS libraries, except the OpenBLAS in NumPy's wheel, which PyTorch does not use."""
     try:
         with open(maps) as file:
             paths = {line.split(None, 5)[5].strip() for line in file if len(line.split(None, 5)) == 6}
     except OSError:
         return []
-    return sorted(p for p in paths if "blas" in os.path.basename(p) and os.path.basename(os.path.dirname(p)) != "numpy.libs")
+    blas = [path for path in paths if "blas" in os.path.basename(path)]
+    return sorted(path for path in blas if os.path.basename(os.path.dirname(path)) != "numpy.libs")
 
 
 def main():

@@ -1,4 +1,4 @@
-/** Starts and runs a peer: a program that trains in its own process and prints lines of JSON. See protocol.py. */
+/** Starts and runs a peer: a program that trains in its own process and prints JSON. See protocol.py. */
 
 import * as v from "../../src/schema.ts";
 
@@ -12,17 +12,17 @@ export interface Peer {
 /** Thrown if a peer does not support a job. The message is a reason that the table shows. */
 export class UnsupportedJobError extends Error {}
 
-/** Returns the learning rate of Adam's step t = 1, 2, ... in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
+/** Learning rate of Adam's step t = 1, 2, ... in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
 export { adamRate } from "../../src/ops/adam.ts";
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-/** Start of a line with a message. Libraries print to standard output too. */
+/** Start of a line with a message, because libraries also print to standard output. */
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
   /** The peer is ready. The text is its platform or "". */
   v.object({ ready: v.string() }),
-  /** The steps are done in `ms` milliseconds in total. The loss is that of the last step, or null if not finite. */
+  /** The steps took `ms` milliseconds in total. The loss is that of the last step; null if not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),
   v.object({ failed: v.string(), cannot: v.boolean() }),
 ]);
@@ -40,10 +40,10 @@ export interface PeerCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Variables that are unset for peers, so that OpenBLAS (in PyTorch) chooses its kernels even if a machine sets them. */
+/** Variables that are unset for peers, so that OpenBLAS (in PyTorch) chooses its kernels. */
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-/** Returns all environment variables of a peer. @param own - variables of the peer; they override this process's variables. */
+/** Returns a peer's environment variables. @param own - variables that override those of this process. */
 function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
   const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !LEFT_OUT.includes(name.toUpperCase())
@@ -79,12 +79,12 @@ export class PeerProcess {
     this.#errors = new Response(this.#child.stderr).text();
   }
 
-  /** Starts a peer. @throws UnsupportedJobError if the job is not supported or `seconds` pass; Error if the peer fails. */
+  /** @throws UnsupportedJobError if the job is not supported or `seconds` pass; Error if the peer fails. */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command);
     try {
       const message = await peer.#answer(seconds);
-      if (!("ready" in message)) throw new Error("a peer answered out of turn");
+      if (!("ready" in message)) throw new Error("a peer answered without a request");
       peer.note = message.ready;
       return peer;
     } catch (error) {
@@ -93,13 +93,13 @@ export class PeerProcess {
     }
   }
 
-  /** Runs more steps. @param kind - kind of the steps, if the peer has several @throws the same errors as {@link start} */
+  /** Runs more steps. @param kind - kind of steps, if the peer has several. @throws as {@link start} */
   async run(steps: number, seconds: number, kind?: string): Promise<PeerTiming> {
     await this.#input.write(
       new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),
     );
     const message = await this.#answer(seconds);
-    if (!("ms" in message)) throw new Error("a peer answered out of turn");
+    if (!("ms" in message)) throw new Error("a peer answered without a request");
     return { ms: message.ms, loss: message.loss ?? NaN };
   }
 

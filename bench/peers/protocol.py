@@ -1,4 +1,4 @@
-"""What a peer in Python says, and the job that it is given. See protocol.ts."""
+"""Messages of a peer in Python, and its job. See peer.ts."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ MARK = "@peer "
 
 
 class Cannot(Exception):
-    """The job cannot be done, for a reason that belongs in the table."""
+    """Error of an unsupported job. The table shows the reason."""
 
 
 def say(**message):
@@ -17,7 +17,7 @@ def say(**message):
 
 
 def read_job(path):
-    """Settings and tensors by name of a safetensors file."""
+    """Returns settings, and tensors by name, of a safetensors file."""
     with open(path, "rb") as file:
         data = bytearray(file.read())
     length = int.from_bytes(data[:8], "little")
@@ -36,7 +36,7 @@ def part_of(tensors, prefix):
 
 
 def run(main):
-    """Runs a peer. What goes wrong is said before the process ends."""
+    """Runs a peer. An error is reported before the process ends."""
     try:
         main()
     except Cannot as reason:

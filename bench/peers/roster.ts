@@ -1,4 +1,4 @@
-/** Lists the peers and how to start each: libraries for Deno, and every PyTorch that a Python of this machine has. */
+/** Lists the peers and how to start each: libraries for Deno, and every PyTorch on this machine. */
 
 import { Option } from "commander";
 import * as v from "../../src/schema.ts";
@@ -6,7 +6,7 @@ import { UserError } from "../../src/user_error.ts";
 import type { PeerModel } from "./job.ts";
 
 export interface PeerVariant {
-  /** Setting that distinguishes the variant from the peer's other variants, for the table; "" for a single variant. */
+  /** Setting that distinguishes the variant in the table; "" if the peer has a single variant. */
   readonly settings: string;
   /** Arguments of child.ts or torch_peer.py that precede the path of the job. */
   readonly args: readonly string[];
@@ -23,7 +23,7 @@ export interface PeerEntry {
   readonly models: readonly PeerModel[];
   /** True if the peer needs a GPU with CUDA. */
   readonly onCard?: boolean;
-  /** Allowed difference of losses for a peer whose computation differs a little (default: {@link TOLERANCE}). */
+  /** Allowed difference of losses, if the peer computes something else (default: {@link TOLERANCE}). */
   readonly tolerance?: number;
 }
 
@@ -35,9 +35,10 @@ const deno = (
 ): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args, environment: {} }], models });
 
 /**
- * Environment variables of PyTorch. The threads of PyTorch and of its matrix products (OpenBLAS) are set separately: on
- * two cores one thread of PyTorch and two of OpenBLAS are often fastest. Without these variables threads spin, and every
- * large tensor is mapped again, which is several times slower on few cores.
+ * Environment variables of PyTorch. The threads of PyTorch and of its matrix products (OpenBLAS) are set
+ * separately: on two cores one thread of PyTorch and two of OpenBLAS are often fastest. Without these
+ * variables threads spin, and malloc maps every large tensor again, which is several times slower on few
+ * cores.
  */
 const torchEnvironment = {
   OMP_WAIT_POLICY: "PASSIVE",
@@ -69,7 +70,7 @@ function torch(key: string, name: string, form: string): PeerEntry {
   return { ...python, key, name, variants };
 }
 
-/** Returns an entry for PyTorch's best form on a GPU. @param how - argument of torch_device.py: eager, compile or graphs */
+/** Returns an entry for PyTorch's best form on a GPU. @param how - eager, compile or graphs */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
   return { ...python, key, name, variants: [{ settings: "", args, environment: {} }], onCard: true };
@@ -78,7 +79,7 @@ function onCard(key: string, name: string, how: string): PeerEntry {
 /** All peers. clickgan comes first, because the other peers are compared with it. */
 export const roster: readonly PeerEntry[] = [
   deno("clickgan", "clickgan", ["clickgan", "dense"], ["lstm", "pw", "pair"]),
-  // Row-sparse Adam does not change table rows without a gradient. Dense Adam moves these rows by their momentum.
+  // Unlike dense Adam, row-sparse Adam does not move table rows without a gradient.
   {
     ...deno("row-sparse", "clickgan, row-sparse Adam", ["clickgan", "row-sparse"], ["lstm", "pw"]),
     tolerance: 1e-2,
@@ -94,7 +95,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Returns entries, with PyTorch's repeated for each PyTorch. @param cards - true to keep GPU entries without a GPU */
+/** Repeats PyTorch's entries for each installation. @param cards - true to keep GPU entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],
@@ -123,12 +124,11 @@ export interface Torch {
 export function createPythonOption(): Option {
   return new Option("--python <path>", "a Python with torch; may be repeated")
     .argParser((path: string, before: readonly string[]) => [...before, path])
-    .default([], `those of ${CANDIDATES.join(", ")} with torch`);
+    .default([], `${CANDIDATES.join(" and ")}, if they have torch`);
 }
 
 /**
- * Finds PyTorch installations. @param given - paths of Pythons; if empty, {@link CANDIDATES} are tried.
- * @throws UserError if a given Python has no torch.
+ * @param given - paths of Pythons; if empty, {@link CANDIDATES}. @throws UserError if a Python lacks torch.
  */
 export async function findTorches(given: readonly string[]): Promise<Torch[]> {
   const found = new Map<string, Torch>();

@@ -1,7 +1,8 @@
-"""Simulated users and a CDQN in PyTorch, as fast as PyTorch was found to go: simulate_peer.py JOB. See protocol.py.
+"""Simulated users and a CDQN in optimised PyTorch. Usage: simulate_peer.py JOB. See protocol.py.
 
-A line "N KIND USERS" asks for N pages of so many users: random, cdqn, greedy, or learn (a page of all users, and a step of the optimiser).
-Before anything is timed the peer goes through clickgan's pages of the job: `ready` says how far it is from them.
+A line "N KIND USERS" requests N pages for USERS users. KIND is random, cdqn, greedy, or learn (a page for all
+users and an optimiser step). Before timing, the peer repeats clickgan's pages of the job, and reports the
+differences in `ready`.
 """
 
 import json
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 
 from protocol import part_of, read_job, run, say
 
-# Units of the LSTM.
+# Number of LSTM units.
 H = 20
 CORES = torch.get_num_threads()
 
@@ -25,7 +26,7 @@ def tensor(array):
 
 
 class Users:
-    """A batch of users who see pages. What items give to first layers is made once, and buffers are reused."""
+    """Users who see pages. The items' parts of the first layers are computed once, and buffers are reused."""
 
     def __init__(self, settings, tensors, users):
         self.settings = settings
@@ -39,7 +40,7 @@ class Users:
         self.gates[:, 2 * H : 3 * H] += 1
         self.first = self.features @ w["utility/layer1/item_kernel"] + w["utility/layer1/bias"]
         self.learner = None
-        # What tune() tries: users of a chunk of the catalogue, and how scores are made.
+        # Settings that tune() chooses: users per chunk of the catalogue, and the layout of scores.
         self.chunk = max(1, 2**20 // (64 * self.items))
         self.tile = ("rows", 1)
         self.threads = {}
@@ -56,7 +57,7 @@ class Users:
         self.clicked = torch.zeros(self.users, self.items, dtype=torch.bool)
 
     def buffer(self, name, *shape):
-        """The same memory each time."""
+        """Returns the same memory for each call with the same name and shape."""
         if (name, shape) not in self.buffers:
             self.buffers[name, shape] = torch.empty(shape)
         return self.buffers[name, shape]
@@ -68,7 +69,7 @@ class Users:
             self.columns = [own.t().contiguous() for own in self.own]
 
     def above(self, x):
-        """@param x [rows, 64] activated; is overwritten"""
+        """Returns the output of the upper layers. @param x [rows, 64] activations of the first layer"""
         w = self.w
         y = torch.addmm(w["utility/layer2/bias"], x, w["utility/layer2/kernel"], out=self.buffer("layer2", *x.shape))
         F.elu_(y)
@@ -82,7 +83,7 @@ class Users:
         return self.above(F.elu_(x)).view(self.users, self.k)
 
     def catalogue(self, users=None):
-        """Slates of the highest utilities of all items. @param users only so many of the first"""
+        """Returns slates of the items with the highest utilities. @param users number of users (all)"""
         state = (self.h @ self.w["utility/layer1/state_kernel"])[:users]
         slates = torch.empty(len(state), self.k, dtype=torch.int64)
         for first in range(0, len(state), self.chunk):
@@ -95,7 +96,7 @@ class Users:
         return slates
 
     def move(self, slates, slot):
-        """The states of users after a click. @param slot -1 or k for none"""
+        """Updates the states of users who clicked. @param slot clicked slot; -1 or k for no click"""
         rows = ((slot >= 0) & (slot < self.k)).nonzero().squeeze(1)
         items = slates[rows, slot[rows]]
         z = torch.addmm(self.gates[items], self.h[rows], self.w["encoder/lstm/recurrent_kernel"])
@@ -118,7 +119,7 @@ class Users:
             slates[bad] = torch.randint(self.items, (int(bad.sum()), self.k))
 
     def best(self, base, j, mask):
-        """The item of the highest score for each row."""
+        """Returns the item with the highest score for each row."""
         form, rows = self.tile
         q = self.q["output/kernel"][0, j * self.units : (j + 1) * self.units]
         result = torch.empty(len(base), dtype=torch.int64)
@@ -140,7 +141,7 @@ class Users:
         return result
 
     def cascade(self, x, mask):
-        """CDQN's slates. @param mask is changed"""
+        """Returns CDQN's slates. @param mask gets the bits of the chosen items"""
         q, L = self.q, self.units
         z = torch.relu(x @ q["trunk/kernel"] + q["trunk/bias"])
         base = z @ q["state/kernel"] + q["state/bias"]
@@ -159,7 +160,7 @@ class Users:
             return self.random_slates()
         if kind == "greedy":
             return self.catalogue()
-        # Bits of the slate are taken back: no copy of the mask.
+        # The bits of the slate are cleared afterwards, so the mask need not be copied.
         x = torch.cat([self.h, torch.full((self.users, 1), t / self.pages)], 1)
         slates = self.cascade(x, self.clicked)
         self.clicked.scatter_(1, slates, False)
@@ -167,7 +168,7 @@ class Users:
 
     @torch.no_grad()
     def page(self, slates):
-        """Users click, and move on. Returns the slot of each, -1 for none."""
+        """Draws clicks and updates the users. Returns clicked slots; -1 for no click."""
         v = torch.exp(self.utilities(slates))
         ends = torch.cumsum(F.pad(v, (1, 0), value=1.0), 1)
         draw = torch.rand(self.users, 1) * ends[:, -1:]
@@ -196,7 +197,7 @@ class Users:
             self.page(self.slates(kind, n % self.pages))
 
     def tune(self, kind):
-        """Threads, and the size of what is done at once, by the time that a page takes."""
+        """Chooses threads, and chunk size or layout, by the time per page."""
         tiles = [{"tile": (form, rows)} for form in ("rows", "columns") for rows in (1, 4, 16, 64)]
         chunks = [{"chunk": c} for c in sorted({max(1, n // (64 * self.items)) for n in (2**18, 2**20, 2**22)})]
         rows = max(8, min(64, 2**18 // self.items))
@@ -223,7 +224,7 @@ class Users:
 
     @torch.no_grad()
     def compared(self, logs):
-        """Goes through clickgan's pages. How far P(any click) is off at most, and the share of slates that differ."""
+        """Compares clickgan's pages: returns the largest error of P(any click), and the share of wrong slates."""
         worst, differ, count = 0.0, 0, 0
         for kind in ("cdqn", "greedy"):
             log = part_of(logs, kind + "/")
@@ -239,7 +240,7 @@ class Users:
 
 
 class Learner:
-    """CDQN with older weights, double Q-learning and a ring of episodes, by autograd."""
+    """CDQN with a target network, double Q-learning and a ring of episodes, by autograd."""
 
     def __init__(self, peer, episodes, T, users):
         self.peer, self.T, self.size = peer, T, (episodes, users)
@@ -252,7 +253,7 @@ class Learner:
         self.adam = torch.optim.Adam(list(self.q.values()), lr=peer.settings["learningRate"], fused=True)
 
     def values(self, q, x, slates):
-        """[B, k] Q^j of slates."""
+        """Returns [B, k] Q-values of slates, one per position."""
         L, k = self.peer.units, self.peer.k
         z = torch.relu(x @ q["trunk/kernel"] + q["trunk/bias"])
         base = (z @ q["state/kernel"] + q["state/bias"]).split(L, 1)
@@ -262,7 +263,7 @@ class Learner:
         return out + z @ q["value/kernel"] + q["value/bias"]
 
     def loss(self, e, t, u):
-        """Of remembered pages: episode, page and user of each."""
+        """Returns losses and Q-values of replayed pages. @param e, t, u episode, page and user of each"""
         peer, T = self.peer, self.T
         time = torch.stack([t, t + 1]).float().unsqueeze(2) / T
         before = torch.cat([self.states[e, t, u], time[0]], 1)
@@ -284,14 +285,14 @@ class Learner:
             t = self.page % self.T
             if t == 0:
                 peer.reset()
-            # Of the first episode nothing is learned.
+            # In the first episode all slates are random, and nothing is learned.
             explore = torch.rand(peer.users) < (1 if self.page < self.T else peer.settings["epsilonEnd"])
             self.remember(t, torch.where(explore.unsqueeze(1), peer.random_slates(), peer.slates("cdqn", t)))
             if self.page > self.T:
                 self.learn(peer.settings["rows"])
 
     def remember(self, t, slates):
-        """A page of all users."""
+        """Simulates a page for all users, and stores it in the replay buffer."""
         peer, place = self.peer, self.page // self.T % self.size[0]
         self.states[place, t] = peer.h
         slot = peer.page(slates)
@@ -302,7 +303,7 @@ class Learner:
         self.page += 1
 
     def learn(self, rows):
-        """A step of the optimiser on remembered pages: of whole episodes, and those of this one so far."""
+        """Runs an optimiser step on replayed pages of earlier episodes and of the current one."""
         T, (episodes, users) = self.T, self.size
         count = min(self.page, (episodes - 1) * T + (self.page - 1) % T + 1)
         page = self.page - 1 - torch.randint(count, (rows,))
@@ -322,7 +323,7 @@ class Learner:
         self.peer.make_tables()
 
     def drawn(self, replay):
-        """Loss and value of the pages that clickgan's first step draws of its two episodes: means, by the first weights."""
+        """Returns mean loss and Q-value (initial weights) of the pages that clickgan's first step samples."""
         self.states.copy_(tensor(replay["states"]))
         self.shown.copy_(torch.from_numpy(replay["shown"].astype(np.int64)))
         items = replay["items"].astype(np.int64)

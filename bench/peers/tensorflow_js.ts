@@ -1,6 +1,7 @@
 /**
- * Peer TensorFlow.js, with the library's core operations and gradients. The first layer is computed in two parts. All data
- * stay on the device. Adam updates all small parameters as one vector, because an operation has a high fixed cost.
+ * Peer TensorFlow.js, with the library's core operations and gradients. The first layer is computed in two
+ * parts. All data stay on the device. Adam updates all small parameters as one vector, because each operation
+ * has a high fixed cost.
  */
 
 import * as tf from "@tensorflow/tfjs";
@@ -8,7 +9,7 @@ import { NONE } from "../../src/data/click_log.ts";
 import { fillMissingItems, type PeerBatch, type PeerJob } from "./job.ts";
 import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
-/** Parameters with more than `SMALL` elements have an Adam step of their own; all others share one. */
+/** Adam updates parameters with more than `SMALL` elements separately, and all others as one vector. */
 const SMALL = 2 ** 16;
 
 export async function createTensorflowPeer(job: PeerJob, backend: string): Promise<Peer> {
@@ -42,7 +43,7 @@ async function openBackend(backend: string): Promise<string> {
 
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** Gathers rows, with a scatter as gradient: the library's gradient needs unsortedSegmentSum, which wasm lacks. */
+/** Gathers rows, with a scatter as gradient: the library's gradient uses unsortedSegmentSum (not in wasm). */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -60,7 +61,7 @@ const gatherBySegment: Gather = (table, places) =>
 class TensorflowModel {
   readonly #names: string[] = [];
   readonly #shapes: [number, number][] = [];
-  /** All parameters of the model. The other fields have the values and Adam's moments. */
+  /** All parameters of the model, as views of the values below, which also have Adam's moments. */
   #parameters: tf.Tensor2D[] = [];
   readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
   readonly #batches: DeviceBatch[];
@@ -234,7 +235,7 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
     fedItem,
     /** [R] 1 for a clicked row, else 0. */
     clicked: tf.tensor1d(clicked),
-    /** [D, F] features of the distinct items; undefined with one-hot items. `fedFeatures` has shape [L B, F]. */
+    /** [D, F] features of the distinct items; undefined for one-hot items. `fedFeatures`: [L B, F]. */
     slotFeatures: getRows(index(batch.slotItem)),
     fedFeatures: getRows(fedItem),
     /** [E K] row at each position of pages that are padded to K items; R at padded positions. */

@@ -1,9 +1,9 @@
-"""Where PyTorch computes, and how a step is started there: torch_peer.py says what a step is.
+"""Runs PyTorch's training steps (torch_peer.py) on a CPU or GPU, in one of three ways:
 
 eager     operation by operation
 compile   the networks by torch.compile
-graphs    each batch's step is captured once as a CUDA graph, and replayed: the host starts one thing a step
-On the CPU, where no graph can be captured, `graphs` takes the same steps without: so it can be tried without a card.
+graphs    each batch's step is captured once as a CUDA graph, which the host replays with one call per step
+On the CPU, which has no CUDA graphs, `graphs` runs the same steps directly, so that it can be tested.
 """
 
 import torch
@@ -12,18 +12,18 @@ from protocol import Cannot
 
 HOWS = ("eager", "compile", "graphs")
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-# Steps before a capture, as PyTorch's documentation has it.
+# Number of steps before a capture, as in PyTorch's documentation.
 WARM_UP = 3
 
 _device = torch.device("cpu")
 
 
 def use(name):
-    """Takes `cpu` or `cuda` from here on. In f32: by default the library's LSTM would round its products to ten bits."""
+    """Selects `cpu` or `cuda`, without TF32, which would round the LSTM's products to ten bits."""
     global _device
     if name == "cuda":
         if not torch.cuda.is_available():
-            raise Cannot(f"no card: torch.cuda.is_available() is false ({torch_text()})")
+            raise Cannot(f"no GPU: torch.cuda.is_available() is false ({torch_text()})")
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
     _device = torch.device(name)
@@ -34,13 +34,14 @@ def device():
 
 
 def placed(tensor):
-    """The tensor where PyTorch computes."""
+    """Copies a tensor to the selected device."""
     return tensor.to(_device)
 
 
 def torch_text():
-    """PyTorch's version, and that of the CUDA that it was built for."""
-    return f"PyTorch {torch.__version__}, built {f'for CUDA {torch.version.cuda}' if torch.version.cuda else 'without CUDA'}"
+    """Describes PyTorch's version, and the version of CUDA for which it was built."""
+    cuda = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    return f"PyTorch {torch.__version__}, built {cuda}"
 
 
 def card_text():
@@ -48,7 +49,7 @@ def card_text():
 
 
 class Adam:
-    """Adam in TensorFlow's form. What is made in the beginning; each form of it moves the parameters in its own way."""
+    """Moments and step of Adam in TensorFlow's form. Subclasses update the parameters."""
 
     precision = torch.float32
 
@@ -64,7 +65,7 @@ class Adam:
 
 
 class DeviceAdam(Adam):
-    """Without a number from the host that changes from step to step, as a graph needs it."""
+    """Adam whose step gets no changing number from the host, so that a CUDA graph can capture it."""
 
     precision = torch.float64
 
@@ -86,7 +87,7 @@ class DeviceAdam(Adam):
 
 
 class Captured:
-    """A trainer whose step on each batch is a CUDA graph. The batches stay where they are, so a replay reads them."""
+    """A trainer whose step on each batch is a CUDA graph, which reads the batch from its fixed memory."""
 
     def __init__(self, trainer, batches):
         state = trainer.state()
@@ -104,7 +105,7 @@ class Captured:
             with torch.cuda.graph(graph):
                 loss = trainer.step(batch)
             self.graphs[batch] = graph, loss
-        # The steps before the capture have moved the weights; a capture moves nothing.
+        # The steps before the capture have changed the weights, so they are restored.
         with torch.no_grad():
             for tensor, value in zip(state, kept):
                 tensor.copy_(value)
@@ -116,5 +117,5 @@ class Captured:
 
 
 def started(trainer, batches, how):
-    """The trainer as its steps are to be started."""
+    """Returns the trainer, with CUDA graphs if requested."""
     return Captured(trainer, batches) if how == "graphs" and _device.type == "cuda" else trainer

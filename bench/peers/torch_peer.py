@@ -1,9 +1,9 @@
-"""The process of the PyTorch peers: torch_peer.py released|best THREADS cpu|cuda eager|compile|graphs JOB.
-See protocol.ts for what it says, and torch_device.py for the last two.
+"""Process of the PyTorch peers. Usage: torch_peer.py released|best THREADS cpu|cuda eager|compile|graphs JOB
+See peer.ts for its messages, and torch_device.py for the device and for eager, compile and graphs.
 
-released  as the paper's released code computes it: state and item concatenated for every displayed row, one-hot
-          features as dense vectors, the LSTM a loop over time of a cell with one kernel for [x, h].
-best      as fast as PyTorch was found to go: the first layer in two parts, the library's LSTM, in-place ELU.
+released  like the paper's code: state and item are concatenated for every displayed row, one-hot features are
+          dense vectors, and the LSTM is a loop over a cell with one kernel for [x, h].
+best      optimised: the first layer in two parts, the library's LSTM, in-place ELU.
 """
 
 import math
@@ -20,9 +20,9 @@ from torch_device import BETA1, BETA2, EPSILON, Adam, DeviceAdam, card_text, dev
 
 NONE = 0xFFFFFFFF
 GENERATOR = "generator/"
-# What the inputs of a batch may take.
+# Maximum bytes of a batch's inputs.
 MOST_BYTES = 4e9
-# Up to so many clicks a loop over the library's cell costs less than the call of its whole LSTM.
+# Up to this number of clicks, a loop over the library's LSTM cell is faster than its whole LSTM.
 SHORT = 4
 
 
@@ -35,7 +35,7 @@ def index_tensor(array):
 
 
 class Batch:
-    """The index arrays of a batch, and what follows from them alone; made before anything is timed."""
+    """Index arrays of a batch, and arrays derived from them. They are built before timing."""
 
     def __init__(self, arrays, settings, features):
         lengths = np.diff(arrays["eventFirst"].astype(np.int64))
@@ -48,20 +48,20 @@ class Batch:
         self.row_slot = index_tensor(arrays["rowSlot"])
         self.slot_item = index_tensor(arrays["slotItem"])
         fed = arrays["fedItem"]
-        # Any item will do behind a user's last click: no event looks at what follows from it.
+        # After a user's last click any item may be used, because no event reads the resulting states.
         self.fed_item = index_tensor(np.where(fed == NONE, 0, fed)).view(-1, self.users)
         self.event_state = index_tensor(arrays["eventState"])
         click = arrays["eventClick"]
         clicked = np.flatnonzero(click != NONE)
         self.clicked_rows = index_tensor(click[clicked])
         self.clicked_events = index_tensor(clicked)
-        # Place of every row in pages of equal length; places beyond a page show row R, which is minus infinity.
+        # Row at each position of pages that are padded to one length by row R, which is minus infinity.
         longest = int(lengths.max())
         place = np.arange(longest)
         first = arrays["eventFirst"][:-1].astype(np.int64)
         padded = np.where(place < lengths[:, None], first[:, None] + place, self.rows)
         self.page_rows = index_tensor(padded)
-        # -1 where there are fewer clicks.
+        # -1 if there are fewer clicks.
         self.window = index_tensor(arrays["window"].astype(np.int32)).view(self.events, -1)
         if features is not None:
             self.slot_features = features.index_select(0, self.slot_item)
@@ -70,7 +70,7 @@ class Batch:
 
 
 def log_partition(u, batch):
-    """[events] log(1 + sum exp u) over each page."""
+    """Returns [events] log(1 + sum exp u) over each page."""
     if batch.page is not None:
         pages = u.view(batch.events, batch.page)
     else:
@@ -83,7 +83,7 @@ def choice_loss(u, batch):
 
 
 class FirstLayer(torch.autograd.Function):
-    """ELU(item part of the row's item + state part of its event): one gather a row, everything else in place."""
+    """ELU(item part of the row's item + state part of its event), with one gather per row, else in place."""
 
     @staticmethod
     def forward(ctx, item, state, batch):
@@ -113,9 +113,9 @@ class FirstLayer(torch.autograd.Function):
 
 
 class Network:
-    """A utility model, or the generator. Its parameters are leaves that Adam moves."""
+    """A utility model, or the generator. Its parameters are leaf tensors, which Adam updates."""
 
-    # Whether torch.compile makes it: then operations are fused by that, not by hand.
+    # True if torch.compile fuses the operations, so that they are not fused by hand.
     compiled = False
 
     def __init__(self, weights):
@@ -132,13 +132,13 @@ class Network:
         return self.parameter(self.weights.pop(name))
 
     def first_layer(self, item, state, batch):
-        """[rows, N] ELU(item part of the row's item + state part of its event)"""
+        """Returns [rows, N] ELU(item part of the row's item + state part of its event)."""
         if not self.compiled:
             return FirstLayer.apply(item, state, batch)
         return F.elu(item.index_select(0, batch.row_slot) + state.index_select(0, batch.row_event))
 
     def upper_layers(self):
-        """Kernels and biases above the first layer, the scalar output last."""
+        """Returns kernels and biases above the first layer, and those of the scalar output."""
         layers = [
             (self.take(f"utility/layer{k}/kernel"), self.take(f"utility/layer{k}/bias").view(-1))
             for k in range(2, self.layers + 1)
@@ -147,14 +147,14 @@ class Network:
 
 
 def above(hidden, layers, kernel, bias):
-    """[rows] the output, from the first layer's activations."""
+    """Returns [rows] outputs, from the first layer's activations."""
     for weights, shift in layers:
         hidden = F.elu_(torch.addmm(shift, hidden, weights))
     return torch.mv(hidden, kernel.view(-1)) + bias.view(())
 
 
 def gates_of_torch(kernel, units):
-    """Columns i, g, f, o as rows in PyTorch's order i, f, g, o."""
+    """Returns columns i, g, f, o as rows, in PyTorch's order i, f, g, o."""
     i, g, f, o = kernel.split(units, 1)
     return torch.cat([i, f, g, o], 1).t()
 
@@ -166,7 +166,7 @@ class BestLstm(Network):
         units = self.weights["encoder/lstm/recurrent_kernel"].shape[0]
         self.units = units
         bias = gates_of_torch(self.weights.pop("encoder/lstm/bias"), units).reshape(-1)
-        bias[units : 2 * units] += 1  # TensorFlow's forget bias: a constant there, here where the parameter starts
+        bias[units : 2 * units] += 1  # TensorFlow's constant forget bias, added to the initial parameter
         input_kernel = gates_of_torch(self.weights.pop("encoder/lstm/input_kernel"), units)
         recurrent = gates_of_torch(self.weights.pop("encoder/lstm/recurrent_kernel"), units)
         width = 4 * units if one_hot else input_kernel.shape[1]
@@ -179,7 +179,7 @@ class BestLstm(Network):
         self.lstm.bias_hh_l0.requires_grad_(False)
         self.parameters += [self.lstm.weight_hh_l0, self.lstm.bias_ih_l0]
         if one_hot:
-            # The product with a one-hot vector is a row of the table; the library's own product is then the identity.
+            # The product with a one-hot vector is a table's row, so the library's kernel is the identity.
             self.lstm.weight_ih_l0.requires_grad_(False)
             self.table = self.parameter(input_kernel.t())
         else:
@@ -190,7 +190,7 @@ class BestLstm(Network):
         self.upper = self.upper_layers()
 
     def states(self, batch):
-        """[events, H]"""
+        """Returns [events, H] LSTM states."""
         inputs = F.embedding(batch.fed_item, self.table) if self.one_hot else batch.fed_features
         zero = inputs.new_zeros(batch.users, self.units)
         if len(inputs) <= SHORT:
@@ -209,7 +209,7 @@ class BestLstm(Network):
         return above(self.first_layer(self.items(batch), state, batch), *self.upper)
 
     def items(self, batch):
-        """[D, N] the items' part of the first layer."""
+        """Returns [D, N] the items' part of the first layer."""
         if self.one_hot:
             return F.embedding(batch.slot_item, self.item_kernel)
         return batch.slot_features @ self.item_kernel
@@ -253,7 +253,7 @@ class ReleasedLstm(Network):
 
 
 class Pw(Network):
-    """Position weights, without a nonlinearity: the last m clicks under n weightings make the state."""
+    """Position weights without a nonlinearity: n weighted sums of the last m clicks are the state."""
 
     def __init__(self, weights, features, settings, best):
         super().__init__(weights)
@@ -266,7 +266,7 @@ class Pw(Network):
         columns = self.weights["utility/layer1/bias"].shape[1]
         item = self.weights.pop("utility/layer1/item_kernel")
         if best:
-            # Rows by item: with one-hot features a table, of which a weighted sum of rows is the state's part.
+            # For one-hot features the kernel is a table; a weighted sum of its rows is the state's part.
             self.state_kernel = self.parameter(kernel)
             self.item_kernel = self.parameter(item)
         else:
@@ -275,7 +275,7 @@ class Pw(Network):
         self.upper = self.upper_layers()
 
     def weightings(self, batch, of_items):
-        """[events, F, n] of features of the last clicks, which are zero where there are fewer."""
+        """Returns [events, F, n] weighted sums of the last clicks' features; missing clicks count as zero."""
         events, lags = batch.events, len(self.lags)
         clicks = of_items(batch.window.clamp(min=0)) * (batch.window >= 0).unsqueeze(-1)
         return torch.bmm(clicks.view(events, lags, -1).transpose(1, 2), self.lags.expand(events, -1, -1))
@@ -304,14 +304,14 @@ class Pw(Network):
 
 
 def by_page(values, batch, absent):
-    """[events, K] of values of rows."""
+    """Returns the rows' values as [events, K]."""
     if batch.page is not None:
         return values.view(batch.events, batch.page)
     return torch.cat([values, values.new_full((1,), absent)])[batch.page_rows]
 
 
 class Pair:
-    """A step of the generator, then one of the reward, on one batch; only pages with a click count."""
+    """Runs a generator step and a reward step on one batch. Only pages with a click count."""
 
     def __init__(self, reward, generator, settings, adam):
         self.reward, self.generator = reward, generator
@@ -323,7 +323,7 @@ class Pair:
         return [*self.reward_adam.state(), *self.generator_adam.state()]
 
     def policy(self, batch):
-        """[clicked events, K], zero where a page has no item."""
+        """Returns [clicked events, K] probabilities, which are zero at padded positions."""
         return torch.softmax(by_page(self.generator.output(batch), batch, -math.inf)[batch.clicked_events], 1)
 
     def step(self, batch):
@@ -348,7 +348,7 @@ class Pair:
 
 
 class Single:
-    """A step of the reward alone, by the likelihood of the clicks."""
+    """Runs a step of the reward model alone, which maximises the likelihood of the clicks."""
 
     def __init__(self, reward, settings, adam):
         self.reward = reward
@@ -364,11 +364,11 @@ class Single:
 
 
 class FusedAdam(Adam):
-    """Epsilon outside of the bias correction, by PyTorch's fused kernel: its step
-    lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + e) is TensorFlow's for e = epsilon / sqrt(1 - b2^t).
+    """Adam by PyTorch's fused kernel, with epsilon outside of the bias correction: the kernel's step
+    lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + e) is TensorFlow's if e = epsilon / sqrt(1 - b2^t).
     The kernel is called as torch.optim.Adam(fused=True) calls it, without the optimiser's own overhead."""
 
-    count = 0  # the steps on the host, so that nothing waits for the device
+    count = 0  # number of steps, counted on the host, so that nothing waits for the device
 
     @torch.no_grad()
     def move(self, gradients):
@@ -392,7 +392,7 @@ class FusedAdam(Adam):
 
 
 def dense_inputs_must_fit(variant, settings, features, batches):
-    """One-hot vectors as the released code has them, for every row at once."""
+    """Raises Cannot if one-hot vectors of all rows, as in the released code, need too much memory."""
     if variant != "released" or features is not None:
         return
     width = settings["items"] * (5 if settings["model"] == "pw" else 1) + 20

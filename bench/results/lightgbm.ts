@@ -1,6 +1,6 @@
 /**
- * LightGBM as a baseline of the trials: writes the columns of the logit model on counts, trains on the columns in a separate
- * process (../peers/lightgbm_peer.py), and tests the scores like a baseline's scores.
+ * LightGBM as a baseline of the trials: writes the features of the logit on counts, trains on them in a
+ * separate process (../peers/lightgbm_peer.py), and tests the scores like those of other baselines.
  */
 
 import * as v from "../../src/schema.ts";
@@ -48,7 +48,7 @@ export async function expectLightgbm(program: string): Promise<LightgbmPython> {
   throw new UserError(`${expected}. ${text(stderr).split("\n").at(-1)?.replace(/^error: /, "")}`);
 }
 
-/** Trains and tests LightGBM with each of {@link objectives} on a log, unless the results exist or no Python has LightGBM. */
+/** Trains and tests LightGBM on a log with each objective, unless results exist or LightGBM is missing. */
 export async function trainLightgbm(runs: ResultRuns, name: string, path: string): Promise<LightgbmResult[]> {
   if (!runs.python) return [];
   const { program, versions } = runs.python;
@@ -65,7 +65,7 @@ export async function trainLightgbm(runs: ResultRuns, name: string, path: string
         ...{ program, process: { args, env: { OMP_NUM_THREADS: String(cores) } } },
         ...{ onOutput: () => {}, onNote: (line) => console.error(`${run}: ${line}`) },
       }).catch((error) => {
-        throw new UserError(`Expected ${run} to train, but ${error.message}. Its messages are above.`);
+        throw new UserError(`Expected ${run} to train, but ${error.message}. See its messages above.`);
       });
       await writeJson(`${folder}/result.json`, await testScores(await open(), features, folder));
     });
@@ -73,11 +73,11 @@ export async function trainLightgbm(runs: ResultRuns, name: string, path: string
   }));
 }
 
-/** Writes the columns of the logit model on counts for each displayed item; lightgbm_peer.py describes the files. */
+/** Writes the features of each displayed item to the files that lightgbm_peer.py describes. */
 export async function writeFeatures({ source, features, pageOrder }: Dataset, folder: string): Promise<void> {
   const config = buildCountsConfig(source, features?.tokens ?? []);
   if (!config) {
-    throw new UserError(`Expected fewer items for counts than ${source.name} has: leave it out.`);
+    throw new UserError(`Expected a log with fewer items (for counts), got ${source.name}. Leave it out.`);
   }
   using status = new StudyStatus();
   const show = (what: string, done: number, all: number) =>
@@ -109,7 +109,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   }
 }
 
-/** Tests scores like a baseline's. A score becomes a utility by a factor and a constant, fitted on the validation users. */
+/** Tests scores. A factor and a constant, fitted on the validation users, turn scores into utilities. */
 async function testScores({ source }: Dataset, features: string, scored: string): Promise<LightgbmResult> {
   const read = async (split: string) => {
     const buffer = async (file: string) => (await readBytes(file)).buffer;

@@ -18,7 +18,7 @@ const resultSchema = v.looseObject({
   baselines: v.looseObject({ clickRate: v.looseObject(metricSchema) }),
 });
 
-/** Test metrics of one training. Each metric is that of the snapshot with the best value on the validation users. */
+/** Test metrics of one training, each of the snapshot with the best validation value of this metric. */
 export interface ModelTestMetrics {
   readonly loss: number;
   readonly prec1: number;
@@ -45,7 +45,7 @@ export async function readTestMetrics(folder: string): Promise<ModelTestMetrics>
 export interface TrainedModelSet {
   /** Data set: "yelp" and "rsc" are the paper's; "demo" is a synthetic shop. */
   readonly data: "yelp" | "rsc" | "demo";
-  /** Options of `train`, joined by spaces. Without --counts the models have no count features, as in the paper. */
+  /** Options of `train`, joined by spaces. Models have no count features, as in the paper, unless set. */
   readonly options: string;
   readonly seeds: number;
 }
@@ -98,7 +98,7 @@ export const modelsTable: ResultTable = {
         (["loss", "prec1"] as const).map((of) => meanWithSd(meanAndSd(seeds.map((one) => one[of]))))
       ),
     ]);
-    /** Metrics of the first model. Baselines and test users are the same for all models. */
+    /** Metrics of the first model, whose baselines and test users are those of all models. */
     const known = (found[0] ?? []).flatMap(([first]) => first ?? []);
     const clickRate = known.flatMap((
       { clickRate: { loss, prec1 } },

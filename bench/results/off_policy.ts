@@ -1,4 +1,4 @@
-/** Measures bias and interval coverage of off-policy estimators on synthetic logs. The estimators' model lacks fatigue. */
+/** Measures bias and interval coverage of off-policy estimators whose model lacks the users' fatigue. */
 
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
@@ -24,7 +24,7 @@ import type { ResultTable } from "./runs.ts";
 const [LOGS, USERS, PAGES, SLATE, POOL] = [200, 300, 20, 3, 20];
 const LOGGED_AT = 1;
 const TARGETS = [0.7, 0.4];
-/** Number of users who are simulated under each policy, for the true value that per-decision DR estimates. */
+/** Number of users who are simulated under each policy, to find the true value for per-decision DR. */
 const PLAYERS = 20_000;
 const DRAWS = 8;
 
@@ -40,7 +40,7 @@ export const offPolicyTable: ResultTable = {
 interface Target {
   readonly temperature: number;
   readonly estimates: Map<string, MeanEstimate[]>;
-  /** True number of clicks per page, for users in the states of each log. `shares` are the logs' effective sample sizes. */
+  /** True clicks per page in the user states of each log; `shares`: effective sample sizes of the logs. */
   readonly truths: number[];
   readonly shares: number[];
   /** True number of clicks on the first five pages. */
@@ -59,7 +59,7 @@ async function study(gpu: Gpu): Promise<string> {
   const look = async (log: ClickLog) => {
     for (const { temperature, estimates: own, truths, shares } of targets) {
       const options = { log, policy, slate: SLATE, pages: PAGES, repeats: false, temperature, draws: DRAWS };
-      // True clicks at these states: the policy uses the blind model's utilities, and users click by the true ones.
+      // The policy uses utilities without fatigue, but clicks follow the true utilities.
       const known = await collectEvidence(gpu, { ...options, model: truth });
       truths.push(meanAndSd([...known.v]).mean);
       const evidence = await collectEvidence(gpu, { ...options, model: blind, loggedTemperature: LOGGED_AT });

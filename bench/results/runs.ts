@@ -1,4 +1,4 @@
-/** Runs the trainings of tables of results. Trainings are stored by name, so that an interrupted bench can continue. */
+/** Runs the trainings of result tables. Stored trainings let an interrupted bench continue. */
 
 import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
@@ -12,7 +12,7 @@ import { runCommand } from "../study.ts";
 import type { LightgbmPython } from "./lightgbm.ts";
 
 export interface ResultTable {
-  /** Name of the table. In the page, the table is between the markers of "bench results NAME". */
+  /** Name of the table, which is between the markers "bench results NAME" in the page. */
   readonly name: string;
   /** Content of the table, for the command's help. */
   readonly about: string;
@@ -24,7 +24,7 @@ export function formatFixed(value: number): string {
   return value.toFixed(3).replace(/^(-?)0\./, "$1.");
 }
 
-/** Formats mean and standard deviation as ".873 +- .012", or as ".873" if the deviation is NaN (a single value). */
+/** Formats mean and standard deviation as ".873 +- .012"; ".873" for a single value (deviation NaN). */
 export function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
   return Number.isNaN(sd) ? formatFixed(mean) : `${formatFixed(mean)} +- ${formatFixed(sd)}`;
 }
@@ -45,7 +45,7 @@ export interface ResultRuns {
   /** Python with LightGBM; if absent, no LightGBM models are trained. */
   readonly python?: LightgbmPython;
   /**
-   * Runs a command that makes a folder, unless an earlier run made the folder. @returns the folder's path
+   * Runs a command that writes a folder, unless an earlier run wrote it. @returns the folder's path
    * @param command - e.g. "policy train" @param option - name of the command's option for the folder
    */
   trained(
@@ -54,7 +54,7 @@ export interface ResultRuns {
     args: readonly string[],
     option?: "--save-dir" | "--out",
   ): Promise<string>;
-  /** Makes a folder of results, unless it exists for equal `words`: texts that determine the results. @returns its path */
+  /** Makes a folder of results, unless it exists for equal `words` (all inputs). @returns its path */
   kept(name: string, words: readonly string[], make: Make): Promise<string>;
 }
 
@@ -63,7 +63,7 @@ export class FolderRuns implements ResultRuns {
   readonly #jobs: JobSlots;
   readonly #asked = new Map<string, Promise<string>>();
 
-  /** @param jobs - largest number of independent trainings that run at the same time */
+  /** @param jobs - maximum number of trainings that run at the same time */
   constructor(
     readonly folder: string,
     readonly papers: string,

@@ -37,8 +37,7 @@ type Metric = "nll" | "prec1";
 
 export const trialsTable: ResultTable = {
   name: "trials",
-  about:
-    "the default of train compared with the best baselines, on all prepared sets in --logs, the paper's files and the demo shop",
+  about: "train's defaults compared with the best baselines, on --logs, the paper's files and the demo shop",
   async make(runs) {
     const logs = await listLogs(runs);
     const rows = await Promise.all(logs.map(async ([name, data]) => {
@@ -78,7 +77,7 @@ function formatRow(name: string, results: readonly Result[], lightgbm: readonly 
   return [name, ...cells(results, "nll", lightgbm), ...cells(results, "prec1", lightgbm)];
 }
 
-/** Returns the metric of the model, the best baseline and LightGBM, and the numbers of seeds with a significant difference. */
+/** Returns a metric of the model and the best baseline, and numbers of seeds with significant differences. */
 function cells(results: readonly Result[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const own = results.map(({ test }) => test.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
@@ -102,11 +101,11 @@ function cells(results: readonly Result[], of: Metric, lightgbm: readonly Lightg
   ];
 }
 
-/** Returns the interval of a model's metric minus LightGBM's metric. @throws UserError if the test users differ */
+/** Returns the interval of a model's metric minus LightGBM's. @throws UserError if the test users differ */
 function compareSums(own: StoredSums | undefined, of: Metric, { paired }: LightgbmResult) {
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;
   throw new UserError(
-    "Expected trainings and LightGBM on the same test users, found others: a log has changed since. Use another --runs.",
+    "Expected the same test users for trainings and LightGBM: a log has changed. Use another --runs.",
   );
 }

@@ -1,4 +1,4 @@
-/** Simulates the pages that `bench simulate` times: users of an untrained model see items of a synthetic catalogue. */
+/** Simulates pages for `bench simulate`: users of an untrained model see items of a synthetic catalogue. */
 
 import { createRandomStream } from "../../src/data/random.ts";
 import { Arena } from "../../src/gpu/arena.ts";
@@ -32,11 +32,11 @@ export const WIDTH = 16;
 const SUBMIT = 8;
 export const SEED = 1;
 
-/** Creates an untrained model. It need not be trained, because times do not depend on the weights. */
+/** Creates an untrained model, because times do not depend on the weights. */
 export function createUntrainedModel(gpu: Gpu, items: number): UserModel {
   return new UserModel(gpu, { kind: "dense", count: items, width: WIDTH, values: makeFeatures(items) }, {
     ...defaultModel,
-    // With these larger weights utilities differ enough for a comparison of slates.
+    // With larger initial weights, utilities differ enough for a comparison of slates.
     kernelSd: 0.3,
   }, { seed: SEED });
 }
@@ -47,7 +47,7 @@ export function makeFeatures(items: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: items * WIDTH }, () => random.normal());
 }
 
-/** Settings of the policy training: the defaults, but with little exploration from the start, as later in a training. */
+/** Settings of the policy training: the defaults, but with little exploration from the start. */
 export const trainingConfig = {
   ...{ ...defaultPolicyTraining, epsilonStart: defaultPolicyTraining.epsilonEnd },
   ...{ slate: SLATE, pages: PAGES, seed: SEED, steps: 2 ** 40 },
@@ -88,7 +88,7 @@ export class SimulatedPages {
     return new SimulatedPages(page, episode, log, stack.move(), learner?.parameters);
   }
 
-  /** Simulates pages, one episode after another. @returns the milliseconds until the host knows that the pages are done. */
+  /** Simulates pages, one episode after another. @returns milliseconds until the host knows of the end. */
   async play(pages: number): Promise<number> {
     const { page: { gpu, alive, users } } = this;
     const began = performance.now();

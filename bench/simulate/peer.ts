@@ -1,6 +1,6 @@
 /**
- * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, the process compares its
- * pages with clickgan's pages, and the first policy update from them (the "lesson") with clickgan's update.
+ * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, the process
+ * compares its pages, and its first optimiser step on them (the "lesson"), with those of clickgan.
  */
 
 import * as v from "../../src/schema.ts";
@@ -58,12 +58,13 @@ export async function writeSimulateJob(
 }
 
 const LESSON = { users: 64, pages: 4 };
-/** Number of rows that the lesson samples from the replay buffer. */
+/** Number of pages that the lesson samples from the replay buffer. */
 const ROWS = 1024;
 
 /**
- * Returns [rows, 3]: the episode, page and user of each row that `replay_draw.wgsl` samples for the first step of the
- * optimiser. The step follows the first page of the second episode, so this page can be sampled too.
+ * Returns [rows, 3]: the episode, page and user of each row that `replay_draw.wgsl` samples for the first
+ * step of the optimiser. The step follows the first page of the second episode, so this page can be sampled
+ * too.
  */
 export function drawReplayPages(
   rows: number,
@@ -80,7 +81,7 @@ export function drawReplayPages(
   );
 }
 
-/** Simulates two random episodes. @returns mean loss and Q-value of the first optimiser step, before its update */
+/** Simulates two random episodes. @returns mean loss and Q-value of the first optimiser step */
 async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: number; q: number }> {
   const { users, pages } = LESSON;
   using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
@@ -116,12 +117,12 @@ export interface PagePlayer {
 const PATIENCE = 300;
 
 /**
- * Largest allowed differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates` is
- * the share of slates that differ; `loss` and `q` belong to the lesson, and are relative for values above 1.
+ * Maximum differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates`
+ * is the share of slates that differ. `loss` and `q` are of the lesson, and relative for values above 1.
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 
-/** Describes a difference that exceeds its tolerance, if any. @param found - differences by name; null for NaN */
+/** Describes a difference above its tolerance, if any. @param found - differences by name; null for NaN */
 export function findSimulationDisagreement(
   found: Readonly<Record<string, number | null>>,
 ): string | undefined {
@@ -134,7 +135,7 @@ export function findSimulationDisagreement(
 export class SimulatePeer {
   private constructor(readonly name: string, private readonly process: PeerProcess) {}
 
-  /** Starts PyTorch. @param file - path of the job @throws UserError if its results differ, Error if the process fails */
+  /** Starts PyTorch. @param file - job. @throws UserError if results differ; Error if the process fails */
   static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = listTorchVariants();
