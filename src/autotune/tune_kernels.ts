@@ -181,7 +181,7 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** A product with less than this share of the largest product's FLOPs is not tuned, unless it is serial. */
+/** Products with less than this share of the largest product's FLOPs are not tuned; LSTMs and sums are. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
@@ -240,7 +240,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Adds a product to time. If several products have the same key, only the largest is timed. */
+  /** Adds a product to time. If several products have the same key, only the largest (FLOPs) is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;

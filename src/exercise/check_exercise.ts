@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes and in other execution orders, and times it and the ladder. */
+/** Checks a reader's kernel at several sizes and execution orders, and times it and the ladder's kernels. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { ENABLE_SUBGROUPS, getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -39,8 +39,7 @@ interface CheckOptions {
 
 /**
  * Checks an answer (a reader's kernel) in all cases. @param file - path of the answer
- * @returns names of the cases, and a description of the last case's grid, because a too large grid wastes
- * time
+ * @returns names of the cases, and a text on the last case's grid: a too large grid only wastes time
  * @throws UserError if the answer is wrong
  */
 export async function checkAll(
@@ -138,10 +137,9 @@ function otherOrders(own: Kernel): Kernel[] {
 
 /**
  * Runs a step twice on a case. The results must match the reference, the two runs must have identical bits,
- * and no other memory may change. Then the step runs, with the same checks, with other orders of invocations
- * and workgroups.
+ * and no other memory may change. Then the step runs, with the same checks, in other orders of invocations.
  * @returns a description of the grid
- * @throws UserError with the element with the largest error
+ * @throws UserError that has the element with the largest error
  */
 export async function checkAnswer(
   gpu: Gpu,

@@ -96,12 +96,12 @@ export function createPageCase(
 
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** Creates a case with pages of 300 rows, more than a workgroup's invocations: each must process several. */
+/** Creates a case with pages of 300 rows, so that an invocation of a workgroup must process several rows. */
 export function createLongPageCase(open: OpenPages): HardCase {
   return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
 }
 
-/** Evaluates an expression of sizes. @param line - its name. @throws UserError for wrong syntax or letters */
+/** Evaluates an expression of sizes. @param line - line's name. @throws UserError for bad text or letters */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>

@@ -1,4 +1,4 @@
-/** The warm-up of the course: exercises of one or two lines, one idea each. Results are computed in f64. */
+/** The warm-up of the course: exercises of one or two lines, one idea each. Expected results are in f64. */
 
 import blockStarter from "../../kernels/exercises/block.wgsl" with { type: "text" };
 import gridStarter from "../../kernels/exercises/grid_2d.wgsl" with { type: "text" };
@@ -24,11 +24,11 @@ import { createShippedLadder, type Exercise, HOLE, parseGrid, type SizeLetters }
 interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly size: LadderSize;
   readonly oddSizes: readonly LadderSize[];
-  /** Lines that solve the puzzle, one for each line of the starter with a hole. */
+  /** Lines that solve the puzzle, one for each line of the starter that contains YOUR CODE. */
   readonly answer: readonly string[];
   /** Returns the lengths of the inputs, by name. */
   readonly inputs: (size: LadderSize) => Readonly<Record<string, number>>;
-  /** Number of terms of the sum that is an element of the result. */
+  /** Number of terms that are summed in each element of the result. */
   readonly terms?: number;
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
 }
@@ -36,7 +36,7 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
 /** Number of elements per block, the puzzles' workgroup. */
 const BLOCK = 64;
 const large = 2 ** 18;
-/** Canary after arrays, a finite f32 (1234.5): a kernel that computes with a NaN would write the same NaN. */
+/** Canary word after arrays: 1234.5 as f32. From a NaN a kernel would compute a NaN, an unnoticed write. */
 const BEHIND = 0x449a5000;
 const ofX = ([N = 1]: LadderSize) => ({ x: N });
 const whole = [[BLOCK], [3 * BLOCK]] as const;

@@ -9,7 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together. A tensor has a separate buffer: a dispatch cannot read and write one. */
+/** Buffers that are freed together. Each tensor has one buffer: no dispatch may read and write a buffer. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];
@@ -40,7 +40,7 @@ export class Arena {
 
   /**
    * Allocates a texture for vectors of four f32. @throws UserError if the adapter does not support the size.
-   * @param used - number of bytes that a batch uses, if kernels write the texture; undefined if the host does
+   * @param used - bytes that a batch uses, if kernels write the texture; undefined if only the host writes it
    */
   allocateTexture(
     name: string,

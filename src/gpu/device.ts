@@ -61,8 +61,8 @@ const INSECURE =
  * errors.
  *
  * WebGPU reports some errors to no caller ("uncaptured errors"). Without a handler they are silent: an
- * invalid dispatch is skipped, and the results are garbage. This class collects the errors, and {@link
- * Gpu.check} throws them.
+ * invalid dispatch is skipped, and the results are garbage. This class collects the errors; `check` throws
+ * them.
  */
 export class Gpu {
   /** Adapter of the device. */
@@ -73,7 +73,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** Wraps a device. @param maxGrid - workgroups per axis @param bindingBytes - size of a binding, at most */
+  /** Wraps a device. @param maxGrid - most workgroups per axis @param bindingBytes - bytes per binding */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -237,8 +237,8 @@ export class Gpu {
 
   /**
    * Waits until all submitted work has run. A call takes 11 ms or more, because Deno polls every 10 ms, so no
-   * training step calls this method. Call it not before a read, which waits for submitted work. It throws no
-   * errors of the work; {@link check} throws them.
+   * training step calls this method. Do not call it before a read, which itself waits for submitted work.
+   * Errors of the work are thrown by {@link check}, not by this method.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
@@ -265,8 +265,7 @@ export class Gpu {
 }
 
 /**
- * Opens a device in any runtime with WebGPU. The device's limits are WebGPU's defaults, except those in
- * limits.ts.
+ * Opens a device in any runtime with WebGPU, with WebGPU's default limits except those in limits.ts.
  *
  * @param gpu - WebGPU object that provides the adapter
  * @throws UserError if there is no adapter, or if its limits are too low
@@ -294,9 +293,8 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
 }
 
 /**
- * Formats an error of a shader compiler: first the position in the kernel's source, then the message. The
- * faulty lines that naga (Deno, Firefox) shows are kept; its repeated position and its internal names are
- * removed.
+ * Formats an error of a shader compiler: the position in the kernel's source, then the message with the
+ * faulty lines that naga (Deno, Firefox) shows, but without its repeated position and internal names.
  */
 function formatCompilerError(kernel: string, { lineNum, linePos, message }: GPUCompilationMessage): string {
   const [head = "", ...lines] = message.trim().replaceAll(/ naga::ir::.*/g, "").split("\n");
@@ -339,7 +337,7 @@ function chooseDefaultVariants(
   return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
-/** Returns a name of the adapter: in browsers the vendor and the architecture, which lack a description. */
+/** Returns a name of the adapter: without a description, as in browsers, its vendor and architecture. */
 function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";

@@ -151,7 +151,7 @@ function makeTextureLayout(bytes: number, rowVectors: number, panelVectors: numb
   };
 }
 
-/** Returns the index of the texel, line by line, that stores vector i of the matrix, row by row. */
+/** Returns the index of the texel (counted line by line) that stores vector i (counted row by row). */
 export function computeTexelIndex(layout: TextureLayout, i: number): number {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const row = Math.floor(i / rowVectors);

@@ -106,7 +106,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     readonly dispatches: readonly Dispatch<S>[],
   ) {}
 
-  /** Compiles and binds dispatches. @param steps - buffer of step headers. @throws Error with the kernel */
+  /** Compiles and binds dispatches. @param steps - step headers. @throws Error with the kernel's name */
   static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,
@@ -167,8 +167,7 @@ const offsets = new Uint32Array(1);
 /**
  * Computes the numbers of workgroups of a dispatch along x, y and z. If the x axis of a foldable kernel is
  * too long, it is split over x and y.
- * @param workgroup - invocations per workgroup along x, y. @param maxGrid - largest number of workgroups per
- * axis
+ * @param workgroup - invocations per workgroup along x, y. @param maxGrid - most workgroups per axis
  * @throws UserError for a grid that exceeds `maxGrid`
  */
 export function computeGrid<S extends BatchSizes>(

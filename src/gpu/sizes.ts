@@ -1,7 +1,7 @@
 /**
  * Sizes of a batch. Each kind of batch has at most four named dimensions: a batch of clicks has users,
  * events, rows and items; a batch of a replay buffer has, for example, transitions and candidates. This
- * module depends on no kind.
+ * module is independent of the kind.
  */
 
 /** Sizes of a batch by dimension. Each kind of batch has a separate type. */

@@ -73,7 +73,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers for {@link upload}. @param purpose - settings of each header; the last repeat */
+  /** Writes a slot's headers for {@link upload}. @param purpose - settings by header; the last is repeated */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

@@ -51,7 +51,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
     for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
-    // Each z of a grid is a fused launch. If the grid's middle workgroup is idle, the first workgroup counts.
+    // Each z is one launch, fused into the grid. If the middle workgroup is idle, the first one is counted.
     for (let z = 0; z < scope.grid[2]; z++) {
       const middle = [Math.floor((scope.grid[0] - 1) / 2), Math.floor((scope.grid[1] - 1) / 2), z] as const;
       for (const group of [middle, [0, 0, z]] as const) {

@@ -20,7 +20,7 @@ export interface IndexValues {
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function that computes an invocation's index values. It returns none for unsupported kernels. */
+/** Returns a function that computes an invocation's index values; none for unsupported kernels. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);

@@ -1,4 +1,4 @@
-/** Checks the steps of a ladder. A step replaces the kernel of an op's dispatch, and passes its checks. */
+/** Checks ladder steps. A step replaces the kernel of one dispatch of an op and must pass the op's checks. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -167,7 +167,7 @@ export class BoundLadder implements Disposable {
     });
   }
 
-  /** Returns memory for a step's binding: the op's for an output or an input in a buffer, else a copy. */
+  /** Returns memory for a step's binding: the op's memory for an output or a buffer input, else a copy. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];

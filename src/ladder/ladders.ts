@@ -153,7 +153,7 @@ export async function runLadder(
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
   const times = await timeRounds(gpu, ladder.name, right, known, options);
-  /** Returns the median over rounds of the ratio of two steps' times: the machine's speed changes. */
+  /** Returns the ratio of two steps' times (median over rounds), because the machine's speed changes. */
   const ratio = (of: number, to: number) => {
     const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
     return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
@@ -194,7 +194,7 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** Estimate: time to time a step in a round, divided by the time of the step's check. */
+/** Estimate: duration of timing a step in one round, divided by the duration of its check. */
 const RUNS = 7;
 
 /** Times each step once per round. @param known - durations of the steps' checks, to estimate what remains */
@@ -232,7 +232,7 @@ async function timeRounds(
   return times;
 }
 
-/** Returns how many ms the first dispatch takes longer than the second: some drivers compile then. */
+/** Returns how many ms the first dispatch takes longer than the second. Some drivers compile in the first. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

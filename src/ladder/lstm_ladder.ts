@@ -22,7 +22,7 @@ const F = 3;
  * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
  * one event fewer, and some events have no click. The check of the gradients also checks the stored cells and
  * gates, from which they are computed.
- * @param hard - true to make every second gate input large (up to hundreds), and to give every fourth user no
+ * @param hard - true if every second gate input is large (up to hundreds), and every fourth user has no
  * events
  */
 export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {

@@ -131,7 +131,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Rows are along x. */
+/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs, with the rows along x. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -166,7 +166,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps without workgroup memory. An invocation keeps several sums, which share values read. */
+/** Returns the steps without workgroup memory. An invocation reads a value once for several sums. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),

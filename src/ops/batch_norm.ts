@@ -43,8 +43,8 @@ export interface BatchNormInputs {
 /**
  * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the mean mu and variance
  * var of the batch, and moves the running mean and variance by 1 % towards them. Evaluation uses the running
- * mean and variance, and has no gradient. For R rows about 7 R N flops forward and 11 R N backward. @throws
- * Error for shapes that do not fit
+ * mean and variance, and has no gradient. For R rows about 7 R N flops forward and 11 R N backward.
+ * @throws Error for shapes that do not fit
  */
 export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,
@@ -58,8 +58,7 @@ export function batchNorm<S extends BatchSizes, R>(
   if (!options.training) {
     return tape.record({ ...node, forward: () => runningForward(norm), reference: runningReference });
   }
-  // Forward and backward share a buffer: backward overwrites the chunk statistics after forward has read
-  // them.
+  // Forward and backward share a buffer: backward writes after forward has read its chunk statistics.
   const chunkSums = tape.saved(`${name}/chunks`, 2 * tape.dimensions.chunks.most, input.stride);
   const normaliser = tape.saved(`${name}/normaliser`, 2, input.stride);
   const training = { ...norm, chunkSums, normaliser };
@@ -204,7 +203,7 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
   return specs;
 }
 
-/** Returns one invocation per vector of four columns and block of ROWS rows (a constant of the kernel). */
+/** Returns the number of invocations: one per vector of four columns and block of ROWS (constant) rows. */
 function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: Norm<S>): SizeExpression<S> {
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }

@@ -1,4 +1,4 @@
-/** Gathers table rows by item of the batch or item that the encoder reads; computes table gradients. */
+/** Gathers table rows for the items of a batch or the items that the encoder reads, and their gradients. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -57,7 +57,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums gradients [events, N] by item that the encoder reads, into [items, N]. */
+/** Returns the dispatch that sums gradients [events, N] per item that the encoder reads, into [items, N]. */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -27,7 +27,7 @@ export interface FirstLayerOptions {
   readonly itemDropout?: number;
 }
 
-/** Returns [rows, N]. Takes about 2 R N (1 + C) flops and R N exponentials for R rows. @throws Error */
+/** Returns [rows, N]: about 2 R N (1 + C) flops and R N exponentials. @throws Error for other shapes */
 export function firstLayer(
   tape: ClickTape,
   name: string,
@@ -104,8 +104,7 @@ function backward(
   const toItem = call.gradient(item);
   if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
   const table = isTable(item);
-  // The item gradient has a row per item of the batch (dense features) or of the catalogue (one-hot
-  // features).
+  // The item gradient has a row per item of the batch (dense features) or catalogue (one-hot features).
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   const itemRows = (s: ClickSizes) => ITEMS || s.items;
@@ -155,7 +154,7 @@ function computeDropoutNoise(row: number, stepNoise: number): number {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Returns true for a table with a row per item. @throws Error for other tensors with fixed rows */
+/** Returns true for a table with a row per item. @throws Error for others with a fixed number of rows */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be a table parameter`);

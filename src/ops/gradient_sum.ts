@@ -80,8 +80,7 @@ export class GradientSum<S extends BatchSizes> {
   }
 
   /**
-   * Encodes the dispatches after a micro-batch's backward pass; those after the last micro-batch update the
-   * weights.
+   * Encodes the dispatches after a micro-batch's backward pass, and after the last one the weight update.
    * @param slice - slice of the index arrays, for a batch with a single micro-batch
    * @throws Error for several micro-batches if `accumulates` was false
    */

@@ -118,8 +118,7 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
   if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
   const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
   const table = isTable(item);
-  // The item gradient has a row per item of the batch (dense features) or of the catalogue (one-hot
-  // features).
+  // The item gradient has a row per item of the batch (dense features) or catalogue (one-hot features).
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;
   const ITEMS = table && !sparse ? Number(item.rows) : 0;
   return {

@@ -94,7 +94,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects a matrix product's kernel. @param k4 - input columns / 4. @param n4 - output columns / 4 */
+/** Selects a product's kernel. @param k4 - columns / 4 @param n4 - output columns / 4 @throws UserError */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -105,7 +105,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** Returns a product's dispatch with the selected kernel and its alternatives. @param make - builds one */
+/** Returns a product's dispatch with kernel and alternatives. @param make - returns a kernel's dispatch */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -133,7 +133,7 @@ function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns how many partial dot products a kernel computes per row: one per panel, or one per whole row. */
+/** Returns the number of partial dot products per row: one per panel, or one if a tile has whole rows. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }

@@ -45,11 +45,11 @@ export interface LinearInputs {
   readonly input: Tensor;
   /** Parameter [K, N]. */
   readonly weights: Tensor;
-  /** parameter [1, N] */
+  /** Parameter [1, N]. */
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b), [M, N]; 2 M K N flops, also per gradient. @throws Error for other shapes */
+/** Records act(input W + b), [M, N]. Forward, each gradient: 2 M K N flops. @throws Error for bad shapes */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -203,7 +203,7 @@ function inputGradient<S extends BatchSizes>(
 
 /** Vector with which each row of the output is multiplied, for dot products. */
 interface Dot extends RowDots {
-  /** parameter [1, N] */
+  /** Parameter [1, N]. */
   readonly weights: Tensor;
 }
 

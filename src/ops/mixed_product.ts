@@ -33,8 +33,8 @@ export interface MixedProductInputs {
 /**
  * Returns [items, N], one row per distinct item of the batch, or [events, N], one row for the item that the
  * encoder reads at each event. Rows of events without such an item must not be read, and their gradients must
- * be zero. Forward and backward each take 2 rows F N flops, plus N per token of an item. @throws Error for
- * shapes that do not fit, or items without tokens
+ * be zero. Forward and backward each take 2 rows F N flops, plus N per token of an item.
+ * @throws Error for shapes that do not fit, or items without tokens
  */
 export function mixedProduct(
   tape: ClickTape,
@@ -77,8 +77,7 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    // The output is not in `rereads`: its gradient is read by token in scattered rows, which textures slow
-    // down.
+    // The output is not in `rereads`: its gradient is read in scattered rows, for which textures are slow.
     rereads: dense ? [dense.features] : [],
     forward,
     backward,
@@ -95,8 +94,7 @@ function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
     const items = rows === "items" ? batch.slotItem : batch.events.map(({ fed }) => fed);
     const x = makeMatrix(items.length, V + (features?.columns ?? 0), (i, k) => {
       const item = items[i] ?? NONE;
-      // An event without an item for the encoder gathers the dense features of item 0; nothing reads that
-      // row.
+      // An event without an item gathers the dense features of item 0, in a row that nothing reads.
       if (k >= V && features) return getAt(features, item === NONE ? 0 : item, k - V);
       return item === NONE ? 0 : getAt(hot, item, k);
     });
@@ -120,7 +118,7 @@ const gradientKernel = parseKernel("token_gradient", gradientText);
 /** Number of (item, token) pairs per chunk. The gradient is first summed within chunks. */
 const CHUNK = getConstant(gradientKernel, "CHUNK");
 
-/** Rows of the output: one per distinct item of the batch, or one per event for the item that is read. */
+/** Rows of the output: one per distinct item of the batch, or per event (for the item the encoder reads). */
 export type TokenRows = "items" | "events";
 
 export function getTokens({ batch }: ClickTape): DeviceTokens {

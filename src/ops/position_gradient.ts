@@ -13,8 +13,7 @@ const gradientKernel = parseKernel("position_gradient", gradientText);
 
 /**
  * Returns the dispatch of the gradient, which takes one flop per row.
- * @param effect - parameter [1, P] for the positions after the first `skip` positions. @param source - [rows,
- * 1]
+ * @param effect - parameter [1, P] for positions after the first `skip` @param source - [rows, 1]
  */
 export function positionGradient(
   { batch, dimensions }: ClickTape,

@@ -54,8 +54,8 @@ export interface PwTableInputs {
 /**
  * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over
  * one-hot features, without computing the state. For E events, forward takes at most 2 E m n N flops, and
- * backward twice as many. With tanh, forward and backward each take 2 I n N more. @throws Error for shapes
- * that do not fit
+ * backward twice as many. With tanh, forward and backward each take 2 I n N more.
+ * @throws Error for shapes that do not fit
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
   const { table, weights, layerBias, itemBias } = inputs;

@@ -68,7 +68,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return dots && { ...this.#readBy("sums", () => dots), dots, bias };
   }
 
-  /** Returns scores [rows, 1] for an op that multiplies `input` by `weights`. @throws Error with a base */
+  /** Returns scores [rows, 1] for an op that computes input . weights. @throws Error if there is a base */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (this.inputs.base) {
       throw new Error(`row_dot: expected ${this.name} to have no base, because its reader multiplies`);

@@ -181,7 +181,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   const { sample, most } = getSampleLimits(clock);
   let repeats = 1;
   let [each = 0] = await run(1, 1);
-  // A short sample overestimates the time, because it includes the start of a pass; a longer one does less.
+  // A short sample overestimates the time, because it includes the start of a pass. Longer samples follow.
   while (repeats * each < sample / 2 && repeats < most) {
     const more = Math.min(MORE, sample / (repeats * Math.max(each, 0.1)));
     repeats = Math.min(most, Math.ceil(repeats * more));

@@ -14,7 +14,7 @@ export function summarizeTimes(values: readonly number[]): Timing {
   return { median: at(0.5), min: at(0), lower: at(0.25), upper: at(0.75), samples: sorted.length };
 }
 
-/** Returns a median's error in microseconds: half of the interquartile range, or the clock's larger error. */
+/** Returns a median's error in microseconds: half the interquartile range, or the clock's error if larger. */
 export function estimateMedianError({ lower, upper, error = 0 }: Timing): number {
   return Math.max((upper - lower) / 2, error);
 }

@@ -30,7 +30,7 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Number of users per batch. The log has {@link LOG_BATCHES} such batches of users, all train users. */
+  /** Number of users per batch. The log has {@link LOG_BATCHES} times as many users, all train users. */
   readonly users: number;
   readonly events: number;
   readonly page: number;

@@ -80,7 +80,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** Compares the (item, token) pairs that the device sorts by token: all items, then items for the encoder. */
+/** Compares (item, token) pairs, which the device sorts by token: all items, then the encoder's items. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,

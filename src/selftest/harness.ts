@@ -25,15 +25,14 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - words per buffer @param behind - their value: finite if reads of them must show */
+  /** @param canaries - words per buffer @param behind - value of the words: finite to make reads visible */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
 
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * this.canaries);
-    // In a training, unwritten memory has values of an earlier step; only the bit sets of a batch are
-    // cleared.
+    // In training, unwritten memory has values of an earlier step. Only a batch's bit sets are cleared.
     this.begin(view, name.startsWith("bits") ? view.size - 4 * this.canaries : 0);
     this.views.push({ name, view, bytes: view.size - 4 * this.canaries });
     return view;
@@ -234,7 +233,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns memory that a dispatch binds with access `how`, except memory that no kernel writes. */
+/** Returns memory that a dispatch binds with access `how`, except the buffer for unused bindings. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];

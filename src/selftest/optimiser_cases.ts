@@ -21,7 +21,7 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** Rule for 20 chunks: more partial sums than the block of them that a GPU reads at once. */
+/** Rule for 20 chunks: more partial sums than a GPU reads at once. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
 /** Makes a check of Adam. @param of - kernel names: `rows` for row-sparse tables, `all` for the rest */

@@ -1,4 +1,4 @@
-/** Makes small random logs for tests, with odd sizes, pages of one item, no clicks, and repeated items. */
+/** Makes small random logs for tests, with irregular sizes, one-item pages, no clicks, and repeated items. */
 
 import {
   ADDITIONAL_CLICK,

@@ -69,10 +69,10 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Inputs, and the output, that the op's matrix products read (or whose gradient they read) many times. */
+  /** Inputs that matrix products read many times; also the output, if they read its gradient many times. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
-  /** Returns the dispatches that compute gradients; absent without a gradient. For trainable outputs only. */
+  /** Returns the dispatches of the gradients; absent without any. Called only for a trainable output. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
   readonly reference: ReferenceOp<R>;
 }

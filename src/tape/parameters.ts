@@ -43,8 +43,7 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
  * summed with decay | summed | statistics | tables with decay | tables
  *
  * "Summed" parameters have gradients that are sums over the batch; they take the first `summed` floats. A
- * kernel binds a large arena in several windows, because the size of a binding is limited: see {@link
- * splitBindingRanges}.
+ * kernel binds a large arena in several windows, because bindings are limited: see `splitBindingRanges`.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
@@ -60,7 +59,7 @@ export class ParameterArena {
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError if a parameter exceeds a limit of the adapter; it has the parameter and the limit. */
+  /** @throws UserError if a parameter exceeds a limit of the adapter; the message has both */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;

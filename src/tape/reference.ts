@@ -10,9 +10,8 @@ export interface Matrix {
 }
 
 /**
- * Computes an op from the values of its inputs, in the order of the node's `inputs`. Returns the output, and
- * a function that computes the inputs' gradients from the output's. Gradients are with respect to activated
- * values.
+ * Computes an op from its inputs, in the order of the node's `inputs`. Returns the output, and a function
+ * from the output's gradient to the inputs' gradients, all with respect to values after the activation.
  *
  * @typeParam R data of a batch that the reference reads; nothing by default
  */

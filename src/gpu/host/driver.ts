@@ -20,8 +20,7 @@
  * iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900 rows per iteration takes
  * 1.1 of the time.
  *
- * A process with one core (`--jobs`) gets 0 threads, because two threads would share the core with the host
- * code.
+ * A process with one core (`--jobs`) gets 0 threads: two threads would share the core with the host code.
  */
 
 import { Buffer } from "node:buffer";

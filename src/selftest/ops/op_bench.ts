@@ -66,7 +66,7 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** Draws inputs and parameters, and writes the parameters. @returns the values, and a function that draws */
+/** Draws inputs and parameters, and writes the parameters. @returns the values, and a function to draw */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
   const draw = drawing(c);
@@ -277,7 +277,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes the gradients of the last node, a loss. @param values - values of inputs; gets the outputs */
+/** Computes the gradients of the last node, a loss. @param values - of inputs; the outputs are added */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,

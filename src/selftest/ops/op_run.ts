@@ -26,7 +26,7 @@ import type { ParameterArena } from "../../tape/parameters.ts";
 import { computeActivationSlope, getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
 export interface OpRunOptions {
-  /** Number of times that the op is recorded on the same inputs. The gradients of all are summed. */
+  /** Number of times that the op is recorded on the same inputs; the gradients are summed. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
   readonly variants?: KernelVariants;
@@ -107,7 +107,7 @@ interface OpRun {
   readonly values: NamedMatrices;
 }
 
-/** Compares the results of a run with the reference. @param specs - dispatches that ran after the batch's */
+/** Compares the results of a run with the reference. @param specs - dispatches, without the batch's */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,
@@ -131,7 +131,8 @@ async function compareRun(
     const index = node.inputs.indexOf(tensor);
     const [input, own] = [reference.inputs[index], reference.gradients[index]];
     if (!input || !own) throw noGradient(node.op, "reference", tensor);
-    // Each recording of the op adds the same gradient, so the expected gradient is multiplied.
+    // Each recording of the op adds the same gradient, so the expected gradient is multiplied by their
+    // number.
     const slope = (i: number, j: number) => computeActivationSlope(tensor.activation, getAt(input, i, j));
     const wanted = makeMatrix(
       own.rows,

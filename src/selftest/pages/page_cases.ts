@@ -24,7 +24,7 @@ import { moveCases } from "./move_cases.ts";
 import type { CheckedPage, PageCheck } from "./page_bench.ts";
 import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.ts";
 
-/** Largest distance of a random number from the bound between two choices at which rounding may decide. */
+/** If a random number is this close to the bound between two choices, rounding may decide the choice. */
 const NEAR = 1e-5;
 /** Position effect of the second slot, then of each later slot. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
@@ -128,8 +128,7 @@ export function chooseTrial(
       const kernels = ["choose_click"];
       checks.numbers(found, outcomes, {
         ...{ kernels, what, columns: 4 },
-        // Slots and rewards are exact. Probabilities are rounded; they are computed from exponentials of up
-        // to 100.
+        // Slots and rewards are exact. Probabilities are rounded: they come from exponentials of up to 100.
         tolerance: (k) => (k % 4 === 2 ? 2e-5 : 0),
         named: (k) => ` (page ${Math.floor(k / 4 / users)}, user ${Math.floor(k / 4) % users})`,
       });

@@ -26,7 +26,7 @@ export interface SlateBench extends Disposable {
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
   /** Uploads a matrix that matrix products read: to a texture if the adapter's variants use textures. */
   textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
-  /** Runs dispatches twice; bits must be equal. @param more.reset - resets what runs change @returns words */
+  /** Runs dispatches twice; bits must be equal. @param more.reset - resets changes @returns views' words */
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],

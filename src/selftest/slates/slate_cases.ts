@@ -120,9 +120,8 @@ export function scoreTrial<S extends BatchSizes>(
         Float64Array.from({ length: R * items }, (_, k) => of(...at(k)).score),
         { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
       );
-      // A panel's best item must have the largest score within rounding, come first among equal items, and
-      // have
-      // the value of its stored score.
+      // A panel's best item must have the largest score (within rounding), be the first of equal items, and
+      // have the stored score as its value.
       const values = toFloats(words(best));
       const winners = listIndices(panels * R).map((k) => {
         const [panel, row] = [Math.floor(k / R), k % R];

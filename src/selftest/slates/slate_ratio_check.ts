@@ -15,7 +15,7 @@ export interface RatioSizes {
   readonly slate: number;
   /** True if a click is worth the item's utility, and no click 0; false if a network gives the values. */
   readonly utility: boolean;
-  /** True to make items of every fourth row equal in pairs, and probabilities of every fifth row unequal. */
+  /** True to make items of every fourth row equal in pairs, and probabilities of every fifth row extreme. */
   readonly hard?: boolean;
   /** Allowed error relative to the largest value (default: 2^-18). A slate's worth is a mean of values. */
   readonly tolerance?: number;
