@@ -22,8 +22,7 @@ const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src
 
 /**
  * Stubs in place of two Parquet decompressors. hysnappy needs WebAssembly, which the policy forbids;
- * hyparquet has a Snappy decoder. The Brotli dictionary is larger than the rest of the script that reads
- * files.
+ * hyparquet has a Snappy decoder. The dictionary of Brotli is larger than the rest of the reader's script.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
@@ -63,7 +62,7 @@ ${new Html(style)}</style>`;
   return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
 
-/** Title element of the lab's page, by which other code recognises such a page. */
+/** Title element of the lab's page. The program recognises a page of the lab by this element. */
 export const TITLE = "<title>clickgan lab</title>";
 
 /** Returns the WGSL files of the scripts by kernel name. @throws Error if two kernels have one name */
@@ -111,7 +110,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   return { chapters, chapterOf, references };
 }
 
-/** Removes the suffix of the variant from a kernel's name. */
+/** Removes the suffix that names the variant, such as _tiled, from the name of a kernel. */
 function stem(kernel: string): string {
   return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }
@@ -127,7 +126,7 @@ function findChapterKernels(chapter: string): string[] {
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns a pair for each op of a file. The text has all float64 references of the file. */
+/** Returns a pair (op, text) for each op of a file: the text has all float64 references of the file. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

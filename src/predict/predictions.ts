@@ -22,7 +22,7 @@ export interface Prediction {
   readonly position: number;
   readonly item: string;
   readonly utility: number;
-  /** Probability that the user clicks this item first, and not another item of the page or no item. */
+  /** Probability of a click on this item. The user clicks one of the items of the page, or none. */
   readonly probability: number;
   /** Probability that no item on the page is clicked. */
   readonly noClick: number;
@@ -34,10 +34,7 @@ export interface Prediction {
 export interface PredictOptions {
   /** Number of shards (groups of users). 0 means: the smallest number for which each shard fits in memory. */
   readonly shards: number;
-  /**
-   * [positions] effects of the positions, which are added to the utilities. Without `effects`, the
-   * probabilities are those of items at the first position.
-   */
+  /** [positions] position effects to add to the utilities. Default: each item at the first position. */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
   readonly onShard?: (done: number, all: number) => void;

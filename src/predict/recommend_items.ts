@@ -14,7 +14,7 @@ export interface Recommendation {
   readonly utility: number;
 }
 
-/** A recommended item with its click probability. The page has all recommended items in their order. */
+/** A recommended item, and its click probability on a page of all recommended items in their order. */
 export interface RecommendedPageItem extends Recommendation {
   readonly probability: number;
 }
@@ -36,7 +36,7 @@ export interface RecommendOptions {
   readonly history: ArrayLike<number>;
   /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
-  /** Totals over the user's earlier pages. Without `past`, the user clicks as often as the average user. */
+  /** Totals over the user's earlier pages. Default: the user clicks as often as the average user. */
   readonly past?: PastPages | undefined;
   /** Returns the context features of an item's impression. Without it, all context is unknown. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;

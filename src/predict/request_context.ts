@@ -58,9 +58,8 @@ export function setStandIns(
 }
 
 /**
- * Encodes the context of a request; undefined if the request has none and the model needs none. @param
- * skipUnknown true to ignore impressions of unknown items @throws UserError for unknown items, columns and
- * values
+ * Encodes the context of a request; undefined if request and model have none. @param skipUnknown true to
+ * ignore impressions of unknown items @throws UserError for unknown items, columns and values
  */
 export function encodeContext(
   data: OpenedDataset,

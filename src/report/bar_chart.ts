@@ -72,7 +72,7 @@ export function buildBarChart(
 
 const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
 
-/** Returns the options of a bar chart. The pointer selects the bar at its height, also beside the bar. */
+/** Returns the options of a bar chart. The pointer selects the bar at the same height, also beside it. */
 function barOptions(x: object, stacked: boolean): ChartOptions {
   return {
     indexAxis: "y",
@@ -100,7 +100,7 @@ export interface StackChart extends ChartHead {
   readonly unit: string;
   /** Names of the bars (at least one). */
   readonly bars: readonly string[];
-  /** Segments, with one value per bar. A value is drawn as a share of the bar's sum: sums may differ. */
+  /** Segments, with one value per bar. Bars show shares of their sums, because sums may differ a lot. */
   readonly segments: readonly {
     readonly name: string;
     readonly colour: number;

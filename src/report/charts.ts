@@ -1,12 +1,9 @@
 /** Builds the charts of runs: bar charts of test metrics, and learning curves. Skips charts without data. */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
-import { buildBarChart } from "./bar_chart.ts";
-import type { Bar } from "./bar_chart.ts";
-import { dashes, isLogarithmicRange } from "./chart_definition.ts";
-import type { ChartDefinition } from "./chart_definition.ts";
-import { buildLineChart } from "./line_chart.ts";
-import type { LineChart, Series } from "./line_chart.ts";
+import { type Bar, buildBarChart } from "./bar_chart.ts";
+import { type ChartDefinition, dashes, isLogarithmicRange } from "./chart_definition.ts";
+import { buildLineChart, type LineChart, type Series } from "./line_chart.ts";
 import { chooseWindow, computeCurve } from "./curve.ts";
 import {
   computeMeanAndSd,
@@ -227,7 +224,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a bar for a metric of the stage's judged snapshot (or of another snapshot, if it is missing). */
+/** Builds a bar for a metric of the snapshot that represents the stage or, if missing, of another one. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -244,7 +241,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Criterion of a best snapshot, by column of validation.csv; in the adversarial stage, of the generator. */
+/** Criteria of best snapshots, by column of validation.csv (in the adversarial stage: of the generator). */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

@@ -211,8 +211,7 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads columns of a log. Ignores a last line without a newline, which may be incomplete. A missing file has
- * no rows.
+ * Reads columns of a log, none if the file is missing. Ignores an incomplete last line (without newline).
  * @throws UserError with file and line if the column `iteration` is missing, or if a row is damaged
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {

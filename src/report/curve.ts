@@ -1,11 +1,10 @@
 /** Computes learning curves: means over seeds and over windows of iterations. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
-import { toFiniteOrNull } from "./line_chart.ts";
-import type { CurvePoint } from "./line_chart.ts";
+import { type CurvePoint, toFiniteOrNull } from "./line_chart.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** Largest number of points per curve: on a phone, they are two pixels apart. */
+/** Largest number of points per curve. More points would be less than two pixels apart on a phone. */
 const MAX_POINTS = 150;
 
 /**
@@ -23,7 +22,7 @@ export function chooseWindow(iterations: number): number {
 /**
  * Computes a curve of a log column: for each window of iterations, first the mean of each run, then mean and
  * sd of these means over the runs. Runs may end at different iterations. Ignores non-finite values.
- * @param window iterations per window: 1 to `window`, and so on; iteration 0 is a separate point
+ * @param window iterations per window: first 1 to `window`; iteration 0 is a separate point
  * @param offset number that is added to all iterations @returns [] for a column without values
  */
 export function computeCurve(

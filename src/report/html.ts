@@ -42,7 +42,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. They are in string literals, whose values do not change. */
+/** Escapes end tags in a trusted script, where they occur only in strings, whose values stay the same. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

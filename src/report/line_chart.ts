@@ -39,7 +39,7 @@ export interface LineChart extends ChartHead {
   readonly logarithmic?: boolean;
   /** Title in CSV files for half the height of the bands; default: "sd". */
   readonly spread?: string;
-  /** Vertical lines at the begin of the adversarial stage: one line, or one per model in its colour. */
+  /** Vertical lines at the start of the adversarial stage: one line, or one per model in its colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   /** Horizontal lines for the baselines. */
   readonly levels?: readonly { readonly name: string; readonly y: number }[];
@@ -200,7 +200,7 @@ const HALF_CHARACTER = 2.8;
 /** Height of a line of text, divided by the height of the chart. */
 const LINE = 0.07;
 
-/** Builds the vertical and horizontal lines of a chart. A label that would overlap another is left out. */
+/** Builds the vertical and horizontal lines of a chart. Leaves out labels that would overlap others. */
 function buildReferenceLines(
   { dividers = [], levels = [], logarithmic = false }: LineChart,
   points: readonly CurvePoint[],

@@ -29,8 +29,7 @@ import { renderDifference, renderMetric, renderTable } from "./report_tables.ts"
 import type { ReportCell, ReportRow, ReportRowGroup } from "./report_tables.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
-import { buildScatterChart } from "./scatter_chart.ts";
-import type { ScatterPoint } from "./scatter_chart.ts";
+import { buildScatterChart, type ScatterPoint } from "./scatter_chart.ts";
 import { NEUTRAL } from "./theme.ts";
 
 const LONGER: readonly DefinedMetric[] = ["longerPrec1", "longerPrec2"];
@@ -105,7 +104,7 @@ function listBaselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model (stage, generator or reward) with metrics of its judged snapshot. */
+/** A part of a model (stage, generator or reward) with metrics of the snapshot that represents it. */
 interface ComparedPart {
   readonly part: ReportPart;
   /** Metric sums per group of test users, from which differences between models are computed. */
@@ -113,7 +112,7 @@ interface ComparedPart {
   readonly prec1: number;
 }
 
-/** Renders the best part (by prec@1) minus each other part with the same test users; undefined if none. */
+/** Compares the part with the best prec@1 to all parts with the same test users; undefined if none. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
@@ -170,7 +169,7 @@ export function findDetailedResult(part: ReportPart): StageResult | undefined {
     .find(({ test }) => test.some(({ details }) => details));
 }
 
-/** Renders the judged snapshot minus each baseline, beginning with the best baseline. */
+/** Renders the model minus each baseline, beginning with the best baseline. */
 function renderDifferences(part: ReportPart): Html | undefined {
   const { test = [] } = findDetailedResult(part) ?? {};
   const judged = findJudged(part, test);
@@ -196,7 +195,7 @@ ${
   }</details>`;
 }
 
-/** Returns the judged snapshot of a test or, if it is missing, the last snapshot. */
+/** Returns the snapshot that represents the part or, if it is missing, the last snapshot. */
 export function findJudged(
   { judged }: ReportPart,
   test: readonly SnapshotMetrics[],

@@ -20,12 +20,12 @@ function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that a page may be written. @throws UserError if `file` exists and is not such a page */
+/** Checks that a page may be written. @throws UserError if `file` exists and is another kind of file */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page and its folder. @throws UserError if writing fails, or if `file` is not such a page */
+/** Writes a page and its folder. @throws UserError if writing fails or `file` is another kind of file */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
@@ -103,7 +103,6 @@ export function renderNote(text: string): Html {
 export const noScript: Html =
   markup`<noscript><p>The charts need JavaScript, which is switched off.</p></noscript>`;
 
-/** Renders the figures of charts side by side. */
 export function renderCharts(charts: readonly ChartDefinition[], look = "charts"): Html {
   if (charts.length === 0) return markup``;
   return markup`<div class="${look}">${charts.map(renderFigure)}

@@ -1,11 +1,8 @@
 /** Builds the charts of a policy comparison. The title of a chart names the environment. */
 
-import { buildBarChart } from "./bar_chart.ts";
-import type { Bar } from "./bar_chart.ts";
-import { dashes } from "./chart_definition.ts";
-import type { ChartDefinition } from "./chart_definition.ts";
-import { buildLineChart } from "./line_chart.ts";
-import type { Series } from "./line_chart.ts";
+import { type Bar, buildBarChart } from "./bar_chart.ts";
+import { type ChartDefinition, dashes } from "./chart_definition.ts";
+import { buildLineChart, type Series } from "./line_chart.ts";
 import { buildScatterChart } from "./scatter_chart.ts";
 import { NEUTRAL } from "./theme.ts";
 import {
@@ -110,7 +107,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds charts of learned policy minus rival, sorted over users: in the ground truth, if it is known. */
+/** Builds charts of returns (learned policy minus rival) by user, sorted; in the ground truth, if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");

@@ -66,10 +66,7 @@ export function buildPolicyPage(
   };
 }
 
-/**
- * Renders the sections of a policy comparison. @param task name of the task; "" if the page has one task
- * @param once makes an HTML id unique on the page
- */
+/** Renders a comparison. @param task its name; "" for a single task @param once makes HTML ids unique */
 function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
   const part = (

@@ -13,7 +13,7 @@ export interface RunLog {
 }
 
 const number = v.finiteNumber();
-/** Schema of a metric. JSON has no NaN: it is stored as null. */
+/** Schema of a metric. NaN is stored as null, because JSON has no NaN. */
 const metric = v.nullable(number);
 
 const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });
@@ -79,7 +79,6 @@ export const resultSchema = v.looseObject({
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   /** Duration of the run's last session in seconds, without the set-up. */
   sessionSeconds: v.optional(v.atLeast(0)),
-  /** True if the run had earlier sessions. */
   resumed: v.optional(v.boolean(), false),
   data: v.optional(v.looseObject({
     users: v.tuple([v.wholeNumber(), v.wholeNumber(), v.wholeNumber()]),
@@ -97,7 +96,7 @@ export const resultSchema = v.looseObject({
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
-/** Metrics of a snapshot or baseline; null if no page has a value. */
+/** Metrics of a snapshot or baseline. A metric is null if no page contributes to it. */
 export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
 
@@ -151,7 +150,7 @@ export interface ReportModel {
   readonly data: string;
   /** Runs of the model (at least one) in ascending order of the seed. */
   readonly runs: readonly ReportRun[];
-  /** Planned seeds without a run that has written a row of a log. */
+  /** Planned seeds whose runs have not written a row of a log yet. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;

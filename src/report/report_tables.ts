@@ -17,7 +17,6 @@ export function renderFacts(facts: NamedFacts, getClass?: (name: string) => stri
   }</dl>`;
 }
 
-/** A row of a table: its name and its cells. */
 export type ReportRow = readonly [name: ReportCell, ...cells: ReportCell[]];
 export type ReportCell = string | Html;
 

@@ -40,7 +40,7 @@ const TITLES: Readonly<Record<SliceKey, string>> = {
   item: "by the clicked item",
 };
 
-/** Renders prec@1 by segment: judged snapshot, best baseline and, if known, best attainable ranking. */
+/** Renders prec@1 by segment: of the model, the best baseline and, if known, the best attainable ranking. */
 function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Html | undefined {
   const model = findJudged(part, test);
   if (!model?.details) return undefined;

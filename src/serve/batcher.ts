@@ -22,7 +22,6 @@ export class Batcher {
   readonly #pieces: (() => Promise<void>)[] = [];
   #running = false;
 
-  /** @param onBatch called after each scored batch */
   constructor(
     private readonly scorer: BatchScorer,
     private readonly onBatch: (requests: number, rows: number, seconds: number) => void = () => {},

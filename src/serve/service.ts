@@ -57,10 +57,7 @@ export class Service {
   #closing = false;
   #failed = false;
 
-  /**
-   * @param onFault called for each error, but not for invalid requests. If scoring fails, for example because
-   * the device is lost, {@link failed} is true.
-   */
+  /** @param onFault called for each error that is not an invalid request */
   constructor(
     private readonly model: UserModel,
     private readonly data: OpenedDataset,
@@ -91,7 +88,7 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True if scoring has failed. The service then cannot continue. */
+  /** True if scoring has failed, for example because the device is lost. The service cannot continue. */
   get failed(): boolean {
     return this.#failed;
   }

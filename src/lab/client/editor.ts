@@ -16,7 +16,6 @@ export class Editor {
   readonly element = element("div", { class: "wgsl" });
   readonly #editor = createEditor(this.element, { language: WGSL, tabSize: 2 }, defaultCommands());
 
-  /** @param onInput called after each change by the user */
   constructor(label: string, onInput: () => void) {
     const { textarea } = this.#editor;
     textarea.setAttribute("aria-label", label);
@@ -48,10 +47,7 @@ export class Editor {
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 
-  /**
-   * Marks the lines with compiler errors. Returns a list with a button per message; undefined for other
-   * errors.
-   */
+  /** Marks lines with compiler errors, and returns a list of the errors; undefined for any other error. */
   showErrors(error: unknown): HTMLElement | undefined {
     const found = [...(error instanceof Error ? error.message : "").matchAll(MESSAGE)].map(
       ([, line, column, words = ""]) => ({ line: Number(line), column: Number(column), words }),

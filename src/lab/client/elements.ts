@@ -68,7 +68,6 @@ export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
   #running: AbortController | undefined;
 
-  /** @param onStop called when the user presses the button */
   constructor(onStop: () => void = () => {}) {
     this.element.addEventListener("click", () => {
       this.element.disabled = true;

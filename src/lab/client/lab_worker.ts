@@ -16,11 +16,10 @@ export type WorkerEvent =
 /** A call of a service's method, which can report progress, and which the page can cancel. */
 export interface ServiceCall<P> {
   progress(value: P): void;
-  /** Signal that is aborted if the page cancels the call. */
   readonly signal: AbortSignal;
 }
 
-/** The model that was last trained or loaded, on the device. */
+/** The model that was trained or loaded last. Its weights are on the device. */
 export interface CurrentModel {
   readonly model: UserModel;
   readonly data: LabData;

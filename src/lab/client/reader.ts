@@ -25,7 +25,7 @@ export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
-  /** Order of the items in the list of a page (as shown, or arbitrary), if known. */
+  /** Order of the items in lists of a page, as shown or arbitrary; undefined if unknown. */
   readonly pageOrder?: PageOrder | undefined;
 }
 
@@ -35,10 +35,10 @@ export interface ReadContext {
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Bytes at the start of a file in which a CSV header or a line of JSON is searched. */
+/** Bytes that are read from the start of a file, to find a CSV header or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
 
-/** Returns the command that prepares the files; undefined if prepared. @throws UserError if unusable */
+/** Returns the command that prepares the files; undefined for prepared files. @throws UserError */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);
@@ -110,7 +110,6 @@ async function expectReadable({ path, file }: ReaderFile): Promise<void> {
   }
 }
 
-/** Reads a prepared data set. */
 async function readPrepared(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   const manifestFile = files.find(isManifest);
   if (!manifestFile) {

@@ -217,7 +217,7 @@ export function findHeaderPart(text: string, word: string): string | undefined {
   return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
 }
 
-/** Returns the numbers (from 1) of lines that differ between the driver's text and the kernel's file. */
+/** Returns the numbers (from 1) of lines that differ between the text for the driver and the file. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
@@ -235,7 +235,7 @@ interface RecordedKernel {
   readonly facts: readonly string[];
   /** True if `code` is the innermost loop; false if it is a whole kernel without a loop. */
   readonly isLoop: boolean;
-  /** Recorded lines of machine code; `lines` is their number before shortening. */
+  /** Recorded lines of machine code, perhaps shortened; `lines` counts the lines of the whole code. */
   readonly code: readonly string[];
   readonly lines: number;
 }

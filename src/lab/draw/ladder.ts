@@ -16,7 +16,7 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if a step is faster than its base on this adapter, but slower on the recorded one, or vice versa. */
+  /** Set if the step is a speed-up on this adapter but a slow-down on the recorded one, or vice versa. */
   readonly reversal?: "slower here" | "faster here";
 }
 
@@ -165,7 +165,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Renders two bars from 1x on: to the right if the step is faster than the naive step, otherwise left. */
+/** Renders bars for both adapters. A bar begins at 1x; it points right if the step beats the naive step. */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;

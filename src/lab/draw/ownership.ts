@@ -11,7 +11,7 @@ import { formatCount, renderScrollTable } from "./text.ts";
 
 type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 
-/** Largest number of cells along an axis. With more, a gap is drawn before the last cells. */
+/** Largest number of cells along an axis. With more cells, a gap is drawn before the last cells. */
 const CELLS = { grid: 24, group: 32 };
 
 /** Selects the cells of an axis: all, or the first, the chosen and the last cells. undefined is a gap. */
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Counts launched invocations, and those without work, because only whole workgroups are launched. */
+/** Counts launched invocations, and idle ones: only whole workgroups can be launched. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -173,7 +173,7 @@ In this workgroup, ${
       idle === all.length ? "no invocation has" : `${formatCount(idle)} invocations have no`
     } work.</p>`;
   if (own.lines.length === 0) {
-    return markup`${ends}<p>The kernel reads data before it computes a value from the invocation's index.</p>`;
+    return markup`${ends}<p>The kernel computes no value from the invocation's index alone.</p>`;
   }
   const busy = all.filter((one) => !one.idle);
   const rows = own.lines.map(({ name, from, value }) => {

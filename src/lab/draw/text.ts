@@ -22,10 +22,7 @@ type Cell = string | Html;
 /** Headings of columns; an array has the heading of a column of texts. */
 type Heads = readonly (string | readonly [string])[];
 
-/**
- * Renders a table. Too wide tables can be scrolled, also with the keyboard. @param kinds CSS classes of the
- * table @param rows a row is a name and cells, or markup
- */
+/** Renders a table that can be scrolled. @param kinds CSS classes @param rows names and cells, or markup */
 export function renderScrollTable(
   label: string,
   kinds: string,

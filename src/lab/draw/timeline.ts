@@ -70,7 +70,7 @@ export function renderPhaseLegend(dispatches: readonly TimedDispatch[]): Html {
   return markup`<ul class="phases">${items}</ul>`;
 }
 
-/** Renders a row per dispatch, with a button that opens it. Columns about ceilings are "-" without them. */
+/** Renders a row per dispatch, with a button that opens it. Without ceilings, roofline columns are "-". */
 export function renderTimelineTable(
   dispatches: readonly TimedDispatch[],
   ceilings: RooflineCeilings | undefined,

@@ -87,7 +87,7 @@ export class ChartCard {
   }
 }
 
-/** Size of a saved picture in CSS pixels. Each has {@link PIXEL_RATIO} x {@link PIXEL_RATIO} pixels. */
+/** Size of a saved picture in CSS pixels, of {@link PIXEL_RATIO} x {@link PIXEL_RATIO} pixels each. */
 const SIZE = { width: 960, height: 600 };
 const PIXEL_RATIO = 2;
 

@@ -1,8 +1,7 @@
 /** Sets the defaults of Chart.js, and creates charts in a theme. */
 
 import { Chart, type ChartConfiguration, defaults, type TooltipItem } from "chart.js";
-import { formatMean } from "../chart_definition.ts";
-import type { ChartDefinition, ChartPoint } from "../chart_definition.ts";
+import { type ChartDefinition, type ChartPoint, formatMean } from "../chart_definition.ts";
 import { resolveColour, type Theme } from "../theme.ts";
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';

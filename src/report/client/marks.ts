@@ -1,8 +1,7 @@
 /** Plugin of Chart.js that draws whiskers, values on bars, and names next to points. */
 
 import type { Chart, Plugin } from "chart.js";
-import { computeWhisker } from "../chart_definition.ts";
-import type { ChartDataset, ChartPoint } from "../chart_definition.ts";
+import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart_definition.ts";
 import { FONT } from "./defaults.ts";
 
 /** Half the length of the strokes at the ends of a whisker, in pixels. */

@@ -153,9 +153,7 @@ function lookedUp(
   return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
 }
 
-/**
- * Adds nodes for each item's similarity to the other clicked items, [users, items, 1]; repeats do not count.
- */
+/** Adds nodes for similarities to the other clicked items [users, items, 1]. Repeated clicks do not count. */
 function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
   const first = 4 + 2 * countTokenSlots(fields);

@@ -26,8 +26,7 @@ const GATES = [0, 3, 2, 1] as const;
 
 /**
  * Adds the LSTM. A table has the product of features and input weights per item. The ONNX op gets these
- * products as input, and the identity as weights: it only multiplies by 1 and adds zeros, so the result is
- * exact.
+ * products, and the identity as weights: it only multiplies by 1 and adds zeros, so the result is exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
@@ -114,8 +113,7 @@ export function addClickProduct(
 }
 
 /**
- * Adds nodes for the last m clicks from the latest on: `item` [users, m] (0 if none), `there` [users, m, 1]
- * (1 or 0).
+ * Adds nodes for the last m clicks, latest first: `item` [users, m] (0: none), `there` [users, m, 1] 1 or 0.
  */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,

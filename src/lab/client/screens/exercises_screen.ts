@@ -54,7 +54,7 @@ class ExerciseView {
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
-  /** Opens an exercise; for "" the current exercise or, at first, the first exercise. */
+  /** Opens an exercise. The name "" means the current exercise or, at the start, the first exercise. */
   open(name: string): void {
     const known = this.all.find((one) => one.name === name);
     if (name !== "" && !known) this.#notice.show(`Expected the name of an exercise, got ${name}.`, "error");

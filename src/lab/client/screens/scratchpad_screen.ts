@@ -23,7 +23,7 @@ fn squares(@builtin(global_invocation_id) id: vec3u) {
   arrays: { x: "0..99", y: "100" },
   invocations: "100",
 };
-/** Milliseconds after the last change of the text until fields and address follow. */
+/** Milliseconds from the last change of the text until the fields and the address are updated. */
 const PAUSE_MS = 200;
 /** Number of values per line. */
 const LINE = 8;
@@ -60,7 +60,7 @@ contains your kernel and its numbers: copy the address to save or share them. In
 ${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel of an address; for "" the shown kernel or, at first, an example. */
+  /** Shows the kernel in an address. For "", keeps the shown kernel or, at the start, shows an example. */
   async open(part: string): Promise<void> {
     if (part === this.#shown || (part === "" && this.#shown !== undefined)) return;
     this.#shown = part;

@@ -42,8 +42,8 @@ class UserView {
     const another = button("Another page", () => this.#load(this.#newPage()));
     const reset = button("New user", () => this.#load(this.#page, []));
     this.#body = dom`<div class="split wide-left" hidden>
-<div class="card"><div class="buttons">${another}${reset}<label>${this.#keepPage}keep the same page</label></div>
-${this.#context}${this.#about}${this.#list}</div>
+<div class="card"><div class="buttons">${another}${reset}<label>${this.#keepPage}keep the same page</label>
+</div>${this.#context}${this.#about}${this.#list}</div>
 <div class="results"><div class="card"><h3>Your clicks</h3>${this.#history}</div>${this.#map}</div></div>`;
     this.element = dom`<div>${this.#notice.element}${this.#trainLink}${this.#body}</div>`;
     this.#list.addEventListener("click", ({ target }) => {

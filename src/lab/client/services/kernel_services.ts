@@ -34,7 +34,7 @@ export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapt
 export interface ExerciseRequest {
   readonly exercise: string;
   readonly text: string;
-  /** Size at which to time the answer, in the format of --size. */
+  /** Size of the data for timing the answer, in the format of --size, such as "2560x10". */
   readonly size: string;
   /** Rounds in which the answer and the ladder are timed; 0 to only check the answer. */
   readonly rounds: number;
@@ -42,7 +42,7 @@ export interface ExerciseRequest {
 
 export interface SolvedExercise {
   readonly cases: readonly string[];
-  /** Sentence with the numbers of invocations and workgroups of the answer. */
+  /** Sentence with the numbers of invocations and workgroups that the answer launches. */
   readonly started: string;
   /** Times of the ladder and the answer; undefined if the answer was only checked. */
   readonly times?: LadderMeasurement;

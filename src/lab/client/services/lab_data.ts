@@ -23,14 +23,13 @@ type Report = (what: string) => void;
 
 export interface LabData extends Omit<TestedData, "truth"> {
   readonly kind: "demo" | "paper" | "prepared";
-  /** [rows] true utilities, and click model of the shop; undefined for data of the user. */
+  /** [rows] true utilities, and click model of the shop; undefined for the user's own data. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
 
 /** Name, sizes and item features of data, as the page shows them. */
 export interface DataSummary extends DataSizes {
   readonly name: string;
-  /** Description of the item features in words. */
   readonly features: string;
 }
 

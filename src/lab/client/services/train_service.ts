@@ -66,14 +66,14 @@ export class TrainService {
   readonly options = listShownGroups;
   readonly faults = findFaults;
   readonly read = readOptions;
-  /** Data that were opened last, so that the same files are not read again. */
+  /** Data that were opened last. They are kept so that the same files need not be read again. */
   #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
   /** Model of a loaded snapshot without a training. */
   #loadedModel: UserModel | undefined;
-  /** Resolves when no work reads the session any more: only then, the session may be freed. */
+  /** Resolves when no work reads the session any more. The session must not be freed earlier. */
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly worker: LabWorker) {}
@@ -137,10 +137,7 @@ export class TrainService {
     return await this.#whileReading((await this.#reviveSession(() => {})).snapshot(offer));
   }
 
-  /**
-   * Loads the file of a snapshot, to start a training from it, to inspect its model, or to resume its
-   * training. @throws UserError if the snapshot does not fit the data
-   */
+  /** Loads a snapshot to start from, inspect or resume. @throws UserError if it does not fit the data */
   load(request: LoadRequest): Promise<LoadedSnapshot> {
     return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(request));
   }
@@ -174,7 +171,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info snapshot to start from, whose items the data get */
+  /** Opens the training data. @param info snapshot to start from: the data get its item numbers */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -247,7 +244,7 @@ export class TrainService {
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
   }
 
-  /** Keeps the session until `work`, which reads the session, is done. */
+  /** Keeps the session from being freed until `work` is done. */
   #whileReading<T>(work: Promise<T>): Promise<T> {
     this.#reading = Promise.allSettled([this.#reading, work]);
     return work;

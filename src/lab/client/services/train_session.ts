@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Defined if a training starts from a logit on counts: the end keeps the start if it is better. */
+    /** For a start from a logit on counts: chooses the better of the start and the best validation. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -173,7 +173,7 @@ export class TrainSession {
     return this.#saved = await this.trainer.state();
   }
 
-  /** Returns a snapshot as file. @throws UserError if it is missing, or weights are not finite */
+  /** Returns the bytes of a snapshot. @throws UserError if it is missing, or weights are not finite */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { current: { before }, config, gpu, setting: { data } } = this;
     const on = { config, data, adapter: describeAdapter(gpu) };
@@ -224,7 +224,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   if (iterations > iteration || (beginsNext && iterations === iteration)) return;
   if (session.trainer.stopped && beginsNext) return;
   throw new UserError(
-    `Expected --${stage.option} above the ${iteration} iterations done, got ${iterations}. Use a larger value.`,
+    `Expected --${stage.option} above the ${iteration} iterations done, got ${iterations}. Increase it.`,
   );
 }
 
@@ -263,7 +263,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Weights of the start, which replace the best snapshot if their validation loss is lower. */
+  /** Initial weights. They replace the best snapshot if their validation loss is lower. */
   readonly kept?: KeptStart;
 }
 
@@ -300,8 +300,7 @@ interface Origin {
 }
 
 /**
- * Returns a snapshot as file. The snapshot `last` has the full state, to resume the training. @throws
- * UserError if the snapshot is missing, or weights are not finite
+ * Returns the bytes of a snapshot; `last` can be resumed. @throws UserError if it is missing or not finite
  */
 function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
@@ -329,7 +328,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Fills table rows of unseen tokens by {@link withMeanRows}, for snapshots and for the next stage. */
+/** Fills table rows of tokens (category values) that training never met, by {@link withMeanRows}. */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,

@@ -1,6 +1,6 @@
 /**
- * Stores the curves of a running training, and draws a chart of a metric with lines for baselines. It is SVG
- * with colours of the style sheet: a chart library would take a third of the page's script size limit.
+ * Stores the curves of a running training, and draws a chart of a metric with lines for baselines. The chart
+ * is SVG with colours of the style sheet: a chart library would take a third of the script's size limit.
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
@@ -113,7 +113,7 @@ export interface ChartContent {
   readonly title: string;
   /** Metric of the baselines that is drawn as horizontal lines. */
   readonly level?: "loss" | "prec1";
-  /** Criterion of the best validation, which is marked. */
+  /** Criterion that selects the best validation, which the chart marks. */
   readonly best?: Criterion;
 }
 

@@ -54,10 +54,7 @@ export class TrainForm {
     void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
   }
 
-  /**
-   * Returns the user's input. Shows the error of an invalid field and returns undefined. @throws LabError for
-   * options that contradict each other
-   */
+  /** Returns the user's input; undefined for invalid fields. @throws LabError for contradictory options */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
     if (!await this.#check()) {
