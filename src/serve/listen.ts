@@ -7,7 +7,7 @@ import { UserError } from "../user_error.ts";
 
 export const HOST = "127.0.0.1";
 
-/** Names of this machine that a request may have in the header Host. */
+/** Host names of this machine that the header Host may contain. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
 /** Time limits in ms for receiving headers, for a request, and for a write. Slow connections are closed. */
@@ -28,7 +28,7 @@ export interface ServiceRequest {
 
 export interface ListenOptions {
   readonly port: number;
-  /** Additional names that a request may have in the headers Host and Origin, such as the name of a proxy. */
+  /** Additional host names that the headers Host and Origin may contain, such as the name of a proxy. */
   readonly allowHost: readonly string[];
   /** Largest number of open connections. Others are closed, or wait if no file descriptor is free. */
   readonly connections: number;

@@ -211,7 +211,7 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
   assert.equal(await screen.getByLabel("x", { exact: true }).inputValue(), "1 2..4, 0x5");
   assert.equal(await screen.getByLabel("Invocations").inputValue(), "5 x 2");
   await openScreen(page, "scratchpad=damaged");
-  await waitForElement(screen, ".notice.error", "got a part of one");
+  await waitForElement(screen, ".notice.error", "got a part of an address");
 }
 
 export async function checkSaved(page: Page, folder: string): Promise<void> {

@@ -233,7 +233,7 @@ function normalised(
   return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
 }
 
-/** Adds the outputs of the graph. @param effects [positions] effects of the positions */
+/** Adds the outputs: probabilities by a softmax over items and no click, or by a sigmoid (logistic loss). */
 function outputs(
   graph: GraphBuilder,
   { eta, loss }: ModelConfig,
