@@ -94,7 +94,6 @@ export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | n
   return { ...range, schema: v.nullable(schema) };
 }
 
-/** Fields that all options have. */
 interface Common {
   /** Flags in commander's syntax: "--lstm-units <n>". */
   readonly flags: string;

@@ -100,7 +100,6 @@ export function checkSeeds(first: number, count: number): void {
   );
 }
 
-/** Parses the path of a file or folder. */
 export const path = asArgument(values.parsePath);
 
 /** Parses the path of a folder. The folder need not exist. */

@@ -23,7 +23,6 @@ export function createJobsOption(what: string): Option {
     .argParser(parseWholeNumber(1, 256)).default(1);
 }
 
-/** A child process: command, input and callbacks. */
 interface Child {
   /** Program to run; Deno by default. */
   readonly program?: string;
@@ -38,7 +37,6 @@ interface Child {
   readonly onNote: (line: string) => void;
 }
 
-/** Error of a training whose child process failed. */
 export class FailedJobError extends UserError {}
 
 /** Slots that limit the number of child processes at the same time. */

@@ -108,7 +108,6 @@ export function readTask(name: TaskName): CommandTask {
   return { module: new URL(`../../${module}`, import.meta.url).href, permissions: words };
 }
 
-/** Arguments and environment variables of a Deno process. */
 export interface ProcessOptions {
   readonly args: string[];
   readonly env: Record<string, string>;

@@ -26,13 +26,11 @@ import { quotePath } from "../shell_word.ts";
 /** A command `data log` that prepares a raw log, with guessed columns. */
 export interface LogPreparation {
   readonly columns: LogColumns;
-  /** Arguments of `data log`. */
   readonly args: readonly string[];
   /** Folder of the prepared data set. */
   readonly out: string;
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
-  /** Names of the log's columns. */
   readonly names: readonly string[];
   /** SQL for a log that `data log` cannot read by column names alone. The SQL's file is an argument. */
   readonly select?: { readonly file: string; readonly text: string };

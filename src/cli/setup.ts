@@ -21,7 +21,6 @@ export interface SetupHost {
   probe(): Promise<AdapterSummary | null>;
   /** Runs apt-get and captures its output. @throws {Deno.errors.NotFound} if the system has no apt-get */
   aptGet(args: readonly string[]): Promise<{ success: boolean; output: string }>;
-  /** Prints a message for the user. */
   say(text: string): void;
 }
 

@@ -10,7 +10,6 @@ import { readEnvironmentVariable } from "./arguments.ts";
 
 export interface StopRequest {
   readonly signal: AbortSignal;
-  /** Called at the first signal. */
   onStop: (() => void) | undefined;
 }
 

@@ -81,7 +81,6 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   return parse<EvaluateOptions>(command, args);
 }
 
-/** A snapshot: its path, weights and metadata. */
 interface OpenSnapshot {
   readonly path: string;
   readonly weights: Weights;
@@ -146,7 +145,6 @@ function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
   return fitDataset(data, info, `The model of ${path}`);
 }
 
-/** Metrics of a snapshot. */
 interface Scored {
   /** True if the snapshot's utilities are the log-odds of a choice. */
   readonly isChoice: boolean;

@@ -24,9 +24,7 @@ interface ExportOptions extends ModelDataOptions {
 function parseOptions(args: readonly string[]): ExportOptions {
   const command = withModelAndData(
     new Command("deno task export")
-      .description(
-        "Writes a trained model, with the items of a data set, as an ONNX file, for example for onnxruntime.",
-      )
+      .description("Writes a trained model with the items of a data set as an ONNX file (for onnxruntime).")
       .version(version)
       .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(createBaselineOption()).addOption(
@@ -40,7 +38,7 @@ function parseOptions(args: readonly string[]): ExportOptions {
 Inputs (64-bit integers; items are numbers of the data set):
   history [users, clicks]        clicked items, oldest first, then -1
   page [users, items]            displayed items, -1 for none
-  impression.COLUMN, page.COLUMN context columns: floats (NaN for unknown), or value indices (-1 for others)
+  impression.COLUMN, page.COLUMN context columns: floats (ages in days, NaN if unknown), or value indices (-1: others)
 Outputs (32-bit floats):
   utilities [users, items]       utility of each item; -infinity for -1
   probabilities [users, items]   probability of a click on each item

@@ -43,9 +43,7 @@ function parseOptions(args: readonly string[]): PredictOptions {
       .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
   ).addOption(createBaselineOption())
     .addOption(
-      new Option("--split <users>", "users whose pages are predicted").choices([...splits, "all"]).default(
-        "all",
-      ),
+      new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"),
     )
     .addOption(
       new Option(

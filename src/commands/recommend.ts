@@ -89,9 +89,7 @@ async function main(): Promise<void> {
       );
       return;
     }
-    console.log(
-      `Best ${newOnly ? "items without an earlier click" : "items"} after ${history.length} clicks:`,
-    );
+    console.log(`Best items after ${history.length} clicks${newOnly ? ", without clicked items" : ""}:`);
     console.log(
       formatTable(
         ["", "item", "utility", "P(click)"],

@@ -48,19 +48,19 @@ function parseOptions(args: readonly string[]): ServeOptions {
     .option(...ALLOW_HOST)
     .option(
       "--max-requests <n>",
-      "maximum number of simultaneous requests",
+      "maximum simultaneous requests",
       parseWholeNumber(1, 100_000),
       maxRequests,
     )
     .option(
       "--max-body <bytes>",
-      "maximum size of a request's body, in bytes",
+      "maximum size of a request's body",
       parseWholeNumber(64, 2 ** 26),
       maxBody,
     )
     .option(
       "--max-batch <n>",
-      "maximum number of requests that are computed together",
+      "maximum requests per computation",
       parseWholeNumber(1, 4096),
       maxBatch,
     )

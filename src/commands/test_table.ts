@@ -76,7 +76,6 @@ export function formatResultTable(
   ].join("\n");
 }
 
-/** Metrics whose differences are shown. */
 const COMPARED: readonly MetricName[] = [
   ...["nll", "prec1", "prec2", "longerPrec1", "mrr", "ndcg", "auc", "piPrec1", "piPrec2"] as const,
 ];

@@ -27,7 +27,6 @@ export interface RowsWritten {
 type Write = (bytes: Uint8Array) => Promise<void>;
 type Groups<Row> = AsyncIterable<readonly Row[]>;
 
-/** Supported file extensions. */
 export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 

@@ -192,7 +192,6 @@ export async function readOutcome(
   };
 }
 
-/** Table row with the metrics of a model's reward or generator. */
 export interface ModelOutcomeRow {
   readonly name: string;
   /** One text "mean +- sd" per metric; "-" for a missing metric. */
@@ -209,7 +208,6 @@ export const OUTCOME_HEAD = [
   "test prec@2",
   "sampling",
 ];
-/** Explanation of the last column of the table. */
 export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 

@@ -10,7 +10,6 @@
 import type { TuneSetting } from "./space.ts";
 import type { Criterion } from "../train/best_records.ts";
 
-/** Metric of a setting at each of its validations. */
 export interface ValidationCurve {
   readonly iteration: readonly number[];
   /** One value per validation; null for an undefined metric, such as precision if no page has a click. */
@@ -118,7 +117,6 @@ const FRESH: SearchCandidate = {
   end: "open",
 };
 
-/** Parameters and callbacks of a search. */
 export interface Search {
   readonly budgetSeconds: number;
   /** Iterations of a complete training. `validateEvery` is the number of iterations between validations. */

@@ -10,7 +10,6 @@ import { findItemIdField } from "../data/item_ids.ts";
 /** A setting: typed options of `train`, such as { "--encoder": "pw", "--no-item-ids": "" }. */
 export type TuneSetting = Readonly<Record<string, string>>;
 
-/** Search space for a data set. */
 export interface SearchSpace {
   readonly seed: number;
   /** Flags that the search does not vary: the user typed them, or they do not apply to the data. */

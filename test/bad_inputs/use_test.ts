@@ -188,7 +188,12 @@ const searches: readonly BadInput[] = [
   ),
   reproduce("a README that is not there", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
   reproduce("a foreign folder", "", makeAll(log(120), makeFile("experiments/n.txt", "x")), "holds n.txt"),
-  reproduce("other data", "", experiment({ data: "other.tsv" }), "where data is other.tsv, but"),
+  reproduce(
+    "other data",
+    "",
+    experiment({ data: "other.tsv" }),
+    "Expected data other.tsv, as in the experiments in",
+  ),
   reproduce("an experiment of no seeds", "", experiment({ seeds: [] }), "experiment.json is damaged"),
   reproduce("a model that is none", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
 ];
@@ -338,7 +343,7 @@ const policies: readonly BadInput[] = [
     evaluate: two who click | ${EVALUATE} --model DIR/a --shop demo | got both
     evaluate: a policy that there is not | evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
     evaluate: a log without propensities | ${EVALUATE} --shop demo | Expected a log with propensities, got one without
-    evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | over the items of demo
+    evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | with the items of demo
     evaluate: no temperature | ${EVALUATE} --explore plackett-luce:0 | of 0.001 to 1000000
     evaluate: a seed of no shop | ${EVALUATE} --model DIR/a --data-seed 2 | Expected --data-seed only with --shop
     compare: nothing | compare | missing required argument 'policy'

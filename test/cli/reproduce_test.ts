@@ -132,7 +132,7 @@ Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refu
       ...splitArgs(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
     );
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /iterations is 10, but got iterations 30\. Choose another --save-dir/);
+    assert.match(other.stderr, /Expected iterations 10, .*, got iterations 30\. Choose another --save-dir/);
     const experiment = Deno.readTextFileSync(`${path}/experiment.json`);
     writePaperFile(data, createSmallLog(32, { users: 330, items: 30, width: 0 }));
     const changed = await runCommand("reproduce", ...args, ...models, "--seeds", "3");

@@ -296,7 +296,7 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
   await Deno.writeTextFile(`${folder}/semi.csv`, [odd, ...lines].join("\n").replaceAll(",", ";"));
   const semi = ["log", "--source", "semi.csv"];
   const select =
-    /Save it as runs\/data\/semi\.sql:\nSELECT "Leser" AS "user".*\nFROM read_csv\('semi\.csv', delim = ';'/;
+    /Save the SELECT as runs\/data\/semi\.sql:\nSELECT "Leser" AS "user".*\nFROM read_csv\('semi\.csv', delim = ';'/;
   await data.refused(semi, select);
   await Deno.writeTextFile(`${folder}/runs/data/semi.sql`, "SELECT 1\n");
   await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql, got one with another SELECT/);

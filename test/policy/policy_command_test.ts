@@ -62,7 +62,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
   const wider = /^error: Expected slates of 2 on 4 pages, as in the training of .*/m;
   await simulations.refused([...shop, "--slate", "3"], wider);
-  const others = /^error: Expected a policy over the items of restless, got .* with other items\./m;
+  const others = /^error: Expected a policy for the items of restless, got .* with other items on /m;
   await simulations.refused([...shop, "--data-seed", "2"], others);
 
   await refusesChanged(policies, straight);

@@ -119,7 +119,7 @@ Deno.test("a model's data are those of its run unless others are named", () =>
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^error: Expected --data, because no config\.json next to \S+ names the model's training data, got none\. Add --data\.\n$/,
+      /^error: Expected --data, because no config\.json next to \S+ names the training data\. Add --data\.\n$/,
     );
     const data = { kind: "paper", path: "log.tsv", sha256: "0", resplit: 4 };
     await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ data, variants: "damaged" }));

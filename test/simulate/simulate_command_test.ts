@@ -223,7 +223,7 @@ Deno.test("a model's shop is that of its training for any --seed, and a policy k
       >[1];
       const sight = openTrainingUsers(policy, seen, GIVEN);
       if (fits) assert.equal(await sight, users);
-      else await assert.rejects(sight, /Expected a policy over the items of restless/);
+      else await assert.rejects(sight, /Expected a policy for the items of restless/);
     }
   }));
 

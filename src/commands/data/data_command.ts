@@ -40,9 +40,7 @@ async function main(): Promise<void> {
 
 function exampleCommand(): Command {
   return new Command("example")
-    .description(
-      "Writes the clicks of a synthetic shop as a raw log (log.csv, items.csv), as an example for data log.",
-    )
+    .description("Writes a synthetic shop as a raw log (log.csv, items.csv), an example for data log.")
     .option(OUT_FOLDER, "folder of the two files", folder, EXAMPLE_FOLDER)
     .addOption(
       new Option("--shop <name>", "synthetic shop").choices(shops.map(({ name }) => name)).default(demo.name),
@@ -64,9 +62,8 @@ const OPENED = Date.UTC(2026, 0, 1, 8);
 const HOUR = 3_600_000;
 
 /**
- * Writes `log.csv` with one row per displayed item (user, time, page, item, position, clicked), and
- * `items.csv` with one row per item (item, category, brand and numbers).
- * @throws UserError if the folder is not empty or cannot be written.
+ * Writes `log.csv` (a row per displayed item: user, time, page, item, position, clicked) and `items.csv` (a row
+ * per item: item, category, brand, numbers). @throws UserError if the folder is not empty or not writable.
  */
 async function writeExample(
   folder: string,

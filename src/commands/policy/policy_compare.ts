@@ -87,13 +87,11 @@ export function createPolicyCompareCommand(): Command {
       path,
     )
     .addOption(
-      createExploreOption(
-        "with --log: draw slates at random by the policy's scores, if the policy scores items",
-      ),
+      createExploreOption("with --log: draw slates by the policy's scores, if the policy scores items"),
     )
     .option(
       "--seed <n>",
-      "seed of the users and of their random numbers",
+      "seed of the users and their random numbers",
       parseWholeNumber(0, LARGEST_SEED),
       1,
     )

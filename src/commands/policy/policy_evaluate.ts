@@ -53,7 +53,7 @@ export function createPolicyEvaluateCommand(): Command {
     )
     .requiredOption("--policy <which>", "greedy, popular, random, or the folder of a trained policy", path)
     .addOption(
-      createExploreOption("draw slates at random by the policy's scores, as simulate --explore does"),
+      createExploreOption("draw slates by the policy's scores, as simulate --explore does"),
     )
     .addOption(
       new Option(
@@ -189,10 +189,8 @@ function evaluationText(
       ]
       : []),
     `Effective sample: ${(100 * effective).toFixed(0)} % of the pages. The ten largest weights ` +
-    `sum up to ${(100 * largest).toPrecision(2)} % of all weights. Mean weight: ${
-      formatDigits(weight.mean)
-    } ` +
-    `(${formatRange(weight)}).`,
+    `sum up to ${(100 * largest).toPrecision(2)} % of all weights. ` +
+    `Mean weight: ${formatDigits(weight.mean)} (${formatRange(weight)}).`,
     ...describeEvaluation(found),
     ...(estimates.rips
       ? [

@@ -81,11 +81,9 @@ async function main(): Promise<number> {
   });
 }
 
-/** Objects and settings that are common to all trainings. */
 interface Work {
   readonly gpu: Gpu;
   readonly data: Dataset;
-  /** Folder of the experiments. */
   readonly path: string;
   readonly experiment: Experiment;
   readonly autotune: boolean | undefined;
@@ -219,7 +217,6 @@ async function configFor(
   return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { variants });
 }
 
-/** Returns the config of the training stages of a model. */
 function trainedAs(
   { model, adversarialAfter }: ExperimentModel,
   { iterations, adversarial }: Pick<Experiment, "iterations" | "adversarial">,

@@ -27,7 +27,6 @@ export interface ReproduceOptions extends ShopSeedOptions {
   resplit: boolean;
   seeds: number;
   seed: number;
-  /** Number of parallel trainings. */
   jobs: number;
   saveDir?: string;
   iterations: number;

@@ -75,7 +75,7 @@ function addEpisodeOptions(command: Command): Command {
         .argParser(parseWholeNumber(1, 1024)).default(3, describeSizeDefault(3)),
     )
     .addOption(createOption(policyTrainingFields.start.option!))
-    .option("--repeats", "allow items to be shown again after they were clicked", false)
+    .option("--repeats", "show items again after they were clicked", false)
     .addOption(
       new Option(
         "--pool <which>",
@@ -147,7 +147,7 @@ export function parseSimulateOptions(
     )
     .addOption(
       createExploreOption(
-        "draw slates at random by the policy's scores; --write-log writes their propensities",
+        "draw slates by the policy's scores; --write-log writes their propensities",
       ),
     )
     .option("--no-rivals", "do not compare with random and popular slates")
@@ -168,13 +168,11 @@ export function parseSimulateOptions(
   const options = parse<SimulateOptions>(command, args);
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
-    throw new UserError(
-      "Expected --save-dir with --episodes-file, got none: the file is written into that folder.",
-    );
+    throw new UserError("Expected --save-dir with --episodes-file, got none: the file is in that folder.");
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --policy greedy --explore, got utility: greedy has no such scores.",
+      "Expected --reward click with --policy greedy --explore, got utility, for which greedy has no item scores.",
     );
   }
   return { options, given: listGivenOptions(command) };
@@ -197,7 +195,7 @@ export function createShopOption(about: string): Option {
 }
 
 function ofThatShop(): Option {
-  const about = "seed of the synthetic shop (default: the shop of the model, if it was trained on one)";
+  const about = "seed of the synthetic shop (default: the seed of the model's shop, else 1)";
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
@@ -215,7 +213,7 @@ export function addUsersOptions(
     )
     .option(
       "--truth",
-      `click as the ground truth of a synthetic shop says${beside ? `; ${beside}` : ""}`,
+      `users click by the ground truth of a shop${beside ? `; ${beside}` : ""}`,
       false,
     )
     .option(

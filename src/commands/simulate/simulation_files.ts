@@ -209,7 +209,6 @@ function logWriter(
   };
 }
 
-/** First column of all files with returns. */
 const RETURNS_HEAD = { name: "simulated_user" };
 
 /** @throws UserError if the path has a file that {@link writeReturns} must not replace. */

@@ -114,7 +114,6 @@ export interface RunOfMany {
   readonly config: () => RunConfig | Promise<RunConfig>;
   /** Name of the run in the list that provides the initial weights. */
   readonly after?: string;
-  /** Called after each stage. */
   readonly report?: (result: StageRunResult, stage: TrainingStage) => void;
 }
 

@@ -88,7 +88,6 @@ export interface StageDisplay {
   stop(): void;
 }
 
-/** Starts or resumes a stage, and shows its progress. */
 async function runAndShow(
   stage: TrainingStage,
   run: TrainingRun,

@@ -66,7 +66,6 @@ async function main(): Promise<number> {
   });
 }
 
-/** A `train` command: its options, its signals, and the ranks of mpirun. */
 interface TrainRequest {
   readonly options: TrainOptions;
   /** Names of the options that the user typed. */
@@ -155,7 +154,6 @@ function expectNewRun(path: string): void {
   );
 }
 
-/** Builds the config of the training stages from the options. */
 function resolveStagesConfig(
   options: TrainOptions,
   given: ReadonlySet<string>,
@@ -283,8 +281,8 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
-      `Expected the old number of iterations of the ${stage.title} of ${path}, as its ${next.title} has ` +
-        `begun. Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
+      `Expected an unchanged number of iterations of the ${stage.title} of ${path}, because its ${next.title} ` +
+        `has begun. Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }
 }

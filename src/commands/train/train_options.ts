@@ -22,7 +22,6 @@ import {
   parseWholeNumber,
 } from "../../cli/command_options.ts";
 
-/** Options for the data and the run folder. */
 interface RunOptions extends ShopSeedOptions {
   data: string;
   saveDir?: string;
@@ -31,7 +30,6 @@ interface RunOptions extends ShopSeedOptions {
   itemIds: boolean;
   seed: number;
   seeds: number;
-  /** Number of parallel trainings. */
   jobs: number;
   init?: string;
   resume?: string;

@@ -72,7 +72,6 @@ async function main(): Promise<number> {
   });
 }
 
-/** Objects and settings of a search. */
 interface Work {
   readonly runs: TuneRuns;
   readonly path: string;

@@ -34,7 +34,6 @@ export interface TuneOptions extends ShopSeedOptions {
   readonly budget: number;
   readonly criterion: Criterion;
   readonly saveDir?: string;
-  /** Number of parallel trainings. */
   readonly jobs: number;
   /** True if kernel variants are timed on the adapter. The default depends on the adapter. */
   readonly autotune?: boolean;

@@ -23,13 +23,11 @@ import { parseTrainOptions } from "../train/train_options.ts";
 import type { TuneOptions } from "./tune_options.ts";
 import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_verdict.ts";
 
-/** Objects that {@link reportTune} needs. */
 interface Results {
   readonly path: string;
   readonly options: TuneOptions;
   /** Options of `train` that the user typed. All settings share them. */
   readonly trainArguments: readonly string[];
-  /** Number of iterations of a complete training. */
   readonly iterations: number;
   readonly runs: TuneRuns;
 }

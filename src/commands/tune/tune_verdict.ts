@@ -112,7 +112,6 @@ function compareWithDefault(
   return found ? { [metric]: compareByMetric(metric, found) } : {};
 }
 
-/** Summary of a search, from which messages are formatted. */
 export interface SearchSummary {
   readonly rows: readonly SettingRow[];
   readonly winner: SettingRow;
