@@ -193,7 +193,7 @@ function printResults(
     describeAttainedShare([result], baselines),
     ...(split === "train" || split === "all"
       ? [
-        "The users include train users, from whose clicks the baselines are computed: their metrics are too high.",
+        "Train users are included: the baselines' metrics are too high, because they use these users' clicks.",
       ]
       : []),
     ...verdict,

@@ -291,7 +291,7 @@ export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
         tuned.map((s, k) => (s.pi?.validation.prec1 ?? NaN) - (baseline[k]?.validation.prec1 ?? NaN)),
         baseline.map(lateGain),
       ),
-      "the gain in best validation prec@1 by fine-tuning, minus by the second half of Shannon training,",
+      "the gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
     ));
   }
   return claims;

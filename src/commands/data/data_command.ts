@@ -62,8 +62,8 @@ const OPENED = Date.UTC(2026, 0, 1, 8);
 const HOUR = 3_600_000;
 
 /**
- * Writes `log.csv` (a row per displayed item: user, time, page, item, position, clicked) and `items.csv` (a row
- * per item: item, category, brand, numbers). @throws UserError if the folder is not empty or not writable.
+ * Writes `log.csv` (a row per displayed item: user, time, page, item, position, clicked) and `items.csv` (a
+ * row per item: item, category, brand, numbers). @throws UserError unless the folder is empty and writable.
  */
 async function writeExample(
   folder: string,

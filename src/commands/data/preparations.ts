@@ -35,7 +35,7 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
     "Prepares a log with one row per displayed item, per page, or per click, as CSV or TSV with a header " +
       "or JSON lines (all plain, .gz or .zst), or as Parquet. Any other layout is read by a SELECT " +
       "(--query); see data/recipes. Ids are text, exactly as written. Times are seconds, milli-, micro- " +
-      "or nanoseconds since 1970, or ISO 8601, as most rows suggest; without a time zone, they are UTC. A page may have several clicks.",
+      "or nanoseconds since 1970, or ISO 8601, as detected from most rows; UTC without a time zone.",
   );
   return command
     .option(

@@ -20,9 +20,9 @@ import { writeNewSet } from "../../data/sets/prepared_writer.ts";
 
 export function describeCommand(): Command {
   return new Command("describe")
-    .description("Describes a prepared data set: sizes, baselines, and warnings.")
+    .description("Describes a prepared data set: sizes, baselines and warnings.")
     .argument("<folder>", "a prepared data set", folder)
-    .option(MEMORY, "memory of the data engine", parseMemorySize, "2GB")
+    .option(MEMORY, "memory limit of the SQL engine", parseMemorySize, "2GB")
     .option("--json", "print the statistics as JSON", false)
     .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
       const progress = stepProgress();
@@ -31,7 +31,7 @@ export function describeCommand(): Command {
     });
 }
 
-/** Baselines for which the table shows only prec@1. */
+/** Baselines of which the table shows only prec@1. */
 const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
 function text(path: string, d: DataDescription): string {
@@ -70,8 +70,8 @@ function text(path: string, d: DataDescription): string {
     `items: ${formatThousands(d.ids)}${
       d.items === d.ids ? "" : `, in ${formatThousands(d.items)} versions`
     }; ` +
-    `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
-    ...(d.context > 0 ? [`context, not predicted: ${formatThousands(d.context)} clicks`] : []),
+    `features: ${features.length > 0 ? features.join("; ") : "only the item itself (one-hot)"}`,
+    ...(d.context > 0 ? [`clicks only for the history, not predicted: ${formatThousands(d.context)}`] : []),
     ...(d.manifest.timeSplit
       ? [
         describeTimeSplit(d.manifest.timeSplit, d.manifest.counts?.users),
@@ -88,8 +88,8 @@ function text(path: string, d: DataDescription): string {
     "",
     formatTable(head, rows, { drop: ["unseen shown", "items per page"] }),
     "",
-    "Baselines: prec@1 (@2: prec@2) on each part; uniform loss: loss of a uniform guess; its loss: loss of the logit on " +
-    "counts, from which training starts",
+    "Baselines: prec@1 (@2: prec@2) on each part. Uniform loss: loss of a uniform guess. Its " +
+    "loss: loss of the logit on counts, from which training starts.",
     formatTable(
       [
         ...["", "uniform loss", "random @1", "@2", "click rate @1", "@2"],
@@ -108,7 +108,7 @@ function text(path: string, d: DataDescription): string {
   ].join("\n");
 }
 
-/** Formats the table of context features. */
+/** Formats a table of the context features. */
 function contextLines(features: DataDescription["contextFeatures"]): string[] {
   if (features.length === 0) return [];
   const p = (share: number | undefined) => share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;
@@ -120,17 +120,17 @@ function contextLines(features: DataDescription["contextFeatures"]): string[] {
   ]);
   return [
     "",
-    "Context features: clicks per display in the lowest and the highest third of the values (categories: without and with " +
-    "the value), and high / low with a 95 % interval that takes clicks as independent",
+    "Context features: clicks per impression in the lowest and the highest third of the values " +
+    "(categories: without and with the value), and high / low with a 95 % interval for independent clicks",
     formatTable(
-      ["", "of the", "missing", "clipped", "unknown", "low", "high", "high / low"],
+      ["", "level", "missing", "clipped", "unknown", "low", "high", "high / low"],
       rows,
-      { drop: ["of the", "clipped", "unknown", "missing"] },
+      { drop: ["level", "clipped", "unknown", "missing"] },
     ),
   ];
 }
 
-/** Formats the click rate per position, relative to the mean click rate of the items at the position, with an explanation. */
+/** Formats the click rate per position, relative to the mean click rate of the items at the position. */
 function positionLines({ text, positions }: DataDescription["positionEffect"]): string[] {
   const shown = positions.filter(({ error }) => error > 0).map(({ position, ratio, error }) =>
     `${position}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
@@ -145,7 +145,7 @@ function positionLines({ text, positions }: DataDescription["positionEffect"]): 
   ];
 }
 
-/** Formats a histogram: the shares of the ten most frequent values, sorted by value. */
+/** Formats a histogram: the shares of the ten most frequent values, in ascending order of the values. */
 function histogram(counts: readonly (readonly [number, number])[]): string {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
@@ -156,11 +156,11 @@ function histogram(counts: readonly (readonly [number, number])[]): string {
 export function checkCommand(): Command {
   return new Command("check")
     .description(
-      "Validates a prepared data set and reports every error with its location. A valid data set gets " +
-        "counts and checksums in its manifest if they are missing.",
+      "Validates a prepared data set, and reports every error with its location. Adds missing counts and " +
+        "checksums to the manifest of a valid data set.",
     )
-    .argument("<folder>", "a prepared data set, such as one that Spark wrote", folder)
-    .option(MEMORY, "memory of the data engine", parseMemorySize, "2GB")
+    .argument("<folder>", "a prepared data set, for example a data set that Spark wrote", folder)
+    .option(MEMORY, "memory limit of the SQL engine", parseMemorySize, "2GB")
     .action(async (path: string, { memory }: { memory: string }) => {
       const progress = stepProgress();
       const { manifest: { counts }, added } = await check(path, memory, progress.begin).finally(
@@ -171,7 +171,7 @@ export function checkCommand(): Command {
       const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
       const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
       console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
-      console.log(`Counts and checksums ${added ? "were added to" : "agree with"} its manifest.`);
+      console.log(`Counts and checksums ${added ? "were added to" : "agree with"} the manifest.`);
       console.log(`Train on it: deno task -q train --data ${quotePath(path)}`);
     });
 }
@@ -179,18 +179,19 @@ export function checkCommand(): Command {
 export function mergeCommand(): Command {
   return new Command("merge")
     .description(
-      "Merges prepared data sets, such as a log and the pages that a policy showed later. Users keep their split; a user " +
-        "whose id an earlier set has gets the set's name as a prefix. The column source names each page's set. Items are the " +
-        "same if id and features are equal. An item with other features is added as a version. Sets are read into memory.",
+      "Merges prepared data sets, for example a log and the pages that a policy showed later. Users keep " +
+        "their split. If two sets have a user with the same id, the later set's user gets the set's name " +
+        "as a prefix. The column source names each page's set. Items with equal ids and features are the " +
+        "same item; with other features, a new version of the item is added. The data sets are read into memory.",
     )
     .argument(
       "<sets...>",
-      "prepared data sets, or other values of --data of train; items of the first one keep their numbers",
+      "prepared data sets, or other values of train --data; items of the first data set keep their numbers",
       collect,
     )
     .option(
       OUT_FOLDER,
-      "folder of the prepared data set, which must be new",
+      "folder of the prepared data set; new or empty",
       folder,
       getPreparedFolder("merge"),
     )
@@ -217,8 +218,8 @@ export function mergeCommand(): Command {
       console.log(
         `${formatThousands(pages)} pages with ${formatThousands(clicks)} clicks; ${
           formatThousands(items)
-        } items, ${formatThousands(newItems)} of which ` +
-          `${parts[0]?.name} does not have.`,
+        } items, of which ${formatThousands(newItems)} ` +
+          `are not in ${parts[0]?.name}.`,
       );
       console.log(`The prepared data set is ${out}`);
       console.log(`Train on it: deno task -q train --data ${quotePath(out)}`);
@@ -229,7 +230,7 @@ function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, folder(text)];
 }
 
-/** Returns the name of a data set: the name of the folder, or the whole path if another data set has the same name. */
+/** Returns the name of a data set's folder, or the whole path if another data set has the same name. */
 function nameFor(path: string, others: readonly MergePart[]): string {
   const name = basename(resolve(path));
   return others.some((other) => other.name === name) ? path : name;
