@@ -28,7 +28,7 @@ const models: readonly BadInput[] = [
     serve: no model | serve --port 0 | required option '--model <run>' not specified
     export: no file | export --model DIR/run | required option '--onnx <file>' not specified
     selftest: an unknown option | selftest --fast | unknown option '--fast'
-    serve: a folder without a run | serve --model DIR | a folder without them
+    serve: a folder without a run | serve --model DIR | a folder without snapshots
     evaluate: no file | evaluate --model DIR/none --data DIR/log.tsv | none
   `,
   ...makeCases(given, `evaluate ${GIVEN}`)`
@@ -83,7 +83,7 @@ const models: readonly BadInput[] = [
     "evaluate: a folder without a snapshot",
     `evaluate ${GIVEN}`,
     makeAll(makeLog(), makeFolder("model.safetensors")),
-    "a folder without them",
+    "a folder without snapshots",
   ),
   makeCase(
     "evaluate: a snapshot that is a FIFO",
