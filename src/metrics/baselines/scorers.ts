@@ -220,7 +220,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
     [
       clicks === 1 ? "the last click" : `the last ${clicks} clicks`,
       weight === Infinity ? "ranked before the click rate" : `weight ${weight}`,
-      ...(again ? ["an item being its own neighbour"] : []),
+      ...(again ? ["an item counts as its own neighbour"] : []),
     ].join(", ")
   );
   return createPageScorer(settings, () => () => (history) => {
