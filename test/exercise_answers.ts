@@ -95,7 +95,7 @@ const answers: Readonly<Record<string, readonly (readonly [from: string, to: str
   ],
   registers: [
     [
-      "    // YOUR CODE: c[i] += the sum over the tile's 16 k of input_tile's row 2 local.y + i times weight_tile's column local.x.",
+      "    // YOUR CODE: c[i] += row 2 local.y + i of input_tile times column local.x of weight_tile, over 16 k.",
       `    for (var q = 0u; q < 4u; q++) {
       let a = input_tile[2u * local.y][q];
       let b = input_tile[2u * local.y + 1u][q];

@@ -1,62 +1,63 @@
-// adam.wgsl - the end of a step: adds up the partial sums of the gradients, and does Adam on a window of the parameter arena
+// adam.wgsl - adds up the partial gradients and updates parameters by Adam, in one window of the parameters
+//   partials [chunks, P]   gradient, weights, m, v [window]     P: parameters whose gradient has partial sums
 //
-//   partials [chunks, P]      gradient, weights, m, v [window]      P = all parameters with a gradient that is summed
-//
-//   g  = sum over the chunks of partials, in order, written to gradient; for parameters past the summed ones, gradient itself
+//   g  = sum of partials over the chunks, in order, stored in gradient; without partial sums g = gradient
 //   m' = b1 m + (1 - b1) g      v' = b2 v + (1 - b2) g^2
-//   w' = w - rate m' / (sqrt(v') + epsilon),    rate = lr sqrt(1 - b2^t) / (1 - b1^t)   (made on the host, in f64)
-//          - decay w   where w decays,          decay = lr * weight decay
+//   w' = w - rate m' / (sqrt(v') + epsilon),    rate = lr sqrt(1 - b2^t) / (1 - b1^t)   (by the host, in f64)
+//          - decay w   if w decays,             decay = lr * weight decay
 //
-// A weight gradient is a sum over all rows of a batch, too long for one invocation: each chunk of rows makes a partial sum.
-// Tables have a gradient by row instead, and statistics one that stays zero.
+// A weight gradient is a sum over all rows of a batch, too long for one invocation: each chunk of rows gives
+// a partial sum. A table has a gradient per row instead; the gradient of running statistics stays zero.
 //
-// This is TensorFlow's form: epsilon is added outside of the bias correction. PyTorch adds it inside, where it is not divided
-// by sqrt(1 - b2^t). So in the first steps the same epsilon weighs up to 32 times more here. It matters where gradients are
-// near epsilon (1e-8). Weight decay is decoupled (Loshchilov and Hutter 2019): it is no part of m and v.
-//
-// Tables may be moved only where the batch touches them instead: adam_rows.wgsl, which says what that changes.
-//
+// This is TensorFlow's form: epsilon is added outside of the bias correction. PyTorch adds epsilon inside, so
+// PyTorch does not divide epsilon by sqrt(1 - b2^t). In the first steps the same epsilon weighs up to 32
+// times more here. The difference matters for gradients near epsilon (1e-8). Weight decay is decoupled
+// (Loshchilov and Hutter 2019): m and v do not contain it.
+// Optionally adam_rows.wgsl updates a table's rows of the batch only, and describes what that changes.
 // For          both kinds of adapter
-// Grid         P / 4 invocations in workgroups of 64, P the parameters of the window.
+// Grid         W / 4 invocations in workgroups of 64, W: parameters of the window.
 // Work split   one invocation owns four parameters.
-// On a GPU     (reasoned) all parameters are in one flat arena, so a whole model is one dispatch (one for each window of 128
-//              MiB, the most that a binding is sure to take), not one for each layer. Neighbours own neighbouring vectors of
-//              all arrays: coalesced. The sum over chunks is done here as well, so gradients are not read again by another
-//              dispatch. Memory decides: 10 flops to 28 bytes. Workgroups of 64; registers limit occupancy.
-//   Sums       on a GPU a batch has up to 128 partial sums. Eight are loaded at once, so a subgroup waits sixteen times for
-//              memory instead of 128 times, and has registers left for others to compute meanwhile.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (one sum at a time: 24, 32; sixteen: 72, 20); mi200 40, 6 (24, 10; 72, 3)
-// Cost         10 flops and 28 bytes per parameter, 1 and 4 more for each partial sum: as fast as memory.
-// Before       matmul_weight_gradient_tiled.wgsl and the other gradients
+// On a GPU     (reasoned) all parameters are in one flat buffer, so a model is one dispatch, not one per
+//              layer (one per window of 128 MiB, the largest binding that WebGPU guarantees). Neighbours own
+//              neighbouring vectors of all arrays: coalesced. The sum over chunks is computed here, so no
+//              other dispatch reads the gradients again. Memory is the limit: 10 flops per 28 bytes.
+//              Registers limit occupancy.
+//   Sums       on a GPU a batch has up to 128 partial sums. Eight are loaded at once: a subgroup waits
+//              sixteen times for memory instead of 128 times, and leaves registers for other subgroups.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (one sum at a time: 24, 32; sixteen: 72, 20); mi200 40,
+//              6 (24, 10; 72, 3)
+// Cost         10 flops and 28 bytes per parameter, plus 1 flop and 4 bytes per partial sum. The kernel runs
+//              at the speed of memory.
+// Before       matmul_weight_gradient_tiled.wgsl and the other gradient kernels
 
 const WORKGROUP = 64;
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
-const AT_ONCE = 1u;  // partial sums that are loaded at once; 8 on a GPU
+const AT_ONCE = 1u;  // number of partial sums that are loaded at once; 8 on a GPU
 const P4 = 0u;       // P / 4
-const FIRST4 = 0u;   // where the window starts in the arena / 4
-const SUMMED4 = 0u;  // how many floats of the window are sums of partials / 4
-const DECAY1 = 0u;   // what decays in the window, / 4: a range of the summed parameters,
+const FIRST4 = 0u;   // start of the window in the arena / 4
+const SUMMED4 = 0u;  // number of the window's parameters that have partial sums / 4
+const DECAY1 = 0u;   // range of decaying parameters among those with partial sums, / 4
 const DECAY1_END = 0u;
-const DECAY2 = 0u;   // and a range of the tables
+const DECAY2 = 0u;   // range of decaying parameters of tables, / 4
 const DECAY2_END = 0u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // this and the next five: of other kernels
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // only other kernels read noise, counted, page, episode, first_user and epsilon
   counted: u32,
   page: u32,
   episode: u32,
   first_user: u32,
   epsilon: f32,
-  table_decay: f32,    // share that weight decay takes off the tables
+  table_decay: f32,    // weight decay subtracts table_decay * weight in tables
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
@@ -66,7 +67,7 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
-// Partial sums from chunk `first` on, added in order. All loads come first, to be awaited together.
+// Adds the partial sums from chunk `first` on, in order. All loads are issued before the first addition.
 fn add_block(before: vec4f, first: u32, chunks: u32, at: u32) -> vec4f {
   var loaded: array<vec4f, AT_ONCE>;
   for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = partials[min(first + k, chunks - 1u) * P4 + at]; }
@@ -84,7 +85,7 @@ fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     if (AT_ONCE > 1u) {
       let chunks = step.chunks;
       for (var first = 0u; first < chunks; first += AT_ONCE) { g = add_block(g, first, chunks, FIRST4 + i); }
-    } else if (step.chunks == 16u) {  // the most there are on a CPU, whose compiler writes the loop out
+    } else if (step.chunks == 16u) {  // 16: the maximum on a CPU, whose compiler unrolls the loop
       for (var chunk = 0u; chunk < 16u; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }
     } else {
       for (var chunk = 0u; chunk < step.chunks; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }

@@ -1,20 +1,19 @@
-// best_compare.wgsl - adds up a validation and notes whether it is the best so far, without asking the host
+// best_compare.wgsl - adds up a validation and records whether it is the best so far, without the host
+//   ring [., VECTORS]   slots FIRST .. FIRST + SHARDS have the sums of the validation's shards; their total
+//                       goes to step.slot. Vector VECTOR has the metrics: lower is better for the first
+//                       (loss), higher for the other two
+//   best [12]           best loss, prec@1, prec@2 (sums over the validation users, as f32 bits), -,
+//                       the iterations of these best values, -, 1 for each metric that is now better, -
 //
-//   ring [., VECTORS]  the sums of the validation's shards are in slots FIRST .. FIRST + SHARDS; their total goes to
-//              step.slot. The first three numbers of vector VECTOR are compared: the least of the first is best, the most of
-//              the other two
-//   best [12]  best loss, prec@1, prec@2 (sums over the validation users, as f32 bits), -,
-//              the iterations they were reached at, -, 1 for each in which this validation is better, -
-//
-// When the host learns a validation's result, many more steps have been sent, and the parameters are overwritten. So the
-// device compares, and keep_best.wgsl copies. A loss that is NaN or infinite is never the best.
-//
+// Many more steps have been submitted before the host reads a validation's result, and they overwrite the
+// parameters. So the device compares, and keep_best.wgsl copies. A NaN or infinite loss is never the best.
 // For          both kinds of adapter      Grid   one workgroup of 1.
 // Work split   one invocation.
-// On a GPU     (reasoned) a serial kernel of a few loads wastes the GPU for microseconds. To wait for the host would empty its
-//              queue. A workgroup of one invocation, as the walk has no parts.
-//   compiled: navi31 24 VGPRs, 16 subgroups per SIMD; lanes 1, because the walk has no parts
-// Cost         16 bytes a shard and vector, 16 per vector, and 48.      Next   keep_best.wgsl
+// On a GPU     (reasoned) a serial kernel with a few loads leaves the GPU idle for microseconds; if the
+//              device waited for the host, its queue would run empty. The loop cannot be split, so the
+//              workgroup has one invocation.
+//   compiled: navi31 24 VGPRs, 16 subgroups per SIMD; lanes 1, because the loop cannot be split
+// Cost         16 bytes per shard and vector, 16 per vector, and 48.      Next   keep_best.wgsl
 
 const WORKGROUP = 1;
 const FIRST = 0u;
@@ -23,12 +22,12 @@ const VECTORS = 1u;
 const VECTOR = 0u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
+  iteration: u32,      // number of iterations before this step
 }
 
 @group(0) @binding(0) var<storage, read_write> ring: array<vec4f>;
@@ -43,7 +42,7 @@ fn best_compare() {
     ring[step.slot * VECTORS + v] = sum;
   }
   let total = ring[step.slot * VECTORS + VECTOR];
-  // By the exponent bits: comparisons with NaN cannot be relied on in WGSL.
+  // Finite by its exponent bits: WGSL does not guarantee comparisons with NaN.
   let finite = (bitcast<u32>(total.x) & 0x7f800000u) != 0x7f800000u;
   for (var k = 0u; k < 3u; k++) {
     let value = total[k];

@@ -1,36 +1,34 @@
-// gradient_add.wgsl - adds up the gradients of a batch in micro-batches, after each of them, for a window of the arena
+// gradient_add.wgsl - adds up a batch's gradients over its micro-batches, in one window of the parameters
+//   partials [chunks, P]      gradient, total [window]      P: parameters whose gradient has partial sums
 //
-//   partials [chunks, P]      gradient, total [window]      P = all parameters with a gradient that is summed
+//   g      = sum of partials over the micro-batch's chunks, in order; without partial sums g = gradient
+//   total' = g of the first micro-batch, total + g for each later one
+//   The last micro-batch writes total' where adam.wgsl reads the gradient: to partials of the first chunk
+//     (the other chunks become 0), and to gradient for parameters without partial sums.
 //
-//   g      = sum over the part's chunks of partials, in order; for parameters past the summed ones, gradient itself
-//   total' = g of the first part, total + g after it
-//   after the last part total' is written where adam.wgsl reads a gradient: to the first chunk, the others become 0;
-//   and to gradient for parameters past the summed ones
-//
-// The gradients of all parts have the factor 1 / C of the whole batch, so their sum is the gradient of its mean loss.
-//
+// All micro-batches have the whole batch's factor 1 / C, so their sum is the mean loss's gradient.
 // For          both kinds of adapter
-// Grid         P / 4 invocations in workgroups of 64, P the parameters of the window.
+// Grid         W / 4 invocations in workgroups of 64, W: parameters of the window.
 // Work split   one invocation owns four parameters.
-// On a GPU     (reasoned) as adam.wgsl: neighbours own neighbouring vectors, and memory decides. Workgroups of 64; registers
+// On a GPU     (reasoned) as adam.wgsl: neighbours own neighbouring vectors; memory is the limit. Registers
 //              limit occupancy.
-// Cost         4 flops and 48 bytes for four parameters, 4 and 16 more for each chunk.
-// Before       matmul_weight_gradient_tiled.wgsl and the other gradients      Next   adam.wgsl
+// Cost         4 flops and 48 bytes per four parameters, plus 4 flops and 16 bytes per chunk.
+// Before       matmul_weight_gradient_tiled.wgsl and the other gradient kernels      Next   adam.wgsl
 // Only sparse rows   gradient_rows_add.wgsl
 
 const WORKGROUP = 64;
-const FIRST = false;  // of the parts
+const FIRST = false;  // true for the first micro-batch
 const LAST = false;
-const AT_ONCE = 1u;   // partial sums that are loaded at once; 8 on a GPU
+const AT_ONCE = 1u;   // number of partial sums that are loaded at once; 8 on a GPU
 const P4 = 0u;        // P / 4
-const FIRST4 = 0u;    // where the window starts in the arena / 4
-const SUMMED4 = 0u;   // how many floats of the window are sums of partials / 4
+const FIRST4 = 0u;    // start of the window in the arena / 4
+const SUMMED4 = 0u;   // number of the window's parameters that have partial sums / 4
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read_write> partials: array<vec4f>;
@@ -38,7 +36,7 @@ struct Step {
 @group(0) @binding(2) var<storage, read_write> total: array<vec4f>;
 @group(0) @binding(3) var<uniform> step: Step;
 
-// Partial sums from chunk `first` on, added in order. All loads come first, to be awaited together.
+// Adds the partial sums from chunk `first` on, in order. All loads are issued before the first addition.
 fn add_block(before: vec4f, first: u32, chunks: u32, at: u32) -> vec4f {
   var loaded: array<vec4f, AT_ONCE>;
   for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = partials[min(first + k, chunks - 1u) * P4 + at]; }

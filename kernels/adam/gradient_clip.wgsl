@@ -1,17 +1,13 @@
-// gradient_clip.wgsl - makes a gradient that is longer than MOST as short as that, in its direction
+// gradient_clip.wgsl - scales a gradient that is longer than MOST to the length MOST
+//   squares [PARTS]   partials [chunks, P]   gradient [all]     P: parameters whose gradient has partial sums
+//   n = sqrt(sum of squares); if n > MOST, all partial sums and gradients are multiplied by MOST / n
 //
-//   squares [PARTS]      partials [chunks, P]      gradient [all]      P = all parameters with a gradient that is summed
-//
-//   n = sqrt(sum of squares);  all partial sums and gradients times MOST / n where n > MOST
-//
-// A gradient that is NaN stays NaN; the loss shows it.
-//
-// For          both kinds of adapter
-// Grid         an invocation for each vector of four of all parameters, in workgroups of 64.
+// A gradient that is NaN stays NaN, so that the loss shows it.
+// For          both kinds of adapter      Grid   one invocation per four parameters, in workgroups of 64.
 // Work split   one invocation owns four parameters, and adds up the PARTS squares itself.
-// On a GPU     (reasoned) as adam.wgsl: coalesced, memory decides; where n <= MOST nothing is read but squares. Workgroups of
-//              64; registers limit occupancy.
-// Cost         1 flop and 8 bytes a partial sum, or nothing.
+// On a GPU     (reasoned) as adam.wgsl: coalesced, memory is the limit; if n <= MOST only squares are read.
+//              Workgroups of 64; registers limit occupancy.
+// Cost         1 flop and 8 bytes per partial sum, or nothing.
 // Before       gradient_norm.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 64;
@@ -21,10 +17,10 @@ const ALL4 = 0u;   // all parameters / 4
 const MOST = 1.0;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> squares: array<f32>;

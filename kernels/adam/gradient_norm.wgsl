@@ -1,15 +1,16 @@
-// gradient_norm.wgsl - the squares of a whole gradient, added up in PARTS parts
-//
-//   partials [chunks, P]      gradient [all]      P = all parameters with a gradient that is summed over chunks
-//   squares [PARTS]           sums over the parameters of g^2, g as adam.wgsl makes it
-//
+// gradient_norm.wgsl - the sum of a whole gradient's squares, in PARTS parts
+//   partials [chunks, P]   gradient [all]      P: parameters whose gradient has partial sums
+//   squares [PARTS]        sums over the parameters of g^2, with g as computed by adam.wgsl
 // For          both kinds of adapter      Grid   64 PARTS invocations in workgroups of 64.
-// Work split   PARTS workgroups; an invocation adds up every (PARTS WORKGROUP)-th vector of four parameters, then the first of
-//              a workgroup adds up those of its neighbours, in order: the sum does not depend on the driver's pace.
-// On a GPU     (reasoned) neighbours read neighbouring vectors: coalesced, bound by memory. A workgroup of 64 adds up 64 sums,
-//              one after the other: a tree would save few of the microseconds that the walk takes.
-// Cost         2 flops and 4 bytes per parameter, 1 and 4 more for each chunk.
-// Before       matmul_weight_gradient_tiled.wgsl and the other gradients      Next   gradient_clip.wgsl
+// Work split   PARTS workgroups; an invocation adds up every (PARTS WORKGROUP)-th vector of four parameters.
+//              Then the first invocation of a workgroup adds up its workgroup's sums, in order: the same bits
+//              in every run.
+// On a GPU     (reasoned) neighbours read neighbouring vectors: coalesced, bound by memory. One invocation
+//              per workgroup adds up 64 sums one after another: a tree would save few of the kernel's
+//              microseconds.
+// Cost         2 flops and 4 bytes per parameter, plus 1 flop and 4 bytes per chunk.
+// Before       matmul_weight_gradient_tiled.wgsl and the other gradient kernels
+// Next         gradient_clip.wgsl
 
 const WORKGROUP = 64;
 const PARTS = 16u;
@@ -17,10 +18,10 @@ const P4 = 0u;     // P / 4
 const ALL4 = 0u;   // all parameters / 4
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;

@@ -1,29 +1,30 @@
-// gradient_rows_add.wgsl - gradient_add.wgsl for the rows of a table that a part of a batch touches; the others cost nothing
-//
-//   sparse_rows [T]   a row of the table, each at most once, or NONE      T = the part's events or distinct items; or PLACES
+// gradient_rows_add.wgsl - gradient_add.wgsl for only those rows of a table that a micro-batch uses
+//   sparse_rows [T]   rows of the table, each at most once, or NONE
+//                     T: events or distinct items of the micro-batch; or PLACES, at most
 //   gradient [T, N] of these rows
-//   mark [I]      the row itself where a part has added to it, otherwise NONE; all NONE before the first part
-//   total [I, N]  the sum of the gradients of a row that is marked
+//   mark [I]          the row's index if a micro-batch has added to the row, else NONE; initially all NONE
+//   total [I, N]      sum of the gradients of a marked row
 //
-// Parts touch rows in common, and Adam must move each row once. So mark is the list of sparse rows that adam_rows.wgsl walks
-// along after the last part, and total the gradients of its places.
-//
+// Several micro-batches may use the same row, but Adam must update the row once. After the last micro-batch
+// adam_rows.wgsl therefore gets mark as its list of sparse rows, and total as their gradients.
 // For          both kinds of adapter      Grid   T N / 4 invocations in workgroups of 64.
-// Work split   one invocation of N / 4 owns a sparse row, as its mark decides on all columns; the others end at once. So this
-//              kernel reaches the places that adam_rows.wgsl would, and no more of them are written.
-// On a GPU     (reasoned) rows are far apart, and neighbours read different ones: not coalesced. Batches that are cut are
-//              large, so this is little compared with their products.
+// Work split   one invocation of N / 4 owns a sparse row, because its mark decides on all columns; the others
+//              return at once. So the kernel reads the same entries as adam_rows.wgsl, and needs no other
+//              entries to be written.
+// On a GPU     (reasoned) rows are far apart and neighbours read different rows: not coalesced. Only large
+//              batches are split into micro-batches, and their products take much longer than this kernel.
 // Cost         1 flop and 12 bytes per element of a sparse row.
-// Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl      Next   adam_rows.wgsl
+// Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl
+// Next         adam_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;        // columns / 4
-const T = 3u;          // step.size[T] is the list's length
-const PLACES = 0u;     // the list's length where it is none of these, else 0
+const T = 3u;          // step.size[T] is the length of sparse_rows
+const PLACES = 0u;     // length of the list if it is no component of step.size, else 0
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> sparse_rows: array<u32>;

@@ -1,19 +1,20 @@
-// keep_best.wgsl - copies a window of the parameters into the snapshots that best_compare.wgsl found beaten
+// keep_best.wgsl - copies a window of the parameters into the snapshots for which best_compare.wgsl found a
+// new best
 //
-//   weights [P]   best [12], of which 8 .. 10 say what was beaten   by_loss, by_prec1, by_prec2 [P]
-//
-// For          both kinds of adapter      Grid   P / 4 invocations in workgroups of 64 (at most 65,536).
-// Work split   one invocation owns four parameters. In a large model it owns every 65,536th vector of four, as the grid is
-//              limited to so many invocations.
-// On a GPU     (reasoned) all invocations read the same flags, so the branch is uniform; copies are coalesced. The host cannot
-//              skip the dispatch, as it does not know the result. Workgroups of 64; registers limit occupancy.
-// Cost         the dispatch alone, when nothing is better. That is why the grid is limited: an invocation for each four would
-//              cost as much as the copy.      Before   best_compare.wgsl
+//   weights, by_loss, by_prec1, by_prec2 [window]     best [12]: numbers 8 .. 10 are 1 for a new best, else 0
+// For          both kinds of adapter
+// Grid         W / 4 invocations in workgroups of 64 (at most 65,536), W: the window.
+// Work split   one invocation owns four parameters; in a large model, every 65,536th vector of four.
+// On a GPU     (reasoned) all invocations read the same flags, so the branch is uniform; copies are
+//              coalesced. The host does not know the result, so it cannot skip the dispatch. Registers limit
+//              occupancy.
+// Cost         the dispatch alone without a new best. This is why the grid is limited: starting one
+//              invocation per four parameters would cost as much as the copy.      Before   best_compare.wgsl
 
 const WORKGROUP = 64;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4f>;

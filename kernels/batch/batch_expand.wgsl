@@ -1,46 +1,47 @@
-// batch_expand.wgsl - from the users that a batch names to its events and rows
+// batch_expand.wgsl - expands a batch's users to the batch's events and rows (a row: a displayed item)
+//   plan   [B+1]   (first event in the log, first event and first row in the batch, -); entry B is the end
+//   log_event [.]  (first row, clicked row | NONE, clicks of the log before the event, item clicked | NONE),
+//                  for every event of the log and one entry more. The third number's top bit marks a context
+//                  event, the next bit an additional click
+//   log_row [., 3] bit, shown, order: the bit of the row's item; the item's index among all items of the log;
+//                  the row's index among all rows of the log sorted by item
+//   event  [E]     (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, item fed to the encoder |
+//                  NONE), with rows of the batch
+//   event_item [E]  the fed item, or 0, so that the index is always valid
+//   history [E]     (clicks of the user before the event, end of the user's events)
+//   row    [R]      (event, row of the log, order, event if this row's click is fed to the encoder | NONE)
+//   bits   [.]     one bit per item of the log (with one-hot items: per item of the catalogue, as each has a
+//                  table row), then one bit per row of the log; 1 if the item or row is in this batch
 //
-//   plan   [B+1]  (first event in the log, first event in the batch, first row in the batch, -); entry B closes the list
-//   log_event [.]  (first row, clicked row | NONE, clicks of the log before the event, with the top bit set where the event is
-//                  given and the next one, too, where it is an additional click, item clicked | NONE): for every event of the log,
-//                  and one entry more
-//   log_row   [., 3]  bit, shown, order: the bit of the row's item, the item's position among those that the log shows, the
-//                  row's position among all rows of the log sorted by item
-//   event  [E]    (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, item fed to the encoder | NONE), in the
-//                  batch's numbering
-//   event_item [E]  that item, or 0: an index that is always valid
-//   history [E]    (clicks of the user before the event, end of the user's events)
-//   row    [R]    (event, row of the log, order, event if this row's click is fed to the encoder | NONE)
-//   bits   [.]    one bit for each item: of those that the log shows, or of the whole catalogue where they are one-hot, as each
-//                  has a row in tables. Then one bit for each row of the log. A bit says "is in this batch"
+// The click of a user's last event is not fed, as no state follows it. So the clicks before event e are those
+// of the fed events e' < e. Event e' is history[e].x - history[e'].x clicks back; 1 for the last fed event.
 //
-// The click of a user's last event is not fed: no state follows it. So the clicks before event e are those of the fed
-// events e' < e. The lag of e' is history[e].x - history[e'].x, 1 for the last of them: a walk back knows where to stop.
+// A context event starts a user's history: its click is fed, but not predicted, so the losses get GIVEN
+// instead of the clicked row. An additional click is an event after the first event of its page. The event
+// has one row of its own, whose click is fed; in the log it names the clicked row of the page. The losses get
+// FURTHER + that row.
 //
-// A context event is history that the log starts a user with. Its click is fed like any other, but nothing is predicted of it,
-// so the losses see GIVEN instead of the clicked row. So is an additional click, an event after that of its page: it has one
-// row of its own, whose click is fed, and in the log names the row of the page. The losses see that row, and FURTHER.
-//
-// The batches of the next steps are laid out side by side, each in its slice of every array (z).
-//
+// One dispatch builds the batches of several steps; each batch has its slice of every array (z).
 // For          both kinds of adapter      Grid   E x 1 x slices invocations in workgroups of 64.
-// Work split   one invocation owns one event of one slice. It finds its user by bisection in the plan and walks along its rows.
-//              The bits are set by integer atomics, whose result does not depend on the order.
-// Why slices   on small batches a step costs what its dispatches cost. Up to sixteen steps share this one.
-// On a GPU     (reasoned) the host sends 16 bytes per user; all else is read from the log on the device. An invocation's rows
-//              are contiguous, but neighbours start a page apart: the writes of row are not coalesced. Atomics on bits go to
-//              scattered words; only those of popular items meet. More slices fill the GPU where a batch is small. Workgroups
-//              of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         12 bytes read, 16 written and two bits set a row; 24 read and 28 written an event.
+// Work split   one invocation owns one event of one slice. It finds the event's user by bisection in plan and
+//              loops over the event's rows. Integer atomics set the bits, so the result does not depend on
+//              the order.
+// Why slices   the time of a small batch's step is mostly launches. Up to sixteen steps share this dispatch.
+// On a GPU     (reasoned) the host sends 16 bytes per user; all else is read from the log on the device. An
+//              invocation's rows are contiguous, but neighbours start a page apart: writes of row are not
+//              coalesced. Atomics on bits go to scattered words; only those of popular items collide. More
+//              slices fill the GPU if batches are small. Without a barrier a subgroup waits only for its own
+//              longest page. Workgroups of 64.
+// Cost         per row: 12 bytes read, 16 written, two bits set; per event: 24 read, 28 written.
 // Next         batch_rank.wgsl
 
 const WORKGROUP = 64;
-const ITEM_WORDS = 1u;    // words of bits that the items take
-const HEADERS = 1u;       // headers from one step's to the next step's
-const HEADERS_SEEN = 1u;  // headers of all slices
-const EVENTS = 0u;        // elements from a slice to the next, in arrays by event
-const ROWS = 0u;          // the same in arrays by row
-const WORDS = 0u;         // and in arrays by word of bits
+const ITEM_WORDS = 1u;    // number of words with the bits of items
+const HEADERS = 1u;       // number of headers between the header of a slice and that of the next slice
+const HEADERS_SEEN = 1u;  // number of headers of all slices
+const EVENTS = 0u;        // elements per slice in arrays with an element per event
+const ROWS = 0u;          // elements per slice in arrays with an element per row
+const WORDS = 0u;         // elements per slice in arrays with an element per word of bits
 const NONE = 0xffffffffu;
 const GIVEN = 0xfffffffeu;
 const FURTHER = 0x80000000u;
@@ -48,9 +49,9 @@ const GIVEN_BIT = 0x80000000u;
 const FURTHER_BIT = 0x40000000u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  @size(236) rest: u32, // up to the next header
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  @size(236) rest: u32, // padding up to the next step header
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -70,7 +71,7 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let step = steps[slice * HEADERS];
   if (e >= step.size.y) { return; }
 
-  // The last user whose first event is not after e. A user without events has the same first event as the next user.
+  // Find the last user whose first event is not after e. A user without events shares the next user's.
   var low = step.first_entry;
   var high = step.first_entry + step.size.x;
   while (high - low > 1u) {
@@ -85,7 +86,7 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let log_first = logged_event.x;
   let count = log_event[logged + 1u].x - log_first;
   let user_event = log_event[user.x];
-  // Rows of a user follow each other in the log as in the batch.
+  // A user's rows are contiguous and in the same order in the log and in the batch.
   let first = user.z + (log_first - user_event.x);
   let further = (logged_event.z & FURTHER_BIT) != 0u;
   let log_click = select(logged_event.y, log_first, further);

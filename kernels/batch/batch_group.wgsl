@@ -1,32 +1,30 @@
-// batch_group.wgsl - the batch's distinct items, and its rows grouped by item
-//
-//   row        [R]    from batch_expand.wgsl            ranked [W]  from batch_rank.wgsl
+// batch_group.wgsl - lists the batch's distinct items and groups its rows (displayed items) by item
+//   row        [R]     from batch_expand.wgsl            ranked [W]  from batch_rank.wgsl
 //   log_row    [., 3]  bit, shown, order: see batch_expand.wgsl
-//   log_item   [.]    of the items that the log shows: (item, position of its first row among all rows sorted by item)
-//   row_item   [R]    where the row's item is in the table of item projections: its slot, or with ONE_HOT its id
-//   slot_item  [D]    the distinct items of the batch, ascending
-//   slot_first [D+1]  where a slot's rows start in sorted
-//   sorted     [R]    rows by item: a gradient that is summed over the rows of an item walks along it
-//
+//   log_item   [.]     per item of the log: (item, index of its first row among all rows sorted by item)
+//   row_item   [R]     index of the row's item in the item projections: its slot, or with ONE_HOT its item
+//   slot_item  [D]     the distinct items of the batch, ascending; a slot is an index in this list
+//   slot_first [D+1]   where a slot's rows start in sorted
+//   sorted     [R]     rows by item: gradients that are summed over an item's rows read this list
 // For          both kinds of adapter      Grid   R x 1 x slices invocations in workgroups of 64.
-// Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same values
-//              to slot_item and slot_first.
-// On a GPU     (reasoned) two ranks per row, each a load and a bit count. Reads of row are coalesced. ranked is read at random
-//              places, but fits the cache; writes to sorted are scattered.
+// Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write
+//              the same values to slot_item and slot_first.
+// On a GPU     (reasoned) two ranks per row, each a load and a bit count. Reads of row are coalesced. Reads
+//              of ranked are random, but ranked fits the cache; writes to sorted are scattered.
 // Cost         about 48 bytes per row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;
 const ONE_HOT = false;
-const HEADERS = 1u;       // headers from one step's to the next step's
-const HEADERS_SEEN = 1u;  // headers of all slices
-const ROWS = 0u;          // elements from a slice to the next, in arrays by row
-const SLOTS = 0u;         // the same in arrays by distinct item
-const WORDS = 0u;         // and in arrays by word of bits
+const HEADERS = 1u;       // number of headers between the header of a slice and that of the next slice
+const HEADERS_SEEN = 1u;  // number of headers of all slices
+const ROWS = 0u;          // elements per slice in arrays with an element per row
+const SLOTS = 0u;         // elements per slice in arrays with an element per distinct item
+const WORDS = 0u;         // elements per slice in arrays with an element per word of bits
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  @size(240) rest: u32, // up to the next header
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(240) rest: u32, // padding up to the next step header
 }
 
 @group(0) @binding(0) var<storage, read> row: array<vec4u>;
@@ -39,7 +37,7 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> sorted: array<u32>;
 @group(0) @binding(8) var<uniform> steps: array<Step, HEADERS_SEEN>;
 
-// How many bits of a slice are set before one bit of a word.
+// Returns the number of set bits of a slice before one bit of a word.
 fn rank(slice: u32, word: u32, bit: u32) -> u32 {
   let entry = ranked[slice * WORDS + word];
   return entry.y + countOneBits(entry.x & ((1u << bit) - 1u));

@@ -1,27 +1,27 @@
-// batch_rank.wgsl - how many bits are set before each word: sorting by counting bits
-//
-//   bits    [W]  set by batch_expand.wgsl or token_mark.wgsl; left all zero for the next step
+// batch_rank.wgsl - counts the set bits before each word: a sort by counting bits
+//   bits    [W]  set by batch_expand.wgsl or token_mark.wgsl; reset to zero for the next step
 //   ranked  [W]  (the word, number of bits set in all words before it)
 //
-// The rows of the log have a fixed order by item. A batch is a subset of them. So a row's position among the batch's rows
-// *sorted by item* is the number of marked rows before it: a prefix sum over bits, 32 rows per word. No comparison, no float,
-// no dependence on the order of execution.
-//
-// For          a CPU adapter      On a GPU   batch_rank_blocks.wgsl      Grid   one workgroup of 64 for each slice (z).
-// Work split   one workgroup a slice (z). Each invocation owns one stretch of words: it counts them, adds up the counts of the
-//              stretches before, and writes the ranks. That is serial in rows of the log / 32 / WORKGROUP: a million rows are
-//              31,250 words, some 490 for each invocation.
-// On llvmpipe  one barrier, and a short text. batch_rank_blocks.wgsl takes 1.7 times as long, and seven times as long to compile.
-// Cost         4 bytes read twice, 12 written a word.      Next   batch_group.wgsl, token_group.wgsl
+// The log's rows have a fixed order by item, and a batch's rows are a subset of them. A row's index among the
+// batch's rows *sorted by item* is therefore the number of marked rows before it: a prefix sum over bits, 32
+// rows per word. No comparison, no float; the result does not depend on the order of execution.
+// For          a CPU adapter      On a GPU   batch_rank_blocks.wgsl
+// Grid         one workgroup of 64 per slice (z).
+// Work split   one workgroup per slice. Each invocation owns one stretch of words: it counts the stretch's
+//              bits, adds up the counts of earlier stretches, and writes the ranks. Each invocation's part is
+//              serial: a log of a million rows has 31,250 words, some 490 per invocation.
+// On llvmpipe  one barrier, and a short text. batch_rank_blocks.wgsl takes 1.7 times as long, and seven times
+//              as long to compile.
+// Cost         4 bytes read twice and 12 written per word.      Next   batch_group.wgsl, token_group.wgsl
 
 const WORKGROUP = 64;
 const WORDS = 1u;         // W
-const HEADERS_SEEN = 1u;  // headers of all slices
-const SLICE = 0u;         // words from a slice to the next; see batch_expand.wgsl
+const HEADERS_SEEN = 1u;  // number of headers of all slices
+const SLICE = 0u;         // words per slice; see batch_expand.wgsl
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  @size(240) rest: u32, // up to the next header
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(240) rest: u32, // padding up to the next step header
 }
 
 @group(0) @binding(0) var<storage, read_write> bits: array<u32>;

@@ -1,31 +1,30 @@
 // batch_rank_blocks.wgsl - batch_rank.wgsl in blocks of 4,096 words
-//
-//   bits    [W]  set by batch_expand.wgsl or token_mark.wgsl; left all zero for the next step
+//   bits    [W]  set by batch_expand.wgsl or token_mark.wgsl; reset to zero for the next step
 //   ranked  [W]  (the word, number of bits set in all words before it)
-//   Both are padded to whole vectors of four words; behind the bits is a vector that stays zero.
-//
-// For          a GPU      On a CPU adapter   batch_rank.wgsl
-// Grid         one workgroup of 256 for each slice (z).
-// Work split   one workgroup a slice (z). A block is four parts of 256 vectors, and an invocation owns one vector of each part. A
-//              scan by doubling in workgroup memory adds up the counts of the invocations before, of all four parts at the same
-//              time: a part has at most 32,768 bits, so two counts share a word. Then the block's sum is carried to the next.
-// On a GPU     (reasoned) neighbours load neighbouring vectors: coalesced. With one workgroup a slice no other work hides a wait,
-//              so the loads of the next block are on their way while this one is scanned. Ten barriers a block are why a block
-//              is large: 128 blocks for 16.7 million rows. The counts of a stretch per invocation, as in batch_rank.wgsl, take
-//              one barrier, but each load touches as many lines as there are invocations, and every word is read twice.
+//   Both are padded to whole vectors of four words; bits ends with one more vector, which stays zero.
+// For          a GPU      On a CPU adapter   batch_rank.wgsl      Grid   one workgroup of 256 per slice (z).
+// Work split   one workgroup per slice. A block is four parts of 256 vectors; an invocation owns one vector
+//              of each part. A scan by doubling in workgroup memory adds up the counts of earlier
+//              invocations, for all four parts at once: a part has at most 32,768 bits, so two counts share a
+//              word. The block's sum is carried to the next block.
+// On a GPU     (reasoned) neighbours load neighbouring vectors: coalesced. With one workgroup per slice no
+//              other work hides a wait, so the next block is loaded while the current block is scanned. A
+//              block needs ten barriers and is therefore large: 128 blocks for 16.7 million rows. One stretch
+//              per invocation, as in batch_rank.wgsl, needs one barrier, but each load touches a cache line
+//              per invocation, and every word is read twice.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD; mi200 40, 6
-// Cost         4 bytes read, 12 written a word.      Next   batch_group.wgsl, token_group.wgsl
+// Cost         4 bytes read and 12 written per word.      Next   batch_group.wgsl, token_group.wgsl
 
 const WORKGROUP = 256;
 const WORDS = 1u;         // W
-const HEADERS_SEEN = 1u;  // headers of all slices
-const SLICE = 0u;         // words from a slice to the next; see batch_expand.wgsl
+const HEADERS_SEEN = 1u;  // number of headers of all slices
+const SLICE = 0u;         // words per slice; see batch_expand.wgsl
 const VECTORS = (WORDS + 3u) / 4u;
 const PART = u32(WORKGROUP);
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  @size(240) rest: u32, // up to the next header
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(240) rest: u32, // padding up to the next step header
 }
 
 @group(0) @binding(0) var<storage, read_write> bits: array<vec4u>;
@@ -34,10 +33,10 @@ struct Step {
 
 var<workgroup> sums: array<array<vec2u, WORKGROUP>, 2>;
 
-// An invocation's vectors of a block.
+// The four vectors of a block that an invocation owns.
 struct Block { v0: vec4u, v1: vec4u, v2: vec4u, v3: vec4u }
 
-// Past the end the vector of zeros. A load under a condition would wait for its result before the next load.
+// Past the end: the vector of zeros. The next load would wait for the result of a load under a condition.
 fn vector_at(slice: u32, at: u32) -> vec4u { return bits[slice + min(at, VECTORS)]; }
 
 fn block_at(slice: u32, at: u32) -> Block {
@@ -54,7 +53,7 @@ fn count(v: vec4u) -> u32 {
   return c.x + c.y + c.z + c.w;
 }
 
-// The sums up to each invocation, the last of which sums[0] keeps. Every invocation reaches each barrier.
+// Returns each invocation's inclusive prefix sum; sums[0] keeps all. All invocations reach each barrier.
 fn scan(local: u32, own: vec2u) -> vec2u {
   var all = own;
   var to = 0u;

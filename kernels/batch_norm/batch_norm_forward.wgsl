@@ -1,45 +1,45 @@
-// batch_norm_forward.wgsl - normalises by the batch's own statistics, and moves the running ones
-//
-//   input [R, N]   chunk_statistics [chunks, 2, N]   parameters: scale g, shift b, running mean and variance, [N] each
-//   output [R, N]   output = g (input - mu) / sqrt(var + epsilon) + b        var is the biased variance, M / R
+// batch_norm_forward.wgsl - normalises by the batch's statistics and updates the running statistics
+//   input [R, N]   chunk_statistics [chunks, 2, N]   parameters [N]: scale g, shift b, running mean, variance
+//   output [R, N]   output = g (input - mu) / sqrt(var + epsilon) + b       var: the biased variance, M / R
 //   normaliser [2, N]   mu and 1 / sqrt(var + epsilon), for the backward kernels
 //   running' = momentum running + (1 - momentum) (mu | var)
 //
-// Chunks are combined in order by the formula of Chan, Golub and LeVeque (1979): for two parts of n and m rows
+// Chunks (of rows) are combined in order by the formula of Chan, Golub and LeVeque (1979), for n and m rows:
 //   mu = mu_1 + (mu_2 - mu_1) m / (n + m)      M = M_1 + M_2 + (mu_2 - mu_1)^2 n m / (n + m)
 //
-// The parameters are one window of the weights, bound once for reading and writing: WebGPU does not let a dispatch see a buffer
-// through a binding that reads and another that writes. Only the invocations that write the running statistics read them.
-//
+// The parameters are one window of the weights, with one binding for reading and writing: WebGPU forbids a
+// second binding of the same buffer that only reads. Only the invocations that write the running statistics
+// read them.
 // For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
-// Work split   one invocation owns four columns of ROWS rows. It combines the 16 or fewer chunks itself, so that no dispatch is
-//              needed in between. The invocations of the first rows write normaliser and running statistics.
-// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Combining again in every invocation is cheaper than a
-//              dispatch, and its loads are the same for all. 128 rows per invocation come from llvmpipe: for 25,600 x 64 that
-//              is 3,200 invocations. A GPU would take fewer rows and more invocations. Workgroups of 64; registers limit
-//              occupancy.
+// Work split   one invocation owns four columns of ROWS rows. It combines the 16 or fewer chunks itself,
+//              which saves a dispatch. Those of the first rows write normaliser and running statistics.
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Combining the chunks in every
+//              invocation is cheaper than a dispatch, and all invocations load the same numbers. 128 rows per
+//              invocation suit llvmpipe: 25,600 x 64 values give 3,200 invocations. A GPU would need fewer
+//              rows and more invocations. Workgroups of 64; registers limit occupancy.
 //   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, 8 of 28 vector operations in its loop multiply-adds
-// On llvmpipe  with half as many rows per invocation it takes a fifth longer, with a quarter two fifths: each combines all chunks
-// Cost         3 flops, 8 bytes per element, and 9 flops per chunk for 4 columns of an invocation's rows.
+// On llvmpipe  with a half (a quarter) of the rows per invocation it takes 1.2 (1.4) times as long, because
+//              each invocation combines all chunks
+// Cost         3 flops and 8 bytes per element, and 9 flops per chunk for 4 columns of an invocation's rows.
 // Backward     batch_norm_weight_gradient.wgsl, batch_norm_input_gradient.wgsl
 // Evaluation   batch_norm_running.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
-const ROWS = 128u;  // rows of an invocation
+const ROWS = 128u;  // number of rows per invocation
 const N4 = 16u;     // columns / 4
 const EPSILON = 0.001;
 const MOMENTUM = 0.99;
-const SCALE_AT = 0u;     // where the parameters are in their window, in f32
+const SCALE_AT = 0u;     // offset of each parameter in the window, in f32
 const SHIFT_AT = 0u;
 const MEAN_AT = 0u;
 const VARIANCE_AT = 0u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -87,7 +87,7 @@ fn batch_norm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   let scale = parameters[SCALE_AT / 4u + column] * inverse;
   let shift = parameters[SHIFT_AT / 4u + column];
   for (var r = first; r < end; r++) {
-    // The mean is subtracted first. Folded into the shift, it would cost digits: rounding would be at the size of the mean.
+    // The mean is subtracted first. Folded into the shift it would cause rounding errors of the mean's size.
     store_output(r * N4 + column, (load_input(r * N4 + column) - mean) * scale + shift);
   }
 }

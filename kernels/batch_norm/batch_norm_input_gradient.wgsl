@@ -1,33 +1,32 @@
 // batch_norm_input_gradient.wgsl - gradient of batch norm's input, also through the batch's mean and variance
-//
 //   input [R, N]   normaliser [2, N] mu and 1 / sd   output_gradient dy [R, N]   scale g [N]
 //   chunk_sums [chunks, 2, N] of dy, and of dy xhat
 //   xhat = (input - mu) / sd
 //   input_gradient = g / sd (dy - mean of dy - xhat mean of (dy xhat))      means over the rows of the batch
 //   (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 for input > 0, else input + 1)
-//
 // For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
-// Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks itself.
-// On a GPU     (reasoned) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an invocation come
-//              from llvmpipe. Workgroups of 64; registers limit occupancy.
+// Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks
+//              of rows itself.
+// On a GPU     (reasoned) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine chunks, and 128
+//              rows per invocation suit llvmpipe. Workgroups of 64; registers limit occupancy.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, 8 of 36 vector operations in its loop multiply-adds
-// On llvmpipe  limited by loads and stores, which are done number by number
+// On llvmpipe  limited by loads and stores, which llvmpipe executes number by number
 // Cost         7 flops, 12 bytes per element, and 2 flops per chunk for 4 columns of an invocation's rows.
 // Forward      batch_norm_forward.wgsl      Before   batch_norm_weight_gradient.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
-const ROWS = 128u;  // rows of an invocation
+const ROWS = 128u;  // number of rows per invocation
 const N4 = 16u;     // columns / 4
 const ELU = true;
-const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
+const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

@@ -1,27 +1,25 @@
 // batch_norm_running.wgsl - normalises by the running statistics: batch norm in evaluation
-//
 //   input, output [R, N]   scale g, shift b, mean mu, variance var: parameters [N]
 //   output = g (input - mu) / sqrt(var + epsilon) + b
 //
-// A row depends on no other: a page is scored the same in any batch.
-//
+// Each row is normalised independently, so a page gets the same scores in any batch.
 // For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows.
-// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Memory decides. Scale and shift are read once for 16
-//              rows. Workgroups of 64; registers limit occupancy.
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Memory is the limit. Scale and
+//              shift are read once per 16 rows. Workgroups of 64; registers limit occupancy.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD, 4 of 12 vector operations in its loop multiply-adds
-// On llvmpipe  limited by loads and stores, which are done number by number
+// On llvmpipe  limited by loads and stores, which llvmpipe executes number by number
 // Cost         3 flops, 8 bytes per element.
 // Training     batch_norm_statistics.wgsl, batch_norm_forward.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
-const ROWS = 16u;  // rows of an invocation
+const ROWS = 16u;  // number of rows per invocation
 const N4 = 16u;    // columns / 4
 const EPSILON = 0.001;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

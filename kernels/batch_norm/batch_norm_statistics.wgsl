@@ -1,15 +1,15 @@
-// batch_norm_statistics.wgsl - mean and spread of each column, by chunk of rows
+// batch_norm_statistics.wgsl - mean and sum of squared deviations of each column, per chunk of rows
+//   input [R, N]   chunk_statistics [chunks, 2, N]   mean mu_c, and M_c = sum over the chunk of (x - mu_c)^2
 //
-//   input [R, N]   chunk_statistics [chunks, 2, N]   a chunk's mean mu_c, and M_c = sum over its rows of (x - mu_c)^2
-//
-// A chunk is walked along twice: E[x^2] - E[x]^2 in one walk would lose every digit where the mean is large against the spread.
-//
+// A chunk is read twice: E[x^2] - E[x]^2 from one pass would lose all digits if the mean is much larger than
+// the spread.
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
-// On a GPU     (reasoned) coalesced. 64 columns in 128 chunks are only 2,048 invocations. Each walks along a chunk of the
-//              rows, twice, with little in flight. A tree in a workgroup would suit a GPU better.
+// On a GPU     (reasoned) coalesced. 64 columns in 128 chunks are only 2,048 invocations. Each reads its
+//              chunk's rows twice, with few loads in flight. A tree of sums in each workgroup would suit a
+//              GPU better.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 20, 10 (20, 10)
-// On llvmpipe  the second walk takes as long as the first, though it reads from cache: loads are done number by number
+// On llvmpipe  the second pass reads from cache but takes as long as the first: loads run number by number
 // Cost         4 flops, 4 bytes per element (read twice, the second time from cache).
 // Next         batch_norm_forward.wgsl combines the chunks
 
@@ -19,10 +19,10 @@ const M = 2u;  // step.size[M] is the number of rows
 const N4 = 16u;  // columns / 4
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

@@ -1,18 +1,14 @@
-// batch_norm_weight_gradient.wgsl - gradients of scale and shift, by chunk of rows
-//
+// batch_norm_weight_gradient.wgsl - gradients of scale and shift, per chunk of rows
 //   input [R, N]   normaliser [2, N] mu and 1 / sd   output_gradient dy [R, N]
 //   xhat = (input - mu) / sd
-//   chunk_sums [chunks, 2, N]   sum over the rows of a chunk of dy, and of dy xhat
-//   partials[chunk]             the same, as gradients of shift and scale
-//
-// The sums are written twice, because the input's gradient needs them, too, and partials may also hold those of another use of
-// the same scale and shift.
-//
+//   chunk_sums, partials [chunks, 2, N]   sums over a chunk of dy and dy xhat: gradients of shift and scale
+// The sums are written twice: the kernel of the input's gradient needs them, and partials may also contain
+// the sums of another use of the same scale and shift.
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
 // On a GPU     (reasoned) as in batch_norm_statistics.wgsl: coalesced, but few invocations.
 //   compiled: navi31 36 VGPRs, 32 subgroups per SIMD (of 8 invocations: 48, 16); mi200 28, 9 (28, 9)
-// On llvmpipe  limited by loads and stores, which are done number by number
+// On llvmpipe  limited by loads and stores, which llvmpipe executes number by number
 // Cost         4 flops, 8 bytes per element.
 // Forward      batch_norm_forward.wgsl      Next   batch_norm_input_gradient.wgsl, adam.wgsl
 
@@ -24,18 +20,18 @@ const ACCUMULATE_SCALE = false;
 const ACCUMULATE_SHIFT = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
-// In floats of the partial sums.
+// Offsets in partials, in floats.
 struct Places {
-  chunk: u32,   // from one chunk's sums to the next
-  scale: u32,   // where those of the scale stand among a chunk's
+  chunk: u32,   // floats per chunk
+  scale: u32,   // offset of the scale's sums within a chunk
   second: u32,  // not used here
-  shift: u32,   // where those of the shift stand
+  shift: u32,   // offset of the shift's sums within a chunk
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

@@ -1,64 +1,68 @@
-// choice_nll.wgsl - negative log-likelihood of what the user did, its gradient, and prec@1, prec@2
-//
-//   u [R]         utility of every displayed row; with PANELS computed here from dots [R, PANELS], as in row_dot_sum.wgsl
+// choice_nll.wgsl - negative log-likelihood of what the user clicked, its gradient, and prec@1, prec@2
+//   u [R]         utility of each row (displayed item); with PANELS from dots, as in row_dot_sum.wgsl
 //   event [E]     (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, -)
-//   place [PLACES]  effect of the second position of a page, the third, ...; rows after them share the last. The first has none
+//   place [PLACES]  effects of a page's positions from the second; the last also of later positions
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //
-//   loss_e = log(1 + sum_{r in e} exp(z_r)) - z_click,   z_r = eta (u_r + place of r)         (no click: the last term is 0)
+//   loss_e = log(1 + sum_{r in e} exp(z_r)) - z_click,   z_r = eta (u_r + place of r)   (without click: 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(z_r) / (1 + sum exp(z))
-//   LOGISTIC: each row is clicked or not by itself, P(r) = 1 / (1 + exp(-z_r)), and
+//   LOGISTIC: rows are clicked independently, P(r) = 1 / (1 + exp(-z_r)),
 //   loss_e = sum_{r in e} log(1 + exp(z_r)) - z_click
-//   prec@k: by z, ties broken at random: expected share, 0 if k or more rows are greater, else min(1, (k - greater) / equal)
+//   prec@k by z, ties broken at random: 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
-// A context event is history: its outcome and its gradient are 0. C counts the pages, and the mean is over those.
+// C is the number of predicted pages, and the mean is over them. A context event is only history (GIVEN): its
+// outcome and gradient are 0. The subtracted maximum includes the null option's logit 0, so exp does not
+// overflow even for utilities of 80 and more, which occur.
 //
-// The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
-//
-// A page of n clicks c_1, ..., c_n has n - 1 additional clicks after it, events of their own, which name its rows. Each click is a
-// choice among what is not clicked yet, and after the first click the null option is excluded:
-//   loss_e = sum_j (log T_j - z_{c_j}),   T_1 = 1 + sum_{r in e} exp(z_r),   T_j = sum_{r not among c_1 .. c_{j-1}} exp(z_r)
+// After a page of n clicks c_1, ..., c_n come n - 1 events for the additional clicks, which name the page's
+// rows. Each click is a choice among the rows that are not clicked yet; after the first click the null option
+// is excluded:
+//   loss_e = sum_j (log T_j - z_{c_j})
+//   T_1 = 1 + sum_{r in e} exp(z_r),   T_j = sum_{r not among c_1 .. c_{j-1}} exp(z_r)
 //   d mean loss / d u_r = eta (exp(z_r) sum_{j: r in T_j} 1 / T_j - [r clicked]) / C
-// The T are built from the back, T_n first, as nothing cancels where terms are only added; each with its largest exponent taken
-// out, as they lie far apart. prec@k: of its best clicked row, which with t clicked of q equal rows is 1 - the probability that
-// all of the k - greater drawn ones are others.
-//
+// The T are summed from T_n to T_1, so terms are only added and nothing cancels; each T is stored with its
+// largest exponent factored out, because the T differ by orders of magnitude. prec@k is that of the best
+// clicked row. If t of q equal rows are clicked, prec@k is 1 - the probability that k - greater of the q,
+// drawn at random, are all unclicked.
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
-// Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its additional clicks, where
-//              it keeps the T meanwhile; no barrier.
-// On a GPU     (reasoned) a page is short. A reduction by a workgroup would leave most of it idle and wait at a dozen barriers,
-//              while thousands of events fill the GPU. Neighbours read neighbouring pages, a page apart: not coalesced, but a
-//              page is a cache line or two. Up to 16 rows are held in registers: their loads wait together, not one after the
-//              other in each of three passes. Longer pages stay in cache. Loss and gradient are one dispatch.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 16 invocations, no row held: 24, 16); mi200 40, 6 (24, 10)
-// On llvmpipe  each dispatch wakes llvmpipe's threads; summing the dots here saves one: for 25,600 rows it takes two thirds of
-//              the time of both kernels apart. Other ways to do the softmax, with measurements: bench/ladder.md
+// Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its
+//              additional clicks, whose outcomes store the T meanwhile; no barrier.
+// On a GPU     (reasoned) a page is short: a workgroup's reduction would leave most of the workgroup idle and
+//              wait at a dozen barriers, while thousands of events fill the GPU. Neighbours read neighbouring
+//              pages, a page apart: not coalesced, but a page is one or two cache lines. Up to 16 rows are
+//              kept in registers, and their loads wait together; otherwise each of three passes would wait
+//              for row after row. Longer pages stay in cache. Loss and gradient are one dispatch.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (16 invocations, no row in registers: 24, 16); mi200 40,
+//              6 (24, 10)
+// On llvmpipe  each dispatch wakes llvmpipe's threads. Summing the dots here saves a dispatch: 25,600 rows
+//              take two thirds of the time of two kernels. Other ways to compute the softmax, measured:
+//              bench/ladder.md
 // Cost         about 20 flops and 8 bytes per row.
-// Backward     is here, with GRADIENT; of the positions in position_gradient.wgsl      Next   outcome_sum.wgsl
+// Backward     here, with GRADIENT; of the positions: position_gradient.wgsl      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;
-const HELD = 0u;  // rows of a page that an invocation holds in registers, at most; longer pages are read again and again
+const HELD = 0u;  // longest page (rows) that an invocation keeps in registers; longer pages are read again
 const GRADIENT = true;
-const PANELS = 0u;  // numbers in a row of dots; 0 where u is there already
+const PANELS = 0u;  // numbers per row of dots; 0 if u is an input
 const DOTS4 = (PANELS + 3u) / 4u;
 const PLACES = 0u;
 const LOGISTIC = false;
-const ETA = 1.0;  // of the Shannon regulariser: how sharply users choose by utility
+const ETA = 1.0;  // how sharply users choose by utility (eta of the Shannon regulariser)
 const NONE = 0xffffffffu;
 const GIVEN = 0xfffffffeu;
 const FURTHER = 0x80000000u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over; of clicks: events that are not given
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means; for click logs: number of events that are not context events
 }
 
 @group(0) @binding(0) var<storage, read_write> u: array<f32>;
@@ -70,7 +74,7 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> u_gradient: array<f32>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-// The utility of row r from its dots.
+// Returns the utility of row r from its dots.
 fn utility(r: u32) -> f32 {
   var sum = bias[0];
   for (var q = 0u; q < DOTS4; q++) {
@@ -81,7 +85,7 @@ fn utility(r: u32) -> f32 {
   return sum;
 }
 
-// What row r of a page is chosen by, with its utility.
+// Returns the logit of row r of a page from its utility.
 fn logit_of(own: f32, r: u32, first: u32) -> f32 {
   if (PLACES == 0u || r == first) { return ETA * own; }
   return ETA * (own + place[min(r - first - 1u, PLACES - 1u)]);
@@ -92,7 +96,7 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
   return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
 }
 
-// The same where several of the equal rows are clicked, and `other` are not.
+// share_in_top for several clicked rows among the equal rows; `other` equal rows are not clicked.
 fn share_of_any(k: f32, greater: f32, equal: f32, other: f32) -> f32 {
   if (greater >= k) { return 0.0; }
   var none = other / equal;
@@ -104,7 +108,7 @@ fn is_further(e: u32) -> bool {
   return e < step.size.y && event[e].z >= FURTHER && event[e].z < GIVEN;
 }
 
-// The row of click j of a page, from 0.
+// Returns the row of click j of a page, from 0.
 fn click_of(e: u32, j: u32) -> u32 { return event[e + j].z & ~FURTHER; }
 
 fn is_clicked(e: u32, clicks: u32, r: u32) -> bool {
@@ -114,19 +118,19 @@ fn is_clicked(e: u32, clicks: u32, r: u32) -> bool {
   return false;
 }
 
-// A sum of exponentials, exp(x) y: with one more, or several of them, without overflow.
+// Adds `times` exp(z) to a sum of exponentials, stored as exp(x) y, without overflow.
 fn plus(sum: vec2f, z: f32, times: f32) -> vec2f {
   let most = max(sum.x, z);
   return vec2f(most, sum.y * exp(sum.x - most) + times * exp(z - most));
 }
 
-// What a row of logit z has by 1 / T_1 + ... + 1 / T_j; where each row is clicked or not by itself, P of it.
+// Returns exp(z) (1 / T_1 + ... + 1 / T_j) of a row with logit z; with LOGISTIC P of the row.
 fn share(z: f32, inverse: vec2f) -> f32 {
   if (LOGISTIC) { return 1.0 / (1.0 + exp(-clamp(z, -30.0, 30.0))); }
   return inverse.y * exp(z + inverse.x);
 }
 
-// A page of several clicks; a logit that is not finite is `broken`.
+// A page of several clicks; `broken` is a logit that is not finite, or 0.
 fn several(e: u32, clicks: u32, broken: f32) {
   let first = event[e].x;
   let end = event[e].y;
@@ -158,7 +162,7 @@ fn several(e: u32, clicks: u32, broken: f32) {
   }
   if (GRADIENT) {
     let scale = ETA / f32(step.counted);
-    var inverse = vec2f(-3.0e38, 0.0);  // T falls, so its exponent is that of the last
+    var inverse = vec2f(-3.0e38, 0.0);  // T falls with j, so the last T determines the exponent
     for (var j = 0u; j < clicks; j++) {
       let r = click_of(e, j);
       if (!LOGISTIC) { inverse = plus(inverse, -outcome[e + j].x, 1.0 / outcome[e + j].y); }
@@ -174,7 +178,7 @@ fn several(e: u32, clicks: u32, broken: f32) {
   for (var j = 1u; j < clicks; j++) { outcome[e + j] = vec4f(0.0); }
 }
 
-// A page of at most one click and HELD rows: all are read before the first is used.
+// A page of at most one click and HELD rows: all rows are read before the first is used.
 fn short_page(e: u32, first: u32, end: u32, click: u32) {
   var z: array<f32, max(HELD, 1u)>;
   for (var k = 0u; k < HELD; k++) {
@@ -247,7 +251,7 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   var most = 0.0;
   var greater = 0.0;
   var equal = 0.0;
-  var broken = 0.0;  // a logit of the page that is NaN or infinite, if there is one
+  var broken = 0.0;  // a NaN or infinite logit of the page, if there is one
   for (var r = first; r < end; r++) {
     let z = logit(r, first);
     if ((bitcast<u32>(z) & 0x7f800000u) == 0x7f800000u) { broken = z; }

@@ -1,17 +1,15 @@
-// choice_nll_1_naive.wgsl - loss and gradient of a choice, every row by itself
-//
-//   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
-//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
+// choice_nll_1_naive.wgsl - loss and gradient of a choice, with one invocation per row
+//   u [R]        utility of each displayed row        event [E]   (first row, end row, clicked row | NONE, -)
+//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)  u_gradient [R]       here no event is a context event
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
-//
-// Grid         (K + 1) x E invocations in workgroups of 8 x 2, K the rows of a page on average.
-// Idea         one invocation, one row. For its own probability it needs the whole page, so it reads the page twice: for the
-//              largest utility and for the sum. A page of K rows is read K times. The first row's invocation also writes the
-//              event's loss.
-// On a GPU     (reasoned) not bad: K times as many invocations, and the page comes from cache. But neighbouring invocations do
-//              the same work.
-// On llvmpipe  loses: K times the loads and K times the exps, and nothing is idle to do them.
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
+// Grid         (K + 1) x E invocations in workgroups of 8 x 2, K: average number of rows per page.
+// Idea         one invocation, one row. A row's probability depends on the whole page, so the invocation
+//              reads the page twice: for the largest utility and for the sum. A page of K rows is read 2 K
+//              times. The first row's invocation also writes the event's loss.
+// On a GPU     (reasoned) not bad: K times as many invocations, and the page comes from cache. But
+//              neighbouring invocations repeat the same work.
+// On llvmpipe  loses: K times the loads and K times the exps, while all cores are already busy.
 
 const WORKGROUP = 8;    // rows of a page
 const WORKGROUP_Y = 2;  // events
@@ -38,7 +36,7 @@ fn choice_nll_1_naive(@builtin(global_invocation_id) id: vec3u) {
   let end = event[e].y;
   let click = event[e].z;
   if (id.x >= end - first) { return; }
-  // The largest utility is subtracted, so nothing overflows. "No click", whose utility is 0, is among them.
+  // The largest utility is subtracted, so exp cannot overflow. The maximum includes "no click" (utility 0).
   var most = 0.0;
   for (var r = first; r < end; r++) { most = max(most, ETA * u[r]); }
   var sum = exp(-most);

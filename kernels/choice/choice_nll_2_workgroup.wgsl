@@ -1,16 +1,15 @@
-// choice_nll_2_workgroup.wgsl - loss and gradient of a choice, a workgroup per event
-//
-//   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
-//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
+// choice_nll_2_workgroup.wgsl - loss and gradient of a choice, with one workgroup per event
+//   u [R]        utility of each displayed row        event [E]   (first row, end row, clicked row | NONE, -)
+//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)  u_gradient [R]       here no event is a context event
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
-//
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 // Grid         32 E invocations in workgroups of 32.
-// Idea         the rows of a page are dealt out to 32 invocations. Their results are combined in workgroup memory by halves: 16
-//              invocations take from 16 others, 8 from 8, ... 1 from 1. Each row is read by one invocation, not by K.
-// On a GPU     (reasoned) the classic reduction. It wins on wide rows, such as the 50,000 words of a language model. On pages
-//              of 10 most of the 32 invocations are idle.
-// On llvmpipe  loses by far: six barriers a reduction, two reductions an event, for ten numbers.
+// Idea         the rows of a page are distributed to 32 invocations. Their results are combined by halves in
+//              workgroup memory: 16 invocations add the results of 16 others, then 8 of 8, ... 1 of 1. Each
+//              row is read by one invocation, instead of K.
+// On a GPU     (reasoned) the classic reduction. It wins on wide rows, such as the 50,000 words of a language
+//              model. On pages of 10 items most of the 32 invocations are idle.
+// On llvmpipe  loses by far: six barriers per reduction, two reductions per event, for ten numbers.
 
 const WORKGROUP = 32;  // invocations per event
 const ETA = 1.0;
@@ -41,7 +40,7 @@ fn choice_nll_2_workgroup(@builtin(local_invocation_index) local: u32, @builtin(
   var x = 0.0;
   if (clicked) { x = ETA * u[click]; }
 
-  // The largest utility is subtracted, so nothing overflows. "No click", whose utility is 0, is among them.
+  // The largest utility is subtracted, so exp cannot overflow. The maximum includes "no click" (utility 0).
   var most = 0.0;
   for (var r = first + local; r < end; r += WORKGROUP) { most = max(most, ETA * u[r]); }
   largest[local] = most;

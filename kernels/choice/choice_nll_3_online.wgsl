@@ -1,17 +1,16 @@
-// choice_nll_3_online.wgsl - loss and gradient of a choice, an invocation per event, the page read once for the sum
-//
-//   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
-//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
+// choice_nll_3_online.wgsl - loss and gradient of a choice, with one pass for maximum and sum
+//   u [R]        utility of each displayed row        event [E]   (first row, end row, clicked row | NONE, -)
+//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)  u_gradient [R]       here no event is a context event
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
-//
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 // Grid         E invocations in workgroups of 16.
-// Idea         one invocation owns an event. It finds the loss's sum and the largest utility in one pass over the page: when a
-//              larger utility turns up, the sum so far is scaled down to it (the online softmax of FlashAttention).
-// On a GPU     (reasoned) wins where reading decides: rows that do not fit a cache.
-// On llvmpipe  wins over step 1: a page is read twice instead of 2 K times. One exp more for each row costs about as much as
-//              the load that it saves. The shipped kernel, choice_nll.wgsl, reads the page once more for the largest utility,
-//              has one exp less, and looks for NaN and infinity. It is a little slower: figures in bench/ladder.md.
+// Idea         one invocation owns an event, and computes sum and largest utility in one pass over the page:
+//              a larger utility scales down the sum so far (the online softmax of FlashAttention).
+// On a GPU     (reasoned) wins if memory is the limit: for rows that do not fit a cache.
+// On llvmpipe  wins over step 1: a page is read twice instead of 2 K times. The additional exp per row costs
+//              about as much as the load that it saves. The shipped kernel, choice_nll.wgsl, reads the page
+//              once more for the largest utility, needs one exp less, and detects NaN and infinity. It is a
+//              little slower: see bench/ladder.md.
 
 const WORKGROUP = 16;  // events
 const ETA = 1.0;

@@ -1,28 +1,27 @@
-// outcome_sum.wgsl - the batch's sums of losses, precision and clicks, into a slot of the result ring
-//
+// outcome_sum.wgsl - adds up losses, precision and clicks of a batch, into a slot of the result ring
 //   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
-//   ring [., VECTORS]      sums over the batch; the host divides
+//   ring [., VECTORS]      sums over the batch; the host divides them by the number of pages
 //
-// The host reads the ring many steps later, so that no step waits for it.
-//
+// The host reads the ring many steps later, so that no step waits for the host.
 // For          both kinds of adapter
 // Grid         64 VECTORS invocations in workgroups of 64 (256 VECTORS, of 256, on a GPU).
-// Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one invocation adds up the
-//              sums, in order: the same bits every time.
-// On a GPU     (reasoned) neighbours read neighbouring events: coalesced. One workgroup and 256 serial additions use a corner
-//              of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a second dispatch.
+// Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one
+//              invocation adds up these sums in order: the same bits in every run.
+// On a GPU     (reasoned) neighbours read neighbouring events: coalesced. One workgroup and 256 serial
+//              additions use little of the GPU, but a batch has only a few thousand events; a tree over more
+//              workgroups would need a second dispatch.
 //   compiled: navi31 12 VGPRs, 32 subgroups per SIMD (of 64 invocations: 12, 32); mi200 12, 10 (12, 10)
 // Cost         16 bytes per event.
 
 const WORKGROUP = 64;
 const GPU_WORKGROUP = 256;
 const M = 1u;        // step.size[M] is the number of events
-const VECTORS = 1u;  // vectors of four sums that an event has
+const VECTORS = 1u;  // number of vectors (four sums each) per event
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;

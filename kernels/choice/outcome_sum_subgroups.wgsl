@@ -1,16 +1,17 @@
-// outcome_sum_subgroups.wgsl - outcome_sum.wgsl whose last sum is a subgroup's
-//
+// outcome_sum_subgroups.wgsl - outcome_sum.wgsl with a subgroup operation for the last sum
 //   What it computes and writes: see outcome_sum.wgsl.
-//
 // For          a GPU with subgroups
-// Used where   calibration finds it faster. Otherwise   outcome_sum.wgsl
+// Used where   autotuning measures that this kernel is faster. Otherwise   outcome_sum.wgsl
 // Grid         256 VECTORS invocations in workgroups of 256.
-// Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then each subgroup adds up the
-//              workgroup's sums: a lane some of them, in order, and subgroupAdd those of the lanes. All find the same, and the
-//              first invocation writes it. So nothing depends on which invocations make a subgroup, which WGSL leaves open.
-// On a GPU     (reasoned) outcome_sum.wgsl adds up 256 sums one after the other; here a lane adds up 8, or 4 where there are 64
-//              lanes, and the lanes' meet in registers, without a barrier. The order of that sum is the GPU's own: the same
-//              bits every time there, perhaps others elsewhere. So a recorded run goes on with what it began with.
+// Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then each
+//              subgroup adds up all of the workgroup's sums: each lane some of them, in order, and
+//              subgroupAdd the lanes' results. All subgroups get the same total, and the first invocation
+//              writes it. So the result does not depend on which invocations form a subgroup, which WGSL does
+//              not define.
+// On a GPU     (reasoned) outcome_sum.wgsl adds up 256 sums one after another; here a lane adds up 8 (4 with
+//              64 lanes), and the lanes' results meet in registers, without a barrier. The GPU defines the
+//              order of subgroupAdd: one GPU always gives the same bits, another GPU may give others. So a
+//              resumed run keeps the kernel that it started with.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD; mi200 24, 10
 // Cost         16 bytes per event.
 
@@ -18,12 +19,12 @@ enable subgroups;
 
 const WORKGROUP = 256;
 const M = 1u;        // step.size[M] is the number of events
-const VECTORS = 1u;  // vectors of four sums that an event has
+const VECTORS = 1u;  // number of vectors (four sums each) per event
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;

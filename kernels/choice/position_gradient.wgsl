@@ -1,33 +1,34 @@
-// position_gradient.wgsl - partial sums of a row's gradient by its position on the page
+// position_gradient.wgsl - partial sums of the rows' gradient, per position on the page
+//   source [R]    d loss / d (sum that contains the effect)      event [E]   (first row, end row, -, -)
+//   partials[chunk, k] = sum of source at position SKIP + k over the events of a chunk; the last k includes
+//     all later positions
 //
-//   source [R]    d loss / d what the position's effect is added to       event [E]   (first row, end row, -, -)
-//   partials[chunk, k] = sum over the events of a chunk of source at position SKIP + k; the last has those after it, too
-//
-// The first SKIP positions of a page have no effect. With one effect and none left out it is the gradient of a bias.
-//
+// The first SKIP positions of a page have no effect. One effect and SKIP = 0 give a bias's gradient.
 // For          both kinds of adapter
-// Grid         chunks x positions invocations in workgroups of 8 (64 on a GPU); the positions are padded, and neighbours.
+// Grid         chunks x positions (padded) invocations in workgroups of 8 (64 on a GPU); a chunk's positions
+//              are neighbours.
 // Work split   one invocation owns one position of one chunk of events. Padding of the parameter gets 0.
-// On a GPU     (reasoned) neighbours read neighbouring positions of the same page: coalesced. With 20 positions and 128 chunks
-//              few invocations walk along all events, so this waits for memory; it is small compared with a layer.
+// On a GPU     (reasoned) neighbours read neighbouring positions of the same page: coalesced. With 20
+//              positions and 128 chunks few invocations read all events, so they wait for memory; a layer
+//              takes much longer.
 //   compiled: navi31 12 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 12, 10 (8, 10)
-// Cost         a flop and 4 bytes per row; 8 bytes per event and position.
+// Cost         1 flop and 4 bytes per row; 8 bytes per event and position.
 // Forward      choice_nll.wgsl, item_term_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const GPU_WORKGROUP = 64;
-const PLACES = 1u;    // effects
-const SKIP = 0u;      // positions before the first effect
-const PADDED = 4u;    // effects with the parameter's padding
-const PARTIALS = 0u;  // f32 from one chunk's partial sums to the next
+const PLACES = 1u;    // number of effects
+const SKIP = 0u;      // number of positions before the first effect
+const PADDED = 4u;    // number of effects with the parameter's padding
+const PARTIALS = 0u;  // floats per chunk of partials
 const WEIGHTS_AT = 0u;
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> source: array<f32>;

@@ -1,39 +1,38 @@
-// row_dot_backward.wgsl - both gradients of row_dot_forward.wgsl, in one walk along the rows
-//
+// row_dot_backward.wgsl - both gradients of row_dot_forward.wgsl, in one pass over the rows
 //   input [R, K]   weights [K]   output_gradient [R]
-//   input_gradient_rk = output_gradient_r weights_k  (times ELU'(input_rk) with ELU); without INPUT none is wanted
-//   partials[chunk]   = sum over the rows of a chunk of output_gradient_r input_rk, and of output_gradient_r (bias)
+//   input_gradient_rk = output_gradient_r weights_k  (with ELU times ELU'(input_rk)); only with INPUT
+//   partials[chunk]   = sums over a chunk of output_gradient_r input_rk, and of output_gradient_r (bias)
 //
-// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone.
-//
+// With ELU the input is ELU(z), and its derivative follows from the input: 1 for z > 0, else input + 1.
 // For          a CPU adapter      On a GPU   row_dot_backward_group.wgsl
 // Grid         chunks K / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows; the columns of a chunk are neighbours.
-// Why so       both gradients need the input. In one walk it is read once.
-// Cost         5 K flops, 8 K bytes per row.      Forward   row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
+// Why so       both gradients need the input, and one pass reads the input once.
+// Cost         5 K flops, 8 K bytes per row.      Forward   row_dot_forward.wgsl, row_dot_sum.wgsl
+// Next         adam.wgsl
 
 const WORKGROUP = 8;
 const M = 2u;  // step.size[M] is the number of rows
 const K4 = 16u;                // columns / 4
 const INPUT = true;
 const ELU = true;
-const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
-const ACCUMULATE = false;         // input gradient
+const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
+const ACCUMULATE = false;         // true: adds to the input gradient
 const ACCUMULATE_WEIGHTS = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
-// In floats of the partial sums.
+// Offsets in partials, in floats.
 struct Places {
-  chunk: u32,    // from one chunk's sums to the next
-  weights: u32,  // where those of the weights stand among a chunk's
+  chunk: u32,    // floats per chunk
+  weights: u32,  // offset of the weights' sums within a chunk
   second: u32,   // not used here
-  bias: u32,     // where those of the bias stand
+  bias: u32,     // offset of the bias's sum within a chunk
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

@@ -1,20 +1,20 @@
-// row_dot_backward_group.wgsl - row_dot_backward.wgsl with the rows of a chunk spread over a workgroup
-//
-//   What it computes and writes: see row_dot_backward.wgsl. With VECTORS also what outcome_sum.wgsl does, on the way of a loss:
-//
+// row_dot_backward_group.wgsl - row_dot_backward.wgsl with a workgroup per chunk of rows and 64 columns
+//   What it computes and writes: see row_dot_backward.wgsl. With VECTORS also the sums of outcome_sum.wgsl,
+//     for the backward pass of a loss:
 //   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
-//   ring [., VECTORS]      sums over the batch; the host divides
-//
+//   ring [., VECTORS]      sums over the batch; the host divides them by the number of pages
 // For          a GPU      On a CPU adapter   row_dot_backward.wgsl
 // Grid         256 (VECTORS + (K / 64) chunks) invocations in workgroups of 256.
-// Work split   a workgroup owns 64 columns of one chunk: sixteen invocations per row, four columns each, sixteen rows side by side.
-//              An invocation has the loads of four such rows in flight. Sixteen sums per column are added in workgroup memory, and
-//              are added up in order: the same bits every time. With VECTORS the first workgroups own a vector of the outcomes each;
-//              invocation i adds up events i, i + 256, ..., sixteen invocations sixteen of these sums each, and one the sixteen.
-// On a GPU     (reasoned) a row's sixteen loads are coalesced. With an invocation for four columns of a whole chunk each of
-//              1,600 rows waits for memory by itself; here each waits with 63 others.
-//   Sums       nothing that follows in a step reads them. A dispatch of their own is a launch for one workgroup; here it is one
-//              workgroup more, beside those of the gradients, and which it is does not diverge within a subgroup.
+// Work split   a workgroup owns 64 columns of one chunk: sixteen invocations per row, four columns each,
+//              sixteen rows at a time. An invocation has the loads of four rows in flight. Each column's
+//              sixteen sums are added up in workgroup memory, in order: the same bits in every run. With
+//              VECTORS each of the first workgroups owns a vector of the outcomes: invocation i adds up
+//              events i, i + 256, ...; then sixteen invocations add up sixteen of these sums each, and one
+//              the last sixteen.
+// On a GPU     (reasoned) a row's sixteen loads are coalesced. With one invocation per four columns of a
+//              whole chunk each of 1,600 rows would wait for memory alone; here 64 wait together.
+//   Sums       no later kernel of the step reads them. A separate dispatch would be a launch for one
+//              workgroup; here they are one more workgroup, and no subgroup diverges.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (row_dot_backward.wgsl: 48, 16); mi200 48, 5 (28, 9)
 // Cost         5 K flops, 8 K bytes per row; with VECTORS 16 bytes per vector of an event.
 // Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
@@ -24,26 +24,26 @@ const M = 2u;  // step.size[M] is the number of rows
 const K4 = 16u;                // columns / 4
 const INPUT = true;
 const ELU = true;
-const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
-const ACCUMULATE = false;         // input gradient
+const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
+const ACCUMULATE = false;         // true: adds to the input gradient
 const ACCUMULATE_WEIGHTS = false;
-const VECTORS = 0u;  // vectors of four sums that an event has; 0 where nothing is added up here
+const VECTORS = 0u;  // number of vectors (four sums each) per event; 0 without these sums
 const EVENTS = 1u;   // step.size[EVENTS] is the number of events
 const BLOCKS = (K4 + 15u) / 16u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
-// In floats of the partial sums.
+// Offsets in partials, in floats.
 struct Places {
-  chunk: u32,    // from one chunk's sums to the next
-  weights: u32,  // where those of the weights stand among a chunk's
+  chunk: u32,    // floats per chunk
+  weights: u32,  // offset of the weights' sums within a chunk
   second: u32,   // not used here
-  bias: u32,     // where those of the bias stand
+  bias: u32,     // offset of the bias's sum within a chunk
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

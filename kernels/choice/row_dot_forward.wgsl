@@ -1,17 +1,16 @@
-// row_dot_forward.wgsl - one number per row: the last layer of the utility
-//
+// row_dot_forward.wgsl - one number per row: the last layer of the utility network
 //   input [R, K]   weights [K]   bias [1]   output [R]        output_r = bias + sum_k input_rk weights_k
-//   base  [R]      with BASE: added to it, what other parts of the utility give
-//
+//   base  [R]      with BASE: other parts of the utility, added to output
 // For          both kinds of adapter
-// Used where   the layer before does not make these products: after batch normalisation, or of more than 64 columns
-//              on a GPU. Otherwise   row_dot_sum.wgsl, choice_nll.wgsl
+// Used where   the previous layer does not compute these products: after batch normalisation, or on a GPU
+//              with more than 64 columns. Otherwise   row_dot_sum.wgsl, choice_nll.wgsl
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.
-// On a GPU     (reasoned) no barrier and one dispatch. But neighbours read rows that are K floats apart: each load touches a
-//              cache line for every invocation. The next loads read the rest of that line, so they should find it in cache. A
-//              subgroup per row would coalesce, at the price of a reduction.
-// Cost         2 K flops, 4 K bytes per row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
+// On a GPU     (reasoned) no barrier and one dispatch. But neighbours read rows that are K floats apart: each
+//              load touches a cache line per invocation. The next loads read the rest of these lines,
+//              probably from cache. A subgroup per row would coalesce, but need a reduction.
+// Cost         2 K flops, 4 K bytes per row.
+// Backward     row_dot_backward.wgsl, row_dot_backward_group.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
@@ -19,7 +18,7 @@ const K4 = 16u;  // columns / 4
 const BASE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

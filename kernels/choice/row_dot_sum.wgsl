@@ -1,18 +1,17 @@
-// row_dot_sum.wgsl - one number per row, from the dot products that the layer before makes
-//
+// row_dot_sum.wgsl - one number per row, from dot products that the previous layer has computed
 //   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp
 //   A row of dots is padded to whole vectors.
-//
 // For          both kinds of adapter
-// Used where   the layer before is computed by matmul_forward_panel.wgsl, or by matmul_forward_tiled.wgsl with up to 64 columns
-//              (PANELS is 1). Otherwise   row_dot_forward.wgsl
+// Used where   matmul_forward_panel.wgsl computes the previous layer, or matmul_forward_tiled.wgsl with up to
+//              64 columns (PANELS is 1). Otherwise   row_dot_forward.wgsl
 // Grid         R invocations in workgroups of 64.
 // Work split   one invocation owns one row.
-// Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]. Where the columns are made, they are in
-//              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax game
-//              and for scores.
+// Why so       row_dot_forward.wgsl reads the previous layer's whole output again, [R, 64]; the layer's
+//              kernel has it in registers. For the likelihood choice_nll.wgsl adds up the dots; this kernel
+//              does so for the minimax game and for scores.
 //   compiled: navi31 12 VGPRs, 32 subgroups per SIMD; loads 32, because with one panel a row is one number
-// Cost         PANELS flops, 4 (PANELS + 1) bytes per row.      Backward   row_dot_backward.wgsl, row_dot_backward_group.wgsl
+// Cost         PANELS flops, 4 (PANELS + 1) bytes per row.
+// Backward     row_dot_backward.wgsl, row_dot_backward_group.wgsl
 
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
@@ -20,7 +19,7 @@ const PANELS = 4u;
 const DOTS4 = (PANELS + 3u) / 4u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> dots: array<vec4f>;

@@ -1,15 +1,13 @@
-// adam.wgsl - exercise: Adam, with the gradient still in pieces                      (read kernels/course/7-adam.md)
-//
+// adam.wgsl - exercise: Adam, with a gradient in partial sums      (read kernels/course/7-adam.md)
 //   partials [chunks, P]   partial sums of the gradient     weights, m, v [P]   read and written
 //   g  = sum over the chunks of partials, in order
 //   m' = b1 m + (1 - b1) g      v' = b2 v + (1 - b2) g^2      w' = w - rate m' / (sqrt(v') + epsilon)
-//   rate = step.learning_rate has the bias correction in it: the host makes it in f64
+//   rate = step.learning_rate includes the bias correction: the host computes it in f64
 //
 // Your task    compute m', v' and w'.
-// Then         count the bytes that a parameter needs, and ask the bench for the bandwidth of your adapter (deno task bench
-//              adapter): how far from it is your kernel?
-//
-// Rules        kernels/README.md, "The exercises". Letters of the grid: P4. P = 4 P4, all of it in whole vectors.
+// Then         count the bytes that a parameter needs, and measure your adapter's bandwidth (deno task bench
+//              adapter): how far below the bandwidth is your kernel?
+// Rules        kernels/README.md, "The exercises". Letters of the grid: P4. P = 4 P4, all in whole vectors.
 // grid: P4
 
 const WORKGROUP = 64;
@@ -20,7 +18,7 @@ const EPSILON = 1e-8;
 
 struct Step {
   size: vec4u,
-  first_entry: u32,  // where the batch starts in the plan
+  first_entry: u32,  // index of the batch's first entry in the plan
   slot: u32,
   chunks: u32,
   learning_rate: f32,

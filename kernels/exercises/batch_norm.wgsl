@@ -1,14 +1,13 @@
-// batch_norm.wgsl - exercise: the gradient of batch norm's input                     (read kernels/course/6-batch-norm.md)
-//
+// batch_norm.wgsl - exercise: the gradient of batch norm's input      (read kernels/course/6-batch-norm.md)
 //   input x [R, N]   normaliser [2, N] mean mu, then 1 / sd   scale g [N]   output_gradient dy [R, N]
-//   chunk_sums [chunks, 2, N]   sums over the rows of each chunk: of dy, then of dy xhat        xhat = (x - mu) / sd
+//   chunk_sums [chunks, 2, N]   sums over a chunk's rows of dy, then of dy xhat        xhat = (x - mu) / sd
 //   input_gradient = g / sd (dy - mean of dy - xhat mean of (dy xhat)) ELU'      means over all R rows
-//   x = ELU(z) is what the layer below gave: ELU' = 1 for x > 0, else x + 1
+//   x = ELU(z) is the output of the previous layer: ELU' = 1 for x > 0, else x + 1
 //   Rows are padded to whole vectors of four with zeros: N = 4 N4.
 //
 // Your task    add up the chunks' sums and compute the gradient.
-// Then         here every invocation adds up the chunks again for one number. Let it own several rows: "(R / 16) N4", say.
-//
+// Then         here every invocation adds up the chunks again for one number. Let an invocation own several
+//              rows, for example with the grid "(R / 16) N4".
 // Rules        kernels/README.md, "The exercises". Letters of the grid: R, N4, C chunks.
 // grid: N4, R
 
@@ -18,7 +17,7 @@ const N4 = 16u;
 
 struct Step {
   size: vec4u,  // z: R
-  first_entry: u32,  // where the batch starts in the plan
+  first_entry: u32,  // index of the batch's first entry in the plan
   slot: u32,
   chunks: u32,
 }
@@ -33,14 +32,14 @@ struct Step {
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn batch_norm(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x;  // of vectors
+  let column = id.x;  // index of a vector of four columns
   let r = id.y;
   if (column >= N4 || r >= step.size.z) { return; }
   let mean = normaliser[column];
   let inverse = normaliser[N4 + column];
   let x = input[r * N4 + column];
   let dy = output_gradient[r * N4 + column];
-  // YOUR CODE: the means of dy and of dy xhat (chunk_sums[2 chunk N4 + column] and [(2 chunk + 1) N4 + column]).
+  // YOUR CODE: means of dy and dy xhat, from chunk_sums[2 chunk N4 + column], [(2 chunk + 1) N4 + column].
   let dx = scale[column] * inverse * (dy - mean * x);  // YOUR CODE: the gradient.
   let slope = select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
   input_gradient[r * N4 + column] = dx * slope;

@@ -1,15 +1,15 @@
-// block.wgsl - exercise: workgroup memory                                          (read kernels/course/0-first-kernels.md)
+// block.wgsl - exercise: workgroup memory      (read kernels/course/0-first-kernels.md)
+//   x [N]  y [N]  y is x with every block of 64 elements reversed: y[0] = x[63], y[1] = x[62], y[64] = x[127]
 //
-//   x [N]   y [N]        y is x with every block of 64 elements reversed: y[0] = x[63], y[1] = x[62], ..., y[64] = x[127], ...
-//
-// Your task    an invocation puts its element into `tile`, the memory of its workgroup, and after the barrier takes the element
-//              that another invocation has put there. Delete the barrier: which message follows?
+// Your task    an invocation writes its element into `tile`, the memory of its workgroup, and after the
+//              barrier reads the element that another invocation has written. Delete the barrier: which
+//              message follows?
 // Rules        kernels/README.md, "The exercises". Letters of the grid: N, a multiple of 64.
 // grid: N
 
 const WORKGROUP = 64;
 const N = 64u;  // set by the host
-struct Step { size: vec4u }  // the host's header, which every kernel binds last; not needed here
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> step: Step;
@@ -21,5 +21,5 @@ fn block(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_ind
   let i = id.x;
   // YOUR CODE: tile[local] is x[i].
   workgroupBarrier();  // an invocation waits here until all invocations of its workgroup are here
-  y[i] = tile[local];  // YOUR CODE: the element of the tile that is as far from its end as local is from its beginning.
+  y[i] = tile[local];  // YOUR CODE: the element as far from the tile's end as local is from its beginning.
 }

@@ -1,17 +1,18 @@
-// draw.wgsl - exercise: a click or none, drawn for every simulated user              (read kernels/course/10-simulated-users.md)
-//
-//   utility [U, K]   of the items of each user's slate         log_outcome [T, U]  (slot, reward, P(any click), 1)
-//   The page at hand is row step.page of the log; rows before it stay as they are.
+// draw.wgsl - exercise: draw a click or no click per user   (read kernels/course/10-simulated-users.md)
+//   utility [U, K]   of the items of each user's slate    log_outcome [T, U]  (slot, reward, P(any click), 1)
+//   The current page is row step.page of the log; earlier rows stay unchanged.
 //   P(slot j) = exp(u_j) / (1 + sum exp(u))        P(no click) = 1 / (1 + sum exp(u)), which is slot K
-//   The draw: no click first, then the slots in order. The outcome is the first whose running sum of probabilities exceeds
-//   the user's uniform number. If rounding leaves none, it is the last slot.       reward = 1 for a click, else 0
-//   The number is made of word 0 of the counter (step.first_user + u, step.episode, step.page, 0), its key is (step.noise, 0).
+//   The order of the draw: no click first, then the slots. The outcome is the first whose cumulative
+//     probability exceeds the user's uniform number; if rounding leaves none, the last slot. reward = 1 for a
+//     click, else 0
+//   The number comes from word 0 of the counter (step.first_user + u, step.episode, step.page, 0) with key
+//     (step.noise, 0).
 //
-// Your task    the user's number, the slot, and P(any click). Some utilities are 90, and exp(90) is infinite in f32: take the
-//              largest logit off all, that of no click (0) included.
-// Then         let users look at the slots in order and click slot j with probability sigmoid(u_j): a cascade. How many words
-//              does a page need now, and where do you take them from? There is no checker for it.
-//
+// Your task    compute the user's number, the slot, and P(any click). Some utilities are 90, and exp(90) is
+//              infinite in f32: subtract the largest logit from all, including that of no click (0).
+// Then         let users look at the slots in order and click slot j with probability sigmoid(u_j): a
+//              cascade. How many random words does a page need then, and which counters give them? There is
+//              no checker for this.
 // Rules        kernels/README.md, "The exercises". Letters of the grid: U users, K items of a slate.
 // grid: U
 
@@ -21,17 +22,17 @@ const USERS = 1u;  // U
 
 struct Step {
   size: vec4u,         // x: U
-  first_entry: u32,    // where the batch starts in the plan
+  first_entry: u32,    // index of the batch's first entry in the plan
   slot: u32,
   chunks: u32,
   learning_rate: f32,
   iteration: u32,
   decay: f32,
-  noise: u32,          // the seed of what is random in the step
+  noise: u32,          // seed of the step's random numbers
   counted: u32,
   page: u32,
   episode: u32,
-  first_user: u32,     // number of the first user
+  first_user: u32,     // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> utility: array<f32>;

@@ -1,10 +1,10 @@
-// grid_2d.wgsl - exercise: rows and columns                                        (read kernels/course/0-first-kernels.md)
-//
+// grid_2d.wgsl - exercise: rows and columns      (read kernels/course/0-first-kernels.md)
 //   a [M]   b [N]   y [M, N]        y[m, n] = a[m] + b[n]
 //
-// Your task    write y[m, n], with a guard for each axis. A matrix is stored row by row: y[m, n] is element m N + n.
-// Then         exchange n and m, and the two axes of the grid ("// grid: M, N"): the kernel stays correct, but neighbouring
-//              invocations then write N elements apart. Compare the times.
+// Your task    write y[m, n], with a guard for each axis. A matrix is stored row by row: y[m, n] is element m
+//              N + n.
+// Then         exchange n and m, and the two axes of the grid ("// grid: M, N"): the kernel stays correct,
+//              but neighbouring invocations then write N elements apart. Compare the times.
 // Rules        kernels/README.md, "The exercises". Letters of the grid: M, N.
 // grid: N, M
 
@@ -12,7 +12,7 @@ const WORKGROUP = 8;
 const WORKGROUP_Y = 8;
 const M = 1u;  // set by the host
 const N = 1u;  // set by the host
-struct Step { size: vec4u }  // the host's header, which every kernel binds last; not needed here
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;

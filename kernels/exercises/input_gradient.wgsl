@@ -1,14 +1,12 @@
-// input_gradient.wgsl - exercise: the gradient of a dense layer's input              (read kernels/course/2-matmul.md)
-//
+// input_gradient.wgsl - exercise: the gradient of a dense layer's input     (read kernels/course/2-matmul.md)
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
-//   input_gradient = (output_gradient W^T) times ELU'(z), where input = ELU(z) is what the layer below gave:
+//   input_gradient = (output_gradient W^T) times ELU'(z); input = ELU(z) is the previous layer's output:
 //   ELU'(z) = 1 for input > 0, else input + 1
-//   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4. So a binding may be array<f32> or array<vec4f>.
+//   Rows are padded with zeros to vectors of four: K = 4 K4, N = 4 N4. Bindings: array<f32> or array<vec4f>.
 //
-// Your task    compute the sum over n, then the slope.
-// Then         look at what neighbours in x read of W: is it one line of memory, or many? Turn W in a tile.
-//
-// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, such as "K4, M / 4".
+// Your task    compute the sum over n, then multiply by the slope.
+// Then         which numbers of W do neighbours in x read: one cache line, or many? Transpose W in a tile.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, for example "K4, M / 4".
 // grid: 4 K4, M
 
 const WORKGROUP = 16;

@@ -1,17 +1,17 @@
-// last_clicks.wgsl - exercise: the last clicks before every event, weighted          (read kernels/course/8-position-weights.md)
-//
-//   event [E]     w: the item that event e feeds, NONE if it feeds nothing
-//   history [E]   (clicks of its user before e, the end of the user's events)
-//   features [I, F]   of the items        weights [LAGS, 4]   row 0 for the most recent click; one column for each weighting
-//   state [E, F]  vectors of four: state_ef = sum over the lags of weights_lag features[the item clicked at that lag before e]_f
-//   A user's events are consecutive. A lag that the user has no click for adds nothing.
+// last_clicks.wgsl - exercise: a weighted sum of the last clicks  (read kernels/course/8-position-weights.md)
+//   event [E]     w: the item that event e feeds to the encoder, or NONE
+//   history [E]   (clicks of the event's user before e, the end of the user's events)
+//   features [I, F]  of the items  weights [LAGS, 4]  row 0 for the most recent click; a column per weighting
+//   state [E, F]  vectors of four: state_ef = sum over lags of weights_lag features[item at this lag of e]_f
+//   A user's events are consecutive. A lag without a click of the user adds nothing.
 //   A row of features is padded to whole vectors of four: 4 F4 numbers.
 //
-// Your task    walk back from e over the events that fed an item, LAGS clicks at most and none of another user.
-// Then         let an invocation own four features ("// grid: F4, E"): it reads a vec4f of features and one of weights for 16
-//              multiplications. A row of state has F vectors, not 4 F4. Then let it own four events that are consecutive: their
-//              windows are nearly the same. pw_table_forward.wgsl does that.
-//
+// Your task    loop back from e over the events that fed an item: at most LAGS clicks, and no clicks of
+//              another user.
+// Then         let an invocation own four features ("// grid: F4, E"): it reads a vec4f of features and a
+//              vec4f of weights for 16 multiplications. A row of state has F vectors, not 4 F4. Then let it
+//              own four consecutive events, whose windows of last clicks are almost the same.
+//              pw_table_forward.wgsl does that.
 // Rules        kernels/README.md, "The exercises". Letters of the grid: E, F, F4.
 // grid: F, E
 
@@ -38,6 +38,6 @@ fn last_clicks(@builtin(global_invocation_id) id: vec3u) {
   if (f >= F || e >= step.size.y) { return; }
   let clicks = history[e].x;
   var sum = vec4f(0.0);
-  // YOUR CODE: for each lag that there is a click for, weights[lag] times the clicked item's features[item * 4 * F4 + f].
+  // YOUR CODE: for each lag with a click, weights[lag] times the clicked item's features[item * 4 * F4 + f].
   state[e * F + f] = sum;
 }

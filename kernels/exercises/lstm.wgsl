@@ -1,16 +1,15 @@
-// lstm.wgsl - exercise: an LSTM over the history of every user                       (read kernels/course/3-lstm.md)
-//
-//   plan [B+1]    y: the user's first event; entry B closes it      event [E]   w: NONE for an event that feeds nothing
-//   input [E, 4H] x of event e, computed before    weights [H, 4H] recurrent    bias [4H]    gates in the order i, g, f, o
-//   state [E, H]  h before the event    cell [E, H]  c before the event    gates [E, 4H]  activations, for the way back
+// lstm.wgsl - exercise: an LSTM over the history of every user      (read kernels/course/3-lstm.md)
+//   plan [B+1]  y: the user's first event; entry B is the end  event [E]  w: NONE if the event feeds no item
+//   input [E, 4H] x of event e  weights [H, 4H] recurrent  bias [4H]  gates in the order i, g, f, o
+//   state [E, H]  h before the event   cell [E, H]  c before the event   gates [E, 4H]  for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
-//   h and c are 0 before a user's first event. An event that feeds nothing hands them on.
-//   H is padded to whole vectors of four with zeros, each gate for itself: H = 4 H4.
+//   h and c are 0 before a user's first event. An event that feeds no item leaves h and c unchanged.
+//   Each gate is padded with zeros to whole vectors of four: H = 4 H4.
 //
 // Your task    compute the four gates and the new c and h.
-// Then         B invocations are far too few for a GPU. Give a user per workgroup of 4 H invocations, one for each gate of each
-//              unit: "grid: 16 H4 B", with a second line "workgroup: 16 H4", which the host writes into WORKGROUP.
-//
+// Then         B invocations are far too few for a GPU. Assign a workgroup of 4 H invocations to each user,
+//              one per gate and unit: "grid: 16 H4 B", with a second line "workgroup: 16 H4", which the host
+//              writes into WORKGROUP.
 // Rules        kernels/README.md, "The exercises". Letters of the grid: B users, H4.
 // grid: B
 
@@ -20,7 +19,7 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,  // x: B
-  first_entry: u32,  // where the batch starts in the plan
+  first_entry: u32,  // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -53,7 +52,8 @@ fn lstm(@builtin(global_invocation_id) id: vec3u) {
     if (event[e].w == NONE) { continue; }
     for (var j = 0u; j < H; j++) {
       let at = e * 4u * H + j;
-      // YOUR CODE: what goes into gate q of unit j is input[at + q H] + bias[q H + j] + sum over k of h[k] weights[k, q H + j].
+      // YOUR CODE: the argument of gate q of unit j: input[at + q H] + bias[q H + j] + sum over k of h[k]
+      // weights[k, q H + j].
       let i = 0.0;
       let g = 0.0;
       let f = 0.0;

@@ -1,15 +1,13 @@
-// lstm_backward.wgsl - exercise: back through time                                   (read kernels/course/3-lstm.md)
-//
-//   plan [B+1]    y: the user's first event; entry B closes it      event [E]   w: NONE for an event that fed nothing
-//   weights [H, 4H] recurrent    cell [E, H] c before the event, gates [E, 4H] i, g, f, o: from the forward pass
+// lstm_backward.wgsl - exercise: back-propagation through time      (read kernels/course/3-lstm.md)
+//   plan [B+1]  y: the user's first event; entry B is the end  event [E]  w: NONE if the event fed no item
+//   weights [H, 4H] recurrent  cell [E, H] c before the event, gates [E, 4H] i, g, f, o: of the forward pass
 //   state_gradient [E, H]  d loss / d (state before event e)
-//   gate_gradient [E, 4H]  d loss / d (what went into each gate, before sigmoid and tanh); 0 for an event that fed nothing
-//   H is padded to whole vectors of four with zeros, each gate for itself: H = 4 H4.
+//   gate_gradient [E, 4H]  d loss / d (argument of the gate's sigmoid or tanh); 0 if the event fed no item
+//   Each gate is padded with zeros to whole vectors of four: H = 4 H4.
 //
-// Your task    walk from a user's last event to the first, with dh and dc, the gradients of h and c after the event. Compute
-//              the four gate gradients, and dc and dh before the event.
+// Your task    loop from a user's last event to the first, with dh and dc, the gradients of h and c after the
+//              event. Compute the four gate gradients, and dc and dh before the event.
 // Then         as in lstm.wgsl: a workgroup per user, "grid: 16 H4 B" with a second line "workgroup: 16 H4".
-//
 // Rules        kernels/README.md, "The exercises". Letters of the grid: B users, H4.
 // grid: B
 
@@ -19,7 +17,7 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,  // x: B
-  first_entry: u32,  // where the batch starts in the plan
+  first_entry: u32,  // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -55,7 +53,7 @@ fn lstm_backward(@builtin(global_invocation_id) id: vec3u) {
         let o = gates[at + 3u * H + j];
         let before = cell[e * H + j];
         let t = squash(f * before + i * g);
-        // YOUR CODE: from dh[j] and dc[j] the gradients of what went into the gates, and the gradient of `before`.
+        // YOUR CODE: from dh[j] and dc[j] the gradients of the gates' arguments, and that of `before`.
         dz[j] = 0.0;
         dz[H + j] = 0.0;
         dz[2u * H + j] = 0.0;
@@ -65,7 +63,7 @@ fn lstm_backward(@builtin(global_invocation_id) id: vec3u) {
       // YOUR CODE: dh[k], the gradient of the state before the event: the sum over q of dz[q] weights[k, q].
     }
     for (var q = 0u; q < 4u * H; q++) { gate_gradient[at + q] = select(0.0, dz[q], fed); }
-    // The state before the event was read by others, too.
+    // Other layers also read the state before the event.
     for (var j = 0u; j < H; j++) { dh[j] += state_gradient[e * H + j]; }
   }
 }

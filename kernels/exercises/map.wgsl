@@ -1,5 +1,4 @@
-// map.wgsl - exercise: one invocation per element                                  (read kernels/course/0-first-kernels.md)
-//
+// map.wgsl - exercise: one invocation per element      (read kernels/course/0-first-kernels.md)
 //   x [N]   y [N]        y = 2 x + 1
 //
 // Your task    write y[i]. The grid has an invocation per element, so no loop is needed.
@@ -8,7 +7,7 @@
 
 const WORKGROUP = 64;
 const N = 64u;  // set by the host
-struct Step { size: vec4u }  // the host's header, which every kernel binds last; not needed here
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> step: Step;

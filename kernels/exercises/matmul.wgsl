@@ -1,13 +1,12 @@
-// matmul.wgsl - exercise: a dense layer                                              (read kernels/course/2-matmul.md)
-//
+// matmul.wgsl - exercise: a dense layer      (read kernels/course/2-matmul.md)
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]        output = ELU(input W + bias)
 //   ELU(z) = z for z > 0, else exp(z) - 1
-//   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4. So a binding may be array<f32> or array<vec4f>.
+//   Rows are padded with zeros to vectors of four: K = 4 K4, N = 4 N4. Bindings: array<f32> or array<vec4f>.
 //
 // Your task    compute the sum over k, then ELU.
-// Then         make it fast: coalesced loads, a tile in workgroup memory, 4 x 4 outputs in registers. Change the grid with it.
-//
-// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, such as "N4, M / 4".
+// Then         make it fast: coalesced loads, a tile in workgroup memory, 4 x 4 outputs in registers. Adapt
+//              the grid.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, for example "N4, M / 4".
 // grid: 4 N4, M
 
 const WORKGROUP = 16;

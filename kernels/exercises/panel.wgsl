@@ -1,15 +1,14 @@
-// panel.wgsl - exercise: a dense layer for a CPU driver                              (read kernels/course/12-cpu-driver.md)
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]        output = ELU(input weights + bias), as in exercise matmul
+// panel.wgsl - exercise: a dense layer for a CPU driver      (read kernels/course/12-cpu-driver.md)
+//   input [M, K]  weights [K, N]  bias [N]  output [M, N]  output = ELU(input W + bias), as in matmul.wgsl
 //   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4.
-//   A workgroup owns 128 rows x 16 columns, an invocation one of the rows. Its panel of the weights, [K, 16], is copied to
-//   workgroup memory first. K is at most 64.
+//   A workgroup owns 128 rows x 16 columns, an invocation one row. First the workgroup copies its panel of
+//     the weights, 16 columns [K, 16], to workgroup memory. K is at most 64.
 //
 // Your task    copy the panel, and compute the 16 sums.
-// Then         from where does each number come? Change the line "where" below, and look at the time: input panels, weights
-//              uniform, nothing. Then unroll the loop over k for K = 64, so that each index in the panel is a constant; a turn
-//              that K4 does not have is left out by "if (K4 > 5u)". On a GPU neither should matter: if you have one, see.
-//
+// Then         which memory suits each input? Change the line "where" below (input panels, weights uniform,
+//              nothing), and compare the times. Then unroll the loop over k for K = 64, so that each index in
+//              the panel is a constant; "if (K4 > 5u)" skips a turn that K4 does not have. On a GPU neither
+//              should matter: if you have one, try it.
 // Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4.
 // grid: N4 / 4, M
 // where: input texture
@@ -29,7 +28,7 @@ struct Step { size: vec4u }  // z: M
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> columns: array<vec4f, 256>;  // row k of the panel: 4k .. 4k+3
+var<workgroup> columns: array<vec4f, 256>;  // row k of the panel: vectors 4k .. 4k+3
 
 fn put(m: u32, column: u32, sum: vec4f) {
   if (m >= step.size.z || column >= N4) { return; }
@@ -39,13 +38,13 @@ fn put(m: u32, column: u32, sum: vec4f) {
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn panel(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
-  let column = 4u * group.x;  // of vectors
+  let column = 4u * group.x;  // index of a vector of four columns
   for (var i = local; i < 16u * K4; i += WORKGROUP_Y) {
-    columns[i] = vec4f(0.0);  // YOUR CODE: row i / 4 of the weights, vector column + i % 4, where the matrix has it.
+    columns[i] = vec4f(0.0);  // YOUR CODE: row i / 4 of the weights, vector column + i % 4, if there is one.
   }
   workgroupBarrier();
   let m = group.y * WORKGROUP_Y + local;
-  let at = min(m, step.size.z - 1u) * K4;  // rows past the end read the last one
+  let at = min(m, step.size.z - 1u) * K4;  // rows past the end read the last row
   var s0 = vec4f(0.0);
   var s1 = vec4f(0.0);
   var s2 = vec4f(0.0);

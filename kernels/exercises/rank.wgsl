@@ -1,15 +1,13 @@
-// rank.wgsl - exercise: how many bits are set before each word                       (read kernels/course/4-batch.md)
-//
+// rank.wgsl - exercise: count the set bits before each word      (read kernels/course/4-batch.md)
 //   bits [W]     rows of the log by item, 32 per word: the bits of the batch's rows are set
 //   ranked [W]   (the word, number of bits set in all words before it)
-//   From it follows the position of any row among the batch's rows, sorted by item, with one load: see the chapter.
+//   With ranked one load gives the index of any row among the batch's rows sorted by item: see the chapter.
 //
-// Your task    count the bits of the words before.
-// Then         as it is written, W invocations read W words each. Let one workgroup do it ("// grid: 64" below): an invocation
-//              counts a stretch of words; after a barrier it adds up the counts of the stretches before. Then let neighbours
-//              read neighbouring words, 64 at a time, and carry the sum from one block to the next. On a CPU adapter the last
-//              is expected to lose: it has a barrier per block.
-//
+// Your task    count the bits of the earlier words.
+// Then         in this form W invocations read W words each. Let one workgroup do it ("// grid: 64" below):
+//              an invocation counts a stretch of words; after a barrier it adds up the counts of the earlier
+//              stretches. Then let neighbours read neighbouring words, 64 at a time, and carry the sum from
+//              one block to the next. On a CPU adapter the last form should be slower: a barrier per block.
 // Rules        kernels/README.md, "The exercises". Letters of the grid: W. The bits may be left or cleared.
 // grid: W
 

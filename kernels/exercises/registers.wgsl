@@ -1,13 +1,12 @@
-// registers.wgsl - exercise: half the registers                                (read kernels/course/13-machine-code.md)
-//
+// registers.wgsl - exercise: half the registers      (read kernels/course/13-machine-code.md)
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]        output = ELU(input W + bias)
 //   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4.
 //
-// Your task    the shipped tile has 60 vector registers per lane on navi31, for 4 x 4 outputs. Here an invocation has 2 x 4.
-//              Add up the tile's products so that 36 registers are enough: deno task exercise registers --gpu navi31
-// Then         compare what is read from workgroup memory for a multiply-add, and how many subgroups per SIMD holds.
-//
-// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, such as "N4, M / 4".
+// Your task    the shipped tile takes 60 vector registers per lane on navi31, for 4 x 4 outputs. Here an
+//              invocation has 2 x 4 outputs. Add up the tile's products in at most 36 registers: deno task
+//              exercise registers --gpu navi31
+// Then         compare the reads of workgroup memory per multiply-add, and the number of subgroups per SIMD.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, for example "N4, M / 4".
 // grid: 16 (N4 / 16), M / 2
 
 const WORKGROUP = 16;
@@ -46,7 +45,7 @@ fn registers(
     weight_tile[local.y][local.x] =
       select(vec4f(0.0), weights[min(row, 4u * K4 - 1u) * N4 + min(id.x, N4 - 1u)], inside);
     workgroupBarrier();
-    // YOUR CODE: c[i] += the sum over the tile's 16 k of input_tile's row 2 local.y + i times weight_tile's column local.x.
+    // YOUR CODE: c[i] += row 2 local.y + i of input_tile times column local.x of weight_tile, over 16 k.
     workgroupBarrier();
   }
   if (id.x >= N4) { return; }

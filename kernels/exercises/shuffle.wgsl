@@ -1,18 +1,19 @@
-// shuffle.wgsl - exercise: subgroups, without memory and barrier                   (read kernels/course/0-first-kernels.md)
+// shuffle.wgsl - exercise: subgroups, without memory and barrier     (read kernels/course/0-first-kernels.md)
+//   x [N]  y [N]  y[i] is the sum of i's block of four: y[0] = y[1] = y[2] = y[3] = x[0] + ... + x[3]
 //
-//   x [N]   y [N]        y[i] is the sum of the four elements of i's block of four: y[0] = y[1] = y[2] = y[3] = x[0] + ... + x[3]
-//
-//   The invocations of a subgroup (at least 4 lanes) run together and read each other's registers: subgroupShuffleXor(v, 1u)
-//   returns the v of the lane whose number differs in the last bit, so lanes 0 and 1 exchange theirs, and lanes 2 and 3.
+//   The invocations of a subgroup (at least 4 lanes) run together and read each other's registers:
+//     subgroupShuffleXor(v, 1u) returns the v of the lane whose number differs in the last bit, so lanes 0
+//     and 1 exchange v, and lanes 2 and 3.
 //
 // Your task    two lines: after the first, v is a sum of two; after the second, with 2u, a sum of four.
-// Rules        kernels/README.md, "The exercises". Letters of the grid: N, a multiple of 64. The adapter must have subgroups.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: N, a multiple of 64. The adapter
+//              needs subgroups.
 // grid: N
 
 enable subgroups;
 const WORKGROUP = 64;
 const N = 64u;  // set by the host
-struct Step { size: vec4u }  // the host's header, which every kernel binds last; not needed here
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> step: Step;

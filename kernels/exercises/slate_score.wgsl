@@ -1,17 +1,16 @@
-// slate_score.wgsl - exercise: the best of every 32 items for each user              (read kernels/course/11-slates.md)
-//
+// slate_score.wgsl - exercise: the best of every 32 items for each user    (read kernels/course/11-slates.md)
 //   base [U, L]   a part of each user's state       table [I, L]   a part of each item       weights [L]
 //   score_ui = sum over the units n of weights_n relu(base_un + table_in)
 //   Panel p has the items 32 p .. 32 p + 31, P = I / 32 rounded up.        L = 4 L4
-//   masked [P, U]   bit b is set where item 32 p + b may not be chosen
-//   best [P, U]     (the largest score of the others, bit for bit; its item, of equal ones the first). Where all are masked the
-//                   item is NONE, and the score anything.
+//   masked [P, U]   bit b is set if item 32 p + b may not be chosen
+//   best [P, U]     (the largest score of the items that are not masked, bit for bit; its item, the first
+//                   among equals). If all items are masked, the item is NONE, and the score may be any
+//                   number.
 //
-// Your task    compute the scores of a panel's items for one user, and keep the best. The scores are never stored.
-// Then         an invocation reads L numbers of the table for L products. Bring a tile of base and of table into workgroup
-//              memory, and let an invocation own 4 users x 4 items: the tile of chapter 2, with a maximum at its end ("// grid:
-//              16 (P / 2), U / 4", 16 x 16 per workgroup).
-//
+// Your task    compute the scores of a panel's items for one user, and find the best. Store no scores.
+// Then         an invocation reads L numbers of the table for L products. Copy a tile of base and of table
+//              into workgroup memory, and let an invocation own 4 users x 4 items: the tile of chapter 2,
+//              with a maximum at its end ("// grid: 16 (P / 2), U / 4", 16 x 16 per workgroup).
 // Rules        kernels/README.md, "The exercises". Letters of the grid: U users, P panels, L4.
 // grid: U, P
 
@@ -19,7 +18,7 @@ const WORKGROUP = 64;
 const ITEMS = 1u;  // I
 const L4 = 16u;
 const NONE = 0xffffffffu;
-const LOWEST = -3.4e38;  // no score is below
+const LOWEST = -3.4e38;  // less than every score
 
 struct Step { size: vec4u }  // x: U
 
@@ -40,8 +39,8 @@ fn slate_score(@builtin(global_invocation_id) id: vec3u) {
   var winner = NONE;
   for (var i = 32u * p; i < min(32u * (p + 1u), ITEMS); i++) {
     var sum = 0.0;
-    // YOUR CODE: the score of item i. A row of base and of table has L4 vectors; dot(a, b) adds up four products.
-    if (sum > most) {  // YOUR CODE: and its bit is not set.
+    // YOUR CODE: the score of item i. Rows of base and table have L4 vectors; dot(a, b) sums four products.
+    if (sum > most) {  // YOUR CODE: and its bit is 0.
       most = sum;
       winner = i;
     }

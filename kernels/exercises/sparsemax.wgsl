@@ -1,15 +1,14 @@
-// sparsemax.wgsl - exercise: the projection on the simplex                           (read kernels/course/9-minimax.md)
-//
+// sparsemax.wgsl - exercise: the projection on the simplex      (read kernels/course/9-minimax.md)
 //   u [R]       utility of every displayed row     event [E]   (first row, end row, clicked row | NONE, -)
-//   policy [R]  pi = sparsemax(eta u) over the rows of an event: the point of the simplex nearest to eta u, eta = GENERATOR_ETA
-//               pi_r = max(eta u_r - tau, 0), with the one tau for which they add up to 1
-//   gradient [R]  of the reward: (pi_r - [r was clicked]) / E in an event with a click, 0 in one without
+//   policy [R]  pi = sparsemax(eta u) over an event's rows: the nearest simplex point; eta = GENERATOR_ETA
+//               pi_r = max(eta u_r - tau, 0), with the only tau for which the pi_r add up to 1
+//   gradient [R]  of the reward: (pi_r - [r was clicked]) / E in an event with a click, else 0
 //
-// Your task    find tau. Sorted by value, the k largest are the support if 1 + k z_k > the sum of these k; no sorting is
-//              needed: count, for each row, the rows that are at least as large, and add them up.
-// Then         that is K^2 comparisons. What would a workgroup per event do with K = 1,000 (--size 64x1000)?
-//
-// Rules        kernels/README.md, "The exercises". Letters of the grid: E events, K rows of the longest page, such as "K, E".
+// Your task    find tau. Sorted by value, the k largest are the support if 1 + k z_k > the sum of these k. No
+//              sort is needed: for each row count and add up the rows that are at least as large.
+// Then         this takes K^2 comparisons. How would a workgroup compute K = 1,000 (--size 64x1000)?
+// Rules        kernels/README.md, "The exercises". Letters of the grid: E events, K rows of the longest page,
+//              e.g. "K, E".
 // grid: E
 
 const WORKGROUP = 64;
@@ -31,7 +30,7 @@ fn sparsemax(@builtin(global_invocation_id) id: vec3u) {
   let first = event[e].x;
   let end = event[e].y;
   let click = event[e].z;
-  // A constant taken from all rows changes nothing: with the largest taken away, sums of large utilities cancel nothing.
+  // A constant subtracted from all rows does not change pi. Subtracting the maximum prevents cancellation.
   var most = u[first];
   for (var r = first; r < end; r++) { most = max(most, u[r]); }
   let tau = -1.0;  // YOUR CODE: the threshold of z_r = GENERATOR_ETA (u_r - most).

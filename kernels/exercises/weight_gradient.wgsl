@@ -1,16 +1,16 @@
-// weight_gradient.wgsl - exercise: the gradient of a dense layer's weights   (read kernels/course/14-filling-the-machine.md)
-//
+// weight_gradient.wgsl - exercise: a weight gradient   (read kernels/course/14-filling-the-machine.md)
 //   input [M, K]   output_gradient [M, N]   partials [chunks, K, N]
-//   The gradient is input^T output_gradient, a sum over all M rows of the batch. M is long and K N is small, so the rows are
-//   split into step.chunks chunks of equal length: partials[chunk] is the sum over the rows of one chunk. Adam adds them up.
-//   Chunk c has the rows from c stretch to (c + 1) stretch, stretch = ceil(M / chunks); the last one may be shorter.
-//   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4. So a binding may be array<f32> or array<vec4f>.
+//   The gradient is input^T output_gradient, a sum over all M rows of the batch. M is large and K N is small,
+//     so the rows are split into step.chunks chunks of equal length: partials[chunk] is the sum over one
+//     chunk's rows. Adam adds up the chunks.
+//   Chunk c has rows c stretch to (c + 1) stretch, stretch = ceil(M / chunks); the last may be shorter.
+//   Rows are padded with zeros to vectors of four: K = 4 K4, N = 4 N4. Bindings: array<f32> or array<vec4f>.
 //
-// Your task    compute the sum over the rows of a chunk. Write every chunk, an empty one too. (The checker takes any split of
-//              the rows, as Adam adds the chunks up.)
-// Then         let an invocation own 4 x 4 weights: 8 numbers read for 16 products. Change the grid with it.
-//
-// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, C chunks, such as "(K4 / 2) (N4 / 4), C".
+// Your task    compute the sum over the rows of a chunk. Write every chunk, even an empty one. (The checker
+//              accepts any split of the rows, because Adam adds up the chunks.)
+// Then         let an invocation own 4 x 4 weights: 8 numbers read for 16 products. Adapt the grid.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, C chunks, e.g. "(K4 / 2)
+//              (N4 / 4), C".
 // grid: 16 K4 N4, C
 
 const WORKGROUP = 64;
@@ -19,7 +19,7 @@ const N4 = 16u;
 
 struct Step {
   size: vec4u,  // z: M
-  first_entry: u32,  // where the batch starts in the plan
+  first_entry: u32,  // index of the batch's first entry in the plan
   slot: u32,
   chunks: u32,
 }

@@ -1,31 +1,30 @@
 // lstm_backward.wgsl - back-propagation through time, over the whole history of every user, in one dispatch
-//
 //   state_gradient [E, H]   d loss / d state      gates [E, 4H], cell [E, H]   from lstm_forward.wgsl
-//   gate_gradient  [E, 4H]  d loss / d (what went into each gate); 0 for an event that fed nothing
+//   gate_gradient  [E, 4H]  d loss / d (argument of each gate); 0 for an event that fed no item
 //
-// gate_gradient is itself the gradient of the input product. The gradients of the recurrent weights (state^T gate_gradient)
-// and of the bias (its column sums) follow from it: matmul_weight_gradient_tiled.wgsl, matmul_weight_gradient_rows.wgsl.
-//
+// gate_gradient is also the gradient of the input product. From it follow the gradients of the recurrent
+// weights (state^T gate_gradient) and of the bias (column sums): matmul_weight_gradient_tiled.wgsl,
+// matmul_weight_gradient_rows.wgsl.
 // For          both kinds of adapter
-// On a CPU adapter  lstm_backward_panel.wgsl up to 32 units, this kernel beyond, and on SwiftShader
+// On a CPU adapter  lstm_backward_panel.wgsl up to 32 units; this kernel for more units, and on SwiftShader
 // Grid         B / USERS invocations in workgroups of 8 (64 on a GPU).
-// Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first. Why so:
-//              lstm_forward.wgsl.
-// On a GPU     lstm_backward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of
-//              1, beyond (reasoned): few invocations in small workgroups, and loads that are not coalesced, as in
-//              lstm_forward.wgsl.
+// Work split   one invocation owns USERS users and loops over their events in parallel, from the last to the
+//              first. The reasons are in lstm_forward.wgsl.
+// On a GPU     lstm_backward_group.wgsl up to 256 units, unless autotuning measures that this kernel is
+//              faster. For more units this kernel, with USERS = 1 (reasoned): few invocations in small
+//              workgroups, and loads that are not coalesced, as in lstm_forward.wgsl.
 // On llvmpipe  USERS is 4. Measurements: bench/ladder.md
 // Cost         8 H^2 flops per event.      Forward   lstm_forward.wgsl
 
 const WORKGROUP = 8;
 const GPU_WORKGROUP = 64;
 const H4 = 5u;  // H / 4
-const USERS = 4u;  // of an invocation: 4, or 1 on a GPU
+const USERS = 4u;  // users per invocation: 4, or 1 on a GPU
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -41,7 +40,7 @@ fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0)));
 
 struct Unit { d_cell: vec4f, i: vec4f, g: vec4f, f: vec4f, o: vec4f }
 
-// From the gradients of a state and its cell to those of the gates that made them; 0 where event e fed nothing.
+// Computes the gates' gradients from those of state and cell; 0 if event e fed no item.
 fn unit(e: u32, fed: u32, j: u32, dc: vec4f, dh: vec4f) -> Unit {
   if (fed == NONE) { return Unit(dc, vec4f(0.0), vec4f(0.0), vec4f(0.0), vec4f(0.0)); }
   let at = e * 4u * H4 + j;
@@ -56,7 +55,7 @@ fn unit(e: u32, fed: u32, j: u32, dc: vec4f, dh: vec4f) -> Unit {
     d * f, d * g * i * (1.0 - i), d * i * (1.0 - g * g), d * before * f * (1.0 - f), dh * t * o * (1.0 - o));
 }
 
-// Stores the gradients of the gates; nothing before the user's first event.
+// Stores the gates' gradients, unless the event precedes the user's first event.
 fn put(e: u32, on: bool, j: u32, u: Unit) {
   if (!on) { return; }
   let at = e * 4u * H4 + j;
@@ -66,19 +65,19 @@ fn put(e: u32, on: bool, j: u32, u: Unit) {
   gate_gradient[at + 3u * H4] = u.o;
 }
 
-// The item that event e fed, or NONE.
+// Returns the item that event e fed, or NONE.
 fn fed_by(e: u32, on: bool) -> u32 {
   if (!on) { return NONE; }
   return event[e].w;
 }
 
-// The gradient of the state before event e: what comes through the gates, or past them if e fed nothing, and its own.
+// Returns the gradient of the state before e: `through` the gates (`past` if e fed no item) plus its own.
 fn state_before(e: u32, on: bool, fed: u32, j: u32, through: vec4f, past: vec4f) -> vec4f {
   if (!on) { return past; }
   return select(through, past, fed == NONE) + state_gradient[e * H4 + j];
 }
 
-// The first event of a user; past the last user, the end of all events.
+// Returns a user's first event; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
 @compute @workgroup_size(WORKGROUP)

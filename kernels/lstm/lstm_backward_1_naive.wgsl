@@ -1,28 +1,26 @@
 // lstm_backward_1_naive.wgsl - back-propagation through the history of every user, number by number
-//
-//   state_gradient [E, H] d loss / d state    gates [E, 4H], cell [E, H] from the forward pass    weights [H, 4H] recurrent
-//   gate_gradient  [E, 4H] d loss / d (what went into each gate), 0 for an event that fed nothing
-//   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
-//   dc' = d f      dh' = dz W^T + state_gradient
-//
+//   state_gradient [E, H] d loss / d state   gates [E, 4H], cell [E, H] of the forward pass   weights [H, 4H]
+//   gate_gradient  [E, 4H] d loss / d (argument of each gate), 0 for an event that fed no item
+//   t = tanh(f c + i g)      d = dc + dh o (1 - t^2)      dc' = d f      dh' = dz W^T + state_gradient
+//   dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
 // Grid         B invocations in workgroups of 8.
-// Idea         one invocation, one user: from the user's last event to the first, number by number, as in
+// Idea         one invocation, one user: the events from last to first, number by number, as in
 //              lstm_forward_1_naive.wgsl.
-// On a GPU     (reasoned) loses for the same reasons: too few invocations, and arrays that do not stay in registers.
-// On llvmpipe  W^T is read along the rows of W here, so the loads of one sum follow each other in memory. Each is still a load
-//              of one number for 2 flops.
+// On a GPU     (reasoned) loses, as the forward kernel: too few invocations, and arrays outside of registers.
+// On llvmpipe  W^T is read along the rows of W here, so the loads of one sum are contiguous in memory. Each
+//              load still reads one number for 2 flops.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
-@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the item that was clicked, NONE for none
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the clicked item, or NONE
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read> cell: array<f32>;
 @group(0) @binding(4) var<storage, read> gates: array<f32>;

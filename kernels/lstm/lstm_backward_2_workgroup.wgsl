@@ -1,27 +1,26 @@
 // lstm_backward_2_workgroup.wgsl - back-propagation through the history of every user, a workgroup per user
-//
-//   state_gradient [E, H] d loss / d state    gates [E, 4H], cell [E, H] from the forward pass    weights [H, 4H] recurrent
-//   gate_gradient  [E, 4H] d loss / d (what went into each gate), 0 for an event that fed nothing
-//   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
-//   dc' = d f      dh' = dz W^T + state_gradient
-//
-// Grid         a workgroup of 4 H invocations (80 in this text) for each user, H padded.
-// Idea         4H invocations per user. H of them make dz of their unit and put it into workgroup memory. Then each of the 4H
-//              sums a quarter of one unit's dz W^T, and the first H add up the quarters: three barriers per event.
+//   state_gradient [E, H] d loss / d state   gates [E, 4H], cell [E, H] of the forward pass   weights [H, 4H]
+//   gate_gradient  [E, 4H] d loss / d (argument of each gate), 0 for an event that fed no item
+//   t = tanh(f c + i g)      d = dc + dh o (1 - t^2)      dc' = d f      dh' = dz W^T + state_gradient
+//   dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
+// Grid         a workgroup of 4 H invocations (80 in this text) per user, H padded.
+// Idea         4H invocations per user. The first H compute dz of one unit each and store it in workgroup
+//              memory. Then each of the 4H adds up a quarter of one unit's dz W^T, and the first H add up the
+//              quarters: three barriers per event.
 // On a GPU     (reasoned) wins, as lstm_forward_2_workgroup.wgsl does: 80 invocations per user for H = 20.
-// On llvmpipe  loses: barriers spill registers, and the cores were busy before.
+// On llvmpipe  loses: barriers spill registers, and the cores were already busy in step 1.
 
-const WORKGROUP = 80;  // 4H: a quarter of a unit's sum each; 16 H4, at most 256
+const WORKGROUP = 80;  // 4H: each adds up a quarter of a unit's sum; 16 H4, at most 256
 const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
-@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the item that was clicked, NONE for none
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the clicked item, or NONE
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read> cell: array<f32>;
 @group(0) @binding(4) var<storage, read> gates: array<f32>;
@@ -47,9 +46,9 @@ fn lstm_backward_2_workgroup(@builtin(local_invocation_index) local: u32, @built
   }
   let unit = local % H;
   let part = local / H;
-  var dh = 0.0;  // of the first H invocations, like dc
+  var dh = 0.0;  // dh and dc belong to the first H invocations
   var dc = 0.0;
-  // All invocations must reach a barrier, so the values that branch on the way to it are read as uniform ones.
+  // All invocations must reach each barrier, so values that decide branches before it are read as uniform.
   let begin = workgroupUniformLoad(&first);
   let stop = workgroupUniformLoad(&end);
   for (var e = stop; e > begin;) {

@@ -1,27 +1,25 @@
 // lstm_backward_3_vectors.wgsl - back-propagation through the history of every user, four gates at a time
-//
-//   state_gradient [E, H] d loss / d state    gates [E, 4H], cell [E, H] from the forward pass    weights [H, 4H] recurrent
-//   gate_gradient  [E, 4H] d loss / d (what went into each gate), 0 for an event that fed nothing
-//   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
-//   dc' = d f      dh' = dz W^T + state_gradient
-//
+//   state_gradient [E, H] d loss / d state   gates [E, 4H], cell [E, H] of the forward pass   weights [H, 4H]
+//   gate_gradient  [E, 4H] d loss / d (argument of each gate), 0 for an event that fed no item
+//   t = tanh(f c + i g)      d = dc + dh o (1 - t^2)      dc' = d f      dh' = dz W^T + state_gradient
+//   dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
 // Grid         B invocations in workgroups of 8.
-// Idea         step 1 with vectors of four: the gates of four units at once, and dz W^T as dot products of four.
+// Idea         step 1 with vectors of four: the gates of four units at once, and dz W^T by dot().
 // On a GPU     (reasoned) still one invocation per user: too few of them.
-// On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_backward.wgsl, also takes four units
-//              of the sum at a time, so that a vector of dz is used for a mat4x4f of weights.
+// On llvmpipe  wins: a vector costs less than four numbers. The shipped kernel, lstm_backward.wgsl, also
+//              computes four units of the sum at a time: a vector of dz times a mat4x4f of weights.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
-@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the item that was clicked, NONE for none
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the clicked item, or NONE
 @group(0) @binding(2) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(3) var<storage, read> cell: array<vec4f>;
 @group(0) @binding(4) var<storage, read> gates: array<vec4f>;

@@ -1,34 +1,35 @@
-// lstm_backward_group.wgsl - lstm_backward.wgsl with an invocation for each unit of each user
-//
+// lstm_backward_group.wgsl - lstm_backward.wgsl with one invocation per unit and user
 //   What it computes and writes: see lstm_backward.wgsl.
-//
-// For          a GPU      Of more than 256 units   lstm_backward.wgsl      On a CPU adapter   lstm_backward_panel.wgsl
-// Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
-// Work split   a workgroup owns USERS users and walks their events side by side, from the last to the first. An invocation owns
-//              one unit of one user: dz of its four gates, dc and dh. dz is passed to the others through workgroup memory.
-// On a GPU     (reasoned) one barrier per event, four chains of multiply-adds, and what an event needs is read one event ahead,
-//              as in lstm_forward_group.wgsl, where the workgroup's size is reasoned, too. Loads: gates, cell and both
-//              gradients are coalesced. dh = dz W^T runs along the rows of W, so neighbours would read numbers that are 4H
-//              apart. up to 32 units an invocation holds its row of W in registers (HELD). Of more, workgroup memory has W
-//              transposed (KEPT): neighbours read neighbouring vectors, without a bank conflict. Where W does not fit there,
-//              each invocation uses up cache lines of its own. dz is a broadcast.
-//   compiled: navi31 120 VGPRs, 12 subgroups per SIMD, 533 instructions (with the sum as a loop inside a loop, its weights in
-//              7,168 bytes and a user per workgroup: 48, 5 of 20 lanes, 812); mi200 128, 2 of 60 lanes, 475 (36, 3 of 20, 766);
-//              subgroups 1, because the weights of more than 32 units take most of workgroup memory, and on MI200 held ones
-//              most registers
-// On llvmpipe  slower than lstm_backward_panel.wgsl, as barriers are expensive there: bench/ladder.md
+// For          a GPU      For more than 256 units   lstm_backward.wgsl
+// On a CPU adapter  lstm_backward_panel.wgsl
+// Grid         a workgroup of USERS H invocations (60 in this text) per USERS users, H padded.
+// Work split   a workgroup owns USERS users and loops over their events in parallel, from the last to the
+//              first. An invocation owns one unit of one user: dz of the unit's four gates, dc and dh.
+//              Workgroup memory passes dz to the other invocations.
+// On a GPU     (reasoned) one barrier per event, four chains of multiply-adds, and an event's inputs are read
+//              one event ahead, as in lstm_forward_group.wgsl, which also explains the workgroup's size.
+//              Loads of gates, cell and both gradients are coalesced. dh = dz W^T runs along the rows of W,
+//              so neighbours would read numbers that are 4H apart. Up to 32 units an invocation keeps its row
+//              of W in registers (HELD). For more units workgroup memory contains the transposed W (KEPT):
+//              neighbours read neighbouring vectors, without a bank conflict. If W does not fit there, each
+//              invocation reads separate cache lines. dz is a broadcast.
+//   compiled: navi31 120 VGPRs, 12 subgroups per SIMD, 533 instructions (with the sum as an inner loop, its
+//              weights in 7,168 bytes and a user per workgroup: 48, 5 of 20 lanes, 812); mi200 128, 2 of 60
+//              lanes, 475 (36, 3 of 20, 766); subgroups 1, because the weights of more than 32 units take
+//              most of workgroup memory, and on MI200 the weights in registers take most registers
+// On llvmpipe  slower than lstm_backward_panel.wgsl, because barriers are expensive: bench/ladder.md
 // Cost         8 H^2 flops per event, 16 H^2 bytes per user.      Forward   lstm_forward_group.wgsl
 
 const WORKGROUP = 60;  // USERS H
 const H4 = 5u;  // H / 4
-const USERS = 3u;  // of a workgroup
+const USERS = 3u;  // users per workgroup
 const HELD = true;  // an invocation holds its unit's weights in registers
-const KEPT = 1u;  // weights in workgroup memory, of four gates each: H^2, or 1 where they are held or do not fit
+const KEPT = 1u;  // vectors of weights in workgroup memory: H^2, or 1 if HELD or too large
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -43,13 +44,13 @@ struct Step {
 const H = 4u * H4;
 const HELD_WEIGHTS = select(1u, H, HELD);
 
-var<workgroup> kept: array<vec4f, KEPT>;          // (j, unit): the weights from h_unit to the gates of unit j
-var<workgroup> dz: array<vec4f, 2u * USERS * H>;  // of all users, twice: they take turns
+var<workgroup> kept: array<vec4f, KEPT>;          // (j, unit): weights from h_unit to the gates of unit j
+var<workgroup> dz: array<vec4f, 2u * USERS * H>;  // of all users, twice: events alternate
 var<workgroup> longest: u32;
 
 fn squash(x: f32) -> f32 { return tanh(clamp(x, -15.0, 15.0)); }
 
-// The weights from h_unit to the gates of unit j.
+// Returns the weights from h_unit to the gates of unit j.
 fn read_weight(j: u32, unit: u32) -> vec4f {
   let at = unit * 4u * H + j;
   return vec4f(weights[at], weights[at + H], weights[at + 2u * H], weights[at + 3u * H]);
@@ -59,10 +60,10 @@ fn weight(j: u32, unit: u32) -> vec4f {
   return read_weight(j, unit);
 }
 
-// What the way back through event e needs, of one unit.
+// What the backward step through event e reads for one unit.
 struct Saved { fed: u32, gates: vec4f, before: f32, gradient: f32 }
 
-// The gates of an event that fed nothing are not used: to ask first would be a load that the others wait for.
+// The gates are read even if the event fed no item: a condition would delay the other loads.
 fn read_event(e: u32, on: bool, unit: u32) -> Saved {
   if (!on) { return Saved(NONE, vec4f(0.0), 0.0, 0.0); }
   let at = e * 4u * H + unit;
@@ -74,10 +75,10 @@ fn read_event(e: u32, on: bool, unit: u32) -> Saved {
   );
 }
 
-// The first event of a user; past the last user, the end of all events.
+// Returns a user's first event; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
-// dz W^T; a function of its own, as Deno's compiler makes a loop inside a loop dear.
+// Returns dz W^T. A separate function, because Deno's compiler makes a loop inside a loop slow.
 fn back(at: u32, unit: u32, held: ptr<function, array<vec4f, HELD_WEIGHTS>>) -> vec4f {
   var sum = vec4f(0.0);
   for (var j = 0u; j < H; j++) {
@@ -94,7 +95,7 @@ fn lstm_backward_group(
 ) {
   let first_user = (group.x + group.y * grid.x) * USERS;
   if (KEPT > 1u) {
-    // Read along the rows: coalesced. So the stores conflict in banks, once a dispatch.
+    // Read along the rows: coalesced. The stores then conflict in banks, but only once per dispatch.
     for (var i = local; i < KEPT; i += WORKGROUP) { kept[(i % H) * H + i / H] = read_weight(i % H, i / H); }
   }
   if (local == 0u) {
@@ -104,7 +105,7 @@ fn lstm_backward_group(
     }
     longest = most;
   }
-  // All invocations must reach a barrier as often, so the number of turns is read as a uniform one. This is a barrier, too.
+  // All invocations must reach each barrier equally often: steps is read as uniform. The read is a barrier.
   let steps = workgroupUniformLoad(&longest);
   let own = local / H;
   let unit = local % H;

@@ -1,13 +1,11 @@
 // lstm_backward_panel.wgsl - lstm_backward.wgsl for up to 32 units, with the weights read once
-//
 //   What it computes and writes: see lstm_backward.wgsl.
-//
-// For          a CPU adapter but SwiftShader, up to 32 units. Otherwise   lstm_backward.wgsl
+// For          a CPU adapter except SwiftShader, up to 32 units. Otherwise   lstm_backward.wgsl
 // On a GPU     lstm_backward_group.wgsl, lstm_backward.wgsl
 // Grid         B invocations in workgroups of 16.
-// Work split   one invocation owns one user and loops over the user's events, from the last to the first. The weights are read
-//              once, before the loop, as in lstm_forward_panel.wgsl.
-// On llvmpipe  why the weights are read once: lstm_forward_panel.wgsl. Measurements: bench/ladder.md
+// Work split   one invocation owns one user and loops over the user's events, from the last to the first. It
+//              reads the weights once, before the loop, as lstm_forward_panel.wgsl.
+// On llvmpipe  lstm_forward_panel.wgsl explains why the weights are read once. Measurements: bench/ladder.md
 // Cost         8 H^2 flops per event, 16 H^2 bytes per workgroup.      Forward   lstm_forward_panel.wgsl
 
 const WORKGROUP = 16;
@@ -15,8 +13,8 @@ const H4 = 5u;  // H / 4, at most 8
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -72,7 +70,7 @@ fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0)));
 
 struct Unit { d_cell: vec4f, i: vec4f, g: vec4f, f: vec4f, o: vec4f }
 
-// From the gradients of a state and its cell to those of the gates that made them; 0 where event e fed nothing.
+// Computes the gates' gradients from those of state and cell; 0 if event e fed no item.
 fn unit(e: u32, fed: u32, j: u32, dc: vec4f, dh: vec4f) -> Unit {
   if (fed == NONE) { return Unit(dc, vec4f(0.0), vec4f(0.0), vec4f(0.0), vec4f(0.0)); }
   let at = e * 4u * H4 + j;
@@ -96,7 +94,7 @@ fn put(e: u32, j: u32, u: Unit) {
   gate_gradient[at + 3u * H4] = u.o;
 }
 
-// What units 4j .. 4j + 3 hand back, through their gates, to four units of the state before.
+// Returns the gradient that units 4j .. 4j + 3 pass through their gates to four units of the previous state.
 fn through_gates(w: Block, d: Unit) -> vec4f { return (d.i * w.i + d.g * w.g) + (d.f * w.f + d.o * w.o); }
 fn through(w: ptr<function, Weights>, d: ptr<function, array<Unit, 8>>, k: u32) -> vec4f {
   var sum = through_gates((*w)[k * H4], (*d)[0]);
@@ -134,7 +132,7 @@ fn lstm_backward_panel(
       dc[j] = d[j].d_cell;
       put(e, j, d[j]);
     }
-    // Where the event fed nothing, the gates have no gradient, and dh passes by them unchanged.
+    // If the event fed no item, the gates have no gradient, and dh stays unchanged.
     if (fed != NONE) {
       dh[0] = through(&w, &d, 0u);
       // unrolled, n = 1 to 7: if (H4 > {n}u) { dh[{n}] = through(&w, &d, {n}u); }

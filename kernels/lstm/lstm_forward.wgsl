@@ -1,40 +1,38 @@
 // lstm_forward.wgsl - an LSTM over the whole history of every user, in one dispatch
-//
 //   input  [., 4H]  x: row e for event e, or with TABLE row i for item i (one-hot features: a look-up)
 //   weights [H, 4H] recurrent       bias [4H]      gates in the order i, g, f, o
 //   state  [E, H]   h before the event          cell [E, H]   c before the event
 //   gates  [E, 4H]  activations, for lstm_backward.wgsl
-//
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
-// h and c are zero before a user's first event. An event without a click passes them on unchanged.
-//
+// h and c are zero before a user's first event. An event without a click leaves them unchanged.
 // For          both kinds of adapter
-// On a CPU adapter  lstm_forward_panel.wgsl up to 32 units, this kernel beyond, and on SwiftShader
+// On a CPU adapter  lstm_forward_panel.wgsl up to 32 units; this kernel for more units, and on SwiftShader
 // Grid         B / USERS invocations in workgroups of 8 (64 on a GPU).
-// Work split   one invocation owns USERS users and loops over their events side by side. h and c stay in private memory, and no
-//              barrier is needed. The dispatch takes as long as its longest history.
-// On a GPU     lstm_forward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,
-//              beyond (reasoned). One dispatch serves the whole history, where a dispatch for each event would be a chain of
-//              launches. But 128 users are 128 invocations, far too few to hide latency, in workgroups of 8, a quarter of a
-//              subgroup of 32: to spread them over more cores. h and c, which a loop indexes, do not stay in registers.
-//              Neighbours read the same weights, a broadcast, and inputs, states and gates that are a history apart: not
-//              coalesced.
-// On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, which takes many times the instructions of the
-//              products that need it. So each block of weights that was read serves four users. Measurements: bench/ladder.md
-// On SwiftShader  USERS is 4, too. The panel kernel is somewhat faster, and takes some thirty times as long to compile.
+// Work split   one invocation owns USERS users and loops over their events in parallel. h and c stay in
+//              private memory, so no barrier is needed. The dispatch takes as long as its longest history.
+// On a GPU     lstm_forward_group.wgsl up to 256 units, unless autotuning measures that this kernel is
+//              faster. For more units this kernel, with USERS = 1 (reasoned). One dispatch processes the
+//              whole history; one dispatch per event would be a chain of launches. But 128 users are only 128
+//              invocations, too few to hide latency; workgroups of 8, a quarter of a subgroup of 32, spread
+//              them over more cores. A loop indexes h and c, so they do not stay in registers. Neighbours
+//              read the same weights, a broadcast, but inputs, states and gates far apart: not coalesced.
+// On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, with many times the
+//              instructions of its products. So each block of weights that was read serves four users.
+//              Measurements: bench/ladder.md
+// On SwiftShader  USERS is 4. lstm_forward_panel.wgsl is a little faster; it compiles some 30 times as long.
 // Cost         8 H^2 flops per event, weights from cache.      Backward   lstm_backward.wgsl
 
 const WORKGROUP = 8;
 const GPU_WORKGROUP = 64;
 const H4 = 5u;  // H / 4
-const USERS = 4u;  // of an invocation: 4, or 1 on a GPU
+const USERS = 4u;  // users per invocation: 4, or 1 on a GPU
 const TABLE = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -47,11 +45,10 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> gates: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-// NaN and infinity are passed on. clamp, exp and tanh may turn them into ordinary numbers, so they are found by their
-// exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp, exp, tanh may make them ordinary numbers.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// The clamp keeps exp far from overflow. At its ends sigmoid is within 1e-13 of 0 or 1.
+// The clamp keeps exp far from overflow. At its ends sigmoid differs from 0 or 1 by at most 1e-13.
 fn sigmoid(x: vec4f) -> vec4f {
   return select(1.0 / (1.0 + exp(-clamp(x, vec4f(-30.0), vec4f(30.0)))), x, broken(x));
 }
@@ -61,13 +58,13 @@ struct Gates { i: vec4f, g: vec4f, f: vec4f, o: vec4f }
 struct Blocks { i: mat4x4f, g: mat4x4f, f: mat4x4f, o: mat4x4f }
 struct Unit { cell: vec4f, state: vec4f }
 
-// Four rows and four columns of the recurrent weights. Times four units of h it is their share of W^T h.
+// Four rows and columns of the recurrent weights. Their product with four units of h is a part of W^T h.
 fn block(k: u32, column: u32) -> mat4x4f {
   let at = k * 16u * H4 + column;
   return mat4x4f(weights[at], weights[at + 4u * H4], weights[at + 8u * H4], weights[at + 12u * H4]);
 }
 
-// What comes from the input of event e, for four units.
+// Returns what the input of event e adds to the gates of four units.
 fn fed_gates(e: u32, fed: u32, j: u32) -> Gates {
   if (fed == NONE) { return Gates(); }
   let x = select(e, fed, TABLE) * 4u * H4 + j;
@@ -81,7 +78,7 @@ fn fed_gates(e: u32, fed: u32, j: u32) -> Gates {
 fn add(z: Gates, w: Blocks, h: vec4f) -> Gates {
   return Gates(z.i + w.i * h, z.g + w.g * h, z.f + w.f * h, z.o + w.o * h);
 }
-// An event that feeds nothing leaves state and cell as they are.
+// An event without a fed item leaves state and cell unchanged.
 fn unit(z: Gates, e: u32, fed: u32, j: u32, before: Unit) -> Unit {
   if (fed == NONE) { return before; }
   let i = sigmoid(z.i);
@@ -97,27 +94,27 @@ fn unit(z: Gates, e: u32, fed: u32, j: u32, before: Unit) -> Unit {
   return Unit(c, o * squash(c));
 }
 
-// Stores the state before event e; nothing past the user's last event.
+// Stores the state before event e, unless e is past the user's last event.
 fn begin(e: u32, end: u32, j: u32, before: Unit) {
   if (e >= end) { return; }
   state[e * H4 + j] = before.state;
   cell[e * H4 + j] = before.cell;
 }
 
-// The item that event e feeds, or NONE.
+// Returns the item that event e feeds, or NONE.
 fn fed_by(e: u32, end: u32) -> u32 {
   if (e >= end) { return NONE; }
   return event[e].w;
 }
 
-// The first event of a user; past the last user, the end of all events.
+// Returns a user's first event; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
 @compute @workgroup_size(WORKGROUP)
 fn lstm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let user = (id.x + id.y * (grid.x * WORKGROUP)) * USERS;
   if (user >= step.size.x) { return; }
-  // Written out for four users: llvmpipe would gather an array that a loop indexes lane by lane.
+  // Unrolled for four users: llvmpipe would read an array that a loop indexes lane by lane.
   let e0 = first_event(user);
   let e1 = first_event(user + 1u);
   let e2 = select(e1, first_event(user + 2u), USERS > 1u);

@@ -1,28 +1,26 @@
 // lstm_forward_1_naive.wgsl - an LSTM over the history of every user, number by number
-//
 //   input [E, 4H] x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
-//   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
+// state [E, H] h before the event   cell [E, H] c before the event   gates [E, 4H] for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
-//
 // Grid         B invocations in workgroups of 8.
-// Idea         one invocation, one user: a loop over the user's events, one over the units, one over the terms of a unit's sum.
-//              A whole history is one dispatch, not a dispatch for each event.
-// On a GPU     (reasoned) loses: a batch of 128 users is 128 invocations, where thousands would fit. Arrays that a loop indexes
-//              do not stay in registers.
-// On llvmpipe  128 users are 16 vectors of 8 lanes, enough for a few cores. What costs is the weights: they are read number by
-//              number from storage, 4 loads for 8 flops.
+// Idea         one invocation, one user: nested loops over the user's events, the units, and the terms of a
+//              unit's sum. A whole history is one dispatch, instead of a dispatch per event.
+// On a GPU     (reasoned) loses: a batch of 128 users is 128 invocations, but a GPU needs thousands. Arrays
+//              that a loop indexes do not stay in registers.
+// On llvmpipe  128 users are 16 vectors of 8 lanes, enough for a few cores. The weights cost most: they are
+//              read number by number from storage, 4 loads for 8 flops.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
-@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the item that was clicked, NONE for none
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the clicked item, or NONE
 @group(0) @binding(2) var<storage, read> input: array<f32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;

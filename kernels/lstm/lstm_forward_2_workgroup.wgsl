@@ -1,28 +1,27 @@
 // lstm_forward_2_workgroup.wgsl - an LSTM over the history of every user, a workgroup per user
-//
 //   input [E, 4H] x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
-//   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
+// state [E, H] h before the event   cell [E, H] c before the event   gates [E, 4H] for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
-//
-// Grid         a workgroup of 4 H invocations (80 in this text) for each user, H padded.
-// Idea         the 4H gates of an event do not depend on one another, so each has an invocation. h and the gates are in
-//              workgroup memory, with four barriers per event, two of them in workgroupUniformLoad. Then the first H
-//              invocations make the new c and h.
-// On a GPU     (reasoned) wins: 80 times as many invocations for H = 20, and neighbours read neighbouring weights.
-// On llvmpipe  loses: the cores were busy before, eight lanes load what one lane loaded before, and at each barrier the
-//              registers of every 8 invocations are put away and brought back.
+// Grid         a workgroup of 4 H invocations (80 in this text) per user, H padded.
+// Idea         the 4H gates of an event are independent, so each has an invocation. h and the gates are in
+//              workgroup memory, with four barriers per event, two of them in workgroupUniformLoad. Then the
+//              first H invocations compute the new c and h.
+// On a GPU     (reasoned) wins: 80 times the invocations for H = 20, and neighbours read neighbouring
+//              weights.
+// On llvmpipe  loses: the cores were already busy in step 1, eight lanes load what one lane loaded there, and
+//              each barrier saves and restores the registers of every 8 invocations.
 
 const WORKGROUP = 80;  // 4H: one invocation per gate of a unit; 16 H4, at most 256
 const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
-@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the item that was clicked, NONE for none
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the clicked item, or NONE
 @group(0) @binding(2) var<storage, read> input: array<f32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
@@ -50,7 +49,7 @@ fn lstm_forward_2_workgroup(@builtin(local_invocation_index) local: u32, @builti
   }
   if (local < H) { h[local] = 0.0; }
   var c = 0.0;
-  // All invocations must reach a barrier, so the values that branch on the way to it are read as uniform ones.
+  // All invocations must reach each barrier, so values that decide branches before it are read as uniform.
   let begin = workgroupUniformLoad(&first);
   let stop = workgroupUniformLoad(&end);
   for (var e = begin; e < stop; e++) {

@@ -1,27 +1,25 @@
 // lstm_forward_3_vectors.wgsl - an LSTM over the history of every user, four units at a time
-//
 //   input [E, 4H] x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
-//   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
+// state [E, H] h before the event   cell [E, H] c before the event   gates [E, 4H] for the backward pass
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
-//
 // Grid         B invocations in workgroups of 8.
-// Idea         step 1 with four neighbouring units as a vector: a vector of weights for each gate and each h. A loaded float
-//              serves as many products as before; loops run a quarter as often.
+// Idea         step 1 with four neighbouring units as a vector: a vector of weights per gate and h. Each
+//              loaded float serves as many products as in step 1; loops have a quarter of the turns.
 // On a GPU     (reasoned) still one invocation per user: too few of them.
-// On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_forward.wgsl, also takes four k at a
-//              time, a mat4x4f of weights for each gate.
+// On llvmpipe  wins: a vector costs less than four numbers. The shipped kernel, lstm_forward.wgsl, also
+//              multiplies four k at a time, by a mat4x4f of weights per gate.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
-@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the item that was clicked, NONE for none
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the clicked item, or NONE
 @group(0) @binding(2) var<storage, read> input: array<vec4f>;
 @group(0) @binding(3) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;

@@ -1,39 +1,40 @@
-// lstm_forward_group.wgsl - lstm_forward.wgsl with an invocation for each unit of each user
-//
+// lstm_forward_group.wgsl - lstm_forward.wgsl with one invocation per unit and user
 //   What it computes and writes: see lstm_forward.wgsl.
-//
-// For          a GPU      Of more than 256 units   lstm_forward.wgsl      On a CPU adapter   lstm_forward_panel.wgsl
-// Grid         a workgroup of USERS H invocations (60 in this text) for each USERS users, H padded.
-// Work split   a workgroup owns USERS users and walks their events side by side, up to its longest history. An invocation owns
-//              one unit of one user: its four gates, c and h. h is passed to the others through workgroup memory.
-// On a GPU     (reasoned) the walk is serial, so what an event waits for decides, not bandwidth. One invocation makes all gates
-//              of a unit: c and h need nothing from others. h has two places, which take turns, so that one barrier per event
-//              is enough. z is four independent chains of multiply-adds, as many as hide their latency. What the next event is
-//              fed is read before this event's sum: two loads that depend on one another, which would take longer than the sum.
-//              Loads: neighbours own neighbouring units, so input, weights, state, cell and gates are coalesced, and the h in
-//              workgroup memory is a broadcast, and up to 32 units an invocation holds its unit's 4 H weights in registers
-//              (HELD): read from workgroup memory (KEPT) they are 16 bytes for each four products, and a core's workgroup
-//              memory gives its subgroups less than they can multiply. Where they do not fit there either, they come from the
-//              cache. Workgroup: H invocations per user, USERS that fill 64 (3 of 20 units: 60). Its users wait for the longest
-//              of them; 1 and 4 are left for src/autotune to choose.
-//   compiled: navi31 120 VGPRs, 12 subgroups per SIMD, 636 instructions (with the sum as a loop inside a loop, its weights in
-//              6,656 bytes and a user per workgroup: 48, 5 of 20 lanes, 835); mi200 128, 2 of 60 lanes, 582 (44, 3 of 20, 788);
-//              subgroups 1, because the weights of more than 32 units take most of workgroup memory, and on MI200 held ones
-//              most registers
-// On llvmpipe  slower than lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
+// For          a GPU      For more than 256 units   lstm_forward.wgsl
+// On a CPU adapter  lstm_forward_panel.wgsl
+// Grid         a workgroup of USERS H invocations (60 in this text) per USERS users, H padded.
+// Work split   a workgroup owns USERS users and loops over their events in parallel, up to its longest
+//              history. An invocation owns one unit of one user: the unit's four gates, c and h. Workgroup
+//              memory passes h to the other invocations.
+// On a GPU     (reasoned) the loop is serial, so latency per event is the limit, not bandwidth. One
+//              invocation computes all gates of a unit, so c and h need nothing from others. h has two
+//              copies, used by turns, so one barrier per event is enough. z is four independent chains of
+//              multiply-adds, enough to hide their latency. The next event's item and input are read before
+//              this event's sum: they are two dependent loads, which would take longer than the sum.
+//   Loads      neighbours own neighbouring units, so input, weights, state, cell and gates are coalesced; h
+//              in workgroup memory is a broadcast. Up to 32 units an invocation keeps its unit's 4 H weights
+//              in registers (HELD). From workgroup memory (KEPT) four products need 16 bytes, more than a
+//              core's workgroup memory delivers to its subgroups. Larger weights come from the cache.
+//   Workgroup  H invocations per user, and USERS that fill 64 (3 users of 20 units: 60). All wait for their
+//              longest history; src/autotune may choose 1 or 4 users.
+//   compiled: navi31 120 VGPRs, 12 subgroups per SIMD, 636 instructions (with the sum as an inner loop, its
+//              weights in 6,656 bytes and a user per workgroup: 48, 5 of 20 lanes, 835); mi200 128, 2 of 60
+//              lanes, 582 (44, 3 of 20, 788); subgroups 1, because the weights of more than 32 units take
+//              most of workgroup memory, and on MI200 the weights in registers take most registers
+// On llvmpipe  slower than lstm_forward_panel.wgsl, because barriers are expensive: bench/ladder.md
 // Cost         8 H^2 flops per event, 16 H^2 bytes per user.      Backward   lstm_backward_group.wgsl
 
 const WORKGROUP = 60;  // USERS H
 const H4 = 5u;  // H / 4
-const USERS = 3u;  // of a workgroup
+const USERS = 3u;  // users per workgroup
 const HELD = true;  // an invocation holds its unit's weights in registers
-const KEPT = 1u;  // weights in workgroup memory, of four gates each: H^2, or 1 where they are held or do not fit
+const KEPT = 1u;  // vectors of weights in workgroup memory: H^2, or 1 if HELD or too large
 const TABLE = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -49,19 +50,18 @@ struct Step {
 const H = 4u * H4;
 const HELD_WEIGHTS = select(1u, H, HELD);
 
-var<workgroup> kept: array<vec4f, KEPT>;       // (k, unit): the weights from h_k to the unit's gates
-var<workgroup> h: array<f32, 2u * USERS * H>;  // of all users, twice; zeros at first, as all workgroup memory
+var<workgroup> kept: array<vec4f, KEPT>;       // (k, unit): weights from h_k to the unit's gates
+var<workgroup> h: array<f32, 2u * USERS * H>;  // of all users, twice; initially 0, as all workgroup memory
 var<workgroup> longest: u32;
 
-// NaN and infinity are passed on. clamp, exp and tanh may turn them into ordinary numbers, so they are found by their
-// exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp, exp, tanh may make them ordinary numbers.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
-// The clamp keeps exp far from overflow. At its ends sigmoid is within 1e-13 of 0 or 1.
+// The clamp keeps exp far from overflow. At its ends sigmoid differs from 0 or 1 by at most 1e-13.
 fn sigmoid(x: f32) -> f32 { return select(1.0 / (1.0 + exp(-clamp(x, -30.0, 30.0))), x, broken(x)); }
 fn squash(x: f32) -> f32 { return select(tanh(clamp(x, -15.0, 15.0)), x, broken(x)); }
 
-// The weights from h_k to the unit's gates.
+// Returns the weights from h_k to the unit's gates.
 fn read_weight(k: u32, unit: u32) -> vec4f {
   let at = k * 4u * H + unit;
   return vec4f(weights[at], weights[at + H], weights[at + 2u * H], weights[at + 3u * H]);
@@ -71,23 +71,23 @@ fn weight(k: u32, unit: u32) -> vec4f {
   return read_weight(k, unit);
 }
 
-// What comes from the input of event e, for the unit's gates.
+// Returns what the input of event e adds to the unit's gates.
 fn fed_gates(e: u32, fed: u32, unit: u32) -> vec4f {
   if (fed == NONE) { return vec4f(0.0); }
   let at = select(e, fed, TABLE) * 4u * H + unit;
   return vec4f(input[at], input[at + H], input[at + 2u * H], input[at + 3u * H]);
 }
 
-// The item that event e feeds, or NONE.
+// Returns the item that event e feeds, or NONE.
 fn fed_by(e: u32, end: u32) -> u32 {
   if (e >= end) { return NONE; }
   return event[e].w;
 }
 
-// The first event of a user; past the last user, the end of all events.
+// Returns a user's first event; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
-// The recurrent sum; a function of its own, as Deno's compiler makes a loop inside a loop dear.
+// Returns the recurrent sum. A separate function, because Deno's compiler makes a loop inside a loop slow.
 fn recurrent(x: vec4f, at: u32, unit: u32, held: ptr<function, array<vec4f, HELD_WEIGHTS>>) -> vec4f {
   var z = x;
   for (var k = 0u; k < H; k++) {
@@ -113,7 +113,7 @@ fn lstm_forward_group(
     }
     longest = most;
   }
-  // All invocations must reach a barrier as often, so the number of turns is read as a uniform one. This is a barrier, too.
+  // All invocations must reach each barrier equally often: steps is read as uniform. The read is a barrier.
   let steps = workgroupUniformLoad(&longest);
   let own = local / H;
   let unit = local % H;

@@ -1,18 +1,16 @@
 // lstm_forward_panel.wgsl - lstm_forward.wgsl for up to 32 units, with the weights read once
-//
 //   What it computes and writes: see lstm_forward.wgsl.
-//
-// For          a CPU adapter but SwiftShader, up to 32 units. Otherwise   lstm_forward.wgsl
+// For          a CPU adapter except SwiftShader, up to 32 units. Otherwise   lstm_forward.wgsl
 // On a GPU     lstm_forward_group.wgsl, lstm_forward.wgsl
 // Grid         B invocations in workgroups of 16.
-// Work split   one invocation owns one user and loops over the user's events. The workgroup copies the weights into workgroup
-//              memory. From there, before the loop, each invocation reads them into variables of its own. The products are
-//              written out, so that each variable is named by a constant.
-// On llvmpipe  in a loop a vec4f is read lane by lane, even where all lanes read the same address. Outside of a loop, workgroup
-//              memory at a constant index is read by one instruction (matmul_forward_panel.wgsl). The variables are more than
-//              there are registers, so they wait on the stack. A multiplication takes one from there as its operand. Only the
-//              products are written out: with all the rest, too, it is faster and compiles twice as long. Figures, and what
-//              else was tried: bench/ladder.md
+// Work split   one invocation owns one user and loops over the user's events. The workgroup copies the
+//              weights into workgroup memory; before the loop each invocation reads them into private
+//              variables. The products are unrolled, so that each variable has a constant index.
+// On llvmpipe  in a loop a vec4f is read lane by lane, even if all lanes read the same address. Outside of a
+//              loop, one instruction reads workgroup memory at a constant index (matmul_forward_panel.wgsl).
+//              There are more variables than registers, so they are on the stack, and a multiplication reads
+//              one from there as its operand. Only the products are unrolled: unrolling all the rest is
+//              faster but doubles the compile time. Measurements, and what else was tried: bench/ladder.md
 // Cost         8 H^2 flops per event, 16 H^2 bytes per workgroup.      Backward   lstm_backward_panel.wgsl
 
 const WORKGROUP = 16;
@@ -21,8 +19,8 @@ const TABLE = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -75,11 +73,10 @@ fn read_weights(w: ptr<function, Weights>) {
   // end of n
 }
 
-// NaN and infinity are passed on. clamp, exp and tanh may turn them into ordinary numbers, so they are found by their
-// exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp, exp, tanh may make them ordinary numbers.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// The clamp keeps exp far from overflow. At its ends sigmoid is within 1e-13 of 0 or 1.
+// The clamp keeps exp far from overflow. At its ends sigmoid differs from 0 or 1 by at most 1e-13.
 fn sigmoid(x: vec4f) -> vec4f {
   return select(1.0 / (1.0 + exp(-clamp(x, vec4f(-30.0), vec4f(30.0)))), x, broken(x));
 }
@@ -91,7 +88,7 @@ struct Unit { cell: vec4f, state: vec4f }
 fn add(z: Gates, w: Block, h: vec4f) -> Gates {
   return Gates(z.i + w.i * h, z.g + w.g * h, z.f + w.f * h, z.o + w.o * h);
 }
-// Adds what comes from the state before, for units 4j .. 4j + 3.
+// Adds the products with the previous state, for units 4j .. 4j + 3.
 fn add_state(z: Gates, w: ptr<function, Weights>, h: ptr<function, array<vec4f, 8>>, j: u32) -> Gates {
   var s = add(z, (*w)[j], (*h)[0]);
   // unrolled, n = 1 to 7: if (H4 > {n}u) { s = add(s, (*w)[{n}u * H4 + j], (*h)[{n}]); }
@@ -106,7 +103,7 @@ fn add_state(z: Gates, w: ptr<function, Weights>, h: ptr<function, array<vec4f, 
   return s;
 }
 
-// What comes from the input of event e, for four units.
+// Returns what the input of event e adds to the gates of four units.
 fn fed_gates(e: u32, fed: u32, j: u32) -> Gates {
   let x = select(e, fed, TABLE) * 4u * H4 + j;
   return Gates(
@@ -153,7 +150,7 @@ fn lstm_forward_panel(
   for (var e = first; e < end; e++) {
     let fed = event[e].w;
     for (var j = 0u; j < H4; j++) { begin(e, j, Unit(c[j], h[j])); }
-    // An event that feeds nothing leaves state and cell as they are.
+    // An event without a fed item leaves state and cell unchanged.
     if (fed == NONE) { continue; }
     for (var j = 0u; j < H4; j++) { z[j] = fed_gates(e, fed, j); }
     z[0] = add_state(z[0], &w, &h, 0u);

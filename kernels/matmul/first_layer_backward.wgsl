@@ -1,45 +1,46 @@
-// first_layer_backward.wgsl - gradients of both parts of first_layer_forward.wgsl: sums over rows that belong together
-//
-//   source         [R, N]  d loss / d (item part + state part)
+// first_layer_backward.wgsl - gradients of both parts of first_layer_forward.wgsl: sums over rows
+//   source         [R, N]  d loss / d (item part + state part); a row is a displayed item
 //   state_gradient [E, N]  sum over the rows of an event, which are neighbours
-//   item_gradient  [D, N]  sum over the rows of a distinct item, which are found through sorted. Rows that hid their item (see
-//                          first_layer_forward.wgsl) count for nothing, the others with dropout's scale
-//                  [I, N]  with ITEMS: one-hot features, a row for every item of the catalogue. Items that the batch does not
-//                          show get 0: Adam still moves them by their moments. Row-sparse Adam
-//                          takes the gradients by distinct item, as with dense features
-//
+//   item_gradient  [D, N]  sum over the rows of a distinct item, found by sorted. Rows that hid their item
+//                          (see first_layer_forward.wgsl) are left out; the others have dropout's scale
+//                  [I, N]  with ITEMS: one-hot features, one row per item of the catalogue; 0 for items that
+//                          are not in the batch, which Adam still moves by their moments. Row-sparse Adam
+//                          uses the gradients by distinct item, as with dense features
 // For          both kinds of adapter
 // Grid         (E + D) N / 16 invocations in workgroups of 64 (with ITEMS (E + I) N / 16; on a GPU N / 4).
-// Work split   one invocation owns 16 columns (4 on a GPU) of one event or one item and adds up its rows in order: no atomics, the same bits
-//              every time. Both sums are one dispatch: on small batches the number of dispatches is what a step costs.
-// On a GPU     (reasoned) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in the batch: a
-//              gather. A popular item keeps its few invocations walking after the others have ended, so sixteen loads are in
-//              flight: the vectors of eight rows, and the numbers of the next eight. Row by row, each row would wait twice. The
-//              sums keep their order. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+// Work split   one invocation owns 16 columns (4 on a GPU) of one event or item and adds up its rows in
+//              order: no atomics, the same bits in every run. Both sums are one dispatch, because launches
+//              take most of a small step's time.
+// On a GPU     (reasoned) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere
+//              in the batch: a gather. A popular item's few invocations run longer than all others, so
+//              sixteen loads are in flight: the vectors of eight rows, and the indices of the next eight. Row
+//              by row, each row would wait twice. The order of the sums stays. Workgroups of 64; without a
+//              barrier a subgroup waits only for its own longest sum.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD (row by row: 12, 32); mi200 56, 4 (12, 10)
-// On llvmpipe  the walk itself costs: with four columns per invocation it takes a third longer than with sixteen, with eight
-//              hardly longer.
-// Cost         2 flops and 4 bytes per element of source; 4 bytes per element written.      Forward   first_layer_forward.wgsl
+// On llvmpipe  the loop over rows costs: with four columns per invocation the kernel takes a third longer
+//              than with sixteen; with eight hardly longer.
+// Cost         2 flops and 4 bytes per element of source; 4 bytes per element written.
+// Forward      first_layer_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
-const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
+const VECTORS = 4u;  // number of vectors of four columns per invocation: 4 or 1
 const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
 const ITEMS = 0u;   // I with one-hot features and dense Adam, else 0
-const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const KEPT = 4294967295u;  // a row keeps its item if the row's noise is at most KEPT
 const KEPT_SCALE = 1.0;
 const ACCUMULATE_STATE = false;
 const ACCUMULATE_ITEM = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
@@ -65,19 +66,19 @@ struct Sums { s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f }
 
 fn kept(r: u32) -> bool { return KEPT == 4294967295u || noise(r) <= KEPT; }
 
-// Four neighbouring rows of the walk, or the last one again: those of an event, or by sorted those of an item.
+// Returns four rows of the sum (of an event, or by sorted of an item); past the end the last row again.
 fn rows_from(k: u32, end: u32, by_item: bool) -> vec4u {
   let at = min(vec4u(k, k + 1u, k + 2u, k + 3u), vec4u(end - 1u));
   if (!by_item) { return at; }
   return vec4u(sorted[at.x], sorted[at.y], sorted[at.z], sorted[at.w]);
 }
 
-// A row's vector, or zeros. It is loaded in either case: a load under a condition would wait for the condition.
+// Returns a row's vector, or zeros. The load is unconditional: it would have to wait for its condition.
 fn row_vector(r: u32, column: u32, counts: bool, by_item: bool) -> vec4f {
   return select(vec4f(0.0), load_source(r * N4 + column), counts && (!by_item || kept(r)));
 }
 
-// Adds up rows in order. On a GPU eight at a time: their vectors and the next eight rows of sorted are loaded together.
+// Adds up rows in order. On a GPU eight at a time: their vectors are loaded with the next eight indices.
 fn sum_rows(first: u32, end: u32, by_item: bool, column: u32) -> Sums {
   var sum = Sums();
   if (VECTORS == 1u) {

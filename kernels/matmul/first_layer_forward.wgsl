@@ -1,54 +1,57 @@
-// first_layer_forward.wgsl - the first hidden layer of a row, from a part for its item and a part for its event
+// first_layer_forward.wgsl - the first hidden layer per row: an item part plus an event part
 //
-//   item   [., N]  W1f f, one row for each distinct item (or the table itself with one-hot features)
-//   state  [E, N]  W1s s + b, one row for each event
+//   item   [., N]  W1f f, one row per distinct item (one-hot: the table itself); a row r is a displayed item
+//   state  [E, N]  W1s s + b, one row per event
 //   counts [R, C]  with C4: counts of the row;   count_kernel [C, N]  W1c
-//   output [R, N]  ELU(item[row_item[r]] + state[event of r] + W1c counts[r]); the rows of an event are neighbours
-//   with S4        state is b [N], counts what the encoder knows of the event, s [E, S], and count_kernel W1s [S, N]
+//   output [R, N]  ELU(item[row_item[r]] + state[event of r] + W1c counts[r]); an event's rows are neighbours
+//   with S4  state is b [N], counts is the encoder's state of the event, s [E, S], count_kernel is W1s [S, N]
 //
-// W1 [s; f] = W1s s + W1f f. So the products are computed once for each event and once for each distinct item, and a row only adds
-// two vectors.
+// W1 [s; f] = W1s s + W1f f. So the products are computed once per event and once per distinct item, and a
+// row only adds two vectors.
 //
-// Item dropout: in training a row hides its item with a given probability, as if nothing were known of it. The other rows
-// scale the item's part, so that its mean stays. Which rows hide theirs follows from the row's number and the step's noise:
-// nothing is stored, and first_layer_backward.wgsl computes them again. Why dropout: an id that stands for itself alone is
-// what over-fits.
-//
+// Item dropout: in training a row hides its item with a given probability, like an unknown item. The other
+// rows scale the item's part, so that the mean stays. The row's index and the step's noise decide which rows
+// hide their item: nothing is stored, and first_layer_backward.wgsl decides in the same way. Dropout reduces
+// the overfitting of item ids.
 // For          both kinds of adapter      Grid   E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
-// Work split   one invocation owns 16 columns of one event (4 on a GPU). It reads the event's part once and walks along the event's rows.
-// On a GPU     (reasoned) sixteen neighbours own the 64 columns of a row: loads of 16 bytes, coalesced. With S4 W1s s + b is
-//              made here, of up to 32 units: a launch less, and [E, N] is neither written nor read. s is a broadcast.
-//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (16 columns per invocation, W1s s + b apart: 48, 32); mi200 36, 7
-//              (40, 6)
-// On llvmpipe  compared with sixteen columns of an event per invocation: one row and four columns take twice as long, as every vector
-//              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
-//              walk and the row's item are read once for four vectors.
-//   counts     their product is computed here, with the weights of 16 columns held by the invocation: as a dispatch of its own it
-//              writes and reads back [R, N], and a step of W1 takes 1 ms more of 38. Held in workgroup memory, an event an
-//              invocation and a block of columns per workgroup, this kernel takes two thirds longer.
-// Cost         2 + 2 C flops and an exponential, 4 bytes per element, 4 per element of item and of state, 4 C per row.
+// Work split   one invocation owns 16 columns (4 on a GPU) of one event. It reads the event's part once and
+//              loops over the event's rows.
+// On a GPU     (reasoned) sixteen neighbours own the 64 columns of a row: loads of 16 bytes, coalesced. With
+//              S4, for up to 32 units, W1s s + b is computed here: one launch less, and [E, N] is neither
+//              written nor read. s is a broadcast. Workgroups of 64; without a barrier a subgroup waits only
+//              for its own longest event.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (16 columns per invocation, W1s s + b apart: 48, 32);
+//              mi200 36, 7 (40, 6)
+// On llvmpipe  compared with sixteen columns of an event per invocation: one row and four columns take twice
+//              as long, as every vector that is read is expensive (bench/ladder.md); four columns of an event
+//              take two fifths longer, eight a tenth, as the loop and the row's item serve fewer vectors.
+//   counts     their product is computed here, and the invocation keeps the weights of 16 columns. As a
+//              separate dispatch it writes and reads back [R, N], and a step of W1 takes 1 ms more of 38.
+//              With weights in workgroup memory (an event per invocation, a block of columns per workgroup)
+//              this kernel takes two thirds longer.
+// Cost         2 + 2 C flops and an exponential, 4 bytes per element, 4 per element of item and of state, 4 C
+//              per row.
 // Backward     first_layer_backward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
-const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
+const VECTORS = 4u;  // number of vectors of four columns per invocation: 4 or 1
 const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
-const S4 = 0u;  // columns of the state / 4 whose product is computed here; 0 where it is there already, or with counts
-const C4 = 0u;  // columns of the counts and context features / 4; 0 for a model without
-const HELD = min(C4, 4u);  // of them, those whose weights the invocation holds
-const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const S4 = 0u;  // columns / 4 of the state if its product is computed here; otherwise, and with counts, 0
+const C4 = 0u;  // columns / 4 of the counts and context features; 0 without them
+const HELD = min(C4, 4u);  // columns / 4 whose weights the invocation keeps
+const KEPT = 4294967295u;  // a row keeps its item if the row's noise is at most KEPT
 const KEPT_SCALE = 1.0;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
 }
 
 @group(0) @binding(0) var<storage, read> item: array<vec4f>;
@@ -62,7 +65,7 @@ struct Step {
 
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
-// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: min and exp may make ordinary numbers of them.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
 fn elu(z: vec4f) -> vec4f { return select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z)); }
@@ -74,10 +77,10 @@ fn noise(r: u32) -> u32 {
   return (word >> 22u) ^ word;
 }
 
-// Sixteen columns of the counts' kernel, row k at 4k. More rows than 16 would not fit in registers: they are read for each row.
+// Sixteen columns of count_kernel, row k at 4k, for its first 16 rows. More would not fit in registers.
 var<private> held: array<vec4f, 16u * max(HELD, 1u)>;
 
-// What the state gives a column of an event.
+// Returns the state's part of four columns of an event.
 fn state_part(e: u32, column: u32) -> vec4f {
   let own = min(column, N4 - 1u);
   if (S4 == 0u) { return state[e * N4 + own]; }

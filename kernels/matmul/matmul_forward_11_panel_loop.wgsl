@@ -1,14 +1,14 @@
-// matmul_forward_11_panel_loop.wgsl - a dense layer, with a panel of the weights in workgroup memory
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
-//
+// matmul_forward_11_panel_loop.wgsl - a dense layer, with 16 columns of the weights in workgroup memory
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]    output = ELU(input W + bias)     K at most 64
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
-// Idea         a workgroup of 128 owns 128 rows x 16 columns, an invocation one row. The workgroup copies its panel of W, [K,
-//              16], into workgroup memory. After one barrier all invocations read the same numbers there.
-// On a GPU     (reasoned) a broadcast from workgroup memory is as good as free. But an invocation reads the whole panel for one
-//              row; a block of rows would share that.
-// On llvmpipe  loses half of what was won: the panel is read at an index that a loop computes, so eight lanes fetch it one
-//              after another, for one row each. But there is no bounds check any more, and step 12 builds on that.
+// Idea         a workgroup of 128 owns 128 rows x 16 columns, an invocation one row. The workgroup copies its
+//              panel of W, 16 columns [K, 16], into workgroup memory. After one barrier all invocations read
+//              the same numbers there.
+// On a GPU     (reasoned) a broadcast from workgroup memory is almost free. But an invocation reads the whole
+//              panel for one row; a block of rows would share the reads.
+// On llvmpipe  loses half of the previous gain: a loop computes the index of each read of the panel, so eight
+//              lanes load one after another, for one row each. But there are no more bounds checks; step 12
+//              needs that.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows
@@ -25,7 +25,7 @@ struct Step { size: vec4u }  // z: rows
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * K4>;  // row k of the panel: 4k .. 4k+3
+var<workgroup> panel: array<vec4f, 16u * K4>;  // row k of the panel: vectors 4k .. 4k+3
 
 fn put(m: u32, column: u32, sum: vec4f) {
   if (m >= step.size.z || column >= N4) { return; }

@@ -1,14 +1,13 @@
-// matmul_forward_12_panel_guarded.wgsl - a dense layer, with k written out
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
-//
+// matmul_forward_12_panel_guarded.wgsl - a dense layer, with the loop over k unrolled
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]    output = ELU(input W + bias)     K at most 64
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
-// Idea         the panel of step 11, but without a loop over k: every read of the panel is at an index that the compiler knows.
-// On a GPU     (reasoned) the compiler unrolls a loop of known length as far as it pays. Written out, the code may not fit the
-//              instruction cache.
-// On llvmpipe  a read of workgroup memory at a constant index, where all lanes are known to run, is one scalar load, which the
-//              multiplication broadcasts. But an `if` still guards the row's end: LLVM moves the additions after the branch and
-//              keeps all products of the row in memory until then.
+// Idea         the panel (16 columns of W) of step 11 without a loop over k: the compiler knows the index of
+//              every read of the panel.
+// On a GPU     (reasoned) the compiler unrolls a loop of known length as far as that pays. Unrolled by hand,
+//              the code may exceed the instruction cache.
+// On llvmpipe  if all lanes are known to run, a read of workgroup memory at a constant index is one scalar
+//              load, which the multiplication broadcasts. But an `if` still guards the end of the rows: LLVM
+//              moves the additions after the branch, and until then all products of the row stay in memory.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows
@@ -25,11 +24,11 @@ struct Step { size: vec4u }  // z: rows
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias after them
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: vectors 4k .. 4k+3; then the bias
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
-// Four more inputs, of columns 4k .. 4k+3.
+// Adds the products of four more inputs: columns 4k .. 4k+3 of the row.
 fn add(s: Sums, at: u32, k: u32) -> Sums {
   let a = load_input(at + k);
   let p = 16u * k;

@@ -1,13 +1,12 @@
 // matmul_forward_13_panel_interleaved.wgsl - a dense layer, with no branch before the store
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
-//
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]    output = ELU(input W + bias)     K at most 64
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
-// Idea         step 12, but without the `if`: rows and columns past the end compute the last one again and store the same bits
-//              at its place. (In WGSL's terms that is a race, but between equal values.)
-// On a GPU     (reasoned) no matter: a branch that a whole subgroup takes alike is nearly free.
-// On llvmpipe  LLVM no longer moves the additions. But the row's vectors are read between the sums, and fetching a texel is a
-//              call: around each of 16 calls all 16 sums are saved and loaded again. Step 14 reads the whole row first.
+// Idea         step 12 without the `if`: rows and columns past the end compute the last row or column again
+//              and store the same bits at its address. (WGSL calls that a race, but the values are equal.)
+// On a GPU     (reasoned) no effect: a branch that all invocations of a subgroup take is almost free.
+// On llvmpipe  LLVM no longer moves the additions. But the row's vectors are read between the sums, and a
+//              texel is read by a call: each of 16 calls saves and restores all 16 sums. Step 14 reads the
+//              whole row first.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows
@@ -24,11 +23,11 @@ struct Step { size: vec4u }  // z: rows
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias after them
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: vectors 4k .. 4k+3; then the bias
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
-// Four more inputs, of columns 4k .. 4k+3.
+// Adds the products of four more inputs: columns 4k .. 4k+3 of the row.
 fn add(s: Sums, at: u32, k: u32) -> Sums {
   let a = load_input(at + k);
   let p = 16u * k;

@@ -1,14 +1,12 @@
 // matmul_forward_14_panel_indexed.wgsl - a dense layer that reads a row before its first sum
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
-//
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]    output = ELU(input W + bias)     K at most 64
 // Grid         N / 16 x M invocations in workgroups of 1 x 128.
-// Idea         step 13, but all texels of the row are fetched before the first sum: no call stands between the sums.
+// Idea         step 13, but all texels of the row are read before the first sum: no call interrupts the sums.
 // On a GPU     (reasoned) 16 more registers, and no gain.
-// On llvmpipe  the sums stay in their registers. What remains is the cost of starting. local_invocation_index is made of three
-//              coordinates, for which llvmpipe does 24 integer divisions for eight invocations. And each workgroup of 128 rows
-//              copies its panel. The shipped kernel, matmul_forward_panel.wgsl, has one axis of 256 and reads
-//              local_invocation_id.x: 8 divisions.
+// On llvmpipe  the sums stay in registers. The cost of starting remains: local_invocation_index is computed
+//              from three coordinates, for which llvmpipe does 24 integer divisions per eight invocations;
+//              and each workgroup of 128 rows copies its panel. The shipped kernel,
+//              matmul_forward_panel.wgsl, has one axis of 256 and reads local_invocation_id.x: 8 divisions.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows
@@ -25,7 +23,7 @@ struct Step { size: vec4u }  // z: rows
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias after them
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: vectors 4k .. 4k+3; then the bias
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
@@ -40,7 +38,7 @@ fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   );
 }
 
-// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: min and exp may make ordinary numbers of them.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
 fn put(row: u32, column: u32, z: vec4f) {

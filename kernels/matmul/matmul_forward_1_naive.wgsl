@@ -1,12 +1,10 @@
-// matmul_forward_1_naive.wgsl - a dense layer, as one would write it down
-//
+// matmul_forward_1_naive.wgsl - a dense layer, as its formula is written
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
-//
 // Grid         N x M invocations in workgroups of 16 x 4.
-// Idea         one invocation, one number of the output. Every product loads both of its factors: 2 loads for 2 flops.
-// On a GPU     (reasoned) slow, but less than it looks: neighbours in x read neighbouring weights (one wide load for all of
-//              them) and the same input (one broadcast), and both come from caches.
-// On llvmpipe  every load is done lane by lane, each with its bounds check: some 99 % of the time is loading.
+// Idea         one invocation, one number of the output. Every product needs 2 loads for 2 flops.
+// On a GPU     (reasoned) slow, but less than expected: neighbours in x read neighbouring weights (one wide
+//              load for all) and the same input (one broadcast), and both come from caches.
+// On llvmpipe  every load runs lane by lane, each with a bounds check: some 99 % of the time is loading.
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

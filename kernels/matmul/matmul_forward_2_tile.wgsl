@@ -1,14 +1,14 @@
-// matmul_forward_2_tile.wgsl - a dense layer, with the tile of the textbooks
-//
+// matmul_forward_2_tile.wgsl - a dense layer, with the tiles of the textbooks
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
-//
 // Grid         N x M invocations in workgroups of 16 x 16.
-// Idea         a workgroup of 16 x 16 owns 16 x 16 numbers of the output. Together it copies 16 x 16 of each operand into
-//              workgroup memory, and reads each of them 16 times there: 16 times fewer loads from storage.
-// On a GPU     (reasoned) the classic first step: workgroup memory is on the chip, and a barrier costs tens of cycles.
-// On llvmpipe  it loses. Workgroup memory is plain memory, no nearer than the cache; a load from it only saves the bounds
-//              check. And a barrier makes a coroutine of every 8 invocations, whose registers are saved and restored each time:
-//              8 barriers here for 64 k.
+// Idea         a workgroup of 16 x 16 owns 16 x 16 numbers of the output. It copies 16 x 16 numbers of each
+//              operand into workgroup memory, and reads each of them 16 times there: 16 times fewer loads
+//              from storage.
+// On a GPU     (reasoned) the classic first step: workgroup memory is on the chip, and a barrier costs tens
+//              of cycles.
+// On llvmpipe  loses. Workgroup memory is ordinary memory, as near as the cache; a load from it only saves
+//              the bounds check. And a barrier makes a coroutine of every 8 invocations, whose registers are
+//              saved and restored each time: 8 barriers here for 64 k.
 
 const WORKGROUP = 16;    // columns
 const WORKGROUP_Y = 16;  // rows
@@ -35,7 +35,7 @@ fn matmul_forward_2_tile(@builtin(global_invocation_id) id: vec3u, @builtin(loca
   for (var k = 0u; k < K; k += 16u) {
     let input_k = k + local.x;
     let weight_k = k + local.y;
-    // Outside of the matrices the tiles hold 0. No invocation may return before the last barrier.
+    // Outside of the matrices the tiles contain 0. No invocation may return before the last barrier.
     input_tile[local.y][local.x] = 0.0;
     weight_tile[local.y][local.x] = 0.0;
     if (id.y < rows && input_k < K) { input_tile[local.y][local.x] = input[id.y * K + input_k]; }

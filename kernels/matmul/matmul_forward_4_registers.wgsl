@@ -1,13 +1,11 @@
 // matmul_forward_4_registers.wgsl - a dense layer, with a block of the output in registers
-//
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
-//
 // Grid         N / 4 x M / 4 invocations in workgroups of 16.
-// Idea         one invocation owns 4 rows x 4 columns. For each k it loads 4 numbers of the input and a vector of the weights:
-//              8 floats for 32 flops, where the naive kernel loads 32.
-// On a GPU     (reasoned) wins: registers are the nearest memory there is. Real kernels do both, a tile for the workgroup and a
-//              block for the invocation: matmul_forward_tiled.wgsl.
-// On llvmpipe  wins for the same reason: loads are what costs, and each now serves 4 products. It needs no barrier.
+// Idea         one invocation owns 4 rows x 4 columns. For each k it loads 4 numbers of the input and a
+//              vector of weights: 8 floats for 32 flops, where the naive kernel loads 32.
+// On a GPU     (reasoned) wins: registers are the fastest memory. Fast kernels combine a tile per workgroup
+//              with a block per invocation: matmul_forward_tiled.wgsl.
+// On llvmpipe  wins for the same reason: loads cost most, and each serves 4 products. No barrier.
 
 const WORKGROUP = 16;  // blocks of 4 columns
 const K4 = 16u;  // columns of the input / 4
@@ -34,7 +32,7 @@ fn matmul_forward_4_registers(@builtin(global_invocation_id) id: vec3u) {
   let m = 4u * id.y;
   let last = step.size.z - 1u;
   if (column >= N4 || m > last) { return; }
-  // Rows past the end repeat the last one; they are not stored.
+  // Rows past the end read the last row again; they are not stored.
   let r0 = m * K;
   let r1 = min(m + 1u, last) * K;
   let r2 = min(m + 2u, last) * K;

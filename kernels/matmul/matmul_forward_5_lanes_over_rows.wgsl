@@ -1,15 +1,13 @@
 // matmul_forward_5_lanes_over_rows.wgsl - a dense layer, with neighbouring invocations on neighbouring rows
-//
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
-//
 // Grid         M / 4 x N / 4 invocations in workgroups of 8.
-// Idea         the block of step 4, but x counts rows and y columns: the invocations of a workgroup read the same weights, and
-//              each its own rows of the input.
-// On a GPU     (reasoned) loses: neighbours that are K floats apart touch a cache line each, where neighbours in a row share
-//              one (coalescing). The matrix would have to be transposed first, or go through a tile.
-// On llvmpipe  a load is done lane by lane, wherever the lanes read. The eight rows are a few more cache lines, so this alone
-//              is a little slower. It pays later: the weights, which all lanes read alike, can be stored where such reads are
-//              cheap. Step 6 is this kernel with the weights in a uniform buffer.
+// Idea         the block of step 4, but x counts rows and y columns: all invocations of a workgroup read the
+//              same weights, but different rows of the input.
+// On a GPU     (reasoned) loses: neighbours that are K floats apart touch a cache line each, while neighbours
+//              in a row share a line (coalescing). A tile, or a transposed copy of the matrix, would help.
+// On llvmpipe  loads run lane by lane, at any addresses. Eight rows are a few more cache lines, so this step
+//              alone is a little slower. It pays later: weights that all lanes read alike can be stored where
+//              such reads are cheap. Step 6 is this kernel with the weights in a uniform buffer.
 
 const WORKGROUP = 8;  // blocks of 4 rows
 const K4 = 16u;  // columns of the input / 4
@@ -36,7 +34,7 @@ fn matmul_forward_5_lanes_over_rows(@builtin(global_invocation_id) id: vec3u) {
   let m = 4u * id.x;
   let last = step.size.z - 1u;
   if (column >= N4 || m > last) { return; }
-  // Rows past the end repeat the last one; they are not stored.
+  // Rows past the end read the last row again; they are not stored.
   let r0 = m * K;
   let r1 = min(m + 1u, last) * K;
   let r2 = min(m + 2u, last) * K;

@@ -1,15 +1,13 @@
 // matmul_forward_8_wide.wgsl - a dense layer, with a wider block
-//
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
-//
 // Grid         M / 4 x N / 16 invocations in workgroups of 8.
-// Idea         4 rows x 16 columns per invocation: each loaded input serves four blocks of weights. 20 vectors for 512 flops,
-//              where step 7 loads 32.
-// On a GPU     (reasoned) 64 accumulators are about as many as pay. More of them leave room for fewer invocations at a time,
-//              and then nothing hides the time that a load takes.
-// On llvmpipe  wins half as much again: nothing hides a load there in any case, so only their number counts. 8 x 16, the
-//              shipped matmul_forward_rows.wgsl, gains nothing more while the input is in a storage buffer. It does with the
-//              input in a texture.
+// Idea         4 rows x 16 columns per invocation: each loaded input serves four blocks of weights. 20
+//              vectors for 512 flops, where step 7 loads 32.
+// On a GPU     (reasoned) more than 64 accumulators do not pay: fewer invocations then fit at a time, and
+//              nothing hides the latency of a load.
+// On llvmpipe  wins half as much again: nothing hides the latency of loads on llvmpipe, so only their number
+//              matters. 8 x 16, the shipped matmul_forward_rows.wgsl, gains nothing more with the input in a
+//              storage buffer, but does with the input in a texture.
 
 const WORKGROUP = 8;  // blocks of 4 rows
 const K4 = 16u;  // columns of the input / 4
@@ -23,7 +21,7 @@ struct Step { size: vec4u }  // z: rows
 @group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(4) var<uniform> step: Step;
 
-// Four k of the weights, from vector `at` on.
+// Returns four k of the weights, from vector `at` on.
 fn block(at: u32) -> mat4x4f {
   return mat4x4f(weights[at], weights[at + N4], weights[at + 2u * N4], weights[at + 3u * N4]);
 }
@@ -47,12 +45,12 @@ fn matmul_forward_8_wide(@builtin(global_invocation_id) id: vec3u) {
   let m = 4u * id.x;
   let last = step.size.z - 1u;
   if (m > last) { return; }
-  // Rows past the end repeat the last one; they are not stored.
+  // Rows past the end read the last row again; they are not stored.
   let r0 = m * K4;
   let r1 = min(m + 1u, last) * K4;
   let r2 = min(m + 2u, last) * K4;
   let r3 = min(m + 3u, last) * K4;
-  // A row of the output in each column of a matrix.
+  // Each column of a matrix is a row of the output.
   var c0 = mat4x4f();
   var c1 = mat4x4f();
   var c2 = mat4x4f();

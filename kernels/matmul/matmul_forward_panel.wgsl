@@ -1,29 +1,31 @@
 // matmul_forward_panel.wgsl - a dense layer with up to 256 inputs
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]     M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
-//   with DOT also dots [M, panels]: dots_mp = output_m . dot_weights over the 16 columns of panel p. A row of dots is padded
-//   to whole vectors. row_dot_sum.wgsl or choice_nll.wgsl adds them up.
-//
-// For          a CPU adapter but SwiftShader, up to 256 inputs. Otherwise   matmul_forward_rows.wgsl
+//   with DOT also dots [M, panels]: dots_mp = output_m . dot_weights over the 16 columns of panel p. A row of
+//     dots is padded to whole vectors. row_dot_sum.wgsl or choice_nll.wgsl adds up the dots.
+// For          a CPU adapter except SwiftShader, up to 256 inputs. Otherwise   matmul_forward_rows.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 // Grid         256 (N / 16) x M / 256 invocations in workgroups of 256.
-// Work split   a workgroup owns WORKGROUP rows x 16 columns; an invocation owns one of the rows. The workgroup first copies its
-//              panel of W, [K, 16], into workgroup memory. After that barrier there is no loop and no branch.
-// Why dots     the output is in registers here. row_dot_forward.wgsl has to read it again, a vector for every four columns.
-// On llvmpipe  how the driver runs a kernel, the steps that lead to this one, and all figures: bench/ladder.md
-//   k          is unrolled, so that the index of W[k][n] in the panel is a constant. llvmpipe reads workgroup memory at a
-//              constant place in one instruction: the multiplication loads the number and broadcasts it. In a loop, or at a
-//              computed index, it is a gather: eight lanes, one after another, some 35 instructions.
-//   The input  is read once for each row and panel, from a texture where it is in one (src/gpu/memory.ts).
-//   16 columns keep the code of 64 k within the first-level instruction cache. 32 columns halve the reads of the input and
-//              are slower; 8 columns are no faster. With more than 64 k the code comes from the second level, half as fast.
-//   One axis   an invocation finds its row by local_invocation_id.x. local_invocation_index, or a second axis, costs 16 more
-//              integer divisions for eight invocations.
-//   256 rows   copy the panel half as often as 128 would. With the one axis that saves a fifth of the time.
-//   Panels     the input, too, is stored in panels of 16 columns (src/gpu/memory.ts). That is for the gradients, which
-//              read 16 columns of every row. Here it makes little difference.
-// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
+// Work split   a workgroup owns WORKGROUP rows x 16 columns; an invocation owns one row. First the workgroup
+//              copies its panel of W, 16 columns [K, 16], into workgroup memory. After that barrier there is
+//              no loop and no branch.
+// Why dots     the output is in registers here. row_dot_forward.wgsl would read all of it again.
+// On llvmpipe  how the driver runs a kernel, the steps to this kernel, and all measurements: bench/ladder.md
+//   k          is unrolled, so that the index of W[k][n] in the panel is a constant. llvmpipe reads workgroup
+//              memory at a constant index in one instruction: the multiplication loads the number and
+//              broadcasts it. In a loop, or at a computed index, the read is a gather: eight lanes, one after
+//              another, some 35 instructions.
+//   The input  is read once per row and panel, from a texture if it is in one (src/gpu/memory.ts).
+//   16 columns keep the code of 64 k within the first-level instruction cache. 32 columns halve the reads of
+//              the input and are slower; 8 columns are no faster. With more than 64 k the code comes from the
+//              second-level cache, at half the speed.
+//   One axis   an invocation finds its row by local_invocation_id.x. local_invocation_index, or a second
+//              axis, costs 16 more integer divisions per eight invocations.
+//   256 rows   halve the copies of the panel compared with 128 rows. With the one axis that saves a fifth of
+//              the time.
+//   Panels     the input is also stored in panels of 16 columns (src/gpu/memory.ts), because the gradients
+//              read 16 columns of every row. Here panels make little difference.
+// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.      Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_panel.wgsl, matmul_weight_gradient_rows.wgsl
 
 const WORKGROUP = 256;  // rows
@@ -37,7 +39,7 @@ const RELU = false;
 const DOT = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -52,7 +54,7 @@ struct Step {
 fn load_input(i: u32) -> vec4f { return input[i]; }
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
-// Row k of the panel: 4k .. 4k+3. After them come the bias and the weights of the dot product.
+// Row k of the panel: vectors 4k .. 4k+3. Then the bias and the weights of the dot product.
 var<workgroup> panel: array<vec4f, 16u * K4 + 8u>;
 const BIAS_AT = 16u * K4;
 const DOT_AT = BIAS_AT + 4u;
@@ -70,7 +72,7 @@ fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   );
 }
 
-// Adds up to sixteen vectors, from `first` on, of the row that starts at `at`. All are read before the first is added.
+// Adds up to sixteen vectors, from `first` on, of the row at `at`. All are read before the first addition.
 fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   var a = array<vec4f, 16>();
   a[0] = load_input(at + first);
@@ -112,12 +114,12 @@ fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   return s;
 }
 
-// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: min and exp may make ordinary numbers of them.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// Rows and columns past the end compute the last one again and store the same bits at the same address. (In WGSL's terms that
-// is a race, but between equal values.) An `if` would do, too, at half the speed: LLVM moves all additions after the branch,
-// and until then the products of the whole row wait in memory.
+// Rows and columns past the end compute the last row or column again and store the same bits at its address.
+// (WGSL calls that a race, but the values are equal.) An `if` would be correct at half the speed: LLVM moves
+// all additions after the branch, and until then the products of the whole row stay in memory.
 fn put(row: u32, column: u32, y: vec4f) { store_output(row * N4 + min(column, N4 - 1u), y); }
 
 fn activated(z: vec4f) -> vec4f {
@@ -158,7 +160,7 @@ fn matmul_forward_panel(@builtin(local_invocation_id) place: vec3u, @builtin(wor
   let y1 = activated(s.c1);
   let y2 = activated(s.c2);
   let y3 = activated(s.c3);
-  // Each vector's products come right after its store. As one sum after all stores they take a sixth longer.
+  // Each vector's dot product comes right after its store. One sum after all stores takes a sixth longer.
   put(m, column, y0);
   var t = dotted(vec4f(0.0), y0, 0u);
   put(m, column + 1u, y1);

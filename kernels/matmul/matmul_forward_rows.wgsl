@@ -1,20 +1,19 @@
 // matmul_forward_rows.wgsl - a dense layer, by blocks of rows
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]     M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
-//
-// For          a CPU adapter: SwiftShader, and others beyond 256 inputs. Otherwise   matmul_forward_panel.wgsl
+// For          a CPU adapter: SwiftShader; others for more than 256 inputs. Otherwise
+//              matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 // Grid         M / 8 x N / 16 invocations in workgroups of 8.
-// Work split   one invocation owns 8 rows x 16 columns of the output, in eight 4 x 4 accumulators. For every 4 k it loads 8 +
-//              16 vectors and does 1,024 flops.
-// On llvmpipe  what counts is how often a loaded value is used. The invocations of a workgroup own neighbouring blocks of rows
-//              and all read the same weights, but llvmpipe does not notice that: it loads them lane by lane. So the weights are
-//              in a *uniform* buffer where they fit one: there no lane branches on a bounds check, as it does for storage.
-//              Steps and figures: bench/ladder.md
-// On SwiftShader  the same counts, and nothing else: a texture is read no faster than a buffer. So the input is in a buffer
-//              there. Smaller blocks are slower.
-// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
+// Work split   one invocation owns 8 rows x 16 columns of the output, in eight 4 x 4 accumulators. For every
+//              4 k it loads 8 + 16 vectors and does 1,024 flops.
+// On llvmpipe  it matters how often a loaded value is used. The invocations of a workgroup own neighbouring
+//              blocks of rows and read the same weights, but llvmpipe loads these lane by lane. Weights that
+//              fit are therefore in a *uniform* buffer: its loads have no bounds check per lane, as those of
+//              storage have. Steps and measurements: bench/ladder.md
+// On SwiftShader  only that matters: a texture is no faster than a buffer, so the input is in a buffer.
+//              Smaller blocks are slower.
+// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.      Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
 
 const WORKGROUP = 8;
@@ -27,7 +26,7 @@ const ELU = true;
 const RELU = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -40,10 +39,10 @@ struct Step {
 fn load_input(i: u32) -> vec4f { return input[i]; }
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
-// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: min and exp may make ordinary numbers of them.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// Where row m of the input starts. Rows past the end repeat the last one; they are never written.
+// Returns the start of the input's row m. Rows past the end read the last row again; they are never written.
 fn input_row(m: u32) -> u32 {
   let row = min(m, step.size[M] - 1u);
   if (GATHER) { return index[row] * K4; }

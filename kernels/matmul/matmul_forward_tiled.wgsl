@@ -1,30 +1,32 @@
 // matmul_forward_tiled.wgsl - a dense layer
-//
-//   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]     M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
-//   with DOT, of up to 64 columns, also dots [M, 4]: (output_m . dot_weights, 0, 0, 0), for row_dot_sum.wgsl or choice_nll.wgsl
-//
+//   with DOT, of up to 64 columns, also dots [M, 4]: (output_m . dot_weights, 0, 0, 0), for row_dot_sum.wgsl
 // For          a GPU
 // On a CPU adapter  matmul_forward_panel.wgsl, matmul_forward_rows.wgsl (more than 256 inputs, SwiftShader)
 // Grid         16 (N / 64) x M / 4 invocations in workgroups of 16 x 16.
-// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them, in registers. The workgroup
-//              copies 16 k of both operands into workgroup memory at a time.
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them, in
+//              registers. The workgroup copies 16 k of both operands into workgroup memory at a time.
 // On a GPU     (reasoned)
-//   Reuse      a value in a tile serves 64 products, and a vector that an invocation takes from there serves 16.
-//   Coalescing four neighbours load 64 contiguous bytes of a row of the input, sixteen load 256 of a row of W.
-//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and all the same vector of input_tile, a
-//              broadcast. The next sixteen read one 256 bytes on, in the same banks: in a subgroup of 32 that is a second turn.
-//   Tile       256 invocations are the most that WebGPU guarantees. With 4 x 4 outputs each, 64 x 64 follow, and two vectors from
-//              the tiles serve 16 products; 8 x 8 would halve what is read from there, but take 64 accumulators, and
-//              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row: whole sectors.
-//   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
-//              for memory or at a barrier, another computes.
-//   Grid       25,600 x 64 x 64 are 400 workgroups. Few rows give few of them, and a large GPU is then half idle.
+//   Reuse      a value in a tile serves 64 products, and a vector that an invocation reads there serves 16.
+//   Coalescing four neighbours load 64 contiguous bytes of a row of the input; sixteen neighbours load 256
+//              contiguous bytes of a row of W.
+//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and the same vector of
+//              input_tile, a broadcast. The next sixteen read a vector 256 bytes further, in the same banks:
+//              a subgroup of 32 needs a second turn.
+//   Tile       WebGPU guarantees at most 256 invocations. 4 x 4 outputs each give 64 x 64, and two vectors
+//              from the tiles serve 16 products. 8 x 8 would halve the reads, but take 64 accumulators and
+//              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row:
+//              whole sectors.
+//   Occupancy  8 KiB of workgroup memory and 16 accumulators allow several workgroups per core. While one
+//              waits for memory or at a barrier, another computes.
+//   Grid       25,600 x 64 x 64 are 400 workgroups. With few rows a large GPU is half idle.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, and 274 vector operations in a turn of the loop for 256
 //              multiply-adds (flat tiles: 368; workgroups that do not end early: 72, 20); mi200 64, 4
-// On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
-// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
-// Backward     matmul_gradients_tiled.wgsl, matmul_input_gradient_tiled.wgsl, matmul_weight_gradient_tiled.wgsl
+// On llvmpipe  barriers are expensive, and a tile that is read in a loop gains nothing: bench/ladder.md
+// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.      Accuracy   K roundings of the running sum
+// Backward     matmul_gradients_tiled.wgsl, matmul_input_gradient_tiled.wgsl,
+//              matmul_weight_gradient_tiled.wgsl
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;
@@ -38,7 +40,7 @@ const RELU = false;
 const DOT = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -53,7 +55,7 @@ struct Step {
 var<workgroup> input_tile: array<array<vec4f, 16>, 16>;   // 64 rows x 16 k, four rows in one
 var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;  // 16 k x 64 columns
 
-// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: min and exp may make ordinary numbers of them.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
@@ -95,7 +97,7 @@ fn matmul_forward_tiled(
     }
     workgroupBarrier();
   }
-  var t = vec4f(0.0);  // of each row, the invocation's part of the dot product
+  var t = vec4f(0.0);  // the invocation's part of each row's dot product
   for (var i = 0u; i < 4u; i++) {
     let m = 4u * id.y + i;
     if (id.x >= N4 || m >= rows) { break; }

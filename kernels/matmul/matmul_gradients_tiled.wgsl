@@ -1,27 +1,26 @@
 // matmul_gradients_tiled.wgsl - all gradients of a dense layer in one dispatch
-//
 //   input [M, K]   output_gradient [M, N]   weights [K, N]   input_gradient [M, K]
-//   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
-//   input_gradient  = output_gradient W^T      (times ELU'(input) with ELU)
+//   partials[chunk] = sum over a chunk's rows of input_m^T output_gradient_m, and of output_gradient_m (bias)
+//   input_gradient  = output_gradient W^T  (times ELU'(input) with ELU: see matmul_input_gradient_tiled.wgsl)
 //
-// The two products do not depend on each other. A small step takes as long as its launches, and this saves one for each layer.
-// With ELU, input = ELU(z), and ELU'(z) follows from the input: see matmul_input_gradient_tiled.wgsl.
-//
+// The two products are independent. Launches take most of a small step's time, and one dispatch saves a
+// launch per layer.
 // For          a GPU
 // On a CPU adapter  two dispatches: matmul_weight_gradient_rows.wgsl, and matmul_input_gradient_panel.wgsl or
 //              matmul_input_gradient_rows.wgsl
-// Otherwise    where calibration chooses another kernel for one of the two, each is a dispatch of its own
+// Otherwise    two dispatches, if autotuning chooses another kernel for one of the two gradients
 // Grid         16 (K / 64) x 16 ((N / 64) chunks + M / 64) invocations in workgroups of 16 x 16.
-// Work split   a workgroup makes one of the two gradients. The first (N / 64) chunks along y own 64 x 64 weights and one chunk
-//              of the rows, as in matmul_weight_gradient_tiled.wgsl; the others own 64 rows x 64 columns of the input, as in
-//              matmul_input_gradient_tiled.wgsl. An invocation owns 4 x 4 of either, in registers.
-// On a GPU     (reasoned) the tiles, their coalescing and their banks are those of the two kernels.
-//   Order      a chunk is a sum over M / chunks rows, a block of the input one over N columns only. The long ones come first, so
-//              that the short ones fill the GPU while the last long ones end.
-//   Branch     which gradient it is follows from the workgroup alone: no subgroup diverges, and both may have barriers. The
-//              registers are those of the part that needs more.
+// Work split   a workgroup computes one of the two gradients. The first (N / 64) chunks along y own 64 x 64
+//              weights and one chunk of the rows, as in matmul_weight_gradient_tiled.wgsl; the others own 64
+//              rows x 64 columns of the input, as in matmul_input_gradient_tiled.wgsl. An invocation owns 4 x
+//              4 of either, in registers.
+// On a GPU     (reasoned) tiles, coalescing and banks are those of the two kernels.
+//   Order      a chunk is a sum over M / chunks rows, a block of the input a sum over only N columns. The
+//              long sums come first, so that the short sums fill the GPU while the last long sums end.
+//   Branch     a workgroup's index decides which gradient it computes: no subgroup diverges, and both
+//              branches may contain barriers. The kernel takes the registers of the branch that needs more.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD; mi200 64, 4
-// Cost         4 M K N flops, 4 (2 M K + M N + (1 + chunks) K N) bytes.     Accuracy   as the two kernels
+// Cost         4 M K N flops, 4 (2 M K + M N + (1 + chunks) K N) bytes.      Accuracy   as the two kernels
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 16;
@@ -31,21 +30,21 @@ const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const BIAS = true;
 const ELU = true;
-const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
-const ACCUMULATE = false;  // input gradient
+const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
+const ACCUMULATE = false;  // true: adds to the input gradient
 const ACCUMULATE_WEIGHTS = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
-// In floats of the partial sums.
+// Offsets in partials, in floats.
 struct Places {
-  chunk: u32,    // from one chunk's sums to the next
-  weights: u32,  // where those of the weights stand among a chunk's
+  chunk: u32,    // floats per chunk
+  weights: u32,  // offset of the weights' sums within a chunk
   second: u32,   // not used here
   bias: u32,
 }
@@ -60,8 +59,8 @@ struct Places {
 
 const COLUMN_BLOCKS = (N4 + 15u) / 16u;
 
-var<workgroup> tile: array<array<vec4f, 16>, 16>;           // of the input, 16 rows x 64 k; or of the weights, 16 n x 64 k
-var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns; or 64 rows x 16 n, four rows in one
+var<workgroup> tile: array<array<vec4f, 16>, 16>;           // input: 16 rows x 64 k; or weights: 16 n x 64 k
+var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns; or 64 rows x 16 n, packed
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
@@ -86,7 +85,7 @@ fn load_gradient(row: u32, column: u32) -> vec4f {
   return output_gradient[row * N4 + min(column, N4 - 1u)];
 }
 
-// Blocks are in units of four, and so are k and column.
+// block_k, block_column, k and column count vectors of four.
 fn weight_gradient(block_k: u32, block_column: u32, chunk: u32, local: vec3u) {
   let k = block_k + local.y;
   let column = block_column + local.x;
@@ -108,7 +107,7 @@ fn weight_gradient(block_k: u32, block_column: u32, chunk: u32, local: vec3u) {
     gradient_tile[local.y][local.x] = g;
     b += g;
     workgroupBarrier();
-    // The next 16 rows are on their way while these are multiplied.
+    // The next 16 rows are loaded while the current rows are multiplied.
     row = min(base + 16u + local.y, last);
     x = load_input(row, load_k);
     d = load_gradient(row, column);

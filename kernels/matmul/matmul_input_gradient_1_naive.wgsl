@@ -1,13 +1,11 @@
-// matmul_input_gradient_1_naive.wgsl - gradient of a dense layer's input, as one would write it down
-//
+// matmul_input_gradient_1_naive.wgsl - gradient of a dense layer's input, as its formula is written
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
-//
 // Grid         K x M invocations in workgroups of 16 x 4.
-// Idea         one invocation, one number of the result: the product of a row of the output's gradient and a row of W. Both are
-//              read in order, number by number.
-// On a GPU     (reasoned) slow: neighbours in x read rows of W that are N floats apart, a cache line for each invocation.
-// On llvmpipe  slow: 2 loads for 2 flops, each done lane by lane after a bounds check.
+// Idea         one invocation, one number of the result: the dot product of a row of the output gradient and
+//              a row of W. Both rows are read in order, number by number.
+// On a GPU     (reasoned) slow: neighbours in x read rows of W that are N floats apart, a cache line each.
+// On llvmpipe  slow: 2 loads for 2 flops, each run lane by lane after a bounds check.
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

@@ -1,14 +1,13 @@
 // matmul_input_gradient_2_vectors.wgsl - gradient of a dense layer's input, four products at a time
-//
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
-//
 // Grid         K x M invocations in workgroups of 16 x 4.
-// Idea         both rows of the product are contiguous, so they can be read as vectors: dot(d, w). A loaded float serves as
-//              many products as before.
-// On a GPU     (reasoned) a quarter of the load instructions; what is read from memory is the same.
-// On llvmpipe  it depends on N. With N = 256 it wins: four products share the loop around them. With N = 64 it loses: so short a
-//              loop, 16 rounds, is unrolled. That takes long to compile, and the long code is slower. Measurements: bench/ladder.md
+// Idea         both rows of the product are contiguous, so they can be read as vectors: dot(d, w). Each
+//              loaded float serves as many products as in step 1.
+// On a GPU     (reasoned) a quarter of the load instructions; the same bytes are read from memory.
+// On llvmpipe  depends on N. N = 256 wins: four products share the loop around them. N = 64 loses: the
+//              compiler unrolls a loop of 16 turns; that takes long, and the long code is slower.
+//              Measurements: bench/ladder.md
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

@@ -1,14 +1,14 @@
 // matmul_input_gradient_4_transposed.wgsl - gradient of a dense layer's input, with W transposed in registers
-//
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
-//
 // Grid         M / 4 x K / 16 invocations in workgroups of 8.
-// Idea         an invocation owns 4 rows x 16 columns, as in matmul_forward_8_wide.wgsl. A block of 4 x 4 weights is read as it
-//              is and transposed in registers, so no transposed copy of W is needed. 20 vectors for 512 flops.
-// On a GPU     (reasoned) the block wins; rows side by side lose: see matmul_forward_5_lanes_over_rows.wgsl.
-// On llvmpipe  wins. The transposition is free: lanes are invocations, so each element (i, j) of a matrix has a vector register
-//              of its own, and to transpose the matrix only renames them.
+// Idea         an invocation owns 4 rows x 16 columns, as in matmul_forward_8_wide.wgsl. A block of 4 x 4
+//              weights is read as stored and transposed in registers, so no transposed copy of W is needed.
+//              20 vectors for 512 flops.
+// On a GPU     (reasoned) the block wins; neighbours on neighbouring rows lose: see
+//              matmul_forward_5_lanes_over_rows.wgsl.
+// On llvmpipe  wins. The transposition is free: lanes are invocations, so each element (i, j) of a matrix has
+//              a vector register, and a transposition only renames the registers.
 
 const WORKGROUP = 8;  // blocks of 4 rows
 const K4 = 16u;  // columns of the input / 4
@@ -22,7 +22,7 @@ struct Step { size: vec4u }  // z: rows
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<uniform> step: Step;
 
-// Four k of four columns of W, turned.
+// Returns a 4 x 4 block of W, transposed.
 fn block(at: u32) -> mat4x4f {
   return transpose(mat4x4f(weights[at], weights[at + N4], weights[at + 2u * N4], weights[at + 3u * N4]));
 }
@@ -46,12 +46,12 @@ fn matmul_input_gradient_4_transposed(@builtin(global_invocation_id) id: vec3u) 
   let m = 4u * id.x;
   let last = step.size.z - 1u;
   if (m > last) { return; }
-  // Rows past the end repeat the last one; they are not stored.
+  // Rows past the end read the last row again; they are not stored.
   let r0 = m * N4;
   let r1 = min(m + 1u, last) * N4;
   let r2 = min(m + 2u, last) * N4;
   let r3 = min(m + 3u, last) * N4;
-  // A row of the result in each column of a matrix.
+  // Each column of a matrix is a row of the result.
   var c0 = mat4x4f();
   var c1 = mat4x4f();
   var c2 = mat4x4f();

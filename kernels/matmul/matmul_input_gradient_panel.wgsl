@@ -1,21 +1,21 @@
 // matmul_input_gradient_panel.wgsl - gradient of a dense layer's input, for up to 256 outputs
-//
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
 //   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
 //
-// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
-// the gradient of z, which went into the activation, and the layer below needs no pass of its own.
-//
-// For          a CPU adapter but SwiftShader, up to 256 outputs. Otherwise   matmul_input_gradient_rows.wgsl
+// With ELU the input is ELU(z), and ELU'(z) follows from the input: 1 for z > 0, else input + 1. The result
+// is then the gradient of z, so the previous layer's activation needs no separate pass.
+// For          a CPU adapter except SwiftShader, up to 256 outputs. Otherwise
+//              matmul_input_gradient_rows.wgsl
 // On a GPU     matmul_input_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         256 (K / 16) x M / 256 invocations in workgroups of 256.
-// Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the result. It
-//              copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in code without
-//              loops or branches.
-// On llvmpipe  ELU' needs 16 columns of the input, 64 bytes of each row. Row by row they are one cache line in four, and every
-//              eight rows wait for memory. So the input is stored in panels of 16 columns (src/gpu/memory.ts). output_gradient
-//              is read by whole rows and is stored row by row; panels of it are slower. Measurements: bench/ladder.md
-// Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.     Accuracy   N roundings of the running sum
+// Work split   as in matmul_forward_panel.wgsl, which gives the reasons: a workgroup owns WORKGROUP rows x 16
+//              columns of the result. It copies its 16 rows of W, transposed to [N, 16], into workgroup
+//              memory. An invocation owns one row, in code without loops or branches.
+// On llvmpipe  ELU' needs 16 columns of the input, 64 bytes of each row. Stored by rows, these are one cache
+//              line in four, and every eight rows wait for memory. So the input is stored in panels of 16
+//              columns (src/gpu/memory.ts). Whole rows of output_gradient are read, so it is stored by rows;
+//              panels are slower. Measurements: bench/ladder.md
+// Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.      Accuracy   N roundings of the running sum
 // Forward      matmul_forward_panel.wgsl
 
 const WORKGROUP = 256;  // rows
@@ -23,11 +23,11 @@ const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4, at most 64
 const ELU = true;
-const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
+const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;
@@ -56,7 +56,7 @@ fn add(s: Sums, d: vec4f, n: u32) -> Sums {
   );
 }
 
-// Adds up to sixteen vectors, from `first` on, of the row that starts at `at`. All are read before the first is added.
+// Adds up to sixteen vectors, from `first` on, of the row at `at`. All are read before the first addition.
 fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   var d = array<vec4f, 16>();
   d[0] = load_output_gradient(at + first);
@@ -98,11 +98,11 @@ fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   return s;
 }
 
-// Rows and columns past the end repeat the last one, as in matmul_forward_panel.wgsl. With ACCUMULATE put leaves them
-// out, as nothing may be added twice.
+// Rows and columns past the end repeat the last row or column, as in matmul_forward_panel.wgsl. With
+// ACCUMULATE put skips them, as nothing may be added twice.
 fn place(m: u32, column: u32) -> u32 { return min(m, step.size[M] - 1u) * K4 + min(column, K4 - 1u); }
 
-// The input's own element, for ELU'.
+// Returns the invocation's element of the input, for ELU'.
 fn load_own(m: u32, column: u32) -> vec4f {
   if (RELU) { return select(vec4f(-1.0), vec4f(1.0), load_input(place(m, column)) > vec4f(0.0)); }
   if (ELU) { return load_input(place(m, column)); }

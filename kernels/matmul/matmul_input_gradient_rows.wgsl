@@ -1,18 +1,17 @@
 // matmul_input_gradient_rows.wgsl - gradient of a dense layer's input, by blocks of rows
-//
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
 //   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
 //
-// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
-// the gradient of z, which went into the activation, and the layer below needs no pass of its own.
-//
-// For          a CPU adapter: SwiftShader, and others beyond 256 outputs. Otherwise   matmul_input_gradient_panel.wgsl
+// With ELU the input is ELU(z), and ELU'(z) follows from the input: 1 for z > 0, else input + 1. The result
+// is then the gradient of z, so the previous layer's activation needs no separate pass.
+// For          a CPU adapter: SwiftShader; others for more than 256 outputs. Otherwise
+//              matmul_input_gradient_panel.wgsl
 // On a GPU     matmul_input_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         M / 8 x K / 16 invocations in workgroups of 8.
-// Work split   one invocation owns 8 rows x 16 columns, as in matmul_forward_rows.wgsl. No transposed copy of W is made: a 4 x
-//              4 block of W is read as it is and transposed in registers.
-// On llvmpipe  that transposition costs nothing: it only renames registers. Measurements: bench/ladder.md
-// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
+// Work split   one invocation owns 8 rows x 16 columns, as in matmul_forward_rows.wgsl. There is no
+//              transposed copy of W: a 4 x 4 block of W is read as stored and transposed in registers.
+// On llvmpipe  the transposition costs nothing: it only renames registers. Measurements: bench/ladder.md
+// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.      Accuracy   N roundings of the running sum
 // Forward      matmul_forward_rows.wgsl
 
 const WORKGROUP = 8;
@@ -20,11 +19,11 @@ const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const ELU = true;
-const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
+const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;

@@ -1,26 +1,28 @@
 // matmul_input_gradient_tiled.wgsl - gradient of a dense layer's input
-//
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
 //   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
 //
-// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
-// the gradient of z, which went into the activation, and the layer below needs no pass of its own.
-//
+// With ELU the input is ELU(z), and ELU'(z) follows from the input: 1 for z > 0, else input + 1. The result
+// is then the gradient of z, so the previous layer's activation needs no separate pass.
 // For          a GPU
-// Used where   where calibration chooses another kernel for the weights' gradient. Otherwise   matmul_gradients_tiled.wgsl
-// On a CPU adapter  matmul_input_gradient_panel.wgsl, matmul_input_gradient_rows.wgsl (more than 256 outputs, SwiftShader)
+// Used where   autotuning chooses another kernel for the weights' gradient. Otherwise
+//              matmul_gradients_tiled.wgsl
+// On a CPU adapter  matmul_input_gradient_panel.wgsl; matmul_input_gradient_rows.wgsl (N > 256, SwiftShader)
 // Grid         16 (K / 64) x M / 4 invocations in workgroups of 16 x 16.
-// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of them, in registers.
-//              The workgroup copies 16 n of both operands into workgroup memory at a time, and transposes W on the way.
-// On a GPU     (reasoned) tile, reuse, occupancy and grid as in matmul_forward_tiled.wgsl. Coalescing four neighbours load 64
-//   contiguous bytes of a row, of either operand. Read along its columns, W would give a
-//              cache line to every invocation.
-//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and all the same vector of gradient_tile, a
-//              broadcast. To store W transposed takes four words instead of a vector, four invocations in the same banks. With
-//              W as it is in memory the vectors read were 256 bytes apart: 7.06 extra turns per access, now 0.76.
-//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, and 293 vector operations in a turn of the loop for 256 multiply-adds
-//              (W as it is in memory: 272; flat tiles: 366; workgroups that do not end early: 72, 20); mi200 64, 4
-// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of
+//              them, in registers. The workgroup copies 16 n of both operands into workgroup memory at a
+//              time, and transposes W meanwhile.
+// On a GPU     (reasoned) tile, reuse, occupancy and grid as in matmul_forward_tiled.wgsl.
+//   Coalescing four neighbours load 64 contiguous bytes of a row of either operand. Read along its columns, W
+//              would cost a cache line per invocation.
+//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and the same vector of
+//              gradient_tile, a broadcast. Storing W transposed takes four words instead of a vector; four
+//              invocations hit the same banks. Without the transposition the vectors read are 256 bytes
+//              apart: 7.06 extra turns per access instead of 0.76.
+//   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, and 293 vector operations in a turn of the loop for 256
+//              multiply-adds (W not transposed: 272; flat tiles: 366; workgroups that do not end early: 72,
+//              20); mi200 64, 4
+// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.      Accuracy   N roundings of the running sum
 // Forward      matmul_forward_tiled.wgsl
 
 const WORKGROUP = 16;
@@ -29,11 +31,11 @@ const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const ELU = true;
-const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
+const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;

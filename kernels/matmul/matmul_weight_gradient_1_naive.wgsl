@@ -1,12 +1,10 @@
-// matmul_weight_gradient_1_naive.wgsl - gradient of a dense layer's weights, as one would write it down
-//
+// matmul_weight_gradient_1_naive.wgsl - gradient of a dense layer's weights, as its formula is written
 //   input [M, K]   output_gradient [M, N]      partials [K, N] = input^T output_gradient
-//
 // Grid         N x K invocations in workgroups of 16 x 4.
-// Idea         one invocation, one weight: it walks along all rows of the batch. 2 loads for 2 flops.
-// On a GPU     (reasoned) slow for two reasons: K N invocations (4,096 for 64 x 64) are few, and each has M additions that wait
-//              for one another.
-// On llvmpipe  4,096 invocations are enough for a few cores; the loads are what costs.
+// Idea         one invocation, one weight: it loops over all rows of the batch. 2 loads for 2 flops.
+// On a GPU     (reasoned) slow for two reasons: K N invocations (4,096 for 64 x 64) are few, and each
+//              computes M additions, one after another.
+// On llvmpipe  4,096 invocations are enough for a few cores; the loads cost most.
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // k

@@ -1,23 +1,24 @@
 // matmul_weight_gradient_2_chunks.wgsl - gradient of a dense layer's weights, with the rows in chunks
-//
-//   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
-//
+//   input [M, K]   output_gradient [M, N]
+//   partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 // Grid         K N x chunks invocations in workgroups of 64.
-// Idea         the long sum is split: an invocation owns one weight and one chunk of the rows (y: chunk). The kernel that reads
-//              the gradient adds up the chunks. The order of every sum stays fixed, without atomics.
-// On a GPU     (reasoned) wins: 16 times as many invocations, and each waits for a 16th of the additions.
-// On llvmpipe  gains little: the cores were busy before, only the rows of a chunk stay in a nearer cache. It pays with few
-//              weights, and keeps the rounding error small: 16 short sums instead of a long one.
+// Idea         the long sum is split: an invocation owns one weight and one chunk of the rows (y). A later
+//              kernel reads the gradient and adds up the chunks. Every sum has a fixed order, without
+//              atomics.
+// On a GPU     (reasoned) wins: 16 times as many invocations, each with a 16th of the additions.
+// On llvmpipe  gains little: the cores were already busy; only a chunk's rows stay in a faster cache. Chunks
+//              pay if there are few weights, and reduce the rounding error: 16 short sums instead of a long
+//              one.
 
 const WORKGROUP = 64;  // weights
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> input: array<f32>;

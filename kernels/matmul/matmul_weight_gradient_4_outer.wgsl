@@ -1,11 +1,11 @@
 // matmul_weight_gradient_4_outer.wgsl - gradient of a dense layer's weights, as a sum of outer products
-//
-//   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
-//
+//   input [M, K]   output_gradient [M, N]
+//   partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 // Grid         (K / 4) (N / 4) x chunks invocations in workgroups of 16.
-// Idea         an invocation owns 4 x 4 weights in registers: for each row it loads a vector of the input and one of the
-//              gradient and adds their outer product. 2 vectors for 32 flops.
-// On a GPU     (reasoned) wins, as every block in registers does. With a tile it is matmul_weight_gradient_tiled.wgsl.
+// Idea         an invocation owns 4 x 4 weights in registers: for each row it loads a vector of the input and
+//              a vector of the gradient, and adds their outer product. 2 vectors for 32 flops.
+// On a GPU     (reasoned) wins, as every block in registers. With tiles it becomes
+//              matmul_weight_gradient_tiled.wgsl.
 // On llvmpipe  wins: each loaded number serves 4 products.
 
 const WORKGROUP = 16;  // blocks of 4 x 4 weights
@@ -13,10 +13,10 @@ const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

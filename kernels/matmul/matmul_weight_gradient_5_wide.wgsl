@@ -1,23 +1,22 @@
 // matmul_weight_gradient_5_wide.wgsl - gradient of a dense layer's weights, with a wider block
-//
-//   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
-//
+//   input [M, K]   output_gradient [M, N]
+//   partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 // Grid         (K / 8) (N / 16) x chunks invocations in workgroups of 8.
-// Idea         8 x 16 weights per invocation: 6 vectors per row for 256 flops, where step 4 loads 16 for as much.
+// Idea         8 x 16 weights per invocation: 6 vectors per row for 256 flops, where step 4 loads 16 vectors.
 // On a GPU     (reasoned) 128 accumulators are too many: few invocations fit at a time.
-// On llvmpipe  wins, but less than the number of loads suggests: 128 accumulators of 8 lanes are more than there are vector
-//              registers, so they are in memory and are read and written back for each row. The shipped kernel,
-//              matmul_weight_gradient_rows.wgsl, sums four rows in registers first.
+// On llvmpipe  wins, but less than the number of loads suggests: 128 accumulators of 8 lanes exceed the
+//              vector registers, so memory holds them, and each row reads and writes them. The shipped
+//              kernel, matmul_weight_gradient_rows.wgsl, adds up four rows in registers first.
 
 const WORKGROUP = 8;  // blocks of 8 x 16 weights
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -28,7 +27,7 @@ struct Step {
 fn load_input(i: u32) -> vec4f { return input[i]; }
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
 
-// One row's part of 4 x 4 weights: a weight's row in each column of the matrix.
+// Returns one row's part of 4 x 4 weights; each column of the matrix is a row of weights.
 fn outer(x: vec4f, d: vec4f) -> mat4x4f { return mat4x4f(d * x.x, d * x.y, d * x.z, d * x.w); }
 
 fn put(chunk: u32, k: u32, n: u32, c: mat4x4f) {

@@ -1,18 +1,18 @@
 // matmul_weight_gradient_rows.wgsl - gradients of a dense layer's weights and bias
-//
 //   input [M, K]   output_gradient [M, N]
-//   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
+//   partials[chunk] = sum over a chunk's rows of input_m^T output_gradient_m, and of output_gradient_m (bias)
 //   with GATHER, row m of the input is row index[m]
-//   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
-//
+//   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's input and state share one output gradient
 // For          a CPU adapter      On a GPU   matmul_weight_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl
 // Grid         chunks (K / 8) (N / 16) invocations in workgroups of 8.
-// Work split   one invocation owns 8 x 16 weights and walks along one chunk of rows, four rows at a time: 24 vector loads for
-//              1,024 flops. The blocks of a chunk are neighbours, so they find its rows in cache. Where there are fewer than
-//              eight, other chunks fill the workgroup: with eight inputs and 64 columns lanes would idle otherwise.
-// On llvmpipe  both operands are read from textures. The input is stored in panels of 16 columns (src/gpu/memory.ts): eight
-//              lanes read 64 bytes of each row. Four rows at a time, and why not 16 x 16 weights, with measurements: bench/ladder.md
-// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
+// Work split   one invocation owns 8 x 16 weights and loops over one chunk of rows, four rows at a time: 24
+//              vector loads for 1,024 flops. A chunk's blocks are neighbours, so they find its rows in cache.
+//              If a chunk has fewer than eight blocks, other chunks fill the workgroup: otherwise lanes would
+//              idle, for example with eight inputs and 64 columns.
+// On llvmpipe  both operands are read from textures. The input is stored in panels of 16 columns
+//              (src/gpu/memory.ts): eight lanes read 64 bytes of each row. Why four rows at a time, and not
+//              16 x 16 weights: measurements in bench/ladder.md
+// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.      Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_panel.wgsl, matmul_forward_rows.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
@@ -20,22 +20,22 @@ const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
-const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they are
+const SECOND_K4 = 0u;   // columns of the second input / 4; the second input has no index
 const BIAS = true;
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
-// In floats of the partial sums.
+// Offsets in partials, in floats.
 struct Places {
-  chunk: u32,    // from one chunk's sums to the next
-  weights: u32,  // where those of the weights stand among a chunk's
-  second: u32,   // those of the second input's weights
+  chunk: u32,    // floats per chunk
+  weights: u32,  // offset of the weights' sums within a chunk
+  second: u32,   // offset of the sums of the second input's weights
   bias: u32,
 }
 
@@ -57,7 +57,7 @@ fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
 }
 
-// Four columns of row m of the input. Past the last row, the last row again: what stands after it may be anything, NaN too.
+// Returns four columns of the input's row m; past the last row, of the last row: memory behind it may be NaN.
 fn load(m: u32, last: u32, k4: u32) -> vec4f {
   var row = min(m, last);
   if (SECOND_K4 > 0u && k4 >= K4) { return load_second(row * SECOND_K4 + min(k4 - K4, SECOND_K4 - 1u)); }
@@ -65,7 +65,7 @@ fn load(m: u32, last: u32, k4: u32) -> vec4f {
   return load_input(row * K4 + min(k4, K4 - 1u));
 }
 
-// Four columns of the output gradient of row m; 0 past the last row.
+// Returns four columns of row m of the output gradient; 0 past the last row.
 fn load_gradient(m: u32, last: u32, column: u32) -> vec4f {
   return select(vec4f(0.0), load_output_gradient(min(m, last) * N4 + column), m <= last);
 }
@@ -92,7 +92,7 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
-  // cXj: rows k + 4X .. k + 4X + 3 of the weights, one in each column of the matrix; output columns 4j .. 4j+3
+  // cXj: rows k + 4X .. k + 4X + 3 of the weights, one in each matrix column; output columns 4j .. 4j+3
   var c00 = mat4x4f();
   var c01 = mat4x4f();
   var c02 = mat4x4f();
@@ -105,8 +105,8 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   var b1 = vec4f(0.0);
   var b2 = vec4f(0.0);
   var b3 = vec4f(0.0);
-  // Four rows at a time: their products are summed in registers, then added to the accumulator, which llvmpipe keeps in
-  // memory. All loads come before the first product, as in matmul_forward_panel.wgsl.
+  // Four rows at a time: their products are added up in registers, then added to the accumulator, which
+  // llvmpipe keeps in memory. All loads come before the first product, as in matmul_forward_panel.wgsl.
   let last = max(end, 1u) - 1u;
   for (var m = first; m < end; m += 4u) {
     let x0 = load(m, last, k / 4u);
@@ -138,8 +138,8 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
       b3 += (d3[0] + d3[1]) + (d3[2] + d3[3]);
     }
   }
-  // Stored in a loop: written out, 36 stores of eight lanes each are most of what llvmpipe has to compile,
-  // and compiling takes up to seven times as long. The loop costs the kernel up to a tenth.
+  // Stored in a loop: 36 unrolled stores of eight lanes would be most of what llvmpipe compiles, and
+  // compiling would take up to seven times as long. The loop slows the kernel by up to a tenth.
   let sums = array<vec4f, 36>(
     c00[0], c01[0], c02[0], c03[0],
     c00[1], c01[1], c02[1], c03[1],

@@ -1,30 +1,32 @@
 // matmul_weight_gradient_tiled.wgsl - gradients of a dense layer's weights and bias
-//
 //   input [M, K]   output_gradient [M, N]
-//   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
+//   partials[chunk] = sum over a chunk's rows of input_m^T output_gradient_m, and of output_gradient_m (bias)
 //   with GATHER, row m of the input is row index[m]
-//   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
-//
+//   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's input and state share one output gradient
 // For          a GPU
-// Used where   where the input has no gradient, or two inputs have one output gradient (an LSTM). Otherwise   matmul_gradients_tiled.wgsl
+// Used where   the input has no gradient, or two inputs have one output gradient (an LSTM). Otherwise
+//              matmul_gradients_tiled.wgsl
 // On a CPU adapter  matmul_weight_gradient_rows.wgsl
 // Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16.
-// Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in
-//              registers. The workgroup copies 16 rows of both operands into workgroup memory at a time. Each invocation adds
-//              up what it copies of the output's gradient; for the bias these sums are added up once, after the last rows.
+// Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x
+//              4 weights, in registers. The workgroup copies 16 rows of both operands into workgroup memory
+//              at a time. Each invocation adds up its copies of the output gradient; after the last rows
+//              these sums are added up for the bias.
 // On a GPU     (reasoned) tile, reuse and occupancy as in matmul_forward_tiled.wgsl.
-//   Chunks     the sum is long and the weights are few: 64 x 64 are a single workgroup. So the rows are split into up to 128
-//              chunks of 64 rows or more, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the
-//              same bits every time. Their number follows from the batch and the model's weights.
-//   Waits      few workgroups share a core, so none hides another's waits. The next 16 rows are loaded while these are
-//              multiplied, and the loop over rows is in a function of its own: naga's check that a loop ends would leave a
-//              branch behind each row, and each row's two vectors would be awaited by themselves.
+//   Chunks     the sum is long and the weights are few: 64 x 64 weights are a single workgroup. So the rows
+//              are split into up to 128 chunks of 64 rows or more, one workgroup each, and adam.wgsl adds up
+//              their partial sums in order: no atomics, the same bits in every run. The batch and the model's
+//              weights determine the number of chunks.
+//   Waits      few workgroups share a core, so none hides another's waits. The next 16 rows are loaded while
+//              the current rows are multiplied. The loop over rows is in a separate function: naga's check
+//              that a loop ends would otherwise leave a branch after each row, and each row's two vectors
+//              would wait separately.
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
-//   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and all the same vector of input_tile: no
-//              conflicts.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 322 vector operations in a turn of the loop for 256 multiply-adds
-//              (loads in branches, the bias added row by row: 36, 32, 356); mi200 48, 5 (36, 7)
-// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
+//   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and the same vector of
+//              input_tile: no conflicts.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 322 vector operations in a turn of the loop for 256
+//              multiply-adds (loads in branches, the bias added row by row: 36, 32, 356); mi200 48, 5 (36, 7)
+// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.      Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 16;
@@ -33,22 +35,22 @@ const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
-const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they are
+const SECOND_K4 = 0u;   // columns of the second input / 4; the second input has no index
 const BIAS = true;
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
-// In floats of the partial sums.
+// Offsets in partials, in floats.
 struct Places {
-  chunk: u32,    // from one chunk's sums to the next
-  weights: u32,  // where those of the weights stand among a chunk's
-  second: u32,   // those of the second input's weights
+  chunk: u32,    // floats per chunk
+  weights: u32,  // offset of the weights' sums within a chunk
+  second: u32,   // offset of the sums of the second input's weights
   bias: u32,
 }
 
@@ -79,7 +81,7 @@ fn add_tile(before: mat4x4f, local: vec3u) -> mat4x4f {
   return c;
 }
 
-// Loads are clamped, not skipped: two loads in branches would wait for each other. What lies outside is not used.
+// Indices are clamped: loads in branches would wait for each other. Numbers from outside are not used.
 fn load_input(row: u32, k: u32) -> vec4f {
   var source = row;
   if (GATHER) { source = index[row]; }
@@ -98,7 +100,7 @@ fn load_gradient(row: u32, column: u32) -> vec4f {
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   const COLUMN_BLOCKS = (N4 + 15u) / 16u;
-  // In units of four: the block's first k and first column, then this invocation's.
+  // In vectors of four: the block's first k and first column, then this invocation's k and column.
   let block_k = (group.x / COLUMN_BLOCKS) * 16u;
   let block_column = (group.x % COLUMN_BLOCKS) * 16u;
   let k = block_k + local.y;
@@ -124,7 +126,7 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
     gradient_tile[local.y][local.x] = g;
     b += g;
     workgroupBarrier();
-    // The next 16 rows are on their way while these are multiplied.
+    // The next 16 rows are loaded while the current rows are multiplied.
     row = min(base + 16u + local.y, last);
     x = load_input(row, load_k);
     y = load_second(row, load_k);

@@ -1,47 +1,49 @@
-// exact_minimax.wgsl - the game of minimax.wgsl against the exact generator: sparsemax, losses and the reward's gradient
+// exact_minimax.wgsl - the game of minimax.wgsl with the exact generator, by sparsemax
 //
-//   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | given, -)
-//   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u), the Euclidean projection of
-//        eta u on the simplex (Martins and Astudillo 2016): pi_r = max(eta u_r - tau, 0); eta as in minimax.wgsl
+//   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | GIVEN or FURTHER, -)
+//   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u): eta u projected
+//        on the simplex (Martins and Astudillo 2016), pi_r = max(eta u_r - tau, 0); eta as in minimax.wgsl
 //   policy [R]     pi; 0 for a context event
 //   outcome [2 E]  as in minimax.wgsl
-//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u of the page)) / C, K rows per page. pi
-//                  is at its maximum, where moving it does not change the value (envelope theorem): no gradient through pi
+//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u of the page)) /
+//                  C, K rows per page. pi maximises the value, so a change of pi does not change the value
+//                  (envelope theorem): no gradient through pi
 //
-// The threshold tau is found without sorting: let k_r rows be at least as large as row r, with the sum S_r. Row r is in the
-// support if 1 + k_r z_r > S_r. Then tau = (S - 1) / k over the support. That is K^2 comparisons, cheap for pages of up to 50.
-// z = eta u less its largest: the projection does not change, and no digits cancel when u is large.
-//
+// The threshold tau is found without sorting. Let k_r rows be at least as large as row r, with sum S_r. Row r
+// is in the support if 1 + k_r z_r > S_r. Then tau = (S - 1) / k over the support. This takes K^2
+// comparisons, few for pages of up to 50 rows. z is eta u minus its maximum: the projection is the same, and
+// a large u costs no digits.
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event; no barrier.
-// On a GPU     (reasoned) as choice_nll.wgsl. K^2 comparisons of up to 16 rows are of registers (HELD); of longer pages they
-//              read the page again and again, from cache. A sort would need an array with places that only the run knows, which
-//              does not stay in registers. Long pages diverge from short ones.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, mi200 48, 5. Reading the page again takes 36 VGPRs, and 28
-// Cost         4 K + 40 flops and 12 bytes per row.      Backward   is here, with GRADIENT      Next   outcome_sum.wgsl
+// On a GPU     (reasoned) as choice_nll.wgsl. Up to 16 rows (HELD) are compared in registers; longer pages
+//              are read repeatedly, from cache. A sort would need an array with computed indices, which does
+//              not stay in registers. Long pages diverge from short pages.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, mi200 48, 5. Without rows in registers: 36, and 28
+// Cost         4 K + 40 flops and 12 bytes per row.      Backward   is here, with GRADIENT
+// Next         outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;
-const HELD = 0u;  // rows of a page that an invocation holds in registers, at most; longer pages are read again and again
+const HELD = 0u;  // longest page (rows) that an invocation keeps in registers; longer pages are read again
 const GRADIENT = true;
-const ETA = 1.0;            // of the choice
-const GENERATOR_ETA = 1.0;  // of the regulariser
-const ETA_BY_PAGE = false;  // divides it by the items of the page
+const ETA = 1.0;            // of the choice of what to click
+const GENERATOR_ETA = 1.0;  // of the generator's L2 regulariser
+const ETA_BY_PAGE = false;  // divides GENERATOR_ETA by the page's number of items
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
-const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: context events, and additional clicks
+const FURTHER = 0x80000000u;  // values >= FURTHER except NONE: context events, additional clicks
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over; of clicks: events that are not given
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means; for click logs: number of events that are not context events
 }
 
 @group(0) @binding(0) var<storage, read> u: array<f32>;
@@ -55,11 +57,11 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
   return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
 }
 
-// NaN or infinite, by the exponent bits: comparisons, max and exp may lose a NaN.
+// True for NaN or infinity, by the exponent bits: comparisons, max and exp may lose a NaN.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
-// How many held rows are at least as large as z, and their sum. A function: naga counts the turns of a loop inside a loop, so that
-// none is unrolled.
+// Returns the number and the sum of the rows in registers that are at least z. A separate function: naga adds
+// a counter to a loop inside a loop, which prevents unrolling.
 fn held_at_least(z: f32, held: ptr<function, array<f32, max(HELD, 1u)>>) -> vec2f {
   var larger = vec2f(0.0);
   for (var k = 0u; k < HELD; k++) {
@@ -93,7 +95,7 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let eta = select(GENERATOR_ETA, GENERATOR_ETA / items, ETA_BY_PAGE);
   var most_u = u[first];
   var sum_u = 0.0;
-  var bad = 0.0;  // a utility of the page that is NaN or infinite, if there is one
+  var bad = 0.0;  // a NaN or infinite utility of the page, if there is one
   for (var r = first; r < end; r++) {
     let x = u[r];
     if (broken(x)) { bad = x; }
@@ -109,7 +111,7 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   for (var k = 0u; k < HELD; k++) {
     held[k] = select(-3.0e38, eta * (u[min(first + k, end - 1u)] - most_u), first + k < end);
   }
-  var support = vec2f(0.0);  // rows of it, and their sum
+  var support = vec2f(0.0);  // number of rows in the support, and their sum
   for (var r = first; r < end; r++) {
     let z = eta * (u[r] - most_u);
     var larger = vec2f(0.0);
@@ -126,9 +128,9 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let tau = (support.y - 1.0) / max(support.x, 1.0);
   var clicked_pi = 0.0;
   if (clicked) { clicked_pi = max(eta * (clicked_u - most_u) - tau, 0.0); }
-  var expected = 0.0;  // of u, less its largest
+  var expected = 0.0;  // expectation of u minus its maximum
   var squares = 0.0;
-  var above = vec2f(0.0);  // rows ranked above the clicked one, by u and by pi
+  var above = vec2f(0.0);  // number of rows above the clicked row, by u and by pi
   var equal = vec2f(0.0);
   for (var r = first; r < end; r++) {
     let x = u[r];

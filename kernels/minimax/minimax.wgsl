@@ -1,59 +1,62 @@
-// minimax.wgsl - the game of generator and reward with the L2 regulariser: losses, precision, one player's gradient
+// minimax.wgsl - the game of generator and reward: losses, precision, one player's gradient
 //
-//   u [R]  utilities, of the reward    logits [R]  of the generator    event [E]  (first row, end, clicked row | NONE | given, -)
-//   pi = softmax(logits) over the rows of an event: only what is displayed, no null action
-//   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean; eta is GENERATOR_ETA,
-//                                                            or with ETA_BY_PAGE that over the K rows of the event
+//   u [R]  the reward's utilities  logits [R]  of the generator  event [E]  (first row, end, clicked row, -),
+//                  where the clicked row may be NONE, or GIVEN or FURTHER as in batch_expand.wgsl
+//   pi = softmax(logits) over the rows of an event: displayed items only, no null action
+//   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean
+//                  eta is GENERATOR_ETA, with ETA_BY_PAGE divided by the event's K rows
 //   loss_min_e = loss_max_e - u_click                       the reward descends its mean
 //   outcome [2 E]  (nll of u as in choice_nll.wgsl, prec@1, prec@2 of u, 1 if clicked),
 //                  (loss_min, prec@1, prec@2 of pi, loss_max)
-//   gradient [R]   PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / C,
+//   gradient [R]  PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / C,
 //                    S = sum pi (u - pi / eta)
-//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u)) / C,
-//                    K rows and the mean u of the page
-//                  PLAYER 0: none, to evaluate
+//                  PLAYER 2, the reward: d(mean loss_min) / d u
+//                    = (pi_r - [r clicked] + PENALTY / K (u_r - mean u)) / C, mean u of the page
+//                  PLAYER 0: no gradient, for evaluation
 //
-// A context event is history, and so is an additional click, as the first click stands for its page: its outcome and its gradient are
-// 0. C counts the other events, and the means are over those.
+// A context event is history, and so is an additional click: its page is represented by the first click.
+// Outcome and gradient of these events are 0. C is the number of all other events, and the means are over
+// these.
 //
-// A constant added to all u of a page changes neither gradient. So in the generator's, the page's largest u is subtracted
-// first. On an event without a click there is nothing to hold pi against, as pi has no null action: its term would push the
-// utilities of its page down for ever. With SKIP_NO_CLICK such an event counts for neither player.
-//
-// With K4 the generator's last layer, logits = bias + hidden . weights, is made here, too.
-//
+// A constant added to all u of a page changes neither gradient, so the generator's gradient first subtracts
+// the page's largest u. An event without a click has nothing to compare pi with, as pi has no null action:
+// its term would push down the utilities of its page without limit. With SKIP_NO_CLICK neither player counts
+// such an event.
+// With K4 this kernel also computes the generator's last layer, logits = bias + hidden . weights.
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
-// On a GPU     (reasoned) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions, one gradient
-//              and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are in cache. A
-//              row of hidden is read by one invocation, so those loads are not coalesced.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 16 invocations: 48, 16); mi200 36, 7 (36, 7). Left out: 16 rows
-//              in registers, as choice_nll.wgsl has them. There are two numbers per row, so mi200 keeps 3 subgroups
+// On a GPU     (reasoned) pages are short and events are many: see choice_nll.wgsl. Both losses, all
+//              precisions, one gradient and, with K4, the last layer are one dispatch: fewer launches, and
+//              rows are read while in cache. One invocation reads a row of hidden: not coalesced.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 16 invocations: 48, 16); mi200 36, 7 (36, 7).
+//              Rejected: 16 rows in registers, as in choice_nll.wgsl, because with two numbers per row mi200
+//              keeps 3 subgroups
 // Cost         about 40 flops and 12 bytes per row; with K4 8 K4 flops and 16 K4 bytes more.
-// Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
+// Backward     is here, with PLAYER      Next   outcome_sum.wgsl
+// The exact generator exact_minimax.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;
-const K4 = 0u;         // columns of hidden / 4; 0 where logits are there already
+const K4 = 0u;         // columns of hidden / 4; 0 if logits is an input
 const PLAYER = 0u;
-const ETA = 1.0;            // of the choice
-const GENERATOR_ETA = 1.0;  // of the regulariser
-const ETA_BY_PAGE = false;  // divides it by the items of the page
+const ETA = 1.0;            // of the choice of what to click
+const GENERATOR_ETA = 1.0;  // of the generator's L2 regulariser
+const ETA_BY_PAGE = false;  // divides GENERATOR_ETA by the page's number of items
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
-const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: context events, and additional clicks
+const FURTHER = 0x80000000u;  // values >= FURTHER except NONE: context events, additional clicks
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over; of clicks: events that are not given
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means; for click logs: number of events that are not context events
 }
 
 @group(0) @binding(0) var<storage, read> u: array<f32>;
@@ -72,7 +75,7 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
   return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
 }
 
-// NaN or infinite, by the exponent bits: comparisons, max and exp may lose a NaN.
+// True for NaN or infinity, by the exponent bits: comparisons, max and exp may lose a NaN.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
 fn logit(r: u32) -> f32 {
@@ -109,7 +112,7 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   var most_u = u[first];
   var most_logit = -3.0e38;
   var sum_u = 0.0;
-  var bad = 0.0;  // a value of the page that is NaN or infinite, if there is one
+  var bad = 0.0;  // a NaN or infinite value of the page, if there is one
   for (var r = first; r < end; r++) {
     let x = u[r];
     let z = logit(r);
@@ -129,7 +132,7 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let most = ETA * max(most_u, 0.0);
   var choices = exp(-most);
   var actions = 0.0;
-  var above = vec2f(0.0);  // rows ranked above the clicked one, by u and by pi
+  var above = vec2f(0.0);  // number of rows above the clicked row, by u and by pi
   var equal = vec2f(0.0);
   for (var r = first; r < end; r++) {
     let x = u[r];
@@ -139,7 +142,7 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     above += select(vec2f(0.0), vec2f(1.0), vec2(x > clicked_u, z > clicked_logit));
     equal += select(vec2f(0.0), vec2f(1.0), vec2(x == clicked_u, z == clicked_logit));
   }
-  var expected = 0.0;  // of u, less its largest
+  var expected = 0.0;  // expectation of u minus its maximum
   var squares = 0.0;
   for (var r = first; r < end; r++) {
     let pi = exp(logits[r] - most_logit) / actions;

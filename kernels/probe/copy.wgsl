@@ -1,16 +1,15 @@
-// copy.wgsl - how fast an adapter moves memory
-//
+// copy.wgsl - measures how fast an adapter copies memory
 //   input [N]   output [N], vectors of four
-//
 // For          both kinds of adapter      Grid   N / 4 invocations in workgroups of 64.
-// Work split   one invocation copies four vectors, a quarter of the array apart, so that four loads are under way at once.
-//              Neighbours copy neighbours. With one vector each, the start of invocations would decide, not the memory.
+// Work split   one invocation copies four vectors, a quarter of the array apart, so that four loads are in
+//              flight. Neighbours copy neighbouring vectors. With one vector per invocation, starting
+//              invocations would take most of the time.
 // Cost         no flops, 32 bytes per vector (16 read, 16 written): the slope of the roofline.
 
 const WORKGROUP = 64;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

@@ -1,19 +1,19 @@
-// fma.wgsl - how many multiplications and additions a second an adapter does at most
-//
-//   seeds [2]   output [invocations]        a_k = a_k x + y,    k = 0 .. 11, four times a round
-//
-// For          both kinds of adapter      Grid   as many invocations as fill the adapter, in workgroups of 64.
-// Work split   one invocation has 12 accumulators that do not wait for each other: a fused multiply-add is ready some four cycles
-//              after it began, and two begin in each cycle. With the seeds and the round they just fit 16 vector registers.
-//              They are scalars, as the lanes of a CPU's vector are invocations. The seeds come from a buffer, so that the
-//              compiler knows nothing beforehand. The sum of the accumulators is written, so that it can leave nothing out.
-// Cost         96 flops per round and invocation, next to no bytes: the flat part of the roofline.
+// fma.wgsl - measures an adapter's maximum of multiply-adds per second
+//   seeds [2]   output [invocations]        a_k = a_k x + y,    k = 0 .. 11, four times per round
+// For          both kinds of adapter
+// Grid         as many invocations as fill the adapter, in workgroups of 64.
+// Work split   one invocation has 12 independent accumulators: a fused multiply-add has a latency of some
+//              four cycles, and two start per cycle. With the seeds and the round they just fit 16 vector
+//              registers. They are scalars, because the lanes of a CPU's vector are invocations. The seeds
+//              come from a buffer, so that the compiler cannot precompute anything. The sum of the
+//              accumulators is written, so that the compiler cannot omit anything.
+// Cost         96 flops per round and invocation, almost no bytes: the flat part of the roofline.
 
 const WORKGROUP = 64;
 const ROUNDS = 256u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> seeds: array<f32>;

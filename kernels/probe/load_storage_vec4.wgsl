@@ -1,11 +1,10 @@
-// load_storage_vec4.wgsl - how many floats a second come from a storage buffer, four at once
-//
+// load_storage_vec4.wgsl - measures how many floats per second come from a storage buffer, four per load
 //   input [COUNT], vectors of four   output [invocations]
-//
-// For          both kinds of adapter      Grid   as many invocations as fill the adapter, in workgroups of 64.
-// Work split   every invocation reads 8 vectors per round, from its own address, and adds them up in four sums that do not wait
-//              for each other. The array fits the first-level cache, so the load is measured, not the memory. The sum is
-//              written, so that the compiler can leave no load out.
+// For          both kinds of adapter
+// Grid         as many invocations as fill the adapter, in workgroups of 64.
+// Work split   every invocation reads 8 vectors per round, at its own address, and adds them to four
+//              independent sums. The array fits the first-level cache, so the loads are measured, not the
+//              memory. The sum is written, so that the compiler cannot omit a load.
 // Cost         32 floats per round and invocation.
 
 const WORKGROUP = 64;
@@ -13,7 +12,7 @@ const COUNT = 1024u;
 const ROUNDS = 512u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

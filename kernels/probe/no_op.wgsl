@@ -1,7 +1,5 @@
-// no_op.wgsl - nothing: what a dispatch costs by itself
-//
+// no_op.wgsl - does nothing: measures the cost of a dispatch
 //   output [1]
-//
 // For          both kinds of adapter      Grid   one workgroup of 1.
 // Work split   one workgroup of one invocation.
 // Cost         none: no dispatch is faster than this one.
@@ -9,7 +7,7 @@
 const WORKGROUP = 1;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read_write> output: array<f32>;
@@ -17,5 +15,5 @@ struct Step {
 
 @compute @workgroup_size(WORKGROUP)
 fn no_op() {
-  if (step.size.x == 0xffffffffu) { output[0] = 0.0; } // never true; the bindings must be in use
+  if (step.size.x == 0xffffffffu) { output[0] = 0.0; } // never true, but the bindings must be used
 }

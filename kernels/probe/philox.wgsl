@@ -1,19 +1,17 @@
-// philox.wgsl - four random words of each counter, by Philox4x32-10
-//
+// philox.wgsl - four random words per counter, by Philox4x32-10
 //   counters [n] (user, episode, page, purpose)   key [2]   words [n]
-//
 // For          both kinds of adapter      Grid   n invocations in workgroups of 64.
-// Work split   one invocation owns one counter. Nothing is kept between draws: the words of a counter are the same in every
-//              kernel, and on the host (src/data/philox.ts).
-// Cost         some 300 integer operations and 32 bytes a counter: negligible compared with a page's utilities.
+// Work split   one invocation owns one counter. No state is kept between draws: the words of a counter are
+//              the same in every kernel, and on the host (src/data/philox.ts).
+// Cost         some 300 integer operations and 32 bytes per counter, much less than a page's utilities take.
 //
-// Kernels are texts by themselves. One that draws has the functions between the two lines below, and a test holds all of
-// them to these.
+// A kernel cannot import code. Each kernel that draws contains a copy of the functions between the two lines
+// below; a test compares all copies with these functions.
 
 const WORKGROUP = 64;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> counters: array<vec4u>;

@@ -1,18 +1,17 @@
-// pw_base.wgsl - what the whole catalogue adds to the first layer over a state with tanh, for an event without clicks
-//
+// pw_base.wgsl - the first layer's part for a state without clicks, with tanh: a sum over the whole catalogue
 //   table [I, n N]   item_bias [I, n]   sums [chunks, N]
 //   sums[chunk] = sum over the items k of a chunk, over j, of tanh(item_bias_kj) table_k,j      partial sums
 //
-// With one-hot features and tanh an event's state is dense: an item outside of its window has tanh(item_bias), not 0. The sum
-// over the whole catalogue is the same for all events. An event then only changes the items of its window.
-//
+// With one-hot features and tanh an event's state is dense: an item that was not among the last clicks has
+// tanh(item_bias), not 0. The sum over the whole catalogue is the same for all events. An event only changes
+// the items of its window, the last m clicks.
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
-// Work split   one invocation owns four columns of one chunk of the catalogue (here a chunk is a part of the items).
-// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Up to 64 chunks: enough to keep an adapter busy, few
-//              enough that one invocation of pw_window.wgsl adds them up.
+// Work split   one invocation owns four columns of one chunk (here a part of the catalogue's items).
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Up to 64 chunks keep an adapter
+//              busy, and are few enough for one invocation of pw_window.wgsl, which adds up the sums.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 8 invocations: 72, 16); mi200 48, 5 (48, 5)
 // Cost         2 I n N flops, 4 I n N bytes.
-// Backward     pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl      Next   pw_window.wgsl adds the sums
+// Backward     pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl      Next   pw_window.wgsl
 
 const WORKGROUP = 8;
 const GPU_WORKGROUP = 64;
@@ -23,7 +22,7 @@ const CHUNKS = 1u;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> table: array<vec4f>;
@@ -31,11 +30,11 @@ struct Step {
 @group(0) @binding(2) var<storage, read_write> sums: array<vec4f>;
 @group(0) @binding(3) var<uniform> step: Step;
 
-// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp and tanh may make them ordinary numbers.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// tanh. Near 0 it is a polynomial (that of Cephes' tanhf): drivers make tanh of exponentials, whose difference has an error of
-// 6e-8 however small x is. Weights of positions start at 0.0001, where that is one part in a thousand.
+// tanh. Near 0 a polynomial (from Cephes' tanhf): drivers subtract exponentials, an error of 6e-8 for any x.
+// Weights of positions start at 0.0001, where 6e-8 is one part in a thousand.
 fn squash(x: vec4f) -> vec4f {
   let z = x * x;
   let series = -0.333332819422 + z * (0.133314422036 + z * (-0.0537397155531 + z * (0.0206390887954 - 0.00570498872745 * z)));
@@ -43,7 +42,7 @@ fn squash(x: vec4f) -> vec4f {
   return select(select(far, x + x * z * series, abs(x) < vec4f(0.625)), x, broken(x));
 }
 
-// Up to four weightings of a row of the table, each times its coefficient.
+// Returns up to four weightings of a row of the table, each times its coefficient.
 fn weighted(at: u32, block: u32, c: vec4f) -> vec4f {
   let j = 4u * block;
   var sum = c.x * table[at + j * N4];

@@ -1,22 +1,23 @@
-// pw_history_gradient.wgsl - what every click receives from the events after it: the way back of pw_table_forward.wgsl
+// pw_history_gradient.wgsl - each click's gradient from the events after it: backward of
+// pw_table_forward.wgsl
 //
 //   output_gradient [E, N]   coefficient as in pw_table_forward.wgsl
 //   products from pw_table_backward.wgsl, sums from pw_table_weight_gradient.wgsl
 //   output [E, n N]           row e, for the click of event e: sum over later events t within m lags of
 //                             coefficient_t,lag,j output_gradient_t
-//   output [E + 1, n N + n]   with TANH; the last n of a row are the sums of products[t, lag, 1, j], and row E starts with
-//                             the total of output_gradient over all events
+//   output [E + 1, n N + n]   with TANH; the last n of a row are the sums of products[t, lag, 1, j], and row
+//                             E starts with the sum of output_gradient over all events
 //
-// Rows of events that fed nothing are not written: the sums by item do not read them. With BY_EVENT they are 0: output is then
-// the gradient of what pw_table_forward.wgsl looked up by event, and its readers take all rows.
-//
+// Rows of events without a fed item are not written: the sums by item do not read them. With BY_EVENT these
+// rows are 0: output is then the gradient of the rows by event that pw_table_forward.wgsl read, and all rows
+// are used.
 // For          both kinds of adapter
 // Grid         E (n / 4) (N / 4) invocations in workgroups of 64 (with TANH (E + 1) (n / 4) (N / 4 + 1)).
-// Work split   one invocation owns four columns x four weightings of one click and walks forward over the events: three vector
-//              loads for 32 flops. With TANH further invocations own the last n.
-// On a GPU     (reasoned) neighbours own neighbouring columns: gradients are read coalesced, coefficients are a broadcast. A
-//              gather by click instead of a scatter by event needs no atomics. Workgroups of 64, without a barrier: a subgroup
-//              waits only for its own longest walk.
+// Work split   one invocation owns four columns x four weightings of one click and loops forward over the
+//              events: three vector loads for 32 flops. With TANH further invocations own the last n columns.
+// On a GPU     (reasoned) neighbours own neighbouring columns: gradients are read coalesced, coefficients are
+//              a broadcast. A gather by click needs no atomics, unlike a scatter by event. Workgroups of 64;
+//              without a barrier a subgroup waits only for its own longest loop.
 //   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, 16 of 25 vector operations in its loop multiply-adds
 // On llvmpipe  with TANH it takes a third longer
 // Cost         2 m n N flops per event.
@@ -26,7 +27,7 @@ const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
-const AT_ONCE = 1u;      // partial sums that are loaded at once; 8 on a GPU
+const AT_ONCE = 1u;      // number of partial sums that are loaded at once; 8 on a GPU
 const TANH = false;
 const BY_EVENT = false;
 const ACCUMULATE = false;
@@ -34,10 +35,10 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -53,7 +54,7 @@ fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { output[at] += value; } else { output[at] = value; }
 }
 
-// Partial sums from chunk `first` on, added in order. All loads come first, to be awaited together.
+// Adds the partial sums from chunk `first` on, in order. All loads are issued before the first addition.
 fn add_block(before: vec4f, first: u32, chunks: u32, column: u32) -> vec4f {
   var loaded: array<vec4f, AT_ONCE>;
   for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = sums[min(first + k, chunks - 1u) * N4 + column]; }

@@ -1,17 +1,16 @@
-// pw_item_bias_gradient.wgsl - gradient of the item's bias, inside of the tanh of pw_window.wgsl
-//
+// pw_item_bias_gradient.wgsl - gradient of the item's bias, the bias in the tanh of pw_window.wgsl
 //   source [E + 1, n N + n] of pw_history_gradient.wgsl   table [I, n N]   item_bias, output [I, n]
 //   output_kj = sum of source over the batch's clicks on item k (the last n of a row)
 //               + (1 - tanh^2(item_bias_kj)) (total of output_gradient) . table_k,j
 //
-// The second term is that of pw_base.wgsl: every item of the catalogue has a part in every event.
-//
+// The second term comes from pw_base.wgsl: every item of the catalogue contributes to every event.
 // For          both kinds of adapter      Grid   I n / 4 invocations in workgroups of 64.
-// Work split   one invocation owns four weightings of one item and walks along the columns.
-// On a GPU     (reasoned) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not coalesced, though
-//              each line is used up by the loads that follow. A subgroup per item would coalesce. Workgroups of 64, without a
-//              barrier: a subgroup waits only for its own longest walk.
-// Cost         2 n N flops, 4 n N bytes per item.      Forward   pw_base.wgsl, pw_window.wgsl, pw_table_forward.wgsl
+// Work split   one invocation owns four weightings of one item and loops over the columns.
+// On a GPU     (reasoned) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not
+//              coalesced, but the next loads use the rest of each cache line. A subgroup per item would
+//              coalesce. Workgroups of 64; without a barrier a subgroup waits only for its own longest loop.
+// Cost         2 n N flops, 4 n N bytes per item.
+// Forward      pw_base.wgsl, pw_window.wgsl, pw_table_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
@@ -22,7 +21,7 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
@@ -35,11 +34,11 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp and tanh may make them ordinary numbers.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// tanh. Near 0 it is a polynomial (that of Cephes' tanhf): drivers make tanh of exponentials, whose difference has an error of
-// 6e-8 however small x is. Weights of positions start at 0.0001, where that is one part in a thousand.
+// tanh. Near 0 a polynomial (from Cephes' tanhf): drivers subtract exponentials, an error of 6e-8 for any x.
+// Weights of positions start at 0.0001, where 6e-8 is one part in a thousand.
 fn squash(x: vec4f) -> vec4f {
   let z = x * x;
   let series = -0.333332819422 + z * (0.133314422036 + z * (-0.0537397155531 + z * (0.0206390887954 - 0.00570498872745 * z)));

@@ -1,18 +1,17 @@
-// pw_state_backward.wgsl - what every event adds to the gradient of the weights of pw_state_forward.wgsl
-//
+// pw_state_backward.wgsl - each event's part of the gradient of the weights of pw_state_forward.wgsl
 //   output_gradient, state [E, F n]   features [I, F]   products [E, m, n]
-//   products_e,lag,j = sum over k of dz_e,kn+j features[item at that lag before e, k]
+// products_e,lag,j = sum over k of dz_e,kn+j features[item at that lag before e, k]
 //   dz = output_gradient (1 - state^2) with TANH, otherwise output_gradient
 //
-// Lags that the user has no click for are not written. The kernel that sums over events knows how many each event has.
-//
+// Lags without a click of the user are not written. The kernel that sums over events knows each event's
+// number of lags.
 // For          both kinds of adapter      Grid   E (m / 4) (n / 4) invocations in workgroups of 64.
-// Work split   one invocation owns four lags x four weightings of one event and walks along the features: 8 vector loads for
-//              128 flops (one lag alone: 5 for 32).
-// On a GPU     (reasoned) neighbours own other lags of the same event: they share the loads of output_gradient, and read the
-//              features of other items, a cache line each. With m = 20 and n = 4 an event has only five invocations, so it
-//              takes many events to fill the GPU. Workgroups of 64, without a barrier: a subgroup waits only for its own
-//              longest walk.
+// Work split   one invocation owns four lags x four weightings of one event and loops over the features: 8
+//              vector loads for 128 flops (with one lag: 5 for 32).
+// On a GPU     (reasoned) neighbours own other lags of the same event: they share the loads of
+//              output_gradient, and read the features of other items, a cache line each. With m = 20 and n =
+//              4 an event has only five invocations, so a GPU needs many events. Workgroups of 64; without a
+//              barrier a subgroup waits only for its own longest loop.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, 64 of 96 vector operations in its loop multiply-adds
 // On llvmpipe  with TANH it takes a quarter longer
 // Cost         2 m F n flops, 4 (m F + m F n / 4 + m n) bytes per event.
@@ -30,7 +29,7 @@ const LAG_BLOCKS = (LAGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -53,7 +52,7 @@ fn one(e: u32, k: u32, j: u32) -> f32 {
   return g * (1.0 - s * s);
 }
 
-// dz of feature k, weightings j .. j+3. Where n is a multiple of 4, they are one vector in memory.
+// Returns dz of feature k, weightings j .. j+3: if n is a multiple of 4, one vector in memory.
 fn into_sigma(e: u32, k: u32, j: u32) -> vec4f {
   if (k >= F) { return vec4f(0.0); }
   if (WEIGHTINGS % 4u != 0u) { return vec4f(one(e, k, j), one(e, k, j + 1u), one(e, k, j + 2u), one(e, k, j + 3u)); }
@@ -74,7 +73,7 @@ fn pw_state_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
   let lags = min(history[e].x, LAGS);
   if (first >= lags) { return; }
   let count = min(lags - first, 4u);
-  // Lags beyond the history repeat an item and are not written.
+  // Lags beyond the history repeat an item; their results are not written.
   var items = vec4u(0u);
   var past = e;
   for (var lag = 0u; lag < first + count;) {

@@ -1,23 +1,23 @@
 // pw_state_forward.wgsl - the last m clicks before every event under n learned weightings, dense features
-//
 //   features [I, F]   weights [m, n], row 0 for the most recent click   bias [F n]   state [E, F n]
-//   state_e,kn+j = sigma( sum over lags 1..m of weights[lag-1, j] features[item at that lag before e, k] + bias_kn+j )
+//   state_e,kn+j = sigma(sum over lags l = 1..m of weights[l-1, j] features[item at lag l, k] + bias_kn+j)
 //
-// With TANH sigma is tanh; otherwise there is neither sigma nor bias. A lag that the user has no click for adds nothing.
-// The last m clicks are found by walking back from the event over the fed ones: there is no matrix of lags. With LISTS, for
-// users who are carried from page to page, the walk is along a list of each user's clicks that ends at history[e].y, and event
-// is that list.
-//
+// With TANH sigma is tanh; otherwise there is neither sigma nor bias. A lag without a click of the user adds
+// nothing. The last m clicks are found by a loop from the event back over the fed events: there is no matrix
+// of lags. With LISTS, for users with a state that is carried from page to page, event is a list of each
+// user's clicks, and the loop goes back over that list from history[e].y.
 // For          both kinds of adapter      Grid   E F / 4 invocations in workgroups of 64.
-// Work split   one invocation owns four features under all weightings of one event: 4 n columns, which are n whole vectors of
-//              the output for every n. Four weightings are a matrix in registers: a lag costs a vector of features, a vector of
-//              weights and an index for 32 flops.
-// On a GPU     (reasoned) neighbours own neighbouring features of one event: features are read coalesced, the walk and the
-//              weights are broadcasts. Walks end after m clicks; those of a user's first events end sooner. The n vectors that
-//              an invocation stores are contiguous, so the stores of neighbours are n vectors apart. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+// Work split   one invocation owns four features under all weightings of one event: 4 n columns, n whole
+//              vectors of the output for every n. Four weightings are a matrix in registers: a lag takes a
+//              vector of features, a vector of weights and an index for 32 flops.
+// On a GPU     (reasoned) neighbours own neighbouring features of one event: features are read coalesced;
+//              events and weights are broadcasts. Loops end after m clicks, and sooner at a user's first
+//              events. The n vectors that an invocation stores are contiguous, so neighbours store n vectors
+//              apart. Workgroups of 64; without a barrier a subgroup waits only for its own longest loop.
 //   compiled: navi31 36 VGPRs, 32 subgroups per SIMD, 16 of 24 vector operations in its loop multiply-adds
-// On llvmpipe  the stores are an eighth of it; with TANH it takes a quarter longer
-// Cost         2 m F n flops, 4 (m F + F n) bytes per event, features from cache.      Backward   pw_state_backward.wgsl
+// On llvmpipe  the stores take an eighth of the time; with TANH it takes a quarter longer
+// Cost         2 m F n flops, 4 (m F + F n) bytes per event, features from cache.
+// Backward     pw_state_backward.wgsl
 
 const WORKGROUP = 64;
 const F4 = 4u;           // features / 4, rounded up
@@ -30,7 +30,7 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -43,11 +43,11 @@ struct Step {
 
 fn load_features(i: u32) -> vec4f { return features[i]; }
 
-// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp and tanh may make them ordinary numbers.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// tanh. Near 0 it is a polynomial (that of Cephes' tanhf): drivers make tanh of exponentials, whose difference has an error of
-// 6e-8 however small x is. Weights of positions start at 0.0001, where that is one part in a thousand.
+// tanh. Near 0 a polynomial (from Cephes' tanhf): drivers subtract exponentials, an error of 6e-8 for any x.
+// Weights of positions start at 0.0001, where 6e-8 is one part in a thousand.
 fn squash(x: vec4f) -> vec4f {
   let z = x * x;
   let series = -0.333332819422 + z * (0.133314422036 + z * (-0.0537397155531 + z * (0.0206390887954 - 0.00570498872745 * z)));
@@ -62,7 +62,7 @@ fn pw_state_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   let e = i / F4;
   let k4 = i % F4;
   let lags = min(history[e].x, LAGS);
-  // A column for each feature, a row for each weighting. Features and weightings that are padding give zeros.
+  // A column per feature, a row per weighting. Padded features and weightings give zeros.
   var sums: array<mat4x4f, BLOCKS>;
   for (var block = 0u; block < BLOCKS; block++) {
     var sum = mat4x4f();

@@ -1,20 +1,20 @@
-// pw_table_backward.wgsl - what every event and lag adds to the gradients of the weights of pw_table_forward.wgsl
-//
+// pw_table_backward.wgsl - each event's and lag's part of the gradients of pw_table_forward.wgsl's weights
 //   output_gradient [E, N]   table [I, n N]   products [E, m, n], with TANH [E, m, 2, n]
-//   products_e,lag,j = output_gradient_e . table_k,j      k = the item at that lag before e
-//   With BY_EVENT k = the event of that click, as in pw_table_forward.wgsl.
-//   With TANH there are two products: 0 is that times coefficient[e, lag, 1, j], for the weights; 1 is that times
-//   coefficient[e, lag, 2, j], for the item's bias.
+//   products_e,lag,j = output_gradient_e . table_k,j      k: the item at that lag before e
+//   With BY_EVENT k is the event of that click, as in pw_table_forward.wgsl.
+//   With TANH there are two products: 0, for the weights, times coefficient[e, lag, 1, j]; 1, for the item's
+//     bias, times coefficient[e, lag, 2, j].
 //
-// Lags that the user has no click for are not written. The kernel that sums over events knows how many each event has.
-//
+// Lags without a click of the user are not written. The kernel that sums over events knows each event's
+// number of lags.
 // For          both kinds of adapter      Grid   E (m / 4) (n / 4) invocations in workgroups of 64.
-// Work split   one invocation owns a click, four weightings and four of the events after it, and walks along the columns: 8
-//              vector loads for 128 flops (one event alone: 5 for 32). Where some events have no click, a click reaches more
-//              than m events; an invocation then goes on to the next four that it owns.
-// On a GPU     (reasoned) neighbours own other events after the same click: they load the same rows of the table, and gradients
-//              that are rows apart. Events whose click fed nothing have idle invocations. Workgroups of 64, without a barrier:
-//              a subgroup waits only for its own longest walk.
+// Work split   one invocation owns a click, four weightings and four of the events after the click, and loops
+//              over the columns: 8 vector loads for 128 flops (with one event: 5 for 32). If events without a
+//              click follow, the click is within m lags of more than m events; an invocation then continues
+//              with its next four events.
+// On a GPU     (reasoned) neighbours own other events after the same click: they load the same rows of the
+//              table, and gradients that are rows apart. Events without a fed item have idle invocations.
+//              Workgroups of 64; without a barrier a subgroup waits only for its own longest loop.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, 64 of 74 vector operations in its loop multiply-adds
 // On llvmpipe  with TANH it takes more than a quarter longer
 // Cost         2 m n N flops per event.
@@ -31,7 +31,7 @@ const LAG_BLOCKS = (LAGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -69,7 +69,7 @@ fn pw_table_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
   let clicks = history[past].x;
   let end = history[past].y;
   for (var e = past + 1u + 4u * ((i / BLOCKS) % LAG_BLOCKS); e < end; e += 4u * LAG_BLOCKS) {
-    // Lags grow from event to event: if the first of four is past the window, so are the others.
+    // The lag grows from event to event: if the first of four events is past the window, all are.
     let lag0 = history[e].x - clicks;
     if (lag0 > LAGS) { return; }
     let e1 = min(e + 1u, end - 1u);
@@ -79,7 +79,8 @@ fn pw_table_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
     var p1 = vec4f(0.0);
     var p2 = vec4f(0.0);
     var p3 = vec4f(0.0);
-    // The bound is N4, as there are events. A compiler that knows it unrolls the loop: 1,500 instructions, 84 registers (Tint).
+    // The bound is N4, but the compiler must not know that: Tint would unroll it (1,500 instructions, 84
+    // registers).
     for (var column = 0u; column < select(N4, 0u, step.size.y == 0u); column++) {
       let at = select(item, past, BY_EVENT) * WEIGHTINGS * N4 + column;
       let t = mat4x4f(

@@ -1,21 +1,21 @@
-// pw_table_forward.wgsl - the state's part of the first layer, W1s s + b, from the last m clicks: one-hot or mixed features
+// pw_table_forward.wgsl - the state's part of the first layer, W1s s + b, from the last m clicks
 //
-//   table [I, n N]   W1s, its row of an item in n blocks of N, one for each weighting      bias [N]   output [E, N]
-//   output_e = bias + sum over lags 1..m, over j, of c_e,lag,j table_k,j      k = the item at that lag before e
+//   table [I, n N]   W1s: an item's row has n blocks of N, one per weighting      bias [N]   output [E, N]
+//   output_e = bias + sum over lags 1..m, over j, of c_e,lag,j table_k,j     k: the item at that lag before e
 //
-// c = coefficient[lag, j], the weights themselves: sigma is the identity. With TANH c = coefficient[e, lag, 0, j] of
-// pw_window.wgsl, and bias is its base, which has tanh(item_bias) of the whole catalogue in it.
-// With BY_EVENT (mixed features) table [E, n N] has a row for each event, W1s f of the item that it feeds, and k = that event.
-// With LISTS (see pw_state_forward.wgsl) the events are of four users, each with a list of their own: four walks, lag by lag.
-// With one-hot features the state, I n numbers per event, is never made: a click adds n rows of the table.
-//
+// c is coefficient[lag, j], the weights (sigma is the identity). With TANH c is coefficient[e, lag, 0, j] of
+// pw_window.wgsl, and bias is its base, which contains tanh(item_bias) of the whole catalogue. With BY_EVENT
+// (mixed features) table [E, n N] has a row per event, W1s f of the fed item, and k is that event. With LISTS
+// (see pw_state_forward.wgsl) the events belong to four users with one list each: four loops, lag by lag.
+// With one-hot features the state, I n numbers per event, is not computed: a click adds n rows.
 // For          both kinds of adapter      Grid   (E / 4) (N / 4) invocations in workgroups of 64.
-// Work split   one invocation owns four columns of four events that are consecutive. They are mostly of one user, and their
-//              windows are nearly the same. It walks back over the union of the windows: a click costs 8 vector loads for 128
-//              flops (for one event alone: 5 for 32).
-// On a GPU     (reasoned) neighbours own neighbouring columns of the same events: rows of the table are read coalesced, all
-//              else is a broadcast. Four events share the table's loads, but leave a quarter of the invocations. Workgroups of
-//              64, without a barrier: a subgroup waits only for its own longest walk.
+// Work split   one invocation owns four columns of four consecutive events. Mostly they belong to one user,
+//              and their windows are almost the same. The invocation loops back over the union of the
+//              windows: a click takes 8 vector loads for 128 flops (with one event: 5 for 32).
+// On a GPU     (reasoned) neighbours own neighbouring columns of the same events: rows of the table are read
+//              coalesced, all else is a broadcast. Four events share the table's loads, but leave a quarter
+//              of the invocations. Workgroups of 64; without a barrier a subgroup waits only for its own
+//              longest loop.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD, 64 of 125 vector operations in its loop multiply-adds
 // On llvmpipe  with one event per invocation it takes one and a half times as long
 // Cost         2 m n N flops per event, the table from cache.
@@ -32,7 +32,7 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -48,14 +48,14 @@ fn of_table(at: u32, j: u32) -> vec4f {
   return table[at + j * N4];
 }
 
-// Four weightings of event e at a lag; zeros where the event does not see the click.
+// Returns four weightings of event e at a lag; zeros if the event's window does not contain the click.
 fn weighting(e: u32, lag: u32, block: u32, seen: bool) -> vec4f {
   if (!seen) { return vec4f(0.0); }
   if (TANH) { return coefficient[(e * LAGS + lag) * 3u * BLOCKS + block]; }
   return coefficient[lag * BLOCKS + block];
 }
 
-// What the click at a lag of event e, whose list of clicks has an end, adds to its sum.
+// Returns what the click at a lag adds to the sum of event e; `end` is the end of the user's clicks.
 fn listed(e: u32, end: u32, lag: u32, column: u32) -> vec4f {
   var sum = vec4f(0.0);
   let at = event[end - 1u - lag].w * WEIGHTINGS * N4 + column;
@@ -99,7 +99,7 @@ fn pw_table_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
       if (lag < h3.x) { s3 += listed(e3, h3.y, lag, column); }
     }
   }
-  // Of one user's events the first has the window that begins earliest. Windows of later users begin later still.
+  // Among one user's events the first has the earliest window. Later users' windows start later.
   var left = min(h0.x, LAGS);
   for (var past = e3; !LISTS && (past > e || left > 0u);) {
     past--;

@@ -1,19 +1,19 @@
 // pw_table_gradient.wgsl - gradient of the table of pw_table_forward.wgsl
-//
-//   source [E, n N] or, with TANH, [E + 1, n N + n] of pw_history_gradient.wgsl   item_bias [I, n]   output [I, n N]
+//   source [E, n N] (TANH: [E + 1, n N + n]) of pw_history_gradient.wgsl  item_bias [I, n]  output [I, n N]
 //   output_k,j = sum of source over the batch's clicks on item k
-//                + with TANH tanh(item_bias_kj) (total of output_gradient)
+//                + with TANH tanh(item_bias_kj) (sum of output_gradient over all events)
 //
-// The second term is that of pw_base.wgsl: with tanh every item of the catalogue has a part in every event. Otherwise an item
-// that no user clicked gets a true zero: Adam still moves it by its moments.
-//
+// The second term comes from pw_base.wgsl: with tanh every item of the catalogue contributes to every event.
+// Otherwise an item without clicks has gradient 0: Adam still moves it by its moments.
 // For          both kinds of adapter      Grid   I (n / 4) (N / 4) invocations in workgroups of 64.
-// Work split   one invocation owns four columns of one item under four weightings. So the rows that show the item, few of which
-//              are clicks, are looked at once for the four; embedding_gradient.wgsl looks at them for each.
-// On a GPU     (reasoned) neighbours own neighbouring columns: reads and writes are coalesced, and the walk along the item's
-//              rows is a broadcast. The whole table is written: memory decides in large catalogues. Workgroups of 64; registers limit occupancy.
-// On llvmpipe  embedding_gradient.wgsl takes three times as long for it
-// Cost         a flop and 4 bytes per element of the table, two indices per row for each N columns.
+// Work split   one invocation owns four columns of one item under four weightings. So the rows that display
+//              the item, few of which are clicks, are read once for the four weightings;
+//              embedding_gradient.wgsl reads them for each.
+// On a GPU     (reasoned) neighbours own neighbouring columns: reads and writes are coalesced, and the item's
+//              rows are a broadcast. The whole table is written, so memory is the limit for large catalogues.
+//              Workgroups of 64; registers limit occupancy.
+// On llvmpipe  embedding_gradient.wgsl takes three times as long
+// Cost         1 flop and 4 bytes per element of the table, two indices per row and N columns.
 // Forward      pw_base.wgsl, pw_table_forward.wgsl
 
 const WORKGROUP = 64;
@@ -26,7 +26,7 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
@@ -38,11 +38,11 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp and tanh may make them ordinary numbers.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// tanh. Near 0 it is a polynomial (that of Cephes' tanhf): drivers make tanh of exponentials, whose difference has an error of
-// 6e-8 however small x is. Weights of positions start at 0.0001, where that is one part in a thousand.
+// tanh. Near 0 a polynomial (from Cephes' tanhf): drivers subtract exponentials, an error of 6e-8 for any x.
+// Weights of positions start at 0.0001, where 6e-8 is one part in a thousand.
 fn squash(x: vec4f) -> vec4f {
   let z = x * x;
   let series = -0.333332819422 + z * (0.133314422036 + z * (-0.0537397155531 + z * (0.0206390887954 - 0.00570498872745 * z)));

@@ -1,13 +1,13 @@
-// pw_table_weight_gradient.wgsl - gradients of the weights and the bias of pw_table_forward.wgsl, from what every event adds
+// pw_table_weight_gradient.wgsl - gradients of weights and bias of pw_table_forward.wgsl
 //
 //   products [E, m, n], with TANH the first of [E, m, 2, n]   output_gradient [E, N]
-//   partials[chunk] = sum of products_e,lag,j over those events of a chunk that have so many clicks before them (weights),
-//                     and of output_gradient_e over all events of the chunk (bias)
-//   sums [chunks, N]  the sums of the bias once more, without what other ops add to partials: pw_history_gradient.wgsl needs them
-//
+//   partials[chunk] = sum of products_e,lag,j over those events of a chunk with a click at that lag
+//                     (weights), and of output_gradient_e over all events of the chunk (bias)
+//   sums [chunks, N]  the sums of the bias for pw_history_gradient.wgsl: unlike partials they contain no sums
+//                     of other ops
 // For          both kinds of adapter
 // Grid         chunks (m n / 4 + N / 4) invocations in workgroups of 8 (64 on a GPU).
-// Work split   one invocation owns four sums of one chunk of events (neighbours: those of the weights, then those of the bias).
+// Work split   one invocation owns four sums of one chunk of events (first the weights, then the bias).
 // On a GPU     (reasoned) as pw_state_weight_gradient.wgsl: coalesced, but few invocations with long sums.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 8 invocations: 24, 16); mi200 16, 10 (12, 10)
 // Cost         1 flop and 4 bytes per element.
@@ -23,18 +23,18 @@ const ACCUMULATE = false;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
-// In floats of the partial sums.
+// Offsets in partials, in floats.
 struct Places {
-  chunk: u32,    // from one chunk's sums to the next
-  weights: u32,  // where those of the weights stand among a chunk's
+  chunk: u32,    // floats per chunk
+  weights: u32,  // offset of the weights' sums within a chunk
   second: u32,   // not used here
-  bias: u32,     // where those of the bias stand
+  bias: u32,     // offset of the bias's sum within a chunk
 }
 
 @group(0) @binding(0) var<storage, read> history: array<vec2u>;

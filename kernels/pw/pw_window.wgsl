@@ -1,22 +1,23 @@
-// pw_window.wgsl - with tanh: what each of the last m clicks changes, and the sum for an event without clicks
+// pw_window.wgsl - with tanh: the effect of each of the last m clicks, and the sum without clicks
 //
-//   weights [m, n]   item_bias [I, n]   bias [N]   sums [chunks, N] of pw_base.wgsl   base [N] = bias + all sums
-//   coefficient [E, m, 3, n], for the item k that stands at a lag before an event, w = sum of the weights of all lags at
-//   which k stands, t = tanh(item_bias_k), y = tanh(item_bias_k + w):
-//     0: y - t, what the item adds to the state     2: (1 - y^2) - (1 - t^2), its derivative by item_bias, beside base's
-//     1: 1 - y^2, its derivative by the weights
-//   An item that stands at several lags counts once: 0 and 2 are 0 at all of its lags but the most recent.
+//   weights [m, n]  item_bias [I, n]  bias [N]  sums [chunks, N] of pw_base.wgsl   base [N] = bias + all sums
+//   coefficient [E, m, 3, n], for the item k at a lag before an event; w = sum of the weights of all lags
+//     with item k, t = tanh(item_bias_k), y = tanh(item_bias_k + w):
+//     0: y - t, the item's effect on the state     1: 1 - y^2, its derivative by the weights
+//     2: (1 - y^2) - (1 - t^2), its derivative by item_bias, in addition to that of base
+//   An item at several lags counts once: 0 and 2 are 0 at all of the item's lags except the most recent.
 //
-// Lags that the user has no click for are not written: no kernel reads them. LISTS: see pw_state_forward.wgsl.
-//
+// Lags without a click of the user are not written, as no kernel reads them. LISTS: see
+// pw_state_forward.wgsl.
 // For          both kinds of adapter      Grid   E m n / 4 invocations in workgroups of 64 (at least N / 4).
-// Work split   one invocation owns one lag of one event and four weightings. It walks back to its item, then over the window
-//              once more. The first N / 4 invocations also add up base, so that no dispatch is needed for it.
-// On a GPU     (reasoned) neighbours own other lags of the same event, so they read the same events: a broadcast, and the
-//              window is in cache for the second walk. To find repeated items an event costs m^2 comparisons; a list of what
-//              was seen would need an array that does not stay in registers. Workgroups of 64, without a barrier: a subgroup
-//              waits only for its own longest walk.
-// Cost         2 m indices read and 2 n hyperbolic tangents a lag.
+// Work split   one invocation owns one lag of one event and four weightings. It loops back to the lag's item,
+//              then over the window again. The first N / 4 invocations also add up base, which saves a
+//              dispatch.
+// On a GPU     (reasoned) neighbours own other lags of the same event, so they read the same events: a
+//              broadcast, and the second loop reads from cache. Finding repeated items takes m^2 comparisons
+//              per event; a list of items would need an array that does not stay in registers. Workgroups of
+//              64; without a barrier a subgroup waits only for its own longest loop.
+// Cost         2 m indices read and 2 n hyperbolic tangents per lag.
 // Backward     pw_table_backward.wgsl, pw_item_bias_gradient.wgsl      Next   pw_table_forward.wgsl
 
 const WORKGROUP = 64;
@@ -29,7 +30,7 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -42,11 +43,11 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> coefficient: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
+// NaN and infinity are passed on, detected by exponent bits: clamp and tanh may make them ordinary numbers.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// tanh. Near 0 it is a polynomial (that of Cephes' tanhf): drivers make tanh of exponentials, whose difference has an error of
-// 6e-8 however small x is. Weights of positions start at 0.0001, where that is one part in a thousand.
+// tanh. Near 0 a polynomial (from Cephes' tanhf): drivers subtract exponentials, an error of 6e-8 for any x.
+// Weights of positions start at 0.0001, where 6e-8 is one part in a thousand.
 fn squash(x: vec4f) -> vec4f {
   let z = x * x;
   let series = -0.333332819422 + z * (0.133314422036 + z * (-0.0537397155531 + z * (0.0206390887954 - 0.00570498872745 * z)));

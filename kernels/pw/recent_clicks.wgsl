@@ -1,20 +1,23 @@
-// recent_clicks.wgsl - what counts look back at: the last clicks before every event, with what the table knows of them
+// recent_clicks.wgsl - lists the last clicks before every event, with facts about their items, for
+// row_counts.wgsl
 //
-//   history [E] (clicks so far, end; with LISTS the index after the last click)   item_id [.] the catalogue's number of an item
-//   table [I, WIDTH]  (shown, clicks, users, cutoff, S x (token, share), ...) of each item, see src/counts/count_columns.ts
-//   recent [E, 2 + LAGS (2 + S)]  clicks so far; how many of them follow; then of each, the latest first: the item's number, or
-//                     -1 - number where it stood before; users who clicked it; its S tokens. All as f32, in which numbers of
-//                     items are exact: bits of small whole numbers would be denormal, which a GPU may flush in a copy of rows
+//   history [E] (clicks so far, end; LISTS: index after the last click)  item_id [.] an item's number
+//   table [I, WIDTH] (shown, clicks, users, cutoff, S x (token, share), ...): see src/counts/count_columns.ts
+//   recent [E, 2 + LAGS (2 + S)]  clicks so far; number of clicks that follow; then per click, the latest
+//                     first: the item's number, or -1 - number if a later click has the same item; users who
+//                     clicked the item; the item's S tokens. All are f32, which represents item numbers
+//                     exactly: as integer bits small numbers would be denormal f32, which a GPU may flush
+//                     when it copies rows
 //
-// The walk is that of pw_state_forward.wgsl: back along the events, or with LISTS along a list of the user's clicks.
-//
+// The loop is that of pw_state_forward.wgsl: back over the events, or with LISTS over the user's clicks.
 // For          both kinds of adapter      Grid   E invocations in workgroups of 64.
-// Work split   one invocation owns one event. It notes each click where row_counts.wgsl reads them one after another: a row
-//              then needs neither the walk nor the table's rows of what was clicked.
-// On a GPU     (reasoned) events are few and a walk is long, so latency decides, whatever the workgroup; neighbours write LAGS
-//              (2 + S) words apart. Repeats are found in registers: what was noted is in five vectors, the latest first.
-//              Reading it again takes up to 190 loads, on llvmpipe a tenth of the kernel's time.
-// Cost         LAGS (2 + S) words read and written an event.      Next   row_counts.wgsl
+// Work split   one invocation owns one event. It writes the clicks as one contiguous list: a row of
+//              row_counts.wgsl then needs neither the loop nor the clicked items' rows of the table.
+// On a GPU     (reasoned) events are few and a loop is long, so latency is the limit for any workgroup size;
+//              neighbours write LAGS (2 + S) words apart. Repeated items are found in registers: five vectors
+//              contain the items, the latest first. Reading them from memory takes up to 190 loads, on
+//              llvmpipe a tenth of the kernel's time.
+// Cost         LAGS (2 + S) words read and written per event.      Next   row_counts.wgsl
 
 const WORKGROUP = 64;
 const LAGS = 20u;
@@ -26,7 +29,7 @@ const STRIDE = 2u + SLOTS;
 const EVENT = 4u * ((2u + LAGS * STRIDE + 3u) / 4u);  // rows are padded to whole vectors
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;

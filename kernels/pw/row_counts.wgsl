@@ -1,33 +1,36 @@
-// row_counts.wgsl - counts of every displayed item, as inputs of the utility; nothing flows back into it
-//
-//   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/count_columns.ts
-//   fact   [., 4 + X]  with LOGGED, by the log's rows: the catalogue's number of the item, what is the user's own, the user's
-//                   pages so far and displays so far, each with those with a click in the upper half, and the X context
-//                   features of the row; else row_item is that number, and with USERS these are the words of pass_over.wgsl
-//   scale  [3, C]   mean of each column, 1 / sd; (clicks per display of all items, items on the longest page,
-//                   users of an item whose pairs were counted, at least, share of pages with a click), and in the last X
-//                   columns what stands in for context features of rows that are not logged
-//   counts [R, C]   standardised, with n = clicks of the user so far, q those on a category among the last LAGS, a = PRIOR:
+// row_counts.wgsl - counts of every displayed item, as inputs of the utility; they have no gradient
+//   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH]: see src/counts/count_columns.ts
+//   fact   [., 4 + X]  with LOGGED, per row of the log: the item's catalogue number; the user's own counts of
+//                   the item; the user's pages so far and displays so far, each with those with a click in
+//                   the upper half; the row's X context features. Otherwise row_item is the catalogue number,
+//                   and with USERS fact has the words of pass_over.wgsl
+//   scale  [3, C]   mean per column; 1 / sd; (clicks per display of all items, items on the longest page,
+//                   least number of users of an item whose pairs were counted, share of pages with a click),
+//                   and in the last X columns substitutes for the context features of rows that are not
+//                   logged
+//   counts [R, C]  standardised; n: the user's clicks so far, q: of the last LAGS on a category, a = PRIOR
 //     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
 //     shown         log(1 + shown')
 //     similarity    log(.05 + sum over the different last clicks h != i of both' / sqrt(users'_h users'_i))
 //     clicked before, last    log(1 + times among the last clicks), 1 if it was the last
-//     passed over   log(1 + times that the user was shown it and clicked something else, or nothing)
-//     category g    log of the mean over its tokens t of (q_t + a share_t) / ((q + a) share_t), once for each field
-//     clicks, page  log(1 + n), log of the items on the page, at most the longest that was counted: a catalogue is longer
-//     page click rate       log-odds of the user's pages with a click, (k + a q) / (m - k + a (1 - q)), minus those of q, the
-//                           share of all pages with a click: m pages so far, k with a click
-//     display click rate    log((clicks + b rate) / ((displays + b) rate)) of the user's pages so far, b = 2 a
-//     context features      as they are, X columns
-//
+//     passed over   log(1 + times that the user was shown the item and clicked another item, or nothing)
+//     category g   log of the mean over tokens t of (q_t + a share_t) / ((q + a) share_t), a column per field
+//   clicks, page  log(1 + n), log of the page's number of items, limited to the longest counted page: a
+//                   catalogue is longer
+//   page click rate       log-odds of the user's pages with a click, (k + a q) / (m - k + a (1 - q)), minus
+//                              those of q, the share of all pages with a click: m pages so far, k with a
+//                              click
+//     display click rate   log((clicks + b rate) / ((displays + b) rate)) of the user's pages so far, b = 2 a
+//     context features      unchanged, X columns
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
-// Work split   one invocation owns one row, which is independent of the others: no barrier. Rows of an event are neighbours.
-// Cost         a bisection among M neighbours, and S comparisons squared at most, for each of the last clicks: it is linear in
-//              rows, whatever the catalogue. About 20 (log2 M + fields) words per row.
-// On llvmpipe  an event's rows shared out among eight invocations, bisections that end when they have found: two fifths longer
-// On a GPU     (reasoned) bisections take the same steps everywhere; what was clicked is a broadcast. The table's rows are a
-//              gather of a few hundred bytes each: popular items stay in cache. No invocation of a workgroup needs another, so
-//              its size is that of most kernels.
+// Work split   one invocation owns one row. Rows are independent: no barrier. An event's rows are neighbours.
+// Cost         per last click a bisection among M neighbours and at most S^2 comparisons: linear in the rows,
+//              for any size of the catalogue. About 20 (log2 M + fields) words per row.
+// On llvmpipe  an event's rows distributed to eight invocations, and bisections that end early, take two
+//              fifths longer
+// On a GPU     (reasoned) bisections take the same steps in all invocations; the last clicks are a broadcast.
+//              The table's rows are a gather of a few hundred bytes each: popular items stay in cache. The
+//              invocations are independent, so the workgroup has the usual size.
 // Accuracy     logarithms of quotients of small numbers: 1e-6 of the value, absolute near 0.
 // Backward     none: the table is counted, not learned
 
@@ -35,13 +38,13 @@ const WORKGROUP = 64;
 const LAGS = 20u;
 const SLOTS = 0u;       // S
 const FIELDS = 0u;
-const FIELD_OF = 0u;    // the field of each slot, four bits each
+const FIELD_OF = 0u;    // the field of each slot, four bits per slot
 const NEIGHBOURS = 8u;  // M
 const WIDTH = 20u;
 const LOGGED = true;
 const PAGE = 0u;        // items of a page; 0: all rows of an event are one page
-const USERS = 0u;       // of simulated users: how many there are; 0: nothing is known of their pages
-const PASS_WORDS = 0u;  // words of a simulated user before the last, which counts pages
+const USERS = 0u;       // number of simulated users; 0: their pages are not recorded
+const PASS_WORDS = 0u;  // words of a simulated user before the last word, which counts pages
 const SLATE = 0u;       // items of a simulated user's page
 const C4 = 3u;          // columns / 4, rounded up
 const FEATURES = 0u;    // X
@@ -54,8 +57,8 @@ const PAIRED = 1u << 30u;
 const IN_PAIRS = 1u << 31u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // the first user of a chunk
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the chunk's first user
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -70,7 +73,7 @@ struct Step {
 
 fn field_of(slot: u32) -> u32 { return (FIELD_OF >> (4u * slot)) & 15u; }
 
-// What the first three steps of a bisection compare with: the same for all last clicks, so it is read once for a row.
+// The numbers that the first three steps of a bisection compare with: read once per row for all last clicks.
 struct Pivots { first: f32, second: vec2f, third: vec4f }
 
 const HALF1 = NEIGHBOURS / 2u;
@@ -88,9 +91,9 @@ fn pivots(first: u32) -> Pivots {
   );
 }
 
-// How many users clicked both the item whose row starts at `first` and another one, 0 for none of its neighbours.
+// Returns how many users clicked both `other` and the item at `first`; 0 if they are not neighbours.
 fn clicked_both(first: u32, pivot: Pivots, other: f32) -> f32 {
-  // The same steps for everybody: what a comparison says is added, nobody branches.
+  // All invocations take the same steps: the result of a comparison is added, and no invocation branches.
   let above1 = pivot.first < other;
   let above2 = select(pivot.second.x, pivot.second.y, above1) < other;
   let third = select(pivot.third.xy, pivot.third.zw, above1);
@@ -104,7 +107,7 @@ fn clicked_both(first: u32, pivot: Pivots, other: f32) -> f32 {
   return select(0.0, table[at + NEIGHBOURS], table[at] == other);
 }
 
-// Logarithms of how much more often the user clicked on the item's categories than all users do, a field each.
+// Returns the log-ratio, per field, of the user's to all users' click frequency in the item's categories.
 fn lifts(first: u32, past: u32, lags: u32) -> vec4f {
   var found: array<f32, 8>;
   var clicks = vec4f(0.0);
@@ -136,13 +139,13 @@ fn lifts(first: u32, past: u32, lags: u32) -> vec4f {
   return select(log(sum / max(count, vec4f(1.0))), vec4f(0.0), count == vec4f(0.0));
 }
 
-// The event of a row: on a page of simulated users all have as many rows.
+// Returns a row's event; on pages of simulated users all events have the same number of rows.
 fn event_of(r: u32) -> u32 {
   if (LOGGED) { return row[r].x; }
   return r / (event[0].y - event[0].x);
 }
 
-// A number and its part, from the lower and the upper half of a word.
+// Returns the lower and the upper half of a word: a number, and how many of those have a click.
 fn halves(word: u32) -> vec2f { return vec2f(f32(word & 0xffffu), f32(word >> 16u)); }
 
 @compute @workgroup_size(WORKGROUP)
@@ -158,7 +161,7 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let shown_at_once = min(f32(select(PAGE, of_event.y - of_event.x, PAGE == 0u)), scale[2u * C4].y);
   var item: u32;
   var own = 0u;
-  var pages = vec2f(0.0);     // of the user so far: all, and those with a click
+  var pages = vec2f(0.0);     // the user's pages so far: all, and those with a click
   var displays = vec2f(0.0);
   if (LOGGED) {
     let known = (4u + FEATURES) * row[r].y;
@@ -194,7 +197,8 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
       let both = max(clicked_both(first, pivot, noted) - in_pairs, 0.0);
       let their_users = recent[past + lag * STRIDE + 1u] - paired;
       let others = max(their_users, 1.0);
-      // Without the user's own clicks the pair may not have been counted, or be none of the nearest.
+      // Without the user's own clicks the pair might not have been counted, or might not be among the
+      // nearest.
       let counted = min(own_users, their_users) >= least_users && both - 0.5 > table[first + 3u] * sqrt(others);
       if (paired == 0.0 || counted) { similarity += both / sqrt(users * others); }
     }

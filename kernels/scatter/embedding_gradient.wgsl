@@ -1,34 +1,34 @@
-// embedding_gradient.wgsl - gradient of a table in which the encoder looks up a row for each clicked item
-//
-//   source [E, N]  gradients of what each event's click looked up      output [I, N]
-//   output_i = sum of source over the events whose clicked item i was fed to the encoder, and 0 without any
+// embedding_gradient.wgsl - gradient of a table in which the encoder looks up a row per clicked item
+//   source [E, N]  gradients of the row that each event's click looked up      output [I, N]
+//   output_i = sum of source over the events that fed item i to the encoder; 0 without such events
 //   output [D, N]  without ITEMS: the same for the distinct items of the batch, before token_gradient.wgsl
 //
-// The clicks are found among the rows grouped by item; rows whose click fed nothing carry NONE.
-// Items that are absent get a true zero: Adam still moves them by their moments.
-//
+// The clicks are found among the rows grouped by item; row.w is NONE if a row's click was not fed. Items that
+// are not in the batch get 0: Adam still moves them by their moments.
 // For          both kinds of adapter
 // Grid         I N / 16 invocations in workgroups of 64 (without ITEMS D N / 16; on a GPU N / 4).
-// Work split   one invocation owns 16 columns of one item (4 on a GPU). A bit of ranked shows whether the batch shows the item.
-//              It adds up the item's events in order: no atomics, the same bits every time.
-// On a GPU     (reasoned) neighbours own neighbouring vectors of a row: coalesced. In a large catalogue most items are absent,
-//              and to write their zeros is most of the work. All rows of an item are looked at, though only clicks count. A
-//              row takes three loads that depend on each other. For a popular item 24 are in flight: each of the three for
-//              eight rows. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
+// Work split   one invocation owns 16 columns (4 on a GPU) of one item. A bit of ranked tells whether the
+//              item is in the batch. The invocation adds up the item's events in order: no atomics, the same
+//              bits in every run.
+// On a GPU     (reasoned) neighbours own neighbouring vectors of a row: coalesced. Most items of a large
+//              catalogue are not in the batch, and writing their zeros takes most of the time. All rows of an
+//              item are read, though only clicks count. A row takes three dependent loads. For a popular item
+//              24 loads are in flight: these three for eight rows. Workgroups of 64; without a barrier a
+//              subgroup waits only for its own longest sum.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD (row by row: 24, 32); mi200 64, 4 (16, 10)
 // Cost         4 bytes per element of the table written, 4 per element of source read.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Only sparse rows   embedding_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
-const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
+const VECTORS = 4u;  // number of vectors of four columns per invocation: 4 or 1
 const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
 const ITEMS = 1u;   // I; 0 for the distinct items of the batch
 const ACCUMULATE = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
@@ -41,7 +41,7 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
-// Eight neighbouring rows of sorted, or the last one again.
+// Eight consecutive rows of sorted; past the end the last row again.
 struct Eight { low: vec4u, high: vec4u }
 
 fn sorted_rows(k: u32, end: u32) -> Eight {
@@ -53,7 +53,7 @@ fn sorted_rows(k: u32, end: u32) -> Eight {
   );
 }
 
-// The events that are fed clicks on rows k .. k + 7 of sorted, NONE for the others and past the end.
+// Returns the events that feed clicks on rows k .. k + 7 of sorted; NONE for no event and past the end.
 fn fed_events(r: Eight, k: u32, end: u32) -> Eight {
   let low = vec4u(row[r.low.x].w, row[r.low.y].w, row[r.low.z].w, row[r.low.w].w);
   let high = vec4u(row[r.high.x].w, row[r.high.y].w, row[r.high.z].w, row[r.high.w].w);
@@ -61,13 +61,13 @@ fn fed_events(r: Eight, k: u32, end: u32) -> Eight {
   return Eight(select(vec4u(NONE), low, at < vec4u(end)), select(vec4u(NONE), high, at + 4u < vec4u(end)));
 }
 
-// An event's vector, or zeros. Something is loaded in either case: a load under a condition would wait for the condition.
+// Returns an event's vector, or zeros. The load is unconditional: it would have to wait for its condition.
 fn event_vector(e: u32, column: u32) -> vec4f {
   return select(vec4f(0.0), load_source(select(e, 0u, e == NONE) * N4 + column), e != NONE);
 }
 
-// Adds up an item's events in order, eight rows at a time. The vectors of these rows, the events of the next eight and the
-// numbers of the eight after those are loaded together.
+// Adds up an item's events in order, eight rows at a time. The vectors of these rows, the events of the next
+// eight rows and the indices of the eight rows after those are loaded together.
 fn sum_eights(first: u32, end: u32, column: u32) -> vec4f {
   var sum = vec4f(0.0);
   var e = fed_events(sorted_rows(first, end), first, end);

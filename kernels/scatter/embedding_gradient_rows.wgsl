@@ -1,31 +1,30 @@
-// embedding_gradient_rows.wgsl - embedding_gradient.wgsl for the table's rows that a batch touches; the others cost nothing
+// embedding_gradient_rows.wgsl - embedding_gradient.wgsl for only those rows of the table that a batch uses
+//   source [E, N]  gradients of the row that each event's click looked up     sparse_rows [E]   output [E, N]
+//   sparse_rows_e = the item that e feeds to the encoder, if e is the first event with this item, else NONE
+//   output_e = sum of source over the events that feed the item sparse_rows_e; not written for NONE
 //
-//   source [E, N]  gradients of what each event's click looked up      sparse_rows [E]   output [E, N]
-//   touched_e = the item that e feeds to the encoder, if e is the first to feed it, else NONE
-//   output_e = sum of source over the events that feed the item touched_e; not written for NONE
-//
-// Many events may feed one item. The first of them, in the order of sorted, stands for it, so adam_rows.wgsl finds the item
-// once. Sums have the order of embedding_gradient.wgsl, so the bits are the same.
-//
+// Many events may feed one item. The first of them, in the order of sorted, represents the item, so
+// adam_rows.wgsl updates the item once. Sums have embedding_gradient.wgsl's order and bits.
 // For          both kinds of adapter      Grid   E N / 4 invocations in workgroups of 64.
-// Work split   one invocation owns four columns of one event. Where it meets another event that feeds the item first, it ends:
-//              that event computes the sum.
-// On a GPU     (reasoned) neighbours own neighbouring columns of one event: source and output are coalesced, and the walk along
-//              sorted and row is the same for all of them, a broadcast. Eight rows at a time, as in embedding_gradient.wgsl.
-//              Workgroups of 64 fill subgroups: with 64 columns or more a subgroup of 32 has at most two rows.
+// Work split   one invocation owns four columns of one event. If another event feeds the item first, the
+//              invocation returns, because that event computes the sum.
+// On a GPU     (reasoned) neighbours own neighbouring columns of one event: source and output are coalesced,
+//              and all neighbours read the same entries of sorted and row, a broadcast. Eight rows at a time,
+//              as in embedding_gradient.wgsl. Workgroups of 64 fill subgroups: with 64 columns a subgroup of
+//              32 has at most two rows.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD (row by row: 24, 32); mi200 64, 4 (16, 10)
 // On llvmpipe  with 250,000 items embedding_gradient.wgsl takes almost thirty times as long for a batch
-// Cost         4 bytes per element of source read, 4 per element of a sparse row's gradient written. The rows that show the
-//              item are walked once for each four columns.
+// Cost         4 bytes per element of source read, 4 per element of a sparse row's gradient written. The rows
+//              that display the item are read once per four columns.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
-const EIGHT = false;  // on a GPU: loads of eight rows in flight
+const EIGHT = false;  // true on a GPU: loads of eight rows in flight
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
@@ -40,7 +39,7 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
-// Eight neighbouring rows of sorted, or the last one again.
+// Eight consecutive rows of sorted; past the end the last row again.
 struct Eight { low: vec4u, high: vec4u }
 
 fn sorted_rows(k: u32, end: u32) -> Eight {
@@ -52,7 +51,7 @@ fn sorted_rows(k: u32, end: u32) -> Eight {
   );
 }
 
-// The events that are fed clicks on rows k .. k + 7 of sorted, NONE for the others and past the end.
+// Returns the events that feed clicks on rows k .. k + 7 of sorted; NONE for no event and past the end.
 fn fed_events(r: Eight, k: u32, end: u32) -> Eight {
   let low = vec4u(row[r.low.x].w, row[r.low.y].w, row[r.low.z].w, row[r.low.w].w);
   let high = vec4u(row[r.high.x].w, row[r.high.y].w, row[r.high.z].w, row[r.high.w].w);
@@ -60,7 +59,7 @@ fn fed_events(r: Eight, k: u32, end: u32) -> Eight {
   return Eight(select(vec4u(NONE), low, at < vec4u(end)), select(vec4u(NONE), high, at + 4u < vec4u(end)));
 }
 
-// An event's vector, or zeros. Something is loaded in either case: a load under a condition would wait for the condition.
+// Returns an event's vector, or zeros. The load is unconditional: it would have to wait for its condition.
 fn event_vector(e: u32, column: u32) -> vec4f {
   return select(vec4f(0.0), load_source(select(e, 0u, e == NONE) * N4 + column), e != NONE);
 }

@@ -1,31 +1,30 @@
-// item_term_backward.wgsl - the gradient of item_term_forward.wgsl by event: of the event's vector
-//
+// item_term_backward.wgsl - gradient of item_term_forward.wgsl by event: of the event's vector
 //   source [R]             d loss / d output
-//   state_gradient [E, N]  sum over the rows of an event of source_r item_i, those that hide their item left out
-//
+//   state_gradient [E, N]  sum of source_r item_i over the rows of an event, except rows that hide their item
 // For          both kinds of adapter      Grid   E N / 4 invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns four columns of one event.
-// On a GPU     (reasoned) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather of items is
-//              that of the way forward.
+// On a GPU     (reasoned) there are few columns, and neighbours own neighbouring ones; an event's rows are
+//              neighbours. Items are gathered as in the forward kernel.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 16 invocations: 24, 16); mi200 16, 10 (16, 10)
-// Cost         2 N flops, 12 bytes per row; 4 N an item and event.      Forward   item_term_forward.wgsl
+// Cost         2 N flops, 12 bytes per row; 4 N bytes per item and event.
+// Forward      item_term_forward.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;
 const N4 = 1u;  // columns / 4
-const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const KEPT = 4294967295u;  // a row keeps its item if the row's noise is at most KEPT
 const KEPT_SCALE = 1.0;
 const ACCUMULATE_STATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
 }
 
 @group(0) @binding(0) var<storage, read> source: array<f32>;

@@ -1,36 +1,35 @@
-// item_term_forward.wgsl - a term of the utility that is a product of two vectors, of the event and of the item
-//
-//   item [D, N]   of each distinct item, or a table [I, N]     state [E, N], with STATE; otherwise N = 1 and it is 1
-//   base [R]      what the term is added to; without BASE one number for all rows
+// item_term_forward.wgsl - a term of the utility that is a dot product of an event's and an item's vector
+//   item [D, N]  per distinct item, or a table [I, N]  state [E, N] with STATE; otherwise N and state are 1
+//   base [R]      the term is added to base; without BASE base is one number for all rows
 //   output [R]    output_r = base_r + sum_k state_ek item_ik        e, i: event and item of row r
 //
-// Item dropout: a row that hides its item has no term, the others have KEPT_SCALE times theirs. The rows are those of
-// first_layer_forward.wgsl.
-//
+// Item dropout: a row that hides its item has no term, the terms of the other rows are scaled by KEPT_SCALE.
+// The same rows hide their item as in first_layer_forward.wgsl.
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
-// Work split   one invocation owns one event (1 to about 50 rows) and walks along its rows.
-// On a GPU     (reasoned) the event's vector is read once a row, from cache; the item's rows are a gather. N is small (1 to
-//              64), so the columns of a row are not worth invocations of their own.
+// Work split   one invocation owns one event (1 to about 50 rows) and loops over its rows.
+// On a GPU     (reasoned) the event's vector is read once per row, from cache; the items' rows are a gather.
+//              N is small (1 to 64), so more invocations per row would not pay.
 //   compiled: navi31 24 VGPRs, 32 subgroups per SIMD (of 16 invocations: 24, 16); mi200 16, 10 (16, 10)
-// Cost         2 N flops, 12 bytes per row; 4 N an item and event.      Backward   item_term_backward.wgsl, item_term_gradient.wgsl
+// Cost         2 N flops, 12 bytes per row; 4 N bytes per item and event.
+// Backward     item_term_backward.wgsl, item_term_gradient.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;
 const N4 = 1u;  // columns / 4
 const STATE = false;
 const BASE = false;
-const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const KEPT = 4294967295u;  // a row keeps its item if the row's noise is at most KEPT
 const KEPT_SCALE = 1.0;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
 }
 
 @group(0) @binding(0) var<storage, read> item: array<vec4f>;

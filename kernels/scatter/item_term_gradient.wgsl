@@ -1,36 +1,38 @@
 // item_term_gradient.wgsl - gradient of item_term_forward.wgsl by item
-//
-//   source [R]            d loss / d output         state [E, N] with STATE; otherwise it is 1, and N is 1
-//   item_gradient [D, N]  sum over the rows of a distinct item of source_r state_e; rows that hide their item are left out
-//                 [I, N]  with ITEMS: a row for every item of the catalogue, 0 for those that the batch does not show
-//
-// For          both kinds of adapter      Grid   D N / 4 invocations in workgroups of 64 (with ITEMS I N / 4).
-// Work split   one invocation owns four columns of one item and adds up its rows in order: no atomics, the same bits every time.
-// On a GPU     (reasoned) an item's rows are anywhere in the batch: a gather of one number and one vector per row. A popular
-//              item keeps its invocation walking after the others have ended, so up to 32 loads are in flight, for 24 rows.
-//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-//   compiled: navi31 84 VGPRs, 18 subgroups per SIMD (row by row: 24, 32); mi200 80, 3 (16, 10). subgroups 3, because loads in
-//              flight take registers; D N / 4 invocations are too few to fill a GPU anyway
-// Cost         2 N flops, 16 bytes per row; 4 N an item and event.      Forward   item_term_forward.wgsl
+//   source [R]            d loss / d output         state [E, N] with STATE; otherwise state is 1 and N = 1
+//   item_gradient [D, N]  sum of source_r state_e over a distinct item's rows, except rows that hide it
+//                 [I, N]  with ITEMS: a row per item of the catalogue, 0 for items that are not in the batch
+// For          both kinds of adapter
+// Grid         D N / 4 invocations in workgroups of 64 (with ITEMS I N / 4).
+// Work split   one invocation owns four columns of one item and adds up its rows in order: no atomics, the
+//              same bits in every run.
+// On a GPU     (reasoned) an item's rows are anywhere in the batch: a gather of one number and one vector per
+//              row. A popular item's invocation runs longer than all others, so up to 32 loads are in flight,
+//              for 24 rows. Workgroups of 64; without a barrier a subgroup waits only for its own longest
+//              sum.
+//   compiled: navi31 84 VGPRs, 18 subgroups per SIMD (row by row: 24, 32); mi200 80, 3 (16, 10). subgroups 3,
+//              because loads in flight take registers; D N / 4 invocations are too few to fill a GPU anyway
+// Cost         2 N flops, 16 bytes per row; 4 N bytes per item and event.
+// Forward      item_term_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 1u;     // columns / 4
 const ITEMS = 0u;  // I with one-hot features and dense Adam, else 0
 const STATE = false;
-const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const KEPT = 4294967295u;  // a row keeps its item if the row's noise is at most KEPT
 const KEPT_SCALE = 1.0;
 const ACCUMULATE = false;
-const EIGHT = false;  // on a GPU: loads of eight rows in flight
+const EIGHT = false;  // true on a GPU: loads of eight rows in flight
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
 }
 
 @group(0) @binding(0) var<storage, read> source: array<f32>;
@@ -51,10 +53,10 @@ fn noise(r: u32) -> u32 {
 
 fn kept(r: u32) -> bool { return KEPT == 4294967295u || noise(r) <= KEPT; }
 
-// What the walk knows of four rows: their numbers, their sources, and where the vectors of their events are.
+// Four rows of the sum: their indices, their sources, and the offsets of their events' vectors.
 struct Four { r: vec4u, g: vec4f, at: vec4u }
 
-// Four neighbouring rows of sorted, or the last one again.
+// Returns four consecutive rows of sorted; past the end the last row again.
 fn sorted_rows(k: u32, end: u32) -> vec4u {
   let at = min(vec4u(k, k + 1u, k + 2u, k + 3u), vec4u(end - 1u));
   return vec4u(sorted[at.x], sorted[at.y], sorted[at.z], sorted[at.w]);
@@ -66,15 +68,15 @@ fn four(r: vec4u, column: u32) -> Four {
   return Four(r, vec4f(source[r.x], source[r.y], source[r.z], source[r.w]), at);
 }
 
-// A row's product, or zeros. Its state is loaded in either case: a load under a condition would wait for the condition.
+// Returns a row's product, or zeros. A load under a condition would wait for it: so state is always loaded.
 fn product(r: u32, g: f32, at: u32, counts: bool) -> vec4f {
   var p = vec4f(g, 0.0, 0.0, 0.0);
   if (STATE) { p = g * state[at]; }
   return select(vec4f(0.0), p, counts && kept(r));
 }
 
-// Adds up rows in order, eight at a time. The states of these rows, the sources and events of the next eight and the numbers
-// of the eight after those are loaded together.
+// Adds up rows in order, eight at a time. The states of these rows, the sources and events of the next eight
+// rows and the indices of the eight rows after those are loaded together.
 fn sum_eights(first: u32, end: u32, column: u32) -> vec4f {
   var sum = vec4f(0.0);
   var a = four(sorted_rows(first, end), column);

@@ -1,30 +1,29 @@
 // token_gradient.wgsl - gradient of the table of token_sum.wgsl
-//
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
-//   chunk [., N]    from token_gradient_chunks.wgsl   token_first [V+1]  first pair of a token among those of the catalogue
-//   output [V, N]   output_v = sum of source over the batch's items that have token v, and 0 without any
+//   chunk [., N]  from token_gradient_chunks.wgsl  token_first [V+1]  a token's first pair in the catalogue
+//   output [V, N]   output_v = sum of source over the batch's items with token v; 0 without such items
 //
-// A token's pairs are found by two ranks: of its first place, and of the next token's. Tokens that are absent get a true zero:
-// Adam still moves them by their moments.
-//
+// Two ranks delimit a token's pairs: that of the token's first place, and that of the next token's first
+// place. Tokens that are not in the batch get 0: Adam still moves them by their moments.
 // For          both kinds of adapter      Grid   V N / 4 invocations in workgroups of 64.
-// Work split   one invocation owns four columns of one token. It adds up the pairs before its first whole chunk of CHUNK pairs,
-//              then the sums of its whole chunks, then the rest: at most 2 CHUNK + pairs / CHUNK steps.
-// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. All of the table is written, mostly zeros, so memory
-//              decides with many tokens. Workgroups of 64; registers limit occupancy.
-// Cost         4 bytes per element of the table written, a flop and 4 per element of source read.
+// Work split   one invocation owns four columns of one token. It adds up the pairs before the token's first
+//              whole chunk of CHUNK pairs, then the sums of the token's whole chunks, then the rest: at most
+//              2 CHUNK + pairs / CHUNK steps.
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. The whole table is written, mostly
+//              zeros, so memory is the limit with many tokens. Workgroups of 64; registers limit occupancy.
+// Cost         4 bytes per element of the table written, 1 flop and 4 bytes per element of source read.
 // Forward      token_sum.wgsl      Only sparse rows   token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4
 const TOKENS = 1u;      // V
 const LIST_WORDS = 1u;  // W
-const FED = false;      // the list of fed items
+const FED = false;      // true: only items that are fed to the encoder
 const CHUNK = 64u;
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
@@ -37,7 +36,7 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
-// How many pairs of the batch come before a place of the catalogue.
+// Returns the number of the batch's pairs before a place of the catalogue's pairs.
 fn rank(place: u32) -> u32 {
   let entry = ranked[select(0u, LIST_WORDS, FED) + (place >> 5u)];
   return entry.y + countOneBits(entry.x & ((1u << (place & 31u)) - 1u));

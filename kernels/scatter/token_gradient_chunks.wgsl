@@ -1,30 +1,29 @@
-// token_gradient_chunks.wgsl - partial sums for tokens that many items have, before token_gradient.wgsl
-//
+// token_gradient_chunks.wgsl - partial sums for tokens of many items, before token_gradient.wgsl
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
-//   chunk [., N]    chunk c: sum of source over the items of pairs c CHUNK .. (c + 1) CHUNK, if they are all of one token
+//   chunk [., N]  chunk c: sum of source over the items of pairs c CHUNK .. (c + 1) CHUNK of one token
 //
-// A category that most items have would keep one invocation of token_gradient.wgsl walking for as long as all others together.
-// In chunks of CHUNK pairs many invocations share its sum. Where a chunk holds several tokens, nothing is written:
-// token_gradient.wgsl walks along those pairs itself. The chunks follow from the batch alone, and so does the order of the
-// sums.
-//
-// For          both kinds of adapter
-// Grid         N / 4 invocations for each chunk that there can be, in workgroups of 64.
+// If most items have the same category, one invocation of token_gradient.wgsl would compute as long as all
+// others together. With chunks of CHUNK pairs many invocations share its sum. A chunk with several tokens is
+// not written: token_gradient.wgsl adds up its pairs. Only the batch determines the chunks and the order of
+// the sums.
+// For          both kinds of adapter      Grid   N / 4 invocations per possible chunk, in workgroups of 64.
 // Work split   one invocation owns four columns of one chunk.
-// On a GPU     (reasoned) a serial walk over a popular token is a long tail that nothing hides; in chunks it is spread over the
-//              GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         a flop and 4 bytes per element of source.
+// On a GPU     (reasoned) a serial sum over a popular token is a long tail that nothing hides; chunks
+//              distribute it over the GPU. Neighbours own neighbouring columns: source is read coalesced,
+//              pair is a broadcast. Workgroups of 64; without a barrier a subgroup waits only for its own
+//              longest sum.
+// Cost         1 flop and 4 bytes per element of source.
 // Forward      token_sum.wgsl      Next   token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4
 const TOKENS = 1u;      // V
 const LIST_WORDS = 1u;  // W
-const FED = false;      // the list of fed items
+const FED = false;      // true: only items that are fed to the encoder
 const CHUNK = 64u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;

@@ -1,34 +1,34 @@
-// token_gradient_rows.wgsl - token_gradient.wgsl for the table's rows that a batch touches; the others cost nothing
-//
+// token_gradient_rows.wgsl - token_gradient.wgsl for only those rows of the table that a batch uses
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
-//   chunk [., N]    from token_gradient_chunks.wgsl   token_first [V+1]  first pair of a token among those of the catalogue
-//   sparse_rows [.]     a place for each pair of the batch: the pair's token at the first pair of a token, NONE at its others and
-//                   past the last pair
-//   output [., N]   at the place of a token: the sum of source over the batch's items that have it; not written for NONE
+//   chunk [., N]  from token_gradient_chunks.wgsl  token_first [V+1]  a token's first pair in the catalogue
+//   sparse_rows [.]   an entry per pair of the batch: the pair's token at the token's first pair, NONE at its
+//                     other pairs and past the last pair
+//   output [., N]     at a token's entry: the sum of source over the batch's items with the token; not
+//                     written for NONE
 //
-// So adam_rows.wgsl finds each token once. Sums have the order of token_gradient.wgsl, so the bits are the same. The host does
-// not know how many pairs a batch has, only a bound. All places up to that bound are written, and those that the grid's
-// rounding adds.
-//
-// For          both kinds of adapter
-// Grid         N / 4 invocations for each pair that there can be, in workgroups of 64.
-// Work split   one invocation owns four columns of one place. At any place but a token's first it ends at once.
-// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Places that end at once do so by whole rows, so
-//              subgroups seldom diverge. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         8 bytes per pair, a flop and 4 bytes per element of source read, 4 per element of a sparse row written.
+// So adam_rows.wgsl updates each token once. Sums have the order of token_gradient.wgsl, so the bits are the
+// same. The host knows only a bound of the batch's number of pairs. All entries up to the bound are written,
+// and those by which the grid is rounded up.
+// For          both kinds of adapter      Grid   N / 4 invocations per possible pair, in workgroups of 64.
+// Work split   one invocation owns four columns of one entry. It returns at once unless the entry is a
+//              token's first.
+// On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Invocations return by whole rows,
+//              so subgroups seldom diverge. Workgroups of 64; without a barrier a subgroup waits only for its
+//              own longest sum.
+// Cost         8 bytes per pair, 1 flop and 4 bytes per element of source, 4 per element of a sparse row.
 // Forward      token_sum.wgsl      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4
 const TOKENS = 1u;      // V
 const LIST_WORDS = 1u;  // W
-const FED = false;      // the list of fed items
+const FED = false;      // true: only items that are fed to the encoder
 const CHUNK = 64u;
-const PLACES = 1u;      // of the largest batch
+const PLACES = 1u;      // number of entries of the largest batch
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
@@ -42,7 +42,7 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
-// How many pairs of the batch come before a place of the catalogue.
+// Returns the number of the batch's pairs before a place of the catalogue's pairs.
 fn rank(place: u32) -> u32 {
   let entry = ranked[select(0u, LIST_WORDS, FED) + (place >> 5u)];
   return entry.y + countOneBits(entry.x & ((1u << (place & 31u)) - 1u));

@@ -1,21 +1,21 @@
 // token_group.wgsl - the batch's distinct items, grouped by token
-//
-//   slot_item [D]   item_first [I+1], token, place [P]   see token_mark.wgsl   ranked [2 W + 1]  from batch_rank.wgsl
-//   pair [.]        (slot of an item, token): all pairs of the batch by token, and those of one token by item. Then the same for
-//                   the items that are fed to the encoder, with V added to the token
-//
+//   slot_item [D] item_first [I+1], token, place [P] see token_mark.wgsl  ranked [2 W + 1] of batch_rank.wgsl
+//   pair [.]        (slot of an item, token): all pairs of the batch by token, and for equal tokens by item.
+//                   Then the same for the items that are fed to the encoder, with V added to the token
 // For          both kinds of adapter      Grid   D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item.
-// On a GPU     (reasoned) a scatter of 8 bytes per pair, after two loads and a bit count: latency decides, as in
-//              token_mark.wgsl. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         24 bytes per pair.      Readers   token_gradient_chunks.wgsl, token_gradient.wgsl, token_gradient_rows.wgsl
+// On a GPU     (reasoned) a scatter of 8 bytes per pair, after two loads and a bit count: latency is the
+//              limit, as in token_mark.wgsl. Workgroups of 64; without a barrier a subgroup waits only for
+//              its own longest loop.
+// Cost         24 bytes per pair.
+// Readers      token_gradient_chunks.wgsl, token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const LIST_WORDS = 1u;  // W
 const TOKENS = 1u;      // V
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> slot_item: array<u32>;

@@ -1,27 +1,26 @@
-// token_mark.wgsl - which (item, token) pairs of the catalogue a batch has: sorting by counting bits, as for rows
-//
+// token_mark.wgsl - marks a batch's (item, token) pairs among those of the catalogue: a sort by counting bits
 //   slot_item [D], slot_first, sorted, row   from batch_group.wgsl and batch_expand.wgsl
-//   item_first [I+1]  first pair of an item     place [P]  position of a pair among all pairs sorted by token
-//   bits [2 W + 1]  W words, one bit for each pair: those of all distinct items of the batch. Then W words for those of the items
-//                   that are fed to the encoder. Then a word that stays 0
+//   item_first [I+1]  first pair of an item     place [P]  index of a pair among all pairs sorted by token
+//   bits [2 W + 1]  W words with a bit per pair: 1 for the pairs of the batch's distinct items; then W words
+//                   for the pairs of items that are fed to the encoder; then a word that stays 0
 //
-// The pairs have a fixed order by token, as the rows of the log have one by item (batch_rank.wgsl). So a pair's position among
-// the batch's pairs by token is the number of marked pairs before it.
-//
+// The pairs have a fixed order by token, as the log's rows have an order by item (batch_rank.wgsl). So a
+// pair's index among the batch's pairs by token is the number of marked pairs before it.
 // For          both kinds of adapter      Grid   D invocations in workgroups of 64.
-// Work split   one invocation owns one distinct item and walks along its rows until one is fed. The bits are set by integer
-//              atomics, whose result does not depend on the order.
-// On a GPU     (reasoned) few invocations, one for each distinct item, and short walks: latency decides. Pairs of a popular
-//              token are adjacent, so their atomics meet in the same words. Workgroups of 64, without a barrier: a subgroup
-//              waits only for its own longest walk.
-// Cost         20 bytes per row at most, 4 and two bits per pair.      Next   batch_rank.wgsl, token_group.wgsl
+// Work split   one invocation owns one distinct item and reads its rows until it finds one that is fed.
+//              Integer atomics set the bits, so the result does not depend on the order.
+// On a GPU     (reasoned) one invocation per distinct item, few in all, and short loops: latency is the
+//              limit. Pairs of a popular token are adjacent, so their atomics collide in the same words.
+//              Workgroups of 64; without a barrier a subgroup waits only for its own longest loop.
+// Cost         at most 20 bytes per row; 4 bytes and two bits per pair.
+// Next         batch_rank.wgsl, token_group.wgsl
 
 const WORKGROUP = 64;
 const LIST_WORDS = 1u;  // W
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> slot_item: array<u32>;

@@ -1,31 +1,33 @@
-// token_sum.wgsl - the product of an item's tokens with a table: a sum of a few of its rows
+// token_sum.wgsl - the product of an item's tokens with a table: a sum of a few of the table's rows
+//   table [V, N]  item_first [I+1], token [P]  item i has the tokens token[item_first[i] .. item_first[i+1])
+//   output [D, N]  a row per distinct item: output += sum of its tokens' rows, in the order of the tokens
+//   output [E, N]  with BY_EVENT: a row per event, of its fed item; nothing is added without a fed item
 //
-//   table [V, N]   item_first [I+1], token [P]   the tokens of item i are token[item_first[i] .. item_first[i+1])
-//   output [D, N]  a row for each distinct item: output += sum of the table's rows, in the order of the item's tokens
-//   output [E, N]  with BY_EVENT: a row for each event, of the item that it feeds; nothing is added where it feeds none
-//
-// With ADD the output holds the product of the items' dense features already; without, it is overwritten.
-// An item's tokens are a vector of V numbers, a few ones and otherwise zeros: W f over it never becomes a matrix product.
-//
+// With ADD output already contains the product of the items' dense features; otherwise output is overwritten.
+// Item tokens are a vector of V numbers, a few ones and else zeros: their product W f is not computed as a
+// matrix product.
 // For          both kinds of adapter
 // Grid         D N / 16 invocations in workgroups of 64 (with BY_EVENT E N / 16; on a GPU N / 4).
-// Work split   one invocation owns 16 columns of one item or event (4 on a GPU), so it reads the list of tokens once for them.
-// On a GPU     (reasoned) neighbours own neighbouring columns, so each row of the table is read coalesced; which row it is, is
-//              random. The list of tokens is a broadcast. Items with many tokens take longer than their neighbours. Workgroups
-//              of 64, without a barrier: a subgroup waits only for its own longest walk.
-// On llvmpipe  the item part of W6 takes .70 ms, with one invocation per four columns 1.02 ms
-// Cost         a flop and 4 bytes per element of a token's row.      Backward   token_gradient.wgsl, token_gradient_rows.wgsl
+// Work split   one invocation owns 16 columns (4 on a GPU) of one item or event, so it reads the token list
+//              once for them.
+// On a GPU     (reasoned) neighbours own neighbouring columns, so each row of the table is read coalesced,
+//              but the rows are random. The token list is a broadcast. Items with many tokens take longer
+//              than their neighbours. Workgroups of 64; without a barrier a subgroup waits only for its own
+//              longest loop.
+// On llvmpipe  the item part of workload W6 takes .70 ms; with one invocation per four columns 1.02 ms
+// Cost         1 flop and 4 bytes per element of a token's row.
+// Backward     token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;      // columns / 4
-const VECTORS = 4u;  // of four columns, that an invocation owns: 4 or 1
+const VECTORS = 4u;  // number of vectors of four columns per invocation: 4 or 1
 const BLOCKS = (N4 + VECTORS - 1u) / VECTORS;
 const BY_EVENT = false;
 const ADD = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> table: array<vec4f>;

@@ -1,35 +1,35 @@
-// choose_click.wgsl - every user clicks an item of their slate, or none; the log of the page
-//
-//   utility [U, k]   slate [U, k] items   place [P - 1] effects of the second position, the third, ...; the last for all after it
-//   z_j = ETA (utility_j + place_j)      P(j) = exp(z_j) / (1 + sum exp(z))      P(no click) = 1 / (1 + sum exp(z))
-//
-//   event   [U]  .z the clicked row, .w the clicked item, NONE for none
+// choose_click.wgsl - draws every user's click on an item of the slate, or no click, and logs the page
+//   utility [U, k]   slate [U, k] items   place [P - 1] effects of the second, third, ... position; later
+//     positions have the last
+//   z_j = ETA (utility_j + place_j)   P(j) = exp(z_j) / (1 + sum exp(z))   P(no click) = 1 / (1 + sum exp(z))
+//   event   [U]  .z the clicked row, .w the clicked item, or NONE
 //   clicked [panels, U]  the clicked item's bit is set
-//   alive   [U]  0 for a user who has left, otherwise 1 + pages in a row without a click
+//   alive   [U]  0 for a user who has left, otherwise 1 + number of last pages without a click
 //   log_slate   [T, U, k] items
 //   log_outcome [T, U] (slot, or k for none; reward; P(any click); 1), zeros for a user who has left
 //
-// One draw a page: the inverse of the distribution function at a uniform number, over no click first and then the slots in
-// order. So policies that are simulated with the same numbers share what they can of the pages without a click. What is
-// summed are exp(z_j - most), where most includes the 0 of no click: nothing overflows. The number is word 0 of the counter
-// (user, episode, page, 0). After a page without a click a user leaves with probability LEAVE (word 0 of purpose 3), and
-// after PATIENCE such pages in a row. The reward is 1 for a click, or with UTILITY its utility.
-//
-// A logit that is NaN or infinite is passed on as P(any click); nothing is clicked then.
-//
+// One random number per page: the first outcome whose cumulative probability exceeds the number, with no
+// click first and then the slots in order. So policies that are simulated with the same numbers have many
+// pages without a click in common. The sums are over exp(z_j - most), where most includes the 0 of no click:
+// nothing overflows. The random number is word 0 of the counter (user, episode, page, 0). After a page
+// without a click a user leaves with probability LEAVE (word 0 of purpose 3), and after PATIENCE such pages
+// in a row. The reward is 1 for a click, or with UTILITY the item's utility.
+// A NaN or infinite logit is passed on as P(any click); no item is clicked then.
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user: a slate is short.
-// On a GPU     (reasoned) as in choice_nll.wgsl neighbours read pages k numbers apart: not coalesced, but a page is a cache
-//              line or two. Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.
-// On llvmpipe  its share of a page is in bench/simulate.md
+// On a GPU     (reasoned) as in choice_nll.wgsl neighbours read pages k numbers apart: not coalesced, but a
+//              page is one or two cache lines. Workgroups of 64 fill subgroups; users of a subgroup wait for
+//              its longest.
+// On llvmpipe  its share of a page's time is in bench/simulate.md
 // Cost         two exponentials per item and 300 integer operations per user; 12 bytes per item, 40 per user.
-// Next         the kernels that advance the users by their clicks: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
+// Next         the kernels that update the users by their clicks: lstm_step.wgsl, push_click.wgsl,
+//              shop_step.wgsl
 
 const WORKGROUP = 64;
 const SLATE = 1u;     // k
-const USERS = 1u;     // from a page of the log to the next, from a panel to the next
+const USERS = 1u;     // users: stride of pages in the log and of panels in clicked
 const ETA = 1.0;
-const PLACES = 0u;    // numbers of place
+const PLACES = 0u;    // number of effects in place
 const UTILITY = false;
 const LEAVE = 0.0;
 const PATIENCE = 0u;  // 0: users stay
@@ -38,18 +38,18 @@ const CHOICE_PURPOSE = 0u;
 const LEAVE_PURPOSE = 3u;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
-  first_entry: u32,    // the first user of a chunk
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
+  first_entry: u32,    // index of the chunk's first user
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode, from 0 on
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
   episode: u32,
-  first_user: u32,     // number of the first user
+  first_user: u32,     // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> utility: array<f32>;
@@ -101,13 +101,13 @@ fn drawn(u: u32, purpose: u32) -> f32 {
   return uniform24(words.x);
 }
 
-// What slot j of a page that begins at a row is chosen by.
+// Returns the logit of slot j of a page whose first row is `first`.
 fn logit(first: u32, j: u32) -> f32 {
   if (PLACES == 0u || j == 0u) { return ETA * utility[first + j]; }
   return ETA * (utility[first + j] + place[min(j - 1u, PLACES - 1u)]);
 }
 
-// By the exponent bits: comparisons, max and exp may lose a NaN.
+// True for NaN or infinity, by the exponent bits: comparisons, max and exp may lose a NaN.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
 @compute @workgroup_size(WORKGROUP)
@@ -136,7 +136,7 @@ fn choose(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gri
   let threshold = drawn(u, CHOICE_PURPOSE) * (none + clicks);
   var slot = SLATE;
   if (threshold >= none && !broken(wrong)) {
-    // The last slot takes what rounding leaves.
+    // The last slot gets the probability that rounding leaves over.
     slot = 0u;
     var sum = none + exp(logit(first, 0u) - most);
     for (var j = 1u; j < SLATE; j++) {

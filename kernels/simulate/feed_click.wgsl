@@ -1,30 +1,30 @@
-// feed_click.wgsl - users who start with a history: each clicks its next item, as if it had been shown
+// feed_click.wgsl - feeds users the history with which they start: one item per dispatch
 //
-//   start [S, U] the item that a user starts with in the place step.page, or NONE
-//   event [U] .z NONE, .w that item      clicked [panels, U] its bit is set
-//
+//   start [S, U] the item number step.page of a user's history, or NONE
+//   event [U] .z NONE, .w that item      clicked [panels, U] the item's bit is set
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned) coalesced but for the bits, which go to scattered panels. There are few workgroups of 64, so most
-//              cores stay idle: latency decides.
+// On a GPU     (reasoned) coalesced except the bits, which are in scattered panels. There are few workgroups
+//              of 64, so most cores stay idle: latency is the limit.
 // Cost         36 bytes per user.
-// Next         the kernels that advance the users by their clicks: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
+// Next         the kernels that update the users by their clicks: lstm_step.wgsl, push_click.wgsl,
+//              shop_step.wgsl
 
 const WORKGROUP = 64;
-const USERS = 1u;  // from a place of start to the next, from a panel's word to the next panel's
+const USERS = 1u;  // users: stride of items in start and of panels in clicked
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
-  first_entry: u32,    // the first user of a chunk
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
+  first_entry: u32,    // index of the chunk's first user
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode, from 0 on
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
 }
 
 @group(0) @binding(0) var<storage, read> start: array<u32>;

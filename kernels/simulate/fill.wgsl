@@ -1,7 +1,5 @@
-// fill.wgsl - one value in all words of a buffer
-//
+// fill.wgsl - writes one value to all words of a buffer
 //   words [U, COUNT]      U = step.size.x users
-//
 // For          both kinds of adapter      Grid   U COUNT invocations in workgroups of 64.
 // Work split   one invocation owns one of the U COUNT words.
 // On a GPU     (reasoned) a clear, coalesced.
@@ -12,7 +10,7 @@ const COUNT = 1u;  // words per user
 const VALUE = 0u;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
 }
 
 @group(0) @binding(0) var<storage, read_write> words: array<u32>;

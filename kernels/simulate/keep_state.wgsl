@@ -1,16 +1,16 @@
-// keep_state.wgsl - the state of users as the replay buffer stores it: the encoder's state after the clicks, and the last of the clicks
+// keep_state.wgsl - a user's state as the replay buffer stores it: the encoder's state and the last clicks
+//   encoded [U, S4 vectors]    history [U] (clicks so far, index in clicks after the last of them)
+//   clicks [U, LIST]           the clicked item in .w; a user's clicks are contiguous
+//   state [U, X4 vectors]      encoded, then zeros; from vector FIRST4 on: clicks so far, the last LAGS
+//                              items, the latest first, -1 if there are fewer. All are f32, which represents
+//                              integers below 2^24 exactly
 //
-//   encoded [U, S4 vectors]    history [U] (clicks so far, index after the last of them in clicks)
-//   clicks [U, LIST]           the item in .w, a user's one after another
-//   state [U, X4 vectors]      encoded, then zeros; from vector FIRST4 on: clicks so far, the last LAGS items, the latest first,
-//                              -1 where there are fewer. As f32, in which they are exact below 2^24
-//
-// Counts, position weights and the wide part depend on earlier clicks: with these in it, choices depend on the state alone.
-//
+// Counts, position weights and the wide part (the linear part) of the utility depend on earlier clicks: as
+// the state contains these clicks, choices depend on the state alone.
 // For          both kinds of adapter      Grid   U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
-// On a GPU     (reasoned) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups of 64 fill
-//              subgroups; bound by memory.
+// On a GPU     (reasoned) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups
+//              of 64 fill subgroups; bound by memory.
 // Cost         16 (S4 + X4 + LAGS) bytes per user.      Next   replay_push.wgsl      Back   put_state.wgsl
 
 const WORKGROUP = 64;
@@ -20,7 +20,7 @@ const X4 = 7u;
 const LAGS = 20u;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> encoded: array<vec4f>;

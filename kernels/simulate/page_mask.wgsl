@@ -1,25 +1,26 @@
-// page_mask.wgsl - what may not be shown on a page: what a user clicked before, and what the page's pool leaves out
+// page_mask.wgsl - marks the items that a page may not show: earlier clicks of the user, and items outside
+// the pool
 //
-//   clicked  [panels, U]  bits of what the user has clicked; not looked at with REPEATS
-//   excluded [panels]     bits of what is never shown, those after the last item among them
-//   masked   [panels, U]  their union; with POOL also what this page's pool leaves out
+//   clicked  [panels, U]  bits of the items that the user has clicked; ignored with REPEATS
+//   excluded [panels]     bits of items that are never shown, and of bits after the last item
+//   masked   [panels, U]  their union; with POOL also the items outside this page's pool
 //
-// Bits are ordered by panels of 32 items: bit i of word[panel U + u] is item 32 panel + i. With POOL each item is in the pool of a
-// user's page with probability POOL / 2^32: where its random word is below POOL. Word i % 4 of the counter (user, episode,
-// page, 6 + 16 (i / 4)) is that of item i, so that the host finds the same pool. A pool that leaves fewer than SLATE items
-// counts for nothing: that page shows of all items that are neither clicked nor excluded.
-//
+// Bits are ordered by panels of 32 items: bit i of word[panel U + u] is item 32 panel + i. With POOL each
+// item is in the pool of a user's page with probability POOL / 2^32: if its random word is less than POOL.
+// Item i has word i % 4 of the counter (user, episode, page, 6 + 16 (i / 4)), so that the host computes the
+// same pool. A pool with fewer than SLATE items is ignored: the page may then show all items that are neither
+// clicked nor excluded.
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
-// Work split   one invocation owns one user and walks along the panels.
-// On a GPU     (reasoned) neighbours read neighbouring words of a panel: coalesced. A catalogue of 50,000 is a walk of 1,563
-//              words; U invocations fill a GPU only where many users are stepped together. Workgroups of 64 fill subgroups,
-//              whose walks are equally long.
-// On llvmpipe  its share of a page is in bench/simulate.md
+// Work split   one invocation owns one user and loops over the panels.
+// On a GPU     (reasoned) neighbours read neighbouring words of a panel: coalesced. A catalogue of 50,000
+//              items takes 1,563 words; U invocations fill a GPU only if many users are simulated together.
+//              Workgroups of 64 fill subgroups, whose loops are equally long.
+// On llvmpipe  its share of a page's time is in bench/simulate.md
 // Cost         8 bytes per user and panel; with POOL eight Philox counters, some 2,400 integer operations.
-// Next         the policy, which sets the bits of what it picks; choose_click.wgsl
+// Next         the policy, which sets the bits of the items that it chooses; choose_click.wgsl
 
 const WORKGROUP = 64;
-const USERS = 1u;   // from a panel's word to the next panel's
+const USERS = 1u;   // number of words per panel of 32 items
 const PANELS = 1u;
 const SLATE = 1u;
 const REPEATS = false;
@@ -27,18 +28,18 @@ const POOL = 0u;    // 0: all items
 const PURPOSE = 6u;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
-  first_entry: u32,    // the first user of a chunk
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
+  first_entry: u32,    // index of the chunk's first user
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode, from 0 on
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
   episode: u32,
-  first_user: u32,     // number of the first user
+  first_user: u32,     // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> clicked: array<u32>;
@@ -80,10 +81,10 @@ fn uniform24(word: u32) -> f32 {
 
 // ---- End of random words by counter.
 
-// Bits of a panel's items that are not in the pool of the user's page.
+// Returns the bits of a panel's items that are not in the pool of the user's page.
 fn left_out(u: u32, panel: u32) -> u32 {
   var bits = 0u;
-  // The bound is 8, as there are users. A compiler that knows it unrolls the loop into 2,400 instructions (Tint).
+  // The bound is 8, but the compiler must not know that: Tint would unroll the loop to 2,400 instructions.
   for (var slot = 0u; slot < select(8u, 0u, step.size.x == 0u); slot++) {
     let counter = vec4u(step.first_user + u, step.episode, step.page, PURPOSE + 16u * (8u * panel + slot));
     let out = vec4u(philox(counter, vec2u(step.noise, 0u)) >= vec4u(POOL));

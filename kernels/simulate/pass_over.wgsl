@@ -1,24 +1,23 @@
-// pass_over.wgsl - counts for every user how often each item was shown and not clicked, and the pages with a click
-//
+// pass_over.wgsl - counts per user how often each item was shown and not clicked, and the pages with a click
 //   event [U] (.x first row, .z the clicked row, or NONE)      slate [U, k] items
-//   passed [words, U]  numbers of four bits, 15 at most: number i % 8 of word[(i / 8) U + u] is item i's.
-//   The last word of a user has the number of pages in its lower half, and of pages with a click in its upper half
-//
+//   passed [words, U]  counts of four bits, 15 at most: item i has count i % 8 of word[(i / 8) U + u].
+//   A user's last word counts pages in its lower half, and pages with a click in its upper half
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
-// Work split   one invocation owns one user, and with it all words that it changes: a slate is short. No barrier, no atomics.
-// On a GPU     (reasoned) neighbours read slates k numbers apart, and write to words of U neighbours: items differ, so the
-//              writes are scattered.
+// Work split   one invocation owns one user, and so all words that it changes: a slate is short. No barrier,
+//              no atomics.
+// On a GPU     (reasoned) neighbours read slates k numbers apart, and write to words of neighbouring users,
+//              but of different items: the writes are scattered.
 // Cost         12 bytes per item of a slate.      Next   row_counts.wgsl, on the next page
 
 const WORKGROUP = 64;
 const SLATE = 1u;  // k
-const USERS = 1u;  // from a word to the next word of a user
-const LAST = 1u;   // the last word of a user
+const USERS = 1u;  // users: stride of a user's words
+const LAST = 1u;   // index of a user's last word
 const MOST = 15u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;

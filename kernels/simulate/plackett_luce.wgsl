@@ -1,47 +1,51 @@
-// plackett_luce.wgsl - slates drawn by scores, one item after another; and by which chance each was
+// plackett_luce.wgsl - draws slates by scores, item after item, and computes the probability of each draw
+//   score [users of a chunk, STRIDE] f32   masked [panels, U] bits of items that may not be shown; drawn
+//     items are added
+//   slate [U, k] items        chance [T, U, k] logarithms of probabilities, at step.page
+//   P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z)  z = BY score
 //
-//   score [users of a chunk, STRIDE] f32   masked [panels, U] bits of what may not be shown; those of the items drawn are set
-//   slate [U, k] items        chance [T, U, k] logarithms, at step.page
-//   P(slot j shows i | the slots before it) = exp(z_i) / sum over what is left of exp(z)        z = BY score
-//
-// BY is one over the temperature. The sum of the chances of a slate is the logarithm of its propensity. Slot j draws by word 0 of
-// the counter (user, episode, page, 2 + 16 j), in the order of the items. What is summed are exp(z - most), most being the
-// largest of what was left: nothing overflows. The sum of the next slot is this one less the weight of what was drawn, but where
-// that takes more than 1 - LEFT of it, the others would be lost in the difference, and are summed again by their own most. Sums are
-// of panels, then over panels. A score that is NaN or infinite counts as the lowest of all.
-//
+// BY is 1 / temperature. The sum of a slate's log probabilities is the log of its propensity. Slot j draws by
+// word 0 of the counter (user, episode, page, 2 + 16 j), in the order of the items. The sums are over exp(z -
+// most), where most is the maximum of the remaining items: nothing overflows. The next slot's sum is this sum
+// minus the drawn item's weight. But if that item has more than 1 - LEFT of the sum, the difference would
+// lose the other items, so they are summed again with their own maximum. Sums are within panels of 32 items,
+// then over panels. A NaN or infinite score counts as the lowest.
 // For          both kinds of adapter      Grid   C invocations in workgroups of 64.
-// Work split   one invocation owns one user of the chunk: a walk along the user's row for most and the sum, and one per slot, half of
-//              it on average, to the item at which a part of the sum is reached. Weights are not kept: a list of I numbers has no place.
-// On a GPU     (reasoned) as in top_slate.wgsl neighbours read rows that are I numbers apart. A workgroup per user with a scan
-//              would be coalesced; the utilities that are read here cost tens of times as much.
-// Cost         1 + k / 2 exponentials and 4 + 2 k bytes per item, from cache where a row fits it; 300 integer operations per slot.
-// Accuracy     of a chance: the roundings of z, of I / 32 + 32 additions, by 1 / LEFT where it is a difference, and of a logarithm
-// Next         choose_click.wgsl, by way of the utilities of the slate
+// Work split   one invocation owns one user of the chunk: one pass over the user's row for maximum and sum,
+//              and one pass per slot, over half of the row on average, to the item at which the drawn part of
+//              the sum is reached. Weights are not stored: there is no room for I numbers.
+// On a GPU     (reasoned) as in top_slate.wgsl neighbours read rows that are I numbers apart. One workgroup
+//              per user with a scan would be coalesced, but computing the scores costs tens of times as much
+//              as this kernel.
+// Cost         1 + k / 2 exponentials and 4 + 2 k bytes per item, from cache if a row fits; 300 integer
+//              operations per slot.
+// Accuracy     of a log probability: roundings of z, of I / 32 + 32 additions (by 1 / LEFT for a difference),
+//              and of a logarithm
+// Next         choose_click.wgsl, after the kernels that compute the slate's utilities
 
 const WORKGROUP = 64;
 const SLATE = 1u;   // k
-const USERS = 1u;   // from a panel's word to the next panel's
+const USERS = 1u;   // number of words per panel of 32 items
 const ITEMS = 1u;   // I
-const STRIDE = 1u;  // from a user's scores to the next user's; 0 where all have the same
+const STRIDE = 1u;  // scores per user; 0 if all users have the same scores
 const BY = 1.0;     // 1 / temperature
 const LOWEST = -1e30;
 const LEFT = 0.1;
 const SLATE_PURPOSE = 2u;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
-  first_entry: u32,    // the first user of a chunk
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
+  first_entry: u32,    // index of the chunk's first user
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode, from 0 on
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
   episode: u32,
-  first_user: u32,     // number of the first user
+  first_user: u32,     // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> score: array<f32>;
@@ -121,7 +125,7 @@ fn plackett_luce(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     }
     let counter = vec4u(step.first_user + u, step.episode, step.page, SLATE_PURPOSE + 16u * j);
     let threshold = uniform24(philox(counter, vec2u(step.noise, 0u)).x) * sum;
-    // The item at which the sum goes beyond the threshold; where rounding leaves none, the last one of any weight.
+    // Find the item at which the sum exceeds the threshold; if rounding leaves none, the last with a weight.
     var shown = 0u;
     var reached = 0.0;
     for (var item = 0u; item < ITEMS && reached <= threshold; item += 32u) {

@@ -1,21 +1,20 @@
 // popular_slate.wgsl - the first items of a fixed order that are not masked
-//
-//   order [I] items, best first   masked [panels, U] bits, those of the items shown are set   slate [U, k] items
-//
+//   order [I] items, best first   masked [panels, U] bits; shown items are added   slate [U, k] items
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
-// Work split   one invocation owns one user and walks along the order. It ends after k items more than the user may not see.
-// On a GPU     (reasoned) the order is a broadcast, the masks of neighbours are neighbours. Users of a subgroup wait for the
-//              one who has clicked most of the popular items. There are few workgroups of 64, so most cores stay idle: latency
-//              decides.
-// Cost         8 bytes for each item walked over.      Next   choose_click.wgsl, by way of the utilities of the slate
+// Work split   one invocation owns one user and reads the order until it has k items that the user may see.
+// On a GPU     (reasoned) the order is a broadcast, masks of neighbours are neighbours. A subgroup waits for
+//              its user with the most clicks on popular items. There are few workgroups of 64, so most cores
+//              stay idle: latency is the limit.
+// Cost         8 bytes per item read.
+// Next         choose_click.wgsl, after the kernels that compute the slate's utilities
 
 const WORKGROUP = 64;
 const SLATE = 1u;  // k
-const USERS = 1u;  // from a panel's word to the next panel's
+const USERS = 1u;  // number of words per panel of 32 items
 const ITEMS = 1u;  // I
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;

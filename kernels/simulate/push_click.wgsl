@@ -1,21 +1,20 @@
-// push_click.wgsl - the item that each user clicked goes to the end of the user's list
-//
+// push_click.wgsl - appends each user's clicked item to the user's list of clicks
 //   event [U] (.w the clicked item, or NONE)
-//   history [U] (clicks so far, index after the last of them in clicks)
-//   clicks [U, LIST] the item in .w, where kernels that walk back along events look for it
-//
+//   history [U] (clicks so far, index in clicks after the last of them)
+//   clicks [U, LIST] the item in .w, where kernels that loop back over events read it
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned) neighbours write LIST entries apart: scattered, but 16 bytes per user. There are few workgroups of
-//              64, so most cores stay idle: latency decides.
-// Cost         40 bytes per user who clicked.      Next   pw_state_forward.wgsl, pw_table_forward.wgsl with LISTS
+// On a GPU     (reasoned) neighbours write LIST entries apart: scattered, but only 16 bytes per user. There
+//              are few workgroups of 64, so most cores stay idle: latency is the limit.
+// Cost         40 bytes per user who clicked.
+// Next         pw_state_forward.wgsl, pw_table_forward.wgsl with LISTS
 
 const WORKGROUP = 64;
 const LIST = 1u;  // entries per user
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;

@@ -1,13 +1,11 @@
-// put_state.wgsl - puts users into stored states: the encoder's state after the clicks, and the last of the clicks
-//
-//   state [U, X4 vectors]      as keep_state.wgsl leaves it
-//   encoded [U, S4 vectors]    history [U] (clicks so far, index after the last of them in clicks)
-//   clicks [U, LIST]           the item in .w; the last LAGS at most, from a user's first place on
-//
+// put_state.wgsl - restores users from stored states: the encoder's state and the last clicks
+//   state [U, X4 vectors]      as written by keep_state.wgsl
+//   encoded [U, S4 vectors]    history [U] (clicks so far, index in clicks after the last of them)
+//   clicks [U, LIST]           the item in .w: at most the last LAGS clicks, from the user's first entry on
 // For          both kinds of adapter      Grid   U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
-// On a GPU     (reasoned) loads are coalesced; items go to places 16 bytes apart, each written once. Workgroups of 64 fill
-//              subgroups; bound by memory.
+// On a GPU     (reasoned) loads are coalesced; items are written once, to entries that are 16 bytes apart.
+//              Workgroups of 64 fill subgroups; bound by memory.
 // Cost         16 (S4 + X4 + LAGS) bytes per user.      Before   replay_sample_states.wgsl
 
 const WORKGROUP = 64;
@@ -19,7 +17,7 @@ const LIST = 20u;  // entries per user
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> state: array<vec4f>;

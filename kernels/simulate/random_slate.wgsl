@@ -1,26 +1,24 @@
-// random_slate.wgsl - slates drawn at random: every item that is not masked in every slot equally often, none twice
+// random_slate.wgsl - draws slates uniformly among the items that are not masked, without repeated items
+//   masked [panels, U] bits of items that may not be shown; drawn items are added      slate [U, k] items
 //
-//   masked [panels, U] bits of what may not be shown; those of the items drawn are set      slate [U, k] items
-//
-// With EXPLORE only some users get one, each with probability step.epsilon (word 0 of purpose 1), instead of the slate
-// that a policy has written: the bits of that are taken back before.
-//
-// Slot j has the words of the counter (user, episode, page, 2 + 16 j). The first three are tries: an item of the whole
-// catalogue, taken if it is not masked. If all three are masked, the fourth is a rank among the items that are not. Either
-// way all of these are equally likely (up to I / 2^32), and with few masked items no walk along the catalogue is needed.
-//
+// With EXPLORE only some users get a random slate, each with probability step.epsilon (word 0 of purpose 1),
+// in place of the slate of a policy, whose bits in masked are cleared first.
+// Slot j has the words of the counter (user, episode, page, 2 + 16 j). The first three words are tries: an
+// item of the whole catalogue, taken if it is not masked. If all three are masked, the fourth word is a rank
+// among the items that are not masked. All of these items have equal probability (up to I / 2^32), and if few
+// items are masked no loop over the catalogue is needed.
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned) tries read scattered words, as different users try different items. Only the walk of a rank is
-//              coalesced, by panels; users of a subgroup wait for the longest. There are few workgroups of 64, so most cores
-//              stay idle: latency decides.
-// On llvmpipe  its share of a page is in bench/simulate.md
-// Cost         300 integer operations per slot; where most items are masked, two walks of I / 32 words per slot.
-// Next         choose_click.wgsl, by way of the utilities of the slate
+// On a GPU     (reasoned) tries read scattered words, as different users try different items. Only the loop
+//              for a rank is coalesced, by panels; users of a subgroup wait for its longest loop. There are
+//              few workgroups of 64, so most cores stay idle: latency is the limit.
+// On llvmpipe  its share of a page's time is in bench/simulate.md
+// Cost         300 integer operations per slot; with most items masked, two loops over I / 32 words.
+// Next         choose_click.wgsl, after the kernels that compute the slate's utilities
 
 const WORKGROUP = 64;
 const SLATE = 1u;    // k
-const USERS = 1u;    // from a panel's word to the next panel's
+const USERS = 1u;    // number of words per panel of 32 items
 const PANELS = 1u;
 const ITEMS = 1u;    // I
 const EXPLORE = false;
@@ -29,18 +27,18 @@ const EXPLORE_PURPOSE = 1u;
 const SLATE_PURPOSE = 2u;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
-  first_entry: u32,    // the first user of a chunk
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
+  first_entry: u32,    // index of the chunk's first user
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode, from 0 on
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
   episode: u32,
-  first_user: u32,     // number of the first user
+  first_user: u32,     // index of the first user
   epsilon: f32,        // probability of a random slate
 }
 
@@ -88,14 +86,14 @@ fn words(u: u32, purpose: u32) -> vec4u {
 
 fn word_of(u: u32, item: u32) -> u32 { return (item / 32u) * USERS + u; }
 
-// An item of the whole catalogue, or NONE if it is masked.
+// Returns an item of the whole catalogue, or NONE if the item is masked.
 fn tried(u: u32, word: u32) -> u32 {
   let item = mulhi(word, ITEMS);
   let bit = (masked[word_of(u, item)] >> (item % 32u)) & 1u;
   return select(item, NONE, bit == 1u);
 }
 
-// The item of a rank among those that are not masked.
+// Returns the item of a random rank among the items that are not masked.
 fn ranked(u: u32, word: u32) -> u32 {
   var free = 0u;
   for (var panel = 0u; panel < PANELS; panel++) { free += countOneBits(~masked[panel * USERS + u]); }
@@ -110,7 +108,7 @@ fn ranked(u: u32, word: u32) -> u32 {
     for (; rank > 0u; rank--) { bits &= bits - 1u; }
     return 32u * panel + countTrailingZeros(bits);
   }
-  return 0u;  // nothing is free: the options of the simulator rule this out
+  return 0u;  // no item is free: the simulator's options exclude this
 }
 
 @compute @workgroup_size(WORKGROUP)

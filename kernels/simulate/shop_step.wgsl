@@ -1,19 +1,17 @@
-// shop_step.wgsl - a click moves a user of a synthetic shop: the truth (src/data/shops.ts)
-//
+// shop_step.wgsl - updates users of a synthetic shop by their clicks: the ground truth (src/data/shops.ts)
 //   event [U] (.w the clicked item, or NONE)   item [I] (style1, style2, price, -)   state [U] (m1, m2, p, 0)
 //   state' = .7 state + .3 (style1, style2, price)
-//
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned) coalesced but for the items. There are few workgroups of 64, so most cores stay idle: latency
-//              decides.
+// On a GPU     (reasoned) coalesced except the items. Few workgroups of 64: most cores stay idle, latency is
+//              the limit.
 // Cost         9 flops and 64 bytes per user.
 
 const WORKGROUP = 64;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;

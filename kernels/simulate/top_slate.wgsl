@@ -1,29 +1,28 @@
-// top_slate.wgsl - the k items of the highest scores that are not masked, for a chunk of users
+// top_slate.wgsl - the k items with the highest scores that are not masked, for a chunk of users
+//   score [C, I]   masked [panels, U] bits; shown items are added   slate [U, k] items, best first
 //
-//   score [C, I]   masked [panels, U] bits, those of the items shown are set   slate [U, k] items, best first
-//
-// Of equal scores the lowest item comes first. A score that is NaN or infinite counts as the lowest of all.
-//
+// Among equal scores the lowest item comes first. A NaN or infinite score counts as the lowest.
 // For          both kinds of adapter      Grid   C invocations in workgroups of 64.
-// Work split   one invocation owns one user of the chunk. Slot j takes the best of what comes after the item of slot j - 1 in
-//              the order of scores and items, so that no list is kept: k walks along the user's row.
-// On a GPU     (reasoned) neighbours read rows that are I numbers apart: no load is coalesced. A workgroup per user with a
-//              reduction would be; the utilities that are read here cost tens of times as much. Workgroups of 64 fill
-//              subgroups; users of a subgroup wait for its longest.
-// On llvmpipe  its share of a page is in bench/simulate.md, under greedy slates
-// Cost         4 I bytes per user, k times, from cache where a row fits it.
-// Next         choose_click.wgsl, by way of the utilities of the slate
+// Work split   one invocation owns one user of the chunk. Slot j gets the best item after the item of slot j
+//              - 1, in the order of scores and items, so no list is needed: k passes over the user's row.
+// On a GPU     (reasoned) neighbours read rows that are I numbers apart: no load is coalesced. A workgroup
+//              per user with a reduction would be coalesced, but computing the scores costs tens of times as
+//              much as this kernel. Workgroups of 64 fill subgroups; users of a subgroup wait for the user
+//              with the longest loop.
+// On llvmpipe  its share of a page's time is in bench/simulate.md, under greedy slates
+// Cost         4 I bytes per user, k times, from cache if a row fits.
+// Next         choose_click.wgsl, after the kernels that compute the slate's utilities
 
 const WORKGROUP = 64;
 const SLATE = 1u;   // k
-const USERS = 1u;   // from a panel's word to the next panel's
+const USERS = 1u;   // number of words per panel of 32 items
 const ITEMS = 1u;   // I
 const NONE = 0xffffffffu;
 const LOWEST = -3.4e38;
 
 struct Step {
-  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
-  first_entry: u32,    // the first user of a chunk
+  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
+  first_entry: u32,    // index of the chunk's first user
 }
 
 @group(0) @binding(0) var<storage, read> score: array<f32>;

@@ -1,29 +1,27 @@
-// page_reward.wgsl - adds up what a page of all simulated users brought
-//
+// page_reward.wgsl - adds up the rewards of a page over all simulated users
 //   outcome [T, U] (slot or K, reward, P(any click), 1; zeros for a user who has left)
-//   ring [.]   (-, -, sum of the rewards, users who were there) at step.slot
-//
+//   ring [.]   (-, -, sum of the rewards, users who saw the page) at step.slot
 // For          both kinds of adapter      Grid   one workgroup of 64.
-// Work split   one workgroup; the first invocation adds up the sums of its neighbours, in order.
-// On a GPU     (reasoned) one workgroup wastes the GPU for microseconds; U is some thousands. Neighbours read neighbouring
-//              users: coalesced. 64 invocations are two subgroups, whose sums are added in workgroup memory; 256 would shorten
-//              each one's walk and lengthen the sum.
+// Work split   one workgroup; its first invocation adds up the sums of all its invocations, in order.
+// On a GPU     (reasoned) one workgroup leaves the GPU idle for microseconds; U is some thousands. Neighbours
+//              read neighbouring users: coalesced. 64 invocations are two subgroups, whose sums are added in
+//              workgroup memory; with 256 each loop would be shorter and the final sum longer.
 // Cost         16 bytes per user.
 
 const WORKGROUP = 64;
 const USERS = 1u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;

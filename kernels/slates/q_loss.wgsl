@@ -1,15 +1,14 @@
-// q_loss.wgsl - the loss of values against their targets, and its gradient
-//
-//   q [R, .]   wanted [R]   chained [R, .]   outcome [R] (slot or k, ., ., .)   loss [R] (loss, value, 0, 0)   gradient [R, .]
-//   loss_r = sum over the columns c that count of (y_rc - q_rc)^2, with HUBER 2 |y - q| - 1 where |y - q| > 1
+// q_loss.wgsl - the loss of predicted values (Q) against their targets, and its gradient
+//   q [R, .]   wanted [R]   chained [R, .]   outcome [R] (slot or k, ., ., .)
+//   loss [R] (loss, value, 0, 0)   gradient [R, .]
+//   loss_r = sum over the counted columns c of (y_rc - q_rc)^2, with HUBER 2 |y - q| - 1 if |y - q| > 1
 //   y_rc = wanted_r;  with CHAINED chained_r,c+1 for all columns but the last
-//   The columns that count: all;  with CHOICE only that of the outcome;  with SUM one, the sum of all.
-//   value: the last column, or that of the outcome, or the sum.      gradient: of the mean over the counted rows; 0 in padding
-//
+//   Counted columns: all;  with CHOICE only the outcome's column;  with SUM one, the sum of all columns.
+//   value: the last or the outcome's column, or the sum.  gradient: of the counted rows' mean; 0 in padding
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned) a few numbers per row: bound by the launch. There are few workgroups of 64, so most cores stay idle:
-//              latency decides.
+// On a GPU     (reasoned) a few numbers per row: bound by the launch. There are few workgroups of 64, so most
+//              cores stay idle: latency is the limit.
 // Cost         6 R COLUMNS flops, 8 R STRIDE bytes.
 
 const WORKGROUP = 64;
@@ -23,15 +22,15 @@ const SUM = false;
 const HUBER = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
 }
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;
@@ -42,7 +41,7 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(6) var<uniform> step: Step;
 
-// (loss, slope) of a value that is off by d.
+// Returns (loss, slope) of an error d.
 fn loss_of(d: f32) -> vec2f {
   if (HUBER && abs(d) > 1.0) { return vec2f(2.0 * abs(d) - 1.0, 2.0 * sign(d)); }
   return vec2f(d * d, 2.0 * d);

@@ -1,13 +1,12 @@
-// q_target.wgsl - the target of a stored page's value: its reward, and the value of the best that can follow
-//
+// q_target.wgsl - the target of a stored page's value: the page's reward plus the value of the best next page
 //   outcome [B] (-, reward, 1; 0 if the user left, page)      next [B, STRIDE]      wanted [B]
-//   wanted = reward + DISCOUNT x (sum of COUNT columns of next, from FIRST on), or the reward alone where
-//   no page follows: the user left, or the page was the last
-//   With BOOTSTRAP a page follows the last one, too: a horizon that is only cut. A user who left has no page in either case.
-//
+//   wanted = reward + DISCOUNT x (sum of COUNT columns of next, from FIRST on), or only the reward if no page
+//   follows: the user left, or the page was the last
+//   With BOOTSTRAP a page follows the last page, as if only the horizon ended the episode; no page follows a
+//     user who left.
 // For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned) the launch decides. There are few workgroups of 64, so most cores stay idle: latency decides.
+// On a GPU     (reasoned) bound by the launch and by latency: a few workgroups of 64 leave most cores idle.
 // Cost         2 flops and 24 bytes per row.      Before   replay_sample.wgsl
 
 const WORKGROUP = 64;
@@ -19,7 +18,7 @@ const FIRST = 0u;
 const COUNT = 1u;
 
 struct Step {
-  size: vec4u,         // of the batch: B rows, I items
+  size: vec4u,         // sizes of the batch: B rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;

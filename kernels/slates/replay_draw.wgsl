@@ -1,33 +1,32 @@
-// replay_draw.wgsl - draws stored pages, each page of each user equally often
-//
-//   starts [SLOTS, USERS + 1]      as replay_starts.wgsl leaves them; all zeros of a slot that holds no episode yet
+// replay_draw.wgsl - draws stored pages from the replay buffer, each page of each user with equal probability
+//   starts [SLOTS, USERS + 1]      from replay_starts.wgsl; all zeros for a slot without an episode
 //   drawn [B] (slot, page, user, 0)
 //
-// The number of a page among all is the upper word of (random word x pages): even up to pages / 2^32. The word's counter is
-// (row of the batch, steps of the optimiser before this one, 0, REPLAY): whatever else is drawn, these stay the same.
-//
+// A page's index among all pages is the upper word of (random word x pages): uniform up to pages / 2^32. The
+// random word's counter is (row of the batch, earlier steps of the optimiser, 0, REPLAY): no other draw
+// affects it.
 // For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation draws one page.
-// On a GPU     (reasoned) a search through SLOTS totals, which all invocations of a subgroup read together, and then a binary
-//              one, whose loads are scattered; B is some hundreds. There are few workgroups of 64, so most cores stay idle:
-//              latency decides.
-// Cost         some 300 integer operations, and 4 (2 SLOTS + log2 U) bytes, for each page drawn.
+// On a GPU     (reasoned) a search through SLOTS totals, which all invocations of a subgroup read together,
+//              and then a binary search, whose loads are scattered; B is some hundreds. There are few
+//              workgroups of 64, so most cores stay idle: latency is the limit.
+// Cost         some 300 integer operations and 4 (2 SLOTS + log2 U) bytes per page.
 // Before       replay_starts.wgsl      Next   replay_sample.wgsl, replay_sample_masks.wgsl
 
 const WORKGROUP = 64;
 const SLOTS = 1u;
 const USERS = 1u;
-const REPLAY = 5u;  // the purpose of its random words
+const REPLAY = 5u;  // the purpose (fourth number) of the random words' counters
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
 }
 
 @group(0) @binding(0) var<storage, read> starts: array<u32>;
@@ -81,7 +80,7 @@ fn replay_draw(@builtin(global_invocation_id) id: vec3u) {
     left -= here;
     slot++;
   }
-  // The last user who starts at or before it: of users without a page none.
+  // Find the last user whose pages start at or before it. Users without pages share the next user's start.
   var low = 0u;
   var high = USERS;
   while (high - low > 1u) {

@@ -1,21 +1,20 @@
-// replay_push.wgsl - puts a page that all simulated users have seen into the ring of stored episodes
-//
-//   state [U, S4 vectors]      slates [U, K]      outcome [T, U] (slot of the clicked item or K, reward, -, -)
-//   alive [U]                  after the page; 0 of users who have left
+// replay_push.wgsl - stores a page of all simulated users in the replay buffer, a ring buffer of episodes
+//   state [U, S4 vectors]     slates [U, K]      outcome [T, U] (slot of the clicked item or K, reward, -, -)
+//   alive [U]                  after the page; 0 for users who have left
 //   states [SLOTS, T + 1, U, S4]      shown [SLOTS, T, U, K]
-//   happened [SLOTS, T, U]     (slot, with LEFT where the user left after the page; the reward's bits)
+//   happened [SLOTS, T, U]     (slot, with LEFT if the user left after the page; the reward's bits)
 //   lengths [SLOTS, U]         pages of the episode that the user has seen so far
 //
-//   slot = episode mod SLOTS: an episode overwrites the oldest
-//   AFTER   the page was shown, and state is the one after it: states[page + 1]; all else of the page
-//   else    state is what users start from: states[0], and nothing else
+//   slot = episode mod SLOTS: an episode overwrites the oldest episode
+//   AFTER   the page was shown, and state is the state after it: writes states[page + 1] and all else
+//   else    state is the state in which users start: writes only states[0]
 //
-// Users step together, so an episode is a block of T + 1 states, and the state after a page is the next entry: half of what
-// pairs of states would take. The clicks before a page are in the episode too; replay_sample_masks.wgsl makes the masks of them.
-//
+// All users see a page at the same time, so an episode is a block of T + 1 states, and the state after a page
+// is the next entry: half of the memory of pairs of states. The episode also contains the clicks before a
+// page, from which replay_sample_masks.wgsl computes the masks.
 // For          both kinds of adapter      Grid   U S4 invocations in workgroups of 64.
-// Work split   one invocation owns four numbers of a user's state; the first of a user also does the rest.
-// On a GPU     (reasoned) neighbours own neighbouring vectors: coalesced, bound by memory. Workgroups of 64; registers limit
+// Work split   one invocation owns four numbers of a user's state; the user's first also writes the rest.
+// On a GPU     (reasoned) neighbours own neighbouring vectors: coalesced, bound by memory. Registers limit
 //              occupancy.
 // Cost         32 S4 + 8 K + 44 bytes per user.      Next   replay_starts.wgsl
 
@@ -28,16 +27,16 @@ const AFTER = true;
 const LEFT = 0x80000000u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
   episode: u32,
 }
 
@@ -66,7 +65,7 @@ fn remember(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   for (var j = 0u; j < K; j++) { shown[at * K + j] = slates[u * K + j]; }
   happened[at] = vec2u(u32(of_page.x) | select(LEFT, 0u, alive[u] > 0u), bitcast<u32>(of_page.y));
   let of_user = slot * users + u;
-  // The first page begins a new episode in the slot of an old one. A user who left has no more pages.
+  // The first page starts a new episode in the slot of an old one. A user who left has no more pages.
   var here = step.page == 0u;
   if (!here) { here = lengths[of_user] == step.page && (happened[at - users].x & LEFT) == 0u; }
   if (here) { lengths[of_user] = step.page + 1u; }

@@ -1,30 +1,28 @@
-// replay_sample.wgsl - the pages that were drawn: the states before and after, the slate, and what came of it
-//
-//   drawn [B] (slot, page, user, -)
-//   states [SLOTS, T + 1, USERS, S4 vectors]      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS], as replay_push.wgsl
-//                              leaves them
-//   inputs [2 B, X4 vectors]   what a network reads: the state, with page / T in column TIME; rows 0 .. B - 1 are before the
-//                              page, B .. 2 B - 1 after it
+// replay_sample.wgsl - reads the drawn pages: the states before and after, the slate, and the outcome
+//   drawn [B] (slot, page, user, -)      replay_push.wgsl has written the arrays of the next line:
+//   states [SLOTS, T + 1, USERS, S4], shown [SLOTS, T, USERS, K], happened [SLOTS, T, USERS]
+//   inputs [2 B, X4 vectors]   input of a network: the state, with page / T in column TIME; rows 0 .. B - 1
+//                              are before the page, B .. 2 B - 1 after it
 //   slates [B, K]      outcome [B] (slot of the clicked item or K, reward, 1; 0 if the user left, page)
-//
 // For          both kinds of adapter      Grid   B X4 invocations in workgroups of 64.
-// Work split   one invocation owns a vector of a drawn page's two inputs; the first also does the rest.
-// On a GPU     (reasoned) rows are far apart, so loads of narrow ones waste a part of each memory transaction; stores are
-//              coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay idle:
-//              latency decides.
+// Work split   one invocation owns a vector of a drawn page's two inputs; a page's first invocation also
+//              writes the rest.
+// On a GPU     (reasoned) rows are far apart, so loads of narrow rows waste a part of each memory
+//              transaction; stores are coalesced. Some hundred rows: bound by the launch. Few workgroups of
+//              64: most cores stay idle, latency is the limit.
 // Cost         64 X4 + 8 K + 40 bytes per page.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;
 const S4 = 1u;
 const X4 = 1u;
-const TIME = 3u;   // the input's column with page / T; past the last one: none
+const TIME = 3u;   // the input's column of page / T; no such column if TIME is past the last one
 const K = 1u;
 const T = 1u;
 const USERS = 1u;
 const LEFT = 0x80000000u;
 
 struct Step {
-  size: vec4u,         // of the batch: B rows, I items
+  size: vec4u,         // sizes of the batch: B rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> drawn: array<vec4u>;

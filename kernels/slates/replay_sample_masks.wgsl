@@ -1,17 +1,19 @@
-// replay_sample_masks.wgsl - which items the users of drawn pages could not be shown: what they had clicked before, and after the page
+// replay_sample_masks.wgsl - the items that drawn pages could not show, and that pages after them cannot
 //
-//   drawn [B] (slot, page, user, -)      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS] (slot | LEFT, reward)
+//   drawn [B] (slot, page, user, -)  shown [SLOTS, T, USERS, K], happened [SLOTS, T, USERS]: replay_push.wgsl
 //   left_out [PANELS]          bits of items that are never shown; bit i of word p is item 32 p + i
 //   begun [SLOTS, USERS]       (first, end) in history: the items that a user had clicked before the episode
-//   masks [2, PANELS, B]       before the page, and after it
+//   masks [2, PANELS, B]       before the page, and after it: left_out and all clicked items
 //
-// The clicks on earlier pages are in the same episode: their bits need not be stored. With REPEATS nothing but left_out.
-//
+// The same episode contains the clicks on earlier pages, so their bits need not be stored. With REPEATS the
+// masks are left_out.
 // For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation owns the words of one drawn page, before and after.
-// On a GPU     (reasoned) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier pages are
-//              scattered, at most T of them. There are few workgroups of 64, so most cores stay idle: latency decides.
-// Cost         8 (PANELS + page) bytes a drawn page and 4 a click, also one before the episode.      Before   replay_draw.wgsl
+// On a GPU     (reasoned) neighbours own neighbouring words of a panel: stores are coalesced. Loads of
+//              earlier pages are scattered, at most T of them. There are few workgroups of 64, so most cores
+//              stay idle: latency is the limit.
+// Cost         8 (PANELS + page) bytes per drawn page and 4 per click, also before the episode.
+// Before       replay_draw.wgsl
 
 const WORKGROUP = 64;
 const K = 1u;
@@ -22,7 +24,7 @@ const REPEATS = false;
 const LEFT = 0x80000000u;
 
 struct Step {
-  size: vec4u,         // of the batch: B rows, I items
+  size: vec4u,         // sizes of the batch: B rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> drawn: array<vec4u>;
@@ -52,7 +54,7 @@ fn replay_sample_masks(@builtin(global_invocation_id) id: vec3u) {
     masks[(item >> 5u) * rows + b] |= bit;
     masks[(PANELS + (item >> 5u)) * rows + b] |= bit;
   }
-  // A page that is none must not keep the device for hours.
+  // min: an invalid page number must not block the device for hours.
   for (var t = 0u; t <= min(page.y, T - 1u); t++) {
     let at = (page.x * T + t) * USERS + page.z;
     let slot = happened[at].x & ~LEFT;

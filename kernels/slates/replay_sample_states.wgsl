@@ -1,14 +1,12 @@
-// replay_sample_states.wgsl - the whole states after the pages that were drawn, to put users into them
-//
+// replay_sample_states.wgsl - reads the whole states after the drawn pages, to restore users from them
 //   drawn [B] (slot, page, user, -)
-//   states [SLOTS, T + 1, USERS, S4 vectors], as replay_push.wgsl leaves them
-//   state [B, S4 vectors]      after each page; replay_sample.wgsl gives networks the part that policies see
-//
+//   states [SLOTS, T + 1, USERS, S4 vectors], as written by replay_push.wgsl
+//   state [B, S4 vectors]      after each page; replay_sample.wgsl reads only the part that policies see
 // For          both kinds of adapter      Grid   B S4 invocations in workgroups of 64.
 // Work split   one invocation owns a vector of a drawn page's state.
-// On a GPU     (reasoned) rows are far apart, so loads of narrow ones waste a part of each memory transaction; stores are
-//              coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay idle:
-//              latency decides.
+// On a GPU     (reasoned) rows are far apart, so loads of narrow rows waste a part of each memory
+//              transaction; stores are coalesced. Some hundred rows: bound by the launch. Few workgroups of
+//              64: most cores stay idle, latency is the limit.
 // Cost         32 S4 bytes per page.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;
@@ -17,7 +15,7 @@ const T = 1u;
 const USERS = 1u;
 
 struct Step {
-  size: vec4u,         // of the batch: B rows, I items
+  size: vec4u,         // sizes of the batch: B rows, I items
 }
 
 @group(0) @binding(0) var<storage, read> drawn: array<vec4u>;

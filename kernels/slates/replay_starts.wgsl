@@ -1,31 +1,30 @@
-// replay_starts.wgsl - where the pages of each user begin among all stored pages of an episode
+// replay_starts.wgsl - the index of each user's first page among all stored pages of an episode
+//   lengths [SLOTS, U]  starts [SLOTS, U + 1]: sum of the lengths of all earlier users; the last is the total
 //
-//   lengths [SLOTS, U]      starts [SLOTS, U + 1]: the sum of the lengths of the users before; the last is that of all
-//
-// Users who left early have fewer pages. A page that is drawn by its number among all pages is drawn evenly whatever the
-// lengths, without a draw in vain. Only the episode that is under way changes: slot = episode mod SLOTS.
-//
+// Users who left early have fewer pages. Drawing a page by its index among all pages is uniform for any
+// lengths, and no draw is rejected. Only the current episode changes: slot = episode mod SLOTS.
 // For          both kinds of adapter      Grid   one workgroup of 64.
-// Work split   one workgroup; an invocation owns U / WORKGROUP users that are consecutive.
-// On a GPU     (reasoned) one workgroup wastes the GPU for microseconds; U is some thousands. An invocation's users are
-//              contiguous, so neighbours' loads are not coalesced, but lines are used up. 64 invocations are two subgroups,
-//              whose sums are added in workgroup memory; 256 would shorten each one's walk and lengthen the sum.
+// Work split   one workgroup; an invocation owns U / WORKGROUP consecutive users.
+// On a GPU     (reasoned) one workgroup leaves the GPU idle for microseconds; U is some thousands. An
+//              invocation's users are contiguous, so neighbours' loads are not coalesced, but each cache line
+//              is used completely. 64 invocations are two subgroups, whose sums are added in workgroup
+//              memory; with 256 each loop would be shorter and the final sum longer.
 // Cost         12 bytes per user.      Before   replay_push.wgsl      Next   replay_draw.wgsl
 
 const WORKGROUP = 64;
 const SLOTS = 1u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
   episode: u32,
 }
 

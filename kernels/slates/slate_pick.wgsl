@@ -1,18 +1,17 @@
-// slate_pick.wgsl - the best item of all goes into the next slot of the slate, and later positions get to know it
+// slate_pick.wgsl - puts the best item of all panels into the slate's next slot
 //
-//   best [panels, R] (value, item) of 32 items each   table [I, .] of the position   slates [R, k]   masked [panels, R] bits
-//   item = the one with the largest value, the lowest of equal ones; slates_r,position = item, its bit is set
-//   q_r,position += value                             (q holds the part of the state alone before)
+//   best [panels, R] (value, item) per 32 items  table [I, .]  slates [R, k]  masked [panels, R] bits
+//   item = the item of the largest value, the lowest among equals; slates_r,position = item; its bit is set
+//   q_r,position += value                             (before, q has only the part of the state)
 //   bases_r += table_item's part for later positions
-//   current_r = bases_r of the next position, + its bias: what slate_score_panel.wgsl reads next
-//   With no panels only the last line: before the first position.      With GIVEN the item is the one in the slot already.
+//   current_r = bases_r of the next position, plus its bias: slate_score_panel.wgsl reads current next
+//   With panels = 0 only the last line: before the first position.  With GIVEN the slot already has the item.
 //
-// Where all items are masked, the lowest item that is not in the slate yet takes the slot, with the value 0.
-//
+// If all items are masked, the lowest item that is not yet in the slate takes the slot, with value 0.
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned) few rows leave the GPU idle; the work is 1/1000 of scoring the catalogue. There are few workgroups of
-//              64, so most cores stay idle: latency decides.
+// On a GPU     (reasoned) few rows leave the GPU idle; scoring the catalogue takes 1,000 times the work.
+//              There are few workgroups of 64, so most cores stay idle: latency is the limit.
 // Cost         R (I / 32 + later + L) flops, 4 bytes for each and 8 R I / 32.
 
 const WORKGROUP = 64;
@@ -21,23 +20,23 @@ const L4 = 16u;  // hidden units / 4
 const GIVEN = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 struct Place {
   items: u32,
-  mask_stride: u32,    // words from one panel's bits to the next
+  mask_stride: u32,    // number of words per panel of 32 items
   slate: u32,
   position: u32,
-  base_stride4: u32,   // vectors from a row of bases to the next
-  next_at4: u32,       // where the base of the next position is in it; NONE after the last
+  base_stride4: u32,   // vectors per row of bases
+  next_at4: u32,       // offset of the next position's base in a row; NONE after the last position
   table_stride4: u32,
-  table_at4: u32,      // of an item's own part
-  chosen_at4: u32,     // of what it adds to later positions
-  later_at4: u32,      // where that goes in a row of bases
-  later4: u32,         // and how many vectors it is
-  output_at4: u32,     // the position's weights among all
-  next_bias4: u32,     // the next position's bias among all weights, or NONE
+  table_at4: u32,      // offset of an item's own part in its table row
+  chosen_at4: u32,     // offset of the item's part for later positions in its table row
+  later_at4: u32,      // offset in a row of bases to which that part is added
+  later4: u32,         // number of vectors of that part
+  output_at4: u32,     // offset of the position's weights among all weights
+  next_bias4: u32,     // offset of the next position's bias among all weights, or NONE
   q_stride: u32,
   scores_stride4: u32,
   panels: u32,
@@ -58,7 +57,7 @@ fn store_current(i: u32, value: vec4f) { current[i] = value; }
 
 const NONE = 0xffffffffu;
 
-// The lowest item that the row's slate does not have yet.
+// Returns the lowest item that is not yet in the row's slate.
 fn unused(row: u32) -> u32 {
   var item = 0u;
   for (var round = 0u; round < place.position; round++) {
@@ -94,7 +93,7 @@ fn slate_pick(@builtin(global_invocation_id) id: vec3u) {
     let to = row * place.base_stride4 + place.later_at4;
     for (var v = 0u; v < place.later4; v++) { bases[to + v] += table[source + v]; }
   }
-  // Behind the last position there is nothing to be read next.
+  // After the last position no base is read.
   if (place.next_at4 == NONE) { return; }
   for (var v = 0u; v < L4; v++) {
     var b = bases[row * place.base_stride4 + place.next_at4 + v];

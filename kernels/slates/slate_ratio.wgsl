@@ -1,30 +1,31 @@
-// slate_ratio.wgsl - the slate of k items whose expected value is the largest, exactly
+// slate_ratio.wgsl - the slate of k items with the largest expected value, exactly
+//   utilities [C, I]  scores [C, .]  values [R, .] (V, Q0)  masked [panels, R] bits  slates [R, k]  worth [R]
+//   v_i = exp(ETA u_i): odds of item i against no click (1)  Q_i = scores_i + V;  UTILITY: Q_i = u_i, Q0 = 0
+//   worth(A) = (Q0 + sum over A of v_i Q_i) / (1 + sum over A of v_i)
+//   slates_r = the set A of k items that are not masked with the largest worth; worth_r = its worth
+//   With GIVEN only worth_r of a given slate: utilities [C, k], scores [C, .] by slot, Q0 after the slots
 //
-//   utilities [C, I]   scores [C, .]   values [R, .] (V, Q0)   masked [panels, R] bits   slates [R, k]   worth [R]
-//   v_i = exp(ETA u_i): the odds of item i against no click, 1      Q_i = scores_i + V;  with UTILITY Q_i = u_i, Q0 = 0
-//   worth(A) = (Q0 + sum over A of v_i Q_i) / (1 + sum over A of v_i)        slates_r = the A of k items that are not masked
-//   whose worth is the largest, worth_r = its worth.
-//   With GIVEN only worth_r, of a slate that is there: utilities [C, k] and scores [C, .] are ordered by slot, Q0 after the slots
-//
-// The k items of the largest v_i (Q_i - w) make a slate that is worth more than w, if there is one: begin with those of the
-// largest v_i, take w = the worth of what was found, and go on until w does not grow. (Dinkelbach's method for a ratio.) Of
-// equal items the lowest counts first. The chunk's rows are those from first_entry on; utilities and scores count from there.
-// All v are divided by the largest, so that they stay finite. Too few items: as in slate_pick.wgsl.
-// Two numbers for w: beside an item that is clicked nearly always, what another one adds to w is below the last bit of w.
-// So w is a sum of two, and moves by worth(A) - w = (sum over A of v_i (Q_i - w) + Q0 - w) / (1 + sum of v_i).
-//
+// If a slate is worth more than w, then the k items of the largest v_i (Q_i - w) are one: start with the
+// items of the largest v_i, set w to the worth of the slate found, and repeat until w does not grow.
+// (Dinkelbach's method for a ratio.) Among equal items the lowest counts first. The chunk's rows start at
+// first_entry; utilities and scores are indexed from there. All v are divided by the largest, so that they
+// stay finite. Too few items: as in slate_pick.wgsl.
+// w is a sum of two numbers: if one item is clicked almost always, another item changes w by less than w's
+// last bit. w moves by worth(A) - w = (sum over A of v_i (Q_i - w) + Q0 - w) / (1 + sum of v_i).
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
-// Work split   one invocation owns a row, with the best items so far in its own memory: each round is one walk along the items.
-// On a GPU     (reasoned) neighbours read rows of their own, so no load is coalesced; a line serves 16 or 32 loads. Workgroups
-//              of 64 fill subgroups; users of a subgroup wait for its longest.
-// Cost         3 walks of I as a rule, 16 at most, some 30 I flops each; 8 I bytes.     Accuracy   2^-24 k of the largest Q
+// Work split   one invocation owns a row, with the best items so far in private memory: each round is one
+//              pass over the items.
+// On a GPU     (reasoned) neighbours read different rows, so no load is coalesced; a cache line serves 16 or
+//              32 loads. Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.
+// Cost         mostly 3 passes over I, 16 at most, some 30 I flops each; 8 I bytes.
+// Accuracy     2^-24 k of the largest Q
 
 const WORKGROUP = 64;
 const M = 1u;        // step.size[M] is the number of rows
 const SLATE = 3u;    // k, at most 16
 const ITEMS = 1u;    // I
-const MASK_STRIDE = 1u;     // words from one panel's bits to the next
-const UTILITY_STRIDE = 1u;  // numbers from one row to the next
+const MASK_STRIDE = 1u;     // number of words per panel of 32 items
+const UTILITY_STRIDE = 1u;  // numbers per row
 const SCORES_STRIDE = 32u;
 const VALUE_STRIDE = 4u;
 const ETA = 1.0;
@@ -33,7 +34,7 @@ const GIVEN = false;
 const ROUNDS = 16u;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
   first_entry: u32,
 }
 
@@ -47,13 +48,13 @@ struct Step {
 
 const NONE = 0xffffffffu;
 
-// The best so far, best first.
+// The best items so far, best first.
 var<private> found: array<u32, SLATE>;
 var<private> keys: array<f32, SLATE>;
 
 fn utility(own: u32, item: u32) -> f32 { return utilities[own * UTILITY_STRIDE + item]; }
 
-// Q of an item, with the part that all items of a row share.
+// Returns Q of an item, with the part that all items of a row share.
 fn value(own: u32, item: u32, shared_part: f32) -> f32 {
   if (UTILITY) { return utility(own, item); }
   return scores[own * SCORES_STRIDE + item] + shared_part;
@@ -70,7 +71,7 @@ fn take(key: f32, item: u32) {
   keys[j] = key;
 }
 
-// Slots without an item get the lowest ones that are not there yet.
+// Gives slots without an item the lowest items that are not yet in the slate.
 fn fill() {
   for (var j = 0u; j < SLATE; j++) {
     if (found[j] != NONE) { continue; }
@@ -86,7 +87,7 @@ fn fill() {
 
 struct Row { own: u32, shared_part: f32, none: f32 }
 
-// The best k items by v (Q - w), or by v alone. @returns the largest eta u, at least 0.
+// Finds the best k items by v (Q - w), or by v alone. @returns the largest eta u, at least 0.
 fn walk(at: Row, row: u32, most: f32, w: vec2f, by_chance: bool) -> f32 {
   for (var j = 0u; j < SLATE; j++) { found[j] = NONE; }
   var largest = 0.0;
@@ -105,7 +106,7 @@ fn walk(at: Row, row: u32, most: f32, w: vec2f, by_chance: bool) -> f32 {
   return largest;
 }
 
-// What the slate in `found` is worth more than w.
+// Returns the worth of the slate in `found` minus w.
 fn gain(at: Row, most: f32, w: vec2f) -> f32 {
   var share = exp(-most);
   var sum = share * ((at.none - w.x) - w.y);
@@ -151,7 +152,7 @@ fn slate_ratio(@builtin(global_invocation_id) id: vec3u) {
     for (var j = 0u; j < SLATE; j++) { same = same && found[j] == slate[j]; }
     if (same) { break; }
     slate = found;
-    // As near to its own worth the slate says exactly how far it is.
+    // With w near the slate's worth, gain returns the difference exactly.
     w = vec2f(w.x + (w.y + more), 0.0);
     w.y = gain(at, most, w);
   }

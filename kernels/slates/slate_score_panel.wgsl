@@ -1,18 +1,21 @@
 // slate_score_panel.wgsl - the best of every 32 items for each row, by a network with one hidden layer
-//
-//   base [R, L]   table [I, .]   weights: the position's L of all   masked [panels, R] bits   best [panels, R] (value, item)
+//   base [R, L]  table [I, .]  weights: L of the position  masked [panels, R]  best [panels, R] (value, item)
 //   score_ri = sum_n weights_n relu(base_rn + table_in)
-//   best of panel p: the largest score of the items 32 p .. 32 p + 31 whose bit is not set, of equal ones the lowest item;
-//   NONE where all bits are set.      With STORE instead scores [R, .]: of all items, and of rows from first_entry on
-//
+//   best of panel p: the largest score of items 32 p .. 32 p + 31 with bit 0, the lowest item among equals;
+//   NONE if all bits are set.    With STORE instead scores [R, .]: of all items, for rows from first_entry on
 // For          a CPU adapter      On a GPU   slate_score_tiled.wgsl
 // Grid         128 panels x R / 128 invocations in workgroups of 128.
-// Work split   a workgroup owns WORKGROUP rows x 32 items; an invocation owns one of the rows. The workgroup first copies the
-//              items' part of the table and the weights into workgroup memory. After that barrier there is no loop.
-// On llvmpipe  n is unrolled, so that the index of table_in in the panel is a constant (matmul_forward_panel.wgsl)
-//   The base   is 64 numbers per row for 2,048 products. From a buffer they take half of the time, from a texture a fifth.
-// One text     what differs between positions of a slate is in `place`: one shader does all of them.
-// Cost         3 R I L flops, 4 (R L + I L) bytes, 12 R I / 32 for the result.     Accuracy   L roundings of the running sum
+// Work split   a workgroup owns WORKGROUP rows x 32 items; an invocation owns one row. First the workgroup
+//              copies the items' part of the table and the weights into workgroup memory. After that barrier
+//              there is no loop.
+// On llvmpipe  n is unrolled, so that the index of table_in in the panel is constant
+//              (matmul_forward_panel.wgsl)
+//   The base   is 64 numbers per row for 2,048 products. From a buffer they take half of the time, from a
+//              texture a fifth.
+// One text     `place` contains the differences between positions of a slate: one shader serves all
+//              positions.
+// Cost         3 R I L flops, 4 (R L + I L) bytes, 12 R I / 32 for the result.
+// Accuracy     L roundings of the running sum
 
 const WORKGROUP = 128;  // rows
 const M = 1u;    // step.size[M] is the number of rows
@@ -20,24 +23,24 @@ const L4 = 16u;  // hidden units / 4, at most 16: L
 const STORE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
   first_entry: u32,
 }
 
 struct Place {
   items: u32,
-  mask_stride: u32,    // words from one panel's bits to the next
+  mask_stride: u32,    // number of words per panel of 32 items
   slate: u32,
   position: u32,
-  base_stride4: u32,   // vectors from a row of bases to the next
-  next_at4: u32,       // where the base of the next position is in it; NONE after the last
+  base_stride4: u32,   // vectors per row of bases
+  next_at4: u32,       // offset of the next position's base in a row; NONE after the last position
   table_stride4: u32,
-  table_at4: u32,      // of an item's own part
-  chosen_at4: u32,     // of what it adds to later positions
-  later_at4: u32,      // where that goes in a row of bases
-  later4: u32,         // and how many vectors it is
-  output_at4: u32,     // the position's weights among all
-  next_bias4: u32,     // the next position's bias among all weights, or NONE
+  table_at4: u32,      // offset of an item's own part in its table row
+  chosen_at4: u32,     // offset of the item's part for later positions in its table row
+  later_at4: u32,      // offset in a row of bases to which that part is added
+  later4: u32,         // number of vectors of that part
+  output_at4: u32,     // offset of the position's weights among all weights
+  next_bias4: u32,     // offset of the next position's bias among all weights, or NONE
   q_stride: u32,
   scores_stride4: u32,
   panels: u32,
@@ -55,9 +58,9 @@ struct Place {
 fn load_base(i: u32) -> vec4f { return base[i]; }
 
 const NONE = 0xffffffffu;
-const LOWEST = -3.4e38;  // no score is below
+const LOWEST = -3.4e38;  // less than every score
 
-// Unit n: 8n .. 8n+7, four items each.
+// Unit n of the panel: vectors 8n .. 8n+7, four items per vector.
 var<workgroup> panel: array<vec4f, 32u * L4>;
 var<workgroup> output: array<vec4f, L4>;
 
@@ -65,7 +68,7 @@ struct Sums { s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f, s4: vec4f, s5: vec4f, 
 
 fn relu(z: vec4f) -> vec4f { return max(z, vec4f(0.0)); }
 
-// Adds unit n, at 8n in the panel.
+// Adds unit n, at p = 8n in the panel.
 fn unit(s: Sums, b: f32, q: f32, p: u32) -> Sums {
   let z = vec4f(b);
   let w = vec4f(q);
@@ -127,7 +130,7 @@ fn slate_score_panel(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
   if (local.x < L4) { output[local.x] = weights[place.output_at4 + local.x]; }
   workgroupBarrier();
   let rows = step.size[M];
-  // Rows past the end do the last one again: no branch stands before the sums.
+  // Rows past the end compute the last row again: no branch before the sums.
   let own = min(group.y * WORKGROUP + local.x, rows - 1u);
   var row = own;
   if (STORE) { row += step.first_entry; }

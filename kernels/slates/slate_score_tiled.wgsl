@@ -1,24 +1,25 @@
 // slate_score_tiled.wgsl - the best of every 32 items for each row, by a network with one hidden layer
-//
-//   base [R, L]   table [I, .]   weights: the position's L of all   masked [panels, R] bits   best [panels, R] (value, item)
+//   base [R, L]  table [I, .]  weights: L of the position  masked [panels, R]  best [panels, R] (value, item)
 //   score_ri = sum_n weights_n relu(base_rn + table_in)
-//   best of panel p: the largest score of the items 32 p .. 32 p + 31 whose bit is not set, of equal ones the lowest item;
-//   NONE where all bits are set.      With STORE instead scores [R, .]: of all items, and of rows from first_entry on
-//
+//   best of panel p: the largest score of items 32 p .. 32 p + 31 with bit 0, the lowest item among equals;
+//   NONE if all bits are set.    With STORE instead scores [R, .]: of all items, for rows from first_entry on
 // For          a GPU      On a CPU adapter   slate_score_panel.wgsl
 // Grid         16 (panels / 2) x R / 4 invocations in workgroups of 16 x 16.
-// Work split   a workgroup of 16 x 16 owns 64 rows x 64 items; an invocation owns 4 x 4 of them, in registers. The workgroup
-//              copies 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a
-//              maximum where that stores: the scores of a tile never leave the workgroup.
-// On a GPU     (reasoned) a workgroup of 256, the most that WebGPU guarantees, reads a number from storage for 64 products.
-//              Four rows or items are a vector of a tile: neighbours read neighbouring vectors or the same, without a
-//              conflict; stores of single words conflict in fours. The tiles serve again for the best of each four items, so
-//              8 KiB suffice and a core holds more workgroups. What is written is 1/16 of the scores, so the kernel is bound by
-//              arithmetic from a few units on.
-//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 52 vector operations for 16 multiply-adds (tiles of single words:
-//              36, 16, 72); mi200 36, 7 (36, 4)
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 items; an invocation owns 4 x 4 of them, in
+//              registers. The workgroup copies 16 units of both operands into workgroup memory at a time. It
+//              works as matmul_forward_tiled.wgsl, but computes a maximum instead of storing: the scores of a
+//              tile never leave the workgroup.
+// On a GPU     (reasoned) a workgroup of 256, the most that WebGPU guarantees, reads one number from storage
+//              per 64 products. Four rows or items are a vector of a tile: neighbours read neighbouring
+//              vectors or the same vector, without conflicts; stores of single words conflict in fours. The
+//              tiles are reused for the best of each four items, so 8 KiB suffice and a core has room for
+//              more workgroups. The result is 1/16 of the scores, so a few units are enough to make the
+//              kernel bound by arithmetic.
+//   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 52 vector operations for 16 multiply-adds (tiles of
+//              single words: 36, 16, 72); mi200 36, 7 (36, 4)
 // On llvmpipe  barriers are expensive, and a tile that is read in a loop gains nothing: bench/ladder.md
-// Cost         3 R I L flops, 4 (R L + I L) bytes; 12 R I / 32 more for the result.     Accuracy   L roundings of the running sum
+// Cost         3 R I L flops, 4 (R L + I L) bytes; 12 R I / 32 more for the result.
+// Accuracy     L roundings of the running sum
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;
@@ -27,24 +28,24 @@ const L4 = 16u;  // hidden units / 4: L
 const STORE = false;
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
   first_entry: u32,
 }
 
 struct Place {
   items: u32,
-  mask_stride: u32,    // words from one panel's bits to the next
+  mask_stride: u32,    // number of words per panel of 32 items
   slate: u32,
   position: u32,
-  base_stride4: u32,   // vectors from a row of bases to the next
-  next_at4: u32,       // where the base of the next position is in it; NONE after the last
+  base_stride4: u32,   // vectors per row of bases
+  next_at4: u32,       // offset of the next position's base in a row; NONE after the last position
   table_stride4: u32,
-  table_at4: u32,      // of an item's own part
-  chosen_at4: u32,     // of what it adds to later positions
-  later_at4: u32,      // where that goes in a row of bases
-  later4: u32,         // and how many vectors it is
-  output_at4: u32,     // the position's weights among all
-  next_bias4: u32,     // the next position's bias among all weights, or NONE
+  table_at4: u32,      // offset of an item's own part in its table row
+  chosen_at4: u32,     // offset of the item's part for later positions in its table row
+  later_at4: u32,      // offset in a row of bases to which that part is added
+  later4: u32,         // number of vectors of that part
+  output_at4: u32,     // offset of the position's weights among all weights
+  next_bias4: u32,     // offset of the next position's bias among all weights, or NONE
   q_stride: u32,
   scores_stride4: u32,
   panels: u32,
@@ -60,11 +61,11 @@ struct Place {
 @group(0) @binding(7) var<uniform> step: Step;
 
 const NONE = 0xffffffffu;
-const LOWEST = -3.4e38;  // no score is below
+const LOWEST = -3.4e38;  // less than every score
 
-// 16 units x 64 rows, four in one; then the best of each invocation's four items, 16 x 64 rows.
+// 16 units x 64 rows, four per vector; then the best of each invocation's four items, 16 x 64 rows.
 var<workgroup> base_tile: array<array<vec4f, 16>, 16>;
-// 16 units x 64 items, four in one; then which of the four items is the best, or -1, the same way.
+// 16 units x 64 items, four per vector; then the index of the best of the four items, or -1.
 var<workgroup> table_tile: array<array<vec4f, 16>, 16>;
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
@@ -78,9 +79,9 @@ fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
   var source_row = min(first_row + lane / 4u, rows - 1u);
   if (STORE) { source_row += step.first_entry; }
   let source_item = min(first_item + lane / 4u, place.items - 1u);
-  var sums = array<vec4f, 4>();  // of the invocation's 4 rows, 4 items each
+  var sums = array<vec4f, 4>();  // sums of the invocation's 4 rows, 4 items each
   for (var v = 0u; v < L4; v += 4u) {
-    // Behind the last unit the last vector again: the sum over n ends before it.
+    // After the last unit the last vector is loaded again; the sum over n ends before it.
     let own = min(v + load_v, L4 - 1u);
     let b = base[source_row * L4 + own];
     let e = table[source_item * place.table_stride4 + place.table_at4 + own];
@@ -100,8 +101,8 @@ fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
     workgroupBarrier();
   }
   let item = first_item + 4u * local.x;
-  var values: vec4f;   // of the invocation's 4 rows: the best of its four items
-  var winners: vec4f;  // and which of them it is
+  var values: vec4f;   // the best of its four items for each of the invocation's 4 rows
+  var winners: vec4f;  // and the index of that item
   for (var i = 0u; i < 4u; i++) {
     let row = first_row + 4u * local.y + i;
     if (STORE) {
@@ -125,7 +126,7 @@ fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
   base_tile[local.x][local.y] = values;
   table_tile[local.x][local.y] = winners;
   workgroupBarrier();
-  // Two panels of 32 items, for each of 64 rows.
+  // Two panels of 32 items, for each of the 64 rows.
   let panel = 2u * group.x + lane / 64u;
   let row = first_row + lane % 64u;
   if (STORE || lane >= 128u || row >= rows || 32u * panel >= place.items) { return; }

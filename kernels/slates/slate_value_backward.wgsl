@@ -1,18 +1,18 @@
 // slate_value_backward.wgsl - the gradients of the values of given slates
-//
 //   q_gradient [R, .]   hidden [R, k, L]   weights: all of the network
-//   d_rj = q_gradient_rj weights_j where hidden_rj > 0, else 0: of what went into ReLU
-//   base_gradient: d_rj at position j; with SHARED the sum over j     values_gradient: q_gradient, as the values were used
-//   parts: the gradients for the item in slot m of each row: d_rm for its own part; with CHOSEN, after it d_rj for each later
-//   position j, or with SHARED their sum.  A block [R, width] for each slot, with room for MOST rows
-//   partials[chunk] = sum over the rows of a chunk of q_gradient_rj hidden_rj (weights), and of d_rj (bias of positions)
-//
+//   d_rj = q_gradient_rj weights_j if hidden_rj > 0, else 0: the gradient of ReLU's argument
+//   base_gradient: d_rj of position j; with SHARED the sum over j  values_gradient: q_gradient, as values
+//   parts: per slot m a block [R, width] of gradients for the slot's item: d_rm for its own part; with
+//     CHOSEN, then d_rj for each later position j, or with SHARED their sum. A block has room for MOST rows
+//   partials[chunk] = sums over a chunk's rows of q_gradient_rj hidden_rj (weights), and of d_rj (bias of
+//     positions)
 // For          both kinds of adapter      Grid   L / 4 x chunks invocations in workgroups of 64.
-// Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
-// On a GPU     (reasoned) few invocations, each with a long walk: as batch_norm_statistics.wgsl. There are few workgroups of
-//              64, so most cores stay idle: latency decides.
-// Cost         6 R k L flops, 4 R k L (2 + (k + 1) / 2) bytes.     Accuracy   a chunk's rows are roundings of a running sum
-// Forward      slate_value_forward.wgsl
+// Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), one position after
+//              another.
+// On a GPU     (reasoned) few invocations with long loops, as in batch_norm_statistics.wgsl. There are few
+//              workgroups of 64, so most cores stay idle: latency is the limit.
+// Cost         6 R k L flops, 4 R k L (2 + (k + 1) / 2) bytes.
+// Accuracy     one rounding of the running sum per row      Forward   slate_value_forward.wgsl
 
 const WORKGROUP = 64;
 const M = 1u;             // step.size[M] is the number of rows
@@ -21,17 +21,17 @@ const SLATE = 3u;         // k
 const MOST = 64u;         // rows of the largest batch
 const Q_STRIDE = 4u;
 const VALUE_STRIDE = 4u;
-const OUTPUT4 = 0u;       // the first position's weights among all
+const OUTPUT4 = 0u;       // offset of the first position's weights among all
 const SHARED = false;     // one base and one set of weights for all positions
-const CHOSEN = true;      // later positions know what was chosen
-const ZERO = false;       // after the positions stands the value without a click
+const CHOSEN = true;      // later positions get the chosen item's part
+const ZERO = false;       // values also has the value without a click, after the positions
 const BIAS = false;       // positions have a bias
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the batch's first entry in the plan
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
 }
 
 struct Places { chunk: u32, weights: u32, second: u32, bias: u32 }
@@ -53,7 +53,7 @@ fn put(at: u32, x: vec4f) {
   partials[at + 3u] = x.w;
 }
 
-// Vectors of a row of slot m, and of all slots before it.
+// Returns the number of vectors of a row of slot m. before4: of all slots before slot m.
 fn width4(m: u32) -> u32 {
   if (!CHOSEN) { return L4; }
   if (SHARED) { return 2u * L4; }
@@ -77,7 +77,7 @@ fn to_parts(row: u32, j: u32, v: u32, d: vec4f) {
   for (var m = 0u; m < j; m++) { parts[MOST * before4(m) + row * width4(m) + (j - m) * L4 + v] = d; }
 }
 
-// The gradient of the part of the state alone.
+// Writes the gradient of the part that depends on the state alone.
 fn to_values(row: u32) {
   let source = row * Q_STRIDE;
   let to = row * VALUE_STRIDE;

@@ -1,42 +1,43 @@
-// slate_value_forward.wgsl - the value of the item that is in a slot of a given slate, and what later positions get of it
+// slate_value_forward.wgsl - the value of the item in one slot of a given slate
 //
-//   slates [R, k]   table [I, .]   bases [R, .]   values [R, .] the part of the state alone   weights: all of the network
+//   slates [R, k]  table [I, .]  bases [R, .]  values [R, .] the state's part  weights: all of the network
 //   hidden_rj = relu(bases_rj + bias_j + table_item's own part),  item = slates_rj,  j the position
 //   q_rj = values_r,at + sum_n weights_n hidden_rjn          bases_r += table_item's part for later positions
-//   slot_r = item: the slates by slot, for gathers of item vectors on the way back
-//   At the last position also the value without a click, values_r,zero_at, after the others, and zeros up to a whole vector.
-//
+//   slot_r = item: the slates by slot, for gathers of item vectors in the backward pass
+//   The last position also writes the value without a click, values_r,zero_at, after the others, and zeros up
+//     to a whole vector.
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
-// Work split   one invocation owns a row. A dispatch does one position: the next one needs its bases.
-// On a GPU     (reasoned) there are a few hundred rows, so most of the GPU is idle; no load is coalesced. There are few
-//              workgroups of 64, so most cores stay idle: latency decides.
-// Cost         R (4 L + later) flops, 4 R (4 L + 3 later) bytes.     Accuracy   L roundings of the running sum
-// Backward     slate_value_backward.wgsl
+// Work split   one invocation owns a row. A dispatch computes one position, because the next position needs
+//              its bases.
+// On a GPU     (reasoned) a few hundred rows leave most of the GPU idle; no load is coalesced: bound by
+//              latency.
+// Cost         R (4 L + later) flops, 4 R (4 L + 3 later) bytes.
+// Accuracy     L roundings of the running sum      Backward   slate_value_backward.wgsl
 
 const WORKGROUP = 64;
 const M = 1u;    // step.size[M] is the number of rows
 const L4 = 16u;  // hidden units / 4: L
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
 }
 
 struct Slot {
   slate: u32,
   position: u32,
-  base_stride4: u32,   // vectors from a row of bases to the next
-  base_at4: u32,       // where the position's base is in it
-  bias4: u32,          // the position's bias among all weights, or NONE
+  base_stride4: u32,   // vectors per row of bases
+  base_at4: u32,       // offset of the position's base in a row
+  bias4: u32,          // offset of the position's bias among all weights, or NONE
   table_stride4: u32,
-  table_at4: u32,      // of an item's own part
-  chosen_at4: u32,     // of what it adds to later positions
-  later_at4: u32,      // where that goes in a row of bases
-  later4: u32,         // and how many vectors it is
-  output4: u32,        // the position's weights among all
+  table_at4: u32,      // offset of an item's own part in its table row
+  chosen_at4: u32,     // offset of the item's part for later positions in its table row
+  later_at4: u32,      // offset in a row of bases to which that part is added
+  later4: u32,         // number of vectors of that part
+  output4: u32,        // offset of the position's weights among all weights
   q_stride: u32,
   value_stride: u32,
   value_at: u32,
-  zero_at: u32,        // NONE where a slate without a click has no value of its own
+  zero_at: u32,        // NONE if a slate without a click has no separate value
 }
 
 @group(0) @binding(0) var<storage, read> table: array<vec4f>;

@@ -1,7 +1,5 @@
-// state_input.wgsl - inputs of a network about users on a page: their state, and how far the episode is
-//
+// state_input.wgsl - inputs of a network about users on a page: their state, and the page number / T
 //   state [R, S]   input [R, S + 1]: the state, and page / T after it
-//
 // For          both kinds of adapter      Grid   R (S + 1) / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of a row.
 // On a GPU     (reasoned) a copy, coalesced. Workgroups of 64 fill subgroups; a copy needs nothing else.
@@ -9,22 +7,22 @@
 
 const WORKGROUP = 64;
 const M = 1u;      // step.size[M] is the number of rows
-const S4 = 5u;     // vectors of a row of states
-const X4 = 6u;     // and of a row of inputs
+const S4 = 5u;     // vectors per row of states
+const X4 = 6u;     // vectors per row of inputs
 const TIME = 20u;  // column of page / T
-const T = 20u;     // pages of an episode
+const T = 20u;     // pages per episode
 
 struct Step {
-  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
-  first_entry: u32,    // the first user of a chunk
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
+  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,    // index of the chunk's first user
+  slot: u32,           // slot of the ring that receives the batch's results
+  chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // iterations before this step
-  decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed of what is random in the step
-  counted: u32,        // what means are taken over
-  page: u32,           // of the episode, from 0 on
+  iteration: u32,      // number of iterations before this step
+  decay: f32,          // weight decay subtracts decay * weight
+  noise: u32,          // seed of the step's random numbers
+  counted: u32,        // divisor of means
+  page: u32,           // index of the page in the episode
 }
 
 @group(0) @binding(0) var<storage, read> state: array<vec4f>;
