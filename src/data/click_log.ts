@@ -1,56 +1,56 @@
 /**
- * A click log in memory: the users, the events (pages) of each user in time order, and the rows (displayed items) of each event.
- *
- * Letters for array sizes in the whole project: U users, E events, R rows (one row per displayed item of each event), I items, F
- * features per item.
+ * A click log in memory: users, the events (pages) of each user in time order, and the rows of each event. A
+ * row is a displayed item. Letters for array sizes in the whole project: U users, E events, R rows, I items,
+ * F features per item.
  */
 
 import { UserError } from "../user_error.ts";
 
-/** Value that replaces the index of the clicked row in an event without a click. Kernels define an equal constant `NONE`. */
+// Kernels define NONE, GIVEN and FURTHER with the same values.
+
+/** In an event without a click, replaces the index of the clicked row. */
 export const NONE = 0xffffffff;
-/** Value that replaces a context event's clicked row in a batch. Kernels define an equal constant `GIVEN`. */
+/** In a batch, replaces the clicked row of a context event (a click read as history, not predicted). */
 export const GIVEN = 0xfffffffe;
-/**
- * Flag of an additional click in a batch. An additional click is stored as `FURTHER` plus the index of the clicked row, which
- * belongs to the preceding page. Kernels define an equal constant `FURTHER`.
- */
+/** In a batch, an additional click on the preceding page is `FURTHER` + the index of the clicked row. */
 export const FURTHER = 0x80000000;
 
-/** Code of a context event: a click before the log begins. A model reads context events, but does not predict them. */
+/** Code of a context event: a click before the log begins. A model reads the click, but never predicts it. */
 export const CONTEXT_EVENT = 1;
-/** Code of an additional click on the preceding page. The likelihood of that page includes the additional click. */
+/** Code of an additional click on the preceding page. The page's likelihood includes all its clicks. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * Code of an earlier page: a page in the history of a validation or test user that belongs to an earlier part of a split by time.
- * A model reads its clicks and counts its displays as the user's own, but does not predict it.
+ * Code of an earlier page: in a split by time, a page of a validation or test user from before the user's
+ * part. A model reads the page's clicks and counts its displayed items as history, but does not predict the
+ * page.
  */
 export const EARLIER_PAGE = 3;
 
-/** Returns true for an event that is a page which the user was shown, predicted or not. @param kind: see {@link Clicks.eventKind}. */
+/** Returns true if an event is a page that the user was shown. @param kind: see {@link Clicks.eventKind}. */
 export function isPage(kind: number | undefined): boolean {
   return !kind || kind === EARLIER_PAGE;
 }
 
-/** Returns true if an event of a batch is predicted. @param click: clicked row, or a code such as {@link GIVEN}. */
+/** Returns true if a model predicts an event. @param click: clicked row, or a code such as {@link GIVEN}. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
 /**
- * Part of the data. Each user of a log belongs to one part, with all predicted pages. In a split by time, a person with pages in
- * several parts is a user of each part, and the pages of earlier parts are {@link EARLIER_PAGE}s.
+ * Part of the data. Each user of a log belongs to one part. In a split by time, a person with pages in
+ * several parts is one user in each part, and the pages of earlier parts are {@link EARLIER_PAGE}s.
  */
 export type Split = "train" | "validation" | "test";
-/** Names of the codes in {@link ClickLog.userSplit}: code k has the name `splits[k]`. The paper's files use equal codes. */
+/** Names of the codes in {@link Clicks.userSplit}: k is `splits[k]`. The paper's files have these codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
- * Tokens of the items: ids, categories, or other values. Each token has its own row in an embedding table. All fields share one
- * table; each field has its own range of the token numbers 0 .. count - 1.
+ * Tokens of the items. A token is a value of a field (a categorical feature, such as id or category), and has
+ * its own row in an embedding table. All fields share this table; each field has its own range of token
+ * numbers.
  */
 export interface ItemTokens {
-  /** V, the number of tokens. An embedding table has one row per token. */
+  /** V, the number of tokens. The tokens have the numbers 0 .. V - 1. */
   readonly count: number;
   /** [I+1] `first[i]` is the index in `token` of item i's first token. */
   readonly first: Uint32Array<ArrayBuffer>;
@@ -58,7 +58,7 @@ export interface ItemTokens {
   readonly token: Uint32Array<ArrayBuffer>;
 }
 
-/** Features of the items: ids ("one-hot"), a dense vector per item ("dense"), or tokens and an optional vector ("mixed"). */
+/** Item features: an id ("one-hot"), a vector ("dense"), or tokens and perhaps a vector ("mixed"). */
 export type ItemFeatures =
   | { readonly kind: "one-hot"; readonly count: number }
   | {
@@ -90,24 +90,24 @@ export interface Clicks {
   /** [E] index of the clicked row of each event, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT}, {@link ADDITIONAL_CLICK} or {@link EARLIER_PAGE}. A context event, and
-   * likewise an additional click, has one row: the clicked item. A model reads this row, but does not predict the event. Without `eventKind`,
-   * all events are predicted pages. A page with several clicks is stored as an event with the first click, and then one event per
-   * additional click. The statistics of batch normalisation include the rows of all events.
+   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT}, {@link ADDITIONAL_CLICK} or {@link EARLIER_PAGE}.
+   * Without `eventKind`, all events are predicted pages. Context events and additional clicks have one row:
+   * the clicked item. A page with several clicks is stored as an event with the first click, followed by one
+   * event per additional click. The statistics of batch normalisation include the rows of all events.
    */
   readonly eventKind?: Uint8Array<ArrayBuffer>;
-  /** [R] for each row, the number of the displayed item. */
+  /** [R] number of the item that each row displays. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R, X] context features of each row: those of the impression, then those of the page. Absent if the log has none. */
+  /** [R, X] context features of each row: of the displayed item, then of the page; absent if none. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
-   * [E] propensities of each page. A list has one number (the probability of the page), one number per item (the item's
-   * probability given the preceding items), or no number (unknown). Without the field, all propensities are unknown.
+   * [E] propensities of each page: one number (probability that the page was shown), one number per item (the
+   * item's probability given the items before it), or [] if unknown. Absent if all propensities are unknown.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
-  /** [E] items from which each page was drawn. Without a list, the page was drawn from all items that the user had not clicked. */
+  /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] totals over each user's earlier pages, which are not in this log; absent if no user has earlier pages. */
+  /** [U] totals over older pages of each user that are not in this log; absent if no user has such pages. */
   readonly pastPages?: readonly PastPages[];
 }
 
@@ -115,7 +115,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Calls `make` for each field of {@link eventLists}. A field whose lists are all empty is left out of the result. */
+/** Returns `make(name)` for each name in {@link eventLists}, without fields whose lists are all empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -123,7 +123,7 @@ export function buildEventLists(
   return Object.fromEntries(made.filter(([, lists]) => lists.some(({ length }) => length > 0)));
 }
 
-/** A click log and the features of its items. `checkLog` checks that the arrays are consistent. */
+/** A click log and the features of its items. {@link checkLog} checks that the arrays are consistent. */
 export interface ClickLog extends Clicks {
   /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
@@ -131,19 +131,18 @@ export interface ClickLog extends Clicks {
   readonly items: ItemFeatures;
   /** [I] each item's number in the catalogue; absent if the log uses the catalogue's numbers. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
-  /** See {@link import("./log_source.ts").LogSource.sampledPages}; absent for false. */
+  /** True if `data log --pages sampled` drew the unclicked items, which users never saw; absent for false. */
   readonly sampledPages?: boolean;
 }
 
-/** Totals over a user's earlier pages, from which a model infers how often the user clicks. Unknown pages have totals of zero. */
+/** Totals over a user's older pages, which show how often the user clicks; all 0 if the pages are unknown. */
 export interface PastPages {
-  /** Number of pages. */
   readonly pages: number;
   /** Number of pages with a click. */
   readonly clickedPages: number;
-  /** Number of displayed items on all earlier pages. */
+  /** Number of displayed items on all older pages. */
   readonly displays: number;
-  /** Number of clicked items on all earlier pages. */
+  /** Number of clicked items on all older pages. */
   readonly clicks: number;
 }
 
@@ -154,7 +153,7 @@ export function getRowWidth({ rowItem, rowFeatures }: Pick<Clicks, "rowItem" | "
 
 export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
 
-/** Returns a user's totals `past` plus one more page. @param e: index of the page's event */
+/** Adds one page to a user's totals. @param e: index of the page's event. */
 export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages {
   const clicks = new Set(listClickedRows(log, e).map((row) => log.rowItem[row])).size;
   return {
@@ -165,7 +164,7 @@ export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages 
   };
 }
 
-/** Returns a page's clicked rows in the order of the clicks; [] for a page without a click. @param e: index of the event. */
+/** Returns a page's clicked rows, first click first; [] for no click. @param e: index of the page's event. */
 export function listClickedRows(log: Clicks, e: number): number[] {
   const { eventRows, eventClick, eventKind, rowItem } = log;
   const click = eventClick[e] ?? NONE;
@@ -188,10 +187,10 @@ export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint3
 }
 
 /**
- * Checks a log. @throws UserError for the first fault: inconsistent array lengths or offsets, an event without rows, a clicked row
- * outside of its event, a context event that is not a single click, an additional click on an item that is not on the page or is
- * already clicked, an item out of range, a feature that is not finite, a token that is out of range or repeated, or a split in
- * `needed` without users.
+ * Checks a log. @throws UserError for the first fault: inconsistent array lengths or offsets, an event
+ * without rows, a clicked row outside of its event, a context event that is not a single click, an additional
+ * click on an item that is already clicked or is not on the page, an item out of range, a feature that is not
+ * finite, a token that is out of range or repeated, or a split in `needed` without users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
@@ -251,7 +250,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   checkSplits(log.name, userSplit, needed);
 }
 
-/** Checks that a context event is a single click, and that an additional click is on an unclicked item of the preceding page. */
+/** Checks that a context event is one click, and an additional click is on an unclicked item of its page. */
 function checkGiven(
   { userSplit, userEvents, eventRows, eventClick, rowItem }: ClickLog,
   eventKind: Uint8Array,
@@ -269,7 +268,7 @@ function checkGiven(
       if (given > EARLIER_PAGE) fail(`eventKind of event ${event} is ${given}, expected 0, 1, 2 or 3`);
       if (given === EARLIER_PAGE && userSplit[user] === 0) {
         fail(
-          `event ${event} of train user ${user} is an earlier page, expected one only of validation and test users`,
+          `event ${event} of train user ${user} is an earlier page, allowed only for validation and test`,
         );
       }
       const what = given === ADDITIONAL_CLICK ? "an additional click" : "a context event";
@@ -282,10 +281,8 @@ function checkGiven(
       if (given !== ADDITIONAL_CLICK) left = new Set(click === NONE ? [] : rowItem.subarray(start, end));
       if (given === ADDITIONAL_CLICK && !left.has(rowItem[start]!)) {
         fail(
-          `event ${event} of user ${user} is an additional click on item ${
-            rowItem[start]
-          }, expected an unclicked item of the preceding ` +
-            "clicked page",
+          `event ${event} of user ${user} is an additional click on item ${rowItem[start]}, ` +
+            "expected an unclicked item of the preceding clicked page",
         );
       }
       if (click !== NONE) left.delete(rowItem[click]!);
@@ -298,10 +295,8 @@ export function checkSplits(name: string, userSplit: Uint8Array, needed: readonl
   for (const split of needed) {
     if (userSplit.includes(splits.indexOf(split))) continue;
     throw new UserError(
-      `${name} has no ${split} users; ${
-        needed.join(", ")
-      } users are needed. Prepare the data with other --shares, or from ` +
-        "more users.",
+      `${name} has no ${split} users; ${needed.join(", ")} users are needed. ` +
+        "Prepare the data with other --shares, or from more users.",
     );
   }
 }
@@ -313,7 +308,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** For each token: 1 + number of the last item that has the token; 0 if no item has the token. */
+  /** For each token: 1 + number of the last checked item with the token; 0 if no item has had it so far. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {
@@ -327,7 +322,7 @@ function checkTokens(
   }
 }
 
-/** Checks that `starts` [count + 1] begins with 0, never decreases, and ends with `length`. The array `target` has that length. */
+/** Checks that `starts` [count + 1] begins with 0, never falls, and ends with `target`'s length. */
 function checkStarts(
   name: string,
   starts: Uint32Array,

@@ -1,12 +1,12 @@
-/** Encodes the context of a request (values of impression and page columns) as context features, as data/context_features.sql does. */
+/** Encodes a request's context (values that describe the page and its items) as context features. */
 
 import { UserError } from "../user_error.ts";
 import type { ContextFeature, NumberTransform } from "./manifest.ts";
 
-/** Values of context columns by name. A column that is missing or null is unknown. */
+/** Values of context columns, by column name. A missing or null column means that the value is unknown. */
 export type ContextRecord = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Splits values of columns into those of the page and those of impressions. Columns without features are left out. */
+/** Separates page columns from impression columns. Columns without features are left out. */
 export function splitContext(
   features: readonly ContextFeature[],
   values: ContextRecord,
@@ -24,30 +24,30 @@ export function splitContext(
 export interface RequestContext {
   /** Values of the page's columns. */
   readonly page?: ContextRecord | undefined;
-  /** Values of the impressions' columns, by the item's id. */
+  /** Values of the impression columns, which describe a displayed item of the page, by the item's id. */
   readonly impressions?: Readonly<Record<string, ContextRecord>> | undefined;
-  /** Time at which the page is shown, from which ages are computed: as a time in a column. Default: now. */
+  /** Time when the page is shown, in a format of time columns. Ages end at this time. Default: now. */
   readonly time?: string | number | undefined;
 }
 
-/** Names of columns with missing values, and of columns with values that the data set has no feature for. */
+/** Names of columns without a value, and of category columns whose value has no feature in the data set. */
 export interface ContextGaps {
   readonly missing: readonly string[];
   readonly unknown: readonly string[];
 }
 
-/** The context features of a request's rows. */
+/** Encodes context features for the rows of a request, as data/context_features.sql does for a log. */
 export class EncodedContext {
   readonly #missing = new Set<string>();
   readonly #unknown = new Set<string>();
   readonly #ofPage: readonly number[];
   readonly #now: number;
-  /** Features of an impression of which nothing is known. */
+  /** Features of a displayed item whose context values are all unknown. */
   #bare: Float32Array<ArrayBuffer> | undefined;
 
   /**
    * @param features - context features of the data set.
-   * @throws UserError for an unknown column, or for a value that is no number or time where the column needs one.
+   * @throws UserError for an unknown column, and for a value in a number or time column that cannot be read.
    */
   constructor(
     private readonly features: readonly ContextFeature[],
@@ -58,12 +58,12 @@ export class EncodedContext {
     this.#ofPage = this.#encodeRecord("page", page, "context.page");
   }
 
-  /** Columns for which no value was given, or an unknown one, in the rows encoded so far. */
+  /** Columns with a missing or unknown value in the rows that were encoded so far. */
   get gaps(): ContextGaps {
     return { missing: [...this.#missing], unknown: [...this.#unknown] };
   }
 
-  /** Returns the context features of an item's impression. @throws UserError as the constructor. */
+  /** Returns the context features of an item's row. @throws UserError for the constructor's reasons. */
   encodeRow(id: string): Float32Array<ArrayBuffer> {
     const record = this.context.impressions?.[id];
     if (record) {
@@ -75,7 +75,7 @@ export class EncodedContext {
     return this.#bare ??= Float32Array.from([...this.#encodeRecord("impression", {}, ""), ...this.#ofPage]);
   }
 
-  /** Returns the context features of a page's rows: [ids, features]. @throws UserError as the constructor. */
+  /** Returns the features [ids, X] of a page's rows. @throws UserError for the constructor's reasons. */
   encodeRows(ids: readonly string[]): Float32Array<ArrayBuffer> {
     const values = new Float32Array(ids.length * this.features.length);
     ids.forEach((id, k) => values.set(this.encodeRow(id), k * this.features.length));
@@ -121,7 +121,7 @@ function readText(value: ContextRecord[string] | undefined): string | undefined 
   return text === "" ? undefined : text;
 }
 
-/** Returns a number, or the age in days of a time. @throws UserError for a value that is neither missing nor a number or time. */
+/** Parses a number, or a time to its age in days; undefined if missing. @throws UserError for other text. */
 function readNumber(
   value: ContextRecord[string] | undefined,
   isTime: boolean,
@@ -136,7 +136,7 @@ function readNumber(
   throw new UserError(`${where}: Expected a number, got ${JSON.stringify(value)}.`);
 }
 
-/** Returns a time in ms: of seconds or ms since 1970, or of a date in ISO 8601. @throws UserError for another text. */
+/** Converts seconds or ms since 1970, or an ISO 8601 date, to ms. @throws UserError for any other text. */
 function readTime(where: string, value: string | number): number {
   const number = Number(value);
   if (Number.isFinite(number) && String(value).trim() !== "") {

@@ -1,11 +1,11 @@
 /**
- * Makes click logs of a synthetic shop from a seed. The true utilities of a synthetic shop are known, so a learned model can be
- * compared with the best possible model. shops.ts lists the shops.
+ * Makes click logs of a synthetic shop from a seed. The true utilities of a synthetic shop are known, so a
+ * learned model can be compared with the best possible model. shops.ts lists the shops.
  *
  * Each user sees pages of randomly drawn items, and clicks one item or none according to the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u = utility(s, f_a),
- * where the user's state s only depends on the items that the user clicked on earlier pages. Users have no other traits. So a
- * model that reads a user's clicks can be as good as the true model. No model can be better than the true model.
+ * where the user's state s depends only on the items that the user clicked on earlier pages. So a model that
+ * reads a user's clicks can be as good as the true model, and no model can be better than the true model.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -23,13 +23,13 @@ import {
 
 /** Sizes of a synthetic shop and its log. */
 export interface DemoOptions {
-  /** U, the number of users: 7 or more, because train, validation and test need at least one user each. */
+  /** U, the number of users: at least 7, because train, validation and test need at least one user each. */
   readonly users: number;
   /** I, the number of items, at least `pageSize`. */
   readonly items: number;
   /** Number of distinct items per page. */
   readonly pageSize: number;
-  /** Smallest number of events per user. The number is drawn uniformly from minEvents..maxEvents. */
+  /** Least number of events per user. Each user's number is drawn uniformly from minEvents..maxEvents. */
   readonly minEvents: number;
   /** Largest number of events per user. */
   readonly maxEvents: number;
@@ -43,17 +43,15 @@ const demoDefaults: DemoOptions = {
   maxEvents: 22,
 };
 
-/** True utilities of a synthetic shop. A click log does not contain utilities. */
+/** True utilities of a synthetic shop, which a click log does not contain. */
 export interface DemoTruth {
-  /** [R] true utility of each row's item for the user who sees the page, in the user's state before the page. */
+  /** [R] true utility of each row's item for the user who sees the page, given the user's earlier clicks. */
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
 /** A synthetic log and its ground truth. */
 export interface DemoShop {
-  /** Click log of the shop. */
   readonly log: ClickLog;
-  /** Ground truth of the log. */
   readonly truth: DemoTruth;
 }
 
@@ -75,7 +73,7 @@ function checkSizes(sizes: DemoOptions): void {
   }
 }
 
-/** Draws a click on a page of K rows by the choice model. @returns the clicked row, 0..K-1, or K for no click. */
+/** Draws a click on a page of K rows by the choice model. @returns the row 0..K-1, or K for no click. */
 function choose(utility: Float64Array, random: Random): number {
   const weight = new Float64Array(utility.length);
   let sum = 1;
@@ -99,7 +97,7 @@ function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   return split;
 }
 
-/** Seeds of a shop. The `items` seed determines which items the shop sells; the `users` seed determines its users. */
+/** Seeds of a shop. The seed `items` determines which items the shop sells. */
 export interface ShopSeeds {
   readonly items: number;
   /** Seed of the users, of their pages and clicks, and of the split into train, validation and test users. */
@@ -107,7 +105,7 @@ export interface ShopSeeds {
 }
 
 /**
- * Makes the demo shop of a seed. At the default sizes, making a shop takes well under a second.
+ * Makes the demo shop of a seed. A shop of the default sizes is made in well under a second.
  * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
@@ -121,7 +119,7 @@ export function drawShopItems(seed: number, count: number = demoDefaults.items):
 
 /**
  * Makes a shop of the list in shops.ts. Two shops with equal seeds use equal streams of random numbers.
- * @throws RangeError as {@link makeDemoShop}.
+ * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
  */
 export function makeShop(
   shop: ShopTruth,
@@ -144,7 +142,7 @@ export function makeShop(
     userEvents[user + 1] = userEvents[user]! + events;
     for (let event = 0; event < events; event++) {
       const page = random.sampleWithoutReplacement(items, pageSize);
-      // Plain loops: from(), map() and spreading would double the time to make a shop.
+      // Plain loops are used, because from(), map() and spreading would double the time to make a shop.
       for (let k = 0; k < pageSize; k++) {
         utility[k] = computeShopUtility(shop, state, getItemFeatures(values, page[k]!));
       }

@@ -1,4 +1,4 @@
-/** Compares the manifests of two data sets: names, order, scales and vocabularies of the features. */
+/** Compares the features in two data sets' manifests: names, order, scales and vocabularies. */
 
 import { formatThousands } from "../number_text.ts";
 import type { ContextFeature, FeatureManifest, Transform, ValueTransform } from "./manifest.ts";
@@ -7,8 +7,9 @@ type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference of two manifests, in the form "... there, ... here". Returns undefined for equal manifests.
- * @param there: features that a model was trained on. @param here: features of the data to which the model is applied.
+ * Describes the first difference of two manifests, in the form "... there, ... here"; undefined if they are
+ * equal.
+ * @param there: features that a model was trained on. @param here: features of the data that the model gets.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
   return namesText("numbers", there.dense, here.dense) ??
@@ -20,7 +21,7 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
     idsText(there.idsSha256, here.idsSha256);
 }
 
-/** Lists features that cannot be compared, because at least one manifest lacks the checksum of the feature's values. */
+/** Lists features that cannot be compared, because a manifest lacks the checksum of the feature's values. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
@@ -64,7 +65,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-/** Relative tolerance for the numbers of a transform, which two data engines may compute with a different 16th digit. */
+/** Relative tolerance for a transform's numbers, whose 16th digit may differ between data engines. */
 const ROUNDED = 1e-12;
 
 function isSame(there: Transform | ValueTransform, here: Transform | ValueTransform): boolean {
@@ -94,9 +95,7 @@ function fieldText(there: Field, here: Field): string | undefined {
   if (there.hashed !== here.hashed) {
     const text = ({ hashed }: Field) =>
       hashed === undefined ? "not hashed" : `hashed to ${formatThousands(hashed)}`;
-    return `the ids of items are ${text(there)} there, ${
-      text(here)
-    } here (--hash-items of deno task data log)`;
+    return `the item ids are ${text(there)} there, ${text(here)} here (--hash-items of deno task data log)`;
   }
   if (there.first !== here.first || there.count !== here.count) {
     const text = ({ first, count }: Field) => `the tokens ${first} to ${first + count - 1}`;
@@ -104,7 +103,7 @@ function fieldText(there: Field, here: Field): string | undefined {
   }
   if (there.sha256 === undefined || here.sha256 === undefined) return undefined;
   if (there.sha256 === here.sha256 && there.other === here.other) return undefined;
-  return `the tokens of ${there.name} are of other values${valuesText(there, here)}`;
+  return `the tokens of ${there.name} stand for different values${valuesText(there, here)}`;
 }
 
 /** Lists, for each of two fields, up to three values that the other field lacks. */
@@ -125,5 +124,5 @@ function valuesText(there: Field, here: Field): string {
 
 function idsText(there: string | undefined, here: string | undefined): string | undefined {
   if (there === here || there === undefined || here === undefined) return undefined;
-  return "the items are one-hot, and their numbers are those of other ids";
+  return "the items are one-hot, and the item numbers stand for different ids";
 }

@@ -1,4 +1,4 @@
-/** A typed array to which numbers can be appended. A million 32-bit numbers take about four megabytes. */
+/** A typed array to which numbers can be appended. The array doubles its capacity when it is full. */
 export class GrowingArray<
   T extends
     | Uint8Array<ArrayBuffer>
@@ -26,7 +26,7 @@ export class GrowingArray<
     this.#array[this.#length++] = value;
   }
 
-  /** Returns a copy of the values that were appended so far. */
+  /** Returns a copy of all values. */
   values(): T {
     const values = new this.kind(this.#length);
     values.set(this.#array.subarray(0, this.#length));

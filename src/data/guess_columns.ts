@@ -1,8 +1,8 @@
-/** Guesses which columns of a raw log hold users, items, times and clicks, and suggests the command that prepares the log. */
+/** Guesses which columns of a raw log have users, items, times and clicks, and suggests a command for it. */
 
 import { quoteShellWord } from "../shell_word.ts";
 
-/** First lines of a log as a table. */
+/** The first lines of a log, parsed into a table. */
 export interface LogSample {
   /** Names of the columns. Nested fields of JSON have dotted names. */
   readonly names: readonly string[];
@@ -12,7 +12,7 @@ export interface LogSample {
   readonly separator?: string;
 }
 
-/** For each option of `data log`, usual column names in lower case and without separators; the most likely name is first. */
+/** Usual column names per option of `data log`, in lower case, without separators; most likely first. */
 const COMMON_NAMES = {
   user: "user userid uid visitor visitorid customer customerid member memberid person session",
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
@@ -23,16 +23,16 @@ const COMMON_NAMES = {
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;
 const OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
-/** Options of `data log` whose columns a log may lack. */
+/** Options of `data log` that may be left out. */
 const OPTIONAL: readonly LogOption[] = ["page", "position"];
-/** Options of `data log` whose columns a log must have. */
+/** Options of `data log` that must name a column. */
 export const REQUIRED_COLUMNS = OPTIONS.filter((option) => !OPTIONAL.includes(option));
 export type LogColumns = Readonly<Partial<Record<LogOption, string>>>;
 
 /** Names of columns that only files in the paper's layout have. */
 const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
 
-/** Returns true for the beginning of a file in the paper's layout. */
+/** Returns true if `head` is the beginning of a file in the paper's layout. */
 export function isPaperHead(head: string): boolean {
   return PAPER_COLUMNS.some((name) => (head.split("\n")[0] ?? "").includes(name));
 }
@@ -43,7 +43,7 @@ export function suggestCommand(path: string, head: string): string {
   return formatLogCommand(listLogArguments(path, guessColumns(names, rows), "runs/data/mine"));
 }
 
-/** Lists the arguments of `data log` for a log. A required column that is unknown has the name COLUMN. */
+/** Lists the arguments of `data log` for a log. A required column that is unknown gets the name COLUMN. */
 export function listLogArguments(path: string, columns: LogColumns, out: string): string[] {
   if (Object.values(columns).some((column) => column.includes("."))) {
     return ["--query", NESTED, "--out", out];
@@ -55,7 +55,7 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
   return ["--source", path, ...words, "--out", out];
 }
 
-/** File of the SELECT that a reader writes for nested values. */
+/** File in which the user writes a SELECT for nested values. */
 const NESTED = "log.sql";
 
 /** Formats the command `data log` for a shell. */
@@ -64,7 +64,7 @@ export function formatLogCommand(args: readonly string[]): string {
   return `deno task -q data log ${args.map(quoteShellWord).join(" ")}${note}`;
 }
 
-/** Reads the first lines of a text file: CSV with a header, or JSON lines. The last line may be incomplete and is not read. */
+/** Parses the first lines of a CSV or JSON lines file. The last line may be incomplete and is ignored. */
 export function sampleLog(head: string): LogSample {
   const lines = head.replace(/^\ufeff/, "").split(/\r?\n/);
   const [first = "", ...others] = lines.length > 1 ? lines.slice(0, -1) : lines;
@@ -88,7 +88,6 @@ export function sampleLog(head: string): LogSample {
   };
 }
 
-/** Splits a line of a CSV file. */
 function splitLine(line: string, mark: string): string[] {
   const value = new RegExp(`[${mark}](?:"((?:[^"]|"")*)"[^${mark}]*|([^${mark}]*))`, "g");
   return [...`${mark}${line}`.matchAll(value)].map(([, quoted, plain = ""]) =>
@@ -119,7 +118,7 @@ export function guessColumns(
 ): LogColumns {
   const found: Partial<Record<LogOption, string>> = {};
   for (const option of OPTIONS) if (given[option] !== undefined) found[option] = given[option];
-  // The ending "itemid" of `clicked_item_id` means an item. Words of up to three letters only match whole names.
+  // First compare whole names, then endings: `clicked_item_id` ends with "itemid". Endings need four letters.
   const tests = [
     (name: string, word: string) => name === word,
     (name: string, word: string) => word.length > 3 && name.endsWith(word),
@@ -138,17 +137,17 @@ export function guessColumns(
   return found;
 }
 
-/** Fewer rows do not show which columns belong to pages. */
+/** Least number of rows for guesses by values. Fewer rows do not show which columns belong to pages. */
 const LEAST_ROWS = 8;
-/** Share of the pages in which a rule must hold: pages of two users may have the same time. */
+/** Least share of the pages for which a rule must hold. Two users may have pages with the same time. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
-/** Words for a click that `data log` does not read. */
+/** Matches words that mean a click, but that `data log` does not read. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses the columns that `found` lacks by the rows of pages, which have one time: a page has one user and different items. */
+/** Guesses missing columns by values. Rows with one time are a page: one user, distinct items. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
@@ -174,8 +173,9 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
 }
 
 /**
- * Returns the SELECT that reads a log which `data log --source` does not read: with another separator than the file's name
- * says, or with other words for clicks. Returns undefined for other logs, and if a required column is unknown.
+ * Returns the SELECT for a log that `data log --source` cannot read, because its separator does not fit the
+ * file's name, or because its words for clicks are unusual. Returns undefined if `--source` can read the log,
+ * or if a required column is unknown.
  */
 export function selectLog(
   path: string,

@@ -1,22 +1,21 @@
-/** Converts between the source's ids of users and items, and the numbers 0, 1, 2, ... in the prepared log. */
+/** Converts between a source's ids of users and items, and the numbers 0, 1, 2, ... in the prepared log. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
-/** List of the ids of all users, or of all items. The index of an id is the number of its user or item. */
+/** Ids of all users, or of all items. User number k (or item number k) has the id `of(k)`. */
 export interface IdList {
-  /** Number of ids. */
   readonly count: number;
-  /** Returns the source's id of the user, or the item, with the given number. */
+  /** Returns the source's id of a user number, or of an item number. */
   of(number: number): string;
-  /** Returns the number of an id; undefined for an unknown id. For an item with versions, returns the latest version's number. */
+  /** Returns an id's number; undefined if unknown. For an item with versions: the latest version's number. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all users (or all items), ascending. Of an item's versions, only the latest version is listed. */
+  /** Returns the numbers of all users or items, ascending. Old versions of an item are left out. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
-/** Ids of a source whose ids are the numbers of users or items. */
+/** Ids of a source that has no ids: the id of a user or an item is its number. */
 export class NumberIds implements IdList {
   constructor(readonly count: number) {}
 
@@ -33,16 +32,16 @@ export class NumberIds implements IdList {
   }
 }
 
-/** Ids of a source that writes ids as text. */
+/** Ids of a source that has text ids. */
 export class TextIds implements IdList {
-  /** @param list: all ids, in the order of their numbers. Later versions of an item have larger numbers. */
+  /** @param list: id of each number. Later versions of an item have larger numbers. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {
     return this.list.length;
   }
 
-  /** Returns the source's id. A number beyond the list (for example of a model with more items) is returned as text. */
+  /** Returns a number's id. A number beyond the list (if a model has more items) is returned as text. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -56,7 +55,7 @@ export class TextIds implements IdList {
   }
 }
 
-/** Schema of an id in JSON: a text or a whole number. Whole numbers are converted to text. */
+/** Schema of an id in JSON: a text, or a whole number, which is converted to text. */
 export const idSchema = v.pipe(
   v.union(
     [v.string(), v.wholeNumber()],
@@ -67,8 +66,9 @@ export const idSchema = v.pipe(
 const listSchema = v.array(idSchema);
 
 /**
- * Parses a list of ids: a JSON list, or texts between separators. A JSON list can contain any id. Spaces are kept, because " x"
- * and "x" may be different items. For an empty text, an empty list is returned. @throws UserError if a list entry is not an id.
+ * Parses a list of ids: a JSON list, or texts between separators; [] for an empty text. A JSON list can
+ * contain any id. Spaces are kept, because " x" and "x" may be different items.
+ * @throws UserError if an entry of a JSON list is not an id.
  */
 export function parseIds(text: string, separator: string | RegExp): string[] {
   if (text === "") return [];
@@ -84,17 +84,16 @@ function listIn(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // no JSON: an id may begin with a bracket
+    return undefined; // not JSON: an id may begin with a bracket
   }
 }
 
-// Stores many short texts in one array of bytes, about 20 bytes per text. An array of strings takes 100 bytes per text.
-
+/** Stores many short texts in one byte array: about 20 bytes per text. An array of strings takes 100. */
 export class TextList {
   readonly #decoder = new TextDecoder();
   #index: TextIndex | undefined;
 
-  /** @param bytes: UTF-8 bytes of all texts, concatenated. @param ends: for each text, the index in `bytes` of the text's end. */
+  /** @param bytes: concatenated UTF-8 texts. @param ends: index in `bytes` at which each text ends. */
   constructor(private readonly bytes: Uint8Array, private readonly ends: Float64Array) {}
 
   static of(texts: Iterable<string>): TextList {
@@ -107,7 +106,7 @@ export class TextList {
     return this.ends.length;
   }
 
-  /** Returns the text with the index k; undefined if the list has no text k. */
+  /** Returns text number k; undefined if the list is shorter. */
   at(k: number): string | undefined {
     const end = this.ends[k];
     return end === undefined
@@ -115,7 +114,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns the last index of a text in the list. The first call builds a hash table with 8 to 15 bytes per text. */
+  /** Returns the last index of a text. The first call builds a hash table with 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -149,7 +148,7 @@ export class TextList {
     return this.#index = index;
   }
 
-  /** Returns the hash-table slot of a text or, if the text is not in the table, the text's free slot (linear probing). */
+  /** Returns the slot of a text in the hash table, or a free slot for a new text (linear probing). */
   #findSlot(
     { marks, places }: TextIndex,
     hash: number,
@@ -172,15 +171,15 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index in the list. Lookups first compare one-byte marks, which rule out most texts. */
+/** Hash table from a text to its last index in the list. A lookup compares one-byte marks before texts. */
 interface TextIndex {
-  /** Mark of each slot: seven bits of the hash, plus 1; 0 for a free slot. */
+  /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
   /** List index of the text in each slot. */
   readonly places: Uint32Array;
 }
 
-/** Computes the FNV-1a hash of the bytes `from` to `end` - 1, and mixes the bits of the hash. */
+/** Computes the FNV-1a hash of the bytes `from` to `end` - 1, and then mixes the bits of the hash. */
 function hashBytes(bytes: Uint8Array, from: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let k = from; k < end; k++) hash = Math.imul(hash ^ (bytes[k] ?? 0), 0x01000193);
@@ -210,7 +209,7 @@ export class TextListWriter {
       if (code < 0x80) this.#bytes[at++] = code;
       else at = -1;
     }
-    // Only a text that is not ASCII is encoded by TextEncoder. For short texts, TextEncoder takes ten times as long as this loop.
+    // Only non-ASCII texts use TextEncoder, because it takes ten times as long as the loop for short texts.
     if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
     this.#used = at;
     this.#ends.push(this.#used);

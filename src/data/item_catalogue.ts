@@ -1,12 +1,12 @@
 /**
- * The catalogue: the features of all items, stored in memory or in a file. A training step only reads the features of the batch's
- * items, so a catalogue in a file may be larger than memory.
+ * The catalogue stores the features of all items, in memory or in a file. A training step reads only the
+ * features of the items in its batch, so a catalogue in a file may be larger than memory.
  */
 
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of the item features: I items (`count`), F features per item (`width`; F = I for one-hot items), and V tokens. */
+/** Sizes of item features: I items (`count`), F features per item (`width`; I if one-hot), and V tokens. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -17,15 +17,15 @@ export function getItemsShape(items: ItemFeatures): ItemsShape {
   return { kind, count, width: kind === "dense" ? items.width : count };
 }
 
-/** The features of a log's items: {@link MemoryItems} in memory, or `PackedItems` in a file. */
+/** The features of a log's items, in memory ({@link MemoryItems}) or in a file (`PackedItems`). */
 export interface ItemCatalogue {
   /** Sizes of the item features. */
   readonly shape: ItemsShape;
-  /** tokenCounts[n] is the number of items that have n tokens; empty if the features have no tokens. */
+  /** `tokenCounts[n]` is the number of items that have n tokens; empty if the features have no tokens. */
   readonly tokenCounts: Uint32Array;
-  /** Features of all items, if the features are in memory. */
+  /** Features of all items; undefined for a catalogue in a file. */
   readonly items: ItemFeatures | undefined;
-  /** Returns the features of some items. @param ids: ascending distinct item numbers. @throws UserError for damaged data. */
+  /** Reads some items' features. @param ids: ascending, distinct. @throws UserError for damaged data. */
   read(ids: Uint32Array): ItemFeatures;
 }
 
@@ -33,18 +33,18 @@ export class MemoryItems implements ItemCatalogue {
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
 
-  /** Uses the arrays of `items` without a copy. @throws {UserError} for inconsistent sizes, or a token out of range */
+  /** Does not copy arrays. @throws {UserError} for inconsistent sizes, or a token out of range */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
     this.shape = getItemsShape(items);
   }
 
-  /** `tokenCounts[n]` is the number of items with n tokens. The numbers are computed at the first read. */
+  /** See {@link ItemCatalogue.tokenCounts}. Computed when it is first read. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Returns a copy of the features of the items `ids`; for one-hot items, returns all items. @param ids: ascending, distinct. */
+  /** Copies the features of some items; returns all one-hot items. @param ids: ascending, distinct. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -82,7 +82,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates chunks of a catalogue. The first argument is the catalogue's shape; its field `count` is ignored. */
+/** Concatenates parts of a catalogue. The first argument is the catalogue's shape; its `count` is ignored. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],
@@ -125,7 +125,7 @@ function countTokens({ first }: ItemTokens): Uint32Array {
   return counts;
 }
 
-/** Returns the largest number of tokens that `items` distinct items of a catalogue can have. */
+/** Returns the largest number of tokens that any `items` distinct items of a catalogue have in total. */
 export function boundTokens(tokenCounts: Uint32Array, items: number): number {
   let [left, tokens] = [items, 0];
   for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {
@@ -137,8 +137,8 @@ export function boundTokens(tokenCounts: Uint32Array, items: number): number {
 }
 
 /**
- * Reads the features of the items that occur in `clicks`, and renumbers these items as 0, 1, 2, ... in the catalogue's order.
- * One-hot items keep their numbers, because the number of a one-hot item is its feature.
+ * Reads the features of the items that occur in `clicks`, and renumbers these items 0, 1, 2, ... in the order
+ * of the catalogue. One-hot items keep their numbers, because the number of a one-hot item is its feature.
  */
 export function restrictToOwnItems(
   clicks: Clicks,
@@ -154,7 +154,7 @@ export function restrictToOwnItems(
   return { rowItem: rowItem.map((id) => findSortedIndex(ids, id)), items: catalogue.read(ids), itemIds: ids };
 }
 
-/** Returns the index of a number in an ascending array, which must contain the number. */
+/** Returns the index of a number in an ascending array that contains the number. */
 export function findSortedIndex(ascending: Uint32Array, number: number): number {
   let [low, high] = [0, ascending.length];
   while (high - low > 1) {
@@ -165,7 +165,6 @@ export function findSortedIndex(ascending: Uint32Array, number: number): number 
   return low;
 }
 
-/** Returns the distinct numbers, ascending. */
 export function sortUnique(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(numbers).sort().filter((id, k, all) => id !== all[k - 1]);
 }

@@ -1,4 +1,4 @@
-/** Item ids as features: tokens that identify single items. Items also have other features; a model need not use the item ids. */
+/** Item ids as features: a field whose tokens identify items. A model may ignore this field. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -6,12 +6,12 @@ import type { ItemFeatures } from "./click_log.ts";
 
 type Field = FeatureManifest["tokens"][number];
 
-/** Name of the item-id field in a manifest that `deno task data` writes. */
+/** Name of the item-id field in manifests that `deno task data` writes. */
 const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the field of item ids. Returns undefined if it is the only feature, or if other tokens follow the item ids. */
+/** Returns the field of item ids; undefined if it is the only feature, or if it is not the last field. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -19,24 +19,24 @@ export function findItemIdField(features: FeatureManifest | undefined): Field | 
   return isLast ? field : undefined;
 }
 
-/** Returns N if the item ids of a data set are hashed to 2 x N tokens; else undefined. */
+/** Returns N if item ids are hashed to 2 x N tokens; undefined if item ids are not hashed. */
 export function getHashSize(features: FeatureManifest | undefined): number | undefined {
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }
 
-/** The fields of a data set that describe its items. */
+/** The properties of a data set that describe its items. */
 export interface ItemData {
   readonly source: { readonly items: { readonly shape: ItemsShape } };
   readonly features: FeatureManifest | undefined;
 }
 
-/** Returns the catalogue with only the tokens 0 .. `tokens` - 1. @throws Error if the items would have no features left. */
+/** Returns a catalogue with only the tokens 0 .. `tokens` - 1. @throws Error if no features would be left. */
 export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));
   return new FewerTokens(items, tokens);
 }
 
-/** View of a catalogue on disk. The view hides all tokens with numbers at or above a limit. */
+/** View of a catalogue on disk that hides all tokens whose numbers are at or above a limit. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -45,7 +45,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Token counts of the catalogue with all tokens: upper bounds, because the view hides some tokens. */
+  /** Counts that include the hidden tokens. Each item has at most so many visible tokens. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

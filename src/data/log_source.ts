@@ -1,6 +1,6 @@
 /**
- * A click log in memory, or in a file that is read user by user. A training step only reads the users of its batch, so a log in a
- * file may be larger than memory.
+ * A click log in memory, or in a file that is read user by user. A training step reads only the users of its
+ * batch, so a log in a file may be larger than memory.
  */
 
 import { buildEventLists, checkLog, checkSplits, getRowWidth, listUsers, NONE, splits } from "./click_log.ts";
@@ -9,21 +9,21 @@ import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_cata
 import type { ContextColumn, TimeSplit } from "./manifest.ts";
 import { UserError } from "../user_error.ts";
 
-/** Index of the users of a log: each user's split, and offsets of events and rows. The index takes 13 bytes of memory per user. */
+/** Index of a log's users: split, and offsets of events and rows. It takes 13 bytes of memory per user. */
 export interface UserIndex {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] for each user, the total number of events of all preceding users. */
+  /** [U+1] number of events of all users before each user. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
-  /** [U+1] for each user, the total number of rows of all preceding users. */
+  /** [U+1] number of rows of all users before each user. */
   readonly userRows: Uint32Array<ArrayBuffer>;
-  /** [U+1] for each user, the total number of predicted events of all preceding users. */
+  /** [U+1] number of predicted events of all users before each user. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
   /** Number of rows of all events that are not predicted. */
   readonly otherRows: number;
 }
 
-/** Returns the number of predicted events, the number of rows of predicted events, and the number of all other events. */
+/** Counts predicted events (`events`), their rows (`rows`), and events that are not predicted (`context`). */
 export function computeLogSize(
   { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -31,39 +31,37 @@ export function computeLogSize(
   return { events, rows: rows - otherRows, context: all - events };
 }
 
-/** A click log that is read user by user: {@link MemoryLog} in memory, `PackedLog` in a file. */
+/** A click log that is read user by user, in memory ({@link MemoryLog}) or in a file (`PackedLog`). */
 export interface LogSource extends UserIndex {
   /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
-  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
-  /** The whole log, if it is in memory. */
+  /** The whole log; undefined for a log in a file. */
   readonly log: ClickLog | undefined;
-  /** True if `data log --pages sampled` drew the unclicked items of all pages. Such items were not shown to users. */
+  /** True if `data log --pages sampled` drew the unclicked items, which users were not shown. */
   readonly sampledPages?: boolean;
   /** X, the number of context features per row; see {@link Clicks.rowFeatures}. */
   readonly rowWidth: number;
   /**
-   * Returns the clicks of some users. Items have the numbers of the catalogue.
+   * Returns the clicks of some users. Item numbers are those of the catalogue.
    * @param users: ascending distinct user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
-  /** Returns a source that has this source's clicks, but another catalogue, or another split of the users. */
+  /** Returns a source with the same clicks, but with another catalogue or another split of the users. */
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
-/** Source of a log in memory, without a copy of the log's arrays. */
+/** Source of a log in memory. The arrays of the log are not copied. */
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
   readonly otherRows: number = 0;
 
-  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
 
   /**
    * Computes the offsets of each user's rows and predicted events.
-   * @throws {UserError} for inconsistent item features. Only {@link checkLog} checks the remaining arrays of a log
+   * @throws {UserError} for inconsistent item features. {@link checkLog} checks all other arrays of a log
    */
   constructor(readonly log: ClickLog) {
     this.items = new MemoryItems(log.items);
@@ -98,7 +96,7 @@ export class MemoryLog implements LogSource {
     return this.log.userEvents;
   }
 
-  /** Returns a copy of the clicks of some users. @param users: ascending distinct user numbers. */
+  /** Copies the clicks of some users. @param users: ascending distinct user numbers. */
   read(users: Uint32Array): Clicks {
     const { log } = this;
     const { rowWidth: X } = this;
@@ -124,7 +122,7 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** Returns a source that has this log's clicks, but other items or another split. A catalogue on disk is ignored. */
+  /** Returns a source with these clicks, but other items or another split. Ignores a catalogue on disk. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
@@ -134,17 +132,17 @@ export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** Reads a log of some users. Items that these users never saw are left out. @throws UserError as {@link LogSource.read}. */
+/** Reads users as a log, without items that these users never saw. @throws UserError for damaged data. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks, read from `source`, to a log. Items that occur on no page of these clicks are left out. */
+/** Converts clicks that were read from `source` to a log. Items that occur on no page are left out. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Allocates arrays for the clicks of some users, and fills `userSplit` and `userEvents`. The caller fills all other arrays. */
+/** Allocates arrays for some users' clicks. The caller fills those except `userSplit` and `userEvents`. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted, rowWidth }: UserIndex & Pick<LogSource, "rowWidth">,
   users: Uint32Array,
@@ -168,38 +166,38 @@ export function makeWindow(
   };
 }
 
-/** Checks a log in memory. For a log on disk, checks only the split; `read` checks the events. @throws UserError as checkLog. */
+/** Checks a log in memory by {@link checkLog}; on disk, checks only the split, as `read` checks events. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
 }
 
-/** Number of rows per chunk in a pass over a source. A row takes 12 bytes of memory or more. */
+/** Largest number of rows that {@link walk} reads at once. A row takes at least 12 bytes of memory. */
 const WALK_ROWS = 2 ** 20;
 
-/** Callback for progress. The task `what` has `all` units of work, of which `done` units are completed. */
+/** Callback for progress. The task `what` has `all` units of work, of which `done` are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. Code that imports the type from this file need not load the SQL engine (140 MB). */
+/** Progress of a data preparation. It is defined here, so that importers need no SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number of the current step, 1 to `of`, in a SQL script of `of` steps. For work outside a script, `number` and `of` are 0. */
+  /** Number of the current step of a SQL script, 1 to `of`. Outside a script, `number` and `of` are 0. */
   readonly number: number;
   readonly of: number;
-  /** Number of completed rounds of the current step. The step has `rounds` rounds; a step that is not repeated has one round. */
+  /** Number of completed rounds of the current step, out of `rounds`. Most steps have one round. */
   readonly round: number;
   readonly rounds: number;
 }
 
-/** Returns the status of work that is not a step of a SQL script. */
+/** Returns the status of work outside a SQL script. */
 export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
 /**
- * Reads some users (ascending, distinct) in chunks. A log in memory has one chunk; a log on disk usually has several chunks.
- * @param onPart: callback before each chunk, called with the number of users read so far.
- * @yields a log that contains the chunk's users, and the numbers of these users in the log.
+ * Reads some users (ascending, distinct), a few at a time. A log in memory is passed on at once.
+ * @param onPart: callback before users are passed on, called with the number of users passed on so far.
+ * @yields a log that contains the users, and the numbers of these users in that log.
  */
 export function* walk(
   source: LogSource,
@@ -236,7 +234,7 @@ export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if one of the users has a predicted page with a click; with `isClicked` = false, a page without a click. */
+/** Returns true if a user has a predicted page with a click or, for `isClicked` = false, without a click. */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -253,19 +251,19 @@ export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if the log has a page without a click. If the log has train users, only pages of train users are read. */
+/** Returns true if a predicted page has no click. If there are train users, only their pages are read. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
 }
 
-/** @throws UserError if all pages have a click. From such pages no model learns the level of utilities, which planning needs. */
+/** @throws UserError if all pages have a click: then a model cannot learn utilities relative to no click. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
-    `Expected a log with pages without a click, because planning needs them, got ${source.name}, where every page has a click. ` +
-      "A model of such a log ranks items, but does not learn how high utilities are, nor how often nothing is clicked. So a " +
-      "plan would depend on arbitrary numbers. Use the model's ranking instead: deno task recommend.",
+    `Expected a log with pages without a click, which planning needs, got ${source.name}, ` +
+      "where every page has a click. A model of this log ranks items, but does not learn " +
+      "how high utilities are, nor how often users click nothing. Use its ranking: deno task recommend.",
   );
 }
 
@@ -277,13 +275,12 @@ export interface DataSizes {
   readonly pages: number;
   readonly rows: number;
   readonly items: number;
-  /** N, if item ids are hashed to 2 x N tokens; absent if item ids are not hashed. */
+  /** N if item ids are hashed to 2 x N tokens; absent if item ids are not hashed. */
   readonly hashed?: number;
   /** Warnings in the manifest of a prepared data set. */
   readonly warnings?: readonly string[];
   /** Dates of a split by time; absent for a split by users. */
   readonly timeSplit?: TimeSplit;
-  /** Columns of context features; absent if there are none. */
   readonly context?: readonly ContextColumn[];
 }
 

@@ -15,33 +15,31 @@ const fileSchema = v.object({
 const number = v.finiteNumber();
 const positive = v.pipe(number, v.gtValue(0));
 
-/** Transform from an item column to a dense feature: 1 if the column has a value for the item, else 0. */
+/** Transform from a column to a feature: 1 if the column has a value, else 0. */
 export interface PresenceTransform {
   of: "known";
   column: string;
 }
 
-/** Transform from an item column with values x to the dense feature (t(x) - mean) / sd. A missing value becomes 0. */
+/** Transform from a column with values x to the feature (t(x) - mean) / sd. A missing value becomes 0. */
 export interface NumberTransform {
-  /** Meaning of x. "number": the number in the column. "age": days from the time in the column to the end of the log. */
+  /** x is the number in the column, or the age: days from the time in the column to the end of the log. */
   of: "number" | "age";
   column: string;
-  /** The constant `log` in t(x) = sign(x) ln(1 + |x| / log); null if t(x) = x. */
+  /** Constant in t(x) = sign(x) ln(1 + |x| / log); null if t(x) = x. */
   log: number | null;
   /** Mean of t(x). */
   mean: number;
   /** Standard deviation of t(x). */
   sd: number;
-  /** Lower limit of x. Smaller values in the column are replaced by `low`. */
+  /** Lower limit of x. Smaller values are replaced by `low`, and values above `high` by `high`. */
   low: number;
-  /** Upper limit of x. Larger values in the column are replaced by `high`. */
   high: number;
 }
 
-/** Transform of a column of the items to a dense feature. */
 export type Transform = PresenceTransform | NumberTransform;
 
-/** Transform from a category to the feature 1 if the column has this value, else 0. */
+/** Transform from a column of categories to a feature: 1 if the column has the value `value`, else 0. */
 export interface ValueTransform {
   of: "value";
   column: string;
@@ -49,8 +47,9 @@ export interface ValueTransform {
 }
 
 /**
- * Description of one context feature, which each row of a page has. Its column belongs to the impression (a displayed item of a
- * page), or to the page, whose rows then have equal values. An "age" is the age when the page was shown.
+ * Description of a context feature, which every displayed item of a page has. The feature's column describes
+ * the impression (the displayed item at that moment) or the page; all items of a page have equal page
+ * features. An "age" ends when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -59,15 +58,15 @@ export interface ContextFeature {
   transform: Transform | ValueTransform;
 }
 
-/** Column of the log from which context features are computed. */
+/** A column of the log that gives one or several context features. */
 export interface ContextColumn extends Pick<ContextFeature, "kind"> {
   readonly column: string;
   readonly type: "number" | "age" | "category";
-  /** Values of a category that have a feature, in the order of the features; empty for numbers and ages. */
+  /** Categories that have a feature, in the order of the features; [] for numbers and ages. */
   readonly values: readonly string[];
 }
 
-/** Lists the columns of context features in the order of the features, each column once. */
+/** Lists the columns of the context features, each column once, in the order of the features. */
 export function listContextColumns(features: readonly ContextFeature[] = []): readonly ContextColumn[] {
   return [...Map.groupBy(features, ({ transform }) => transform.column)].map(([column, own]) => {
     const values = own.flatMap(({ transform }) => transform.of === "value" ? [transform.value] : []);
@@ -76,30 +75,30 @@ export function listContextColumns(features: readonly ContextFeature[] = []): re
   });
 }
 
-/** Description of one dense feature. The column `dense` of the table of items has one number per dense feature. */
+/** Description of a dense feature: one number per item in the column `dense` of the table of items. */
 export interface DenseFeature {
   name: string;
   meaning: string;
   transform?: Transform;
 }
 
-/** Description of an item field. The field's values have the token numbers `first` to `first + count - 1`. */
+/** Description of a field of tokens, which have the numbers `first` to `first + count - 1`. */
 export interface TokenFeature {
   name: string;
   first: number;
   count: number;
   meaning: string;
-  /** Column of the source that has the values; null if the values are item ids. */
+  /** Column of the source with the field's values; null if the values are item ids. */
   column?: string | null;
   /** True if a text in the column has several values, separated by |. */
   split?: boolean;
   /**
-   * Present if the field's last token stands for all values without a token of their own. "trained": train users saw items with
-   * the last token. "mean": no item of this data set has the last token, so its row of an embedding table is the mean of the
-   * field's other rows.
+   * Present if the field's last token stands for all values that have no token. "trained": train users saw
+   * items with the last token. "mean": no item of this data set has the last token, so the token's embedding
+   * is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
-  /** N, if the field has hashed ids: each item has one token among the field's first N tokens, and one among the last N. */
+  /** N if item ids are hashed: each item has one of the field's first N tokens and one of the last N. */
   hashed?: number;
   /** Values of the tokens, in the order of the tokens; absent if the field has many tokens. */
   values?: string[];
@@ -107,13 +106,13 @@ export interface TokenFeature {
   sha256?: string;
 }
 
-/** Meaning of a data set's item features. Optional fields may be absent if another data engine wrote the data set. */
+/** Meaning of a data set's features. Optional properties may be absent if another engine wrote the set. */
 export interface FeatureManifest {
-  /** Descriptions of the dense features, in the order of the numbers in the column `dense` of the table of items. */
+  /** Dense features, in the order of the numbers in the column `dense` of the table of items. */
   dense: DenseFeature[];
-  /** Fields of the items. Each field has a token range of its own. */
+  /** Fields of tokens. The token ranges of two fields do not overlap. */
   tokens: TokenFeature[];
-  /** Context features of each row, those of impressions first; absent if there are none. */
+  /** Context features: first of impressions, then of pages; absent if there are none. */
   context?: ContextFeature[];
   /** Checksum of the item ids in order, if the items are one-hot. */
   idsSha256?: string;
@@ -163,34 +162,34 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Shares, 0 to 1, of a column's absent, clipped and unknown values. If `column` is null, the values are the item ids. */
+/** Shares, 0 to 1, of a column's absent, clipped and unknown values. `column` is null for item ids. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   absent: share,
   /** Share of the column's numbers that were clipped. */
   clipped: share,
-  /** Share of the column's texts that have no token of their own. */
+  /** Share of the column's texts that have no token. */
   unknown: share,
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Dates of a split by time (ISO 8601, UTC), and numbers of users. A user with pages in several parts counts in each part. */
+/** Dates of a split by time (ISO 8601, UTC), and numbers of users. A user may count in several parts. */
 const timeSplitSchema = v.object({
-  /** Time of the log's first page. */
+  /** Time of the first page of the log. */
   first: v.string(),
-  /** Begin of the validation part, and of the test part; absent for a part that ends with the log. */
+  /** Times at which the validation part and the test part begin; absent if that is after the last page. */
   validation: v.optional(v.string()),
   test: v.optional(v.string()),
-  /** Time of the log's last page. */
+  /** Time of the last page of the log. */
   last: v.string(),
   /** Number of distinct users of the log. */
   users: count,
-  /** Number of users of a part who have pages in an earlier part. */
+  /** Number of users in validation, and in test, who also have pages in an earlier part. */
   known: v.object({ validation: count, test: count }),
 });
 export type TimeSplit = v.InferOutput<typeof timeSplitSchema>;
 
-/** Describes a split by time: the dates, and how many users of validation and test have earlier pages. */
+/** Formats a split by time: the dates, and how many validation and test users have earlier pages. */
 export function describeTimeSplit(
   { first, validation, test, last, known }: TimeSplit,
   users?: Readonly<Record<"validation" | "test", number>>,
@@ -206,7 +205,7 @@ export function describeTimeSplit(
   return `Split by time (UTC): train from ${format(first)}, ${parts.join(", ")}, to ${format(last)}.`;
 }
 
-/** Schema of a manifest. Only `format`, `version` and `features` are required, because other engines may write manifests. */
+/** Schema of a manifest. Other engines need to write only `format`, `version` and `features`. */
 export const manifestSchema = v.object({
   format: v.literal("clickgan-dataset"),
   version: v.literal(1),
@@ -214,7 +213,7 @@ export const manifestSchema = v.object({
   features: featuresSchema,
   /** For each column, the shares of absent, clipped and unknown values. */
   shares: v.optional(v.array(sharesSchema), []),
-  /** Size and checksum of each file, by name without .parquet. Files that are not listed are not checked. */
+  /** Rows, bytes and checksum of each table. Tables that are not listed are not checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({
     users: v.object({ train: count, validation: count, test: count }),
@@ -222,43 +221,43 @@ export const manifestSchema = v.object({
     pages: count,
     rows: count,
     clicks: count,
-    /** Number of context events. A model reads context events, but does not predict them. */
+    /** Number of context events: clicks that a model reads as history, but does not predict. */
     context: count,
-    /** In a split by time: number of pages in users' histories that belong to an earlier part, and of their displayed items. */
+    /** In a split by time: number of history pages from earlier parts, and number of items on these pages. */
     earlier: v.optional(count),
     earlierRows: v.optional(count),
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),
   })),
-  /** True order or arbitrary order of a page's items (see {@link PageOrder}); absent if unknown. */
+  /** Absent if unknown; see {@link PageOrder}. */
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
   /** True if `data log --pages sampled` drew the unclicked items of each page; absent for false. */
   sampledPages: v.optional(v.boolean()),
   /** Present if the log was split by time. */
   timeSplit: v.optional(timeSplitSchema),
-  /** Number of the source's rows or items that were left out, by reason. */
+  /** Number of rows or items of the source that were left out, by reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
-  /** Notes on properties of the source that the preparation inferred. */
+  /** Notes on properties of the source that `deno task data` inferred. */
   notes: v.optional(v.array(v.string()), []),
-  /** Warnings about properties of the data that may mislead a model, or a reader of its metrics. */
+  /** Warnings about properties of the data that may mislead a model, or a reader of the model's metrics. */
   warnings: v.optional(v.array(v.string())),
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),
-  /** The SELECT of --query, if the source was read by a SELECT. */
+  /** Text of the SELECT, if --query read the source. */
   query: v.optional(v.string()),
   clickgan: v.optional(v.string()),
   duckdb: v.optional(v.string()),
 });
 export type Manifest = v.InferOutput<typeof manifestSchema>;
-/** Order of the items in a page's list: the order in which the items were shown, or an arbitrary order. */
+/** Order of the items of a page: "shown" for the order in which the page displayed them, or "arbitrary". */
 export type PageOrder = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** Largest number of tokens. A model's embedding table, in memory and on the device, has one row per token. */
+/** Largest number of tokens. A model's embedding table has one row per token, in host and device memory. */
 const MOST_TOKENS = 100_000_000;
 
-/** Parses the text of a manifest. @param path: file path for messages. @throws UserError if the text is not a manifest. */
+/** Parses a manifest. @param path: for messages. @throws UserError if the text is not a manifest. */
 export function parseManifest(path: string, text: string): Manifest {
   let json: unknown;
   try {
@@ -274,7 +273,7 @@ export function parseManifest(path: string, text: string): Manifest {
   throw new UserError(`${path} is not a manifest of a prepared data set: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** @throws UserError if a field has no tokens, two fields share a token, or there are more than {@link MOST_TOKENS} tokens. */
+/** @throws UserError if a field has no tokens, two fields share a token, or there are too many tokens. */
 function expectTokens(path: string, { features: { tokens } }: Manifest): void {
   const fields = tokens.toSorted((a, b) => a.first - b.first);
   for (const [k, { name, first, count }] of fields.entries()) {
@@ -286,16 +285,18 @@ function expectTokens(path: string, { features: { tokens } }: Manifest): void {
     }
     if (next && next.first < first + count) {
       throw new UserError(
-        `${path}: expected each field of tokens to have numbers of its own, ` +
+        `${path}: expected fields with different token numbers, ` +
           `but "${name}" has ${first} to ${first + count - 1} and "${next.name}" begins at ${next.first}. ` +
-          "Number the fields one after the other.",
+          "Number the tokens of all fields consecutively.",
       );
     }
     if (first + count > MOST_TOKENS) {
       throw new UserError(
         `${path}: "${name}" has the tokens ${first} to ${first + count - 1}, ` +
-          `expected at most ${formatThousands(MOST_TOKENS)} in all: ` +
-          "a model has a row of numbers for each. Number them from 0 on, and leave out rare ones.",
+          `expected at most ${
+            formatThousands(MOST_TOKENS)
+          } tokens, because a model has an embedding per token. ` +
+          "Number the tokens from 0 on, and leave out rare ones.",
       );
     }
   }

@@ -1,27 +1,30 @@
 /**
- * Parses the tab-separated text format of the paper (Chen et al., ICML 2019). A file has one line per displayed item of an event:
+ * Parses the tab-separated format of the paper (Chen et al., ICML 2019). An event is a page that a user was
+ * shown. A file has one line per displayed item of an event:
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
- * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and
- * tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows with equal Times form one event. Times are
- * compared exactly, even if a Time is a number of nanoseconds beyond 2^53. An event may have several clicked items. The order of
- * an event's clicks is drawn at random, because the format does not contain the order.
+ * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item),
+ * is_click (0 or 1) and tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows
+ * with equal Times form one event. Times are compared exactly, even nanoseconds beyond 2^53. An event may
+ * have several clicked items. The order of these clicks is drawn at random, because the format does not
+ * contain it.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { createRandomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
-/** Largest file size in bytes. The file is read as one string, and V8 limits strings to 2^29 characters. */
+/** Largest file size in bytes. The file is read into one string, which V8 limits to 2^29 characters. */
 export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
  * Parses a log with one-hot items, numbered from 0 to the largest item number in the text.
  *
- * Users are numbered from 0, in the order of their ids. Events are sorted by Time; rows of one event keep the order of the text.
- * If rows have equal (user, Time, item), only one row is kept, as in the paper's preparation: the first clicked row or, without
- * a clicked row, the first row.
+ * Users are numbered from 0, in the order of their ids. Events are sorted by Time; rows of one event keep the
+ * order of the text. Of several rows with equal (user, Time, item), only one is kept, as in the paper's
+ * preparation: the first clicked row or, if none is clicked, the first row.
  *
- * @param path: file path for messages; the log gets the name of the file. @param needed: splits that must have users.
+ * @param path: for messages; its last part becomes the log's name. @param needed: splits that must have
+ * users.
  * @throws UserError that names the path and, for a faulty line, the line's number
  */
 export function parsePaperLog(path: string, text: string, needed: readonly Split[] = splits): ClickLog {
@@ -39,7 +42,7 @@ export function parsePaperLog(path: string, text: string, needed: readonly Split
   return buildLog(path, rows);
 }
 
-/** Returns the ids of the users, in the order of their numbers. @throws UserError as {@link parsePaperLog}. */
+/** Returns the user ids, in the order of the users' numbers. @throws UserError as {@link parsePaperLog}. */
 export function parsePaperUsers(path: string, text: string): number[] {
   return [...parseRows(path, text).splitOf.keys()].sort((a, b) => a - b);
 }
@@ -91,7 +94,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
   };
 }
 
-/** Returns the indices of the rows, sorted by user and Time. Rows of one event keep the order of the file. */
+/** Returns the row indices, sorted by user and Time. Rows of one event keep the order of the file. */
 function sortedRows({ line, user, time, rest }: Rows): Uint32Array {
   const order = Uint32Array.from(line, (_, row) => row);
   return order.sort((a, b) => user[a]! - user[b]! || time[a]! - time[b]! || rest[a]! - rest[b]! || a - b);
@@ -108,7 +111,7 @@ function endOfEvent(path: string, rows: Rows, order: Uint32Array, start: number)
   return order.length;
 }
 
-/** Returns, in order, one row per item of an event: the item's first clicked row or, without a click, the item's first row. */
+/** Keeps one row per item of an event: the item's first clicked row or, without a click, its first row. */
 function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[] {
   const kept = new Map<number, number>();
   for (const row of event) {
@@ -120,7 +123,7 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** Shuffles an event's clicked rows, as clicks in row order would look like position bias. The seed is the first line's number. */
+/** Shuffles an event's clicked rows, because clicks in row order would look like position bias. */
 function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;
@@ -128,34 +131,32 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError if two different Times round to one double, because their two events would be merged. */
+/** @throws UserError if two different Times round to one double, because two events would be merged. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
   throw new UserError(
-    `${path}:${line[b]}: expected distinct Times of user ${user[b]}, got two (here and in line ${
-      line[a]
-    }) that are both ` +
-      `read as ${time[b]}. Write fewer digits, or whole numbers such as nanoseconds.`,
+    `${path}:${line[b]}: expected distinct Times of user ${user[b]}, got two (here and in line ${line[a]}) ` +
+      `that are both read as ${time[b]}. Write fewer digits, or whole numbers such as nanoseconds.`,
   );
 }
 
-// No CSV library splits the lines, because the format has no quoting: a quote in a SessionId is a plain character.
+// No CSV library is used, because the format has no quoting: a quote in a SessionId is a plain character.
 
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];
 
-/** Largest item_new_index. One-hot items take memory for every number up to the largest; a larger number is probably a raw id. */
+/** Largest item_new_index. A larger number is probably a raw id, and memory grows with the largest number. */
 const maxItem = 10_000_000;
 
-/** Makes empty columns. The parser appends one entry to each column per row of the file. */
+/** Makes empty columns, to each of which the parser appends one entry per row of the file. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time, rounded to the nearest double. For a whole-number Time, `rest` is the exact Time minus the double. */
+  /** Time as the nearest double. For a whole-number Time, `rest` is the exact Time minus the double. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** Map from a row's index to all digits of its Time, for fractional Times that have more digits than a double. */
+  /** By row index, all digits of a fractional Time that has more digits than a double. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -163,7 +164,7 @@ const noRows = () => ({
 });
 type Rows = Readonly<ReturnType<typeof noRows>>;
 
-/** @throws {UserError} that names file and line, if a row is malformed or a user belongs to two splits */
+/** @throws {UserError} that names file and line, if a row is malformed or a user is in two splits */
 function parseRows(path: string, text: string): Rows {
   if (text.trim() === "") {
     throw new UserError(
@@ -190,7 +191,7 @@ function parseRows(path: string, text: string): Rows {
 }
 
 interface Header {
-  /** Index, in a row, of each required column's value. */
+  /** Index of each required column in a row. */
   readonly place: Readonly<Record<Column, number>>;
   readonly width: number;
 }
@@ -200,10 +201,11 @@ function parseHeader(path: string, header: string): Header {
   const missing = columns.filter((name) => !found.includes(name));
   if (missing.length > 0) {
     const hint = found.length === 1 && header.includes(",")
-      ? `The file seems to be separated by commas. Separate the columns by tabs, or: deno task -q data log --source ${path}`
+      ? "The file seems to be separated by commas. Separate the columns by tabs, or: " +
+        `deno task -q data log --source ${path}`
       : "The first line must name the columns.";
     throw new UserError(
-      `${path}:1: expected tab-separated columns ${columns.join(", ")} (any order, others are skipped), ` +
+      `${path}:1: expected tab-separated columns ${columns.join(", ")} (in any order), ` +
         `but ${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; ` +
         `got ${found.join(", ")}. ${hint}`,
     );
@@ -214,11 +216,8 @@ function parseHeader(path: string, header: string): Header {
       `${path}:1: expected one column ${twice}, got several. Rename all but one of them in the header.`,
     );
   }
-  const place = Object.fromEntries(columns.map((name) => [name, found.indexOf(name)])) as Record<
-    Column,
-    number
-  >;
-  return { place, width: found.length };
+  const place = Object.fromEntries(columns.map((name) => [name, found.indexOf(name)]));
+  return { place: place as Header["place"], width: found.length };
 }
 
 interface Row extends Time {
@@ -257,11 +256,11 @@ function parseRow(path: string, line: number, content: string, { place, width }:
 }
 
 interface Time {
-  /** The Time, rounded to a double. */
+  /** The Time, rounded to the nearest double. */
   readonly time: number;
   /** Exact Time minus `time`, if the Time is a whole number; else 0. */
   readonly rest: number;
-  /** All digits of the Time, if it is fractional and has more digits than a double. */
+  /** All digits of a fractional Time that has more digits than a double. */
   readonly digits?: string;
 }
 
@@ -277,7 +276,7 @@ function parseTime(field: string, fail: (expected: string) => never): Time {
   return digits === canonicalizeNumber(String(time)) ? { time, rest: 0 } : { time, rest: 0, digits };
 }
 
-/** @param firstLine: map from a user to the line number of the user's first row */
+/** @param firstLine: number of the line with each user's first row */
 function addRow(
   path: string,
   rows: Rows,
@@ -292,8 +291,7 @@ function addRow(
   } else if (before !== split) {
     throw new UserError(
       `${path}:${line}: user ${user} has tr_val_tst ${split} here ` +
-        `and ${before} in line ${firstLine.get(user)}. ` +
-        "All rows of a user must be in one part.",
+        `and ${before} in line ${firstLine.get(user)}. All rows of a user must be in one part.`,
     );
   }
   if (digits !== undefined) rows.digits.set(rows.line.length, digits);
@@ -305,13 +303,13 @@ function addRow(
   rows.click.push(click);
 }
 
-/** Number of decimal digits that a double represents exactly. */
+/** Number of decimal digits that a double always represents exactly. */
 const EXACT_DIGITS = 15;
-/** Number of decimal digits that a pair of doubles represents exactly: a number's nearest double, and the remainder. */
+/** Number of decimal digits that two doubles represent exactly: a number's nearest double and the rest. */
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** Converts a number's text to a canonical text, equal for all notations of the number. @param text: match of {@link DECIMAL}. */
+/** Converts all notations of a number to one canonical text. @param text: match of {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];

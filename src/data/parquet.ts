@@ -18,25 +18,25 @@ export interface TableFile {
   open(): OpenFile;
 }
 
-/** Unchecked values of one column in a row group. */
+/** Values of one column in a row group, of any type. */
 export type ColumnValues = ArrayLike<unknown>;
-/** Placeholder for a column that was not requested, or that is not in the file. */
+/** Replaces a column that was not requested, or that is not in the file. */
 export const ABSENT: ColumnValues = [];
 
-/** Range of a row group: the group's number of rows, and the number of earlier rows in the file. */
+/** Rows of a row group: how many there are, and how many rows of the file come before. */
 export interface RowRange {
   readonly before: number;
   readonly rows: number;
 }
 
-/** Map from a column: "needed" or "optional" for a column that is read; undefined for a column that is not read. */
+/** For each column: "needed" or "optional" if the column is read; undefined if it is not read. */
 export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
- * Reads some columns of a file. At most one row group is in memory.
- * @param take: callback that gets the columns of each row group, in the file's order.
+ * Reads some columns of a file, one row group at a time.
+ * @param take: called with the columns of each row group, in the file's order.
  * @returns the number of rows of the file.
- * @throws UserError if the file is missing, damaged or encrypted, if a needed column is missing, or if a column occurs twice.
+ * @throws UserError if the file is missing, damaged or encrypted, or if a column is missing or occurs twice.
  */
 export async function readParquet<Name extends string>(
   table: TableFile,
@@ -81,7 +81,7 @@ export async function listParquetColumns(table: TableFile): Promise<string[]> {
   }
 }
 
-/** @throws UserError if the file does not begin and end like a Parquet file. @param remedy: advice at the message's end. */
+/** @throws UserError if a file does not begin and end as Parquet. @param remedy: advice in the message. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
   const { path } = table;
   using file = table.open();
@@ -102,10 +102,10 @@ function damaged(path: string, error: unknown, remedy: string): UserError {
 
 const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
-/** Smallest size of a Parquet file: 4 bytes of magic, 4 bytes for the length of the metadata, 4 bytes of magic. */
+/** Smallest size of a Parquet file: 4 bytes of magic, 4 bytes for the metadata's length, 4 bytes of magic. */
 const LEAST_BYTES = 12;
 
-/** Checks the magic bytes at both ends of a file. If the first bytes are missing, all offsets in the metadata are wrong. */
+/** Checks the magic bytes at both ends of a file: without its first bytes, all metadata offsets are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) {
@@ -115,8 +115,8 @@ async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const text = async (at: number) => String.fromCharCode(...new Uint8Array(await file.slice(at, at + 4)));
   const [begin, end] = [await text(0), await text(byteLength - 4)];
   if (begin === ENCRYPTED && end === ENCRYPTED) throw encrypted(path);
-  if (begin !== MAGIC) throw new Error("it does not begin as one");
-  if (end !== MAGIC) throw new Error("it does not end as one");
+  if (begin !== MAGIC) throw new Error(`it does not begin with ${MAGIC}`);
+  if (end !== MAGIC) throw new Error(`it does not end with ${MAGIC}`);
 }
 
 function expectPlain(path: string, { row_groups }: FileMetaData): void {
@@ -125,10 +125,10 @@ function expectPlain(path: string, { row_groups }: FileMetaData): void {
   }
 }
 
-/** Codecs that hyparquet decodes itself. */
+/** Codecs that hyparquet decodes without hyparquet-compressors. */
 const OWN_CODECS = ["UNCOMPRESSED", "SNAPPY"];
 
-/** @throws UserError for an unsupported codec. Fewer codecs are supported on a web page than in Deno. */
+/** @throws UserError for an unsupported codec. A web page supports fewer codecs than Deno. */
 function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   const others = Object.entries(compressors).filter(([, read]) => read).map(([codec]) => codec);
   const known = new Set([...OWN_CODECS, ...others]);
@@ -147,7 +147,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns the requested columns in the file. @throws UserError if a needed column is missing or a column is repeated. */
+/** @returns the requested columns that the file has. @throws UserError if a column is missing or repeated. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,
@@ -168,7 +168,7 @@ function expectColumns<Name extends string>(
   }
   const twice = there.find((name) => found.indexOf(name) !== found.lastIndexOf(name));
   if (twice === undefined) return there;
-  throw new UserError(`${path}: expected one column ${twice}, got several. Leave out all but one of them.`);
+  throw new UserError(`${path}: expected one column ${twice}, got several. Keep one of them.`);
 }
 
 async function readGroup<Name extends string>(
@@ -178,7 +178,7 @@ async function readGroup<Name extends string>(
   there: readonly Name[],
   { before, rows }: RowRange,
 ): Promise<Record<Name, ColumnValues>> {
-  // onChunk only collects the data, because an error thrown in onChunk would be lost.
+  // onChunk only collects the data, because an error that onChunk throws would be lost.
   const chunks: { readonly name: string; readonly data: ColumnValues; readonly from: number }[] = [];
   await parquetRead({
     file,
@@ -208,17 +208,17 @@ async function readGroup<Name extends string>(
   return read;
 }
 
-// Functions that convert values of any Parquet type. No value is rounded to a whole number, truncated, or converted to 0. For an
-// invalid value, the functions return -1 or NaN; throwing an error would be too slow for millions of values.
+// Functions that convert values of any Parquet type. They never truncate, or round to a whole number. For an
+// invalid value they return -1 or NaN, because throwing errors is too slow for millions of values.
 
-/** Returns the value if it is a whole number from 0 to `end` - 1; -1 for any other value, such as NULL. */
+/** Returns a value that is a whole number from 0 to `end` - 1; -1 for any other value, such as NULL. */
 export function toWholeNumber(value: unknown, end: number): number {
-  // The conversion only rounds 64-bit integers that are larger than any `end`.
+  // Number() rounds only integers beyond 2^53, which are larger than any `end`.
   const number = typeof value === "bigint" ? Number(value) : value;
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** Returns the 32-bit float nearest to a number. Returns NaN for a number out of range, and for a value such as NULL. */
+/** Returns the 32-bit float nearest to a number; NaN for a number out of range, and for NULL and the like. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;

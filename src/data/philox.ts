@@ -1,18 +1,21 @@
 /**
- * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+ * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+ * 3")
  *
- * A counter and a key determine four random words. So a simulated user's random draws for a page are computed independently of
- * all other pages. Host and device compute equal bits; kernels/probe/philox.wgsl contains the WGSL functions.
+ * A counter and a key determine four random words. So the random draws for a page of a simulated user do not
+ * depend on other pages. Host and device compute equal bits; kernels/probe/philox.wgsl has the WGSL
+ * functions.
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** Purposes of random draws. Draws for different purposes are independent. For slots, see {@link getSlotPurpose}. */
+/** Purposes of random draws. Draws for different purposes are independent. */
 export const purposes = {
-  /** Draws which item of a slate is clicked, or that no item is clicked. */
+  /** Draws which item of a slate is clicked, or no click. */
   CHOICE: 0,
-  /** Draws a policy's exploration. */
+  /** Draws a policy's random exploration. */
   EXPLORE: 1,
+  /** Draws the items of a slate. */
   SLATE: 2,
   /** Draws whether a user's episode ends. */
   LEAVE: 3,
@@ -24,10 +27,10 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** Exclusive upper limit of the purposes. */
+/** Exclusive upper limit of the numbers in {@link purposes}. */
 const PURPOSES = 16;
 
-/** Returns the purpose of a page's slot (0, 1, 2, ...). A purpose per slot makes the random words of the slots independent. */
+/** Returns the purpose for a page's position `slot` (0, 1, 2, ...), so that positions draw independently. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }
@@ -37,7 +40,7 @@ export type PhiloxCounter = [number, number, number, number];
 /** Two whole numbers in 0..2^32 - 1. */
 export type PhiloxKey = readonly [number, number];
 
-/** Returns the key of a seed. @param seed a whole number in 0..2^53 - 1. @throws RangeError for any other seed. */
+/** Returns a seed's key. @param seed: a whole number in 0..2^53 - 1. @throws RangeError for other seeds. */
 export function makeKey(seed: number): PhiloxKey {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new RangeError(`Expected a seed to be a whole number of 0 or more, got ${seed}`);
@@ -45,7 +48,7 @@ export function makeKey(seed: number): PhiloxKey {
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 
-/** Returns the upper 32 bits of a * b. Four products of 16-bit numbers are added, as WGSL has no 64-bit integers. */
+/** Returns the upper 32 bits of a * b, by four products of 16-bit numbers, as WGSL has no 64-bit integers. */
 export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;

@@ -1,4 +1,4 @@
-/** Reads the table of pages of a prepared data set, user by user. The pages are checked against the table of users. */
+/** Reads a prepared data set's table of pages, user by user. Checks the pages against the table of users. */
 
 import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, EARLIER_PAGE, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
@@ -25,20 +25,21 @@ const PAGE_COLUMNS = {
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 
-/** Function that throws an error about page k of a Parquet row group. */
+/** Throws an error about page k of a Parquet row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Buffer of events that were read, but not yet passed to the callback `take`. An additional click is an event with one row. */
+/** Buffer of events not yet passed to the callback `take`. An additional click is an event with one row. */
 class Pending {
-  /** For each buffered user, the number of buffered events up to and including the user's last event. */
+  /** Number of buffered events up to the last event of each user whose pages were all read. */
   userEnds: number[] = [];
+  /** Number of rows of each event. */
   readonly sizes = new GrowingArray(Uint32Array);
-  /** For each event, the position of the clicked item on the page; {@link NONE} without a click. */
+  /** Position of each event's clicked item on the page; {@link NONE} without a click. */
   readonly positions = new GrowingArray(Uint32Array);
   /** Kind of each event, as in {@link Clicks.eventKind}. */
   readonly kinds = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
-  /** Context features of each item in `items`. */
+  /** Context features of each row. */
   readonly features = new GrowingArray(Float32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
     eventPropensities: [],
@@ -53,7 +54,7 @@ class Pending {
     this.lists.eventCandidates.push(candidates);
   }
 
-  /** Removes and returns the clicks of the users whose pages were all read. @param width: number of context features per row */
+  /** Removes and returns users whose pages were all read. @param width: context features per row */
   shift(width: number): Omit<Clicks, "userSplit"> {
     const userEvents = Uint32Array.from([0].concat(this.userEnds));
     this.userEnds = [];
@@ -82,15 +83,16 @@ export class PageReader {
   context = 0;
   earlier = 0;
   propensities = 0;
-  /** Number of the user whose page is read next. `#first` is the first user who was not yet passed to the callback `take`. */
+  /** Number of the user whose page is read next. */
   #user = 0;
+  /** Number of the first user who was not yet passed to the callback `take`. */
   #first = 0;
   readonly #pending = new Pending();
 
   /**
-   * @param folder: the data set's folder. @param items: number of items in the data set.
-   * @param widths: numbers of context features per impression and per page.
-   * @param take: callback that gets the clicks of complete users after each row group; with `atOnce`, of all users at the end.
+   * @param folder: of the data set, for messages. @param items: number of items in the data set.
+   * @param take: called after each row group with the clicks of all users whose pages were read completely;
+   * with `atOnce`, called once at the end with the clicks of all users.
    */
   constructor(
     private readonly folder: string,
@@ -103,7 +105,7 @@ export class PageReader {
 
   /**
    * Reads the pages of one file.
-   * @param onPages: callback after each row group, called with the total number of pages read.
+   * @param onPages: called after each row group with the total number of pages read.
    * @throws {UserError} for a page out of order, an unknown item, or an invalid click
    */
   async read(table: TableFile, onPages: (pages: number) => void): Promise<void> {
@@ -121,14 +123,14 @@ export class PageReader {
     });
   }
 
-  /** Passes the last users to `take`. @throws {UserError} if the numbers of pages or rows differ from the table of users */
+  /** Passes the last users to `take`. @throws {UserError} if the table of users has more pages or rows */
   end(): void {
     const { userPages, userRows } = this.users;
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
     if (this.pages === pages && this.rows === rows) return this.#handOver();
     throw new UserError(
-      `${this.folder}: expected ${pages} pages with ${rows} displayed items as in users, got ${this.pages} with ` +
-        `${this.rows}. Prepare the data again.`,
+      `${this.folder}: expected ${pages} pages with ${rows} displayed items as in users, ` +
+        `got ${this.pages} with ${this.rows}. Prepare the data again.`,
     );
   }
 
@@ -172,7 +174,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true if page k belongs to an earlier part of a split by time than its user. */
+  /** Returns true if page k belongs to an earlier part (in a split by time) than its user. */
   #parseEarlierFlag({ earlier }: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     const flag = earlier === ABSENT ? false : earlier[k];
     if (flag === false) return false;
@@ -182,7 +184,7 @@ export class PageReader {
     return fail(k, "earlier pages only of validation and test users", "one of a train user");
   }
 
-  /** Checks that row k of the row group is the current user's next page. */
+  /** Checks that row k of the row group is the next page of the current user. */
   #expectUser(columns: PageColumns, k: number, fail: Fail): void {
     const { userPages, userSplit: { length: users } } = this.users;
     this.#endUsers();
@@ -197,7 +199,7 @@ export class PageReader {
     fail(k, expected, formatValue(columns.page[k]));
   }
 
-  /** If the current user has no more pages, completes the user and the following users without pages. */
+  /** If the current user has no more pages, goes on to the next user with pages. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {
@@ -214,7 +216,7 @@ export class PageReader {
   }
 }
 
-/** Parses the displayed items of a page. @param count: number of items in the data set. */
+/** Parses a page's displayed items. @param count: number of items in the data set. */
 function parseItems(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
   if (!Array.isArray(page) || page.length === 0) {
     return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : formatValue(page));
@@ -236,7 +238,7 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
 
 const NO_MORE: readonly number[] = [];
 
-/** Returns the positions of a page's additional clicks. The caller has checked the page's items and first click. */
+/** Returns the positions of a page's additional clicks. The page's items and first click must be checked. */
 function parseAdditionalClicks(
   { items, clicked, additional_clicks }: PageColumns,
   k: number,
@@ -257,11 +259,12 @@ function parseAdditionalClicks(
     return positions;
   }
   const expected =
-    `additional_clicks to be other positions on its page of ${shown.length} items, each item once, and empty without a click`;
+    `additional_clicks to be other positions on its page of ${shown.length} items, each item once, ` +
+    "and empty without a click";
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns a page's list from a column of lists; [] if the column is missing. @param none: meaning of [], for the message */
+/** Returns page k's list in a column; [] without the column. @param none: meaning of [], for messages */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -296,7 +299,7 @@ function parseCandidates(columns: PageColumns, count: number, k: number, fail: F
   return fail(k, expected, found.map(formatValue).join(", "));
 }
 
-/** Numbers of context features per impression and per page. */
+/** Number of context features per impression (a displayed item of a page), and per page. */
 export type ContextWidths = Readonly<Record<ContextFeature["kind"], number>>;
 
 export function countContextFeatures({ context = [] }: FeatureManifest): ContextWidths {
@@ -304,7 +307,7 @@ export function countContextFeatures({ context = [] }: FeatureManifest): Context
   return { impression: count("impression"), page: count("page") };
 }
 
-/** Returns the context features of a page's rows, row by row: those of the impression, then those of the page. */
+/** Returns the context features of a page's rows: per row, of the displayed item, then of the page. */
 function parseContext(
   columns: PageColumns,
   { impression, page }: ContextWidths,

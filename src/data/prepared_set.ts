@@ -1,6 +1,7 @@
 /**
- * Reads a prepared data set: a manifest, and Parquet files with tables of users, items and pages (schema: data/README.md). The
- * files are in a folder, or were dropped on a web page. All values are checked, because any program may have written the files.
+ * Reads a prepared data set: a manifest, and Parquet files with tables of users, items and pages (see
+ * data/README.md). The files are in a folder, or were dropped on a web page. All values are checked, because
+ * any program may have written the files.
  */
 
 import type { Manifest } from "./manifest.ts";
@@ -24,7 +25,8 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the table of users.
-   * @param onUsers: callback with the number of users read so far and of all users. @throws UserError for invalid users.
+   * @param onUsers: called with the numbers of users read so far and of all users. @throws UserError for
+   * faults.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -57,7 +59,7 @@ export class PreparedSet implements PreparedUsers {
     return this.manifest.name;
   }
 
-  /** Returns the shape of a catalogue of `count` items that have this data set's features. */
+  /** Returns the shape of a catalogue of `count` items with the features of this data set. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
@@ -66,8 +68,8 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` once per row group, in order, with the group's items.
-   * @returns the number of items. @throws UserError for items that do not match the manifest.
+   * Calls `take` with the items of each row group, in order.
+   * @returns the number of items. @throws UserError for items that contradict the manifest.
    */
   async readItems(take: (chunk: ItemFeatures) => void, onProgress?: OnProgress): Promise<number> {
     const { counts, files } = this.manifest;
@@ -88,10 +90,12 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` with the clicks of complete users, in the order of the users. About one row group is in memory.
-   * @param items: number of items in the data set. @param atOnce: true to pass the clicks of all users in one call.
-   * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities. @throws UserError if
-   * pages are missing or in a wrong order, or have unknown items.
+   * Calls `take` with the clicks of complete users, in the order of the users. About one row group is in
+   * memory.
+   * @param items: number of items in the data set. @param atOnce: true to pass the clicks of all users in one
+   * call.
+   * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
+   * @throws UserError if pages are missing or in a wrong order, or have unknown items.
    */
   async readClicks(
     items: number,
@@ -108,7 +112,8 @@ export class PreparedSet implements PreparedUsers {
     const { counts, files, timeSplit } = this.manifest;
     if (pages.earlier > 0 && !timeSplit) {
       throw new UserError(
-        `${this.folder}: expected timeSplit in the manifest of a set with earlier pages, got none. Add it; data/README.md describes it.`,
+        `${this.folder}: expected timeSplit in the manifest of a set with earlier pages, got none. ` +
+          "Add timeSplit (see data/README.md).",
       );
     }
     this.#expectCount("pages", files.pages?.rows, pages.pages);
@@ -119,19 +124,18 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError if the number in the manifest (`expected`) differs from the number in the files (`found`). */
+  /** @throws UserError if the manifest's number (`expected`) is not the number in the files (`found`). */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(
-      `${this.folder}: expected ${expected} ${what} as in the manifest, got ${found}. Prepare the data again.`,
+      `${this.folder}: expected ${expected} ${what} as in the manifest, got ${found}. ` +
+        "Prepare the data again.",
     );
   }
 }
 
 /**
- * Reads a prepared data set into memory.
- * @param onProgress: callback for the progress of reading each table.
- * @throws UserError for a data set that is damaged or inconsistent.
+ * Reads a prepared data set into memory. @throws UserError for a data set that is damaged or inconsistent.
  */
 export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {
   const itemChunks: ItemFeatures[] = [];

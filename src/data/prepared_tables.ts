@@ -15,29 +15,29 @@ export type TableName = "users" | "items" | "pages";
 export interface SetFiles {
   readonly folder: string;
   readonly manifest: Manifest;
-  /** Returns the Parquet files of a table, in order. @throws UserError if there are none. */
+  /** Returns the Parquet files of a table, in order. @throws UserError if the table has no files. */
   part(part: TableName): readonly TableFile[];
 }
 
 export interface PreparedUsers {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] for each user, the number of pages of all preceding users. `userRows` has numbers of displayed items instead. */
+  /** [U+1] number of pages (`userRows`: of displayed items) of all users before each user. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
 const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "needed" } as const;
 
-/** Exclusive limit of a data set's number of pages. The exclusive limit of displayed items is 2^32. */
+/** A data set must have fewer pages than this limit, and fewer displayed items than `MOST_ROWS`. */
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/** @param onUsers: callback with the number of users read. @throws {UserError} for an invalid user, or too many pages or rows */
+/** Reads the table of users. @param onUsers: called with the number read. @throws UserError for faults. */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
-  // The two sums are doubles, so that an overflow of 32 bits can be detected.
+  // Sums of pages and rows as doubles, so that an overflow of 32 bits can be detected.
   let [pages, shown] = [0, 0];
   const userPages = new GrowingArray(Uint32Array);
   const userRows = new GrowingArray(Uint32Array);
@@ -60,13 +60,14 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
   }
   if (shown >= MOST_ROWS || pages >= MOST_PAGES) {
     throw new UserError(
-      `${folder}: ${shown} displayed items on ${pages} pages, expected fewer than 2^32 and 2^31. Prepare fewer users.`,
+      `${folder}: ${shown} displayed items on ${pages} pages, ` +
+        "expected fewer than 2^32 items and 2^31 pages. Prepare fewer users.",
     );
   }
   return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
 }
 
-/** Parses row k of a row group in the table of users. The row's user must have the number `user`. */
+/** Parses row k of a row group in the table of users. The row must belong to user number `user`. */
 function parseUser(
   path: string,
   columns: Readonly<Record<keyof typeof USER_COLUMNS, ColumnValues>>,
@@ -96,8 +97,9 @@ function parseUser(
 const MOST_ITEMS = 2 ** 32;
 
 /**
- * Calls `take` once per row group of a file, with the group's items.
- * @param before: number of items in earlier files. @returns the number of items in this file and earlier files.
+ * Calls `take` with the items of each row group of a file.
+ * @param before: number of items in earlier files. @returns the number of items in this file and earlier
+ * files.
  * @throws UserError if an item, a feature or a token contradicts the manifest.
  */
 export async function readItems(
@@ -143,10 +145,10 @@ export async function readItems(
   return items;
 }
 
-/** Function that throws an error about the current item. */
+/** Throws an error about the current item. */
 type Fail = (expected: string, found: string) => never;
 
-/** Reads the dense features of an item, and writes the features to `into` from index 0 on. */
+/** Reads the dense features of an item into the array `into`. */
 function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
   const width = columns.length;
   if (!Array.isArray(dense) || dense.length !== width) {
@@ -178,7 +180,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Largest number of tokens for which comparing all pairs is faster than a Set. Most items have fewer tokens. */
+/** Up to this length, comparing all pairs is faster than a Set. Most items have fewer tokens. */
 const FEW = 16;
 
 function hasTwice(values: readonly unknown[]): boolean {
@@ -189,12 +191,12 @@ function hasTwice(values: readonly unknown[]): boolean {
   return false;
 }
 
-/** Names of the columns with user numbers and item numbers, by table. Only these two tables have ids. */
+/** For each table that has ids, the name of the column with the users' or items' numbers. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
- * Reads the ids in the column `id` of a table. If the table has no column `id`, the ids are the numbers 0 to count - 1.
- * @param count: expected number of users or items. @throws UserError for the faults that {@link readTexts} lists.
+ * Reads the ids in the column `id` of a table. Without this column, the ids are the numbers 0 to count - 1.
+ * @param count: expected number of users or items. @throws UserError as {@link readTexts}.
  */
 export async function readIds(
   files: SetFiles,
@@ -208,7 +210,8 @@ export async function readIds(
 
 /**
  * Reads a column that has a text per user or item. Returns undefined if the column is missing.
- * @param count: expected number of values. @throws UserError for a value that is not text, or another number of values.
+ * @param count: expected number of texts. @throws UserError for a value that is not text, or a wrong number
+ * of texts.
  */
 export async function readTexts(
   files: SetFiles,
@@ -230,10 +233,8 @@ export async function readTexts(
         const text = texts[k];
         if (typeof text !== "string") {
           throw new UserError(
-            `${path}: ${number} ${list.length}: expected ${column} to be text, got ${
-              formatValue(text)
-            } in row ` +
-              `${before + k + 1}. Give each ${number} one, or leave the column out` +
+            `${path}: ${number} ${list.length}: expected ${column} to be text, got ${formatValue(text)} ` +
+              `in row ${before + k + 1}. Give each ${number} a text, or leave the column out` +
               (column === "id" ? ": then the numbers are the ids." : "."),
           );
         }
@@ -244,6 +245,7 @@ export async function readTexts(
   if (list.length === 0 && rows === count) return undefined;
   if (list.length === count) return list.done();
   throw new UserError(
-    `${files.folder}: expected the ${column} of each of the ${count} ${part}, got ${list.length}. Prepare the data again.`,
+    `${files.folder}: expected the ${column} of each of the ${count} ${part}, got ${list.length}. ` +
+      "Prepare the data again.",
   );
 }

@@ -1,15 +1,16 @@
 /**
- * Random numbers of the host. A function creates its random stream by name, so no function needs a stream as an argument.
+ * Random numbers of the host. A function creates its random stream by name, so it needs no stream as an
+ * argument.
  *
- * A stream's name is a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share state: the batch of
- * step 700 does not depend on whether steps 1 to 699 were run. So a run can be resumed.
+ * A stream's name is a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share
+ * state: the batch of step 700 does not depend on whether steps 1 to 699 were run. So a run can be resumed.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
-/** Applies MurmurHash3's finalizer to a word. The finalizer is a bijection; every input bit affects every output bit. */
+/** Applies MurmurHash3's finalizer: a bijection in which every input bit affects every output bit. */
 function mix(word: number): number {
   word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
   word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
@@ -25,7 +26,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
   };
   for (const part of path) {
     if (typeof part === "string") {
-      // "7" and 7 have different hashes, because a tag is hashed; ("ab", "c") and ("a", "bc"), because lengths are hashed.
+      // A hashed tag distinguishes "7" from 7. A hashed length distinguishes ("ab", "c") from ("a", "bc").
       absorb(0x5354);
       absorb(part.length);
       for (let i = 0; i < part.length; i++) absorb(part.charCodeAt(i));
@@ -40,7 +41,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
       absorb(Math.floor(part / 2 ** 32));
     }
   }
-  // At least one word must not be 0, because a generator whose state is all zeros only returns zeros.
+  // At least one word must not be 0, because a generator with a state of zeros returns only zeros.
   return [mix(a ^ 0x13198a2e), mix(b ^ 0x03707344), mix(a + b), mix(a ^ Math.imul(b, 0x9e3779b1)) || 1];
 }
 
@@ -49,7 +50,7 @@ export class Random {
   readonly #generator;
   #spareNormal: number | undefined;
 
-  /** Use {@link createRandomStream} instead. @param state: four 32-bit words; at least one is not 0. */
+  /** Use {@link createRandomStream} instead. @param state: four 32-bit words, not all 0. */
   constructor(state: readonly number[]) {
     this.#generator = xoroshiro128plusFromState(state);
   }
@@ -67,7 +68,7 @@ export class Random {
     return uniformInt(this.#generator, 0, n - 1);
   }
 
-  /** Returns a normally distributed number with mean 0 and standard deviation 1 (Marsaglia's polar method). */
+  /** Returns a standard normal random number, with mean 0 and sd 1 (Marsaglia's polar method). */
   normal(): number {
     const spare = this.#spareNormal;
     if (spare !== undefined) {
@@ -85,7 +86,7 @@ export class Random {
     }
   }
 
-  /** Draws {@link normal} numbers until a number is in -2..2, and returns that number. The standard deviation is about 0.880. */
+  /** Draws {@link normal} numbers until one is in -2..2, and returns it. The sd is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();
@@ -94,8 +95,8 @@ export class Random {
   }
 
   /**
-   * Returns k distinct numbers in 0..n-1, in random order, by the first k steps of a Fisher-Yates shuffle. Time and memory
-   * are proportional to k, not n, because only swapped positions are stored.
+   * Returns k distinct numbers in 0..n-1, in random order, by the first k steps of a Fisher-Yates shuffle.
+   * Time and memory are proportional to k, not n, because only swapped positions are stored.
    */
   sampleWithoutReplacement(n: number, k: number): Uint32Array<ArrayBuffer> {
     if (!Number.isInteger(k) || k < 0 || k > n) {
@@ -113,8 +114,8 @@ export class Random {
 }
 
 /**
- * Creates the random stream of a seed and a path. The stream's initial state is a hash of seed and path, so streams with
- * different seeds or paths are independent for all practical purposes.
+ * Creates the random stream of a seed and a path. The stream's initial state is a hash of seed and path, so
+ * streams with different seeds or paths are independent for all practical purposes.
  *
  * @example
  * ```ts ignore
@@ -128,7 +129,7 @@ export function createRandomStream(seed: number, ...path: (number | string)[]): 
 /** Returns a function that draws item k in proportion to 1 / (k + 1)^(3/4). */
 export function createZipfDraw(items: number, random: Random): () => number {
   let total = 0;
-  // Roots are rounded correctly on every machine, Math.pow is not.
+  // Math.sqrt is rounded correctly on every machine, but Math.pow is not.
   const totals = Float64Array.from({ length: items }, (_, k) => {
     const root = Math.sqrt(k + 1);
     return total += 1 / (root * Math.sqrt(root));

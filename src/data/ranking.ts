@@ -1,11 +1,14 @@
-/** Ranking metrics of the items of a page. Each metric is an expectation over random orders of items with equal scores. */
+/** Ranking metrics of pages: means over all orders of items with equal scores. */
 
 import { type Clicks, listClickedRows } from "./click_log.ts";
 
-/** Rank of a clicked row: numbers of rows with a greater score, rows with an equal score, and clicked rows with an equal score. */
+/** Rank of a clicked row among the rows of its page. */
 interface Standing {
+  /** Number of rows with a greater score. */
   greater: number;
+  /** Number of rows with an equal score, including the row. */
   same: number;
+  /** Number of clicked rows with an equal score, including the row. */
   own: number;
 }
 
@@ -27,7 +30,6 @@ function rankClickedRow(
   return { greater, same, own };
 }
 
-/** For the clicked row with the highest score, returns the numbers of rows with greater and equal scores. */
 function bestStanding(
   scores: ArrayLike<number>,
   start: number,
@@ -39,13 +41,14 @@ function bestStanding(
 }
 
 /**
- * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by descending score.
- * Ties are broken at random, not by position, because in the paper's files the clicked row is the last row of each page.
+ * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
+ * descending score. Ties are broken at random, not by position: in the paper's files the clicked row is the
+ * last row of each page.
  *
- * Let g be the number of rows that score higher than the best clicked row, and t the number of rows that score as high as the best
- * clicked row. If g >= k, the probability is 0; else, with one clicked row, the probability is min(1, (k - g) / t).
+ * Let g rows score higher than the best clicked row, and let t rows (including the best clicked row) have its
+ * score. If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g) / t).
  *
- * @param scores: [R] score of each row; none is NaN. @param clicked: the clicked rows, at least one
+ * @param scores: [R] score of each row, not NaN. @param clicked: the clicked rows, at least one
  */
 export function computePrecision(
   scores: ArrayLike<number>,
@@ -60,7 +63,7 @@ export function computePrecision(
 function atTop({ greater, same, own }: Standing, k: number): number {
   if (greater >= k) return 0;
   if (own === 1) return Math.min(1, (k - greater) / same);
-  // Compute the probability that no clicked row is among the remaining top ranks.
+  // Compute the probability that the tied rows on the top k ranks do not include a clicked row.
   let none = 1;
   for (let place = 0; place < Math.min(k - greater, same); place++) {
     none *= (same - own - place) / (same - place);
@@ -68,21 +71,21 @@ function atTop({ greater, same, own }: Standing, k: number): number {
   return 1 - none;
 }
 
-/** Ranking metrics of a page with a click. Each metric is a mean over all orders of rows with equal scores. */
+/** Ranking metrics of a page with a click: means over all orders of rows with equal scores. */
 export interface PageRanking {
   /** Probability that a clicked item is ranked first. */
   readonly prec1: number;
   /** Probability that a clicked item is ranked first or second. */
   readonly prec2: number;
-  /** Reciprocal rank: 1 / (rank of the highest-ranked clicked item). */
+  /** Reciprocal rank: 1 / rank of the best-ranked clicked item. */
   readonly mrr: number;
   /** DCG / ideal DCG, where the DCG is the sum of 1 / log2(1 + rank) over the clicked items. */
   readonly ndcg: number;
-  /** Share of the pairs (clicked item, unclicked item) in which the clicked item ranks higher; NaN if all items are clicked. */
+  /** Share of pairs (clicked item, unclicked item) in which the clicked item ranks higher; NaN if none. */
   readonly auc: number;
 }
 
-/** Computes the metrics of a page with the rows `start..end-1`. For `scores` and `clicked`, see {@link computePrecision}. */
+/** Computes the metrics of a page with rows `start..end-1`. For arguments, see {@link computePrecision}. */
 export function rankPage(
   scores: ArrayLike<number>,
   start: number,
@@ -108,7 +111,7 @@ export function rankPage(
   };
 }
 
-/** Returns the expected 1 / rank of the first clicked row, over all orders of the rows with equal scores. */
+/** Returns the mean 1 / rank of the first clicked row over all orders of the rows with equal scores. */
 function firstReciprocal({ greater, same, own }: Standing): number {
   if (own === 1) return reciprocals.mean(greater, same);
   let [sum, chance] = [0, own / same];
@@ -119,7 +122,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Computes means of a function over ranks. The function's cumulative sums over ranks 1, 2, 3, ... are computed on demand. */
+/** Computes means of a function over consecutive ranks by cumulative sums, which grow when needed. */
 class RankWorths {
   readonly #upTo = [0];
 
@@ -138,7 +141,7 @@ class RankWorths {
 const reciprocals = new RankWorths((rank) => 1 / rank);
 const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
-/** Means of ranking metrics over users' predicted pages with a click; NaN if no page has a click. */
+/** Means of ranking metrics over predicted pages with a click; NaN if no page has a click. */
 export interface RankingMetrics {
   /** Share of the pages with a click on which a clicked item is ranked first. */
   prec1: number;
@@ -153,8 +156,8 @@ export interface ChoiceMetrics extends RankingMetrics {
 }
 
 /**
- * Computes the metrics of a choice model from the utilities u = `utility` [R]. P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)); the
- * term 1 stands for no click.
+ * Computes the metrics of a choice model from the utilities u = `utility` [R] by
+ * P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)), where the term 1 stands for no click.
  */
 export function computeChoiceMetrics(
   log: Clicks,
@@ -179,8 +182,8 @@ export function computeChoiceMetrics(
 }
 
 /**
- * Returns log(1 + sum_i exp(u_i)) = -log P(no click); i runs over the rows `start..end-1` of a page.
- * @param none: true if the user may click nothing; with false, the term 1 is left out
+ * Returns log(1 + sum_i exp(u_i)) = -log P(no click), summed over the rows `start..end-1` of a page.
+ * @param none: true if the user may click nothing; false to leave out the term 1
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {
   let top = none ? 0 : -Infinity;
@@ -191,8 +194,9 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /**
- * Returns -log P(clicks of the user on a page). The first choice is between all rows and no click. Each additional click is a
- * choice between the rows that are not clicked yet. @param clicked: the clicked rows, in the order of the clicks
+ * Returns -log P(clicks of the user on a page). The first choice is between all rows and no click. Each
+ * additional click is a choice between the rows that are not clicked yet. @param clicked: clicked rows, first
+ * click first
  */
 export function computeChoiceLoss(
   utility: ArrayLike<number>,
@@ -213,9 +217,9 @@ export function listUnclickedRows(start: number, end: number, clicked: readonly 
 }
 
 /**
- * Returns Spearman's rank correlation between two scorings of a page's rows, averaged over pages; 1 means equal orders. Tied rows
- * get their mean rank. Pages with one item are left out. If all rows of a page have equal scores, the page's correlation is 0.
- *
+ * Returns Spearman's rank correlation between two scores of a page's rows, averaged over pages; 1 means equal
+ * orders. Tied rows get their mean rank. Pages with one item are left out. If all rows of a page have equal
+ * scores, the page's correlation is 0.
  * @param scores, truth: [R] the two scores of each row
  * @returns NaN if no page has two items
  */

@@ -1,29 +1,31 @@
 /**
- * Click models of the synthetic shops: a user's state, an item's utility for the user, and the user's next state after a click.
+ * Click models of the synthetic shops: users' states, utilities of items for users, and state changes by
+ * clicks.
  *
- * The state has three running means over the clicked items: m1 and m2 (the two style coordinates), and p (the price). At each
- * click, an old mean has a weight of 70 %. All three means are 0 before the first click.
+ * A user's state has three running means over the clicked items: m1 and m2 (of the two style coordinates),
+ * and p (of the price). At each click, an old mean has a weight of 70 %. All means are 0 before the first
+ * click.
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
- * Users prefer styles that are similar to the styles of items they clicked. This preference grows with the style coordinates, up
- * to a limit. Users dislike prices far from p. An item's appeal is equal for all users. Appeal depends on quality, novelty,
- * category, brand, and on a sale; a sale increases the appeal of cheap items more. With fatigue, all items have lower utilities
- * for users with a narrow taste.
+ * Users prefer styles that are similar to the styles of items they clicked. This preference grows with the
+ * style coordinates, up to a limit. Users dislike prices far from p. An item's appeal is equal for all users.
+ * Appeal depends on quality, novelty, category, brand and sale; a sale increases the appeal of cheap items
+ * more. With fatigue, all items have lower utilities for users with a narrow taste.
  */
 
 import type { Random } from "./random.ts";
 
-/** Parameters of a synthetic shop. The items, and the other constants of the formula, are the same in all shops. */
+/** Parameters in which synthetic shops differ. All shops have the same items and formula. */
 export interface ShopTruth {
   /** Name of the shop, for `--data`. */
   readonly name: string;
   /** Description of the shop, for the text of --help. */
   readonly about: string;
-  /** Constant term of the utility. A smaller constant makes more pages without a click. */
+  /** Constant term of the utility. With a smaller constant, more pages have no click. */
   readonly constant: number;
-  /** Amount by which every item's utility falls per unit of m1^2 + m2^2; 0 or more. */
+  /** Amount by which the utility of every item falls per unit of m1^2 + m2^2; 0 or more. */
   readonly fatigue: number;
 }
 
@@ -38,11 +40,11 @@ export interface ShopState {
 
 export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 
-/** Contribution of each category to an item's utility. `brandAppeal` has the contributions of the brands. */
+/** Contribution of each category, and of each brand, to an item's utility. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
-/** Returns the utility of an item for a user. @param f: [F] the item's features; for offsets, see {@link featureOffsets} */
+/** Returns an item's utility for a user. @param f: [F] the item's features, see {@link featureOffsets} */
 export function computeShopUtility(
   { constant, fatigue }: ShopTruth,
   state: ShopState,
@@ -59,7 +61,7 @@ export function computeShopUtility(
     0.5 * f[sale]! * (0.5 - f[price]!) - fatigue * (m1 * m1 + m2 * m2);
 }
 
-/** Returns a user's state after a click on the item with the features f [F]. A page without a click does not change the state. */
+/** Returns a user's state after a click on an item with features f [F]. Only clicks change the state. */
 export function advanceShopState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
   const { style, price } = featureOffsets;
   const mean = (before: number, value: number) => 0.7 * before + 0.3 * value;
@@ -71,12 +73,13 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offsets of the features in an item's vector (see {@link demoFeatures}), and the numbers of categories and brands. */
+/** Offsets of the features in an item's vector, and numbers of categories and brands. */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
- * F = 16, the number of features per item. The features are, in order: 4 categories (one-hot), 2 style coordinates in -2..2,
- * price in -1..1, quality in -1..1, novelty in 0..1, sale (0 or 1), and 6 brands (one-hot).
+ * F = 16, the number of features per item. The features are, in order: 4 categories (one-hot), 2 style
+ * coordinates in -2..2, price in -1..1, quality in -1..1, novelty in 0..1, sale (0 or 1), and 6 brands
+ * (one-hot).
  */
 export const demoFeatures = brand + brands;
 
@@ -86,7 +89,7 @@ export const featureNames: readonly string[] = [
   ...Array.from({ length: brands }, (_, k) => `brand-${k}`),
 ];
 
-/** Returns an item's features by name. Category and brand are numbers from 0; see {@link demoFeatures} for all other ranges. */
+/** Returns an item's features by name. The category and the brand are numbers from 0. */
 export function describeDemoItem(values: Float32Array, item: number): Record<string, number> {
   const f = getItemFeatures(values, item);
   return {
@@ -107,8 +110,9 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
 }
 
 /**
- * Draws the features [I, F] of all items. The values of a feature are spread evenly over the feature's range. All categories, and
- * all brands, have equally many items. Only the order of a feature's values is random, so shops of different seeds are alike.
+ * Draws the features [I, F] of all items. The values of a feature are spread evenly over the feature's range.
+ * All categories have equally many items, and all brands have equally many items. Random is mainly which item
+ * has which value, so shops of different seeds are alike.
  */
 export function makeItems(count: number, random: Random): Float32Array<ArrayBuffer> {
   const values = new Float32Array(count * demoFeatures);
@@ -129,7 +133,7 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** Shop in which one of five pages has no click. Planning gains almost nothing, because the best item now is also best later. */
+/** Shop in which a fifth of the pages has no click. Planning gains little: items good now are good later. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",
@@ -138,8 +142,8 @@ export const demo: ShopTruth = {
 };
 
 /**
- * Shop in which clicks on the best items narrow a user's taste. A narrow taste lowers the utilities of all items equally. A
- * ranking by utility ignores this later loss, so a good policy has to plan ahead.
+ * Shop in which clicks on the best items narrow a user's taste. A narrow taste lowers the utilities of all
+ * items equally. A ranking by utility ignores this later loss, so a good policy has to plan ahead.
  */
 export const restless: ShopTruth = {
   name: "restless",

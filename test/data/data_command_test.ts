@@ -180,11 +180,11 @@ Deno.test("each warning appears only for its cause", () => {
   const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
   assert.deepEqual(listWarnings(fine, parts), []);
   const cases: [Record<string, number>, RegExp][] = [
-    [{ last_clicks: 80 }, /is the last of its page in 100 % of the clicks \(by chance: 20 %\)/],
+    [{ last_clicks: 80 }, /100 % of the clicks are on the last item of a page \(by chance: 20 %\)/],
     [{ most_clicks: 60 }, /75 % of the clicks are at position 1 /],
     [
       { pages_with_twice: 3, twice_clicked: 2 },
-      /3 pages show an item twice, and 2 times it is the clicked one/,
+      /3 pages show an item twice, and 2 times this item is clicked/,
     ],
     [{ pages_of_one: 30 }, /30 % of the pages show one item/],
     [{ users_of_one: 40 }, /80 % of the users have one event/],
@@ -196,7 +196,7 @@ Deno.test("each warning appears only for its cause", () => {
   }
   assert.match(
     listWarnings(fine, [...parts.slice(0, 2), part("test", 0.3)])[0] ?? "",
-    /30 % of the items clicked in the test/,
+    /30 % of the clicks in the test/,
   );
   assert.match(listWarnings(fine, parts.slice(0, 2))[0] ?? "", /The test part has no users/);
 });

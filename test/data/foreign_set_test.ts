@@ -291,16 +291,16 @@ Deno.test("check adds counts and checksums once; a file changed since then is re
 });
 
 const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> = {
-  "pages.parquet: not a Parquet file, or a damaged one (it does not begin as one)": (f) =>
+  "pages.parquet: not a Parquet file, or a damaged one (it does not begin with PAR1)": (f) =>
     cut(f, "pages", 50),
-  "items.parquet: not a Parquet file…does not end as one": (f) => cut(f, "items", 0, 1),
+  "items.parquet: not a Parquet file…does not end with PAR1": (f) => cut(f, "items", 0, 1),
   "pages.parquet: expected a Parquet file, got an empty file. Prepare": (f) => write(f, "pages.parquet", ""),
   "pages.parquet: …it has 8 bytes": (f) => write(f, "pages.parquet", "PAR1PAR1"),
   "pages.parquet: not a Parquet file": (f) => write(f, "pages.parquet", "PAR1\0\0\0\0PAR1"),
   "pages.parquet: expected a plain Parquet file, got an encrypted one": (f) =>
     write(f, "pages.parquet", "PARE12345678PARE"),
   "pages.parquet: expected one column user, got several. Leave out": (f) => renamed(f, "page", "user"),
-  "users.parquet: not a Parquet file…does not begin as one": (f) =>
+  "users.parquet: not a Parquet file…does not begin with PAR1": (f) =>
     write(f, "users.parquet", "user,split\n0,train\n"),
   "users.parquet: expected a Parquet file, got a folder. Rename it to users": (f) =>
     isFolder(f, "users.parquet", "users.parquet"),
@@ -405,12 +405,12 @@ const none: readonly Record<string, unknown>[] = [
   { counts: { ...counts, clicks: undefined } },
 ];
 const manifests: Readonly<Record<string, Record<string, unknown>>> = {
-  '"t" has the tokens 0 to 999999999999, expected at most 100,000,000 in all: a model has a row': fields({
+  '"t" has the tokens 0 to 999999999999, expected at most 100,000,000 tokens, because a model': fields({
     first: 0,
     count: 1e12,
   }),
   "expected at most 100,000,000": fields({ first: 1e15, count: 1 }),
-  'expected each field of tokens to have numbers of its own, but "t" has 0 to 8 and "u" begins at 8': fields(
+  'expected fields with different token numbers, but "t" has 0 to 8 and "u" begins at 8': fields(
     { first: 0, count: 9 },
     { name: "u", first: 8, count: 3 },
   ),

@@ -289,7 +289,7 @@ Deno.test("items: --encoding-from with one-hot items keeps their numbers and ref
   const alone = await prepareIn(folder, recipe(folder, bare, "some.csv"));
   assert.match(
     describeDifference(first.manifest.features, alone.manifest.features) ?? "",
-    /numbers are those of other ids/,
+    /item numbers stand for different ids/,
   );
   await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
   const says = 'Expected the items of …, got 1 others ("sku-x")';

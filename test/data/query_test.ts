@@ -83,9 +83,9 @@ const WRONG = parseRows(`
   uid AS user, sku AS item, [ts] AS time, label AS clicked | expected the column time to be a time, got BIGINT[]
   ${COLUMNS}, 'x' AS candidates | expected the column candidates to be a list of ids, got VARCHAR
   ${COLUMNS}, 1 AS features | expected the column features to be a struct
-  ${COLUMNS}, 1 AS context | expected the column context to be true for what was clicked before the log
+  ${COLUMNS}, 1 AS context | expected the column context to be true for a click before the log begins
   ${COLUMNS}, DATE '2020-01-01' AS position | expected the column position to be a number, got DATE
-  ${COLUMNS}, ['none'] AS candidates | the item is not one of the candidates of its page
+  ${COLUMNS}, ['none'] AS candidates | the item is not one of the page's candidates
   NULL AS user, sku AS item, ts AS time, label AS clicked | got 300 of 300…user is empty
   uid AS user, sku AS item, sku AS time, label AS clicked | time cannot be read…got "i0"
   uid AS user, sku AS item, ts AS time, sku AS clicked | clicked cannot be read…got "i0"

@@ -1,6 +1,6 @@
 /**
- * A split by time: pages belong to parts, a user's pages of earlier parts are history, and nothing that happens later changes
- * features, counts, baselines or trained weights.
+ * A split by time: pages belong to parts, a user's pages of earlier parts are history, and nothing that
+ * happens later changes features, counts, baselines or trained weights.
  */
 
 import assert from "node:assert/strict";
@@ -236,7 +236,7 @@ Deno.test("shares are shares of the pages, and durations count from the last pag
 });
 
 Deno.test("a split by time without pages for training, or without order, is refused", async () => {
-  const both = /Expected a log with train pages, then the validation part/;
+  const both = /Expected a log with a train part, then a validation part/;
   for (const splitAt of [{ validation: START - DAY, test: TEST }, { validation: TEST, test: -5 * DAY }]) {
     await expectRefusal(() => prepareByTime(pages, { splitAt }), both);
   }

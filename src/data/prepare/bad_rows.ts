@@ -1,22 +1,22 @@
-/** Counts the rows of a source that cannot be read, and reports them with examples. Too many such rows are an error. */
+/** Counts a source's bad rows, which cannot be read, and shows examples. Too many bad rows are an error. */
 
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Largest accepted share of bad rows among all rows. */
+/** Largest accepted share of the rows that may be bad. */
 const MOST_BAD = 0.01;
 /** Number of example rows that a message shows per kind of fault. */
 const MOST_EXAMPLES = 3;
 
 export interface BadRow {
-  /** Location of a bad row: file and row number (from 1); or file, user and item, if the row number is unknown. */
+  /** Location of the row: file and row number (from 1); or file, user and item if the number is unknown. */
   readonly place: string;
   readonly fault: string;
 }
 
-/** Number and examples of the bad rows that were found. */
+/** Number of bad rows by kind of fault, and examples. */
 export interface BadRowSummary {
   readonly total: number;
   readonly counts: ReadonlyMap<string, number>;
@@ -37,7 +37,7 @@ export function mergeBadRows(parts: readonly BadRowSummary[]): BadRowSummary {
   };
 }
 
-/** Formats a summary: per kind of fault, a line with the number of bad rows, and a line per example. */
+/** Formats a summary: a line per kind of fault with the number of bad rows, then a line per example. */
 export function formatBadRows({ counts, examples }: BadRowSummary): string {
   return [
     ...[...counts].map(([kind, n]) => `  ${formatThousands(n)} x ${kind}`),
@@ -51,7 +51,7 @@ export function shortenValue(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** SQL for the rejected rows, without blank lines. The CSV reader puts blank lines before a row into the row's text. */
+/** SQL for rejected rows, without blank lines, which DuckDB's CSV reader adds to the text of the next row. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -60,8 +60,9 @@ const REJECTS = `
   ORDER BY file_path, line_byte_position, error_type, column_idx`;
 
 /**
- * Collects the rows that CSV readers with store_rejects have rejected since the last call.
- * @throws UserError for a quote that is never closed, because all text after the quote would be lost as one row.
+ * Returns the rows that CSV readers with store_rejects have rejected since the last call.
+ * @throws UserError for a quote that is never closed, because all text after the quote would be lost as one
+ * row.
  */
 export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const tables = await engine.number(
@@ -78,7 +79,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const open = first.find(({ error_type }) => error_type === "UNQUOTED VALUE");
   if (open) {
     throw new UserError(
-      `${open.file_path}: expected closed quotes, got an open one in the row that begins with ` +
+      `${open.file_path}: expected closed quotes, got an open quote in the row that begins with ` +
         `${shortenValue(String(open.csv_line))}. Close the quote, or double it if it is a part of the value.`,
     );
   }
@@ -89,7 +90,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Deletes the list of rejected rows. Call this function before rows are read again, so that no bad row is counted twice. */
+/** Deletes the list of rejected rows. Call this before rows are read again, or bad rows are counted twice. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
@@ -113,10 +114,10 @@ export async function rejectIfTooBad(
   const all = await rows();
   if (bad.total <= MOST_BAD * all) return;
   throw new UserError(
-    `Expected at most ${100 * MOST_BAD} % invalid rows, got ${formatThousands(bad.total)} of ${
-      formatThousands(all)
-    }. ` +
-      `Correct the source.\n${formatBadRows(bad)}`,
+    `Expected at most ${100 * MOST_BAD} % invalid rows, ` +
+      `got ${formatThousands(bad.total)} of ${formatThousands(all)}. Correct the source.\n${
+        formatBadRows(bad)
+      }`,
   );
 }
 
@@ -138,24 +139,24 @@ function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>)
   return `${message.split("\n")[0]}: ${line}`;
 }
 
-/** Error message for a rejected row. */
+/** Parts of the message for a kind of fault. */
 export interface FaultMessage {
-  /** Description of the fault, to be put after a number of rows, as in "3 x price cannot be read". */
+  /** Description of the fault, which follows the number of rows, as in "3 x price cannot be read". */
   readonly kind: string;
   readonly expected: string;
-  /** Name of the column that has the faulty value in the view. */
+  /** Column of {@link FaultSource.view} with the faulty value. */
   readonly value: string;
 }
 
 export interface FaultSource {
-  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and value columns. */
+  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL if none), and values. */
   readonly view: string;
-  /** Name of a table or view with the rows of `view` and a column `fault`, by which the faults are counted. */
+  /** Name of a table or view with the same rows and the column fault, which is used to count the faults. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }
 
-/** Counts the bad rows of each kind of fault, and reads the first three of each kind as examples. */
+/** Counts the bad rows of each kind of fault, and reads the first three rows of each kind as examples. */
 export async function readBadRows(
   engine: SqlEngine,
   { view, counted, texts }: FaultSource,
@@ -170,8 +171,8 @@ export async function readBadRows(
     return text;
   };
   const rows = await engine.rows(
-    `SELECT * FROM ${view} WHERE fault IS NOT NULL QUALIFY row_number() OVER (PARTITION BY fault) <= ${MOST_EXAMPLES} ` +
-      "ORDER BY fault",
+    `SELECT * FROM ${view} WHERE fault IS NOT NULL ` +
+      `QUALIFY row_number() OVER (PARTITION BY fault) <= ${MOST_EXAMPLES} ORDER BY fault`,
   );
   await forgetRejects(engine);
   return {
@@ -187,7 +188,7 @@ export async function readBadRows(
   };
 }
 
-/** Formats the location of a row: file and row number; or file, user and item, if the reader reports no row number. */
+/** Formats a row's {@link BadRow.place}. */
 function formatRowLocation(row: Readonly<Record<string, Json>>): string {
   if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
   const who = ["user", "item"].flatMap((name) =>

@@ -1,4 +1,4 @@
-/** Checks a prepared data set that another engine wrote. `data/check.sql` lists the faults. */
+/** Checks a prepared data set that another engine wrote. `data/check.sql` defines the possible faults. */
 
 import script from "../../../data/check.sql" with { type: "text" };
 import * as v from "../../schema.ts";
@@ -20,8 +20,10 @@ import { escapeGlob } from "./glob.ts";
 const PARTS = ["users", "items", "pages"] as const;
 
 /**
- * Reads a whole data set with the code that training uses, and adds missing numbers and checksums to the manifest.
- * @returns the manifest, and true if the manifest has changed. @throws UserError that lists all faults of the set.
+ * Reads a whole data set with the code that training uses, and adds missing counts and checksums to the
+ * manifest.
+ * @returns the manifest, and true if the manifest has changed. @throws UserError that lists all faults of the
+ * set.
  */
 export async function check(
   folder: string,
@@ -67,7 +69,7 @@ async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   return { users, items, pages, rows, clicks, context, ...more };
 }
 
-/** Returns an error that lists all faults of a set. Returns `error` if SQL cannot read the tables or finds no fault. */
+/** Returns an error that lists all faults of a set; `error` if SQL cannot read the set or finds no fault. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {
@@ -80,14 +82,13 @@ async function explained(folder: string, memory: string, error: UserError): Prom
     if (faults.length === 0) return error;
     const lines = faults.map(({ part, expected, count, file, line, found }) => {
       const path = files[String(part)]?.[Number(file) - 1];
-      return `  ${path}:${line}: expected ${expected}, got ${found} (${
-        formatThousands(Number(count))
-      } in total)`;
+      const total = formatThousands(Number(count));
+      return `  ${path}:${line}: expected ${expected}, got ${found} (${total} in total)`;
     });
     const head = `${folder} is not a valid prepared data set:\n${lines.join("\n")}`;
     return new UserError(`${head}\nTraining reports: ${error.message}`, { cause: error });
   } catch {
-    return error; // names the cause: a damaged file, or a column that is missing or has a type that SQL cannot compare
+    return error; // a file is damaged, or a column is missing or has a type that SQL cannot compare
   } finally {
     engine.close();
   }

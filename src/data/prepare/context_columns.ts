@@ -1,4 +1,4 @@
-/** Columns of a log with context features: which columns there are, and the tables of data/context_features.sql about them. */
+/** Context columns of a log (which give context features), and their tables in data/context_features.sql. */
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
@@ -8,15 +8,15 @@ import { formatLiteral, type SqlEngine, type SqlValue } from "./sql_engine.ts";
 
 const TYPES = ["number", "time", "category"] as const;
 
-/** A column of the log that belongs to each impression (a displayed item of a page) or to the page. */
+/** A column of the log that describes an impression (a displayed item of a page) or a whole page. */
 export interface LogContextColumn {
   readonly name: string;
   readonly kind: ContextFeature["kind"];
-  /** Type of the values; null if the values determine the type. */
+  /** Type that the user named; null if the values determine the type. */
   readonly type: typeof TYPES[number] | null;
 }
 
-/** Parses columns joined by commas, each with an optional type: "price,device:category". */
+/** Parses columns joined by commas, each with an optional type, such as "price,device:category". */
 export function parseContextColumns(text: string): Omit<LogContextColumn, "kind">[] {
   const columns = text.split(",").map((one) => one.trim()).filter((one) => one !== "").map((one) => {
     const [, name = one, type] = /^(.+):(\w+)$/.exec(one) ?? [];
@@ -35,7 +35,7 @@ interface ContextOptions {
   readonly like?: string;
 }
 
-/** Chooses the context columns of a log by the options, those of impressions first. @throws UserError for a column that is named twice. */
+/** Lists context columns, impression columns first. @throws UserError for a column that is named twice. */
 export async function chooseContextColumns(
   { impressionFeatures = [], pageFeatures = [], like }: ContextOptions,
 ): Promise<LogContextColumn[]> {
@@ -51,26 +51,24 @@ export async function chooseContextColumns(
   }
   if (like === undefined) return columns;
   if (columns.length > 0) {
-    throw new UserError(
-      `Expected --encoding-from without ${
-        impressionFeatures.length > 0 ? "--impression-features" : "--page-features"
-      }: it takes the columns of ${like}.`,
-    );
+    const option = impressionFeatures.length > 0 ? "--impression-features" : "--page-features";
+    throw new UserError(`Expected --encoding-from without ${option}: the columns of ${like} are used.`);
   }
   return listContextColumns((await readManifest(like)).features.context).map(({ kind, column, type }) => ({
     ...{ name: column, kind, type: type === "age" ? "time" : type },
   }));
 }
 
-/** Creates the table like_row_feature, which is empty without a set of --encoding-from, and returns the script's variables. */
+/** Creates the table like_row_feature (empty without --encoding-from), and returns the script's variables. */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],
   like: string | undefined,
 ): Promise<Record<string, SqlValue>> {
   await engine.run(
-    'CREATE TABLE like_row_feature (position BIGINT, kind VARCHAR, k BIGINT, name VARCHAR, "column" VARCHAR, meaning VARCHAR, ' +
-      '"of" VARCHAR, "value" VARCHAR, is_time BOOLEAN, scale DOUBLE, mean DOUBLE, sd DOUBLE, low DOUBLE, high DOUBLE)',
+    "CREATE TABLE like_row_feature (position BIGINT, kind VARCHAR, k BIGINT, name VARCHAR, " +
+      '"column" VARCHAR, meaning VARCHAR, "of" VARCHAR, "value" VARCHAR, is_time BOOLEAN, ' +
+      "scale DOUBLE, mean DOUBLE, sd DOUBLE, low DOUBLE, high DOUBLE)",
   );
   const { context = [] } = like === undefined ? {} : (await readManifest(like)).features;
   for (const [position, { kind, name, meaning, transform }] of context.entries()) {
@@ -101,11 +99,11 @@ export async function expectOnePageValue(engine: SqlEngine): Promise<void> {
   if (!row) return;
   throw new UserError(
     `Expected one ${row.name} on all rows of a page (--page-features), got several on ${row.pages} pages. ` +
-      "If it belongs to the displayed item, name it in --impression-features.",
+      "If the column describes displayed items, name it in --impression-features.",
   );
 }
 
-/** Reads the context features, for the manifest, from the table of data/context_features.sql. */
+/** Reads the manifest's context features from the table that data/context_features.sql creates. */
 export async function readContextFeatures(engine: SqlEngine): Promise<ContextFeature[]> {
   return (await engine.rows("FROM row_feature ORDER BY position")).map((row) => ({
     kind: row.kind === "page" ? "page" : "impression",

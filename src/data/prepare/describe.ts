@@ -1,4 +1,4 @@
-/** Computes statistics of a prepared data set by `data/describe.sql`, and warnings about properties that mislead. */
+/** Computes statistics of a prepared data set by `data/describe.sql`, and warns of misleading properties. */
 
 import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
@@ -24,16 +24,15 @@ export interface SplitStatistics {
   readonly clicks: number;
   /** Loss of a model that gives all items the utility 0. */
   readonly uniformLoss: number;
-  /**
-   * Share of displays of an item that no train user saw. The next two: shares of clicks on items that no train user saw or
-   * clicked.
-   */
+  /** Share of the displayed items that no train user saw. */
   readonly unseenShown: number;
+  /** Share of the clicks on items that no train user saw. */
   readonly unseenClicked: number;
+  /** Share of the clicks on items that no train user clicked. */
   readonly neverClicked: number;
 }
 
-/** Metrics on one part of the baselines, fitted to the train users. A baseline that the data do not allow is absent. */
+/** Metrics on one part of baselines fitted to train users. Baselines that need missing data are left out. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -44,17 +43,17 @@ export interface DataDescription {
   /** Number of distinct item ids. All versions of an item have one id. */
   readonly ids: number;
   readonly context: number;
-  /** Number of pages of earlier parts, which are not predicted, in the histories of a split by time. */
+  /** In a split by time: number of pages of earlier parts, which are history and not predicted. */
   readonly earlier: number;
   readonly parts: readonly SplitStatistics[];
-  /** Baselines' metrics on the validation and the test part; empty if the set does not fit into memory. */
+  /** Metrics of baselines on validation and test; empty if the set does not fit into memory. */
   readonly baselines: readonly BaselinePrecisions[];
-  /** For each page size (number of items), the number of pages with this size. */
+  /** Number of pages by page size (number of items). */
   readonly pageSizes: readonly { size: number; pages: number }[];
-  /** For each position on the page, the number of clicks on pages with at least two items. */
+  /** Number of clicks by position on the page, over pages with at least two items. */
   readonly clickPositions: readonly { position: number; clicks: number }[];
   readonly positionEffect: PositionEffect;
-  /** Number of pages with a known propensity, and minimum and median of these propensities. */
+  /** Number of pages with a known propensity, and minimum and median of the propensities. */
   readonly propensities: { readonly pages: number; readonly least: number; readonly median: number };
   readonly contextFeatures: readonly ContextDescription[];
   /** Minimum, the three quartiles and maximum of the number of events per user. */
@@ -63,18 +62,19 @@ export interface DataDescription {
 }
 
 /**
- * Clicks per display where a context feature is low and where it is high: in the lowest and the highest third of its values; of a
- * category, without and with the value.
+ * Clicks per displayed item where a context feature is low, and where it is high: in the lowest and the
+ * highest third of a number, and without and with the value of a category.
  */
 export interface ContextDescription {
   readonly name: string;
   readonly kind: ContextFeature["kind"];
-  /** Shares of the column's values; undefined if another engine wrote the set. */
+  /** Shares of absent, clipped and unknown values; undefined if another engine wrote the set. */
   readonly shares: ColumnShares | undefined;
   readonly low: number;
   readonly high: number;
-  /** high / low, and half of its 95 % interval on a log scale, if clicks were independent. */
+  /** high / low. */
   readonly ratio: number;
+  /** Half width of the 95 % interval of log(ratio), if clicks were independent. */
   readonly error: number;
 }
 
@@ -97,7 +97,7 @@ export async function describe(
   }
 }
 
-/** Lists the warnings of {@link describe} for a set that `engine` has just written. `engine` then uses a database in memory. */
+/** Lists warnings on a set that `engine` wrote. Afterwards, `engine` uses a database in memory. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -129,7 +129,7 @@ async function countedWarnings(engine: SqlEngine, parts: readonly SplitStatistic
   return listWarnings(Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])), parts);
 }
 
-/** Builds the description from the tables of data/describe.sql. */
+/** Builds the description from the tables that data/describe.sql creates. */
 async function buildDescription(
   engine: SqlEngine,
   manifest: Manifest,
@@ -157,7 +157,7 @@ async function buildDescription(
     positionEffect: await measurePositionEffect(engine, manifest.pageOrder),
     contextFeatures: await describeContext(engine, manifest),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    // Warnings about the pages of the source are only in the manifest: `data log` has computed these warnings.
+    // Warnings about the pages of the raw log are only in the manifest, because `data log` computes them.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
 }
@@ -169,8 +169,8 @@ async function describeContext(
   const Xi = context.filter(({ kind }) => kind === "impression").length;
   const rows = "SELECT list_contains(clicks, j) AS is_clicked, " +
     `list_concat(impression_features[j * ${Xi} + 1 : (j + 1) * ${Xi}], page_features) AS f FROM (` +
-    "SELECT list_prepend(clicked, additional_clicks) AS clicks, unnest(range(0, len(items))) AS j, impression_features, " +
-    "page_features FROM pages WHERE NOT context)";
+    "SELECT list_prepend(clicked, additional_clicks) AS clicks, unnest(range(0, len(items))) AS j, " +
+    "impression_features, page_features FROM pages WHERE NOT context)";
   const found: ContextDescription[] = [];
   for (const [k, { name, kind, transform: { of, column } }] of context.entries()) {
     if (of === "known") continue;
@@ -182,10 +182,8 @@ async function describeContext(
         "SELECT count_if(is_low) AS low, count_if(is_low AND is_clicked) AS low_clicks, count_if(is_high) AS high, " +
         "count_if(is_high AND is_clicked) AS high_clicks FROM s",
     );
-    const [low, high] = [
-      Number(row.low_clicks) / Number(row.low),
-      Number(row.high_clicks) / Number(row.high),
-    ];
+    const low = Number(row.low_clicks) / Number(row.low);
+    const high = Number(row.high_clicks) / Number(row.high);
     const error = 1.96 * Math.sqrt(1 / Number(row.low_clicks) + 1 / Number(row.high_clicks));
     const own = shares.find((one) => one.column === column);
     found.push({ ...{ name, kind, low, high, ratio: high / low, error }, shares: own });
@@ -195,8 +193,8 @@ async function describeContext(
 
 async function propensitiesIn(engine: SqlEngine): Promise<DataDescription["propensities"]> {
   const [row] = await engine.rows(
-    "SELECT count(log_propensity) AS pages, exp(min(log_propensity)) AS least, exp(median(log_propensity)) AS median " +
-      "FROM page WHERE NOT context",
+    "SELECT count(log_propensity) AS pages, exp(min(log_propensity)) AS least, " +
+      "exp(median(log_propensity)) AS median FROM page WHERE NOT context",
   );
   return { pages: Number(row?.pages), least: Number(row?.least), median: Number(row?.median) };
 }
@@ -217,7 +215,7 @@ function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics
 }
 
 /**
- * Reads a set with the checks of training, because statistics of a set that training refuses would mean nothing.
+ * Reads a set with the checks of training, because statistics of a set that training refuses are meaningless.
  * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
@@ -239,10 +237,9 @@ function baselinesOn(log: LogSource, { features, pageOrder }: Manifest): Baselin
   });
 }
 
-/** Numbers of pages, users and clicks with suspicious properties, by column of the table `suspicion` of data/describe.sql. */
+/** Numbers of suspicious pages, users and clicks: columns of the table `suspicion` of data/describe.sql. */
 type Suspicion = Readonly<Record<string, number>>;
 
-/** Returns the texts of all warnings. */
 export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): string[] {
   return [...positionWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
 }
@@ -250,7 +247,7 @@ export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): s
 const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
 const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
 
-/** Warns if the last position or any other position is clicked far more often than by chance. */
+/** Warns if a position (often the last) is clicked far more often than by chance. */
 function positionWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
@@ -258,18 +255,16 @@ function positionWarnings(s: Suspicion): string[] {
   const odd = Math.min(0.9, 2 * (s.chance ?? 1));
   if (last > odd) {
     return [
-      `The clicked item is the last of its page in ${
+      `${
         percent(last)
-      } of the clicks (by chance: ${chance}): a ranking ` +
-      "that breaks ties by position is right or wrong for that reason alone. (This program averages over ties.)",
+      } of the clicks are on the last item of a page (by chance: ${chance}): a ranking that breaks ` +
+      "ties by position is right or wrong only for this reason. (This program averages over ties.)",
     ];
   }
   if (most <= odd) return [];
   return [
-    `${
-      percent(most)
-    } of the clicks are at position ${s.most_position} (by chance: ${chance}): either people look there ` +
-    "first, which is position bias and not utility, or the log was written in this order.",
+    `${percent(most)} of the clicks are at position ${s.most_position} (by chance: ${chance}): ` +
+    "either people look there first (position bias, not utility), or the log was written in this order.",
   ];
 }
 
@@ -279,10 +274,8 @@ function pageWarnings(s: Suspicion): string[] {
   const n = (count: number | undefined) => formatThousands(count ?? 0);
   if ((s.pages_with_twice ?? 0) > 0) {
     warnings.push(
-      `${n(s.pages_with_twice)} pages show an item twice, and ${
-        n(s.twice_clicked)
-      } times it is the clicked one: ` +
-        "repeated rows reveal the click. Keep one row per item of a page.",
+      `${n(s.pages_with_twice)} pages show an item twice, and ${n(s.twice_clicked)} times ` +
+        "this item is clicked: repeated rows reveal the click. Keep one row per item of a page.",
     );
   }
   if (s.pages_with_unclicked === 0) {
@@ -298,7 +291,7 @@ function pageWarnings(s: Suspicion): string[] {
     warnings.push(
       `${
         percent(one)
-      } of the pages show one item, which any model ranks first. Look at the metrics of longer pages.`,
+      } of the pages show one item, which any model ranks first. See the metrics of longer pages.`,
     );
   }
   const single = share(s.users_of_one, s.users);
@@ -306,7 +299,7 @@ function pageWarnings(s: Suspicion): string[] {
     warnings.push(
       `${
         percent(single)
-      } of the users have one event and no history: a model of the history helps few of them.`,
+      } of the users have one event and no history. A model of the history cannot help them.`,
     );
   }
   return warnings;
@@ -318,10 +311,8 @@ function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));
   return [
     ...unseen.map(({ split, unseenClicked }) =>
-      `${
-        percent(unseenClicked)
-      } of the items clicked in the ${split} part are never shown in the train part: ` +
-      "a model knows them only by their features, not by their ids."
+      `${percent(unseenClicked)} of the clicks in the ${split} part are on items that no train user saw: ` +
+      "a model knows these items only by their features, not by their ids."
     ),
     ...empty.map((split) =>
       `The ${split} part has no users: training needs all three parts. Prepare with other --shares.`

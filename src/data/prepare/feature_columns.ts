@@ -1,4 +1,4 @@
-/** Classifies the columns of an item table as numbers, times or tokens, by the types or values of the columns. */
+/** Classifies the columns of an item table as numbers, times or tokens, by their types or values. */
 
 import { UserError } from "../../user_error.ts";
 import { forgetRejects, shortenValue } from "./bad_rows.ts";
@@ -10,6 +10,7 @@ export interface FeatureColumns {
   readonly dense: readonly string[];
   /** For each dense column, true if it is a time. */
   readonly times: readonly boolean[];
+  /** Columns of categories, whose values become tokens. */
   readonly tokens: readonly string[];
   /** For each token column, true if a text has several values, separated by |. */
   readonly splits: readonly boolean[];
@@ -17,7 +18,7 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns that the user's options or the set of `--encoding-from` name. Lists that neither names are undefined. */
+/** Columns that --dense and --tokens, or the set of --encoding-from, name; undefined for a list not named. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
@@ -28,12 +29,12 @@ export interface NamedColumns {
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;
-/** Regular expression, for SQL, that matches dates with an unknown order of day and month, such as 03/04/1995. */
+/** Matches, in SQL, dates with an unknown order of day and month, such as 03/04/1995. */
 const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
 
 const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
 
-/** Chooses the feature columns of an item table. @throws UserError if a named column does not have the expected type. */
+/** Chooses the feature columns of an item table. @throws UserError if a named column has a wrong type. */
 export async function chooseColumns(
   engine: SqlEngine,
   source: Relation,
@@ -80,7 +81,7 @@ export async function chooseColumns(
   };
 }
 
-/** Advice for a column of numbers such as 3,14. */
+/** Advice for a column whose numbers have a decimal comma, such as 3,14. */
 const CONVERT_COMMAS = "Convert them in a SELECT (--features items.sql): replace(column, ',', '.')::DOUBLE.";
 
 async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnKind>): Promise<void> {
@@ -106,16 +107,16 @@ async function noteColumns(engine: SqlEngine, kinds: ReadonlyMap<string, ColumnK
 
 interface ColumnKind {
   readonly kind: "number" | "time" | "date" | "token" | "empty" | "other";
-  /** Example of a value of the column, for messages. */
+  /** Example of a value, for messages. */
   readonly example: string;
   readonly isWhole?: boolean;
   /** True for numbers such as 3,14, which are read as text. */
   readonly hasCommas?: boolean;
-  /** True for text with several values, separated by |. */
+  /** True if a text has several values, separated by |. */
   readonly isSplit?: boolean;
 }
 
-/** Classifies all columns, except the column of item ids, by the values in all rows of the source. */
+/** Classifies all columns except `item` (the item ids) by the values in all rows of the source. */
 async function classifyColumns(
   engine: SqlEngine,
   source: Relation,
@@ -177,7 +178,7 @@ async function classifyColumns(
   return kinds;
 }
 
-/** Builds the SQL for the statistics of column k. */
+/** Builds SQL for statistics of column k: numbers of values of each kind, and examples. */
 function buildStatisticsSql(k: number): string {
   const x = quoteIdentifier(`x${k}`);
   const number = `TRY_CAST(${x} AS DOUBLE)`;
@@ -192,17 +193,18 @@ function buildStatisticsSql(k: number): string {
     `min(${number}) AS low${k}, max(${number}) AS high${k}`;
 }
 
-/** Returns true if all values may be times from 2001 to 2049, in seconds or milliseconds since 1970. */
+/** Returns true if all values may be times from 2001 to 2049, in seconds or ms since 1970. */
 function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if splitting the texts at | gives fewer distinct parts than there are distinct texts, as for film genres. */
+/** Returns true if texts split at | have fewer distinct parts than there are distinct texts (film genres). */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(
     `SELECT (SELECT count(DISTINCT ${x}) FROM (${select})) AS whole, ` +
-      `(SELECT count(DISTINCT part) FROM (SELECT unnest(string_split(${x}, '|')) AS part FROM (${select}))) AS parts`,
+      "(SELECT count(DISTINCT part) FROM " +
+      `(SELECT unnest(string_split(${x}, '|')) AS part FROM (${select}))) AS parts`,
   );
   return Number(row.parts) < Number(row.whole);
 }

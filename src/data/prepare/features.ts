@@ -1,4 +1,4 @@
-/** Opens a table of item features as a view. item_features.sql encodes the features of the view. */
+/** Opens a table of item features as a view, whose features item_features.sql encodes. */
 
 import {
   defineFlagOption,
@@ -22,62 +22,63 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. An embedding row that gets fewer gradients stays close to its random initial value. */
+/** Default of --rare-below. An embedding with fewer gradients stays close to its random initial value. */
 const RARE_BELOW = 10;
 
-/** Limit of --hash-items. Larger embedding tables would exceed the largest storage binding of today's adapters. */
+/** Limit of --hash-items. Larger embedding tables do not fit into a storage binding of today's adapters. */
 const MOST_BUCKETS = 10_000_000;
 
 /** Command-line options for item features and item ids. */
 export const featureOptions = {
   features: defineNameOption(
     "--features <files>",
-    "file with a table that has a row per item, or .sql file with a SELECT of such a table",
+    "file with a row per item, or .sql file with a SELECT that returns a row per item",
   ),
   featuresKey: defineNameOption(
     "--features-key <column>",
-    "column of --features with the item's id (default: named as in the log)",
+    "column of --features with the item's id (default: the name of the log's item column)",
   ),
   dense: defineValueOption(
     "--dense <columns>",
-    "columns of --features to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
+    "columns of --features to use as numbers, joined by commas (default without --tokens: all numbers)",
     { parse: columnNames },
   ),
   tokens: defineValueOption(
     "--tokens <columns>",
-    "columns of --features to use as tokens (text, or lists of text), joined by commas (default, without --dense: all text)",
+    "columns of --features to use as categories (text or lists of text), joined by commas " +
+      "(default without --dense: all text columns)",
     { parse: columnNames },
   ),
   itemIds: defineFlagOption(
     "--item-ids",
-    "also learn an embedding per item (default: only if more than a third of the displayed items have no features)",
-    "use item features only; without features items are one-hot",
+    "also learn an embedding per item (default: if more than a third of the displayed items lack features)",
+    "use only item features; without --features, items are one-hot",
   ),
   hashItems: defineValueOption(
     "--hash-items <n>",
-    "give each item two of 2n tokens, chosen by a hash of the item's id: for a catalogue too large for a token per item, and " +
-      "for future items",
+    "represent each item by two of 2n embeddings, which a hash of the item's id chooses: for future items, " +
+      "and for a catalogue too large for an embedding per item",
     whole(1, MOST_BUCKETS),
   ),
   rareBelow: defineValueOption(
     "--rare-below <n>",
-    "values that train users were shown fewer than n times share one token",
+    "categories that train users were shown fewer than n times share one embedding per column",
     whole(1),
     RARE_BELOW,
   ),
   like: defineValueOption(
     "--encoding-from <folder>",
-    "encode the items with the columns, tokens and scales of this prepared set, for models trained on this set",
+    "encode items with the columns, tokens and scales of this prepared set, for models trained on this set",
     { parse: parseFolder },
   ),
   allowUnknownValues: defineFlagOption(
     "--allow-unknown-values",
-    "with --encoding-from: accept columns whose values are mostly unknown to that set",
+    "with --encoding-from: accept columns whose values are mostly missing in the named set",
   ),
 };
 export type FeatureOptions = OptionValues<typeof featureOptions>;
 
-/** Parses names of columns, joined by commas; [] for an empty text. */
+/** Parses column names that are joined by commas; [] for an empty text. */
 function columnNames(text: string): string[] {
   const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (new Set(list).size === list.length) return list;
@@ -88,7 +89,7 @@ export interface PreparedFeatures {
   readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
-  /** Names, for messages, of the columns whose values must be exact ids. */
+  /** Names of the columns whose values must be exact ids, for messages. */
   readonly ids: string;
   readonly like: SourceEncoding | undefined;
   /** True if the user chose the token columns. */
@@ -96,13 +97,13 @@ export interface PreparedFeatures {
   readonly variables: Readonly<Record<string, SqlValue>>;
 }
 
-/** Title of the step of page_rows.sql that reads the features. */
+/** Title of the step in page_rows.sql that reads the features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the script steps that encode the items and the context, to be run after the users were split into parts. */
+/** Returns the script steps that encode items and context. Run them after the users were split into parts. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
-/** Checks the items after a step. @throws UserError for items or text values that cannot be encoded. */
+/** Checks the tables after a step. @throws UserError for items or values that cannot be encoded. */
 export async function checkItems(
   engine: SqlEngine,
   { like, areTokensNamed }: PreparedFeatures,
@@ -117,12 +118,12 @@ export async function checkItems(
   const [free] = await engine.rows("FROM text_column WHERE is_free ORDER BY k LIMIT 1");
   if (!free) return;
   throw new UserError(
-    `Expected ${free.name} (--tokens) to have values that several items share, got ${free.count} values for ` +
-      `${free.items} items. Leave it out; to learn an embedding per item, use --item-ids.`,
+    `Expected ${free.name} (--tokens) to have values that several items share, got ${free.count} values ` +
+      `for ${free.items} items. Leave ${free.name} out; to learn an embedding per item, use --item-ids.`,
   );
 }
 
-/** Opens the item features, and creates the view feature_source. @throws UserError for an invalid source. */
+/** Opens the item features as the view feature_source. @throws UserError for an invalid source. */
 export async function openFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -151,7 +152,7 @@ export async function openFeatures(
   return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
 }
 
-/** Opens the table of items: files, a SELECT, or the log's column `features`. Returns undefined if the options name no table. */
+/** Opens the table of items: files, a SELECT, or the log's column `features`; undefined if there is none. */
 async function openSource(
   engine: SqlEngine,
   { features }: FeatureOptions,
@@ -168,7 +169,7 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the columns that the options name. @throws UserError if --dense or --tokens is used with `--encoding-from`. */
+/** Returns the columns that options name. @throws UserError for --encoding-from with --dense or --tokens. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   for (
@@ -179,7 +180,7 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | 
   ) {
     if (!given) continue;
     throw new UserError(
-      `Expected --encoding-from without ${option}: it takes the columns and tokens of ${like.folder}.`,
+      `Expected --encoding-from without ${option}: the columns and tokens of ${like.folder} are used.`,
     );
   }
   return {
@@ -210,7 +211,7 @@ function itemVariables(
   };
 }
 
-/** Creates an empty view feature_source. @throws {UserError} if options name columns, but no source has them */
+/** Creates an empty view feature_source. @throws {UserError} if options name columns of a missing table. */
 async function withoutFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -218,35 +219,27 @@ async function withoutFeatures(
 ): Promise<PreparedFeatures> {
   for (const [list, option] of [[options.dense, "--dense"], [options.tokens, "--tokens"]] as const) {
     if (list === undefined) continue;
-    throw new UserError(`Expected --features FILE with ${option}: the file that has the feature columns.`);
+    throw new UserError(`Expected --features FILE with ${option}, to name the file with these columns.`);
   }
   const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
   if (like && missing.length > 0) {
+    const columns = missing.join(", ");
     throw new UserError(
-      `Expected --features with --encoding-from: the items of ${like.folder} have the columns ${
-        missing.join(", ")
-      }.`,
+      `Expected --features with --encoding-from: the items of ${like.folder} have the columns ${columns}.`,
     );
   }
   await engine.run(NO_FEATURES);
   const columns = like?.columns ?? NO_COLUMNS;
   const variables = itemVariables(columns, false, options, like);
-  return {
-    source: undefined,
-    columns,
-    like,
-    variables,
-    faults: undefined,
-    ids: "",
-    areTokensNamed: false,
-  };
+  const none = { source: undefined, faults: undefined, ids: "", areTokensNamed: false };
+  return { ...none, columns, like, variables };
 }
 
-/** SQL of the view feature_source if there is no table of items. */
+/** SQL of an empty view feature_source. */
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
-/** Creates two views: feature_row has all rows, each with its fault; feature_source has the rows without a fault. */
+/** Creates the views feature_row (all rows with their faults) and feature_source (rows without a fault). */
 async function makeViews(
   engine: SqlEngine,
   source: Relation,
@@ -292,9 +285,8 @@ export function describeInexactColumn(column: string) {
 }
 
 /**
- * @param ids names of the columns, for messages.
- * @throws UserError for inexact ids in a floating point column. Skipping the rows is no remedy: different ids may have become
- * equal.
+ * @throws UserError for inexact ids in a floating point column. The rows are not skipped, because different
+ * ids may have become equal. @param ids: names of the columns, for messages.
  */
 export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {
   const { kind, expected } = describeInexactColumn(ids);
@@ -302,22 +294,23 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   if (lost === undefined) return;
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
-    `Expected ${ids} to be text or whole numbers, got floating point numbers that are not whole, or too large to ` +
-      `be exact (2^53; 2^24 with 32 bits), in ${formatThousands(lost)} rows: ` +
-      "different ids may have become equal. Write the ids as text or integers." +
+    `Expected ${ids} to be text or whole numbers, got floating point numbers that are not whole, ` +
+      `or too large to be exact (2^53; 2^24 with 32 bits), in ${formatThousands(lost)} rows: ` +
+      "different ids may have become equal. Write ids as text or integers." +
       (example ? `\n  ${example.place}: ${example.fault}` : ""),
   );
 }
 
-/** Returns the id of the first item that has several rows with different values; undefined without such an item. */
+/** Returns the id of the first item that has several different rows; undefined if each item has one row. */
 async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   const [twice] = await engine.rows(
-    "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
+    "SELECT item_id FROM feature_read JOIN number_of USING (item) " +
+      "GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
   );
   return twice && String(twice.item_id);
 }
 
-/** Counts the bad rows of the features. @throws UserError for an item with different rows, or a number beyond 32-bit floats. */
+/** Counts bad feature rows. @throws UserError for an item with different rows, or a number beyond 32 bits. */
 export async function checkFeatures(
   engine: SqlEngine,
   { source, columns, faults, ids }: PreparedFeatures,
@@ -330,7 +323,7 @@ export async function checkFeatures(
   if (twice !== undefined) {
     throw new UserError(
       `${path}: expected one row per item, got several with different values for the item "${twice}". ` +
-        "Keep one of them, or name the columns that describe items by --tokens and --dense.",
+        "Keep one row, or name the columns that describe items by --tokens and --dense.",
     );
   }
   const names = formatLiteral(columns.dense);
@@ -341,8 +334,8 @@ export async function checkFeatures(
   );
   if (infinite) {
     throw new UserError(
-      `${path}: expected ${infinite.name} to be a number that a 32-bit float holds, got ${infinite.x} for the item ` +
-        `"${infinite.item_id}". Leave the cell empty where the value is unknown.`,
+      `${path}: expected ${infinite.name} to be a number in the range of 32-bit floats, got ${infinite.x} ` +
+        `for the item "${infinite.item_id}". Leave the cell empty if the value is unknown.`,
     );
   }
   return bad;

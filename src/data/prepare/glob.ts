@@ -1,23 +1,24 @@
 /**
- * Expands paths with *, ? or [...]. The globs of the SQL engine skip files that cannot be opened, and treat the name of an
- * existing folder as a pattern. The functions of this file skip no file silently.
+ * Expands paths with *, ? or [...]. The SQL engine's globs skip files that cannot be opened, and treat the
+ * name of an existing folder as a pattern. The functions of this file never skip a file silently.
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern. The system shortens such a path, so the pattern would be lost. */
+/** Matches a path with .. after a pattern. The system would shorten the path and lose the pattern. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
-/** Escapes a path, so that the SQL engine does not read it as a glob. */
+/** Escapes a path, so that the SQL engine does not interpret the path as a glob. */
 export function escapeGlob(path: string): string {
   return path.replace(/[*?[]/g, "[$&]");
 }
 
 /**
- * Returns the files that match a pattern, sorted by name. The path of an existing file is not a pattern. ** matches any number of
- * nested folders. @throws UserError for a broken link among the matches, and for a folder that cannot be read.
+ * Returns the files that match a pattern, sorted by name. The path of an existing file is not a pattern. **
+ * matches any number of nested folders.
+ * @throws UserError for a broken link among the matches, and for a folder that cannot be read.
  */
 export function expandGlob(pattern: string): string[] {
   if (!CLIMBS.test(pattern) && isThere(pattern)) return [pattern];
@@ -30,7 +31,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds to `found` all files below `base` that match the parts of a pattern. @param base "" or a path that ends with a slash. */
+/** Adds matches of a pattern's parts below `base` to `found`. @param base: "", or a path that ends with /. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {
@@ -55,7 +56,7 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
 function namesIn(base: string): string[] {
   const folder = base === "" ? "." : base;
   try {
-    // Skip locks and temporary files of clickgan: a data set may be written to a folder among the sources.
+    // Skip clickgan's locks and temporary files, as a data set may be written to a folder with sources.
     return Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => !isOwnName(name)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
@@ -63,7 +64,7 @@ function namesIn(base: string): string[] {
   }
 }
 
-/** Returns true if a file, a folder or a link, even a broken link, exists at a path. */
+/** Returns true if a file, a folder or a link exists at a path. A broken link exists. */
 function isThere(path: string): boolean {
   try {
     Deno.lstatSync(path);
@@ -74,18 +75,18 @@ function isThere(path: string): boolean {
   }
 }
 
-/** @throws UserError for a broken link, because files of the source may be missing. */
+/** Returns true for a folder. @throws UserError for a broken link, because sources may be missing. */
 function isFolder(path: string): boolean {
   if (!isThere(path)) return false;
   try {
     return Deno.statSync(path).isDirectory;
   } catch (error) {
     expectFile(path);
-    throw explainFileError(error, "read", path); // expectFile threw no error: the path can be opened by now
+    throw explainFileError(error, "read", path); // expectFile threw no error, so the path can now be opened
   }
 }
 
-/** Returns true for a link to a folder that contains the link: ** would follow such a link endlessly. */
+/** Returns true for a link to a folder that contains the link. ** would follow this link endlessly. */
 function leadsBack(base: string, name: string): boolean {
   if (!Deno.lstatSync(base + name).isSymlink) return false;
   const here = Deno.realPathSync(base === "" ? "." : base);

@@ -1,4 +1,4 @@
-/** Options of `data log` that describe a log (files with named columns, or a SELECT), and checks that they are compatible. */
+/** Options of `data log` that describe a log: files with named columns, or a SELECT. */
 
 import { defineNameOption, defineValueOption, InvalidValueError, picklist, whole } from "../../option.ts";
 import type { OptionValues } from "../../option.ts";
@@ -13,48 +13,49 @@ export const DEFAULT_SAMPLED_WINDOW = 7;
 export const logOptions = {
   query: defineNameOption(
     "--query <file>",
-    "file such as log.sql with a SELECT that returns a row per displayed item: columns user, item, time and clicked",
+    "file with a SELECT that returns a row per displayed item with the columns user, item, time and clicked",
   ),
-  source: defineNameOption("--source <files>", "without --query: log file, or quoted glob: 'logs/*.parquet'"),
+  source: defineNameOption("--source <files>", "without --query: log file, or quoted glob 'logs/*.parquet'"),
   user: defineNameOption("--user <column>", "column of --source with the user's id"),
   time: defineNameOption("--time <column>", "column with the time when the page was shown"),
   item: defineNameOption("--item <column>", "column with the displayed item's id"),
   items: defineNameOption(
     "--items <column>",
-    "instead of --item, for a log with a row per page: column with the ordered list of the page's items",
+    "for a log with a row per page, instead of --item: column with the ordered list of the page's items",
   ),
   page: defineNameOption(
     "--page <column>",
-    "column with the page's id (default: rows of one user with the same time are a page)",
+    "column with the page's id (default: rows of a user with the same time form a page)",
   ),
   position: defineNameOption(
     "--position <column>",
-    "column with the item's position on the page, which train --position-bias needs (default: items are ordered by id)",
+    "column with the item's position on the page, needed by train --position-bias (default: item id order)",
   ),
   clicked: defineNameOption(
     "--clicked <column>",
-    "column with 1, true or yes if the item was clicked, else 0, false or no. With --items: the clicked id, or a list of ids",
+    "column with 1, true or yes if the item was clicked, else 0, false or no; " +
+      "with --items: the id of the clicked item, or a list of ids",
   ),
   propensity: defineNameOption(
     "--propensity <column>",
-    "column with the probability with which the page was shown, if the page was randomised: policy evaluate uses it to " +
-      "estimate the reward of another policy",
+    "for randomised pages: column with the probability with which the page was shown; " +
+      "policy evaluate needs it to estimate the reward of another policy",
   ),
   propensityOf: defineValueOption(
     "--propensity-of <what>",
-    "meaning of the propensity: of the whole page, or of each item, given the items before it (default: page)",
+    "--propensity is the probability of the page, or of each item given the items before it (default: page)",
     picklist(["page", "item"]),
   ),
 
   pageGap: defineValueOption(
     "--page-gap <seconds>",
-    "without --page: rows of a user less than this time apart are one page (default: rows with the same time)",
+    "without --page: rows of a user less than this time apart form a page (default: rows with the same time)",
     { parse: positive },
   ),
   pages: defineValueOption(
     "--pages <how>",
-    "log: pages of the log, refused if they are implausible; as-is: pages of the log, unchecked; sampled: for a log that has " +
-      "only clicks, pages of a clicked item and of items sampled by popularity",
+    "log: the log's pages, refused if they are implausible; as-is: the log's pages, unchecked; " +
+      "sampled: for a log with only clicks, pages with a clicked item and items sampled by popularity",
     picklist(["log", "as-is", "sampled"]),
     "log",
   ),
@@ -65,14 +66,14 @@ export const logOptions = {
   ),
   sampledWindow: defineValueOption(
     "--sampled-window <days>",
-    `time window from which the items of a sampled page are drawn (default: ${DEFAULT_SAMPLED_WINDOW})`,
+    `sample a page's items from clicks of so many days before the page (default: ${DEFAULT_SAMPLED_WINDOW})`,
     { parse: positive },
   ),
   seed: defineValueOption("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
   impressionFeatures: defineValueOption(
     "--impression-features <columns>",
-    "columns of the log that describe the displayed item at that moment, such as its price or its date (then its age), joined by " +
-      "commas; a type may follow: hour:category, :number, :time",
+    "columns of the log, joined by commas, that describe the displayed item at that moment, " +
+      "such as price or date (used as age); a type may follow: hour:category, :number, :time",
     { parse: parseContextColumns },
   ),
   pageFeatures: defineValueOption(
@@ -98,12 +99,12 @@ function positive(text: string): number {
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options for files. These options are not allowed with a SELECT, whose column names replace the options. */
+/** Options for files. They are not allowed with a SELECT, because the names of its columns replace them. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
 
-/** Pairs of incompatible options, and why the options of each pair are incompatible. */
+/** Pairs of incompatible options, and why they are incompatible. */
 const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptions, why: string])[] = [
   ...OF_FILES.map((name) => ["query", name, "the SELECT names the columns"] as const),
   ["item", "items", "a row is an item or a page"],
@@ -112,7 +113,7 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options that are allowed only with --pages sampled. `NOT_SAMPLED` has options that are not allowed with --pages sampled. */
+/** Options that need --pages sampled. `NOT_SAMPLED` has the options that --pages sampled does not allow. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
   ...["items", "position", "propensity", "pageGap", "impressionFeatures", "pageFeatures"] as const,
@@ -134,7 +135,7 @@ export function expectShape(options: LogOptions): void {
       sampled
         ? `Expected no ${
           formatFlag(name)
-        } with --pages sampled, which builds the pages: leave one of them out. ${WHERE}`
+        } with --pages sampled, which builds pages. Leave one of them out. ${WHERE}`
         : `Expected --pages sampled with ${formatFlag(name)}. ${WHERE}`,
     );
   }
@@ -149,10 +150,7 @@ export function expectShape(options: LogOptions): void {
     ["--query (a SELECT) or --source (files)", ["source"]],
     ["--user: the column with the user's id", ["user"]],
     ["--time: when the page was shown", ["time"]],
-    ["--item (a row per displayed item) or --items (a row per page, with a list)", [
-      "item",
-      "items",
-    ]],
+    ["--item (a row per displayed item) or --items (a row per page, with a list)", ["item", "items"]],
     [
       "--clicked: the column of clicks. If each row is a click, sample the other items: --pages sampled",
       sampled ? ["item"] : ["clicked"],
@@ -162,12 +160,12 @@ export function expectShape(options: LogOptions): void {
   if (missing !== undefined) throw new UserError(`Expected ${missing[0]}; got none. ${WHERE}`);
   if (has("items") && has("features") && !has("featuresKey")) {
     throw new UserError(
-      "Expected --features-key with --items, got none. Name the column of the features with the item's id.",
+      "Expected --features-key with --items, got none. Name the column of --features with the item's id.",
     );
   }
 }
 
-/** Returns the name of an option as a user types it, such as --page-gap. */
+/** Returns the flag of an option, such as --page-gap for `pageGap`. */
 export function formatFlag(name: keyof LogOptions): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -1,4 +1,4 @@
-/** Creates the view `source` for data/log.sql: the rows of a log, from files whose columns options name, or from a SELECT. */
+/** Creates the view `source` for data/log.sql: the rows of a log, from files or from a SELECT. */
 
 import { UserError } from "../../user_error.ts";
 import { quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
@@ -21,7 +21,7 @@ import { openSelect } from "./select.ts";
 import type { LogContextColumn } from "./context_columns.ts";
 import type { SourceFile } from "./sources.ts";
 
-/** Columns of a log. A SELECT uses these names. For files, the option --user names the column for `user`, and so on. */
+/** Columns of a log. A SELECT has columns with these names. For files, options such as --user name them. */
 export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
 const LOG_COLUMNS: readonly LogColumn[] = [
   ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
@@ -30,16 +30,16 @@ const LOG_COLUMNS: readonly LogColumn[] = [
 export interface LogRelations {
   readonly files: readonly SourceFile[];
   readonly query?: string;
-  /** For each column, its name in the source, for messages; undefined for a column that the log does not have. */
+  /** Name of each column in the source, for messages; undefined for a column that the log lacks. */
   readonly names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>;
-  /** Item features, if the SELECT has a column of them. */
+  /** Item features, if the SELECT has a column `features`. */
   readonly features?: Relation;
-  /** Names, for messages, of the columns that have ids. */
+  /** Names of the columns with ids, for messages. */
   readonly ids: string;
   readonly faults: FaultSource;
 }
 
-/** Opens a log, and creates the view `source`. @throws UserError for invalid files, or an invalid SELECT. */
+/** Opens a log as the view `source`. @throws UserError for invalid files, or an invalid SELECT. */
 export async function openLog(
   engine: SqlEngine,
   options: LogOptions,
@@ -100,8 +100,8 @@ async function ofFiles(
   const items = log.columns.find(({ name }) => name === options.items);
   if (items && items.type !== "JSON" && !items.type.endsWith("]")) {
     throw new UserError(
-      `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, got ${items.type}. A list that is ` +
-        "written as text is read by a SELECT: see data/recipes/text_lists.sql.",
+      `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, got ${items.type}. ` +
+        "Read a list that is written as text by a SELECT: see data/recipes/text_lists.sql.",
     );
   }
   return log;
@@ -114,20 +114,21 @@ function listWantedContext(context: readonly LogContextColumn[], { like }: LogOp
   }));
 }
 
-/** Builds the SQL of the view `source` for a log that has a row per displayed item, as the view has. */
+/** Builds the SQL of the view `source` (a row per displayed item) for a log with a row per displayed item. */
 function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,
   context: readonly LogContextColumn[],
 ): string {
-  // If the column `clicked` has times, a row with a time was clicked, and the times define the order of a page's clicks.
+  // If the column `clicked` has times, a row with a time was clicked. These times order the clicks of a page.
   const clickedAt = log.columns.find(({ name, type }) =>
     name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
   );
   const at = clickedAt && quoteIdentifier(clickedAt.name);
   const sql = at === undefined
     ? log.sql
-    : `(SELECT * REPLACE (${at} IS NOT NULL AS ${at}), epoch_us(${at})::DOUBLE AS "click time" FROM ${log.sql})`;
+    : `(SELECT * REPLACE (${at} IS NOT NULL AS ${at}), epoch_us(${at})::DOUBLE AS "click time" ` +
+      `FROM ${log.sql})`;
   const columns: RelationColumn[] = [
     ...log.columns.map((column) => column === clickedAt ? { ...column, type: "BOOLEAN" } : column),
     ...clickedAt ? [{ name: "click time", type: "DOUBLE" }] : [],
@@ -150,10 +151,11 @@ function buildRowsSql(
   const values = context.map((_, k) => `"value ${k}"`);
   return `SELECT * EXCLUDE (${
     ["context_text", ...values].join(", ")
-  }), [${values}]::VARCHAR[] AS row_values, NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
+  }), [${values}]::VARCHAR[] AS row_values, ` +
+    `NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
 }
 
-/** Builds the SQL of the view `source` for a log with a row per page: a list of its items, and the ids of the clicked items. */
+/** Builds the SQL of the view `source` (a row per displayed item) for a log with a row per page. */
 function buildListsSql(
   log: Relation,
   { user, items, page, time, clicked, propensity, propensityOf }: LogOptions,
@@ -174,7 +176,7 @@ function buildListsSql(
     ),
   });
   const values = context.map((_, k) => `"value ${k}"`);
-  // An impression column has a list with a value for each item.
+  // A column of --impression-features has a list with one value per item.
   const ofItem = context.map(({ kind }, k) =>
     kind === "page" ? values[k] : `CASE WHEN len(${values[k]}) = len(list) THEN ${values[k]}[k] END`
   );
@@ -190,17 +192,18 @@ function buildListsSql(
     `    WHEN len(chances) = 1 AND ${propensityOf !== "item"} THEN chances[1]`,
     "    ELSE 'as many as there are items: ' || chances::VARCHAR",
     "  END AS propensity,",
-    // Without page ids, two rows of a user with the same time are two pages if their items differ.
+    // Without page ids, two rows of a user with the same time are two pages if the rows' items differ.
     "  chr(31) || md5(list::VARCHAR) AS part,",
     "  false AS context, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
     "FROM (",
     "  SELECT *, unnest(range(1, 1 + greatest(1, coalesce(len(list), 0)))) AS k",
-    `  FROM (SELECT * REPLACE (list_filter(coalesce(clicks, []), lambda x: x <> '') AS clicks) FROM (${select}))`,
+    "  FROM (SELECT * REPLACE (list_filter(coalesce(clicks, []), lambda x: x <> '') AS clicks)",
+    `  FROM (${select}))`,
     ")",
   ].join("\n");
 }
 
-/** For each column of a SELECT: pattern and description of its allowed SQL types, and true if the column is required. */
+/** For each column of a SELECT: allowed SQL types, a description, and true for a required column. */
 const QUERY_COLUMNS: Readonly<
   Record<LogColumn | "candidates" | "features" | "context", readonly [RegExp, string, boolean?]>
 > = {
@@ -217,10 +220,10 @@ const QUERY_COLUMNS: Readonly<
   propensity: [/^(U?\w*INT\w*|DECIMAL.*|DOUBLE|FLOAT|VARCHAR|JSON)$/, "a number"],
   candidates: [/\[\d*\]$/, "a list of ids"],
   features: [/^STRUCT/, "a struct such as {price: price, brand: brand}"],
-  context: [/^BOOLEAN$/, "true for what was clicked before the log"],
+  context: [/^BOOLEAN$/, "true for a click before the log begins"],
 };
 
-/** Returns the names of a SELECT's columns. @throws UserError for a column that is missing, unknown or of a wrong type. */
+/** Returns a SELECT's column names. @throws UserError for a missing or unknown column, or a wrong type. */
 function findColumnNames(
   path: string,
   columns: readonly RelationColumn[],
@@ -242,30 +245,29 @@ function findColumnNames(
     const [types, expected] = Object.entries(QUERY_COLUMNS).find(([own]) => own === name)?.[1] ?? [];
     if (types === undefined) {
       throw new UserError(
-        `${path}: expected the columns ${known.join(", ")} (and ${
-          PLACE.join(" and ")
-        }, to name bad rows by), got ${name}. ` +
+        `${path}: expected the columns ${known.join(", ")} (and ${PLACE.join(" and ")}, ` +
+          `for messages about bad rows), got ${name}. ` +
           (near === undefined
-            ? "Leave it out, or name it in --impression-features or --page-features."
+            ? `Leave ${name} out, or name it in --impression-features or --page-features.`
             : `Is it "${near}"?`),
       );
     }
     if (types.test(type)) continue;
     throw new UserError(
-      `${path}: expected the column ${name} to be ${expected}, got ${type}. Cast it in the SELECT.`,
+      `${path}: expected the column ${name} to be ${expected}, got ${type}. Cast ${name} in the SELECT.`,
     );
   }
   const names = Object.fromEntries(columns.map(({ name }) => [name, name]));
   const drawn = ["position", "propensity", "candidates", "context"].find((name) => name in names);
   if (pages === "sampled" && drawn !== undefined) {
     throw new UserError(
-      `${path}: expected no ${drawn} with --pages sampled, which builds the pages. Leave it out.`,
+      `${path}: expected no ${drawn} with --pages sampled, which builds pages. Leave ${drawn} out.`,
     );
   }
   return names;
 }
 
-/** Stores the column `features` of a SELECT in a table, because running the SELECT again may take long. */
+/** Stores a SELECT's column `features` in a table, because running the SELECT again may take long. */
 async function openFeatureRelation(
   engine: SqlEngine,
   { path, columns }: Relation,
@@ -295,7 +297,8 @@ function listFaultMessages(names: LogRelations["names"], ids: string): FaultSour
     page: empty("page"),
     time: unreadable(
       "time",
-      "a time: a number since 1970, ISO 8601, or a date such as 31.12.2025 (other formats: data/recipes/time_format.sql)",
+      "a time: a number since 1970, ISO 8601, or a date such as 31.12.2025 " +
+        "(other formats: data/recipes/time_format.sql)",
     ),
     "kind of time": {
       kind: `${names.time} has another time format than most rows`,
@@ -306,8 +309,8 @@ function listFaultMessages(names: LogRelations["names"], ids: string): FaultSour
     position: unreadable("position", "a number"),
     propensity: unreadable("propensity", "a number above 0 and up to 1, or empty where unknown"),
     candidates: {
-      kind: "the item is not one of the candidates of its page",
-      expected: "item to be one of the candidates",
+      kind: "the item is not one of the page's candidates",
+      expected: "item to be one of the page's candidates",
       value: "item_id",
     },
   };

@@ -1,15 +1,15 @@
-/** Measures how much the position on the page affects the clicks, by `data/describe_positions.sql`. */
+/** Measures by `data/describe_positions.sql` how much the position on the page affects clicks. */
 
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Clicks at a position, and the clicks that the strengths of the items predict (see data/describe_positions.sql). */
+/** Clicks at a position. data/describe_positions.sql estimates the strength of each item for this. */
 export interface PositionStatistics {
   /** Position on the page, from 1. */
   readonly position: number;
   readonly shown: number;
   readonly clicks: number;
-  /** Number of clicks that the strengths of the items predict if the position has no effect. */
+  /** Number of clicks that the strengths of the items predict without an effect of the position. */
   readonly expected: number;
   /** clicks / expected: 1 means no effect of the position. */
   readonly ratio: number;
@@ -24,14 +24,14 @@ export interface PositionEffect {
   readonly positions: readonly PositionStatistics[];
 }
 
-/** Least number of expected clicks, and least number of users with expected clicks, for a meaningful variance at a position. */
+/** Least numbers of expected clicks, and of users with expected clicks, for a variance at a position. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** Limit in standard deviations. In 1 of 100 logs without position bias, one of ten positions deviates more by chance. */
+/** Limit in sd. Without position bias, one of ten positions is beyond by chance in 1 of 100 logs. */
 const MOST_DEVIATIONS = 3.29;
 /** Largest |ratio - 1| of a small effect. */
 const SMALL = 0.05;
-/** Largest half width of an interval for the verdict "none". A wider interval is "unclear", because a large effect is possible. */
+/** Largest half width of an interval for the verdict "none". A wider interval may contain a large effect. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(
@@ -55,7 +55,7 @@ export async function measurePositionEffect(
   return summarizePositionEffect(positions, order);
 }
 
-/** Summarises the position effect in words. @param order `pageOrder` of the manifest. */
+/** Summarises the position effect in words. @param order: `pageOrder` of the manifest. */
 export function summarizePositionEffect(
   positions: readonly PositionStatistics[],
   order: Manifest["pageOrder"],
@@ -63,9 +63,8 @@ export function summarizePositionEffect(
   if (order === "arbitrary") {
     return {
       verdict: "unknown",
-      text:
-        "Position bias cannot be measured: the order of the items on a page is arbitrary. If the log has their " +
-        "positions, name the column by --position when you prepare it.",
+      text: "Position bias cannot be measured: the order of the items on a page is arbitrary. " +
+        "If the log has a column with positions, prepare the log with --position.",
       positions: [],
     };
   }
@@ -88,8 +87,8 @@ export function summarizePositionEffect(
     verdict: small ? "small" : "effect",
     text: small
       ? `Small position bias: ${how}.`
-      : `Position bias: ${how}. Either people look there first, or the pages were sorted by something that the ` +
-        "items' strengths do not contain. train models it separately by default (off: --position-bias 0).",
+      : `Position bias: ${how}. Either people look there first, or the pages were sorted by something ` +
+        "that the items' strengths lack. By default, train models position bias (off: --position-bias 0).",
     positions,
   };
 }
@@ -108,9 +107,8 @@ function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect,
     };
 }
 
-/** Formats a ratio and its 95 % interval. */
+/** Formats a position's ratio and the ratio's 95 % interval. */
 function times({ ratio, error }: PositionStatistics): string {
-  return `${ratio.toFixed(2)} times (95 %: ${Math.max(0, ratio - error).toFixed(2)} to ${
-    (ratio + error).toFixed(2)
-  })`;
+  const [low, high] = [Math.max(0, ratio - error), ratio + error];
+  return `${ratio.toFixed(2)} times (95 %: ${low.toFixed(2)} to ${high.toFixed(2)})`;
 }

@@ -1,4 +1,4 @@
-/** Prepares a data set from a source: runs the steps of a recipe, and steps that all recipes share. */
+/** Prepares a data set: runs the SQL steps that open one kind of source, and steps that all sources share. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
@@ -23,22 +23,22 @@ import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 /** Options for preparing any kind of source. */
 export interface PrepareOptions {
   readonly out: string;
-  /** "hash": each user is in one part. "time": each page is in one part; see data/user_macros.sql. */
+  /** "hash" puts each user into one part, "time" each page; see data/user_macros.sql. */
   readonly split: "hash" | "time";
-  /** Shares of the users, or with a split by time of the pages, in the train and the validation part. The rest is for the test. */
+  /** Shares of the users (in a split by time: of the pages) in train and validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Begin of validation and test in a split by time: ms since 1970 or, below 0, relative to the last page. Default: by shares. */
+  /** Split by time: begin of parts in ms; if negative, before the log's last page. Default: by `shares`. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
-  /** True if a single bad row is an error. */
+  /** True if one bad row is an error. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-  /** If set, each user keeps only this number of events, the latest ones. */
+  /** If set, only so many latest events of each user are kept. */
   readonly maxEvents?: number;
 }
 
-/** Function that opens one kind of source, and checks it before rows are read. @throws UserError for an invalid source. */
+/** Opens one kind of source, and checks it before rows are read. @throws UserError for an invalid source. */
 export type PreparationRecipe = (
   engine: SqlEngine,
   workFolder: string,
@@ -47,16 +47,16 @@ export type PreparationRecipe = (
 
 export interface PreparedInput {
   readonly sources: readonly SourceFile[];
-  /** The SELECT that reads the source, if there is one. */
+  /** The SELECT that reads the source; undefined for files. */
   readonly query?: string;
   readonly variables: Readonly<Record<string, SqlValue>>;
-  /** Steps that build the pages, which are the input of `data/users.sql`. */
+  /** Steps that build the pages, from which `data/users.sql` reads the users. */
   readonly steps: readonly ScriptStep[];
-  /** Steps that build the item tables, after the users were split into parts. `data/prepared.sql` writes the item tables. */
+  /** Steps that build the item tables after the users were split. `data/prepared.sql` writes these tables. */
   readonly itemSteps: readonly ScriptStep[];
-  /** Counts the rows that a step read, without the rows that the CSV reader rejected. Called only after a bad row was found. */
+  /** Counts rows that a step read, except those the CSV reader rejected. Called if there is a bad row. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
-  /** Counts the bad rows that the SQL of a step found. */
+  /** Counts the bad rows that a step's SQL found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;
   /** Checks the tables after a step. @throws UserError for data from which a model cannot learn. */
   after(engine: SqlEngine, step: ScriptStep): Promise<void>;
@@ -75,7 +75,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Description of the output folder: names of the data set's files, and of the SQL engine's working files. */
+/** Description of the output folder: names of a data set's files, and of the SQL engine's working files. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
@@ -84,7 +84,7 @@ const OUT: FolderPurpose = {
 
 /**
  * Prepares a data set. If the preparation fails, all files are removed.
- * @param command arguments of the command line, for the manifest.
+ * @param command: arguments of the command line, for the manifest.
  * @throws UserError for an invalid source, folder or limit; EngineStoppedError if the signal is aborted.
  */
 export async function prepare(
@@ -99,7 +99,8 @@ export async function prepare(
   try {
     engine = await SqlEngine.open({ workFolder: path, memory: options.memory, threads: options.threads });
     await engine.run(
-      "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
+      "CREATE TABLE skipped (kind VARCHAR, count BIGINT); " +
+        "CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
     );
     await engine.run(userMacros);
     onStep?.(makeStatus("Checking the source"));
@@ -167,15 +168,16 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
   const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
   const reasons = skipped.map(({ kind, count }) => `\n  ignored: ${count} ${kind}`).join("");
   throw new UserError(
-    `Expected pages to learn from, got none. Loosen the filters, or check the source.${reasons}`,
+    `Expected pages to learn from, got none. Check the source and the options that leave rows out.${reasons}`,
   );
 }
 
-/** Reads the dates of a split by time. @throws UserError if train or test have no pages, or the test begins before validation. */
+/** Reads the dates of a split by time. @throws UserError if train or test is empty, or parts overlap. */
 async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> {
   const [row = {}] = await engine.rows(
     "SELECT min(time) AS first, max(time) AS last, count(*) FILTER (time_part(time) = 0) AS train, " +
-      "getvariable('validation_start') AS validation, getvariable('test_start') AS test FROM shown WHERE NOT context",
+      "getvariable('validation_start') AS validation, getvariable('test_start') AS test " +
+      "FROM shown WHERE NOT context",
   );
   const [counts = {}] = await engine.rows(
     "SELECT count(DISTINCT id) AS users, count(*) FILTER (split = 'validation' AND before) AS validation, " +
@@ -194,8 +196,9 @@ async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> 
   const [begin, end] = [Number(validation ?? -Infinity), Number(test ?? Infinity)];
   if (Number(row.train) === 0 || begin > end || (test !== undefined && end > Number(row.last))) {
     throw new UserError(
-      `Expected a log with train pages, then the validation part, then the test part, in order of time; got a log from ${dates.first} to ` +
-        `${dates.last} with validation from ${dates.validation} and the test from ${dates.test}. Choose another --split-at or --shares.`,
+      "Expected a log with a train part, then a validation part, then a test part, in order of time; " +
+        `got a log from ${dates.first} to ${dates.last} with validation from ${dates.validation} ` +
+        `and the test from ${dates.test}. Choose another --split-at or --shares.`,
     );
   }
   return {
@@ -216,9 +219,11 @@ async function buildManifest(
 ): Promise<Manifest> {
   const [pages] = await engine.rows(
     "SELECT count(*) AS pages, sum(len(items)) AS rows, " +
-      "sum((clicked IS NOT NULL)::INTEGER + len(additional_clicks)) FILTER (NOT context AND NOT earlier) AS clicks, " +
+      "sum((clicked IS NOT NULL)::INTEGER + len(additional_clicks)) " +
+      "FILTER (NOT context AND NOT earlier) AS clicks, " +
       "count(*) FILTER (context) AS context, count(*) FILTER (earlier) AS earlier, " +
-      "sum(len(items)) FILTER (earlier) AS earlier_rows, count(*) FILTER (len(propensities) > 0) AS propensities FROM page",
+      "sum(len(items)) FILTER (earlier) AS earlier_rows, " +
+      "count(*) FILTER (len(propensities) > 0) AS propensities FROM page",
   );
   const users = await engine.rows("SELECT split, count(*) AS n FROM users GROUP BY split");
   const inPart = (split: string) => Number(users.find((row) => row.split === split)?.n ?? 0);

@@ -1,4 +1,4 @@
-/** Prepares a log of displayed and clicked items by `data/log.sql` and by scripts that build pages from its rows. */
+/** Prepares a log of displayed and clicked items by `data/log.sql`, and by scripts that build pages. */
 
 export type { LogOptions } from "./log_options.ts";
 import gapScript from "../../../data/log_gap.sql" with { type: "text" };
@@ -23,7 +23,7 @@ import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Returns the recipe for a log. @throws UserError for incompatible options. */
+/** Returns the function that opens a log to be prepared. @throws UserError for incompatible options. */
 export function logRecipe(options: LogOptions): PreparationRecipe {
   expectShape(options);
   return (engine, work, signal) => begin(engine, options, work, signal);
@@ -72,12 +72,12 @@ async function begin(
   };
 }
 
-/** Number of rows, from the first one, that are searched for dates such as 31.12.2025. */
+/** Number of rows at the beginning of a log that are searched for dates such as 31.12.2025. */
 const DATED_ROWS = 1000;
 
 /**
- * Finds the order of day and month in dates such as 31.12.2025. @returns true for day first, false for month first, null without
- * such dates.
+ * Finds the order of day and month in dates such as 31.12.2025.
+ * @returns true if the day is first, false if the month is first, null for a log without these dates.
  * @throws UserError unless exactly one of the two orders fits all dates.
  */
 async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<boolean | null> {
@@ -89,27 +89,27 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
     "SELECT count(day) AS days, count(month) AS months, count(coalesce(day, month)) AS dates, " +
       "arg_min(t, (day IS NULL, t)) AS by_day, arg_min(t, (month IS NULL, t)) AS by_month, " +
       "any_value(strftime(day, '%Y-%m-%d') ORDER BY day IS NULL, t) AS day_read, " +
-      "any_value(strftime(month, '%Y-%m-%d') ORDER BY month IS NULL, t) AS month_read " +
-      `FROM (SELECT t, local_time(t, true) AS day, local_time(t, false) AS month FROM (${dates}) WHERE is_local_date(t))`,
+      "any_value(strftime(month, '%Y-%m-%d') ORDER BY month IS NULL, t) AS month_read FROM " +
+      "(SELECT t, local_time(t, true) AS day, local_time(t, false) AS month " +
+      `FROM (${dates}) WHERE is_local_date(t))`,
   );
   await forgetRejects(engine); // the same rows are read again later
   if (some === 0) return null;
   const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
   if ((days === all) !== (months === all)) return days === all;
   throw new UserError(
-    `Expected ${time} to have day and month in one order, got dates that ${
-      days === all ? "fit both" : "fit neither"
-    }: with the day first ` +
-      `"${row.by_day}" is ${row.day_read} (${formatThousands(days)} of ${
+    `Expected ${time} to have day and month in one order, got dates that fit ${
+      days === all ? "both" : "neither"
+    }: ` +
+      `with the day first "${row.by_day}" is ${row.day_read} (${formatThousands(days)} of ` +
+      `${
         formatThousands(all)
-      } rows can be read), with the month first ` +
-      `"${row.by_month}" is ${row.month_read} (${
-        formatThousands(months)
-      }). Convert them in a SELECT: see data/recipes/time_format.sql.`,
+      } rows can be read), with the month first "${row.by_month}" is ${row.month_read} ` +
+      `(${formatThousands(months)}). Convert the dates in a SELECT: see data/recipes/time_format.sql.`,
   );
 }
 
-/** Title of the step after which the pages are checked. */
+/** Title of the SQL step after which the pages are checked. */
 const PAGES_DONE = "Looking at the pages";
 
 function stepsOfLog({ pages, pageGap }: LogOptions): ScriptStep[] {
@@ -138,7 +138,7 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 const AS_IS = "--pages as-is accepts it";
 
-/** Range, in ms since 1970, of plausible times of a log. Numbers outside may be years, or times with another origin. */
+/** Plausible times of a log, in ms since 1970. Other numbers may be years, or times since another origin. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
 /** @throws UserError if most times are numbers that cannot plausibly be times since 1970. */
@@ -157,14 +157,15 @@ async function expectTimes(
   );
   if (!row) return;
   throw new UserError(
-    `Expected ${time} to be times of a log, got numbers that as ${row.time_kind} are ${row.first} to ${row.last}. ` +
-      `Convert them in a SELECT: see data/recipes/time_format.sql. If only their order counts: ${AS_IS}.`,
+    `Expected ${time} to be times of a log, got numbers that as ${row.time_kind} are ${row.first} ` +
+      `to ${row.last}. Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
+      `If only the order of the times counts: ${AS_IS}.`,
   );
 }
 
 const GUIDE = "data/README.md shows which command fits which log.";
 
-/** Checks the table `page_of`. @throws UserError for implausible pages, unless `--pages as-is` accepts them. */
+/** Checks the table `page_of`. @throws UserError for implausible pages, unless --pages as-is accepts them. */
 async function expectPages(
   engine: SqlEngine,
   options: LogOptions,
@@ -179,7 +180,7 @@ async function expectPages(
       `min(time) = max(time) AS "one time", ${TIMES} FROM page_of`,
   );
   const [count, longer, clicked] = [Number(row.pages), Number(row.longer), Number(row.clicked)];
-  if (count === 0) return; // the function that counts the users reports the error
+  if (count === 0) return; // reported later, when the users are counted
   const step = STEPS.find(({ name }) => row[name] === true);
   const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
   const order = pages === "sampled" ? "at random" : "by id";
@@ -191,12 +192,9 @@ async function expectPages(
   }
   if (pages === "as-is") return;
   if (clicked === 0) {
-    const remedy =
-      `Is ${names.clicked} the right column? Ratings and other words: data/recipes/ratings.sql. `;
     throw new UserError(
-      `Expected clicks, got none on ${
-        formatThousands(count)
-      } pages: there is nothing to learn. ${remedy}${AS_IS}.`,
+      `Expected clicks, got none on ${formatThousands(count)} pages: there is nothing to learn. ` +
+        `Is ${names.clicked} the right column? Ratings and other words: data/recipes/ratings.sql. ${AS_IS}.`,
     );
   }
   const byTime = names.page === undefined && items === undefined && pageGap === undefined &&
@@ -205,8 +203,9 @@ async function expectPages(
     const merge = `all rows of a user in one ${step.name} would be one page`;
     if (step.refused) {
       throw new UserError(
-        `Expected page ids or finer times, got whole ${step.name}s (${names.time}): ${merge}. Name the column of page ids by ` +
-          `--page, or a finer time by --time. If that is a page: ${AS_IS}. ${GUIDE}`,
+        `Expected page ids or finer times, got whole ${step.name}s (${names.time}): ${merge}. ` +
+          `Name the column of page ids by --page, or a finer time by --time. If such rows are a page: ` +
+          `${AS_IS}. ${GUIDE}`,
       );
     }
     await note(`times are whole ${step.name}s, and --page is not given: ${merge}`);
@@ -225,15 +224,15 @@ async function expectPages(
   }
 }
 
-/** Time between a page's first and last row from which the page is suspiciously long. */
+/** A page is suspicious if its first and last row are at least this time apart. */
 const LONG_MS = 120_000;
-/** Share of suspicious pages above which a warning is given. */
+/** A warning is given if more than this share of the pages is suspicious. */
 const ODD_SHARE = 0.05;
 
-/** Numbers of pages: all, with several items, with two items at one position, and long ones; and the longest duration in ms. */
+/** Numbers of pages (all, with several items, with two items at one position, long), longest span in ms. */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
-/** Warns if many pages of the log look like several pages merged, or like parts of a split page. */
+/** Warns if many pages of the log look like several merged pages, or like fragments of pages. */
 function pageWarnings(
   { count, longer, twice, long, span }: PageCounts,
   { pageGap, query }: LogOptions,
@@ -248,14 +247,14 @@ function pageWarnings(
         query === undefined ? "name another column by --page" : "make it one in the SELECT"
       }, or use ${gap}, instead.`
     : pageGap !== undefined
-    ? `If these are several pages, make --page-gap smaller than ${pageGap}, or name the column of page ids by --page.`
-    : "If these are several pages, name the column of page ids by --page.";
+    ? `If these rows are several pages, make --page-gap smaller than ${pageGap}, ` +
+      "or name the column of page ids by --page."
+    : "If these rows are several pages, name the column of page ids by --page.";
   const warnings: string[] = [];
   if (long > ODD_SHARE * count) {
+    const most = durationText(span);
     warnings.push(
-      `${of(long)} have rows at least ${LONG_MS / 60_000} minutes apart, up to ${
-        durationText(span)
-      }. ${apart}`,
+      `${of(long)} have rows at least ${LONG_MS / 60_000} minutes apart, up to ${most}. ${apart}`,
     );
   }
   if (twice > ODD_SHARE * count) {
@@ -263,7 +262,8 @@ function pageWarnings(
   }
   if (count - longer > count / 3) {
     const whole = page !== undefined
-      ? `If ${page} differs between the rows of one page, name the column that they share by --page, or use ${gap}, instead.`
+      ? `If ${page} differs between the rows of one page, name the column that these rows share by --page, ` +
+        `or use ${gap}, instead.`
       : pageGap !== undefined
       ? `If rows of one page are ${pageGap} seconds apart or more, make --page-gap larger.`
       : `If the rows of one page have different times, name the column of page ids by --page, or use ${gap}.`;
@@ -281,7 +281,7 @@ function durationText(ms: number): string {
   return `${formatThousands(Math.floor(ms / length))} ${unit}`;
 }
 
-/** @throws UserError if the rows of a page have different propensities, unless each item has its own propensity. */
+/** @throws UserError if rows of a page have different propensities. With --propensity-of item, they may. */
 async function expectOnePropensity(
   engine: SqlEngine,
   { propensityOf }: LogOptions,
@@ -291,31 +291,31 @@ async function expectOnePropensity(
   const several = await engine.number("SELECT count(*) FROM page_of WHERE has_several_propensities");
   if (several === 0) return;
   throw new UserError(
-    `Expected one ${propensity} on all rows of a page, got several on ${
-      formatThousands(several)
-    } pages. If each item has its own, conditional on those before it: --propensity-of item.`,
+    `Expected one ${propensity} on all rows of a page, got several on ${formatThousands(several)} pages. ` +
+      "If each item has its own, conditional on the items before it: --propensity-of item.",
   );
 }
 
-/** Units of time, longest first. The test whether all times are whole units needs `least` distinct times. */
+/** Units of time, longest first. `least` distinct times are needed to test if all times are whole units. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** For each unit, SQL that is true if all times are multiples of the unit plus one common offset, such as a time of day. */
+/** SQL per unit: true if all times are multiples of the unit plus a common offset, such as a time of day. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
-  `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) AND approx_count_distinct(time) >= 20) AS "${name}"`
+  `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) ` +
+  `AND approx_count_distinct(time) >= 20) AS "${name}"`
 ).join(", ");
 
 function allClickedText(pages: number, items: number): string {
-  return `Expected items without a click, got ${formatThousands(items)} clicked items on ${
-    formatThousands(pages)
-  } pages: ` +
-    "this is a log of clicks without negatives, on which prec@1 is always 1. Sample unclicked items with --pages sampled, or " +
-    "join the displayed items in a SELECT (data/recipes/clicks_table.sql). If all displayed items were clicked: " +
-    `${AS_IS}. ${GUIDE}`;
+  return `Expected items without a click, got ${formatThousands(items)} clicked items on ` +
+    `${
+      formatThousands(pages)
+    } pages: this is a log of clicks without negatives, on which prec@1 is always 1. ` +
+    "Sample unclicked items with --pages sampled, or join the displayed items in a SELECT " +
+    `(data/recipes/clicks_table.sql). If all displayed items were clicked: ${AS_IS}. ${GUIDE}`;
 }
 
 function oneItemText(
@@ -329,14 +329,13 @@ function oneItemText(
     } pages. Add items.`;
   }
   const why = page === undefined
-    ? "no two rows of a user have the same time. Name the column of page ids by --page; or join rows of a user that are " +
-      "less than some seconds apart, with --page-gap 5; or, if the log has no unclicked items, sample them with --pages sampled"
-    : `no two rows of a user have the same ${page}. Name the column that all rows of one page share by --page`;
+    ? "no two rows of a user have the same time. Name the column of page ids by --page; or join rows " +
+      "of a user that are less than some seconds apart, with --page-gap 5; or, if the log has no " +
+      "unclicked items, sample them with --pages sampled"
+    : `no two rows of a user have the same ${page}. Name the column that all rows of a page share by --page`;
   return `Expected pages of several items, got one item on each of ${
     formatThousands(count)
-  } pages: ${why}. If one item at a ` +
-    `time was displayed, prec@1 is always 1 and only the probability of a click (${
-      column ?? "clicked"
-    }) can be learned: ` +
-    `${AS_IS}. ${GUIDE}`;
+  } pages: ${why}. ` +
+    "If one item at a time was displayed, prec@1 is always 1 and only the probability of a click " +
+    `(${column ?? "clicked"}) can be learned: ${AS_IS}. ${GUIDE}`;
 }

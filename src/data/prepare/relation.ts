@@ -1,4 +1,4 @@
-/** Opens files as a relation (rows with named columns), and builds the SQL that reads the values of a relation. */
+/** Opens files as a relation (rows with named columns), and builds SQL that reads a relation's values. */
 
 import { expectParquet } from "../parquet.ts";
 import { openParquetFile } from "../sets/prepared_folder.ts";
@@ -14,15 +14,15 @@ export interface RelationColumn {
 }
 
 export interface Relation {
-  /** Path for messages: the first of the files, or the file with the SELECT. */
+  /** Path for messages: the first file, or the file with the SELECT. */
   readonly path: string;
-  /** SQL of the relation, to be put after FROM. */
+  /** SQL of the relation, which follows FROM. */
   readonly sql: string;
   readonly columns: readonly RelationColumn[];
   readonly files: readonly SourceFile[];
 }
 
-/** Columns that the SQL engine's file readers add, with the location of each row. */
+/** Columns with the location of each row, which the SQL engine's file readers add. */
 export const PLACE = ["filename", "file_row_number"] as const;
 
 /** A column, and the option by which the user named it. */
@@ -39,7 +39,7 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 
 /**
  * Opens files with the same columns, all in one format: CSV with a header, TSV, JSON lines or Parquet.
- * @param pattern a path or a glob. @param what kind of contents, for messages, such as "a log".
+ * @param pattern: a path or a glob. @param what: contents of the files, for messages, such as "a log".
  * @throws UserError for files that are missing, damaged or of several formats, or that lack a wanted column.
  */
 export async function openFiles(
@@ -52,7 +52,7 @@ export async function openFiles(
   const stat = await Deno.stat(pattern).catch(() => undefined);
   if (stat?.isDirectory) {
     throw new UserError(
-      `Expected ${what} at ${pattern}, got a folder. Name the files in it, such as '${pattern}/*.parquet'.`,
+      `Expected ${what} at ${pattern}, got a folder. Name files in it, such as '${pattern}/*.parquet'.`,
     );
   }
   const files = findFiles(pattern, what);
@@ -72,7 +72,7 @@ export async function openFiles(
   expectColumns(path, columns, wanted, format === "csv");
   for (const other of others) {
     const own = await columnsIn(engine, other, format);
-    // A JSON file may lack any key that is not wanted.
+    // A JSON lines file may lack keys that are not wanted.
     if (format === "json") expectColumns(other, own, wanted, false);
     else expectSame(path, columns, other, own);
   }
@@ -93,7 +93,8 @@ function detectFormat(path: string): Format {
   const format = ENDINGS[ending.toLowerCase()];
   if (format && !(format === "parquet" && compression)) return format;
   throw new UserError(
-    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson (and then in .gz or .zst if ` +
+    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson ` +
+      "(and then in .gz or .zst if " +
       "it is compressed), or in .parquet. Rename or convert the file, or read it by a SELECT (data/recipes).",
   );
 }
@@ -107,13 +108,14 @@ function buildReaderSql(
   const types = columns.map(({ name, type }) => `${formatLiteral(name)}: ${formatLiteral(type)}`).join(", ");
   switch (format) {
     case "parquet":
-      return `read_parquet(${files}, filename = true, file_row_number = true, binary_as_string = true, hive_partitioning = false)`;
+      return `read_parquet(${files}, filename = true, file_row_number = true, binary_as_string = true, ` +
+        "hive_partitioning = false)";
     case "json":
-      return `read_json(${files}, format = 'newline_delimited', columns = {${types}}, ignore_errors = true, filename = true)`;
+      return `read_json(${files}, format = 'newline_delimited', columns = {${types}}, ` +
+        "ignore_errors = true, filename = true)";
     default:
-      return `read_csv(${files}, header = true, delim = ${
-        format === "tsv" ? "'\t'" : "','"
-      }, quote = '"', escape = '"', ` +
+      return `read_csv(${files}, header = true, delim = '${format === "tsv" ? "\t" : ","}', ` +
+        `quote = '"', escape = '"', ` +
         `auto_detect = false, columns = {${types}}, nullstr = '\\N', store_rejects = true, filename = true)`;
   }
 }
@@ -134,7 +136,7 @@ async function columnsIn(engine: SqlEngine, path: string, format: Format): Promi
   return names.map((name) => ({ name, type: "VARCHAR" }));
 }
 
-/** Returns the columns of a relation. @param sql SQL of the relation, to be put after FROM. */
+/** Returns the columns of a relation. @param sql: SQL of the relation, which follows FROM. */
 export async function readColumns(engine: SqlEngine, sql: string): Promise<RelationColumn[]> {
   const rows = await engine.rows(`DESCRIBE FROM ${sql}`);
   return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
@@ -160,7 +162,7 @@ export function expectColumns(
   const hint = near !== undefined
     ? `Is it "${near}"?`
     : isCsv && isNoHeader(names)
-    ? "Is the header missing? Write a line with the columns' names above the first one."
+    ? "Is the header missing? Write a line with the columns' names above the first line."
     : isCsv && names.length === 1
     ? "Separate the columns by commas, or see data/recipes/delimiter.sql."
     : columns.some(({ name, type }) => column.startsWith(`${name}.`) && /^(JSON|STRUCT)/.test(type))
@@ -168,14 +170,14 @@ export function expectColumns(
     : option === "--query"
     ? `Name it in the SELECT: ... AS ${column}.`
     : option === "--encoding-from"
-    ? "The encoding of --encoding-from needs it: add it to the features."
+    ? "The encoding of --encoding-from needs this column: add it to the features."
     : `Name the column with ${option}.`;
   throw new UserError(
     `${path}${isCsv ? ":1" : ""}: expected a column "${column}" (${option}), got ${there}. ${hint}`,
   );
 }
 
-/** Returns true if a CSV file seems to have no header: a name in the first line looks like a number or a date. */
+/** Returns true if a CSV file seems to lack a header: its first line has a number or a date. */
 function isNoHeader(names: readonly string[]): boolean {
   return names.some((name) => /^-?\d+(\.\d+)?$/.test(name) || /^\d{4}-\d\d-\d\d([T ][\d:.,]+)?/.test(name));
 }
@@ -191,12 +193,12 @@ function expectSame(
   const [here, there] = [text(columns), text(others)];
   if (here === there) return;
   throw new UserError(
-    `Expected the same columns in all files, got ${here} in ${first}, and ${there} in ${path}. Give all files the same ` +
-      "columns, name files of one kind, or read them by a SELECT (data/recipes).",
+    `Expected the same columns in all files, got ${here} in ${first}, and ${there} in ${path}. ` +
+      "Give all files the same columns, name files of one kind, or read them by a SELECT (data/recipes).",
   );
 }
 
-/** Finds a name that equals `name` except for case and punctuation, contains `name`, or is contained in `name`. */
+/** Finds a name that, without case and punctuation, equals or contains `name`, or is contained in `name`. */
 export function findNearestName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   return names.find((other) => plain(other) === plain(name)) ??
@@ -205,7 +207,7 @@ export function findNearestName(name: string, names: readonly string[]): string 
     );
 }
 
-/** @throws UserError if a column of ids contains lists, structs or the like. */
+/** @throws UserError if a column of ids has lists, structs or the like. */
 export function expectIds({ path, columns }: Relation, ids: readonly RequestedColumn[]): void {
   for (const { column, option } of ids) {
     const type = columns.find(({ name }) => name === column)?.type ?? "";
@@ -217,14 +219,16 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
 }
 
 /**
- * Type that a column is read as. "id": an exact id. "items": a list of ids. "ids": an id or a list of ids. "list": a text or a
- * list of texts. "text": a text, which SQL casts later to numbers or times. "number": a number.
+ * Type as which a column is read. "id": an exact id. "items": a list of ids. "ids": an id or a list of ids.
+ * "list": a text or a list of texts. "text": a text, which later SQL casts to numbers or times. "number": a
+ * number.
  */
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
-/** SQL of a value; and SQL of a text of the value if the value is an inexact id, or "" if the column cannot have inexact ids. */
 interface Read {
+  /** SQL of the value. */
   readonly value: string;
+  /** SQL of the value as text if it is an inexact id, else NULL; "" if the column cannot have inexact ids. */
   readonly inexact: string;
 }
 
@@ -236,10 +240,10 @@ const NONE: Readonly<Record<ColumnType, string>> = {
 /**
  * Builds a query that returns one row per row of a relation, with these columns:
  *
- * file, row location of the row, if known; `row` is the number of the row, from 1, in a Parquet file
- *     inexact             the first id that is not an exact whole number, as text, if a floating point column has ids:
- *                         different ids may have become the same number
- *     one per entry of `values`: a text, a list of texts, or a number; NULL if there is no value or no column
+ *     file, row    location of the row; `row` is the number from 1 in a Parquet file, else NULL
+ *     inexact      as text, the row's first floating point id that is not an exact whole number, to which
+ *                  different ids may have been rounded
+ *     NAME         for each NAME in `values`: a text, a list of texts, or a number; NULL if there is no value
  */
 export function buildSelectSql(
   { sql, columns, path }: Relation,
@@ -288,7 +292,7 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
     return { value: `[${value}]`, inexact };
   }
   const float = type === "DOUBLE" || type === "FLOAT";
-  // Several ids above the largest exact whole number may have become one number.
+  // Above the largest exact whole number, several ids may have become one number.
   const small = `abs(${column}) < ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
   if (as === "list") {
     return {
@@ -299,13 +303,13 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
   if (!float) return { value: text, inexact: "" };
   const whole = `${column} = floor(${column}) AND ${small}`;
   const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
-  // NaN in a column of floats is a missing value, not an inexact value.
+  // In a column of floats, NaN is a missing value, not an inexact value.
   return as === "id"
     ? { value: `${value}END`, inexact: `CASE WHEN NOT isnan(${column}) AND NOT (${whole}) THEN ${text} END` }
     : { value: `${value}ELSE ${text} END`, inexact: "" };
 }
 
-/** Builds the SQL that reads a JSON value. A whole number of any length is read as written, and 5.0 as 5. */
+/** Builds SQL that reads a JSON value. A whole number of any length is read as written; 5.0 is read as 5. */
 function jsonValue(column: string, as: ColumnType): Read {
   const kind = (x: string) => `json_type(${x})`;
   const text = (x: string) => `json_extract_string(${x}, '$')`;

@@ -1,6 +1,7 @@
 /**
- * Opens a user's SELECT as a view. The SELECT reads files by functions of the SQL engine, such as read_csv and read_parquet. The
- * files are found in the engine's parse tree. Statements and functions that write, attach or set something are refused.
+ * Opens a user's SELECT as a view. The SELECT reads files by functions of the SQL engine, such as read_csv
+ * and read_parquet. The engine's parse tree names the files. Statements and functions that write, attach or
+ * set something are refused.
  */
 
 import { resolve } from "node:path";
@@ -11,12 +12,12 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Functions that are allowed in FROM: readers of files, and functions that read no files. */
+/** Functions that FROM may call: readers of files, and (in OTHERS) functions that read no files. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;
 
-/** Schema of the parse tree that the SQL engine returns for a text. */
+/** Schema of the parse tree that the SQL engine returns for a statement. */
 const parsedSchema = v.looseObject({
   error: v.boolean(),
   error_type: v.optional(v.string(), ""),
@@ -26,8 +27,8 @@ const parsedSchema = v.looseObject({
 });
 
 /**
- * Creates a view of the SELECT in a file.
- * @param work the output folder, from which the SELECT must not read.
+ * Creates a view from the SELECT in a file. @param work: the output folder, from which the SELECT must not
+ * read.
  * @throws UserError for text that is not one SELECT, or a SELECT that reads anything except local files.
  */
 export async function openSelect(
@@ -68,7 +69,7 @@ function explain(path: string, error: unknown): unknown {
   return new UserError(`${path}${line === undefined ? "" : `:${line}`}: ${what.trim()}`, { cause: error });
 }
 
-/** Lists the paths and globs that a SELECT reads. @throws UserError unless the text is one SELECT that only reads files. */
+/** Lists paths and globs that a SELECT reads. @throws UserError unless the text is one SELECT of files. */
 async function listReadPaths(engine: SqlEngine, path: string, text: string): Promise<string[]> {
   const json = String(await engine.value(`SELECT json_serialize_sql(${formatLiteral(text)})`));
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
@@ -102,7 +103,7 @@ const listSchema = v.looseObject({ function_name: v.literal("list_value"), child
 function readBy(path: string, node: unknown): string[] {
   if (typeof node !== "object" || node === null) return [];
   const table = v.safeParse(tableSchema, node);
-  // A table name with a dot or a slash is a file. A table that the SELECT itself defines has neither in its name.
+  // A table name with a dot or a slash is a file. Names of tables that the SELECT defines have neither.
   if (table.success && /[./\\]/.test(table.output.table_name)) return [table.output.table_name];
   const called = v.safeParse(functionSchema, node);
   const below = Object.values(node).flatMap((child) => readBy(path, child));
@@ -111,8 +112,8 @@ function readBy(path: string, node: unknown): string[] {
   if (OTHERS.test(name)) return below;
   if (READERS.test(name)) return [...namesIn(path, name, children[0]), ...below];
   throw new UserError(
-    `${path}: expected a FROM of files and their readers (read_csv, read_parquet, read_json, ...), got ${name}(). ` +
-      "Read files, and join or unnest their contents.",
+    `${path}: expected a FROM of files and their readers (read_csv, read_parquet, read_json, ...), ` +
+      `got ${name}(). Read files, and join or unnest their contents.`,
   );
 }
 
@@ -123,6 +124,7 @@ function namesIn(path: string, reader: string, node: unknown): string[] {
   const list = v.safeParse(listSchema, node);
   if (list.success) return list.output.children.flatMap((child) => namesIn(path, reader, child));
   throw new UserError(
-    `${path}: expected ${reader}() to name its files as text, such as ${reader}('log.csv') or ${reader}(['a', 'b']).`,
+    `${path}: expected ${reader}() to name its files as text, ` +
+      `such as ${reader}('log.csv') or ${reader}(['a', 'b']).`,
   );
 }

@@ -1,4 +1,4 @@
-/** Option `--encoding-from`: encodes the items of a new log with the feature encoding of another prepared set. */
+/** Option `--encoding-from`: encodes the items of a log with the feature encoding of another prepared set. */
 
 import { basename } from "node:path";
 import { computeFileChecksum } from "../../files/local_file.ts";
@@ -18,11 +18,11 @@ export interface SourceEncoding {
   /** Columns of the item table from which the features are encoded. */
   readonly columns: FeatureColumns;
   readonly isOneHot: boolean;
-  /** N, if the item ids of the set are hashed to 2 x N tokens. */
+  /** N if the item ids of the set are hashed to 2 x N tokens. */
   readonly hashed: number | undefined;
   /** Shares of absent, clipped and unknown values per column of the set. */
   readonly shares: readonly ColumnShares[];
-  /** True to accept a column even if the set has no token or number for most values of the column. */
+  /** True to accept columns for most of whose values the set has no token or number. */
   readonly allowUnknownValues: boolean;
 }
 
@@ -36,8 +36,9 @@ CREATE TABLE like_other (k BIGINT, kind VARCHAR);
 CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
 
 /**
- * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item, which stay empty without
- * --encoding-from. @throws UserError for a set without a description of its encoding, and for incompatible options.
+ * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item. Without
+ * --encoding-from, these tables stay empty.
+ * @throws UserError for a set without a description of its encoding, and for incompatible options.
  */
 export async function openLike(
   engine: SqlEngine,
@@ -56,14 +57,15 @@ export async function openLike(
   if (folder === undefined) {
     if (allowUnknownValues) {
       throw new UserError(
-        "Expected --encoding-from with --allow-unknown-values, got none. Name the set to encode the items like.",
+        "Expected --encoding-from with --allow-unknown-values, got none. Name the set that has the encoding.",
       );
     }
     return undefined;
   }
   if (itemIds !== undefined || hashItems !== undefined) {
     throw new UserError(
-      `Expected --encoding-from without --item-ids, --no-item-ids and --hash-items: it uses the tokens of ${folder}.`,
+      "Expected --encoding-from without --item-ids, --no-item-ids and --hash-items: " +
+        `the tokens of ${folder} are used.`,
     );
   }
   const manifest = await readManifest(folder);
@@ -73,7 +75,8 @@ export async function openLike(
   for (const [k, row] of numbers.entries()) {
     await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(formatLiteral).join(", ")})`);
   }
-  const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined); // hashed ids are the last field
+  // The field of hashed ids is the last field, and has no vocabulary.
+  const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined);
   for (const [k, { other = null }] of inVocabulary.entries()) {
     await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${formatLiteral(other)})`);
   }
@@ -104,18 +107,18 @@ export async function openLike(
   };
 }
 
-/** @throws UserError if the manifest lacks the encoding, because another program or an earlier version wrote it. */
+/** @throws UserError for a manifest without the encoding, which another program or an old version wrote. */
 function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
   if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
   throw new UserError(
     `${folder}: expected a set of this version of deno task data, got a manifest without the encoding of ` +
-      `${unknown ?? "its items"}. Prepare that set again, then name it with --encoding-from.`,
+      `${unknown ?? "its items"}. Prepare this set again, then name it with --encoding-from.`,
   );
 }
 
-/** Returns the rows of the table like_scale, without the column k. */
+/** Returns the rows of the table like_scale without the column k, which numbers the rows. */
 function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
@@ -143,37 +146,37 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   const found = await computeFileChecksum(path);
   if (files.vocabulary?.sha256 === found.sha256) return path;
   throw new UserError(
-    `${path} does not match the manifest (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
-      `${
-        files.vocabulary?.sha256.slice(0, 12) ?? "none"
-      }...): it was damaged or changed. Prepare that set again.`,
+    `${path} does not match the manifest (SHA-256 ${found.sha256.slice(0, 12)}..., ` +
+      `expected ${files.vocabulary?.sha256.slice(0, 12) ?? "none"}...): ` +
+      "the file was damaged or changed. Prepare this set again.",
   );
 }
 
-/** @throws UserError for an item that the set does not have. Call this function for a set of one-hot items. */
+/** For a set with one-hot items. @throws UserError for an item that the set does not have. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
-    "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) ORDER BY item_id LIMIT 3",
+    "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) " +
+      "ORDER BY item_id LIMIT 3",
   );
   if (rows.length === 0) return;
   const examples = rows.map(({ item_id }) => `"${item_id}"`).join(", ");
   throw new UserError(
     `Expected the items of ${basename(folder)}, got ${
       rows[0]?.n
-    } others (${examples}). The items of that set are ` +
-      "one-hot: its models cannot score new items. Prepare it again with --item-ids, and train on that.",
+    } others (${examples}). The items of that set ` +
+      "are one-hot: its models cannot score new items. Prepare that set again with --item-ids, and train.",
   );
 }
 
-/** Largest accepted share of a column's values that are missing from the set of --encoding-from. */
+/** Largest accepted share of a column's values that the set of --encoding-from does not have. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
-  ["clipped", "of the numbers are out of its range"],
+  ["clipped", "of the numbers are out of that set's range"],
   ["unknown", "of the values have no token"],
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if most values of a column are missing from the set. Item ids are not checked. */
+/** @throws UserError if the set lacks most values of a column. Item ids are not checked. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -187,16 +190,16 @@ export async function expectLike(
   });
   if (found.length === 0) return;
   throw new UserError(
-    `Expected feature values that ${folder} knows, got ${
+    `Expected feature values that ${folder} has, got ${
       found.join("; ")
-    }. A model of it cannot use the others. ` +
-      "Are units, spellings and columns the same? --allow-unknown-values accepts it.",
+    }. A model of that set cannot use other ` +
+      "values. Are units, spellings and columns the same? --allow-unknown-values accepts other values.",
   );
 }
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Reads the description of the features, for the manifest, from the tables of data/item_features.sql. */
+/** Reads the manifest's description of the features from the tables that data/item_features.sql creates. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY position")).map((row) => ({
     name: String(row.name),
@@ -217,7 +220,7 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
   return { dense, tokens, ...context, idsSha256: String(ids) };
 }
 
-/** Reads, for each column, the shares of absent, clipped and unknown values from the table `column_share`. */
+/** Reads the shares of absent, clipped and unknown values per column from the table `column_share`. */
 export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[]> {
   const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
   return rows.map(({ column, absent, clipped, unknown }) => ({
@@ -228,7 +231,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds the SQL of a checksum of texts in an order. The length precedes each text, so that no two lists have equal input. */
+/** Builds SQL for a checksum of ordered texts, each after its length, so that different lists differ. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
@@ -260,16 +263,16 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes the vocabulary with a row per token: index of the token's field in the manifest, and the token's value, or NULL for a
- * token that all other values share.
+ * Writes the vocabulary, with a row per token: index of the token's field in the manifest, and the token's
+ * value. The value is NULL for a token that all values without a token share.
  * @returns the number of rows; 0 if there are no tokens.
  */
 export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {
   const rows = await engine.number("SELECT count(*) FROM vocabulary");
   if (rows === 0) return 0;
   await engine.run(
-    "COPY (SELECT (dense_rank() OVER (ORDER BY k) - 1)::UINTEGER AS field, value, token FROM vocabulary ORDER BY token) " +
-      `TO ${formatLiteral(`${folder}/${VOCABULARY}`)} (FORMAT parquet, COMPRESSION zstd)`,
+    "COPY (SELECT (dense_rank() OVER (ORDER BY k) - 1)::UINTEGER AS field, value, token FROM vocabulary " +
+      `ORDER BY token) TO ${formatLiteral(`${folder}/${VOCABULARY}`)} (FORMAT parquet, COMPRESSION zstd)`,
   );
   return rows;
 }

@@ -1,4 +1,4 @@
-/** Finds the files of a source, checks that each file is complete, and reads the column names. */
+/** Finds the files of a source, checks that each file is complete, and reads column names. */
 
 import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
@@ -14,19 +14,19 @@ export interface SourceFile {
   readonly bytes: number;
 }
 
-/** Returns the files of a path or glob, sorted by name. @throws UserError if there is no file, or if a file cannot be read. */
+/** Returns the files of a path or glob, sorted by name. @throws UserError for missing or unreadable files. */
 export function findFiles(pattern: string, what: string): SourceFile[] {
   expectLocal(pattern);
   const files = expandGlob(pattern).map((path) => ({ path, bytes: expectFile(path).size }));
   if (files.length > 0) return files;
   throw new UserError(
     `Expected ${what} at ${formatPath(pattern)}, got no such file. ` +
-      `Check the path (relative ones start at ${Deno.cwd()}); ` +
+      `Check the path (relative paths start at ${Deno.cwd()}); ` +
       "quote a glob, so that the shell does not expand it.",
   );
 }
 
-/** Reads compressed files to the end, because the SQL engine accepts truncated files. @throws UserError for a damaged file. */
+/** Reads compressed files to the end: the SQL engine accepts truncated files. @throws UserError for faults. */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
     const decoder = createDecoder(path);
@@ -48,29 +48,25 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 }
 
 /**
- * Builds SQL that reads each line of a text file as one value, by a delimiter that does not occur in text: chr(1). Lines end with
- * \n or \r\n. A file with both line ends gives additional blank lines.
+ * Builds SQL that reads each line of a text file as one value, by a delimiter that does not occur in text:
+ * chr(1). Lines end with \n or \r\n. A file with both line ends gives additional blank lines.
  */
 function linesSql(path: string): string {
-  return `read_csv(${
-    formatLiteral(escapeGlob(path))
-  }, header = false, delim = chr(1), quote = '', escape = '', ` +
-    "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false)";
+  return `read_csv(${formatLiteral(escapeGlob(path))}, header = false, delim = chr(1), quote = '', ` +
+    "escape = '', columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false)";
 }
 
-/** Reads the header of a CSV file. @throws UserError for an empty file, and for a quote that is not closed. */
+/** Reads the header of a CSV file. @throws UserError for an empty file, and for a quote that is open. */
 export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: string): Promise<string[]> {
   const line = await engine.value(`SELECT line FROM ${linesSql(path)} LIMIT 1`);
   if (line === null) throw new UserError(`${path}: expected a header line and rows, got an empty file.`);
   const header = String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
   const { fields, open } = splitCsvLine(header, delimiter);
   if (!open) return fields;
-  throw new UserError(
-    `${path}:1: expected closed quotes in the header, got ${header.slice(0, 200)}`,
-  );
+  throw new UserError(`${path}:1: expected closed quotes in the header, got ${header.slice(0, 200)}`);
 }
 
-/** Number of lines, from the first one, of a JSON lines file that are searched for keys. */
+/** Number of lines at the beginning of a JSON lines file that are searched for keys. */
 const JSON_SAMPLE = 10_000;
 
 /** Returns the keys of the objects in the first lines of a JSON lines file, sorted. */
@@ -83,7 +79,7 @@ export async function readJsonKeys(engine: SqlEngine, path: string): Promise<str
   return rows.map(({ name }) => String(name));
 }
 
-/** Splits a CSV record. @returns the values of the record, and true if the quote of the last value is not closed. */
+/** Splits a CSV record. @returns its values, and true if the quote of the last value is not closed. */
 function splitCsvLine(text: string, delimiter: string): { fields: string[]; open: boolean } {
   const fields: string[] = [];
   for (let at = 0;;) {
@@ -106,16 +102,16 @@ function splitCsvLine(text: string, delimiter: string): { fields: string[]; open
   }
 }
 
-/** Returns the decompressor for a file that ends in .gz or .zst; undefined for any other file. */
+/** Returns the decompressor of a file whose name ends in .gz or .zst; undefined for any other file. */
 function createDecoder(path: string): Transform | undefined {
   if (/\.gz$/i.test(path)) return createGunzip();
   return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }
 
-// Checks that a zstd file (RFC 8878) is complete, because zstd decoders accept truncated files. Only block headers are read.
+// Checks that a zstd file (RFC 8878) is complete: zstd decoders accept truncated files. Reads only headers.
 
 const FRAME = 0xfd2fb528;
-/** First of the 16 magic numbers that mark zstd frames without data. */
+/** First of 16 magic numbers that mark zstd frames without data. */
 const SKIPPABLE = 0x184d2a50;
 const RLE = 1;
 const RESERVED = 3;
@@ -156,7 +152,7 @@ export async function checkZstd(path: string): Promise<string | undefined> {
   return at > size ? CUT : size === 0 ? "an empty file" : undefined;
 }
 
-/** Reads a little-endian whole number. Returns undefined if the file ends before the number does. */
+/** Reads a little-endian whole number; undefined if the file ends within the number. */
 async function numberAt(file: Deno.FsFile, at: number, bytes: number): Promise<number | undefined> {
   const buffer = new Uint8Array(bytes);
   await file.seek(at, Deno.SeekMode.Start);

@@ -1,10 +1,10 @@
-/** The SQL engine that prepares data: DuckDB with its own database file and a memory limit. */
+/** The SQL engine that prepares data: DuckDB with a database file and a memory limit. */
 
 import type { PreparationStatus } from "../log_source.ts";
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../../user_error.ts";
 
-/** Value of a script's variable, as getvariable() returns it: text, a number, a boolean, NULL, or a list of SqlValues. */
+/** Value of a variable that an SQL script reads by getvariable(). */
 export type SqlValue = string | number | boolean | null | readonly SqlValue[];
 
 export interface EngineOptions {
@@ -28,17 +28,17 @@ export class SqlEngine {
   /** Starts an engine. @throws UserError for an invalid folder or memory limit. */
   static async open({ workFolder, memory, threads }: EngineOptions): Promise<SqlEngine> {
     if (workFolder.includes("?")) {
-      // DuckDB would parse the text after ? as settings, and write its log to another path.
+      // DuckDB would interpret the text after ? as settings, and write its log to another path.
       throw new UserError(
         `Expected a path without a ? for the data engine, got ${workFolder}. Choose another --out.`,
       );
     }
-    // The library of 60 MB is loaded at this point, after the options of a command were checked.
+    // The library (60 MB) is loaded here, after the options of a command were checked.
     const duckdb = await import("@duckdb/node-api");
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new SqlEngine(instance, connection);
-    // When the engine is closed, it deletes its files in this folder, and also the folder if the engine created it.
+    // When the engine is closed, it deletes its files in this folder, and a folder that the engine created.
     const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([
@@ -47,12 +47,12 @@ export class SqlEngine {
         ...workFolder === "" && Deno.build.os === "windows"
           ? []
           : [`SET temp_directory = ${formatLiteral(spill)}`],
-        // Use only built-in extensions: fetch no extension, and load no extension from the user's folder.
+        // Use only built-in extensions: neither fetch an extension, nor load one from the user's folder.
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
         "SET TimeZone = 'UTC'",
-        // The file has data that does not fit in memory. The file is deleted at the end. A write-ahead log, synced at
-        // every statement, would only take time.
+        // The file has data that does not fit in memory. It is deleted at the end, so it needs no write-ahead
+        // log, which would be synced at every statement.
         ...workFolder === "" ? [] : [
           `ATTACH ${
             formatLiteral(`${workFolder}/work.duckdb`)
@@ -73,7 +73,7 @@ export class SqlEngine {
     await orUserError(() => this.connection.run(sql));
   }
 
-  /** Returns all rows of a query as JSON values. Numbers beyond 2^53 are text. */
+  /** Returns all rows of a query as JSON values. Whole numbers beyond 2^53 are returned as text. */
   async rows(sql: string): Promise<Record<string, Json>[]> {
     const reader = await orUserError(() => this.connection.runAndReadAll(sql));
     return reader.getRowObjectsJson();
@@ -85,7 +85,7 @@ export class SqlEngine {
     return value;
   }
 
-  /** Returns the number that a query returns. @throws Error for a value that is not a number. */
+  /** Returns a query's single value. @throws Error for a value that is not a number. */
   async number(sql: string): Promise<number> {
     const value = Number(await this.value(sql));
     if (Number.isNaN(value)) throw new Error(`expected a number from ${sql}`);
@@ -99,7 +99,7 @@ export class SqlEngine {
     await this.run(each.join(";\n"));
   }
 
-  /** Runs the steps of a script. @param after is called after each step. @throws EngineStoppedError if the signal is aborted. */
+  /** Runs a script's steps, each followed by `after`. @throws EngineStoppedError if `signal` is aborted. */
   async runSteps(
     steps: readonly ScriptStep[],
     { signal, onStep, after }: {
@@ -153,12 +153,12 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Advice for errors of DuckDB that the input, the disk or the limits cause. Each pattern matches a message of DuckDB. */
+/** Advice for errors that the input, the disk or limits cause. Each pattern matches a message of DuckDB. */
 const REMEDIES: readonly [RegExp, string][] = [
   [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
   [
     /out of memory|failed to (allocate|pin|offload)/i,
-    "Raise --memory (such as 4GB), or prepare a part of the users.",
+    "Raise --memory (to 4GB), or prepare a part of the users.",
   ],
   [
     /permission denied|read-only file system/i,
@@ -166,7 +166,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   ],
   [
     /conversion error|out of range error/i,
-    "Correct the value, or read it by TRY_CAST in the SELECT, which counts it as a bad row.",
+    "Correct the value, or read it by TRY_CAST in the SELECT, so that its row is counted as a bad row.",
   ],
   [/no files found/i, "Check the path, and quote a glob, so that the shell does not expand it."],
   [
@@ -175,8 +175,8 @@ const REMEDIES: readonly [RegExp, string][] = [
   ],
   [
     /parser state machine/i,
-    "The file may have both line ends (\\n and \\r\\n), or a quote inside a value: write it again, with one kind of " +
-    "line end, and values that contain a quote in quotes.",
+    "The file may have both line ends (\\n and \\r\\n), or a quote inside a value. " +
+    "Write it again with one kind of line end, and put values that contain a quote into quotes.",
   ],
   [/not utf-8/i, "Convert the file to UTF-8, such as with iconv -f latin1 -t utf-8."],
   [
@@ -186,7 +186,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/parquet/i, "The file is damaged, or not a Parquet file: write it again."],
   [
     /malformed json|json/i,
-    "Expected one JSON object per line. Read an array of them by a SELECT (data/recipes) with read_json.",
+    "Expected one JSON object per line. Read an array of objects by a SELECT (data/recipes) with read_json.",
   ],
   [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
   [
@@ -212,13 +212,13 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-// SQL scripts. A script in `data/` is plain SQL, which comment lines divide into steps with titles:
+// A script in `data/` is plain SQL. Comment lines divide the script into steps with titles:
 //
 //     -- step: Sessions of each visitor
 //     -- step: Pages of a week | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
 //
-// A step with `for` runs once per value of the query. The variable (`week` above) has the value, which must be a number. The form
-// is for work that would not fit in memory at once. A script reads options as variables, such as getvariable('gap_ms').
+// A step with `for` does work that would not fit in memory at once: it runs once per value of the query. The
+// variable (`week` above) gets the value, which must be a number. Scripts read options by getvariable(NAME).
 
 export interface ScriptStep {
   readonly title: string;

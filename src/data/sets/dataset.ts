@@ -1,4 +1,4 @@
-/** Opens the data set that a run's config names. A small log is read into memory; a large log stays on disk. */
+/** Opens the data set that a run's config names. A large log stays on disk; others are read into memory. */
 
 import { type ClickLog, listUsers, splits } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
@@ -16,12 +16,12 @@ import { computeFileChecksum } from "../../files/local_file.ts";
 import { findItemIdField, removeTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
-/** Data set that a run is trained on. */
+/** Identifies the data set of a run, so that the run can be resumed with it. */
 export type DataConfig =
   | {
     /** The data set is a synthetic shop's log. */
     kind: "demo";
-    /** Seed of the shop's items; also the seed of the shop's users, if `usersSeed` is absent. */
+    /** Seed of the shop's items and, if `usersSeed` is absent, of the shop's users. */
     seed: number;
     /** Name of the shop; "demo" if absent. */
     shop?: string;
@@ -31,7 +31,7 @@ export type DataConfig =
     kind: "paper";
     path: string;
     sha256: string;
-    /** Seed of a new split of the users; null if the split of the file is used. */
+    /** Seed of a new random split of the users; null for the split in the file. */
     resplit: number | null;
   }
   | {
@@ -40,9 +40,9 @@ export type DataConfig =
     /** Checksum of all files of the data set. */
     sha256: string;
     resplit: number | null;
-    /** Number of displayed items up to which a log is read into memory; a larger log stays on disk. */
+    /** A log with at most this number of displayed items is read into memory; a larger log stays on disk. */
     memoryRows: number;
-    /** True if item ids are used as features; false if only the other features are used. */
+    /** True if item ids are used as features, in addition to the items' other features. */
     itemIds: boolean;
   };
 
@@ -64,20 +64,20 @@ export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant(
   }),
 ]);
 
-/** Default number of displayed items up to which a prepared log is read into memory, at 12 bytes per displayed item. */
+/** Default of `memoryRows`. A displayed item takes 12 bytes of memory. */
 export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
   readonly config: DataConfig;
-  /** Source of the clicks. `source.log` is defined only if the whole log is in memory. */
+  /** The clicks. `source.log` is defined only if the whole log is in memory. */
   readonly source: LogSource;
-  /** Meaning of the item features, if the manifest of a prepared data set describes the features. */
+  /** Meaning of the item features; undefined if no manifest describes them. */
   readonly features: FeatureManifest | undefined;
-  /** Order of the items of a page, if it is known. */
+  /** Order of the items of a page; undefined if unknown. */
   readonly pageOrder: PageOrder | undefined;
-  /** Warnings in the manifest. Undefined after a new split, because the warnings may not hold for the new split. */
+  /** Warnings in the manifest; undefined after a new split, for which the warnings may be wrong. */
   readonly warnings?: readonly string[];
-  /** Dates of a split by time. Undefined for a split by users. */
+  /** Dates of a split by time; undefined for a split by users. */
   readonly timeSplit?: TimeSplit;
   /** [R] true utility of every row; only for a synthetic shop. */
   readonly truth: Float64Array | undefined;
@@ -87,16 +87,18 @@ export interface Dataset {
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
-  /** Seed of the users of a synthetic shop alone. With another seed, different users visit the same items. */
+  /** Seed of a synthetic shop's users. With another `usersSeed`, other users see the same items. */
   readonly usersSeed?: number;
-  /** False to leave out item ids as features. */
+  /** False to use only features other than item ids. */
   readonly itemIds?: boolean;
 }
 
 /**
- * Opens a data set: a synthetic shop by its name, a prepared data set by its folder, or a file in the paper's layout.
- * @param seed of a synthetic shop, and of a new split. @param resplit true to split the users again. @throws UserError for bad
- * data.
+ * Opens a data set: a synthetic shop by its name, a prepared data set by its folder, or a file in the paper's
+ * layout.
+ * @param seed: of a synthetic shop, and of a new split. @param resplit: true to split the users again, at
+ * random.
+ * @throws UserError for invalid data.
  */
 export async function openDataset(
   source: string,
@@ -142,9 +144,9 @@ async function openWhole(
     const { features, pageOrder, warnings, timeSplit } = manifest;
     if (resplit && timeSplit) {
       throw new UserError(
-        `Expected data whose users are in one part each with --resplit, got ${source}, which was split by time: another split of its ` +
-          "users would train on pages of validation and test. Leave the option out, or prepare the log again with other " +
-          "--shares or --split-at.",
+        `Expected data with --resplit whose users are in one part each, got ${source}, ` +
+          "which was split by time. A new split would train on validation and test pages. Leave --resplit out, " +
+          "or prepare the log again with other --shares or --split-at.",
       );
     }
     return {
@@ -160,7 +162,7 @@ async function openWhole(
   return dealtOut(new MemoryLog(log), { kind: "paper", path: source, sha256, resplit: dealt });
 }
 
-/** Opens again the data set of a run. @throws UserError if the data set has changed since the run began. */
+/** Opens the data set of a run again. @throws UserError if the data set has changed since the run began. */
 export async function reopenDataset(config: DataConfig, options: OpenOptions = {}): Promise<Dataset> {
   if (config.kind === "demo") return madeUp(config);
   const { path, resplit } = config;
@@ -200,23 +202,23 @@ function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
-    return false; // the function that later reads the path throws the error
+    return false; // the error is thrown later, when the path is read
   }
 }
 
-/** Returns a data set without ground truth. @param config a run stores `config` to open the data set again. */
+/** Returns a data set without ground truth. @param config: a run stores it to open the data set again. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
 
-/** Returns the data set without its item ids. @throws UserError if it has no item ids, or no other features. */
+/** Returns the data set without item ids. @throws UserError if it has no item ids, or only item ids. */
 export function removeItemIds(data: Dataset): Dataset {
   const { source, features, config } = data;
   const field = findItemIdField(features);
   if (!features || !field || config.kind !== "prepared") {
     throw new UserError(
       `Expected item ids and other features with --no-item-ids, got only one of the two in ${source.name}. ` +
-        "Leave the option out.",
+        "Leave --no-item-ids out.",
     );
   }
   return {
@@ -232,7 +234,7 @@ const shopFeatures: FeatureManifest = {
   tokens: [],
 };
 
-/** Returns the meaning of the item features, also for a synthetic shop; undefined for an unknown meaning. */
+/** Returns the meaning of the item features, also of a synthetic shop; undefined if unknown. */
 export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
@@ -240,13 +242,15 @@ export function getFeatureManifest({ features, config }: Dataset): FeatureManife
 /** Description of the items that a model was trained on. */
 export interface ModelItems {
   readonly items: ItemsShape;
-  /** Meaning of the item features; undefined if the data set did not describe the features. */
+  /** Meaning of the item features; absent if the data set did not describe them. */
   readonly features?: FeatureManifest;
 }
 
 /**
- * Adapts a data set to a model: leaves out item ids that the model does not use, and checks the other features.
- * @param what name of the model in messages. @param onNote receives a note on features that cannot be compared.
+ * Adapts a data set to a model: leaves out item ids that the model does not use, and checks all other
+ * features.
+ * @param what: the model's name, for messages. @param onNote: gets a note on features that cannot be
+ * compared.
  * @throws UserError for items that the model does not know, or item features with another meaning.
  */
 export function fitDataset(
@@ -255,7 +259,7 @@ export function fitDataset(
   what: string,
   onNote: (text: string) => void = console.error,
 ): Dataset {
-  // Item ids are left out if the model was trained without them.
+  // Leave out item ids if the model was trained without item ids.
   const data = features && !findItemIdField(features) && findItemIdField(whole.features)
     ? removeItemIds(whole)
     : whole;
@@ -267,22 +271,20 @@ export function fitDataset(
         "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
-  // If the features have the meaning of training, the model can score new items, and any number of items.
+  // If the features mean the same as in training, the model can score any items, also new ones.
   const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = alignSourceToModel(data.source, wanted, what);
   const unknown = features && data.features ? listUnknownFeatures(features, data.features) : [];
   if (unknown.length > 0) {
     onNote(
-      `note: ${
-        unknown.join(", ")
-      } may have another meaning in ${name} than in training: the manifest has no checksum ` +
-        "(sha256).",
+      `note: ${unknown.join(", ")} may have another meaning in ${name} than in training: ` +
+        "the manifest has no checksum (sha256).",
     );
   } else if ((features === undefined) !== (data.features === undefined)) {
     onNote(
       `note: the features of ${name} may have another meaning than in training: ` +
-        `${features ? "this log" : "the model"} does not describe them.`,
+        `${features ? "this log" : "the model"} does not describe its features.`,
     );
   }
   return { ...data, source };
@@ -292,11 +294,12 @@ export function fitDataset(
 export function readWholeLog({ source }: Dataset): ClickLog {
   if (source.log) return source.log;
   throw new UserError(
-    `Expected a data set in memory, got ${source.name}, which stays on disk. Raise --memory-rows, or use a smaller one.`,
+    `Expected a data set in memory, got ${source.name}, which stays on disk. ` +
+      "Raise --memory-rows, or use a smaller data set.",
   );
 }
 
-/** Splits the users again, at random. Each part keeps its number of users. */
+/** Splits the users again, at random. The number of users per part stays the same. */
 function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> {
   const users = source.userSplit.length;
   const order = createRandomStream(seed, "split").sampleWithoutReplacement(users, users);

@@ -1,6 +1,7 @@
 /**
- * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test). Items with equal ids
- * and features become one item; an item with an equal id but other features becomes a new version.
+ * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test).
+ * Items with equal ids and features become one item. Items with equal ids but different features become
+ * versions.
  */
 
 import { createHash } from "node:crypto";
@@ -19,14 +20,14 @@ import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
 
 /** A data set to merge, which is read into memory. */
 export interface MergePart {
-  /** Name of the data set, to be written to the column `source` of the table of users. */
+  /** Name of the data set, which is written to the column `source` of the table of users. */
   readonly name: string;
   readonly data: OpenedDataset;
 }
 
 export interface MergeResult {
   readonly manifest: Manifest;
-  /** Number of merged items that the first data set does not have. */
+  /** Number of items of the merged set that the first data set does not have. */
   readonly newItems: number;
 }
 
@@ -34,9 +35,8 @@ export interface MergeResult {
 const TOGETHER = 1000;
 
 /**
- * Merges data sets into one prepared data set.
- * @param folder an existing folder. @throws UserError if the sets have different item features, and for the reasons of {@link
- * writePrepared}.
+ * Merges data sets into one prepared data set. @param folder: an existing folder.
+ * @throws UserError if the sets have different item features, or if {@link writePrepared} throws it.
  */
 export async function mergeSets(
   folder: string,
@@ -50,8 +50,8 @@ export async function mergeSets(
   const byTime = parts.find(({ data: { dataset } }) => dataset.timeSplit);
   if (byTime) {
     throw new UserError(
-      `Expected sets whose users are in one part each, got ${byTime.name}, which was split by time. Prepare all logs together, ` +
-        "with a glob as --source or with --query.",
+      `Expected sets whose users are in one part each, got ${byTime.name}, which was split by time. ` +
+        "Prepare all logs together, with a glob as --source or with --query.",
     );
   }
   const items = new MergedItems(first);
@@ -82,7 +82,7 @@ export async function mergeSets(
     userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
     ...(items.features && { features: items.features }),
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
-    // The item order on merged pages is known only if all parts have one known order.
+    // The order of items on the pages is known only if it is known, and equal, in all sets.
     ...(pageOrder && others.every((own) => own === pageOrder) && { pageOrder }),
     ...(parts.some(({ data: { source } }) => source.sampledPages) && { sampledPages: true }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
@@ -97,7 +97,7 @@ export async function mergeSets(
   return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
 }
 
-/** @throws UserError if two data sets have the same contents, because each user would be in the merged set twice. */
+/** @throws UserError if two data sets have the same contents: the merged set would have each user twice. */
 function expectDistinct(parts: readonly MergePart[]): void {
   const seen = new Map<string, string>();
   for (const { name, data: { dataset: { config } } } of parts) {
@@ -106,15 +106,15 @@ function expectDistinct(parts: readonly MergePart[]): void {
     const before = seen.get(contents);
     if (before !== undefined) {
       throw new UserError(
-        `Expected different data sets, got the same contents in ${name} and ${before}: their users would count twice. ` +
-          "Name each set once.",
+        `Expected different data sets, got the same contents in ${name} and ${before}: ` +
+          "their users would count twice. Name each set once.",
       );
     }
     seen.set(contents, name);
   }
 }
 
-/** Warns about a data set whose pages were drawn from all of its items, if the merged set has more items. */
+/** Warns about a set whose pages were drawn from all items of that set, if the merged set has more items. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,
@@ -124,12 +124,12 @@ function drawnFrom(
     count === all || eventPropensities.every((own, e) => own.length === 0 || eventCandidates?.[e]?.length)
   ) return [];
   return [
-    `The pages of ${name} were drawn from its ${count} items, not from all ${all}: their propensities cannot evaluate a ` +
-    "policy that shows others.",
+    `The pages of ${name} were drawn from its ${count} items, not from all ${all} items: ` +
+    "propensities of these pages cannot evaluate a policy that shows other items.",
   ];
 }
 
-/** Unique ids of the merged users, and each user's source. A user of a set that was itself merged keeps the recorded source. */
+/** Unique ids of the merged users, and their sources. Users of an already merged set keep their sources. */
 class MergedUsers {
   readonly ids: string[] = [];
   readonly sources: string[] = [];
@@ -156,12 +156,12 @@ class MergedUsers {
   }
 }
 
-/** Returns a unique id of a user: `id`, or, if `id` is taken, `id` preceded by the name of the data set. */
+/** Returns a unique id of a user: `id` or, if `id` is taken, the name of the data set followed by `id`. */
 function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
   return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
 }
 
-/** Merged catalogue: the items of the first data set, followed by the items that only later data sets have. */
+/** Merged catalogue: the items of the first data set, then the items that only later data sets have. */
 class MergedItems {
   readonly #ids: string[] = [];
   readonly #chunks: ItemFeatures[] = [];
@@ -171,7 +171,7 @@ class MergedItems {
 
   get features(): FeatureManifest | undefined {
     const features = getFeatureManifest(this.first.data.dataset);
-    // A first data set's checksum of one-hot ids does not hold for the merged set, which has more ids.
+    // The first set's checksum of one-hot ids does not hold for the merged set, which has more ids.
     return features?.idsSha256 === undefined ? features : undefined;
   }
 
@@ -179,7 +179,7 @@ class MergedItems {
     return this.#ids.length;
   }
 
-  /** Adds the items of a data set. @returns for each added item, its number in the merged catalogue. */
+  /** Adds the items of a data set. @returns each item's number in the merged catalogue. */
   add(part: MergePart): Uint32Array {
     const { data: { items: ids, source: { items } } } = part;
     expectSameFeatures(this.first, part);
@@ -189,7 +189,7 @@ class MergedItems {
     const numbers = all.map((item) => {
       const id = ids.of(item);
       const version = hashItemVersion(id, own, item);
-      // All items of the first data set keep their numbers, even two items with equal ids and features.
+      // Items of the first set keep their numbers, even if two of these items have equal ids and features.
       const found = part === this.first ? undefined : this.#numbers.get(version);
       if (found !== undefined) return found;
       this.#numbers.set(version, this.count);
@@ -221,7 +221,7 @@ function expectSameFeatures(first: MergePart, part: MergePart): void {
   if (difference === undefined) return;
   throw new UserError(
     `Expected the same item features in ${part.name} and ${first.name}, got a difference: ${difference}. ` +
-      "Prepare this log with --encoding-from and the other set.",
+      `Prepare the log of ${part.name} again with --encoding-from and the other set.`,
   );
 }
 
@@ -230,7 +230,7 @@ function shapeText(shape: ItemsShape): string {
   return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
 }
 
-/** Returns a text that identifies an item version: a checksum of the item's features, and the item's id. */
+/** Returns a text that identifies a version of an item: a checksum of its features, and its id. */
 function hashItemVersion(id: string, items: ItemFeatures, item: number): string {
   if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);

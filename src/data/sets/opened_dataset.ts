@@ -1,4 +1,4 @@
-/** Opens a data set, and reads the source's ids of users and items. */
+/** Opens a data set, and reads the ids of its users and items. */
 
 import type { LogSource, OnProgress } from "../log_source.ts";
 import { type IdList, NumberIds, TextIds, TextList } from "../ids.ts";
@@ -23,7 +23,7 @@ export class OpenedDataset {
   ) {}
 
   /**
-   * Adds the ids to a data set. A prepared data set has columns `id`; in a file in the paper's layout, ids are numbers.
+   * Adds ids to a data set. The tables of a prepared data set have a column `id`; a paper's file has numbers.
    * @throws UserError if the ids cannot be read.
    * @internal
    */
@@ -39,31 +39,32 @@ export class OpenedDataset {
     return new OpenedDataset(dataset, userIds, await readIds(files, "items", items, onProgress));
   }
 
-  /** Source of the clicks, an argument of trainers and evaluations. */
+  /** The clicks, as trainers and evaluations take them. */
   get source(): LogSource {
     return this.dataset.source;
   }
 
   /**
-   * Returns the number of the user with an id; in a split by time, of the user's last part, whose history has all pages.
+   * Returns the number of the user with an id. In a split by time, a person has a number per part. The number
+   * of the last part is returned, in which the history has all pages.
    * @throws UserError for an unknown id.
    */
   user(id: string): number {
     return this.users.findIndex(id) ?? this.#missing("user", id, this.users);
   }
 
-  /** Returns the number of the latest version of the item with an id. @throws UserError for an unknown id. */
+  /** Returns the number of an item (its latest version) by its id. @throws UserError for an unknown id. */
   item(id: string): number {
     return this.items.findIndex(id) ?? this.#missing("item", id, this.items);
   }
 
-  /** Returns the numbers of the items that a user clicked, oldest click first. @param user number of the user. */
+  /** Returns the numbers of the items that a user clicked, oldest first. @param user: the user's number. */
   readHistory(user: number): Uint32Array<ArrayBuffer> {
     const { eventClick, rowItem } = this.source.read(Uint32Array.of(user));
     return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
   }
 
-  /** Returns the numbers of pages and clicks of a user; zeros for sampled pages, which users did not see. */
+  /** Counts a user's pages and clicks. For sampled pages, which users did not see, all counts are 0. */
   readPastPages(user: number): PastPages {
     const clicks = this.source.read(Uint32Array.of(user));
     if (this.source.sampledPages) return NO_PAST_PAGES;
@@ -73,21 +74,20 @@ export class OpenedDataset {
 
   #missing(what: string, id: string, ids: IdList): never {
     throw new UserError(
-      `Expected the id of ${what === "item" ? "an" : "a"} ${what} of ${this.source.name}, got ${
-        JSON.stringify(id)
-      }, which it does not have. ` +
-        `It has ${formatThousands(ids.count)} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,
+      `Expected the id of ${what === "item" ? "an" : "a"} ${what} of ${this.source.name}, ` +
+        `got the unknown id ${JSON.stringify(id)}. There are ${formatThousands(ids.count)} ${what}s; ` +
+        `the first is ${JSON.stringify(ids.of(0))}.`,
     );
   }
 }
 
 /**
- * Opens a data set: a synthetic shop ("demo" or "restless"), the folder of a prepared data set, or a file in the paper's layout.
- *
- * @param options.seed seed of a synthetic shop; 1 by default. @param options.usersSeed seed of the shop's users only: with another
- * `usersSeed`, other users visit the same items. @param options.memoryRows number of displayed items (by default four million) up
- * to which a data set is read into memory. @param options.cache folder in which a larger data set is packed into files; no other
- * files are written. @throws UserError for invalid data.
+ * Opens a data set: a synthetic shop ("demo" or "restless"), the folder of a prepared data set, or a file in
+ * the paper's layout.
+ * @param options.seed of a synthetic shop; 1 by default. @param options.usersSeed of the shop's users: with
+ * another `usersSeed`, other users see the same items. @param options.memoryRows: a data set with at most so
+ * many displayed items (four million by default) is read into memory. @param options.cache: folder in which a
+ * larger data set is packed into files; no other files are written. @throws UserError for invalid data.
  */
 export async function openDataset(
   path: string,

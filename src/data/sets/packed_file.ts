@@ -1,9 +1,10 @@
 /**
- * Reads and writes packed files, for logs and catalogues. A packed file has a header and other little-endian 32-bit words.
+ * Reads and writes packed files, which store logs and catalogues: a header, then little-endian 32-bit words.
  *
- * The last three words of the header are CRC-32 checksums: of the file's name, to detect a renamed file; of all words after the
- * header; and of the header. The checksums are verified once, when the file is opened, with a megabyte of memory. Verifying 400 MB
- * in the system's cache takes 0.03 s; otherwise the file must be read. Later reads check only that numbers are consistent.
+ * The last three words of the header are CRC-32 checksums: of the file's name (to detect a renamed file), of
+ * all words after the header, and of the header. The checksums are verified once, when the file is opened,
+ * with a megabyte of memory. Verifying 400 MB takes 0.03 s if the system has cached the file. Later reads
+ * check only that numbers are consistent.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";
@@ -17,11 +18,11 @@ type Words = Uint32Array | Uint8Array | Float32Array;
 
 /** Error for a packed file that the system cannot read or write. */
 export class PackedFileError extends UserError {}
-/** Error for a file that is damaged, was changed, or is not a packed file. */
+/** Error for a file that was damaged or changed, or is not a packed file. */
 export class DamagedPackedFileError extends UserError {
-  /** @param fault name of the file, and a description of its fault. */
+  /** @param fault: description of the fault, with the file's name. */
   constructor(readonly fault: string) {
-    super(`${fault}. Delete it: it will be created again from the data set.`);
+    super(`${fault}. Delete the file: it will be created again from the data set.`);
   }
 }
 
@@ -31,7 +32,7 @@ const [NAME_SUM, BODY_SUM, HEADER_SUM] = [13, 14, 15];
 /** Number of bytes per read when the checksum of a file is computed. */
 const CHECKED_AT_ONCE = 2 ** 20;
 
-/** Sets the checksums in a header. @param body checksum of all words after the header. */
+/** Sets the checksums in a header. @param body: checksum of all words after the header. */
 export function writeChecksums(header: Uint32Array, path: string, body: number): void {
   header[NAME_SUM] = crc32(basename(path));
   header[BODY_SUM] = body;
@@ -51,7 +52,7 @@ export class PackedFile {
     readonly size: number,
   ) {}
 
-  /** @param what kind of contents, for messages. @throws UserError if the file cannot be read. */
+  /** @param what: kind of contents, for messages. @throws UserError if the file cannot be read. */
   static open(path: string, what: string): PackedFile {
     try {
       expectFile(path);
@@ -63,16 +64,15 @@ export class PackedFile {
   }
 
   /**
-   * Reads the header: two words of magic, the version, and words for the kind of file. Verifies the checksums of the whole file.
-   * @throws UserError for a file of another kind or version, or one that has changed.
+   * Reads the header (two words of magic, the version, and words that depend on the kind of file), and
+   * verifies the checksums of the whole file. @throws UserError for another kind or version of file, or a
+   * changed file.
    */
   header(magic: readonly number[], version: number): Uint32Array {
     const header = new Uint32Array(HEADER_WORDS);
-    if (this.size < header.byteLength) {
-      throw this.damaged(`it has ${this.size} bytes, less than its header`);
-    }
+    if (this.size < header.byteLength) throw this.damaged(`it has ${this.size} bytes, less than a header`);
     this.readAt(0, header);
-    if (header[0] !== magic[0] || header[1] !== magic[1]) throw this.damaged("it does not begin as one");
+    if (header[0] !== magic[0] || header[1] !== magic[1]) throw this.damaged("it begins with other bytes");
     if (header[2] !== version) {
       throw this.damaged(`it is of version ${header[2]}, and this program reads version ${version}`);
     }
@@ -95,7 +95,7 @@ export class PackedFile {
     return sum;
   }
 
-  /** Fills an array with words of the file. @param position offset of the first word, in bytes. */
+  /** Fills an array with words of the file. @param position: offset of the first word, in bytes. */
   readAt(position: number, array: Words): void {
     const bytes = toBytes(array);
     try {
@@ -111,7 +111,7 @@ export class PackedFile {
   }
 
   damaged(fault: string): DamagedPackedFileError {
-    return new DamagedPackedFileError(`${this.path} is not a whole packed ${this.what}: ${fault}`);
+    return new DamagedPackedFileError(`${this.path} is not a complete packed ${this.what}: ${fault}`);
   }
 
   close(): void {
@@ -119,20 +119,22 @@ export class PackedFile {
   }
 }
 
-/** Writes a packed file under a temporary name. The file gets its name when it is complete. */
+/** Writes a packed file under a temporary name. The complete file gets its final name. */
 export class PackedFileWriter implements Disposable {
   #open = true;
-  /** Checksum of the appended words. */
+  /** Checksum of the words that were appended so far. */
   #sum = 0;
 
   private constructor(readonly path: string, private readonly temporary: TemporaryFile) {}
 
-  /** Creates a file with an empty header, which {@link finish} writes. @throws UserError if the file cannot be created. */
+  /** Creates a file with an empty header, which {@link finish} fills. @throws UserError if that fails. */
   static create(path: string): PackedFileWriter {
     try {
       const temporary = openTemporary(path);
       if (!temporary) {
-        throw new UserError(`${path} is being written by another process. Wait until it has ended.`);
+        throw new UserError(
+          `${path} is being written by another process. Wait until that process has ended.`,
+        );
       }
       const writer = new PackedFileWriter(path, temporary);
       writer.#guard(() => writeAll(temporary.file, new Uint32Array(HEADER_WORDS)));
@@ -147,7 +149,7 @@ export class PackedFileWriter implements Disposable {
     this.#sum = crc32(toBytes(array), this.#sum);
   }
 
-  /** Writes the header, and gives the file its name. @param own first words of the header. @throws UserError on failed writes. */
+  /** Writes the header (first words: `own`), and gives the file its name. @throws UserError if that fails. */
   finish(own: readonly number[]): void {
     const header = new Uint32Array(HEADER_WORDS);
     header.set(own);
@@ -156,7 +158,7 @@ export class PackedFileWriter implements Disposable {
       const { file, path } = this.temporary;
       file.seekSync(0, Deno.SeekMode.Start);
       writeAll(file, header);
-      file.syncSync(); // else the named file could have empty blocks after a power cut
+      file.syncSync(); // without this, the named file could have empty blocks after a power cut
       Deno.renameSync(path, requireWritable(this.path));
       file.close(); // closed only after renaming, because closing releases the file's lock
       this.#open = false;

@@ -1,10 +1,11 @@
 /**
  * A catalogue in one packed file, from which single items are read. The file has these sections:
  *
- *   header     16 words: magic (2 words), version, kind (0 one-hot, 1 dense, 2 mixed), number of items I, of features F, of
- *              tokens V, sum P of the items' numbers of tokens, length C of `counts`, zeros, and three checksums
+ *   header     16 words: magic (2 words), version, kind (0 one-hot, 1 dense, 2 mixed), numbers of items I,
+ *              features F and tokens V, number of pairs (item, its token), length C of `counts`, zeros,
+ *              and three checksums
  *   items      for each item, in order: F features as f32, and then the item's tokens as words
- *   index      [I+1] words, only for mixed items: number of words in `items` before each item
+ *   index      [I+1] words, only for mixed items: number of words of `items` before each item
  *   counts     [C] words: number of items with 0, 1, 2, ... tokens
  */
 
@@ -18,12 +19,12 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. The items of a batch are often close together, so one read often contains several items. */
+/** Number of words per read. Items of a batch are often close together, so a read often has several items. */
 const BLOCK = 4096;
 
-/** A catalogue in a file that `PackedItemsWriter` wrote. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
+/** A catalogue in a file. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
 export class PackedItems implements ItemCatalogue, Disposable {
-  /** Always undefined: the catalogue is never in memory as a whole. */
+  /** Always undefined, because the whole catalogue is never in memory. */
   readonly items: undefined = undefined;
   readonly #index: Block;
   readonly #words: Block;
@@ -41,7 +42,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Opens a file, and verifies the checksums of the whole file with a megabyte of memory.
+   * Opens a file that {@link PackedItemsWriter} wrote, and verifies the checksums of the whole file.
    * @throws {UserError} for a file that cannot be read, is of another kind, or has changed
    */
   static open(path: string): PackedItems {
@@ -66,8 +67,8 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Reads the features of the items `ids`. A one-hot catalogue returns all items without reading the file.
-   * @param ids ascending, none twice. @throws {UserError} for a file that cannot be read, or an unknown item
+   * Reads the features of some items. A one-hot catalogue returns all items without reading the file.
+   * @param ids: ascending, distinct. @throws {UserError} for a file that cannot be read, or an unknown item
    */
   read(ids: Uint32Array): ItemFeatures {
     const { shape } = this;
@@ -95,24 +96,23 @@ export class PackedItems implements ItemCatalogue, Disposable {
     return { kind: shape.kind, count, width, values, tokens: { count: shape.tokens, first, token } };
   }
 
-  /** Closes the file. No item can be read afterwards. */
+  /** Closes the file, after which no item can be read. */
   close(): void {
     this.file.close();
   }
-  /** Closes the file at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
-/** A section of a file with one block in memory. Words are returned one by one, because an array per item is far slower. */
+/** A section of a file with one block in memory. Returns single words: an array per item is far slower. */
 class Block {
   #first = 0;
   #end = 0;
   readonly #words = new Uint32Array(BLOCK);
   readonly #floats = new Float32Array(this.#words.buffer);
 
-  /** @param start index in the file of the section's first word. @param length number of words of the section. */
+  /** @param start: index of the section's first word in the file. @param length: number of words. */
   constructor(
     private readonly file: PackedFile,
     private readonly start: number,
@@ -123,19 +123,19 @@ class Block {
     return this.#words[this.#place(at)] ?? 0;
   }
 
-  /** Copies `count` words of the section, from index `first` on, to `target`, from index `place` on. The words are read as f32. */
+  /** Copies `count` words (f32) from index `first` of the section to index `place` of `target`. */
   copyFloats(first: number, count: number, target: Float32Array, place: number): void {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the index of a word in the block in memory. A block with the word is read if necessary. */
+  /** Returns the index of a word in the block in memory. If necessary, reads the block with the word. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
   }
 
   #read(first: number): void {
-    if (first >= this.length) throw this.file.damaged(`word ${first} of ${this.length} is asked for`);
+    if (first >= this.length) throw this.file.damaged(`it has no word ${first}, only ${this.length}`);
     const words = this.#words.subarray(0, Math.min(BLOCK, this.length - first));
     this.file.readAt(4 * (this.start + first), words);
     this.#first = first;
@@ -143,10 +143,10 @@ class Block {
   }
 }
 
-/** Limit of the number of words, which the file stores as a u32. */
+/** Largest number of words, which the file stores as a u32. */
 const MOST = 2 ** 32 - 1;
 
-/** Writes a packed catalogue chunk by chunk. Memory: the current chunk and, for mixed items, 4 bytes per item. */
+/** Writes a packed catalogue piece by piece. Needs 4 bytes of memory per mixed item. */
 export class PackedItemsWriter implements Disposable {
   readonly #index = new GrowingArray(Uint32Array);
   readonly #tokenCounts: number[] = [];
@@ -159,14 +159,15 @@ export class PackedItemsWriter implements Disposable {
   }
 
   /**
-   * Creates a temporary file, which gets the name `path` when it is finished.
-   * @param shape of the items; its `count` is ignored. @throws {UserError} if the file cannot be created
+   * Creates a temporary file, which {@link finish} renames to `path`.
+   * @param shape: of the items, without regard to its `count`. @throws {UserError} if the file cannot be
+   * created
    */
   static create(path: string, shape: ItemsShape): PackedItemsWriter {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
-  /** Appends items of the kind that `shape` has. @throws UserError for more than 2^32 - 1 features and tokens. */
+  /** Appends items of the kind `shape.kind`. @throws UserError for more than 2^32 - 1 features and tokens. */
   write(items: ItemFeatures): void {
     this.#count += items.count;
     if (items.kind === "one-hot") return;
@@ -194,7 +195,7 @@ export class PackedItemsWriter implements Disposable {
     this.file.append(words);
   }
 
-  /** Completes the file, and renames the temporary file to its final name. @throws UserError if the file cannot be written. */
+  /** Completes the file, and gives it its final name. @throws UserError if the file cannot be written. */
   finish(): void {
     const { shape } = this;
     const counts = Uint32Array.from(this.#tokenCounts, (items) => items ?? 0);

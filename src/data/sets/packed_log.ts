@@ -1,17 +1,17 @@
 /**
  * A click log in one packed file, from which single users are read. The file has these sections:
  *
- *   header     16 words: magic (2 words), version, numbers of users U, events E and rows R, number of rows that are
- *              not predicted, number of context features X of a row, zeros, and three checksums
+ *   header     16 words: magic (2 words), version, numbers of users U, events E and rows R, number of rows of
+ *              events that are not predicted, number of context features X per row, zeros, three checksums
  *   users      for each user, in order:
- *                events   two words per event: number of rows, with the event's kind in the top two bits (see KINDS), and
- *                         position of the click on the page, or NONE
+ *                events   two words per event: number of rows, with the event's kind in the top two bits (see
+ *                         KINDS), and position of the click on the page, or NONE
  *                rows     a word per row: the displayed item
  *                context  [rows, X] f32, the context features of the rows
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
- * All words are little-endian u32, except the f32. The events of user u begin at byte 64 + 8 userEvents[u] +
- * 4 (1 + X) userRows[u]. Consecutive users are therefore read by one read.
+ * All words except the f32 are little-endian u32. The events of user u begin at byte
+ * 64 + 8 userEvents[u] + 4 (1 + X) userRows[u]. So one read gets consecutive users.
  */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, getRowWidth, isPage, NONE } from "../click_log.ts";
@@ -24,9 +24,9 @@ import { UserError } from "../../user_error.ts";
 
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 4;
-/** Kinds of events; an event's index in the list is in the top two bits of the word with the event's number of rows. */
+/** Kinds of events. A kind's index is in the top two bits of the word with the event's number of rows. */
 const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
-/** Unit of the index in {@link KINDS}. */
+/** Factor that puts an index of {@link KINDS} into the top two bits. */
 const KIND_UNIT = 0x40000000;
 
 function computeOffset(
@@ -37,13 +37,12 @@ function computeOffset(
 }
 
 /**
- * A log in a file that `PackedLogWriter` wrote. Only the index (13 bytes per user) and a buffer for consecutive users are in
- * memory.
+ * A log in a file. Only the index (13 bytes per user) and a buffer for consecutive users are in memory.
  */
 export class PackedLog implements LogSource, Disposable {
-  /** Always undefined: the log is never in memory as a whole. */
+  /** Always undefined, because the whole log is never in memory. */
   readonly log: undefined = undefined;
-  /** Buffer for a run of consecutive users. The buffer grows to the longest run that is read. */
+  /** Buffer for consecutive users, which grows to the largest read. */
   #words = new Uint32Array();
 
   private constructor(
@@ -60,8 +59,8 @@ export class PackedLog implements LogSource, Disposable {
   ) {}
 
   /**
-   * Opens a file, and verifies the checksums of the whole file with a megabyte of memory.
-   * @param name of the log, for reports. @param items the catalogue of the log.
+   * Opens a file that {@link PackedLogWriter} wrote, and verifies the checksums of the whole file.
+   * @param name: of the log, for reports. @param items: catalogue of the log's items.
    * @throws {UserError} for a file that cannot be read, is of another kind, or has changed.
    */
   static open(
@@ -100,7 +99,7 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Returns a log of the same file with other items, or another split. Closing either log closes the file of both. */
+  /** Returns a log of this file with other items, or another split. Closing one of the logs closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, sampledPages, rowWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -109,8 +108,9 @@ export class PackedLog implements LogSource, Disposable {
   }
 
   /**
-   * Reads the clicks of some users, with one read per run of consecutive users.
-   * @param users numbers of the users, ascending, none twice. @throws {UserError} if the file cannot be read, or has a bad item
+   * Reads the clicks of some users, with one read for users with consecutive numbers.
+   * @param users: ascending, distinct user numbers. @throws {UserError} for a file that cannot be read or is
+   * damaged
    */
   read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
@@ -124,7 +124,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Reads consecutive users into `window`. @param place next user and row of `window` to fill; the method advances both. */
+  /** Reads consecutive users into `window` from `place` (its next user and row) on, and advances `place`. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const position = computeOffset(this, first);
     const length = (computeOffset(this, first + count) - position) / 4;
@@ -158,21 +158,20 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Closes the file. No user can be read afterwards. */
+  /** Closes the file, after which no user can be read. */
   close(): void {
     this.file.close();
   }
-  /** Closes the file at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
-/** Limit of the number of events, and of the number of rows. The file stores the numbers as u32. */
+/** Largest number of events, and largest number of rows, which the file stores as u32. */
 const MOST = 2 ** 32 - 1;
 
 /**
- * Writes a packed log user by user. In memory are the index and the current chunk. Only a complete file gets its final name.
+ * Writes a packed log user by user. Keeps only the index (13 bytes per user) in memory.
  *
  * @example
  * ```ts ignore
@@ -193,12 +192,12 @@ export class PackedLogWriter implements Disposable {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
   }
 
-  /** Creates a temporary file, which gets the name `path` when it is finished. @throws {UserError} if it cannot be created */
+  /** Creates a temporary file, which {@link finish} renames to `path`. @throws {UserError} if that fails */
   static create(path: string): PackedLogWriter {
     return new PackedLogWriter(PackedFileWriter.create(path));
   }
 
-  /** Appends users with all of their events, in order. @throws UserError for more than 2^32 - 1 events or rows. */
+  /** Appends users with all their events. @throws UserError for more than 2^32 - 1 events or rows. */
   write({ userSplit, userEvents, eventRows, eventClick, eventKind, rowItem, rowFeatures }: Clicks): void {
     const X = getRowWidth({ rowItem, rowFeatures });
     if (rowItem.length > 0) this.#rowWidth = X;
@@ -206,7 +205,7 @@ export class PackedLogWriter implements Disposable {
     const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
     if (totals.events + events > MOST || totals.rows + rowItem.length > MOST) {
       throw new UserError(
-        `Expected a log of at most ${MOST} events and as many rows for ${this.file.path}, got more.`,
+        `Expected a log of at most ${MOST} events and ${MOST} rows for ${this.file.path}, got more.`,
       );
     }
     const words = new Uint32Array(2 * events + (1 + X) * rowItem.length);
@@ -225,9 +224,9 @@ export class PackedLogWriter implements Disposable {
           (given && (!clicked || next > row + 1))
         ) {
           throw new UserError(
-            "Expected pages of at least one row with the click among them, and given events of a single click, but " +
-              `event ${e - from} of user ${this.#split.length} ` +
-              `has rows ${row}..${next - 1} and its click at ${click}.`,
+            "Expected pages with at least one row and a click on one of these rows, and context events " +
+              `with a single click, but event ${e - from} of user ${this.#split.length} ` +
+              `has rows ${row}..${next - 1} and a click at ${click}.`,
           );
         }
         words[at++] = next - row + KIND_UNIT * KINDS.indexOf(kind);
@@ -249,7 +248,7 @@ export class PackedLogWriter implements Disposable {
     this.file.append(words.subarray(0, at));
   }
 
-  /** Completes the file, and renames the temporary file to its final name. @throws UserError if the file cannot be written. */
+  /** Completes the file, and gives it its final name. @throws UserError if the file cannot be written. */
   finish(): void {
     const { events, rows, otherRows } = this.#totals;
     const split = this.#split.values();

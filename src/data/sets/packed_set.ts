@@ -1,4 +1,4 @@
-/** Opens a prepared data set for training. A small set is read into memory; a large set is packed into files of a cache folder. */
+/** Opens a prepared data set for training. Large sets are packed into cache files, not read into memory. */
 
 import { createHash } from "node:crypto";
 import { checkSplits, type Split } from "../click_log.ts";
@@ -20,13 +20,12 @@ import { lockBeside } from "../../files/owned_folder.ts";
 export interface PreparedOptions {
   /** Parts of the set (train, validation, test) that must have users; no part by default. */
   readonly needed?: readonly Split[];
-  /** Number of displayed items up to which a set is read into memory; a larger set stays on disk. */
+  /** A set with at most this number of displayed items is read into memory; a larger set stays on disk. */
   readonly memoryRows: number;
   /** Cache folder for packed sets; undefined if the system has no cache folder. */
   readonly cache?: string;
-  /** Receives the progress for each table. */
   readonly onProgress?: OnProgress;
-  /** Receives notes for the user. */
+  /** Called with notes for the user. */
   readonly onNote?: (text: string) => void;
 }
 
@@ -48,8 +47,8 @@ export async function openPrepared(
     throw new UserError(
       `${folder} has ${
         formatThousands(set.rows)
-      } displayed items, so it is to stay on disk, but there is no cache folder ` +
-        "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
+      } displayed items, so the data set stays on disk, but there is no ` +
+        "cache folder to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );
   }
   try {
@@ -60,13 +59,13 @@ export async function openPrepared(
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(
       `${error.message} This is the cache for data sets that stay on disk: choose another folder ` +
-        `with XDG_CACHE_HOME, or read this one into memory with --memory-rows ${set.rows}.`,
+        `with XDG_CACHE_HOME, or read this data set into memory with --memory-rows ${set.rows}.`,
       { cause: error },
     );
   }
 }
 
-/** Packs a data set into two files of the cache. @param path of both files, without the extensions .items and .clicks. */
+/** Packs a data set into two files of the cache. @param path: of both files, without .items and .clicks. */
 async function pack(
   set: PreparedSet,
   path: string,
@@ -100,16 +99,15 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Returns {@link computeTableChecksum} of a table. @throws UserError if the checksum differs from the manifest's. */
+/** Returns {@link computeTableChecksum} of a table. @throws UserError if the manifest's differs. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];
   if (!recorded || (recorded.sha256 === found.sha256 && recorded.bytes === found.bytes)) return found;
   const text = ({ bytes, sha256 }: typeof recorded) => `SHA-256 ${sha256.slice(0, 12)}..., ${bytes} bytes`;
   throw new UserError(
-    `${found.path} does not match the manifest (${text({ ...recorded, ...found })}; expected ${
-      text(recorded)
-    }): it was damaged or changed. Prepare the data again.`,
+    `${found.path} does not match the manifest (${text({ ...recorded, ...found })}; expected ` +
+      `${text(recorded)}): it was damaged or changed. Prepare the data again.`,
   );
 }
 
@@ -126,13 +124,13 @@ async function openPacked<T>(
       return open(path);
     } catch (error) {
       if (!(error instanceof DamagedPackedFileError)) throw error;
-      onNote(`the cache's file ${error.fault}: it is created again from the data set`);
+      onNote(`the cache's file ${error.fault}: the file is created again from the data set`);
       return undefined;
     }
   };
   const found = await usable();
   if (found !== undefined) return found;
-  // If another process is packing the same data set, wait for that process, and use its file.
+  // If another process is packing the same data set, wait for that process, and then use its file.
   let waited = false;
   using _lock = await inCache(
     path,
@@ -148,7 +146,7 @@ async function openPacked<T>(
   return open(path);
 }
 
-/** Creates the cache folder, and removes temporary files of killed processes. @throws PackedFileError for system errors. */
+/** Creates the cache folder, and removes temporary files of killed processes. @throws PackedFileError. */
 async function makeCache(folder: string): Promise<void> {
   await inCache(folder, async () => {
     await makeFolder(folder);

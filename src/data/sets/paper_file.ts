@@ -11,14 +11,16 @@ import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
 /**
- * Reads a file in the paper's layout as a log with one-hot items, numbered from 0 to the largest number in the file.
- * @param needed parts that must have users; all three by default. @throws UserError that names the file and the faulty line
+ * Reads a file in the paper's layout as a log with one-hot items, numbered from 0 to the largest number in
+ * the file.
+ * @param needed: parts that must have users; all three by default. @throws UserError with the file and faulty
+ * line
  */
 export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
   return parsePaperLog(path, readText(path), needed);
 }
 
-/** Returns the ids of the users of a file, in the order of the users' numbers. @throws UserError as {@link readPaperFile}. */
+/** Returns a file's user ids, in the order of user numbers. @throws UserError as {@link readPaperFile}. */
 export function readPaperUsers(path: string): number[] {
   return parsePaperUsers(path, readText(path));
 }
@@ -26,26 +28,26 @@ export function readPaperUsers(path: string): number[] {
 function readText(path: string): string {
   expectLocal(path);
   if (path === "") {
-    throw new UserError("Expected the path of a tab-separated file, got an empty one. Name the file.");
+    throw new UserError("Expected the path of a tab-separated file, got an empty path. Name the file.");
   }
   try {
     if (Deno.statSync(path).isDirectory) {
       throw new UserError(
-        `${path}: expected a tab-separated file, got a folder. Give the path of a file in it.`,
+        `${path}: expected a tab-separated file, got a folder. Give the path of a file in the folder.`,
       );
     }
     const { size } = expectFile(path);
     if (size > MOST_PAPER_BYTES) {
       throw new UserError(
         `${path}: ${formatThousands(size)} bytes, expected at most ${formatThousands(MOST_PAPER_BYTES)}. ` +
-          `Give a part of its users, or leave out columns that are not needed.`,
+          "Use a file with fewer users, or leave out columns that are not needed.",
       );
     }
     return readTextSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       throw new UserError(
-        `${formatPath(path)}: there is no such file. Check the path; relative ones start at ${Deno.cwd()}.`,
+        `${formatPath(path)}: there is no such file. Check the path; relative paths start at ${Deno.cwd()}.`,
       );
     }
     if (error instanceof Deno.errors.PermissionDenied) {

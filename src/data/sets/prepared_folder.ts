@@ -17,12 +17,12 @@ import type { OpenFile, TableFile } from "../parquet.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Limit of the size of a manifest, in bytes. */
+/** Largest size of a manifest in bytes. */
 const MOST_BYTES = 2 ** 26;
 
 /**
  * Opens a prepared data set: reads the manifest and the table of users.
- * @param onUsers receives the number of users read so far, and the number of all users.
+ * @param onUsers: called with the number of users read so far, and the number of all users.
  * @throws UserError for a folder that is not a prepared data set, or is damaged.
  */
 export async function openPreparedSet(
@@ -37,7 +37,7 @@ export function setFiles(folder: string, manifest: Manifest): SetFiles {
   return { folder, manifest, part: (part) => listTableFiles(folder, part).map(openParquetFile) };
 }
 
-/** Reads the manifest of a prepared data set. @throws UserError for a folder that is not a prepared data set. */
+/** Reads a prepared data set's manifest. @throws UserError for a folder that is not a prepared data set. */
 export async function readManifest(folder: string): Promise<Manifest> {
   expectLocal(folder);
   const path = `${folder}/${MANIFEST}`;
@@ -55,7 +55,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
     if (isMissing(error)) {
       throw new UserError(
         `Expected a prepared data set, a folder with a ${MANIFEST}, got none in ${formatPath(folder)}. ` +
-          "Make one with deno task data.",
+          "Prepare a data set with deno task data.",
       );
     }
     throw explainFileError(error, "read", path);
@@ -69,7 +69,8 @@ function isMissing(error: unknown): boolean {
 }
 
 /**
- * Lists the files of a table. The table of users is either `users.parquet`, or all files, by name, in a folder `users`.
+ * Lists the files of a table, in order. For example, the table of users is either the file `users.parquet`,
+ * or all files in the folder `users`, sorted by name.
  * @throws UserError if neither or both exist, and for a file in the folder that is not a Parquet file.
  */
 export function listTableFiles(folder: string, part: TableName): string[] {
@@ -79,12 +80,12 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   if (file && !file.isFile) {
     throw new UserError(
       `${single}: expected a Parquet file, got ${describeFileKind(file)}. ` +
-        (file.isDirectory ? `Rename it to ${part}: a folder of Parquet files is named so.` : "Write a file."),
+        (file.isDirectory ? `Rename the folder to ${part}, without an extension.` : "Write a file."),
     );
   }
   if (file && parts?.isDirectory) {
     throw new UserError(
-      `Expected ${part}.parquet or a folder ${part} in ${folder}, got both. Remove the one that is not meant.`,
+      `Expected ${part}.parquet or a folder ${part} in ${folder}, got both. Remove one of them.`,
     );
   }
   if (file) return [single];
@@ -95,11 +96,12 @@ export function listTableFiles(folder: string, part: TableName): string[] {
     return paths;
   }
   throw new UserError(
-    `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, got neither. Prepare the data again.`,
+    `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, got neither. ` +
+      "Prepare the data again.",
   );
 }
 
-/** Lists the Parquet files of a folder. Hidden files, and engines' marker files with names that begin with _, are skipped. */
+/** Lists a folder's Parquet files. Skips names that begin with . (hidden) or _ (marker files of engines). */
 function namesIn(folder: string): string[] {
   const names: string[] = [];
   try {
@@ -107,7 +109,8 @@ function namesIn(folder: string): string[] {
       if (/^[._]/.test(name)) continue;
       if (!name.endsWith(".parquet")) {
         throw new UserError(
-          `${folder}: expected files that end in .parquet, got ${name}, which would be left out. Rename or remove it.`,
+          `${folder}: expected files that end in .parquet, got ${name}, which would be left out. ` +
+            `Rename or remove ${name}.`,
         );
       }
       names.push(name);
@@ -118,7 +121,7 @@ function namesIn(folder: string): string[] {
   return names;
 }
 
-/** Stats a path; undefined for a path that does not exist. @throws UserError for an unreadable path, such as a broken link. */
+/** Stats a path; undefined if it does not exist. @throws UserError for an unreadable path (a broken link). */
 function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -138,8 +141,8 @@ function isLink(path: string): boolean {
 }
 
 /**
- * Computes the checksum of a table. A table in several files is hashed like the concatenation of the files.
- * @returns path of the table's file or folder, size, checksum of the table, and checksum of each file.
+ * Computes the checksum of a table. Several files of a table are hashed like the concatenation of the files.
+ * @returns path of the table's file or folder, size in bytes, checksum, and checksum of each file.
  */
 export async function computeTableChecksum(
   folder: string,
@@ -159,7 +162,7 @@ export async function computeTableChecksum(
   return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
-/** Returns the Parquet file at a path. The path is checked when the file is opened. */
+/** Returns a Parquet file, whose path is checked only when the file is opened. */
 export function openParquetFile(path: string): TableFile {
   return { path, open: () => toOpenFile(open(path)) };
 }

@@ -25,16 +25,16 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: IdList;
-  /** Text columns of the table of users, such as the users' ids. Each column is a function that returns a user's text. */
+  /** Functions from a user to a text, for each text column of the table of users, such as the users' ids. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
   readonly warnings?: readonly string[];
-  /** Meaning of the item features. Without `features`, the features get generic names. */
+  /** Meaning of the item features; if absent, the features get generic names. */
   readonly features?: FeatureManifest;
-  /** Folder of the prepared set that the features are from. `--encoding-from` needs the vocabulary, which is copied from it. */
+  /** Folder of a prepared set with these features, whose vocabulary is copied for --encoding-from. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
   readonly sampledPages?: boolean | undefined;
-  /** Optional lists of {@link Clicks} that are written as columns of the table of pages. */
+  /** Optional fields of {@link Clicks} that are written as columns of the table of pages. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
   readonly notes: readonly string[];
   readonly command: readonly string[];
@@ -42,18 +42,18 @@ export interface PreparedContents {
 
 /** Number of rows per row group. */
 const GROUP = 2 ** 16;
-/** Tables, in the order in which the tables are written. */
+/** Tables in the order of writing. */
 const PARTS = ["pages", "users", "items"] as const;
 
-/** Names of the files that every set has, in the order in which the files are written. */
+/** Names of the files of every set, in the order of writing. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
-/** File with the value of each token. Only a set whose features `deno task data` encoded has this file. */
+/** File with the value of each token, in sets whose features `deno task data` encoded. */
 export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Writes a set to a new folder. If `write` fails, all files are removed. @throws UserError for a folder that is not empty. */
+/** Writes a set to a new folder; removes all files if `write` fails. @throws UserError if it is not empty. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -67,8 +67,9 @@ export async function writeNewSet<T>(
 
 /**
  * Writes a prepared data set. Users are numbered from 0, in the order of the chunks.
- * @param folder an existing folder. @param chunks clicks of whole users.
- * @throws UserError if a file cannot be written. Files stay after an error, but without a manifest they are not a data set.
+ * @param folder: an existing folder. @param chunks: clicks of complete users.
+ * @throws UserError if a file cannot be written. The files that were written stay, but without a manifest
+ * they are not a data set.
  */
 export async function writePrepared(
   folder: string,
@@ -122,8 +123,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the vocabulary of the set `from`, because `--encoding-from` needs a vocabulary in addition to the manifest.
- * @returns shares and file of the vocabulary; {} if the features of `from` differ.
+ * Copies the vocabulary of the set `from`, which `--encoding-from` needs in addition to the manifest.
+ * @returns shares and checksum of the vocabulary; {} if the features of `from` differ.
  */
 async function copyVocabulary(
   folder: string,
@@ -150,7 +151,7 @@ async function readAll(path: string): Promise<Uint8Array> {
 }
 
 type Element = ParquetWriter["schema"][number];
-/** Values of each column of a row group, in the order of the schema. */
+/** Values of the columns of a row group, in the order of the schema. */
 type Columns = readonly (readonly unknown[])[];
 
 function plain(
@@ -188,7 +189,7 @@ const LIST_COLUMNS = {
   eventPropensities: list("propensities", "DOUBLE"),
   eventCandidates: list("candidates", "INT32"),
 } as const;
-/** Columns of the table of pages with context features, by the kind of the features. */
+/** Columns of the table of pages with context features. */
 const CONTEXT_COLUMNS = {
   impression: list("impression_features", "FLOAT"),
   page: list("page_features", "FLOAT"),
@@ -209,7 +210,7 @@ function itemSchema({ shape }: ItemCatalogue): Element[] {
   ]);
 }
 
-/** Writes a table. @returns the number of its rows. */
+/** Writes a table. @returns the number of rows. */
 async function writePart(
   path: string,
   schema: Element[],
@@ -227,7 +228,7 @@ async function writePart(
   return rows;
 }
 
-/** Returns the names of the columns of a schema, without those of the inner elements of lists. */
+/** Returns the column names of a schema, without the inner elements of lists. */
 function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
@@ -258,7 +259,7 @@ class UserRows {
     return counts;
   }
 
-  /** Yields the row groups of the table. @param texts functions from a user to a text, one per additional column. */
+  /** Yields the row groups of the table. @param texts: per text column, a function from a user to a text. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
@@ -321,7 +322,7 @@ async function* pageGroups(
 const listContextKinds = (widths: ContextWidths) =>
   (["impression", "page"] as const).filter((kind) => widths[kind] > 0);
 
-/** Returns the context features of one kind on a page. Clicks without context features have zeros, as if nothing were known. */
+/** Returns a page's context features of one kind; zeros (unknown values) if the clicks have none. */
 function listContext(
   { rowFeatures }: Clicks,
   { impression, page }: ContextWidths,
@@ -338,10 +339,8 @@ function listContext(
 async function* itemGroups({ items, itemIds }: PreparedContents): AsyncGenerator<Columns> {
   const { shape } = items;
   for (let first = 0; first < shape.count; first += GROUP) {
-    const numbers = Uint32Array.from(
-      { length: Math.min(GROUP, shape.count - first) },
-      (_, k) => first + k,
-    );
+    const length = Math.min(GROUP, shape.count - first);
+    const numbers = Uint32Array.from({ length }, (_, k) => first + k);
     const own = items.read(numbers);
     yield [
       Array.from(numbers),
@@ -362,7 +361,7 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Returns features with generic names; for one-hot items, a checksum of the ids, as `deno task data` writes it. */
+/** Returns features with generic names; for one-hot items, the same checksum of ids as `deno task data`. */
 function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") {
     const hash = createHash("sha256");
