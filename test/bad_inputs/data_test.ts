@@ -31,7 +31,7 @@ const logs: readonly BadInput[] = [
     one begin for two parts | --split time --split-at 14d | Expected the begin of validation and the later begin of test
     a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and the later begin of test
     a begin on a day that is none | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
-    a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then the test part, in order of time; got a log from 2020-09-13
+    a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then a test part, in order of time; got a log from 2020-09-13
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
     hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
@@ -48,7 +48,7 @@ const logs: readonly BadInput[] = [
     an empty column | log --source x --user '' | Expected a name, got nothing
   `,
   log("no file", "DIR/none.csv", makeNothing, "got no such file"),
-  log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "got a folder. Name the files in it"),
+  log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "got a folder. Name files in it"),
   log("a dangling link", "DIR/log.csv", link("log.csv", "DIR/gone"), "log.csv"),
   log("a FIFO", "DIR/log.csv", makeFifo("log.csv"), "log.csv"),
   log("an address of the web", "http://localhost:1/x.csv", makeNothing, "//localhost:1/x.csv"),

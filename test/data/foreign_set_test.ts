@@ -299,7 +299,7 @@ const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> 
   "pages.parquet: not a Parquet file": (f) => write(f, "pages.parquet", "PAR1\0\0\0\0PAR1"),
   "pages.parquet: expected a plain Parquet file, got an encrypted one": (f) =>
     write(f, "pages.parquet", "PARE12345678PARE"),
-  "pages.parquet: expected one column user, got several. Leave out": (f) => renamed(f, "page", "user"),
+  "pages.parquet: expected one column user, got several. Keep one": (f) => renamed(f, "page", "user"),
   "users.parquet: not a Parquet file…does not begin with PAR1": (f) =>
     write(f, "users.parquet", "user,split\n0,train\n"),
   "users.parquet: expected a Parquet file, got a folder. Rename it to users": (f) =>

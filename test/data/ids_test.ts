@@ -79,7 +79,7 @@ Deno.test("a prepared data set has the ids of its tables, or numbers where there
     assert.deepEqual(Array.from(data.readHistory(data.user("u4"))), listClicks(4));
     assert.throws(
       () => data.user("i1"),
-      /Expected the id of a user of .* got "i1".*It has 30 users; the first is "u0"/,
+      /Expected the id of a user of .* got the unknown id "i1"\. There are 30 users; the first is "u0"/,
     );
     await rewrite(folder, "users", "SELECT * EXCLUDE id FROM t");
     assert.equal((await openDataset(folder)).user("7"), 7);

@@ -261,7 +261,7 @@ Deno.test("items: --encoding-from refuses columns that it mostly does not know, 
   const few = (item: Item) => item.item?.endsWith("7") ? {} : { rating: "" };
   for (
     const [change, says] of [
-      [cents, "price: #.# % of the numbers are out of its range…--allow-unknown-values"],
+      [cents, "price: #.# % of the numbers are out of that set's range…--allow-unknown-values"],
       [capitals, "category: 100.0 % of the values have no token"],
       [swapped, "category: 100.0 % …; brand: 100.0 % "],
       [few, /rating: 9\d\.\d % of the items have no value/],
@@ -331,7 +331,7 @@ Deno.test("items: a model scores a set whose features mean the same, and refuses
   });
   assert.match(notes.splice(0).join(), /category, brand may have another meaning/);
   await fit(first, { items: shape });
-  assert.match(notes.join(), /the model does not describe them/);
+  assert.match(notes.join(), /the model does not describe its features/);
 });
 
 Deno.test("items: a snapshot has the mean of a field's rows where no train user was shown another value", () => {

@@ -135,8 +135,8 @@ Deno.test("a file that is too short, of another kind or version, or of other ite
       packed.read(Uint32Array.from(log.userSplit.keys()));
     }, new RegExp(`UserError: .*${says.source}`));
   };
-  refuses(/it has 10 bytes, less than its header/, () => {}, 6, whole.slice(0, 10));
-  refuses(/does not begin as one/, (words) => void (words[0] = 1));
+  refuses(/it has 10 bytes, less than a header/, () => {}, 6, whole.slice(0, 10));
+  refuses(/it begins with other bytes/, (words) => void (words[0] = 1));
   refuses(/version 2, and this program reads version 4/, (words) => void (words[2] = 2));
   refuses(/is shown item \d+, but there are 3 items/, () => {}, 3);
   assert.throws(
@@ -323,7 +323,8 @@ Deno.test("an altered cache file is written again, with a message", async () => 
     for (const [what, alter] of Object.entries(alterations)) {
       Deno.writeFileSync(path, alter(bytes, path));
       const again = await openCached(`${folder}/set`, cache);
-      const says = /^the cache's file .* is not a whole packed .*: it is created again from the data set$/;
+      const says =
+        /^the cache's file .* is not a complete packed .*: the file is created again from the data set$/;
       assert.match(again.notes.join("\n"), says, `${name}: ${what}`);
       assert.deepEqual(whole(again.source), expected, `${name}: ${what}`);
       again.source[Symbol.dispose]();
@@ -340,7 +341,7 @@ Deno.test("a read-only cache is reported with the alternatives", async () => {
   const folder = await makeFolderWith({ "file": "" });
   await Deno.mkdir(`${folder}/set`);
   await writeSet(`${folder}/set`, cachedLog);
-  const remedy = /XDG_CACHE_HOME, or read this one into memory with --memory-rows \d+\.$/;
+  const remedy = /XDG_CACHE_HOME, or read this data set into memory with --memory-rows \d+\.$/;
   const refuses = (cache: string, says: RegExp) =>
     assert.rejects(openCached(`${folder}/set`, cache), isUserError(says, remedy));
   await refuses(`${folder}/file`, /cannot make the folder .*file\/logs: /);

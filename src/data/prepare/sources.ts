@@ -26,7 +26,7 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   );
 }
 
-/** Reads compressed files to the end: the SQL engine accepts truncated files. @throws UserError for faults. */
+/** Reads compressed files to the end: the SQL engine accepts truncated files. @throws UserError. */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
     const decoder = createDecoder(path);

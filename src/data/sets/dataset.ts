@@ -145,8 +145,8 @@ async function openWhole(
     if (resplit && timeSplit) {
       throw new UserError(
         `Expected data with --resplit whose users are in one part each, got ${source}, ` +
-          "which was split by time. A new split would train on validation and test pages. Leave --resplit out, " +
-          "or prepare the log again with other --shares or --split-at.",
+          "which was split by time. A new split would train on validation and test pages. " +
+          "Leave --resplit out, or prepare the log again with other --shares or --split-at.",
       );
     }
     return {
