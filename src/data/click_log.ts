@@ -137,6 +137,7 @@ export interface ClickLog extends Clicks {
 
 /** Totals over a user's older pages, which show how often the user clicks; all 0 if the pages are unknown. */
 export interface PastPages {
+  /** Number of older pages. */
   readonly pages: number;
   /** Number of pages with a click. */
   readonly clickedPages: number;

@@ -51,7 +51,9 @@ export interface DemoTruth {
 
 /** A synthetic log and its ground truth. */
 export interface DemoShop {
+  /** Click log of the shop's users. */
   readonly log: ClickLog;
+  /** True utilities of the log's rows. */
   readonly truth: DemoTruth;
 }
 

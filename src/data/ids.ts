@@ -6,6 +6,7 @@ import { UserError } from "../user_error.ts";
 
 /** Ids of all users, or of all items. User number k (or item number k) has the id `of(k)`. */
 export interface IdList {
+  /** Number of ids. */
   readonly count: number;
   /** Returns the source's id of a user number, or of an item number. */
   of(number: number): string;
