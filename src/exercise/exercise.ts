@@ -130,7 +130,7 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
   };
   const atom = (): number => {
     const token = tokens[next++];
-    if (token === undefined) throw fault("it ends early");
+    if (token === undefined) throw fault("the text ends early");
     if (token === "-") throw fault("minus is not supported");
     if (/^\d/.test(token)) return Number(token);
     if (token === "(") {
@@ -144,7 +144,7 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
   };
   const value = sum();
   if (next < tokens.length) throw fault(`"${tokens[next]}" is not expected here`);
-  if (!(value >= 1 && Number.isFinite(value))) throw fault(`it is ${value}`);
+  if (!(value >= 1 && Number.isFinite(value))) throw fault(`its value is ${value}`);
   return value;
 }
 

@@ -96,7 +96,7 @@ export class ReadbackQueue {
   /** Returns the view as of the oldest submission not yet taken. @throws Error that WebGPU reported */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
-    if (!next) throw new Error("no read is under way");
+    if (!next) throw new Error("expected a submitted read, found none");
     return await this.#staging.read(next, (range) => new Float32Array(range(0, this.view.size).slice(0)));
   }
 

@@ -70,7 +70,7 @@ export function eventItemGradient(
   const shape = getVectorConstants(call.variants);
   return {
     kernel: allKernel,
-    label: `${call.label} gradient by fed item`,
+    label: `${call.label} gradient by item of event`,
     constants: { N4, ITEMS: 0, ...shape, ACCUMULATE: false },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output },
     invocations: [{ of: "items", times: Math.ceil(N4 / shape.VECTORS) }],

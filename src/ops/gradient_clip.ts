@@ -15,21 +15,21 @@ const PARTS = 16;
 /** Scales a gradient with a norm above `most` to norm `most`. @throws UserError for too large parameters */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
-  parameters.gpu.requireBindable(4 * length, "a gradient whose length is bounded");
+  parameters.gpu.requireBindable(4 * length, "a gradient that is clipped");
   const squares = arena.allocate("squares of the gradient", 4 * PARTS);
   const all = { buffer: gradient.buffer, offset: 0, size: 4 * length };
   const constants = { P4: summed / 4, ALL4: length / 4 };
   return [
     {
       kernel: normKernel,
-      label: "length of the gradient",
+      label: "norm of the gradient",
       constants: { ...constants, PARTS },
       views: { partials, gradient: all, squares },
       invocations: [PARTS * getConstant(normKernel, "WORKGROUP")],
     },
     {
       kernel: clipKernel,
-      label: "bound the gradient",
+      label: "clip the gradient",
       constants: { ...constants, PARTS, MOST: most },
       views: { squares, partials, gradient: all },
       invocations: [length / 4],

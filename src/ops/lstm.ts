@@ -105,7 +105,7 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   const products = dense || tokenTable ? tape.saved(`${name} input`, "events", 4 * output.stride) : undefined;
   const input = lookedUp?.view ?? products;
   if (!input) {
-    throw new Error("lstm: expected features with input weights, a table of them, or a token table");
+    throw new Error("lstm: expected features with input weights, a table of input weights, or a token table");
   }
   const H4 = output.stride / 4;
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };

@@ -123,7 +123,7 @@ export type TokenRows = "items" | "events";
 
 export function getTokens({ batch }: ClickTape): DeviceTokens {
   const { tokens, kind } = batch.items;
-  if (!tokens) throw new Error(`expected items with tokens, got ${kind} ones`);
+  if (!tokens) throw new Error(`expected items with tokens, got ${kind} items`);
   return tokens;
 }
 
@@ -174,7 +174,9 @@ export function tokenGradient(
   const pairs = tape.batch.tokenPairs;
   const { tokens, pair, ranked } = pairs;
   const FED = rows === "events";
-  const byItem = FED ? tape.saved(`${call.label} gradient by fed item`, "items", table.stride) : undefined;
+  const byItem = FED
+    ? tape.saved(`${call.label} gradient by item of event`, "items", table.stride)
+    : undefined;
   const V = tokens.count;
   const N4 = table.stride / 4;
   const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.boundPairs(s) / CHUNK);

@@ -92,9 +92,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
       this.#read = { ...reading, output: recordRowDot(this.tape, this.name, this.inputs, reading) };
     }
     if (this.#read.by !== by) {
-      throw new Error(
-        `row_dot: ${this.name} is read as ${this.#read.by} already, expected one way to read it`,
-      );
+      throw new Error(`row_dot: expected one way to read ${this.name}, got ${this.#read.by} and ${by}`);
     }
     return this.#read;
   }

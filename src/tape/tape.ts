@@ -77,7 +77,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       groups,
       stride,
       get view() {
-        if (!memory) throw new Error(`${name} has no memory: expected the tape to be placed before`);
+        if (!memory) throw new Error(`${name} has no memory: expected place() to be called before`);
         return memory;
       },
     };

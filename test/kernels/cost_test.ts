@@ -297,7 +297,7 @@ for (const rows of ["items", "events"] as const) {
     "y gradient of weights": (s) => gathered(s[rows], log.items.count, F, N, s.chunks),
     ...(rows === "events" && {
       // Padding too: the gradient is stored by item without a parameter.
-      "y gradient by fed item": (s) => [s.events * p(N), 4 * (s.events + s.items) * p(N)],
+      "y gradient by item of event": (s) => [s.events * p(N), 4 * (s.events + s.items) * p(N)],
     }),
     "y chunks of t": (s) => {
       const sums = mostTokens(log, Math.min(s.items, s[rows]));

@@ -93,7 +93,7 @@ Deno.test("tape: ops are recorded, placed, then dispatched, each node once", () 
     const x = tape.tensor("x", "rows", 4);
     const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });
     const u = rowDot(tape, "u", { input: h, weights: tape.parameter("v"), bias: tape.parameter("c") });
-    assert.throws(() => h.view, /h has no memory: expected the tape to be placed before/);
+    assert.throws(() => h.view, /h has no memory: expected place\(\) to be called before/);
     assert.throws(() => tape.forward({ upTo: h }), /h has no memory/);
     tape.place();
     assert.equal(h.view, h.view);

@@ -240,6 +240,6 @@ export function listNormParameters(columns: number): ParameterSpec[] {
 /** Records batch norm with the parameters of {@link listNormParameters}. */
 export function recordNorm(tape: ClickTape, input: Tensor, training: boolean): Tensor {
   const [mean, scale, variance, shift] = listNormParameters(1).map(({ name }) => tape.parameter(name));
-  if (!scale || !shift || !mean || !variance) throw new Error("expected the parameters of a norm");
+  if (!scale || !shift || !mean || !variance) throw new Error("expected the parameters of batch norm");
   return batchNorm(tape, "y", { input, scale, shift, mean, variance }, { training });
 }
