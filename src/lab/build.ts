@@ -84,7 +84,7 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter of the course about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Returns chapters by kernel, and float64 references by op. */
+/** Returns the chapter of each kernel, and the float64 reference of each op. */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; text: string }> = {};
   const chapterOf: Record<string, string> = {};

@@ -13,7 +13,7 @@ import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import { expectReplaceable } from "../files/atomic_write.ts";
 import { getRowsMark, type RowColumn, type RowsWritten, writeRows } from "../files/row_file.ts";
 
-/** Prediction of clicks on one displayed item. */
+/** Predicted click on one displayed item of a page. */
 export interface Prediction {
   readonly user: string;
   /** Number of the page among the user's pages, from 0. */
@@ -34,7 +34,7 @@ export interface Prediction {
 export interface PredictOptions {
   /** Number of shards (groups of users). 0 means: the smallest number for which each shard fits in memory. */
   readonly shards: number;
-  /** [positions] position effects to add to the utilities. Default: each item at the first position. */
+  /** [positions] position effects to add to the utilities. Default: the effect of the first position. */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
   readonly onShard?: (done: number, all: number) => void;

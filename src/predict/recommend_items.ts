@@ -19,7 +19,7 @@ export interface RecommendedPageItem extends Recommendation {
   readonly probability: number;
 }
 
-/** Computes the click probabilities of a page of recommended items. @param effects [positions] */
+/** Computes the click probabilities of a page of recommended items. @param effects position effects */
 export function computeRecommendedPage(
   best: readonly Recommendation[],
   config: ModelConfig,
@@ -36,9 +36,9 @@ export interface RecommendOptions {
   readonly history: ArrayLike<number>;
   /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
-  /** Totals over the user's earlier pages. Default: the user clicks as often as the average user. */
+  /** Counts of the user's earlier pages, impressions and clicks. Default: an average click rate. */
   readonly past?: PastPages | undefined;
-  /** Returns the context features of an item's impression. Without it, all context is unknown. */
+  /** Returns the context features of an item's impression. Default: the context is unknown. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
   /** Number of items to return. */
   readonly top: number;

@@ -28,7 +28,7 @@ export function listModelContext(
   return counts?.rowFeatures ? features?.context ?? [] : [];
 }
 
-/** Schema of the values that all pages of a simulation have, by name of the column. */
+/** Schema of context values by column name, which apply to all pages of a simulation. */
 export const standInSchema = record;
 
 /**

@@ -241,13 +241,13 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Criteria of best snapshots, by column of validation.csv (in the adversarial stage: of the generator). */
+/** Criterion by which a column of validation.csv selects a snapshot. Adversarial stage: generator metrics. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** Returns one point per run: iteration of the run's best snapshot, and its value in validation.csv. */
+/** Returns one point per run: iteration of its best snapshot, and the metric's value in validation.csv. */
 function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];

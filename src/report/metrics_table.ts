@@ -112,7 +112,7 @@ interface ComparedPart {
   readonly prec1: number;
 }
 
-/** Compares the part with the best prec@1 to all parts with the same test users; undefined if none. */
+/** Compares the best model part (by prec@1) with parts on the same test users; undefined if none. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
@@ -158,7 +158,7 @@ function getLossScale({ part: { model, stage } }: ComparedPart): string | undefi
 const METRICS: readonly DefinedMetric[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
 const PI: readonly DefinedMetric[] = ["piPrec1", "piPrec2"];
 
-/** Renders a collapsible section per part with details of its first seed. */
+/** Renders a collapsible section with details for each part of a model (first seed only). */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderDifferences(part) ?? [])}`;
 }
@@ -206,7 +206,7 @@ export function findJudged(
 const SNAPSHOT = "best-loss";
 const DIAGONAL = { name: "perfect calibration", colour: NEUTRAL };
 
-/** Builds reliability diagrams of the Shannon stage: only its utilities (maximum likelihood) are log-odds. */
+/** Builds reliability diagrams of the Shannon stage (maximum likelihood), whose utilities are log-odds. */
 export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDefinition[] {
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   const chart = (key: "click" | "noClick", id: string, title: string) => {

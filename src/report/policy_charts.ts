@@ -137,7 +137,7 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** Returns of a policy in the evaluations during its training. */
+/** Learning curve of a policy: mean returns in the evaluations during its training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];

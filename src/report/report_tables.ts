@@ -81,7 +81,7 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Returns the digits of the ends of an interval: at most 3, because these ends are less precise. */
+/** Returns the number of decimals for interval ends: at most 3, because ends are less precise. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

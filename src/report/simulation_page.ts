@@ -61,7 +61,7 @@ catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders requested policy minus each rival. The policies get the same users and random numbers. */
+/** Renders the differences between the first policy and its rivals, on the same users and random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
@@ -156,7 +156,7 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
   ];
 }
 
-/** Builds a chart of returns with one curve per policy over the users, who are sorted by return. */
+/** Builds a chart with one curve per policy: the returns of all users in ascending order. */
 function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
   if (!hasReturns(scope)) return [];
   return buildLineChart({
@@ -178,7 +178,7 @@ function computeHalfWidth(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / 2);
 }
 
-/** Computes a curve: one mean per window of pages. Each page counts by its number of users. */
+/** Computes a curve: one mean per window of pages, weighted by the number of users on each page. */
 function computePoints(
   byPage: readonly PageCurvePoint[],
   window: number,

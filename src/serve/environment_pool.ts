@@ -10,7 +10,7 @@ import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
 const MAX_ENVIRONMENTS = 64;
-/** Time in ms without requests, after which a new environment may replace an environment. */
+/** Time in ms without requests after which a new environment may replace an idle environment. */
 const IDLE_MS = 600_000;
 
 /** An environment of the pool. `turn` resolves when all earlier requests of the environment are done. */

@@ -22,7 +22,7 @@ const historyFields = {
   /** Id of a user of the data set. The history then consists of the user's latest clicks in the data set. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
-  /** Totals over the user's earlier pages: how often the user clicks. Default: totals in the data set. */
+  /** Counts of the user's earlier pages, impressions and clicks. Default: the counts in the data set. */
   past: v.optional(v.pipe(
     v.strictObject({ pages: v.whole(0), clickedPages: v.whole(0), displays: v.whole(0), clicks: v.whole(0) }),
     v.check(

@@ -37,7 +37,7 @@ type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
   ? C extends ServiceCall<infer P> ? P : never
   : never;
 
-/** Calls a method of a service, e.g. `call("train", "start", ...)`. @throws LabError if the call fails */
+/** Calls a method of a service, such as `call("train", "start", ...)`. @throws LabError if it fails */
 export type CallWorker = <S extends keyof Services, M extends keyof Services[S]>(
   service: S,
   method: M,

@@ -5,7 +5,7 @@ import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./lab_worker.ts";
 
 export interface Screen {
-  /** Name of the screen in the address, after #. {@link Lab.part} is the text after = or /. */
+  /** Name of the screen in the address: "step" in #step/adam. {@link Lab.part} is the rest ("adam"). */
   readonly id: string;
   readonly title: string;
   /** Chapter about the screen, such as "1-softmax"; "" for the whole course. */

@@ -25,7 +25,7 @@ export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
-  /** Order of the items in lists of a page, as shown or arbitrary; undefined if unknown. */
+  /** Says whether the items of a page are in display order; undefined if unknown. */
   readonly pageOrder?: PageOrder | undefined;
 }
 

@@ -12,7 +12,7 @@ import { TrainService } from "./services/train_service.ts";
 import { createUserService } from "./services/user_service.ts";
 
 export type ToWorker =
-  /** Calls a method of a service. Each call has another id. */
+  /** Calls a method of a service. Each call has a different id. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
   /** Cancels a call. The worker still answers it. */
   | { readonly id: number; readonly cancel: true };
@@ -59,7 +59,7 @@ function adapterService(worker: LabWorker) {
   };
 }
 
-/** Milliseconds to wait for the event of a lost device. */
+/** Milliseconds to wait for the browser's event that reports a lost device. */
 const LOSS_MS = 100;
 
 type AnyMethod = (argument: unknown, call: ServiceCall<unknown>) => unknown;

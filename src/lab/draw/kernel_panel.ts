@@ -24,9 +24,9 @@ export interface PageData {
 export interface KernelTexts {
   /** Chapters of the course by file name. */
   readonly chapters: Readonly<Record<string, ChapterText>>;
-  /** File name of the chapter about a kernel, by name of the kernel. */
+  /** File name of the chapter that explains a kernel, by kernel name. */
   readonly chapterOf: Readonly<Record<string, string>>;
-  /** TypeScript text of the float64 reference of an op, by name of the op. */
+  /** TypeScript code of each op's float64 reference, by op name. */
   readonly references: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, string>>;
 }
@@ -88,7 +88,7 @@ function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary
   );
 }
 
-/** Renders fields for a workgroup and an invocation. The element `.owned` shows their array elements. */
+/** Renders fields for a workgroup and an invocation, whose array elements the element `.owned` shows. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);

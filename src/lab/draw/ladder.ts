@@ -49,7 +49,7 @@ function classifyGain(gain: number | undefined, noise: number): Outcome | undefi
   return gain > 1 + noise ? "faster" : gain < 1 - noise ? "slower" : "equal";
 }
 
-/** Returns the fastest timed step, and all steps that are not slower beyond the noise. */
+/** Returns the fastest step, and all steps that are equally fast within the noise. */
 function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(

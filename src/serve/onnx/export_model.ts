@@ -1,4 +1,4 @@
-/** Exports a trained model to ONNX: item numbers of clicks and of a page give utilities and probabilities. */
+/** Exports a model to ONNX. Inputs: numbers of clicked and shown items. Outputs: utilities, probabilities. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";

@@ -29,7 +29,7 @@ message Model {
 }`;
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
-/** Prefix of tensors from which features are computed. export_model.ts bounds them in another way. */
+/** Name prefix of tensors from which features are computed, whose bound export_model.ts knows. */
 export const COUNTED = "counts/of_items/";
 
 export const FLOAT = 1;

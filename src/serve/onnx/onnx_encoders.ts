@@ -39,7 +39,7 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
   });
   const recurrent = weight("encoder/lstm/recurrent_kernel");
   const bias = weight("encoder/lstm/bias");
-  /** Converts a column of ONNX's weights to a column of our weights. */
+  /** Converts a column index of ONNX's weights to a column index of our weights. */
   const ours = (place: number) => (GATES[Math.floor(place / H)] ?? 0) * H + place % H;
   const table = Float32Array.from(products, (_, k) => {
     const column = k % columns;
@@ -256,7 +256,7 @@ export function foldItems(
   return folded;
 }
 
-/** Limit of the size of all tables in bytes. A protobuf message must be smaller than 2 GiB. */
+/** Largest total size of all tables in bytes. A protobuf message must be smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
 /** Call this before computing tables. @throws UserError if `bytes` bytes are too many for a file. */

@@ -35,7 +35,7 @@ class UserView {
   #clicked: number[] = [];
   #page: number[] = [];
   #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
-  /** Number of requests. Only the answer to the last request is shown. */
+  /** Number of requests so far. Only the answer to the last request is shown. */
   #requests = 0;
 
   constructor(private readonly lab: Lab) {

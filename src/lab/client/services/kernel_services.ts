@@ -75,7 +75,7 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** Returns the file name of an answer, with which messages of the compiler begin. */
+/** Returns the file name with which the compiler's messages about an answer begin. */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }

@@ -30,7 +30,7 @@ export interface StepChoices {
 export interface StepWorkload {
   readonly name: string;
   readonly about: string;
-  /** True for the workload of the current model and its data, which has no other model. */
+  /** True for the workload that uses the current model and its data: the user cannot choose a model. */
   readonly ownModel: boolean;
 }
 

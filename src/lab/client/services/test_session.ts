@@ -21,7 +21,7 @@ export interface TestTable {
   readonly verdict: readonly string[];
 }
 
-/** Computes test metrics of a session's snapshots. Call it without GPU work in flight. Keeps the weights. */
+/** Computes test metrics of a session's snapshots; its weights stay. No GPU work may be in flight. */
 export async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
   report: (what: string) => void,

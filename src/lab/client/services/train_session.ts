@@ -24,7 +24,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state to memory. A lost device loses at most this much training. */
+/** Seconds between two copies of the training state to memory. A lost device loses at most this time. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** For a start from a logit on counts: chooses the better of the start and the best validation. */
+    /** Chooses between start and best validation, if the training starts from a logit on counts. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -167,7 +167,7 @@ export class TrainSession {
     });
   }
 
-  /** Copies the state from the device. Call it without GPU work in flight. */
+  /** Copies the state from the device. No GPU work may be in flight. */
   async save(): Promise<TrainerState> {
     this.#savedAt = performance.now();
     return this.#saved = await this.trainer.state();
@@ -204,7 +204,7 @@ export class TrainSession {
   }
 }
 
-/** Checks that only the iterations or options of a later stage changed. @throws UserError otherwise */
+/** Checks that no setting except iterations and options of a later stage has changed. @throws UserError */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"

@@ -1,4 +1,4 @@
-/** Service of the screen "Be the user": scores by the model and, in a synthetic shop, by the ground truth. */
+/** Service of the screen "Be the user": the model and, in a synthetic shop, the ground truth score items. */
 
 import {
   advanceShopState,
