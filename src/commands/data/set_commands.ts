@@ -88,12 +88,12 @@ function text(path: string, d: DataDescription): string {
     "",
     formatTable(head, rows, { drop: ["unseen shown", "items per page"] }),
     "",
-    "Baselines: prec@1 (@2: prec@2) on each part. Uniform loss: loss of a uniform guess. Its " +
+    "Baselines: prec@1 (@2: prec@2) on each part. Uniform loss: loss of a uniform guess. Logit " +
     "loss: loss of the logit on counts, from which training starts.",
     formatTable(
       [
         ...["", "uniform loss", "random @1", "@2", "click rate @1", "@2"],
-        ...[...OTHERS.map((name) => baselineTitles[name]), "its loss"],
+        ...[...OTHERS.map((name) => baselineTitles[name]), "logit loss"],
       ],
       baselines,
       { drop: ["@2", "last click", "uniform loss", "category rate", "item-kNN"] },
