@@ -25,10 +25,7 @@ async function main(): Promise<void> {
       "HTML file to write (default: report.html in the first folder)",
       makeOutputFileParser(".html", ".htm"),
     )
-    .addHelpText(
-      "after",
-      "\nExample:\n  deno task -q report runs/lstm runs/wide --out compared.html",
-    );
+    .addHelpText("after", "\nExample:\n  deno task -q report runs/lstm runs/wide --out compared.html");
   const { out } = parse<{ out?: string }>(command, Deno.args);
   const folders = command.processedArgs[0] as string[];
   const file = out ?? reportFile(folders[0] ?? "");

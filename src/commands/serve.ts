@@ -46,24 +46,9 @@ function parseOptions(args: readonly string[]): ServeOptions {
   ).addOption(createBaselineOption())
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
-    .option(
-      "--max-requests <n>",
-      "maximum simultaneous requests",
-      parseWholeNumber(1, 100_000),
-      maxRequests,
-    )
-    .option(
-      "--max-body <bytes>",
-      "maximum size of a request's body",
-      parseWholeNumber(64, 2 ** 26),
-      maxBody,
-    )
-    .option(
-      "--max-batch <n>",
-      "maximum requests per computation",
-      parseWholeNumber(1, 4096),
-      maxBatch,
-    )
+    .option("--max-requests <n>", "maximum simultaneous requests", parseWholeNumber(1, 100_000), maxRequests)
+    .option("--max-body <bytes>", "maximum size of a request's body", parseWholeNumber(64, 2 ** 26), maxBody)
+    .option("--max-batch <n>", "maximum requests per computation", parseWholeNumber(1, 4096), maxBatch)
     .addHelpText(
       "after",
       `

@@ -38,12 +38,7 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
       "or nanoseconds since 1970, or ISO 8601, as detected from most rows; UTC without a time zone.",
   );
   return command
-    .option(
-      OUT_FOLDER,
-      "folder of the prepared data set; new or empty",
-      folder,
-      getPreparedFolder("log"),
-    )
+    .option(OUT_FOLDER, "folder of the prepared data set; new or empty", folder, getPreparedFolder("log"))
     .addOption(
       new Option(
         "--split <by>",
@@ -78,11 +73,7 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
       parseMemorySize,
       "2GB",
     )
-    .option(
-      "--threads <n>",
-      "threads of the SQL engine (default: one per core)",
-      parseWholeNumber(1, 1024),
-    )
+    .option("--threads <n>", "threads of the SQL engine (default: one per core)", parseWholeNumber(1, 1024))
     .option("--yes", "guess the columns of --source that no option names, without asking", false)
     .action(async (options: PrepareOptions & LogOptions & { yes: boolean }) => {
       if (options.splitAt && options.split !== "time") {

@@ -189,12 +189,7 @@ export function mergeCommand(): Command {
       "prepared data sets, or other values of train --data; items of the first data set keep their numbers",
       collect,
     )
-    .option(
-      OUT_FOLDER,
-      "folder of the prepared data set; new or empty",
-      folder,
-      getPreparedFolder("merge"),
-    )
+    .option(OUT_FOLDER, "folder of the prepared data set; new or empty", folder, getPreparedFolder("merge"))
     .addHelpText(
       "after",
       "\nExample:\n  deno task -q data merge runs/data/mine runs/data/shown --out runs/data/both",

@@ -47,9 +47,7 @@ export function selectEvaluationClicks(
   counted = false,
 ): { clicks: Clicks; getUserId: (user: number) => string; notes: string[] } {
   if (!source.log) {
-    throw new UserError(
-      `Expected a log in memory, got ${source.name} on disk. Raise --memory-rows.`,
-    );
+    throw new UserError(`Expected a log in memory, got ${source.name} on disk. Raise --memory-rows.`);
   }
   if (dataset.pageOrder === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(

@@ -89,12 +89,7 @@ export function createPolicyCompareCommand(): Command {
     .addOption(
       createExploreOption("with --log: draw slates by the policy's scores, if the policy scores items"),
     )
-    .option(
-      "--seed <n>",
-      "seed of the users and their random numbers",
-      parseWholeNumber(0, LARGEST_SEED),
-      1,
-    )
+    .option("--seed <n>", "seed of the users and their random numbers", parseWholeNumber(0, LARGEST_SEED), 1)
     .option(OUT_FILE, "HTML file to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
     .option("--json", "print all metrics as JSON", false)
     .addHelpText(

@@ -52,9 +52,7 @@ export function createPolicyEvaluateCommand(): Command {
       path,
     )
     .requiredOption("--policy <which>", "greedy, popular, random, or the folder of a trained policy", path)
-    .addOption(
-      createExploreOption("draw slates by the policy's scores, as simulate --explore does"),
-    )
+    .addOption(createExploreOption("draw slates by the policy's scores, as simulate --explore does"))
     .addOption(
       new Option(
         "--logged-temperature <T>",
@@ -83,11 +81,7 @@ export function createPolicyEvaluateCommand(): Command {
 async function run(options: Options): Promise<void> {
   const opened = await findPolicy(options.policy);
   const { found, logged } = await usersAndLog(options, opened);
-  const { clicks, getUserId, notes } = selectEvaluationClicks(
-    logged,
-    found,
-    options.policy === "popular",
-  );
+  const { clicks, getUserId, notes } = selectEvaluationClicks(logged, found, options.policy === "popular");
   using progress = createDelayedProgress();
   await withDevice(async (gpu, stack) => {
     const { environment: model } = found.open(gpu, stack);

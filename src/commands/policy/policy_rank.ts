@@ -26,11 +26,7 @@ export function createPolicyRankCommand(): Command {
         "user has at most one click per page before --page.",
     )
     .argument("<policy>", "folder that policy train wrote", folder)
-    .option(
-      "--history <ids>",
-      `clicked items, oldest first, ${IDS}`,
-      "",
-    )
+    .option("--history <ids>", `clicked items, oldest first, ${IDS}`, "")
     .option(
       "--slate <k>",
       "number of items to show; must be the number in the policy's training (the default)",

@@ -76,11 +76,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
         experimentModels.map((m) => m.folder).join(", "),
       modelNames,
     )
-    .option(
-      README,
-      "also write the table into this Markdown file, between the markers of the data set",
-      path,
-    )
+    .option(README, "also write the table into this Markdown file, between the markers of the data set", path)
     .addHelpText(
       "after",
       "\nExamples:\n  deno task -q reproduce --data yelp.txt\n" +

@@ -146,9 +146,7 @@ export function parseSimulateOptions(
       "random",
     )
     .addOption(
-      createExploreOption(
-        "draw slates by the policy's scores; --write-log writes their propensities",
-      ),
+      createExploreOption("draw slates by the policy's scores; --write-log writes their propensities"),
     )
     .option("--no-rivals", "do not compare with random and popular slates")
     .option(
@@ -211,11 +209,7 @@ export function addUsersOptions(
       "trained model: a run's folder (uses its best-loss snapshot), or a snapshot (.safetensors)",
       path,
     )
-    .option(
-      "--truth",
-      `users click by the ground truth of a shop${beside ? `; ${beside}` : ""}`,
-      false,
-    )
+    .option("--truth", `users click by the ground truth of a shop${beside ? `; ${beside}` : ""}`, false)
     .option(
       "--uncalibrated",
       "accept a model whose utilities are not log-odds, such as a model of the adversarial stage",

@@ -209,9 +209,7 @@ export function listCautions(finalists: SearchSummary): string[] {
     lines.push("The default diverged: use a smaller --learning-rate for this log.");
   }
   if (winner.bestIteration === 0) {
-    lines.push(
-      `Training did not improve the ${metric} of the best setting: it has learned nothing.`,
-    );
+    lines.push(`Training did not improve the ${metric} of the best setting: it has learned nothing.`);
   } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
     lines.push(
       `The best setting was still improving at its end. Continue it with: deno task -q train --resume ` +
