@@ -76,7 +76,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of slices: more slices need fewer dispatches, but more memory and header space. */
+  /** Returns the number of slices. More slices need fewer dispatches, but more memory and header space. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,

@@ -31,12 +31,12 @@ export interface ClickBatch {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /** Per event, a list of earlier clicked events, if `event` lacks the lists; `history` has their ends. */
+  /** Lists of earlier events with a click, if `event` lacks them; `history` has each event's list end. */
   readonly clicks?: View;
   readonly row: View;
   /** Inputs of count features, per row and item of the log; absent if each page is the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** Array [words, users]: what simulated users, with `slate` items a page, saw: simulate/pass_over.wgsl. */
+  /** Array [words, users]: items that simulated users saw, `slate` per page; see simulate/pass_over.wgsl. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
@@ -45,7 +45,7 @@ export interface ClickBatch {
   };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
-  /** Each row's item, as an index into the batch's distinct items, or the item's number if one-hot. */
+  /** Item of each row: its index among the batch's distinct items or, if one-hot, its item number. */
   readonly rowItem: View;
   readonly slotItem: View;
   readonly slotFirst: View;

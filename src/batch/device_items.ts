@@ -95,7 +95,7 @@ export class DeviceTokens {
   readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** True once the order by token is computed, which only gradients need and which takes V iterations. */
+  /** True once the order by token is computed: it takes V iterations, and only gradients need it. */
   #isOrdered = false;
 
   /** @throws UserError if the tokens exceed the size that a kernel can bind. */

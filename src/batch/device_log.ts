@@ -65,9 +65,9 @@ export class DeviceLog {
   readonly event: View;
   /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
   readonly itemBits: number;
-  /** @internal For each row: bit of its item, index of its item among displayed items, rank by item. */
+  /** @internal Per row: bit of its item, index of its item among displayed items, index in order of items. */
   readonly row: View;
-  /** @internal For each displayed item: its number, and the rank of its first row after sorting by item. */
+  /** @internal For each displayed item: its number, and its first row's index in the order of items. */
   readonly item: View;
   /** @internal Inputs of count features; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
@@ -95,7 +95,7 @@ export class DeviceLog {
           "facts of rows",
           4 * countFactWords(counts) * Math.max(1, this.capacity.rows),
         ),
-        // One-hot items have their catalogue numbers, even if a batch displays few items.
+        // One-hot items are identified by catalogue numbers, even if a batch displays few items.
         itemId: this.#arena.allocate(
           "items of the catalogue",
           4 * Math.max(this.items.capacity, log.items.kind === "one-hot" ? log.items.count : 0),

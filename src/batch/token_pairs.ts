@@ -1,4 +1,4 @@
-/** Lists of (item, token) pairs sorted by token: of a batch's distinct items, and of the encoder's items. */
+/** Lists of (item, token) pairs by token: of a batch's distinct items, and of items that are encoded. */
 
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
@@ -22,9 +22,9 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Pairs (index of the item, token), with token + V instead of token for the items fed to the encoder. */
+  /** Pairs (index of the item, token). For the encoded items, the second number is token + V. */
   readonly pair: View;
-  /** For each word of the bit sets of both lists, the number of earlier bits; at the end, of all bits. */
+  /** For each word of both lists' bit sets, the number of earlier bits; at the end, the number of bits. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

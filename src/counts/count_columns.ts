@@ -1,7 +1,7 @@
 /**
  * Count features of a displayed item: how often train users clicked the item, how similar the item is to
- * items that the user clicked, and whether the user saw or clicked the item. The utility network's gradients
- * do not reach them.
+ * items that the user clicked, and whether the user saw or clicked the item. The features are inputs
+ * without a gradient.
  *
  * The table of counts has one row of f32 per item (f32 is exact for item ids up to 2^24). Columns of a row:
  *
@@ -40,9 +40,9 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-displays, at the average rate, per click rate, and of pseudo-clicks per click share. */
+/** Number of pseudo-displays (at the average rate) per click rate, and of pseudo-clicks per click share. */
 export const PRIOR = 5;
-/** Number of pseudo-displays, at the average click rate, that smooth a user's clicks per display. */
+/** Number of pseudo-displays, at the average click rate, for a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
@@ -52,7 +52,7 @@ export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Names of the columns before the fields' columns. `AFTER` names the later columns, of the page or user. */
+/** Names of the columns before the columns of fields. `AFTER` names the columns after them (page, user). */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -75,7 +75,7 @@ const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
 /** Largest number of floats in a table of counts: 112 MiB fit a storage binding of every adapter. */
 const TABLE_FLOATS = 28 * 2 ** 20;
-/** Usual limit of floats in a table (64 MiB); {@link TABLE_FLOATS} applies if 8 neighbours exceed it. */
+/** Usual limit of floats in a table (64 MiB). {@link TABLE_FLOATS} is the limit for 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
 /** Returns the number of token slots per item that fit if tokens and neighbours take equally many floats. */

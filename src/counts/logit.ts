@@ -106,7 +106,7 @@ function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   }
 }
 
-/** Solves A x = b by Cholesky decomposition. @param lower - A's lower triangle, overwritten. @param x - b */
+/** Solves A x = b by Cholesky decomposition. @param lower - lower triangle of A, overwritten. @param x - b */
 function solve(lower: Float64Array, x: Float64Array): Float64Array {
   const D = x.length;
   for (let k = 0; k < D; k++) {
@@ -154,10 +154,10 @@ const FIT_PAGES = 20_000;
 /** Ridge coefficient of a weight, per choice in the sample. `BIAS_RIDGE` is for the whole sample. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Largest number of dense features; with more, none are used: a fit's time is quadratic in their number. */
+/** Largest number of dense features. If there are more, none are used: a fit's time grows quadratically. */
 const MOST_DENSE = 64;
 
-/** Fits the logit to train users. For a user's rows, the user's own pages are subtracted from the counts. */
+/** Fits the logit to train users. The counts for a user's rows exclude the user's own pages. */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const { C, F, columns } = getLogitColumns(source, tables, options);
   const pages = buildLogitSample(source, tables, sampleUsers(source, columns, options.seed), options);
@@ -264,7 +264,7 @@ export function buildLogitSample(
   return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
-/** Samples as many train users as a Hessian can use in one or two seconds. */
+/** Samples train users, as many as one Hessian can process in one or two seconds. */
 function sampleUsers(source: LogSource, columns: number, seed: number): number[] {
   const train = listUsers(source, "train");
   const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(
@@ -284,7 +284,7 @@ function sampleUsers(source: LogSource, columns: number, seed: number): number[]
   return users.sort((a, b) => a - b);
 }
 
-/** Standardises the first `count` columns. @returns mean and 1 / standard deviation of each */
+/** Standardises the first `count` columns. @returns mean and 1 / standard deviation per column */
 function standardise({ x, columns }: LogitSample, count: number) {
   const rows = Math.max(1, x.length / columns);
   const [mean, variance] = [new Float64Array(count), new Float64Array(count)];

@@ -109,7 +109,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Returns the item's summed cosines, users of both / sqrt(users_a x users_b), with distinct last clicks. */
+/** Returns the summed cosines, users of both / sqrt(users_a x users_b), of the item and the last clicks. */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -145,7 +145,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks neighbours: 0.5 less, as one user who clicked both is weak evidence. */
+/** Returns the similarity that ranks neighbours. 0.5 is subtracted, as one common user is weak evidence. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -219,7 +219,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
     if (!isPage(eventKind?.[e])) continue;
     const clicked = new Set(listClickedRows(log, e).map((row) => rowItem[row]!));
     const words = packPast(past);
-    // Counts are of earlier pages only: if a page shows an item twice, row 2 must not reveal a click.
+    // Only earlier pages are counted: if a page shows an item twice, row 2 must not reveal row 1's click.
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       own.set([passed.get(rowItem[row]!) ?? 0, ...words], OWN_WORDS * row);
     }

@@ -12,7 +12,7 @@ export interface TrainCounts {
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** True for sampled pages. Users did not see these, so every item has the average number in `shown`. */
+  /** True for sampled pages, which users did not see: then `shown` is the average number for every item. */
   readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
@@ -22,7 +22,7 @@ export interface TrainCounts {
   readonly longestPage: number;
 }
 
-/** Counts displays and clicks of train users, without context events. A page displays its items once. */
+/** Counts displays and clicks of train users, without context events. A page is one display of its items. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -82,7 +82,7 @@ export interface TokenField {
 
 const CHUNK = 2 ** 16;
 
-/** Returns true if a field is a category: 2 or more values, at most one per two items, no hashed ids. */
+/** Returns true if a field is a category: 2 or more values, at most one value per 2 items, no hashed ids. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -281,7 +281,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns a limit of items per user with at most {@link MOST_PAIRS} pairs, if clicked items differ. */
+/** Returns a limit of items per user with at most {@link MOST_PAIRS} pairs, even if all clicks differ. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

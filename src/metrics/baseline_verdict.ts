@@ -75,7 +75,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
 }
 
-/** Returns "better" if the model beats all baselines significantly, "worse" if a baseline beats it. */
+/** Returns "better" if the model is significantly better than all baselines, "worse" if a baseline is. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -91,7 +91,7 @@ export interface BaselineVerdict {
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. The first names the best baseline, or one that is not beaten. */
+/** Describes a verdict in sentences. Sentence 1 names the best baseline, or one that is not beaten. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];

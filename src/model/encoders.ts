@@ -1,4 +1,4 @@
-/** Encoders of clicks: LSTM (kernels/course/3-lstm.md), position weights (.../8-position-weights.md). */
+/** Encoders of clicks: LSTM and position weights. See kernels/course/: 3-lstm.md, 8-position-weights.md. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";

@@ -36,7 +36,7 @@ export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
 /** Tensors of users' states, with one row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** Terms that a user's history adds to every item's utility. The model's config decides which terms exist. */
+/** Terms that a user's history adds to every item's utility. The model's config defines which exist. */
 export interface UserState {
   /** The history's term in the first layer, plus that layer's bias. */
   readonly first?: Float32Array<ArrayBuffer>;
@@ -46,17 +46,17 @@ export interface UserState {
   readonly recent?: Float32Array<ArrayBuffer>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
-  /** Returns the X context features of an item's impression. Undefined if unknown; they are then zeros. */
+  /** Returns the X context features of an item's impression. Undefined if unknown: all are then zeros. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
 }
 
-/** Scorer of many items for one user: {@link import("./user_model.ts").UserModel} or a shared scorer. */
+/** Scorer of many items for a user: {@link import("./user_model.ts").UserModel}, or shared by requests. */
 export interface ItemScorer {
   /** Number of items per block. A block takes a few ms; between blocks other requests can be served. */
   readonly blockItems: number;
   /** Computes a user's state. @param history - clicked items, oldest first. @param past - earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
-  /** Returns the utilities of ascending, distinct items. For count features, the page is the catalogue. */
+  /** Returns the utilities of ascending, distinct items. Count features treat the catalogue as one page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
@@ -121,7 +121,7 @@ export class ItemBlocks {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }
 
-  /** Returns the utilities of a block's items, which ascend. Calls must not overlap. Waits for the GPU. */
+  /** Returns the utilities of a block of ascending items. Calls must not overlap. Waits for the GPU. */
   async score(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const { gpu } = this.model;
     const [program, utilities] = [this.#program, this.#utilities];

@@ -27,8 +27,9 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** Names: count table [I, .]; scale [3, C]: mean; 1 / sd; mean rate, longest page, least users; logit. */
+/** Names of tensors: count table [I, .]; scale [3, C]; kernel and bias of the linear part. */
 export const TABLE = "counts/table";
+/** Rows: means; 1 / sd; mean rate, longest page, fewest users per item, page rate. */
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
 export const BIAS = "counts/bias";

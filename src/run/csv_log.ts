@@ -71,7 +71,7 @@ export class CsvLog {
   }
 
   /**
-   * Checks that the first bytes of a log equal the bytes in a mark.
+   * Checks that the first bytes of a log are the bytes that a mark describes.
    * @param mark - mark that was taken when the checkpoint was written
    * @param iteration - iteration of the checkpoint, for a log with one row per iteration
    * @throws {UserError} if the log's first bytes have changed, or if the last row is of another iteration

@@ -16,7 +16,7 @@ export interface KeptStart {
   readonly weights: Weights;
 }
 
-/** Smallest significant gain in standard errors. If the true gain is 0, one of ten gains is larger. */
+/** Smallest significant gain, in standard errors: if the true gain is 0, 10 % of the gains are larger. */
 const ERRORS = 1.28;
 
 /** Computes the validation loss of the current weights. @returns [users] sum of a user's event losses */

@@ -85,9 +85,9 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** A best validation within the first 5 % of the iterations is early. */
+/** The best validation counts as early if it is within the first 5 % of the iterations. */
 const EARLY = 0.05;
-/** A best validation within the last 10 % is late: losses fluctuate, so the last one is seldom the best. */
+/** The best validation counts as late within the last 10 %: due to noise it is seldom the very last one. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
@@ -100,8 +100,8 @@ export function describeTest(
 ): string[] {
   return [
     ...describeRanking(test, stage.judged),
-    // Losses are not compared after an adversarial stage (its utilities are not log-odds), or for the
-    // logistic loss (only the uniform guess's loss assumes one click per page).
+    // Losses are not compared after an adversarial stage, whose utilities are not log-odds, or with the
+    // logistic loss, under which clicks are independent: the baselines' losses are losses of choices.
     ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
     ...(stage.hasLikelihood ? describeTraining(test, config, data, iterations) : []),
   ];

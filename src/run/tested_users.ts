@@ -82,7 +82,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests the baselines on users. They are fitted once per log, on train users. @param users - ascending */
+  /** Tests baselines on users. Baselines are fitted once per log, on train users. @param users - ascending */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -95,7 +95,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks. @param choice - converts to probabilities */
+  /** Tests the current weights of an evaluation's networks. @param choice - how to compute probabilities */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,

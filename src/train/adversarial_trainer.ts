@@ -169,7 +169,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration; if the reward is frozen, one empty update counts. */
+/** Returns the number of weight updates per iteration. A frozen reward counts as one update of nothing. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -222,7 +222,7 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1: the start weights are the best of many validations by chance. */
+/** Tolerated relative drop of prec@1: the initial value, the best of many validations, is optimistic. */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;

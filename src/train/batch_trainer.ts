@@ -19,9 +19,9 @@ import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
 /** Number of groups of steps in flight: one group runs on the device and one waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group of steps, in ms: longer than a read-back (up to 11 ms), short for pausing. */
+/** Target duration of a group of steps, in ms: above a read-back's 11 ms, but short enough to pause soon. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size: the group is small because the device is idle during its encoding. */
+/** Divisor of the first group's size: the group is small, as the device idles while the host encodes it. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
@@ -30,7 +30,7 @@ export interface TrainingCallbacks<F> {
   onStep?(result: TrainingStepResult<F>): void;
   /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
-  /** Called between groups, with no step in flight after step `iteration`. May read the trainer's state. */
+  /** Called between groups, after step `iteration`, with no step in flight. May read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
   /** Returns true to request a call of {@link onPause} as soon as no step is in flight. */
   wantsPause?(): boolean;
@@ -74,7 +74,7 @@ export class BatchTrainer<C, F> {
   get maxGroup(): number {
     return this.components.ring.steps;
   }
-  /** Specifications of all networks' parameters, under the names of the training state. */
+  /** Specifications of all networks' parameters, with the names that {@link state} uses. */
   get specs(): ParameterSpec[] {
     return joinParameterSpecs(this.components.networks);
   }
@@ -139,7 +139,7 @@ export class BatchTrainer<C, F> {
     };
     try {
       while (!signal?.aborted) {
-        // Steps after the earliest possible early stop are not submitted, so the host's speed has no effect.
+        // No step is submitted beyond the earliest possible early stop: so all hosts end with the same step.
         let end = Math.min(to, this.#computeEarlyEnd());
         while (submitted >= end && reads.length > 0) {
           await takeOne();
@@ -152,7 +152,7 @@ export class BatchTrainer<C, F> {
           last = performance.now();
         }
         const group = this.#encode(submitted, Math.min(size, end - submitted));
-        // The device still runs the previous group. A read that waits for all work comes before the submit.
+        // If a read waits for all submitted work, the previous group is read before the next submit.
         while (reads.waitsForAll && reads.length > 0) await takeOne();
         groups.push(group);
         await reads.submit(group.commands);
@@ -279,7 +279,7 @@ export class BatchTrainer<C, F> {
         try {
           this.#reportValidation(iteration, sums, callbacks);
         } catch (error) {
-          // Prefer the error of the first step to the error of the validation before the first step.
+          // If both fail, throw the error of the first step, not of the validation before the first step.
           if (!(error instanceof DivergedError) || iteration > group.after) throw error;
           broken = error;
         }

@@ -23,7 +23,7 @@ const KEEP_INVOCATIONS = 2 ** 16;
 
 type Copies = ReadonlyMap<TrainedNetwork, View>;
 
-/** Empty batch for the kernel that compares validations, because a kernel must get some batch. */
+/** Empty batch: the kernel that compares validations reads no batch, but a program must have one. */
 const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
 const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Encodes the comparison of validation n, after step `iteration`. Encode the evaluation earlier. */
+  /** Encodes the comparison of validation n, after step `iteration`. Encode its evaluation before that. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

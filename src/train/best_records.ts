@@ -7,7 +7,7 @@ export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly C
 
 /** Best validation result so far by one criterion. */
 export interface BestRecord {
-  /** Sum of the metric over the validation events, in f32 as on the device; infinite before a validation. */
+  /** Sum of the metric over the validation events, in f32 as on the device; infinite before the first. */
   readonly value: number;
   /** Number of finished training steps when the best value was reached. */
   readonly iteration: number;
@@ -38,7 +38,7 @@ export const noBest: BestRecords = {
   prec2: { value: -Infinity, iteration: 0 },
 };
 
-/** Returns the best records after a validation. If the validation's loss is not finite, none changes. */
+/** Returns the best records after a validation. If the loss is not finite, all records stay as they are. */
 export function improveRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
   const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
   if (!Number.isFinite(loss)) return best;

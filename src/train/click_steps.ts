@@ -32,7 +32,7 @@ export interface TrainingPhase extends WeightUpdate {
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` after phase 0 if the batch is not split. They reuse results. */
+  /** Programs of later phases if the batch is not split: `gradients` without results that are still valid. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 

@@ -1,4 +1,4 @@
-/** Sets up stages that train on clicks: the log on the device, batch plan, result ring and validation. */
+/** Sets up the training on clicks: device log, batch plan, ring buffer for results, and validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";

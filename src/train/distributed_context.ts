@@ -36,7 +36,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates this rank's share of the validation users. Keeps the weights if the ranks' sum is the best. */
+/** Evaluates this rank's share of the validation users. Keeps the weights if all ranks' sum is the best. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -106,7 +106,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's users of a common batch, and the number of events by which sums are divided. */
+/** Returns this rank's users of a batch of all ranks, and the number of events over which means are taken. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -186,7 +186,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Operations across ranks; an interface hides the functions from the library's published types. */
+/** Functions that communicate with other ranks; an interface keeps them out of the published types. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;
@@ -213,7 +213,7 @@ const collectives: Collectives = {
   validateShared,
 };
 
-/** Ranks of a distributed training, and operations whose code a single process does not load. */
+/** Ranks of a distributed training, and functions for them, which a single process does not load. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
   /**

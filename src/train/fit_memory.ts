@@ -7,7 +7,7 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Largest number of rows per micro-batch of a split batch; 64 hidden units take 32 MiB. */
+/** Largest number of rows per micro-batch of a split batch; a layer of 64 units then takes 32 MiB. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
@@ -58,7 +58,7 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
   );
 }
 
-/** Largest number of rows per shard if the user sets no number of shards; 64 hidden units take 32 MiB. */
+/** Default for the largest number of rows per shard; a layer of 64 units then takes 32 MiB. */
 const SHARD_ROWS = 2 ** 17;
 
 /**

@@ -221,8 +221,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     }
     if (!all.sums.every(Number.isFinite)) {
       throw new UserError(
-        "Expected utilities and losses that are finite numbers, but on these users some are not: the model's " +
-          "weights are too large. Use another snapshot, or train with a smaller learning rate.",
+        "Expected finite utilities and losses, but for these users some are not finite: the model's weights are " +
+          "too large. Use another snapshot, or train with a smaller learning rate.",
       );
     }
     const longerPages = summary.means(longer.sums, longer.events);

@@ -20,7 +20,7 @@ export interface ProcessGroup {
   gather(values: Uint32Array<ArrayBuffer>, patient?: boolean): Promise<Uint32Array<ArrayBuffer>[]>;
 }
 
-/** Returns a rank's share of `all`, a contiguous range. The ranks' shares have equal lengths, +- 1. */
+/** Returns a rank's share of `all`: a contiguous range. The lengths of all shares differ by at most 1. */
 export function selectRankShare(
   { rank, size }: Pick<ProcessGroup, "rank" | "size">,
   all: Uint32Array<ArrayBuffer>,

@@ -9,7 +9,7 @@ import type { BestKeeper } from "./best_keeper.ts";
 export interface CountedBatch {
   /** Number of samples by which the batch's sums are divided: for clicks, the number of predicted events. */
   readonly counted: number;
-  /** Number of micro-batches of the batch; 1 if absent. Each has its own ring slot for metric sums. */
+  /** Number of micro-batches of the batch (1 if absent); each has a ring slot for its metric sums. */
   readonly microBatches?: number;
 }
 
@@ -62,7 +62,7 @@ export interface Validation {
   /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation without waiting. The metric sums go to the ring slots of the shards. */
+    /** Encodes the evaluation, without waiting for the device. Metric sums go to the shards' ring slots. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;

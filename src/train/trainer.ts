@@ -1,4 +1,4 @@
-/** The Shannon stage trains by maximum likelihood of the clicks, the minimax game with an exact generator. */
+/** Shannon stage: maximum likelihood of the clicks, which is the minimax game with an exact generator. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -24,7 +24,7 @@ import { openTrainingSource } from "./training_log.ts";
 /** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
-    /** Model in training, which is not freed with the trainer. */
+    /** Model that is trained; it is not freed with the trainer. */
     readonly model: UserModel,
     readonly config: TrainingConfig,
     /** @internal GPU programs of a step, recorded in advance. */

@@ -28,7 +28,7 @@ export interface StageConfig {
   iterations: number;
   /** B, number of users per batch. A batch has all events of its users. */
   batchSize: number;
-  /** Largest number of rows per micro-batch; a larger batch is split between users. Null: as many as fit. */
+  /** Largest number of rows per micro-batch; larger batches are split by user. Null: as many as fit. */
   microBatchRows: number | null;
   /** Number of iterations between validations. */
   validateEvery: number;
@@ -36,7 +36,7 @@ export interface StageConfig {
   adam: AdamKind;
   /** AdamW's decoupled weight decay: a step subtracts learning rate * weightDecay * kernel from a kernel. */
   weightDecay: number;
-  /** Weight decay of the embeddings of tokens (item ids, categories); null: `weightDecay`. */
+  /** Weight decay of the embeddings of tokens (item ids, categories); null for the value of `weightDecay`. */
   tokenDecay: number | null;
   /** Probability that a training step hides the features of a displayed item. */
   itemDropout: number;
@@ -215,7 +215,7 @@ export interface AdversarialConfig extends StageConfig {
 export const gameFields: ConfigFields<
   Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
-  iterations: defineFixedField(whole(1, 2 ** 31), 5000), // set by --adversarial; 0 for no stage
+  iterations: defineFixedField(whole(1, 2 ** 31), 5000), // set by --adversarial; 0 skips the adversarial stage
   generator: defineField(
     "--generator <kind>",
     "a network, or the exact inner maximum (sparsemax of the utilities)",
@@ -251,7 +251,7 @@ export const gameFields: ConfigFields<
   rewardLearningRate: defineField("--reward-learning-rate <x>", "reward's learning rate", learningRate, 2e-5),
   generatorEta: defineField(
     "--generator-eta <x>",
-    "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper uses 1",
+    "eta in the regulariser 1/(2 eta) sum pi^2; the best generator is pi = sparsemax(eta u); the paper uses 1",
     positive(1000),
     2,
   ),

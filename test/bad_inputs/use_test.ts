@@ -77,7 +77,7 @@ const models: readonly BadInput[] = [
         setTensorValue("utility/layer1/bias", 3e38, 0)(holds);
       }),
     ),
-    "Expected utilities and losses that are finite numbers",
+    "Expected finite utilities and losses",
   ),
   makeCase(
     "evaluate: a folder without a snapshot",

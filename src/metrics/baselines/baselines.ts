@@ -123,7 +123,7 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen };
   }
 
-  /** Returns the scale from a baseline's scores to utilities; undefined without validation or baseline. */
+  /** Returns the scale from a baseline's scores to utilities; undefined without validation users. */
   scale(name: BaselineName): UtilityScale | undefined {
     return this.scorers.get(name)?.logOdds;
   }
@@ -194,7 +194,7 @@ function fit(
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
     for (const page of listPages(log, places)) {
-      // A page's first click, or no click, is one choice. Each more click is a choice among the other items.
+      // A page's first click, or no click, is one choice. Each additional click is a choice among the rest.
       for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
         const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
         const first = start.at(-1)!;
@@ -210,13 +210,13 @@ function fit(
   return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
-/** Returns the longest start of the list whose users have at most {@link MOST_ROWS} rows in total. */
+/** Returns as many of the first users as have at most {@link MOST_ROWS} rows in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** Yields the row range and the clicked rows of each predicted page. Only rows of these users are counted. */
+/** Yields the row range and clicked rows of each predicted page; row 0 is the first row of these users. */
 function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
@@ -267,7 +267,7 @@ export function fitLogOdds(
   logScores.forEach((score, row) => x.set([1, score], 2 * row));
   const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
   if (slope >= 0) return { offset, slope };
-  // A negative slope means useless scores. Then only the share of pages without a click is fitted.
+  // A negative slope means useless scores; then only the share of pages without a click is fitted.
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 

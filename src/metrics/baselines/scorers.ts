@@ -85,7 +85,7 @@ export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   });
 }
 
-/** Settings of the last-click baseline: for how many latest clicks the clicked items are ranked first. */
+/** Settings of the last-click baseline: number of latest clicks whose items are ranked first. */
 const AGAIN = [1, 3, 10, Infinity];
 
 /** Ranks the items of the user's latest clicks first, beginning with the latest click. */

@@ -55,7 +55,7 @@ type ModelOptions =
     encoder: ModelConfig["encoder"];
     /** Standard deviation of the initial kernel weights. The default depends on the encoder. */
     kernelSd?: number;
-    /** `all` to give the utility network count features as inputs. */
+    /** `all` if count features are inputs of the utility network, otherwise `none`. */
     counts: "all" | "none";
   };
 
@@ -197,7 +197,7 @@ export interface ModelData {
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the config of all stages. @param init - model with the initial weights; its counts are used */
+/** Builds the config of all stages. @param init - model of the initial weights; its count config is used */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,

@@ -74,7 +74,7 @@ type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
 /** Largest number of values per MPI call: MPI counts bytes in 32 bits, and smaller messages save memory. */
 const PIECE = 2 ** 24;
-/** Time limit in ms of a call, and the smallest multiple of the caller's computing time before the call. */
+/** A call may take HANG_MS, or TIMES times the caller's computing time before the call if this is longer. */
 const [HANG_MS, TIMES] = [6500, 4];
 /** Time limit in ms of calls during which a rank may save a file or open its data. */
 const PATIENCE_MS = 30 * 60_000;

@@ -106,7 +106,7 @@ export function buildSnapshot(
   return { tensors, metadata: snapshotMetadata(info, extra) };
 }
 
-/** Returns the parameters that a file stores under names with a prefix; constants have no prefix. */
+/** Returns the parameters that a file stores under names with a prefix: all except constants. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
