@@ -68,8 +68,8 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
   });
   if (groups.length === 0) return undefined;
   const head = ["segment", "pages", "share", ...columns.map(({ name }) => name)];
-  return markup`<p>${renderMetricTitle("prec1")} on parts of the test pages, of the model (${model.snapshot})
-and of the best simple method. Small numbers: 95 % bootstrap interval over test users.</p>
+  return markup`<p>${renderMetricTitle("prec1")} of the model (${model.snapshot}) and of the best simple
+method on segments of the test pages. Small numbers: 95 % bootstrap interval over test users.</p>
 ${renderTable(`Segments of ${part.name}`, head, groups)}`;
 }
 

@@ -192,7 +192,7 @@ function deviceLine(lab: Lab): HTMLElement {
       case "lost": {
         const again = element("button", { type: "button" }, "Reopen it");
         again.addEventListener("click", () => void lab.open());
-        const words = `The GPU was lost: ${state.reason} The contents of this page are kept. `;
+        const words = `The GPU was lost: ${state.reason} The page keeps its contents. `;
         return line.replaceChildren(words, again);
       }
       case "none":

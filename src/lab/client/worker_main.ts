@@ -113,7 +113,7 @@ function describeFailure(error: unknown): CallFailure {
   if (worker.lost !== undefined) {
     return {
       kind: "lost",
-      message: `The GPU was lost (${worker.lost}). Try again: the next call opens it again.`,
+      message: `The GPU was lost (${worker.lost}). Try again: this opens the GPU again.`,
     };
   }
   return { kind: "fault", message, stack: error instanceof Error ? error.stack : undefined };

@@ -159,8 +159,8 @@ in a training step. The number of operations is the same, and the data are resto
 function origin({ node, phase, code }: DispatchSummary): Html {
   if (!node) {
     return phase === "optimiser"
-      ? markup`<p>This dispatch belongs to no node of the tape: it updates all parameters after the step.</p>`
-      : markup`<p>This dispatch belongs to no node of the tape: it builds the batch before the model runs${
+      ? markup`<p>No node of the tape: this dispatch updates all parameters at the end of the step.</p>`
+      : markup`<p>No node of the tape: this dispatch builds the batch before the model runs${
         (code?.grid[2] ?? 1) > 1 ? `, for ${code?.grid[2]} steps at once; its time here is per step` : ""
       }.</p>`;
   }

@@ -70,7 +70,7 @@ export function exportModel(
   const effects = readPositionEffects(weights);
   const largest = (effects ?? []).reduce((most, effect) => Math.max(most, Math.abs(effect)), 0);
   if (!(boundValues(graph, boundContextFeatures(features)) + largest < LARGEST_FLOAT)) {
-    throw nonFiniteWeightsError("some that may be none");
+    throw nonFiniteWeightsError("some that may overflow");
   }
   outputs(graph, config, utilities, effects);
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);

@@ -130,7 +130,7 @@ export function stepService(worker: LabWorker) {
     const data = worker.current?.data.source.name;
     const own = data === undefined
       ? []
-      : [{ name: TRAINED, about: `${data}, with the model trained last`, ownModel: true }];
+      : [{ name: TRAINED, about: `${data}, with the model that was trained last`, ownModel: true }];
     return {
       workloads: [...own, ...logs.map(({ name, about }) => ({ name, about, ownModel: false }))],
       models: models.map(({ name }) => name),

@@ -37,7 +37,7 @@ export class TrainForm {
     { open: true },
     dom`<summary>Options</summary>`,
     this.#options,
-    dom`<p class="about">The same in a terminal:</p>`,
+    dom`<p class="about">The same training in a terminal:</p>`,
     this.#command,
   );
 
