@@ -277,7 +277,10 @@ WHERE getvariable('is_like') AND share > 0
 GROUP BY what;
 DROP TABLE token_value;
 
-CREATE TABLE item (item UINTEGER, id VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);
+-- Reports show titles in place of ids.
+SET VARIABLE text_names = list_transform(getvariable('tokens')::VARCHAR[], lambda name: lower(name));
+SET VARIABLE title_field = coalesce(list_position(getvariable('text_names'), 'title'), list_position(getvariable('text_names'), 'name'));
+CREATE TABLE item (item UINTEGER, id VARCHAR, title VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);
 
 -- step: Items | for bucket in (SELECT DISTINCT item // 1000000 AS bucket FROM number_of ORDER BY bucket)
 -- Numbers are clipped to the range that train users were shown.
@@ -289,7 +292,7 @@ WITH tokens_of AS (
   GROUP BY item
 )
 SELECT
-  item, item_id, valid_from,
+  item, item_id, coalesce(array_to_string(f.tokens[getvariable('title_field')], ', '), ''), valid_from,
   coalesce(flatten(list_transform(
     getvariable('scales'),
     lambda s: list_concat(

@@ -6,7 +6,7 @@
 --         users (bucket, user, id, split, time_part)   of users.sql
 --         candidate (user_id, tie, items)   candidates of pages, where known
 --         encoded(values, time, kind) of context_features.sql
---         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
+--         item (item, id, title, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
 -- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known); with_candidates.
 
@@ -68,7 +68,7 @@ COPY (
   ORDER BY user
 ) TO (getvariable('out') || '/users.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
 COPY (
-  SELECT item, id, valid_from, dense, tokens
+  SELECT COLUMNS(lambda c: c <> 'title' OR getvariable('title_field') IS NOT NULL)
   FROM item
   ORDER BY item
 ) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);

@@ -22,6 +22,7 @@ import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
 import { hasPositions } from "../run/options/stages_options.ts";
 import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "../run/tested_users.ts";
 import type { SnapshotResult } from "../run/tested_users.ts";
+import { nameResults } from "../run/name_results.ts";
 import { describeLoss, describeRanking } from "../run/test_stage.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/training_config.ts";
@@ -70,7 +71,8 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     .addOption(createOption(trainingFields.evaluationShards.option!))
     .option(
       "--json",
-      "print all metrics as JSON, also calibration, and metrics by page length, history, position and item",
+      "print all metrics as JSON, also calibration, metrics by page length, history, position, item and category, gains of items, and " +
+        "tastes of users",
       false,
     )
     .addHelpText(
@@ -131,7 +133,8 @@ async function main(): Promise<void> {
   const found = await test(snapshot);
   const against = other && await test(other);
   progress.stop();
-  printResults(options, data, tested, found, against);
+  const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
+  printResults(options, data, tested, { ...found, result: named }, against);
   if (options.json) return;
   const { model } = snapshot.info;
   for (const note of listModelNotes(model, snapshot.weights)) console.log(note);

@@ -2,6 +2,7 @@
 
 import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
+import { type ItemCategories, listItemGroups } from "./item_categories.ts";
 import { CalibrationSums, findBin } from "./probability_calibration.ts";
 import {
   column,
@@ -52,6 +53,10 @@ export interface MetricCollectorOptions {
   readonly positionEffects?: readonly number[];
   /** Returns true if train users saw the item; undefined if the items of train users are unknown. */
   readonly isSeen?: (item: number) => boolean;
+  /** Categories of the items; undefined for items without categories. */
+  readonly categories?: ItemCategories | undefined;
+  /** Called per page. @param k - user's index in `places`. @param row - the first row's index in `scores` */
+  readonly onPage?: (page: EvaluatedPage, k: number, row: number) => void;
 }
 
 /** Sums metrics over the events of users. {@link MetricCollector.tested} returns the metrics. */
@@ -72,30 +77,32 @@ export class MetricCollector {
     this.#groups = Math.max(1, Math.min(MOST_GROUPS, options.users));
     this.#sliceGroups = Math.min(SLICE_GROUPS, this.#groups);
     this.#all = new Float64Array(this.#groups * columns);
-    this.#slices = new Float64Array(sliceCount * this.#sliceGroups * columns);
+    const slices = sliceCount + (options.categories?.names.length ?? 0);
+    this.#slices = new Float64Array(slices * this.#sliceGroups * columns);
     this.#clicks = new CalibrationSums(this.#sliceGroups);
     this.#noClicks = new CalibrationSums(this.#sliceGroups);
-    this.#sliceClicks = Array.from({ length: sliceCount }, () => new CalibrationSums(1));
+    this.#sliceClicks = Array.from({ length: slices }, () => new CalibrationSums(1));
   }
 
   /** Adds users with their scores. */
   add(part: ScoredUsers): void {
     const { log, places, compact } = part;
     let [row, event] = [0, 0];
-    for (const user of Array.from(places)) {
+    for (const [k, user] of Array.from(places).entries()) {
       const [first, end] = [log.userEvents[user]!, log.userEvents[user + 1]!];
       const rows = log.eventRows[first]!;
-      this.#addUser(part, user, compact ? row - rows : 0, event - first);
+      this.#addUser(part, k, compact ? row - rows : 0, event - first);
       row += log.eventRows[end]! - rows;
       event += end - first;
     }
   }
 
   /**
-   * @param shift - a row's index in `scores` minus its index in the log. @param moved - an event's index in
-   * the outcomes minus its index in the log
+   * @param index - user's index in `places`. @param shift - a row's index in `scores` minus its index in the
+   * log. @param moved - an event's index in the outcomes minus its index in the log
    */
-  #addUser(part: ScoredUsers, user: number, shift: number, moved: number): void {
+  #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
+    const user = part.places[index]!;
     const { log, scores, ranking = scores, outcomes } = part;
     const { eta, positionEffects: positionEffects = [] } = this.options;
     let [history, counted] = [0, false];
@@ -120,6 +127,7 @@ export class MetricCollector {
           logits,
           ...computeProbabilities(logits, this.options),
         };
+        this.options.onPage?.(page, index, from + shift);
         const at = (e + moved) * (outcomes?.words ?? 0);
         this.#addPage(page, outcomes?.values.subarray(at, at + outcomes.words));
       }
@@ -129,7 +137,7 @@ export class MetricCollector {
   }
 
   #addPage(page: EvaluatedPage, outcome: Float32Array | undefined): void {
-    const { isSeen } = this.options;
+    const { isSeen, categories } = this.options;
     const sums = computePageSums(page, this.options.single, outcome);
     this.#hash.add(page.items.length);
     this.#hash.add(page.clicked[0] ?? NONE);
@@ -141,19 +149,23 @@ export class MetricCollector {
       firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
-    // In slices by position or item, the columns rows, clickedRows and pClick are summed row by row.
+    // In slices by position, item or category, the columns rows, clickedRows and pClick are summed row by row.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {
       const slices = [firstSlice.position + positions.findSlice(k + 1)];
       if (isSeen) slices.push(firstSlice.item + seen.findSlice(isSeen(page.items[k]!)));
+      if (categories) {
+        const groups = listItemGroups(categories, page.items[k]!);
+        slices.push(...groups.map((group) => firstSlice.category + group));
+      }
       ofRow.push(slices);
     }
     for (const slice of ofRow[page.clicked[0] ?? NONE] ?? []) this.#addSlice(slice, sums);
     this.#addRows(page, ofPage, ofRow);
   }
 
-  /** Adds the rows' click probabilities to the calibration sums, and to the slices by position and item. */
+  /** Adds the rows' click probabilities to the calibration sums and to the slices of rows. */
   #addRows(
     { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],
@@ -194,14 +206,20 @@ export class MetricCollector {
     const bootstrap = getBootstrap(this.#sliceGroups, SLICE_RESAMPLES);
     const click = this.#clicks.calibration(bootstrap);
     const noClick = this.#noClicks.calibration(bootstrap);
-    const slices = Object.fromEntries(slicings.map(({ by }) => [by, this.#slicesBy(by, names, bootstrap)]));
+    const { categories } = this.options;
+    const kinds = slicings.filter(({ by }) => by !== "category" || categories);
+    const slices = Object.fromEntries(kinds.map(({ by }) => [by, this.#slicesBy(by, names, bootstrap)]));
     const calibration = this.options.eta === undefined ? undefined : { click, noClick };
     return {
       resampled,
       groups: this.#groups,
       sums: this.#all,
       users: this.#hash.text,
-      details: { metrics, intervals, ...(calibration ? { calibration } : {}), slices },
+      details: {
+        ...{ metrics, intervals, slices },
+        ...(calibration && { calibration }),
+        ...(categories && { categoryField: categories.field }),
+      },
     };
   }
 
@@ -213,10 +231,11 @@ export class MetricCollector {
   }
 
   #slicesBy(by: SliceKey, names: readonly MetricName[], bootstrap: Bootstrap): MetricSlice[] {
-    const byRow = by === "position" || by === "item";
+    const byRow = by !== "page length" && by !== "history";
     const left = ["longerPrec1", "longerPrec2", ...(byRow ? ["noClick", "pNoClick"] : [])];
     const own = names.filter((name) => !left.includes(name));
-    const all = slicings.find((slicing) => slicing.by === by)?.names ?? [];
+    const fixed = slicings.find((slicing) => slicing.by === by)?.names ?? [];
+    const all = by === "category" ? this.options.categories?.names ?? [] : fixed;
     return all.flatMap((name, k): MetricSlice[] => {
       const slice = firstSlice[by] + k;
       const size = this.#sliceGroups * columns;

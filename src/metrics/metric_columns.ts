@@ -117,14 +117,18 @@ export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
 /** Slices: items that a train user saw ("seen in training"), and other items ("new"). */
 export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: boolean) => isSeen ? 0 : 1 };
 
-export type SliceKey = "page length" | "history" | "position" | "item";
+export type SliceKey = "page length" | "history" | "position" | "item" | "category";
 
-/** All kinds of slices. By position or item, an event is in the slice of its first clicked row. */
+/**
+ * All kinds of slices. By position, item or category, an event is in the slices of its first clicked row. The
+ * log determines the names of categories, so their slices follow all others.
+ */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },
   { by: "position", names: positions.names },
   { by: "item", names: seen.names },
+  { by: "category", names: [] },
 ] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
 /** For each kind of slices, the index of its first slice in the list of all slices. */

@@ -41,6 +41,8 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
     readonly click?: ProbabilityCalibration;
     readonly noClick?: ProbabilityCalibration;
   };
+  /** Name of the item field of the slices by category; absent for items without categories. */
+  readonly categoryField?: string;
   /** Slices that have events, by kind of slices. */
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }

@@ -203,6 +203,35 @@ export function findJudged(
   return test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
 }
 
+/** Renders a table, or a collapsible section per table; undefined if no part has a table. */
+export function renderByPart(
+  parts: readonly ReportPart[],
+  render: (part: ReportPart) => Html | undefined,
+): Html | undefined {
+  const tables = parts.flatMap((part) => {
+    const table = render(part);
+    return table ? [{ part, table }] : [];
+  });
+  if (tables.length === 0) return undefined;
+  return markup`${
+    tables.map(({ part, table }) =>
+      tables.length > 1 ? markup`<details><summary>${part.name}</summary>${table}</details>` : table
+    )
+  }`;
+}
+
+/** Renders a table per Shannon stage, of its first run. Utilities of the adversarial stage are no log-odds. */
+export function renderByTest(
+  models: readonly ReportModel[],
+  render: (test: SnapshotMetrics) => Html | undefined,
+): Html | undefined {
+  const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
+  return renderByPart(parts, (part) => {
+    const test = findJudged(part, findDetailedResult(part)?.test ?? []);
+    return test && render(test);
+  });
+}
+
 const SNAPSHOT = "best-loss";
 const DIAGONAL = { name: "perfect calibration", colour: NEUTRAL };
 

@@ -38,7 +38,26 @@ const sliceSchema = v.looseObject({ ...measuredSchema.entries, name: v.string(),
 const detailsSchema = v.looseObject({
   ...measuredSchema.entries,
   calibration: v.optional(v.looseObject({ click: calibration, noClick: calibration })),
+  categoryField: v.optional(v.string()),
   slices: v.optional(named(v.array(sliceSchema)), {}),
+});
+
+const itemGainSchema = v.looseObject({
+  ...{ item: v.wholeNumber(), name: v.optional(v.string()), displays: v.wholeNumber() },
+  ...{ clicked: number, model: number, clickRate: number, gain: number },
+});
+/** Schema of {@link import("../metrics/item_gains.ts").ItemGains}. */
+const itemGainsSchema = v.looseObject({
+  ...{ leastDisplays: v.wholeNumber(), compared: v.wholeNumber() },
+  ...{ gains: v.array(itemGainSchema), losses: v.array(itemGainSchema) },
+});
+
+/** Schema of {@link import("../metrics/user_tastes.ts").UserTaste}. */
+const tasteSchema = v.looseObject({
+  ...{ user: v.wholeNumber(), name: v.optional(v.string()), pages: v.wholeNumber(), clicks: v.wholeNumber() },
+  shares: v.array(v.looseObject({
+    ...{ category: v.string(), observed: number, predicted: number, average: number },
+  })),
 });
 
 /** Schema of metric sums per group of test users (metrics/test_result.ts), to compare models. */
@@ -67,6 +86,8 @@ const snapshotSchema = v.looseObject({
   /** Learned effects of the positions on the page, beginning with position 1. */
   positionEffects: v.optional(v.array(number)),
   details: v.optional(detailsSchema),
+  itemGains: v.optional(itemGainsSchema),
+  tastes: v.optional(v.array(tasteSchema), []),
   /** Differences of metrics between the snapshot and each baseline, by name of the baseline. */
   against: v.optional(named(differencesSchema), {}),
   paired: v.optional(pairedSchema),

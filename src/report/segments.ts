@@ -6,7 +6,7 @@ import { shownBaselines } from "../run/tested_users.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { type Html, markup } from "./html.ts";
 import { buildLineChart } from "./line_chart.ts";
-import { findDetailedResult, findJudged } from "./metrics_table.ts";
+import { findDetailedResult, findJudged, renderByPart } from "./metrics_table.ts";
 import { renderMetricTitle } from "./metric_glossary.ts";
 import { renderCharts } from "./page_shell.ts";
 import type { ReportModel, StageResult } from "./report_data.ts";
@@ -16,24 +16,19 @@ import { renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "
 /** Renders metrics by segment and the position effect; undefined if no result has them. */
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {
   const parts = listLossParts(models);
-  const tables = parts.flatMap((part) => {
+  const tables = renderByPart(parts, (part) => {
     const result = findDetailedResult(part);
-    const table = result && renderSegmentTable(part, result);
-    return table ? [{ part, table }] : [];
+    return result && renderSegmentTable(part, result);
   });
   const charts = buildPositionCharts(parts);
-  if (tables.length === 0 && charts.length === 0) return undefined;
+  if (!tables && charts.length === 0) return undefined;
   return markup`${renderCharts(charts)}
-${
-    tables.map(({ part, table }) =>
-      tables.length > 1 ? markup`<details><summary>${part.name}</summary>${table}</details>` : table
-    )
-  }`;
+${tables}`;
 }
 
 const ATTAINABLE = shownBaselines.find(([key]) => key === "attainable")?.[1];
 
-const TITLES: Readonly<Record<SliceKey, string>> = {
+const TITLES: Readonly<Record<Exclude<SliceKey, "category">, string>> = {
   "page length": "by the number of items on the page",
   history: "by the number of the user's earlier clicks (0: new users)",
   position: "by the position of the clicked item",
@@ -44,7 +39,7 @@ const TITLES: Readonly<Record<SliceKey, string>> = {
 function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Html | undefined {
   const model = findJudged(part, test);
   if (!model?.details) return undefined;
-  const { slices } = model.details;
+  const { slices, categoryField = "category" } = model.details;
   const detailed = sortBaselines(shown.filter(({ details }) => details), "prec1");
   const best = detailed.find(({ name }) => name !== ATTAINABLE);
   const compared = [best, detailed.find(({ name }) => name === ATTAINABLE)].filter((one) =>
@@ -54,7 +49,9 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
   const groups = slicings.flatMap(({ by }): ReportRowGroup[] => {
     const own = slices[by] ?? [];
     if (own.length < 2) return []; // a single segment has all pages
-    const all = own.reduce((sum, { events }) => sum + events, 0);
+    // A page counts in each category of the clicked item, and in one position.
+    const once = by === "category" ? slices.position ?? own : own;
+    const all = once.reduce((sum, { events }) => sum + events, 0);
     const rows = own.map(({ name, events }): ReportRow => [
       name,
       formatThousands(events),
@@ -64,7 +61,8 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
         return renderMetric(found?.metrics.prec1, 4, found?.intervals.prec1);
       }),
     ]);
-    return [[TITLES[by], rows]];
+    const category = `by the clicked item's ${categoryField} (an item may have several)`;
+    return [[by === "category" ? category : TITLES[by], rows]];
   });
   if (groups.length === 0) return undefined;
   const head = ["segment", "pages", "share", ...columns.map(({ name }) => name)];

@@ -5,6 +5,9 @@ import type { BaselineName, BaselineResult } from "../metrics/baselines/baseline
 import { listUsers, type Split } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingMetrics } from "../data/ranking.ts";
+import { ItemGainCollector, type ItemGains } from "../metrics/item_gains.ts";
+import { TasteCollector, type UserTaste } from "../metrics/user_tastes.ts";
+import { computeProbabilities, type EvaluatedPage } from "../metrics/metric_columns.ts";
 import { MetricCollector } from "../metrics/metric_collector.ts";
 import { compareScorings } from "../metrics/test_result.ts";
 import type { MetricDetails, MetricDifferences, StoredSums, TestResult } from "../metrics/test_result.ts";
@@ -55,6 +58,8 @@ interface TestedModel<F extends StageMetrics> {
   readonly tested: TestResult;
   /** Mean over pages of the rank correlation of utilities and ground truth; undefined if unknown. */
   readonly spearman: number | undefined;
+  readonly itemGains: ItemGains | undefined;
+  readonly tastes: readonly UserTaste[] | undefined;
 }
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
@@ -102,18 +107,36 @@ export class TestedUsers {
     onShard?: (done: number, all: number) => void,
   ): Promise<TestedModel<F>> {
     const { source, truth } = this.data;
-    const collector = new MetricCollector({ ...this.counted.collectorOptions(this.users, eta), ...choice });
+    const tastes = this.counted.categories && new TasteCollector(this.counted.categories);
+    const gains = new ItemGainCollector();
+    let own: Uint32Array = new Uint32Array();
+    let rates: Float64Array | undefined;
+    const onPage = (page: EvaluatedPage, k: number, row: number) => {
+      tastes?.add(own[k] ?? NaN, page);
+      const logits = rates?.slice(row, row + page.items.length);
+      if (logits) gains.add(page, computeProbabilities(logits, { eta: 1 }).chances);
+    };
+    const options = { ...this.counted.collectorOptions(this.users, eta), ...choice, onPage };
+    const collector = new MetricCollector(options);
     let utilities: Float32Array | undefined;
     if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
     const metrics = await evaluation.evaluate(onShard, (part) => {
       const { log, indices, utilities: scores, outcomes: values, words } = part;
+      own = part.users;
+      // With the logistic loss a probability is that of any click on the item, not of the page's first click.
+      rates = choice.single ? undefined : this.counted.utilities("clickRate", log, indices);
       collector.add({ log, places: indices, scores, compact: true, outcomes: { values, words } });
       if (utilities) scatterUtilities(source, part, utilities);
     });
     const spearman = utilities && truth && source.log &&
       meanSpearman(source.log, this.users, utilities, truth);
     const tested = collector.tested();
-    return { metrics: collector.hasSeveral ? ofAllClicks(metrics, tested) : metrics, tested, spearman };
+    return {
+      metrics: collector.hasSeveral ? ofAllClicks(metrics, tested) : metrics,
+      ...{ tested, spearman },
+      itemGains: rates && gains.largest(),
+      tastes: tastes?.tastes(),
+    };
   }
 
   /** Returns the differences in metrics between a tested model and each baseline. */
@@ -177,6 +200,10 @@ export type SnapshotResult =
     /** Learned effects of the positions on a page, from the first on; absent without position effects. */
     readonly positionEffects?: readonly number[];
     readonly details: MetricDetails;
+    /** Items with the largest gains and losses; absent without a click rate that has probabilities. */
+    readonly itemGains?: ItemGains;
+    /** Tastes of some users; absent for items without categories. */
+    readonly tastes?: readonly UserTaste[];
     /** Differences in metrics between the snapshot and each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
     /** Metric sums over groups of test users, for the report's paired comparisons of runs. */
@@ -193,7 +220,7 @@ export interface SnapshotDifferences {
 export function buildSnapshotResult(
   snapshot: SnapshotName,
   iteration: number,
-  { metrics, tested, spearman }: TestedModel<StageMetrics>,
+  { metrics, tested, spearman, itemGains, tastes }: TestedModel<StageMetrics>,
   users: TestedUsers,
 ): SnapshotResult {
   return {
@@ -203,6 +230,8 @@ export function buildSnapshotResult(
     ...metrics,
     ...(spearman === undefined ? {} : { spearman }),
     details: tested.details,
+    ...(itemGains && { itemGains }),
+    ...(tastes && { tastes }),
     against: users.against(tested),
   };
 }

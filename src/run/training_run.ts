@@ -15,7 +15,8 @@ import { createDistributedContext } from "../train/distributed_context.ts";
 import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/training_results.ts";
 import { listContextColumns } from "../data/manifest.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { StartChoice } from "./start_choice.ts";
+import { type KeptStart, StartChoice } from "./start_choice.ts";
+import { nameResults } from "./name_results.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
@@ -245,6 +246,14 @@ function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | un
   return { size, seconds, calls, bytes, share: seconds / of };
 }
 
+async function testWithNames(
+  { stage, run: { config, data }, events, trainer }: Training,
+  kept: KeptStart | undefined,
+): Promise<StageTest> {
+  const found = await testStage(stage, trainer, data, config, events.onProgress, kept);
+  return { ...found, test: await nameResults(found.test, data) };
+}
+
 async function train(training: Training, folder: RunFolder): Promise<StageRunResult> {
   const { stage, run: { config, data, signal, ranks, untested = false }, events, trainer } = training;
   const began = performance.now();
@@ -293,7 +302,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
         ...(context.length > 0 && { context }),
       },
       ...(spent && { ranks: spent }),
-      ...(tested ? await testStage(stage, trainer, data, config, events.onProgress, kept) : {}),
+      ...(tested ? await testWithNames(training, kept) : {}),
     };
     if (tested) await folder.saveResult(result);
     return result;

@@ -20,11 +20,17 @@ const users = Array.from(log.userSplit.keys());
 const random = createRandomStream(7, "scores");
 const scores = Float64Array.from(log.rowItem, () => random.normal());
 const isSeen = (item: number) => item % 3 > 0;
+/** Even items are in group 0, every third item is in group 1, all others in group 2. */
+const categories = {
+  ...{ field: "genre", names: ["drama", "war", "other"] },
+  groups: Uint16Array.from({ length: 30 }, (_, item) => (item % 2 ? 0 : 1) + (item % 3 ? 0 : 2) || 4),
+};
+const isInGroup = { drama: (k: number) => k % 2 === 0, war: (k: number) => k % 3 === 0 };
 const ETA = 1.5;
 
 function evaluate(values: Float64Array, eta: number | undefined, of: ClickLog = log): TestResult {
   const counted = of.userSplit.length - usersWithoutEvents(of).length;
-  const collector = new MetricCollector({ users: counted, eta, isSeen });
+  const collector = new MetricCollector({ users: counted, eta, isSeen, categories });
   collector.add({ log: of, places: Array.from(of.userSplit.keys()), scores: values });
   return collector.tested();
 }
@@ -152,7 +158,10 @@ Deno.test("all metrics match their definitions, also by page length, history, po
     check(metrics, some, `history ${name}`);
     near(ece, computeEce(listRows(some)), name);
   }
-  const byRow = (by: "position" | "item", isIn: (name: string, e: Event, k: number) => boolean) => {
+  const byRow = (
+    by: "position" | "item" | "category",
+    isIn: (name: string, e: Event, k: number) => boolean,
+  ) => {
     for (const { name, metrics, events, ece } of details.slices[by] ?? []) {
       const own = all.filter((e) => e.clicks.length > 0 && isIn(name, e, e.clicks[0]!));
       const { nll, prec1, auc } = byDefinition(own);
@@ -168,7 +177,14 @@ Deno.test("all metrics match their definitions, also by page length, history, po
   };
   byRow("position", (name, _, k) => within(name, k + 1));
   byRow("item", (name, { items }, k) => isSeen(items[k]!) === (name !== "new"));
+  const isOther = (item: number) => !isInGroup.drama(item) && !isInGroup.war(item);
+  byRow(
+    "category",
+    (name, { items }, k) =>
+      (name === "drama" ? isInGroup.drama : name === "war" ? isInGroup.war : isOther)(items[k]!),
+  );
   assert.deepEqual(Object.values(details.slices).map((slices) => slices.length > 1), [
+    true,
     true,
     true,
     true,
@@ -183,7 +199,12 @@ Deno.test("a ranking has no loss and no probabilities; parts of a log add up", (
   assert.equal(details.calibration, undefined);
   near(details.metrics.ndcg, byDefinition(events()).ndcg!);
   const whole = evaluate(scores, ETA);
-  const collector = new MetricCollector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
+  const collector = new MetricCollector({
+    users: 80 - usersWithoutEvents(log).length,
+    eta: ETA,
+    isSeen,
+    categories,
+  });
   for (const places of [users.slice(0, 31), users.slice(31)]) {
     const rows = places.flatMap((user) => {
       const [from, to] = [log.eventRows[log.userEvents[user]!]!, log.eventRows[log.userEvents[user + 1]!]!];
@@ -330,7 +351,7 @@ Deno.test("users without a predicted event are not resampled", () => {
   assert.ok(idle.length > 2);
   const values = Float64Array.from(given.rowItem, (item) => item / 3);
   const places = Array.from(given.userSplit.keys()).filter((user) => !idle.includes(user));
-  const collector = new MetricCollector({ users: places.length, eta: 1, isSeen });
+  const collector = new MetricCollector({ users: places.length, eta: 1, isSeen, categories });
   collector.add({ log: given, places, scores: values });
   assert.deepEqual(collector.tested().details, evaluate(values, 1, given).details);
 });

@@ -407,6 +407,37 @@ Deno.test("a result with slices, position effects and context shows segments, a 
     assert.ok(!listIds((await render()).main.charts).includes("position-effect"));
   }));
 
+Deno.test("a result with item gains and tastes shows both by names; an older result has no such sections", () =>
+  withEmptyFolder(async (folder) => {
+    const item = { item: 4, displays: 1234, clicked: 0.25, model: 0.125, clickRate: 0.5, gain: 3.25 };
+    const more = {
+      details: { metrics: {}, intervals: {} },
+      itemGains: {
+        ...{ leastDisplays: 30, compared: 9, gains: [{ ...item, name: "<i>Dune</i>" }] },
+        losses: [{ ...item, gain: -2 }], // no name: its number
+      },
+      tastes: [{
+        ...{ user: 3, name: "u3", pages: 12, clicks: 8 },
+        shares: [{ category: "drama", observed: 0.5, predicted: 0.25, average: 0.125 }],
+      }],
+    };
+    const render = async (extra: object) => {
+      writeRun(folder, {
+        shannon: { ...FINISHED, test: [{ ...figures("best-loss", 1.5, 0.3, 0.4), ...extra }] },
+      });
+      const data = await collect([folder]);
+      return buildReportPage(data, buildCharts(data)).main.text;
+    };
+    const cells = (page: string, name: string) =>
+      page.split(`<th scope="row">${name}</th>`)[1]?.split("</tr>")[0]?.match(/[^>]+(?=<\/td>)/g);
+    const page = await render(more);
+    assert.deepEqual(cells(page, "&lt;i&gt;Dune&lt;/i&gt;"), ["+3.3", "25.0 %", "12.5 %", "50.0 %", "1,234"]);
+    assert.equal(cells(page, "4")?.[0], "-2.0");
+    assert.deepEqual(cells(page, "drama"), ["50 %", "25 %", "13 %"]);
+    assert.match(page, /u3: 8 clicks on 12 /);
+    assert.doesNotMatch(await render({}), /id="(items|tastes)"/);
+  }));
+
 Deno.test("losses that span a decade have a logarithmic axis", () =>
   withEmptyFolder(async (folder) => {
     const getAxis = async () =>

@@ -5,6 +5,8 @@ import type { PageOrder } from "../../data/manifest.ts";
 import { countRows, countScored, toLogSource, walk } from "../../data/log_source.ts";
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
 import { MetricCollector, type MetricCollectorOptions } from "../metric_collector.ts";
+import type { ItemCategories } from "../item_categories.ts";
+import { findItemCategories, type NamedField } from "./find_categories.ts";
 import type { TestResult } from "../test_result.ts";
 import { chooseLatestLimit, countPairs, countTrain, startUserProgress } from "../../counts/train_counts.ts";
 import type { ClickPairs, TokenField, TrainCounts } from "../../counts/train_counts.ts";
@@ -77,6 +79,8 @@ export class FittedBaselines {
     private readonly source: LogSource,
     private readonly counts: TrainCounts,
     private readonly scorers: ReadonlyMap<BaselineName, ChosenScorer>,
+    /** Categories of the items; undefined for items without categories. */
+    readonly categories: ItemCategories | undefined,
   ) {}
 
   /**
@@ -87,7 +91,7 @@ export class FittedBaselines {
    */
   static of(
     log: ClickLog | LogSource,
-    fields: readonly TokenField[] = [],
+    fields: readonly NamedField[] = [],
     onProgress?: OnProgress,
     pageOrder?: PageOrder,
   ): FittedBaselines {
@@ -109,23 +113,30 @@ export class FittedBaselines {
         });
       }
     }
-    return new FittedBaselines(source, counts, scorers);
+    return new FittedBaselines(source, counts, scorers, findItemCategories(source.items, counts, fields));
   }
 
   /** Returns a metric collector's options for some users. @param eta - inverse temperature of the model */
   collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
-    const { counts, source } = this;
+    const { counts, source, categories } = this;
     const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
     const { sampledPages, clicks, shown } = counts;
     const isSeen = counts.users > 0
       ? (item: number) => (sampledPages ? clicks : shown)[item]! > 0
       : undefined;
-    return { users: counted, eta, isSeen };
+    return { users: counted, eta, isSeen, categories };
   }
 
   /** Returns the scale from a baseline's scores to utilities; undefined without validation users. */
   scale(name: BaselineName): UtilityScale | undefined {
     return this.scorers.get(name)?.logOdds;
+  }
+
+  /** Returns a baseline's utilities of the users' rows, user by user; undefined without baseline or scale. */
+  utilities(name: BaselineName, log: Clicks, users: ArrayLike<number>): Float64Array | undefined {
+    const { scorer, setting, logOdds } = this.scorers.get(name) ?? {};
+    if (!scorer || !logOdds) return undefined;
+    return scorer.score(log, users, [setting ?? 0])[0]?.map((score) => toUtility(logOdds, score));
   }
 
   /** Computes the metrics of all baselines on some users. */

@@ -1,0 +1,41 @@
+/** Groups the items of a log by their most clicked categories. */
+
+import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import type { TokenFeature } from "../../data/manifest.ts";
+import {
+  computeClickShares,
+  forEachItemTokens,
+  isCategory,
+  type TokenField,
+  type TrainCounts,
+} from "../../counts/train_counts.ts";
+import type { ItemCategories } from "../item_categories.ts";
+
+/** Item field whose values may be categories. */
+export type NamedField = TokenField & Pick<TokenFeature, "values" | "column">;
+
+/** Largest number of categories that have a group of their own. */
+const MOST_CATEGORIES = 8;
+const USUAL_NAME = /categor|genre/i;
+
+/** Groups items by a field named like a category or by the first field with names; undefined without one. */
+export function findItemCategories(
+  catalogue: ItemCatalogue,
+  counts: TrainCounts,
+  fields: readonly NamedField[],
+): ItemCategories | undefined {
+  const { shape } = catalogue;
+  const named = fields.filter((field) => field.values && field.column !== null && isCategory(field, shape));
+  const field = named.find(({ name }) => USUAL_NAME.test(name)) ?? named[0];
+  if (!field?.values || shape.kind !== "mixed") return undefined;
+  const { name, first, values } = field;
+  const shares = computeClickShares(catalogue, counts, [field]);
+  const most = [...values.keys()].sort((a, b) => shares[first + b]! - shares[first + a]!)
+    .slice(0, MOST_CATEGORIES);
+  const groups = new Uint16Array(shape.count);
+  forEachItemTokens(catalogue, (item, tokens) => {
+    const own = most.reduce((bits, value, k) => tokens.includes(first + value) ? bits | 1 << k : bits, 0);
+    groups[item] = own === 0 ? 1 << most.length : own;
+  });
+  return { field: name, names: [...most.map((value) => values[value]!), "other"], groups };
+}
