@@ -74,7 +74,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns variables that limit the cores of a child's driver. @param alone - true for an only child */
+  /** Returns variables that limit the cores of a child's driver. @param alone - true if no other child runs */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

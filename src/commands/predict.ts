@@ -124,9 +124,8 @@ async function main(): Promise<number> {
         );
       }
       console.log(
-        `${
-          formatThousands(rows)
-        } displayed items of ${source.name} by ${run.path}: ${options.out}. Probabilities: ${words}.`,
+        `Wrote predictions of ${run.path} for ${formatThousands(rows)} impressions in ${source.name} to ` +
+          `${options.out}. Probabilities: ${words}.`,
       );
       return 0;
     } catch (error) {

@@ -106,9 +106,7 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
   throw new UserError(
-    `Expected ${
-      formatPath(path)
-    } to be a file of its own, got a second name (a hard link) for it. Replace it by a copy.`,
+    `Expected a file without hard links, got ${formatPath(path)} with two names. Replace it by a copy.`,
   );
 }
 

@@ -51,7 +51,7 @@ export class OwnedFolder implements Disposable {
   #unfinished: FolderPurpose | undefined;
 
   /**
-   * Creates a new folder, or takes an empty folder.
+   * Creates a folder, or takes an empty folder, and locks it.
    * @param together: all folders, in order, of an output with several folders. The first folder's sign file
    * names all folders and is removed last. Until then, no folder is complete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
@@ -167,7 +167,7 @@ export function expectEmpty(path: string, purpose: FolderPurpose, together: read
   );
 }
 
-/** Returns true if the sign in the folder `first` names the folder `path`. */
+/** Returns true if the sign file in the folder `first` lists the folder `path`. */
 function isNamed(path: string, first: string | undefined): boolean {
   if (first === undefined) return false;
   try {

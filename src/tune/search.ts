@@ -161,7 +161,7 @@ export async function search(
   const run = async (number: number, iterations: number, seconds: number) => {
     const before = current.candidates[number] ??
       { ...FRESH, setting: draw(number, listSettings(current)) ?? {} };
-    current = withCandidate(current, number, before); // its setting must not be drawn again
+    current = withCandidate(current, number, before); // so that the setting is not drawn again
     const after = await train(number, before, iterations, seconds);
     current = withCandidate(current, number, after);
     if (number === 0) current = withRungs(current, parts);

@@ -117,7 +117,7 @@ const REPRODUCE = `
 `;
 
 const SIMULATE = `
-  --shop demo | got --shop alone
+  --shop demo | got only --shop
   --truth | Expected --shop with --truth: demo or restless, got none
   --shop demo --truth --data log.tsv | Expected either --shop or --data, got both
   --shop bazaar --truth | Allowed choices are demo, restless

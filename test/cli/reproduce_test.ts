@@ -136,7 +136,7 @@ Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refu
     const experiment = Deno.readTextFileSync(`${path}/experiment.json`);
     writePaperFile(data, createSmallLog(32, { users: 330, items: 30, width: 0 }));
     const changed = await runCommand("reproduce", ...args, ...models, "--seeds", "3");
-    assert.match(changed.stderr, /Expected the data that \S+baseline-64-64 was trained on/);
+    assert.match(changed.stderr, /Expected the data on which \S+baseline-64-64 was trained/);
     assert.equal(Deno.readTextFileSync(`${path}/experiment.json`), experiment);
   }));
 

@@ -49,7 +49,10 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   const prepared = await data.ok(
     splitArgs(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
   );
-  assert.match(prepared.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m);
+  assert.match(
+    prepared.stdout,
+    /^200 pages with 600 impressions of \d+ items, 200 clicks; users: \d+ train/m,
+  );
   const made = ["items.parquet", "manifest.json", "pages.parquet", "users.parquet", "vocabulary.parquet"];
   assert.deepEqual(listFiles(out), made);
   const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
@@ -299,12 +302,12 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     /Save the SELECT as runs\/data\/semi\.sql:\nSELECT "Leser" AS "user".*\nFROM read_csv\('semi\.csv', delim = ';'/;
   await data.refused(semi, select);
   await Deno.writeTextFile(`${folder}/runs/data/semi.sql`, "SELECT 1\n");
-  await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql, got one with another SELECT/);
+  await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql, found another SELECT/);
   await Deno.remove(`${folder}/runs/data/semi.sql`);
   const selected = await data.ok([...semi, "--yes"]);
-  assert.match(selected.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks/m);
+  assert.match(selected.stdout, /^200 pages with 600 impressions of \d+ items, 200 clicks/m);
   const guessed = await data.ok(["log", ...source, "--yes", "--out", "guessed"]);
-  assert.match(guessed.stdout, /^200 pages with 600 displayed items of \d+, 200 clicks/m);
+  assert.match(guessed.stdout, /^200 pages with 600 impressions of \d+ items, 200 clicks/m);
   for (const file of ["items.parquet", "pages.parquet", "users.parquet"]) {
     const [one, other] = ["guessed", "runs/data/raw_log"].map((path) =>
       Deno.readFileSync(`${folder}/${path}/${file}`)

@@ -37,7 +37,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const long = [...args, "--steps", "2560000", "--save-dir", stopped];
   const halted = await interrupt(/^1,280 user pages/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
-  assert.match(halted.stderr, /saved in .*\nContinue with: deno task -q policy train --resume/);
+  assert.match(halted.stderr, /saved in .*\nResume with: deno task -q policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
   await using policies = new CommandSeries("policy");
@@ -51,7 +51,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   assert.match(early.stdout, /\nPage: .*report\.html\n$/);
   assert.match(await Deno.readTextFile(`${page}/report.html`), /gdqn \(unfinished\)/);
   const resumed = (steps: number) => ["train", "--resume", stopped, "--steps", `${steps}`];
-  const fewer = new RegExp(`Expected --steps of at least ${done}, the finished user pages`);
+  const fewer = new RegExp(`Expected --steps of at least ${done}, the number of finished user pages`);
   await policies.refused(resumed(done - 256), fewer);
   const again = await policies.ok(resumed(done + 512));
   assert.match(again.stderr, /^resuming after [\d,]+ user pages/m);
@@ -193,7 +193,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.match(await run("rank", started, "--history", "3,14"), /Predicted return of .*: \d/);
     assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
     await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
-    await refused(/Expected --slate 2, for which .* was trained, got 3/, "rank", policy, "--slate", "3");
+    await refused(/Expected --slate 2, as in the training of .*, got 3/, "rank", policy, "--slate", "3");
     await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
     await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
     await refused(/Expected trainings with different seeds/, ...compare, policy);

@@ -177,13 +177,11 @@ async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions
     }
     const { users, context = 0, pages = 0, rows = 0, earlier = 0, earlierRows = 0 } = counts ?? {};
     console.log(
-      `${n(pages - context - earlier)} pages with ${n(rows - context - earlierRows)} displayed items of ${
-        n(counts?.items)
-      }, ` +
-        `${n(counts?.clicks)} clicks${context > 0 ? `, and ${n(context)} context clicks` : ""}; users: ${
-          n(users?.train)
-        } train, ${n(users?.validation)} validation, ` +
-        `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
+      `${n(pages - context - earlier)} pages with ${n(rows - context - earlierRows)} impressions of ` +
+        `${n(counts?.items)} items, ${n(counts?.clicks)} clicks` +
+        `${context > 0 ? `, and ${n(context)} history-only clicks` : ""}; users: ${n(users?.train)} train, ` +
+        `${n(users?.validation)} validation, ${n(users?.test)} test. ` +
+        `${((performance.now() - began) / 1000).toFixed(1)} s.`,
     );
     if (manifest.timeSplit) console.log(describeTimeSplit(manifest.timeSplit, users));
     console.log(`The prepared data set is ${folder}`);

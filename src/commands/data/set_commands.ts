@@ -71,7 +71,7 @@ function text(path: string, d: DataDescription): string {
       d.items === d.ids ? "" : `, in ${formatThousands(d.items)} versions`
     }; ` +
     `features: ${features.length > 0 ? features.join("; ") : "only the item itself (one-hot)"}`,
-    ...(d.context > 0 ? [`clicks only for the history, not predicted: ${formatThousands(d.context)}`] : []),
+    ...(d.context > 0 ? [`history-only clicks, not predicted: ${formatThousands(d.context)}`] : []),
     ...(d.manifest.timeSplit
       ? [
         describeTimeSplit(d.manifest.timeSplit, d.manifest.counts?.users),
@@ -169,7 +169,7 @@ export function checkCommand(): Command {
       const n = (count = 0) => formatThousands(count);
       const { users, items, pages, rows, clicks } = counts ?? {};
       const parts = `${n(users?.train)} train, ${n(users?.validation)} validation, ${n(users?.test)} test`;
-      const shown = `${n(pages)} pages with ${n(rows)} displayed items of ${n(items)}`;
+      const shown = `${n(pages)} pages with ${n(rows)} impressions of ${n(items)} items`;
       console.log(`${path}: ${shown}, ${n(clicks)} clicks; users: ${parts}.`);
       console.log(`Counts and checksums ${added ? "were added to" : "agree with"} the manifest.`);
       console.log(`Train on it: deno task -q train --data ${quotePath(path)}`);

@@ -58,8 +58,8 @@ export function measureLoggedSizes(
   const slate = Math.min(usual[0], count);
   const pages = Math.min(median, MOST_PAGES, count - slate + 1); // clicked items are not shown again
   const note =
-    `Slates have ${slate} items, as most pages of ${source.name}; users see ${pages} pages, as its median ` +
-    "user. Change these numbers with --slate and --pages.";
+    `Slates have ${slate} items (the most frequent page size of ${source.name}), and users see ${pages} ` +
+    "pages (the median). Change these numbers with --slate and --pages.";
   return { slate, pages, note };
 }
 

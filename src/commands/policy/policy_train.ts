@@ -212,7 +212,9 @@ async function goOn(
   expectSubject(path, config, snapshot.trainedOn);
   const done = snapshot.iteration * users;
   if (snapshot.iteration > trainer.schedule.iterations) {
-    throw new UserError(`Expected --steps of at least ${done}, the finished user pages, got ${steps}.`);
+    throw new UserError(
+      `Expected --steps of at least ${done}, the number of finished user pages, got ${steps}.`,
+    );
   }
   trainer.restoreAll(snapshot.state(trainer.specs), path);
   printLine(`resuming after ${formatThousands(done)} user pages`);

@@ -137,7 +137,7 @@ export async function runInJobs(
     try {
       await done.get(after);
     } catch (cause) {
-      throw new FailedJobError(`it needs the weights of ${after}`, { cause });
+      throw new FailedJobError(`it needs the weights of ${after}, which failed`, { cause });
     }
     if (stop.signal.aborted) return [];
     const config = await make();

@@ -194,16 +194,12 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
     ...(hashed === undefined ? [] : [`ids hashed to 2 x ${formatThousands(hashed)} tokens`]),
     ...(shape.kind === "one-hot" ? ["one-hot"] : shape.width > 0 ? [`${shape.width} features each`] : []),
   ].join(", ");
+  const n = formatThousands;
   printLine(
-    `data: ${name}, ${formatThousands(data.timeSplit?.users ?? userSplit.length)} users, ${
-      formatThousands(events)
-    } events, ` +
-      `${formatThousands(rows)} displayed items of ${formatThousands(shape.count)} (${features})` +
-      (context > 0
-        ? `, ${formatThousands(context)} ${
-          data.timeSplit ? "earlier pages, " : ""
-        }context or additional clicks`
-        : ""),
+    `data: ${name}, ${n(data.timeSplit?.users ?? userSplit.length)} users, ${n(events)} events, ` +
+      `${n(rows)} impressions of ${n(shape.count)} items (${features})` +
+      (context === 0 ? "" : `, ${n(context)} other events (` +
+        `${data.timeSplit ? "earlier pages, " : ""}history-only clicks, additional clicks of a page)`),
   );
   const columns = listContextColumns(data.features?.context).map(({ column }) => column);
   if (columns.length > 0) {

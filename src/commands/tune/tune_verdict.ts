@@ -1,5 +1,5 @@
 /**
- * Messages of `tune`: progress and new best settings during the search; at its end, comparisons of the best
+ * Messages of `tune`: progress and new best settings during the search; at the end, comparisons of the best
  * setting with the baselines and the default setting, and cautions.
  */
 
