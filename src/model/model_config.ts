@@ -183,7 +183,7 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
     "none",
   ),
   ...commonFields,
-  kernelSd: { ...commonFields.kernelSd, standard: 0.001 }, // the paper's scripts start with small kernels
+  kernelSd: { ...commonFields.kernelSd, standard: 0.001 }, // position weights need small initial kernels
 };
 
 export const modelFields = { lstm: lstmFields, pw: pwFields, none: commonFields } as const;

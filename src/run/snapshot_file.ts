@@ -17,7 +17,7 @@ import {
   type TensorFile,
 } from "./snapshot/safetensors.ts";
 
-/** Writes a snapshot atomically; see {@link buildSnapshot}. @throws UserError if the file cannot be written. */
+/** Writes a snapshot atomically; see {@link buildSnapshot}. @throws UserError if writing fails. */
 export async function writeSnapshot(
   path: string,
   specs: readonly ParameterSpec[],

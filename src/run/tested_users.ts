@@ -38,7 +38,7 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
   ["attainable", "best attainable"],
 ];
 
-/** How utilities become probabilities: {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}. */
+/** From utilities to probabilities: {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}. */
 export interface ProbabilityOptions {
   readonly eta: number;
   readonly single?: boolean;

@@ -111,7 +111,7 @@ Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
   const at = (text: string) => scorer.settings.indexOf(text);
   const chosen = [
     at("the last click, ranked before the click rate"),
-    at("the last 5 clicks, weight 3, an item being its own neighbour"),
+    at("the last 5 clicks, weight 3, an item counts as its own neighbour"),
   ];
   const [first, times] = scorer.score(small, everyone, chosen);
   assertScores(first!, ({ item, history }) => {
