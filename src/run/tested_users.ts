@@ -38,7 +38,7 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
   ["attainable", "best attainable"],
 ];
 
-/** From utilities to probabilities: {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}. */
+/** Options of probabilities: {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}. */
 export interface ProbabilityOptions {
   readonly eta: number;
   readonly single?: boolean;
