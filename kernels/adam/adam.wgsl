@@ -14,6 +14,7 @@
 // times more here. The difference matters for gradients near epsilon (1e-8). Weight decay is decoupled
 // (Loshchilov and Hutter 2019): m and v do not contain it.
 // Optionally adam_rows.wgsl updates a table's rows of the batch only, and describes what that changes.
+//
 // For          both kinds of adapter
 // Grid         W / 4 invocations in workgroups of 64, W: parameters of the window.
 // Work split   one invocation owns four parameters.
@@ -45,8 +46,8 @@ const DECAY2_END = 0u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -14,6 +14,7 @@
 // So only its own gradients move a rare item, and its moments last for more steps. The rate's bias correction
 // counts all steps. A row whose first gradient comes late has m = (1 - b1) g, v = (1 - b2) g^2 and no
 // correction, so the row moves by up to (1 - b1) / sqrt(1 - b2) = 3.2 rates. The same holds for dense Adam.
+//
 // For          both kinds of adapter      Grid   T N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four parameters of one sparse row.
 // On a GPU     (reasoned) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are
@@ -37,8 +38,8 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -7,6 +7,7 @@
 //
 // Many more steps have been submitted before the host reads a validation's result, and they overwrite the
 // parameters. So the device compares, and keep_best.wgsl copies. A NaN or infinite loss is never the best.
+//
 // For          both kinds of adapter      Grid   one workgroup of 1.
 // Work split   one invocation.
 // On a GPU     (reasoned) a serial kernel with a few loads leaves the GPU idle for microseconds; if the
@@ -23,8 +24,8 @@ const VECTOR = 0u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

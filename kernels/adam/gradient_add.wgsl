@@ -7,6 +7,7 @@
 //     (the other chunks become 0), and to gradient for parameters without partial sums.
 //
 // All micro-batches have the whole batch's factor 1 / C, so their sum is the mean loss's gradient.
+//
 // For          both kinds of adapter
 // Grid         W / 4 invocations in workgroups of 64, W: parameters of the window.
 // Work split   one invocation owns four parameters.
@@ -26,8 +27,8 @@ const SUMMED4 = 0u;   // number of the window's parameters that have partial sum
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -3,6 +3,7 @@
 //   n = sqrt(sum of squares); if n > MOST, all partial sums and gradients are multiplied by MOST / n
 //
 // A gradient that is NaN stays NaN, so that the loss shows it.
+//
 // For          both kinds of adapter      Grid   one invocation per four parameters, in workgroups of 64.
 // Work split   one invocation owns four parameters, and adds up the PARTS squares itself.
 // On a GPU     (reasoned) as adam.wgsl: coalesced, memory is the limit; if n <= MOST only squares are read.
@@ -18,8 +19,8 @@ const MOST = 1.0;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

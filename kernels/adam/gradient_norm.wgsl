@@ -19,8 +19,8 @@ const ALL4 = 0u;   // all parameters / 4
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -7,6 +7,7 @@
 //
 // Several micro-batches may use the same row, but Adam must update the row once. After the last micro-batch
 // adam_rows.wgsl therefore gets mark as its list of sparse rows, and total as their gradients.
+//
 // For          both kinds of adapter      Grid   T N / 4 invocations in workgroups of 64.
 // Work split   one invocation of N / 4 owns a sparse row, because its mark decides on all columns; the others
 //              return at once. So the kernel reads the same entries as adam_rows.wgsl, and needs no other

@@ -1,13 +1,11 @@
-// keep_best.wgsl - copies a window of the parameters into the snapshots for which best_compare.wgsl found a
-// new best
-//
+// keep_best.wgsl - copies a window of the parameters into each snapshot that has a new best
 //   weights, by_loss, by_prec1, by_prec2 [window]     best [12]: numbers 8 .. 10 are 1 for a new best, else 0
 // For          both kinds of adapter
 // Grid         W / 4 invocations in workgroups of 64 (at most 65,536), W: the window.
 // Work split   one invocation owns four parameters; in a large model, every 65,536th vector of four.
 // On a GPU     (reasoned) all invocations read the same flags, so the branch is uniform; copies are
-//              coalesced. The host does not know the result, so it cannot skip the dispatch. Registers limit
-//              occupancy.
+//              coalesced. The host does not know the result of best_compare.wgsl, so it cannot skip the
+//              dispatch. Registers limit occupancy.
 // Cost         the dispatch alone without a new best. This is why the grid is limited: starting one
 //              invocation per four parameters would cost as much as the copy.      Before   best_compare.wgsl
 

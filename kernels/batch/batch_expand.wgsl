@@ -22,6 +22,7 @@
 // FURTHER + that row.
 //
 // One dispatch builds the batches of several steps; each batch has its slice of every array (z).
+//
 // For          both kinds of adapter      Grid   E x 1 x slices invocations in workgroups of 64.
 // Work split   one invocation owns one event of one slice. It finds the event's user by bisection in plan and
 //              loops over the event's rows. Integer atomics set the bits, so the result does not depend on
@@ -50,7 +51,7 @@ const FURTHER_BIT = 0x40000000u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
+  first_entry: u32,    // index of the batch's first user in the plan buffer
   @size(236) rest: u32, // padding up to the next step header
 }
 

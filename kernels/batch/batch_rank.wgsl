@@ -5,6 +5,7 @@
 // The log's rows have a fixed order by item, and a batch's rows are a subset of them. A row's index among the
 // batch's rows *sorted by item* is therefore the number of marked rows before it: a prefix sum over bits, 32
 // rows per word. No comparison, no float; the result does not depend on the order of execution.
+//
 // For          a CPU adapter      On a GPU   batch_rank_blocks.wgsl
 // Grid         one workgroup of 64 per slice (z).
 // Work split   one workgroup per slice. Each invocation owns one stretch of words: it counts the stretch's

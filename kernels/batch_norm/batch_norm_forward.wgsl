@@ -10,6 +10,7 @@
 // The parameters are one window of the weights, with one binding for reading and writing: WebGPU forbids a
 // second binding of the same buffer that only reads. Only the invocations that write the running statistics
 // read them.
+//
 // For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows. It combines the 16 or fewer chunks itself,
 //              which saves a dispatch. Those of the first rows write normaliser and running statistics.
@@ -37,8 +38,8 @@ const VARIANCE_AT = 0u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -3,6 +3,7 @@
 //   output = g (input - mu) / sqrt(var + epsilon) + b
 //
 // Each row is normalised independently, so a page gets the same scores in any batch.
+//
 // For          both kinds of adapter      Grid   (R / 128) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of ROWS rows.
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Memory is the limit. Scale and

@@ -3,6 +3,7 @@
 //
 // A chunk is read twice: E[x^2] - E[x]^2 from one pass would lose all digits if the mean is much larger than
 // the spread.
+//
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
 // On a GPU     (reasoned) coalesced. 64 columns in 128 chunks are only 2,048 invocations. Each reads its
@@ -20,8 +21,8 @@ const N4 = 16u;  // columns / 4
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

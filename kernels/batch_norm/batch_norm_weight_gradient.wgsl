@@ -4,6 +4,7 @@
 //   chunk_sums, partials [chunks, 2, N]   sums over a chunk of dy and dy xhat: gradients of shift and scale
 // The sums are written twice: the kernel of the input's gradient needs them, and partials may also contain
 // the sums of another use of the same scale and shift.
+//
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
 // On a GPU     (reasoned) as in batch_norm_statistics.wgsl: coalesced, but few invocations.
@@ -21,8 +22,8 @@ const ACCUMULATE_SHIFT = false;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -1,7 +1,7 @@
 // choice_nll.wgsl - negative log-likelihood of what the user clicked, its gradient, and prec@1, prec@2
 //   u [R]         utility of each row (displayed item); with PANELS from dots, as in row_dot_sum.wgsl
 //   event [E]     (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, -)
-//   place [PLACES]  effects of a page's positions from the second; the last also of later positions
+//   place [PLACES]  position effects, from a page's second position on; later positions share the last effect
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //
 //   loss_e = log(1 + sum_{r in e} exp(z_r)) - z_click,   z_r = eta (u_r + place of r)   (without click: 0)
@@ -24,6 +24,7 @@
 // largest exponent factored out, because the T differ by orders of magnitude. prec@k is that of the best
 // clicked row. If t of q equal rows are clicked, prec@k is 1 - the probability that k - greater of the q,
 // drawn at random, are all unclicked.
+//
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one page (1 to about 50 rows) and the outcomes and gradients of its
 //              additional clicks, whose outcomes store the T meanwhile; no barrier.
@@ -55,8 +56,8 @@ const FURTHER = 0x80000000u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -3,6 +3,7 @@
 //   ring [., VECTORS]      sums over the batch; the host divides them by the number of pages
 //
 // The host reads the ring many steps later, so that no step waits for the host.
+//
 // For          both kinds of adapter
 // Grid         64 VECTORS invocations in workgroups of 64 (256 VECTORS, of 256, on a GPU).
 // Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one
@@ -20,8 +21,8 @@ const VECTORS = 1u;  // number of vectors (four sums each) per event
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;

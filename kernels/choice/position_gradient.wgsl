@@ -4,6 +4,7 @@
 //     all later positions
 //
 // The first SKIP positions of a page have no effect. One effect and SKIP = 0 give a bias's gradient.
+//
 // For          both kinds of adapter
 // Grid         chunks x positions (padded) invocations in workgroups of 8 (64 on a GPU); a chunk's positions
 //              are neighbours.
@@ -26,8 +27,8 @@ const ACCUMULATE = false;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -4,6 +4,7 @@
 //   partials[chunk]   = sums over a chunk of output_gradient_r input_rk, and of output_gradient_r (bias)
 //
 // With ELU the input is ELU(z), and its derivative follows from the input: 1 for z > 0, else input + 1.
+//
 // For          a CPU adapter      On a GPU   row_dot_backward_group.wgsl
 // Grid         chunks K / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows; the columns of a chunk are neighbours.
@@ -22,8 +23,8 @@ const ACCUMULATE_WEIGHTS = false;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

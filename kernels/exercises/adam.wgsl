@@ -18,7 +18,7 @@ const EPSILON = 1e-8;
 
 struct Step {
   size: vec4u,
-  first_entry: u32,  // index of the batch's first entry in the plan
+  first_entry: u32,  // index of the batch's first user in the plan buffer
   slot: u32,
   chunks: u32,
   learning_rate: f32,

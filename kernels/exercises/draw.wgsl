@@ -22,7 +22,7 @@ const USERS = 1u;  // U
 
 struct Step {
   size: vec4u,         // x: U
-  first_entry: u32,    // index of the batch's first entry in the plan
+  first_entry: u32,    // index of the batch's first user in the plan buffer
   slot: u32,
   chunks: u32,
   learning_rate: f32,

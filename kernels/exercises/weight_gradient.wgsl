@@ -19,7 +19,7 @@ const N4 = 16u;
 
 struct Step {
   size: vec4u,  // z: M
-  first_entry: u32,  // index of the batch's first entry in the plan
+  first_entry: u32,  // index of the batch's first user in the plan buffer
   slot: u32,
   chunks: u32,
 }

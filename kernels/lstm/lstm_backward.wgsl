@@ -5,6 +5,7 @@
 // gate_gradient is also the gradient of the input product. From it follow the gradients of the recurrent
 // weights (state^T gate_gradient) and of the bias (column sums): matmul_weight_gradient_tiled.wgsl,
 // matmul_weight_gradient_rows.wgsl.
+//
 // For          both kinds of adapter
 // On a CPU adapter  lstm_backward_panel.wgsl up to 32 units; this kernel for more units, and on SwiftShader
 // Grid         B / USERS invocations in workgroups of 8 (64 on a GPU).
@@ -24,7 +25,7 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
+  first_entry: u32,    // index of the batch's first user in the plan buffer
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;

@@ -14,7 +14,7 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
+  first_entry: u32,    // index of the batch's first user in the plan buffer
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;

@@ -6,6 +6,7 @@
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
 // h and c are zero before a user's first event. An event without a click leaves them unchanged.
+//
 // For          both kinds of adapter
 // On a CPU adapter  lstm_forward_panel.wgsl up to 32 units; this kernel for more units, and on SwiftShader
 // Grid         B / USERS invocations in workgroups of 8 (64 on a GPU).
@@ -32,7 +33,7 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
+  first_entry: u32,    // index of the batch's first user in the plan buffer
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;

@@ -1,5 +1,4 @@
 // first_layer_forward.wgsl - the first hidden layer per row: an item part plus an event part
-//
 //   item   [., N]  W1f f, one row per distinct item (one-hot: the table itself); a row r is a displayed item
 //   state  [E, N]  W1s s + b, one row per event
 //   counts [R, C]  with C4: counts of the row;   count_kernel [C, N]  W1c
@@ -13,6 +12,7 @@
 // rows scale the item's part, so that the mean stays. The row's index and the step's noise decide which rows
 // hide their item: nothing is stored, and first_layer_backward.wgsl decides in the same way. Dropout reduces
 // the overfitting of item ids.
+//
 // For          both kinds of adapter      Grid   E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
 // Work split   one invocation owns 16 columns (4 on a GPU) of one event. It reads the event's part once and
 //              loops over the event's rows.
@@ -45,8 +45,8 @@ const KEPT_SCALE = 1.0;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -5,6 +5,7 @@
 //
 // The two products are independent. Launches take most of a small step's time, and one dispatch saves a
 // launch per layer.
+//
 // For          a GPU
 // On a CPU adapter  two dispatches: matmul_weight_gradient_rows.wgsl, and matmul_input_gradient_panel.wgsl or
 //              matmul_input_gradient_rows.wgsl
@@ -36,8 +37,8 @@ const ACCUMULATE_WEIGHTS = false;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -4,6 +4,7 @@
 //
 // With ELU the input is ELU(z), and ELU'(z) follows from the input: 1 for z > 0, else input + 1. The result
 // is then the gradient of z, so the previous layer's activation needs no separate pass.
+//
 // For          a CPU adapter: SwiftShader; others for more than 256 outputs. Otherwise
 //              matmul_input_gradient_panel.wgsl
 // On a GPU     matmul_input_gradient_tiled.wgsl, matmul_gradients_tiled.wgsl

@@ -1,5 +1,4 @@
 // exact_minimax.wgsl - the game of minimax.wgsl with the exact generator, by sparsemax
-//
 //   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | GIVEN or FURTHER, -)
 //   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u): eta u projected
 //        on the simplex (Martins and Astudillo 2016), pi_r = max(eta u_r - tau, 0); eta as in minimax.wgsl
@@ -13,6 +12,7 @@
 // is in the support if 1 + k_r z_r > S_r. Then tau = (S - 1) / k over the support. This takes K^2
 // comparisons, few for pages of up to 50 rows. z is eta u minus its maximum: the projection is the same, and
 // a large u costs no digits.
+//
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event; no barrier.
 // On a GPU     (reasoned) as choice_nll.wgsl. Up to 16 rows (HELD) are compared in registers; longer pages
@@ -36,8 +36,8 @@ const FURTHER = 0x80000000u;  // values >= FURTHER except NONE: context events, 
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -1,5 +1,4 @@
 // minimax.wgsl - the game of generator and reward: losses, precision, one player's gradient
-//
 //   u [R]  the reward's utilities  logits [R]  of the generator  event [E]  (first row, end, clicked row, -),
 //                  where the clicked row may be NONE, or GIVEN or FURTHER as in batch_expand.wgsl
 //   pi = softmax(logits) over the rows of an event: displayed items only, no null action
@@ -23,6 +22,7 @@
 // its term would push down the utilities of its page without limit. With SKIP_NO_CLICK neither player counts
 // such an event.
 // With K4 this kernel also computes the generator's last layer, logits = bias + hidden . weights.
+//
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
 // On a GPU     (reasoned) pages are short and events are many: see choice_nll.wgsl. Both losses, all
@@ -33,7 +33,7 @@
 //              keeps 3 subgroups
 // Cost         about 40 flops and 12 bytes per row; with K4 8 K4 flops and 16 K4 bytes more.
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl
-// The exact generator exact_minimax.wgsl
+// Exact generator   exact_minimax.wgsl
 
 const WORKGROUP = 16;
 const GPU_WORKGROUP = 64;
@@ -49,8 +49,8 @@ const FURTHER = 0x80000000u;  // values >= FURTHER except NONE: context events, 
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -5,6 +5,7 @@
 // With one-hot features and tanh an event's state is dense: an item that was not among the last clicks has
 // tanh(item_bias), not 0. The sum over the whole catalogue is the same for all events. An event only changes
 // the items of its window, the last m clicks.
+//
 // For          both kinds of adapter      Grid   chunks N / 4 invocations in workgroups of 8 (64 on a GPU).
 // Work split   one invocation owns four columns of one chunk (here a part of the catalogue's items).
 // On a GPU     (reasoned) neighbours own neighbouring columns: coalesced. Up to 64 chunks keep an adapter

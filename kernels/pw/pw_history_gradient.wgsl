@@ -1,6 +1,4 @@
-// pw_history_gradient.wgsl - each click's gradient from the events after it: backward of
-// pw_table_forward.wgsl
-//
+// pw_history_gradient.wgsl - gradient of each click of pw_table_forward.wgsl, from the events after it
 //   output_gradient [E, N]   coefficient as in pw_table_forward.wgsl
 //   products from pw_table_backward.wgsl, sums from pw_table_weight_gradient.wgsl
 //   output [E, n N]           row e, for the click of event e: sum over later events t within m lags of
@@ -11,6 +9,7 @@
 // Rows of events without a fed item are not written: the sums by item do not read them. With BY_EVENT these
 // rows are 0: output is then the gradient of the rows by event that pw_table_forward.wgsl read, and all rows
 // are used.
+//
 // For          both kinds of adapter
 // Grid         E (n / 4) (N / 4) invocations in workgroups of 64 (with TANH (E + 1) (n / 4) (N / 4 + 1)).
 // Work split   one invocation owns four columns x four weightings of one click and loops forward over the
@@ -36,8 +35,8 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

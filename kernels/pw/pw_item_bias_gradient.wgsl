@@ -4,6 +4,7 @@
 //               + (1 - tanh^2(item_bias_kj)) (total of output_gradient) . table_k,j
 //
 // The second term comes from pw_base.wgsl: every item of the catalogue contributes to every event.
+//
 // For          both kinds of adapter      Grid   I n / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four weightings of one item and loops over the columns.
 // On a GPU     (reasoned) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not

@@ -5,6 +5,7 @@
 //
 // Lags without a click of the user are not written. The kernel that sums over events knows each event's
 // number of lags.
+//
 // For          both kinds of adapter      Grid   E (m / 4) (n / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four lags x four weightings of one event and loops over the features: 8
 //              vector loads for 128 flops (with one lag: 5 for 32).

@@ -6,6 +6,7 @@
 // nothing. The last m clicks are found by a loop from the event back over the fed events: there is no matrix
 // of lags. With LISTS, for users with a state that is carried from page to page, event is a list of each
 // user's clicks, and the loop goes back over that list from history[e].y.
+//
 // For          both kinds of adapter      Grid   E F / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four features under all weightings of one event: 4 n columns, n whole
 //              vectors of the output for every n. Four weightings are a matrix in registers: a lag takes a

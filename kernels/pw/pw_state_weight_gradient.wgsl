@@ -1,5 +1,4 @@
 // pw_state_weight_gradient.wgsl - gradients of weights and bias of pw_state_forward.wgsl
-//
 //   products [E, m, n]   output_gradient, state [E, F n]
 //   partials[chunk] = sum of products_e,lag,j over those events of a chunk with a click at that lag
 //                     (weights), and of output_gradient_e (1 - state_e^2) over all events of the chunk (bias,
@@ -24,8 +23,8 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -7,6 +7,7 @@
 //
 // Lags without a click of the user are not written. The kernel that sums over events knows each event's
 // number of lags.
+//
 // For          both kinds of adapter      Grid   E (m / 4) (n / 4) invocations in workgroups of 64.
 // Work split   one invocation owns a click, four weightings and four of the events after the click, and loops
 //              over the columns: 8 vector loads for 128 flops (with one event: 5 for 32). If events without a

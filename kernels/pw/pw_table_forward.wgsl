@@ -1,5 +1,4 @@
 // pw_table_forward.wgsl - the state's part of the first layer, W1s s + b, from the last m clicks
-//
 //   table [I, n N]   W1s: an item's row has n blocks of N, one per weighting      bias [N]   output [E, N]
 //   output_e = bias + sum over lags 1..m, over j, of c_e,lag,j table_k,j     k: the item at that lag before e
 //
@@ -8,6 +7,7 @@
 // (mixed features) table [E, n N] has a row per event, W1s f of the fed item, and k is that event. With LISTS
 // (see pw_state_forward.wgsl) the events belong to four users with one list each: four loops, lag by lag.
 // With one-hot features the state, I n numbers per event, is not computed: a click adds n rows.
+//
 // For          both kinds of adapter      Grid   (E / 4) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of four consecutive events. Mostly they belong to one user,
 //              and their windows are almost the same. The invocation loops back over the union of the

@@ -5,6 +5,7 @@
 //
 // The second term comes from pw_base.wgsl: with tanh every item of the catalogue contributes to every event.
 // Otherwise an item without clicks has gradient 0: Adam still moves it by its moments.
+//
 // For          both kinds of adapter      Grid   I (n / 4) (N / 4) invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one item under four weightings. So the rows that display
 //              the item, few of which are clicks, are read once for the four weightings;

@@ -1,5 +1,4 @@
 // pw_table_weight_gradient.wgsl - gradients of weights and bias of pw_table_forward.wgsl
-//
 //   products [E, m, n], with TANH the first of [E, m, 2, n]   output_gradient [E, N]
 //   partials[chunk] = sum of products_e,lag,j over those events of a chunk with a click at that lag
 //                     (weights), and of output_gradient_e over all events of the chunk (bias)
@@ -24,8 +23,8 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
 }
 

@@ -1,5 +1,4 @@
 // pw_window.wgsl - with tanh: the effect of each of the last m clicks, and the sum without clicks
-//
 //   weights [m, n]  item_bias [I, n]  bias [N]  sums [chunks, N] of pw_base.wgsl   base [N] = bias + all sums
 //   coefficient [E, m, 3, n], for the item k at a lag before an event; w = sum of the weights of all lags
 //     with item k, t = tanh(item_bias_k), y = tanh(item_bias_k + w):
@@ -9,6 +8,7 @@
 //
 // Lags without a click of the user are not written, as no kernel reads them. LISTS: see
 // pw_state_forward.wgsl.
+//
 // For          both kinds of adapter      Grid   E m n / 4 invocations in workgroups of 64 (at least N / 4).
 // Work split   one invocation owns one lag of one event and four weightings. It loops back to the lag's item,
 //              then over the window again. The first N / 4 invocations also add up base, which saves a

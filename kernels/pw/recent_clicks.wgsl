@@ -1,6 +1,4 @@
-// recent_clicks.wgsl - lists the last clicks before every event, with facts about their items, for
-// row_counts.wgsl
-//
+// recent_clicks.wgsl - lists the last clicks before every event, with facts about the clicked items
 //   history [E] (clicks so far, end; LISTS: index after the last click)  item_id [.] an item's number
 //   table [I, WIDTH] (shown, clicks, users, cutoff, S x (token, share), ...): see src/counts/count_columns.ts
 //   recent [E, 2 + LAGS (2 + S)]  clicks so far; number of clicks that follow; then per click, the latest
@@ -10,6 +8,7 @@
 //                     when it copies rows
 //
 // The loop is that of pw_state_forward.wgsl: back over the events, or with LISTS over the user's clicks.
+//
 // For          both kinds of adapter      Grid   E invocations in workgroups of 64.
 // Work split   one invocation owns one event. It writes the clicks as one contiguous list: a row of
 //              row_counts.wgsl then needs neither the loop nor the clicked items' rows of the table.

@@ -15,11 +15,10 @@
 //     clicked before, last    log(1 + times among the last clicks), 1 if it was the last
 //     passed over   log(1 + times that the user was shown the item and clicked another item, or nothing)
 //     category g   log of the mean over tokens t of (q_t + a share_t) / ((q + a) share_t), a column per field
-//   clicks, page  log(1 + n), log of the page's number of items, limited to the longest counted page: a
-//                   catalogue is longer
-//   page click rate       log-odds of the user's pages with a click, (k + a q) / (m - k + a (1 - q)), minus
-//                              those of q, the share of all pages with a click: m pages so far, k with a
-//                              click
+//     clicks, page  log(1 + n), log of the page's number of items, at most that of the longest counted page
+//                   (a catalogue is longer)
+//     page click rate      log-odds of the user's pages with a click, (k + a q) / (m - k + a (1 - q)), minus
+//                          those of q, the share of all pages with a click: m pages so far, k with a click
 //     display click rate   log((clicks + b rate) / ((displays + b) rate)) of the user's pages so far, b = 2 a
 //     context features      unchanged, X columns
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.

@@ -5,6 +5,7 @@
 //
 // The clicks are found among the rows grouped by item; row.w is NONE if a row's click was not fed. Items that
 // are not in the batch get 0: Adam still moves them by their moments.
+//
 // For          both kinds of adapter
 // Grid         I N / 16 invocations in workgroups of 64 (without ITEMS D N / 16; on a GPU N / 4).
 // Work split   one invocation owns 16 columns (4 on a GPU) of one item. A bit of ranked tells whether the

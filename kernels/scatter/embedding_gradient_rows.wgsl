@@ -5,6 +5,7 @@
 //
 // Many events may feed one item. The first of them, in the order of sorted, represents the item, so
 // adam_rows.wgsl updates the item once. Sums have embedding_gradient.wgsl's order and bits.
+//
 // For          both kinds of adapter      Grid   E N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one event. If another event feeds the item first, the
 //              invocation returns, because that event computes the sum.

@@ -5,6 +5,7 @@
 //
 // Item dropout: a row that hides its item has no term, the terms of the other rows are scaled by KEPT_SCALE.
 // The same rows hide their item as in first_layer_forward.wgsl.
+//
 // For          both kinds of adapter      Grid   E invocations in workgroups of 16 (64 on a GPU).
 // Work split   one invocation owns one event (1 to about 50 rows) and loops over its rows.
 // On a GPU     (reasoned) the event's vector is read once per row, from cache; the items' rows are a gather.
@@ -23,8 +24,8 @@ const KEPT_SCALE = 1.0;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

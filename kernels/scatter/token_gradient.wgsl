@@ -5,6 +5,7 @@
 //
 // Two ranks delimit a token's pairs: that of the token's first place, and that of the next token's first
 // place. Tokens that are not in the batch get 0: Adam still moves them by their moments.
+//
 // For          both kinds of adapter      Grid   V N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one token. It adds up the pairs before the token's first
 //              whole chunk of CHUNK pairs, then the sums of the token's whole chunks, then the rest: at most

@@ -6,6 +6,7 @@
 // others together. With chunks of CHUNK pairs many invocations share its sum. A chunk with several tokens is
 // not written: token_gradient.wgsl adds up its pairs. Only the batch determines the chunks and the order of
 // the sums.
+//
 // For          both kinds of adapter      Grid   N / 4 invocations per possible chunk, in workgroups of 64.
 // Work split   one invocation owns four columns of one chunk.
 // On a GPU     (reasoned) a serial sum over a popular token is a long tail that nothing hides; chunks

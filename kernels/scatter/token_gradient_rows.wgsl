@@ -9,6 +9,7 @@
 // So adam_rows.wgsl updates each token once. Sums have the order of token_gradient.wgsl, so the bits are the
 // same. The host knows only a bound of the batch's number of pairs. All entries up to the bound are written,
 // and those by which the grid is rounded up.
+//
 // For          both kinds of adapter      Grid   N / 4 invocations per possible pair, in workgroups of 64.
 // Work split   one invocation owns four columns of one entry. It returns at once unless the entry is a
 //              token's first.

@@ -6,6 +6,7 @@
 //
 // The pairs have a fixed order by token, as the log's rows have an order by item (batch_rank.wgsl). So a
 // pair's index among the batch's pairs by token is the number of marked pairs before it.
+//
 // For          both kinds of adapter      Grid   D invocations in workgroups of 64.
 // Work split   one invocation owns one distinct item and reads its rows until it finds one that is fed.
 //              Integer atomics set the bits, so the result does not depend on the order.

@@ -6,6 +6,7 @@
 // With ADD output already contains the product of the items' dense features; otherwise output is overwritten.
 // Item tokens are a vector of V numbers, a few ones and else zeros: their product W f is not computed as a
 // matrix product.
+//
 // For          both kinds of adapter
 // Grid         D N / 16 invocations in workgroups of 64 (with BY_EVENT E N / 16; on a GPU N / 4).
 // Work split   one invocation owns 16 columns (4 on a GPU) of one item or event, so it reads the token list

@@ -15,6 +15,7 @@
 // without a click a user leaves with probability LEAVE (word 0 of purpose 3), and after PATIENCE such pages
 // in a row. The reward is 1 for a click, or with UTILITY the item's utility.
 // A NaN or infinite logit is passed on as P(any click); no item is clicked then.
+//
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user: a slate is short.
 // On a GPU     (reasoned) as in choice_nll.wgsl neighbours read pages k numbers apart: not coalesced, but a
@@ -40,7 +41,7 @@ const LEAVE_PURPOSE = 3u;
 struct Step {
   size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
   first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // slot of the ring that receives the batch's results
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

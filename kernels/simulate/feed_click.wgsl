@@ -1,5 +1,4 @@
 // feed_click.wgsl - feeds users the history with which they start: one item per dispatch
-//
 //   start [S, U] the item number step.page of a user's history, or NONE
 //   event [U] .z NONE, .w that item      clicked [panels, U] the item's bit is set
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
@@ -17,7 +16,7 @@ const NONE = 0xffffffffu;
 struct Step {
   size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
   first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // slot of the ring that receives the batch's results
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

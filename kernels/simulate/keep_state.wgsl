@@ -7,6 +7,7 @@
 //
 // Counts, position weights and the wide part (the linear part) of the utility depend on earlier clicks: as
 // the state contains these clicks, choices depend on the state alone.
+//
 // For          both kinds of adapter      Grid   U X4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state.
 // On a GPU     (reasoned) stores are coalesced; items of a list are 16 bytes apart and read once. Workgroups

@@ -1,6 +1,4 @@
-// lstm_step.wgsl - updates an LSTM by each user's clicked item: the pointwise part of one step of
-// lstm_forward.wgsl
-//
+// lstm_step.wgsl - updates an LSTM by each user's click: pointwise part of a step of lstm_forward.wgsl
 //   event [U] (.w the clicked item, or NONE)   input [I, 4H] x of all items   product [U, 4H] W_h h + b
 //   state [U, H] h and cell [U, H] c: before, and after      gates in the order i, g, f, o
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
@@ -8,6 +6,7 @@
 // Without a click a user's state is unchanged. A separate dispatch computes the product with the recurrent
 // weights, as a dense layer over h, by the kernels of layers: it must read the whole h before this kernel
 // changes h.
+//
 // For          both kinds of adapter      Grid   U H / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four units of one user.
 // On a GPU     (reasoned) neighbours own neighbouring units: product, state and cell are coalesced; rows of

@@ -1,6 +1,4 @@
-// page_mask.wgsl - marks the items that a page may not show: earlier clicks of the user, and items outside
-// the pool
-//
+// page_mask.wgsl - marks items that a page may not show: earlier clicks, and items outside of the pool
 //   clicked  [panels, U]  bits of the items that the user has clicked; ignored with REPEATS
 //   excluded [panels]     bits of items that are never shown, and of bits after the last item
 //   masked   [panels, U]  their union; with POOL also the items outside this page's pool
@@ -10,6 +8,7 @@
 // Item i has word i % 4 of the counter (user, episode, page, 6 + 16 (i / 4)), so that the host computes the
 // same pool. A pool with fewer than SLATE items is ignored: the page may then show all items that are neither
 // clicked nor excluded.
+//
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user and loops over the panels.
 // On a GPU     (reasoned) neighbours read neighbouring words of a panel: coalesced. A catalogue of 50,000
@@ -30,7 +29,7 @@ const PURPOSE = 6u;
 struct Step {
   size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
   first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // slot of the ring that receives the batch's results
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

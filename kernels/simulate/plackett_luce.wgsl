@@ -10,6 +10,7 @@
 // minus the drawn item's weight. But if that item has more than 1 - LEFT of the sum, the difference would
 // lose the other items, so they are summed again with their own maximum. Sums are within panels of 32 items,
 // then over panels. A NaN or infinite score counts as the lowest.
+//
 // For          both kinds of adapter      Grid   C invocations in workgroups of 64.
 // Work split   one invocation owns one user of the chunk: one pass over the user's row for maximum and sum,
 //              and one pass per slot, over half of the row on average, to the item at which the drawn part of
@@ -36,7 +37,7 @@ const SLATE_PURPOSE = 2u;
 struct Step {
   size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
   first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // slot of the ring that receives the batch's results
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -7,6 +7,7 @@
 // item of the whole catalogue, taken if it is not masked. If all three are masked, the fourth word is a rank
 // among the items that are not masked. All of these items have equal probability (up to I / 2^32), and if few
 // items are masked no loop over the catalogue is needed.
+//
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned) tries read scattered words, as different users try different items. Only the loop
@@ -29,7 +30,7 @@ const SLATE_PURPOSE = 2u;
 struct Step {
   size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
   first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // slot of the ring that receives the batch's results
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

@@ -4,6 +4,7 @@
 //   u = 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal + constant - FATIGUE (m1^2 + m2^2)
 //
 // With ALL row u EACH + i is item i of the catalogue, for the users from step.first_entry on.
+//
 // For          both kinds of adapter      Grid   U EACH invocations in workgroups of 64.
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned) neighbours own neighbouring slots; a user's state is a broadcast, items are

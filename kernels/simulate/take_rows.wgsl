@@ -1,5 +1,4 @@
 // take_rows.wgsl - copies the rows of a chunk of consecutive users from the rows of all users
-//
 //   input [U, N]   output [C, N] the rows of the C users from step.first_entry on
 // For          both kinds of adapter      Grid   N / 4 invocations per row of the chunk, in workgroups of 64.
 // Work split   one invocation owns four columns of one row.

@@ -2,6 +2,7 @@
 //   score [C, I]   masked [panels, U] bits; shown items are added   slate [U, k] items, best first
 //
 // Among equal scores the lowest item comes first. A NaN or infinite score counts as the lowest.
+//
 // For          both kinds of adapter      Grid   C invocations in workgroups of 64.
 // Work split   one invocation owns one user of the chunk. Slot j gets the best item after the item of slot j
 //              - 1, in the order of scores and items, so no list is needed: k passes over the user's row.

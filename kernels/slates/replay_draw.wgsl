@@ -5,6 +5,7 @@
 // A page's index among all pages is the upper word of (random word x pages): uniform up to pages / 2^32. The
 // random word's counter is (row of the batch, earlier steps of the optimiser, 0, REPLAY): no other draw
 // affects it.
+//
 // For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation draws one page.
 // On a GPU     (reasoned) a search through SLOTS totals, which all invocations of a subgroup read together,
@@ -20,8 +21,8 @@ const REPLAY = 5u;  // the purpose (fourth number) of the random words' counters
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

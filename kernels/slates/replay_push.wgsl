@@ -12,6 +12,7 @@
 // All users see a page at the same time, so an episode is a block of T + 1 states, and the state after a page
 // is the next entry: half of the memory of pairs of states. The episode also contains the clicks before a
 // page, from which replay_sample_masks.wgsl computes the masks.
+//
 // For          both kinds of adapter      Grid   U S4 invocations in workgroups of 64.
 // Work split   one invocation owns four numbers of a user's state; the user's first also writes the rest.
 // On a GPU     (reasoned) neighbours own neighbouring vectors: coalesced, bound by memory. Registers limit
@@ -28,8 +29,8 @@ const LEFT = 0x80000000u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

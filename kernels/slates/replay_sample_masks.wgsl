@@ -1,5 +1,4 @@
 // replay_sample_masks.wgsl - the items that drawn pages could not show, and that pages after them cannot
-//
 //   drawn [B] (slot, page, user, -)  shown [SLOTS, T, USERS, K], happened [SLOTS, T, USERS]: replay_push.wgsl
 //   left_out [PANELS]          bits of items that are never shown; bit i of word p is item 32 p + i
 //   begun [SLOTS, USERS]       (first, end) in history: the items that a user had clicked before the episode
@@ -7,6 +6,7 @@
 //
 // The same episode contains the clicks on earlier pages, so their bits need not be stored. With REPEATS the
 // masks are left_out.
+//
 // For          both kinds of adapter      Grid   B invocations in workgroups of 64.
 // Work split   one invocation owns the words of one drawn page, before and after.
 // On a GPU     (reasoned) neighbours own neighbouring words of a panel: stores are coalesced. Loads of

@@ -3,6 +3,7 @@
 //
 // Users who left early have fewer pages. Drawing a page by its index among all pages is uniform for any
 // lengths, and no draw is rejected. Only the current episode changes: slot = episode mod SLOTS.
+//
 // For          both kinds of adapter      Grid   one workgroup of 64.
 // Work split   one workgroup; an invocation owns U / WORKGROUP consecutive users.
 // On a GPU     (reasoned) one workgroup leaves the GPU idle for microseconds; U is some thousands. An
@@ -16,8 +17,8 @@ const SLOTS = 1u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first entry in the plan
-  slot: u32,           // slot of the ring that receives the batch's results
+  first_entry: u32,    // index of the batch's first user in the plan buffer
+  slot: u32,           // slot of the ring buffer that receives the batch's results
   chunks: u32,         // number of partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // number of iterations before this step

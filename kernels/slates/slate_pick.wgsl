@@ -1,5 +1,4 @@
 // slate_pick.wgsl - puts the best item of all panels into the slate's next slot
-//
 //   best [panels, R] (value, item) per 32 items  table [I, .]  slates [R, k]  masked [panels, R] bits
 //   item = the item of the largest value, the lowest among equals; slates_r,position = item; its bit is set
 //   q_r,position += value                             (before, q has only the part of the state)
@@ -8,6 +7,7 @@
 //   With panels = 0 only the last line: before the first position.  With GIVEN the slot already has the item.
 //
 // If all items are masked, the lowest item that is not yet in the slate takes the slot, with value 0.
+//
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
 // On a GPU     (reasoned) few rows leave the GPU idle; scoring the catalogue takes 1,000 times the work.

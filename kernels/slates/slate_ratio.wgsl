@@ -12,6 +12,7 @@
 // stay finite. Too few items: as in slate_pick.wgsl.
 // w is a sum of two numbers: if one item is clicked almost always, another item changes w by less than w's
 // last bit. w moves by worth(A) - w = (sum over A of v_i (Q_i - w) + Q0 - w) / (1 + sum of v_i).
+//
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row, with the best items so far in private memory: each round is one
 //              pass over the items.

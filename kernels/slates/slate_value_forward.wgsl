@@ -1,5 +1,4 @@
 // slate_value_forward.wgsl - the value of the item in one slot of a given slate
-//
 //   slates [R, k]  table [I, .]  bases [R, .]  values [R, .] the state's part  weights: all of the network
 //   hidden_rj = relu(bases_rj + bias_j + table_item's own part),  item = slates_rj,  j the position
 //   q_rj = values_r,at + sum_n weights_n hidden_rjn          bases_r += table_item's part for later positions
