@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
 
-/** Parses a table. A line is a row, with " | " between cells. A line with a larger indent continues the row above. */
+/** Parses a table: a row per line, " | " between cells. A line with a larger indent continues the row. */
 export function parseRows(table: string): string[][] {
   const lines = table.replace(/^\n|\n *$/g, "").split("\n");
   const indent = /^ */.exec(lines[0] ?? "")?.[0] ?? "";
@@ -16,8 +16,8 @@ export function toPattern(text: string): RegExp {
 }
 
 /**
- * Asserts that work ends with a UserError. @param says text in its message. @param what is done, for
- * messages. @returns the message
+ * Asserts that work ends with a UserError. @param says text in its message, see {@link toPattern}. @param
+ * what name of the work, for messages. @returns the message
  */
 export async function expectRefusal(
   work: () => unknown,

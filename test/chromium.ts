@@ -9,12 +9,12 @@ const FLAGS = {
   none: ["--disable-features=WebGPU"],
 };
 
-/** Opens Chromium. Needs all permissions, because Chromium's driver reads system paths that no other permission covers. */
+/** Opens Chromium. Needs all permissions, because Chromium's driver reads many system paths. */
 export async function openChromium(executablePath: string, webgpu: keyof typeof FLAGS): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   return await chromium.launch({ executablePath, args: ["--no-sandbox", ...FLAGS[webgpu]] });
 }
-/** Returns the path of Debian's Chromium, which is installed if it is missing, or the reason why there is none. */
+/** Returns the path of Debian's Chromium, which is installed if missing, or the reason why it is missing. */
 export async function findChromium(): Promise<string | { missing: string }> {
   if (existsSync(PATH)) return PATH;
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");

@@ -6,18 +6,15 @@ import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
 
-/**
- * Compiler settings of `deno task test`: no optimisation, and four numbers at once instead of eight, which is
- * less code. test/README.md has the gain of each.
- */
+/** Compiler settings of `deno task test`: no optimisation, vectors of four numbers (test/README.md). */
 export const TEST_SHADERS: Readonly<Record<string, string>> = {
   GALLIVM_PERF: "nopt",
   LP_NATIVE_VECTOR_WIDTH: "128",
 };
 
 /**
- * Compiler settings of users. Set all or none: the driver's cache distinguishes optimised shaders but not
- * widths, so a user's training would find shaders of another width.
+ * Compiler settings of users. Set all or none of them: the driver's cache does not distinguish vector widths,
+ * so a user's training would find shaders of another width.
  */
 export const USER_SHADERS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.keys(TEST_SHADERS).map((name) => [name, ""]),
@@ -44,7 +41,7 @@ export type CommandName =
   | "selftest"
   | "data";
 
-/** Splits arguments as a shell does: blanks separate them, quotes keep them together. */
+/** Splits arguments at blanks, except within quotes, as a shell does. */
 export function splitArgs(...parts: readonly (string | readonly string[])[]): string[] {
   return parts.flatMap((part) =>
     typeof part === "string"
@@ -63,7 +60,7 @@ function prepare(
   return new Deno.Command(Deno.execPath(), { ...started, stdin: "null", stdout: "piped", stderr: "piped" });
 }
 
-/** Returns the Deno invocation of a command; a new run takes the fixed table of kernels by default. */
+/** Returns the Deno invocation of a command. By default a new run does not tune kernels (--no-autotune). */
 export function buildInvocation(
   command: CommandName,
   args: readonly string[],
@@ -98,7 +95,7 @@ export function runCommandWith(
 
 let denoFolder: Promise<string> | undefined;
 
-/** Returns an environment with `folder` as a command's cache. Deno and the driver keep their caches. */
+/** Returns an environment in which `folder` is a command's cache. Deno and the driver keep their caches. */
 export async function makeCacheEnvironment(folder: string): Promise<Record<string, string>> {
   const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
   const DENO_DIR = await (denoFolder ??= runProcess(info).then(({ stdout }) => JSON.parse(stdout).denoDir));
@@ -188,8 +185,8 @@ export function runBench(
 }
 
 /**
- * Runs a script of the test folder in its own process and returns the JSON it prints. Its shaders are
- * optimised, two to three times as fast: for work that takes longer than the 0.9 s of a process.
+ * Runs a script of the test folder in its own process, and returns the JSON that it prints. Its shaders are
+ * optimised and two to three times as fast. Use it for work that takes longer than a process start (0.9 s).
  */
 export async function runScriptForJson(script: string, ...args: string[]): Promise<unknown> {
   const flags = ["--allow-read", "--allow-env", "--allow-ffi"];
@@ -228,7 +225,7 @@ export function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
 }
 
-/** Calls `use` with a disk of size `size` ("8k"), or reports that a disk cannot be mounted. */
+/** Calls `use` with a mounted disk of size `size` ("8k"), or reports that mounting is not allowed. */
 export async function withSmallDisk(disk: string, size: string, use: () => Promise<void>): Promise<void> {
   await Deno.mkdir(disk);
   const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk];

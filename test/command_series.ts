@@ -1,7 +1,7 @@
 /**
- * Runs a command many times in one process: a start takes 0.15 to 0.2 s of CPU, almost all that a refusal
- * takes. The process has the permissions of the command's task. Tests of signals, of the end of a process or
- * of the device need a process of their own: `command_check.ts`.
+ * Runs a command many times in one process, because a process start takes 0.15 to 0.2 s of CPU, more than
+ * most refusals. The process has the permissions of the command's task. Tests of signals, of the end of a
+ * process, or of the device need a separate process (`command_check.ts`).
  */
 
 import assert from "node:assert/strict";
@@ -13,10 +13,10 @@ import { type CommandName, type CommandResult, completeArguments, splitArgs } fr
 import type { SeriesRequest } from "./series_host.ts";
 
 export interface SeriesOptions {
-  /** Working directory. Each start may find another folder at the path. */
+  /** Working directory. At each run, another folder may be at this path. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Passes arguments unchanged; a new run must then request the fixed table of kernels. */
+  /** True to pass arguments unchanged; a new run then needs --no-autotune among them. */
   readonly asGiven?: boolean;
 }
 
@@ -93,7 +93,7 @@ export class CommandSeries implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#started === undefined) return;
     const { process, requests, replies } = this.#started;
-    await requests.close().catch(() => {}); // it has ended by itself
+    await requests.close().catch(() => {}); // the process has already ended
     await replies.cancel();
     await process.status;
   }

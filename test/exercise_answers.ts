@@ -235,7 +235,7 @@ export function fillStarter({ name, starter }: Exercise): string {
   }, starter);
 }
 
-/** A wrong answer: exercise, what the answer lacks, pattern of the error, and replacements in a correct answer. */
+/** A wrong answer: exercise, missing part, pattern of the error, replacements in a correct answer. */
 type NearlyRight = readonly [exercise: string, string, RegExp, ...(readonly [from: string, to: string])[]];
 
 /** Wrong answers that are correct at the first odd sizes. */

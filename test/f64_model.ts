@@ -1,7 +1,7 @@
 /**
- * The whole model in f64, straight from the formulas: features are concatenated for every displayed row,
- * one-hot vectors are vectors, events are processed one by one, gradients are derived by hand. It shares only
- * the parameter names with the kernels and the tape.
+ * The whole model in f64, written directly from the formulas: features are concatenated for every displayed
+ * row, one-hot items are vectors, events are processed one by one, and gradients are derived by hand. The
+ * model shares only parameter names with kernels and tape.
  */
 
 import { adamReference } from "../src/ops/adam.ts";
@@ -14,12 +14,12 @@ export type Parameters64 = Map<string, number[][]>;
 export interface Shape64 {
   readonly H: number;
   readonly dims: readonly number[];
-  /** Position weights in place of the LSTM: m is the number of lags, n the number of weightings. */
+  /** Position weights instead of the LSTM: n weighted sums of the last m clicks. */
   readonly pw?: { readonly m: number; readonly n: number; readonly tanh: boolean };
   readonly none?: boolean;
   /** Number of columns of the wide part. Without hidden layers, 0 is the linear model. */
   readonly wide?: number;
-  /** True if rows of a page are clicked independently of each other. */
+  /** True for the logistic loss, in which rows of a page are clicked independently. */
   readonly logistic?: boolean;
 }
 
@@ -54,7 +54,7 @@ function dot(a: readonly number[], b: readonly number[]): number {
   return sum;
 }
 
-/** Returns x W + b. Zeros of x are skipped, because x may be one-hot. */
+/** Returns x W + b. Skips zeros of x, which may be one-hot. */
 export function computeAffine64(x: number[], W: number[][], b: number[]): number[] {
   const y = [...b];
   x.forEach((xi, i) => {
@@ -82,17 +82,14 @@ export interface Page64 {
   readonly u: number[];
   /** Position of the clicked item on the page; -1 for no click. */
   readonly clicked: number;
-  /** True for a context event, which is not part of the loss: its slopes are 0. */
+  /** True for a context event (history that is not predicted), whose slopes are 0. */
   readonly given: boolean;
 }
 
-/** Returns d loss / d output for every row of a page; undefined if no gradients are needed. */
+/** Returns d loss / d output (the slopes) for every row of a page; undefined if no gradients are needed. */
 type Slopes = (page: Page64, index: number) => number[] | undefined;
 
-/**
- * Computes the output of a network for every row of every page of a batch, and the gradient of every
- * parameter for given slopes of the outputs.
- */
+/** Computes a network's output for every row of a batch, and all gradients for given output slopes. */
 export function computeNetwork64(log: ClickLog, users: ArrayLike<number>, p: Parameters64, shape: Shape64) {
   const pages: Page64[] = [];
   walk64(log, users, p, shape, (page) => void pages.push(page));
@@ -145,7 +142,7 @@ export interface User64 {
   readonly clicks: readonly number[][];
   readonly h: number[];
   readonly c: number[];
-  /** Input of the LSTM at the last click. The other fields are the sums of the gates at this click. */
+  /** Input of the LSTM at the last click. The other fields are the gates at this click. */
   readonly x: number[];
   readonly z: number[];
 }
@@ -324,7 +321,7 @@ function walk64(
           });
         });
       }
-      // The state moves on a click.
+      // A click changes the state.
       const fed = click !== NONE;
       const before = own;
       if (fed) own = model.next(before, log.rowItem[click] ?? 0);
@@ -382,7 +379,7 @@ function walk64(
   return gradients;
 }
 
-/** Returns the state [F n]: feature k under weighting j is at index k n + j. @param recent features of clicks, latest first */
+/** Returns the state [F n]: feature k in weighted sum j is at k n + j. @param recent clicks, latest first */
 function pwState64(
   recent: readonly number[][],
   F: number,
@@ -400,7 +397,7 @@ function pwState64(
   });
 }
 
-/** Wide part (b + A h) . (B f), with h = sum over the last clicks of w_lag f_lag. Without A: b . (B f) with b = 1. */
+/** Wide part (b + A h) . (B f), where h = sum of w_lag f_lag over the last clicks. Without A: 1 . (B f). */
 class Wide64 {
   readonly #gradients: Parameters64 = new Map();
 
@@ -476,10 +473,7 @@ export interface Trajectory64 {
 }
 const trajectories = new WeakMap<ClickLog, Map<string, Trajectory64>>();
 
-/**
- * Runs steps of Adam over batches and updates the start in place. The same start on another kind of adapter
- * gets the same trajectory without a second run.
- */
+/** Runs steps of Adam, and updates the weights in place. Equal starts share one cached trajectory. */
 export function trainTrajectory64(
   log: ClickLog,
   batches: readonly Iterable<number>[],

@@ -11,7 +11,7 @@ interface Shape {
   readonly rowGroup?: number;
 }
 
-/** Writes a prepared data set as another program would: tables that SQL creates from values, and a minimal manifest. */
+/** Writes a prepared data set as another program would: tables by SQL, and a minimal manifest. */
 export async function writeSet(
   folder: string,
   log: ClickLog,
@@ -40,7 +40,7 @@ export async function writeSet(
     const dense = items.kind === "one-hot"
       ? []
       : Array.from(items.values.subarray(i * items.width, (i + 1) * items.width));
-    // Plain literals would be decimals, which round twice.
+    // Plain literals would be decimals, which are rounded twice.
     const numbers = dense.map((value) => value.toExponential());
     const tokens = items.kind === "mixed"
       ? Array.from(items.tokens.token.subarray(items.tokens.first[i], items.tokens.first[i + 1]))
@@ -81,7 +81,7 @@ export async function rewrite(folder: string, part: string, sql: string): Promis
   await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}; COPY (${sql}) TO ${path} (FORMAT parquet)`);
 }
 
-/** Log of 30 users and 12 items with two features and 9 tokens, with context pages and pages with several clicks. */
+/** Log of 30 users and 12 items (two features, 9 tokens), with context pages and pages of several clicks. */
 export const foreignLog = createSmallLog(21, {
   users: 30,
   items: 12,

@@ -2,7 +2,7 @@
 
 const kernels = new URL("../kernels/", import.meta.url);
 
-/** Kinds of kernels: of the program, of a ladder's earlier steps, for measurements of adapters, and exercises. */
+/** Kinds of kernels: of the program, earlier steps of ladders, measurements of adapters, and exercises. */
 export type KernelKind = "shipped" | "steps" | "probe" | "exercises";
 
 /** @returns paths within kernels/ */
@@ -48,7 +48,7 @@ export function readHeader(path: string): string {
   return text.slice(0, text.search(/^(?!\/\/)/m));
 }
 
-/** Returns the text after a label: up to the next label of its line, or with the lines that continue it. */
+/** Returns the text after a label, up to the next label on its line, or with its continuation lines. */
 export function findHeaderPart(path: string, label: string): string | undefined {
   const found = readHeader(path).match(
     new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m"),

@@ -1,6 +1,6 @@
 /**
- * The check of every op: that of the self-test (src/selftest/ops/op_run.ts), the reference against finite
- * differences, gradients that are added to others, and the kernel variants of both kinds of adapters.
+ * Checks an op: runs the self-test's check (src/selftest/ops/op_run.ts) for CPU and GPU variants, adds
+ * gradients to other gradients, and compares the reference with finite differences.
  */
 
 import assert from "node:assert/strict";
@@ -26,8 +26,8 @@ interface Opened {
 let opened: Opened | undefined;
 
 /**
- * Runs on a device; asserts that nothing failed and nothing is left alive. The tests of a file share the
- * device and its compiled shaders, for all kernel variants; after a failure the next test gets a new one.
+ * Runs a test on a device, and asserts that the device had no error and that no buffer is left. The tests of
+ * a file share the device and its compiled shaders. After a failure the next test gets a new device.
  */
 export async function withGpu<T>(
   variants: AdapterKind | KernelVariants | undefined,
@@ -103,7 +103,7 @@ export async function checkOp(
   for (const [k, one] of variants.entries()) {
     await withGpu(one, async (gpu) => {
       await checkOn(gpu, case_, 1, k === 0);
-      // Accumulation does not depend on sizes: small cases show it.
+      // Accumulation of gradients does not depend on sizes, so only small cases test it.
       const twice = !case_.once && !case_.loss && !case_.sparse && case_.users.length < 10;
       if (twice) await checkOn(gpu, case_, 2, false);
     });
@@ -111,8 +111,8 @@ export async function checkOp(
 }
 
 /**
- * @param uses times that the op is recorded on the same inputs. @param differences compares the reference
- * with finite differences, which do not depend on variants
+ * @param uses number of times that the op is recorded on the same inputs. @param differences true to compare
+ * the reference with finite differences, which do not depend on variants
  */
 async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): Promise<void> {
   const checks = new CheckCollector();
@@ -125,7 +125,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
 function checkFiniteDifferences(c: OpCase, { node, inputs, gradients, loss }: ReferenceRun): void {
   const random = createRandomStream(11, "finite differences");
   const h = 1e-5;
-  // The reference does not depend on the size, and takes long for many rows.
+  // The reference's code does not depend on the size, and many rows take long.
   const trials = c.users.length < 10 ? 8 : 2;
   node.inputs.forEach((t, index) => {
     if (!t.trainable) return;

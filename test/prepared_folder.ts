@@ -48,7 +48,7 @@ export function prepareIn(
   return prepare(recipe, { ...defaults, out, ...options }, ["test"]);
 }
 
-/** Returns a recipe that prepares users in rounds of `rows_at_once` rows; for null the memory limits a round. */
+/** Returns options to prepare users in rounds of `rows_at_once` rows; null: memory limits a round. */
 export const prepareInRounds =
   (recipe: PreparationRecipe, rows_at_once: number | null): PreparationRecipe => async (...args) => {
     const begun = await recipe(...args);
@@ -63,7 +63,7 @@ export async function expectRefused(
   await expectRefusal(() => prepareIn(folder, recipe), says);
 }
 
-/** Returns rows of a query (not beginning with WITH) over the parts users, items and pages of a set. */
+/** Returns rows of a query (without WITH) over the tables users, items and pages of a set. */
 export async function query(folder: string, sql: string): Promise<Record<string, Json>[]> {
   const parts = ["users", "items", "pages"].map((part) =>
     `${part} AS (FROM ${formatLiteral(`${folder}/${part}.parquet`)})`
@@ -71,7 +71,7 @@ export async function query(folder: string, sql: string): Promise<Record<string,
   return await (await getSharedEngine()).rows(`WITH ${parts.join(", ")} ${sql}`);
 }
 
-/** Returns every page in the file's order: ids of its user and items, and clicked ids in order. */
+/** Returns all pages in the file's order: ids of user and items, and clicked ids in order. */
 export async function readPages(
   folder: string,
 ): Promise<{ user: string; time: string; items: string[]; clicked: string | null }[]> {
@@ -113,12 +113,12 @@ let opened: Promise<SqlEngine> | undefined;
 
 async function open(): Promise<SqlEngine> {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  // Tests rewrite a file within the resolution of file times.
+  // Tests rewrite files faster than the resolution of file times, so files must not be cached.
   await engine.run("SET enable_external_file_cache = false");
   return engine;
 }
 
-/** Queries of several tests may interleave in it: dependent statements must be one call. */
+/** Returns an engine that tests share. Queries may interleave, so dependent statements must be one call. */
 export function getSharedEngine(): Promise<SqlEngine> {
   return opened ??= open();
 }
@@ -128,7 +128,7 @@ export async function writeParquet(path: string, sql: string, more = ""): Promis
 }
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
-/** Keeps pages as logged, because small logs have pages of one item. */
+/** Returns options that keep pages as logged, because small logs have pages of one item. */
 export const makeRecipe = (source: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ ...columns, source, pages: "as-is", ...more });
 

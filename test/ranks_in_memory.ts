@@ -3,7 +3,7 @@ import type { ProcessGroup } from "../src/train/process_group.ts";
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
-/** Creates a process group per rank. A call of a group returns when all ranks have made the same call. */
+/** Creates one process group per rank, in memory. A collective call returns when all ranks have made it. */
 export function createRanksInMemory(size: number): ProcessGroup[] {
   const begin = () => ({ given: new Map<number, Words>(), ...Promise.withResolvers<Words[]>() });
   let meeting = begin();

@@ -1,6 +1,6 @@
 /**
- * Returns the path of a file of `../shared/data`, seen from the project's root, or undefined where it is
- * missing; then a line says which tests are skipped. Use it as `ignore: path === undefined`.
+ * Returns the path of a file in `../shared/data` (relative to the project's root). If the file is missing,
+ * returns undefined and prints that tests are skipped. Use: `ignore: path === undefined`.
  */
 export function findRealData(name: string): string | undefined {
   const path = new URL(`../../shared/data/${name}`, import.meta.url);
@@ -9,7 +9,7 @@ export function findRealData(name: string): string | undefined {
     return decodeURIComponent(path.pathname);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.log(`skipped: ../shared/data/${name} is not there, so the tests that read it do not run`);
+    console.log(`skipped: ../shared/data/${name} is missing, so tests that read it do not run`);
     return undefined;
   }
 }

@@ -62,8 +62,8 @@ export const scoreCases: Readonly<Record<string, ScoreCase>> = {
 };
 
 /**
- * Draws weights of about the size of trained ones: no bias is 0, no statistic of batch normalisation is at
- * its start. Counts are those of the log.
+ * Draws weights of about the size of trained weights: biases are not 0, and statistics of batch normalisation
+ * differ from their initial values. Counts are those of the log.
  */
 export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
   const random = createRandomStream(seed, "scored weights");
@@ -87,8 +87,8 @@ export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
 const LONG = [19, 20, 25, 20];
 
 /**
- * Draws histories of no click, one, a few, more than the lags, and with repeated items, and pages of one item
- * and more. From the 13th on they are the longest and repeat items.
+ * Draws requests: histories with no click, one, a few, more clicks than lags, and repeated items; pages of
+ * one or more items. From the 13th request on, histories have maximum length and repeated items.
  */
 export function drawRequests({ log }: ScoreCase, count = 12): ScoringRequest[] {
   const random = createRandomStream(7, "requests");

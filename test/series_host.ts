@@ -1,8 +1,8 @@
 /**
- * One process that runs a command repeatedly, for `command_series.ts`: a line of standard input has the
- * arguments, a line of standard output the exit code and the output. Its argument is the command. Each run
- * loads the command's script again, as a module of another name; the modules below it stay loaded, and the
- * device stays open. `Deno.exit` ends the run alone.
+ * Process that runs a command repeatedly, for `command_series.ts`. Its argument is the command. A line of
+ * standard input has the arguments of a run, a line of standard output the exit code and the output. Each run
+ * loads the command's script again, under another module name; imported modules stay loaded, and the device
+ * stays open. `Deno.exit` ends only the run.
  */
 
 import process from "node:process";
@@ -28,7 +28,7 @@ export interface SeriesRequest {
 }
 
 async function run(number: number, { args, cwd }: SeriesRequest) {
-  if (cwd !== undefined) Deno.chdir(cwd); // the folder of this name may be another one now
+  if (cwd !== undefined) Deno.chdir(cwd); // another folder may have this name now
   const said = { stdout: "", stderr: "" };
   const take = (stream: keyof typeof said) => (text: string | Uint8Array) => {
     said[stream] += typeof text === "string" ? text : new TextDecoder().decode(text);
@@ -77,7 +77,7 @@ function keepDevice(): void {
   const { createShaderModule, createComputePipeline } = devices;
   const requestAdapter = gpu.requestAdapter.bind(gpu);
   let adapter: Promise<GPUAdapter | null> | undefined;
-  gpu.requestAdapter = (options) => adapter ??= requestAdapter(options); // all ask for the same
+  gpu.requestAdapter = (options) => adapter ??= requestAdapter(options); // all runs share one adapter
   const opened = new Map<string, Promise<GPUDevice>>();
   adapters.requestDevice = function (descriptor) {
     const key = JSON.stringify(descriptor);
@@ -97,7 +97,7 @@ function keepDevice(): void {
     return module;
   };
   devices.createComputePipeline = function (descriptor) {
-    const { module } = descriptor.compute; // its layout follows from it, as in Gpu.pipeline
+    const { module } = descriptor.compute; // the layout depends on the module, as in Gpu.pipeline
     const pipeline = pipelines.get(module) ?? createComputePipeline.call(this, descriptor);
     pipelines.set(module, pipeline);
     return pipeline;

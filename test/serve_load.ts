@@ -1,4 +1,4 @@
-/** `serve_load.ts URL CALLS.json REQUESTS CLIENTS` sends requests of concurrent clients, and prints the checked answers as JSON. */
+/** `serve_load.ts URL CALLS.json REQUESTS CLIENTS` sends requests of concurrent clients; prints results. */
 
 import * as v from "../src/schema.ts";
 
@@ -14,15 +14,15 @@ export interface LoadResult {
   readonly requests: number;
   /** Number of requests without an answer of status 200. */
   readonly lost: number;
-  /** Number of answers whose utilities are those of another request. */
+  /** Number of answers with the utilities of another request. */
   readonly mixedUp: number;
 }
 
 const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
-/** If a utility differs by more than `TOLERANCE` from the expected one, the answer belongs to another request. */
+/** With a larger difference of a utility, an answer belongs to another request. */
 const TOLERANCE = 1e-5;
 
-/** Sends `requests` requests, using `calls` in turn. Each of the `clients` awaits an answer before its next request. */
+/** Sends `requests` requests from `calls`, in turn. Each client awaits an answer before its next request. */
 async function load(
   url: string,
   calls: readonly LoadRequest[],
@@ -42,7 +42,7 @@ async function load(
   return { requests, lost, mixedUp };
 }
 
-/** Returns the utilities in an answer, [] if an answer has none, or undefined if there is no valid answer. */
+/** Returns the utilities in an answer, [] for an answer without utilities, undefined without valid answer. */
 async function ask(url: string, { path, body }: LoadRequest): Promise<readonly number[] | undefined> {
   try {
     const response = await fetch(url + path, {

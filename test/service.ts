@@ -10,7 +10,7 @@ import { drawRequests, scoreCases } from "./score_cases.ts";
 
 const { config, log } = scoreCases["LSTM, one-hot"] ?? assert.fail();
 
-/** Starts a service over a small log, with calls and the utilities that they must return. */
+/** Starts a service with a small log, and returns calls with expected utilities. */
 export async function withService(
   use: (
     service: { url: string; calls: string; child: Deno.ChildProcess; model: string; data: string },

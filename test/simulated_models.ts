@@ -39,7 +39,7 @@ export function addCounts(kind: SimulatedModelKind, config: ModelConfig): ModelC
   return { ...config, counts: buildCountsConfig(countedLog(logs[kind]), []) };
 }
 
-/** Draws weights so that users differ and clicks are likely. Count tables are those of many users. */
+/** Draws weights with which users differ and clicks are likely. Count tables are those of many users. */
 export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
   const start = initializeFromCounts(countedLog(log), config, 1);
   return new Map(

@@ -1,7 +1,7 @@
 /**
- * Models of tests that are not about sizes. Each distinct text of a kernel is compiled once, which takes 0.1
- * to 4 s of CPU, and depends on sizes in vectors of four alone. So all have layers of two vectors and an LSTM
- * of one, no size fills its vectors, and tests take features of two vectors with them ({@link WIDTH}).
+ * Models of tests that do not test sizes. Each shader text is compiled once, which takes 0.1 to 4 s of CPU. A
+ * text depends only on sizes in vectors of four. So these models share their shaders: layers of two vectors,
+ * an LSTM of one vector, features of two vectors ({@link WIDTH}); no size fills its vectors.
  */
 
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/model_config.ts";
@@ -16,7 +16,7 @@ export const smallPw = { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [7, 
 const { lstmUnits: _, ...common } = defaultModel;
 export const noHistory: ModelConfig = { ...common, encoder: "none" };
 
-/** Pages stay as they were shown. */
+/** Data options that keep pages as logged. */
 export const tinyData = {
   source: new MemoryLog(createSmallLog(1, { users: 9, items: 5, width: 2 })),
   pageOrder: "shown",

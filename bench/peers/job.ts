@@ -41,7 +41,6 @@ export type WorkloadSource = v.InferOutput<typeof sourceSchema>;
 
 const settingsSchema = v.object({
   model: v.picklist(models),
-  /** Number of items in the catalogue. */
   items: v.finiteNumber(),
   /** Number F of features per item; 0 for one-hot items. */
   width: v.finiteNumber(),

@@ -28,8 +28,6 @@ const USERS_AT_ONCE = 1000;
 export const storedSumsSchema = v.object({ users: v.string(), groups: v.whole(1), sums: v.string() });
 const resultSchema = v.object({ nll: v.finiteNumber(), prec1: v.finiteNumber(), paired: storedSumsSchema });
 export type LightgbmResult = v.InferOutput<typeof resultSchema>;
-
-/** A Python with LightGBM. */
 export interface LightgbmPython {
   readonly program: string;
   /** Versions of the Python packages, as JSON. */

@@ -23,9 +23,7 @@ export type ActingKind = "random" | "greedy" | "cdqn";
 
 /** Name of clickgan in the table, next to the names of PyTorch installations. */
 export const OWN = "clickgan";
-/** Number of pages per episode. */
 export const PAGES = 20;
-/** Number of items per slate. */
 export const SLATE = 3;
 export const WIDTH = 16;
 /** Number of pages per submission, as in the simulator. */

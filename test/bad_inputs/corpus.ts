@@ -1,8 +1,8 @@
 /**
- * A corpus of bad inputs: files, command and expected end. A case runs with the permissions of the command's
- * task; the cases of one command share a process, unless a case says how its process starts. Each case also
- * checks that the command ends in time, with a message and without a stack trace, that no file was altered or
- * removed, and that only the named files are left behind.
+ * Runs commands on bad inputs. A case has files, a command and the expected exit. It runs with the
+ * permissions of the command's task; the cases of a command share a process, unless a case has its own shell
+ * script. Every case also checks that the command ends in time, prints a message but no stack trace, alters
+ * and removes no file, and creates only the listed files.
  */
 
 import assert from "node:assert/strict";
@@ -15,25 +15,25 @@ export type FileMaker = (folder: string) => Promise<void> | void;
 
 export interface BadInput {
   readonly name: string;
-  /** The command and its arguments. DIR stands for the folder of the case. */
+  /** The command and its arguments. DIR is replaced by the folder of the case. */
   readonly run: readonly string[];
   readonly files: FileMaker;
   /** Patterns that standard error must match; if the command succeeds, standard output may match them too. */
   readonly says: readonly RegExp[];
-  /** Expected exit code (default: 1, which means a mistake of the user). */
+  /** Expected exit code; 1 by default, which means a mistake of the user. */
   readonly code: number;
   /** Paths, or beginnings of paths ("run/"), of files that the command may create. */
   readonly leaves: readonly string[];
   /** Shell script that runs the command as "$@", e.g. `exec "$@" >/dev/full`. */
   readonly shell?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** True if the system can make the files of the case. */
+  /** False if this system cannot create the files of the case, so that the case is skipped. */
   readonly only?: boolean;
 }
 
 export type BadInputOptions = Partial<Omit<BadInput, "name" | "run" | "files">>;
 
-/** @param run the command and arguments, for {@link splitArgs}. @param says for {@link toPattern} */
+/** @param run command and arguments, see {@link splitArgs}. @param says message, see {@link toPattern} */
 export function makeCase(
   name: string,
   run: string | readonly string[],
@@ -63,7 +63,7 @@ export function makeAll(...makers: readonly FileMaker[]): FileMaker {
 
 const LIMIT_MS = 90_000;
 
-/** Default output folders; a case must not write into the project. */
+/** Options for output folders inside the case's folder, because a case must not write into the project. */
 const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: string]>> = {
   train: ["--save-dir", "DIR/run"],
   reproduce: ["--save-dir", "DIR/experiments"],
@@ -71,7 +71,7 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** Runs each case as a test. A test file may call the function only once, because its cases share processes. */
+/** Runs each case as a test. Call this once per test file, because its cases share processes. */
 export function assertRefused(themes: Readonly<Record<string, readonly BadInput[]>>): void {
   const shared = new Shared();
   for (const [theme, cases] of Object.entries(themes)) {
@@ -128,7 +128,7 @@ async function check(one: BadInput, shared: Shared): Promise<void> {
       if (!one.leaves.includes(path)) assert.equal(after.get(path), entry, `${path} was altered`);
     }
     const left = [...after.keys()].filter((path) => !before.has(path) && !mayStay(path, one.leaves));
-    assert.deepEqual(left, [], "something was left behind");
+    assert.deepEqual(left, [], "unexpected files remain");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Factor of the number of random cases. CLICKGAN_FUZZ=N tries N times as many cases, which also differ. */
+/** CLICKGAN_FUZZ=N tries N times as many random cases, with other seeds. */
 const TIMES = Number(Deno.env.get("CLICKGAN_FUZZ") ?? 1);
 
 export const countRuns = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES });

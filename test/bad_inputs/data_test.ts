@@ -1,4 +1,4 @@
-/** Refusals of `data`, one per source and kind of input. test/data has refusals of single values. */
+/** Bad inputs that `data` refuses, one per source and kind of input. test/data tests refused values. */
 
 import type { BadInput, FileMaker } from "./corpus.ts";
 import { assertRefused, makeAll, makeCase, makeCases, makeNothing } from "./corpus.ts";
@@ -30,7 +30,7 @@ const logs: readonly BadInput[] = [
     a begin of parts and shares | --split time --split-at 14d,7d --shares 80-10-10 | Expected --shares or --split-at, got both
     one begin for two parts | --split time --split-at 14d | Expected the begin of validation and the later begin of test
     a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and the later begin of test
-    a begin on a day that is none | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
+    a begin on an impossible date | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
     a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then a test part, in order of time; got a log from 2020-09-13
     a memory that is none | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
@@ -58,7 +58,7 @@ const logs: readonly BadInput[] = [
     makeAll(makeFile("logs/a.csv", good), makeFile("logs/b.json", "{}")),
     "files of one format",
   ),
-  of("an ending that is not known", "log.xlsx", good, "expected a file whose name ends in .csv"),
+  of("an unknown file extension", "log.xlsx", good, "expected a file whose name ends in .csv"),
   of(
     "cut gzip",
     "log.csv.gz",
@@ -77,7 +77,7 @@ const logs: readonly BadInput[] = [
     'log.csv, item "x": expected uid to be an id, got nothing',
   ], fine),
   log(
-    "a pattern that all files match, with the new folder among them",
+    "a pattern that matches the new folder, too",
     "DIR/*",
     makeFile("log.csv", good),
     "20 pages",
@@ -89,7 +89,7 @@ const logs: readonly BadInput[] = [
   ),
   makeCase("a missing SELECT", `data log --query DIR/log.sql ${ENGINE}`, makeNothing, "got no such file"),
   makeCase(
-    "features that are not there",
+    "a missing file of features",
     `${LOG} --source DIR/log.csv --features DIR/f.csv`,
     makeFile("log.csv", good),
     "f.csv",
@@ -121,13 +121,13 @@ const others: readonly BadInput[] = [
   ),
   makeCase("example: user's files", "data example --out DIR/x", makeFile("x/log.csv", "mine"), "log.csv"),
   makeCase(
-    "describe: a table that is cut",
+    "describe: a truncated table",
     "data describe DIR/set",
     makeAll(makeSet(), cut("set/pages.parquet", 300)),
     "pages.parquet",
   ),
   makeCase(
-    "check: a table that is cut",
+    "check: a truncated table",
     "data check DIR/set",
     makeAll(makeSet(), cut("set/pages.parquet", 300)),
     "pages.parquet",

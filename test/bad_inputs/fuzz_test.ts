@@ -1,7 +1,4 @@
-/**
- * Readers under random damage, and random options: the result is a UserError or a correct value, never
- * another exception. The seeds are fixed.
- */
+/** Randomly damaged files and random options (fixed seeds) give a UserError or a valid value. */
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
@@ -35,7 +32,7 @@ import {
 } from "../../src/train/training_config.ts";
 import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/policy_train.ts";
 
-/** @param what is read, for messages. @returns undefined if it is refused with a UserError */
+/** @param what name of the input, for messages. @returns undefined if a UserError is thrown */
 async function outcome<T>(read: () => T | Promise<T>, what = ""): Promise<T | undefined> {
   try {
     return await read();
@@ -65,7 +62,7 @@ function countRows(text: string): { rows: number; pages: number; clicks: number 
   return { rows: all.length, pages: pages.size, clicks: all.filter((clicked) => clicked).length };
 }
 
-Deno.test("a damaged log in the paper's layout is refused, or read as it stands", () =>
+Deno.test("a damaged log in the paper's layout is refused, or read with its changed values", () =>
   withEmptyFolder(async (folder) => {
     const good = makeLogText().split("\n").slice(0, 60).join("\n") + "\n";
     const path = `${folder}/log.tsv`;

@@ -57,7 +57,7 @@ export function makeUsers(
   return rows;
 }
 
-/** SQL per table that computes its damaged rows from its good rows `t`. */
+/** SQL per table that computes damaged rows from the good rows `t`. */
 export interface TableDamage {
   readonly users?: string;
   readonly items?: string;
@@ -156,7 +156,7 @@ export function setTensorValue(name: string, value: number, at?: number): (holds
 
 const HEADER = "iteration,loss,prec1,prec2\n";
 
-/** Makes log.tsv and the run `old` on it, then applies the changes in order. */
+/** Creates log.tsv and a run `old` on log.tsv, and then applies the changes in order. */
 export function run(...changes: readonly FileMaker[]): FileMaker {
   return makeAll(makeLog(), writeRun, ...changes);
 }
@@ -222,7 +222,7 @@ export function computeLogMark(text: string): { bytes: number; sha256: string } 
   return { bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
-/** Makes the folder `s` of trainings with two seeds, of which the first has started, and applies the changes in order. */
+/** Creates the folder `s` of two seeds, of which one has started, and then applies the changes in order. */
 export function makeSeeds(list: unknown = [1, 2], ...changes: readonly FileMaker[]): FileMaker {
   return makeAll(run(), (folder) => {
     Deno.mkdirSync(`${folder}/s`);

@@ -10,7 +10,7 @@ const EVALUATE = "evaluate --model DIR/model.safetensors --data DIR/log.tsv";
 
 const only = Deno.build.os === "linux";
 const FULL = `exec "$@" >/dev/full`;
-/** Standard output is full: the text goes to standard error and the command fails. */
+/** Standard output is a full disk: the command writes its text to standard error, and fails. */
 const full = (name: string, args: string, files: FileMaker, says: string[], leaves: string[] = []) =>
   makeCase(`standard output is full: ${name}`, args, files, [
     "error: standard output could not be written (the disk is full",
@@ -25,31 +25,37 @@ const system: readonly BadInput[] = [
   full("data example", "data example", makeNothing, ["log.csv"], ["out/"]),
   full("report", "report DIR/old", run(), ["The report is"], ["old/report.html"]),
   makeCase(
-    "standard output is full: a failure keeps its own words",
+    "standard output is full: a failing command still prints its message",
     "train --data DIR/none.tsv",
     makeNothing,
     "none.tsv",
     { shell: FULL, only },
   ),
   makeCase(
-    "standard error is full: a failure keeps its exit code",
+    "standard error is full: a failing command keeps its exit code",
     "train --data DIR/none.tsv",
     makeNothing,
     "it ended with 1",
     { shell: `"$@" 2>/dev/full; code=$?; echo "error: it ended with $code" >&2; exit $code`, only },
   ),
-  makeCase("standard error is full: a training ends well", TRAIN, makeLog(), "Results are in ", {
+  makeCase("standard error is full: a training succeeds", TRAIN, makeLog(), "Results are in ", {
     ...{ shell: `exec "$@" 2>/dev/full`, only, code: 0, leaves: ["run/"] },
   }),
   makeCase("standard output is closed", "train --data DIR/none.tsv", makeNothing, "none.tsv", {
     shell: `exec "$@" >&-`,
     only,
   }),
-  makeCase("a reader that goes away is no failure", "train --help", makeNothing, "Usage", {
-    ...{ shell: `"$@" | head -n 1`, only, code: 0 },
-  }),
   makeCase(
-    "a log whose name is odd is read",
+    "a command succeeds if the reader of its output closes the pipe",
+    "train --help",
+    makeNothing,
+    "Usage",
+    {
+      ...{ shell: `"$@" | head -n 1`, only, code: 0 },
+    },
+  ),
+  makeCase(
+    "a log with an unusual file name is read",
     ["train", "--data", 'DIR/it\'s "$(odd)" \u96ea.tsv', ...splitArgs(QUICK)],
     makeFile('it\'s "$(odd)" \u96ea.tsv', makeLogText()),
     "90 users, 242 events",
@@ -70,7 +76,7 @@ const system: readonly BadInput[] = [
     { env: { XDG_CACHE_HOME: "DIR/cache" }, code: 0, leaves: ["run/"] },
   ),
   makeCase(
-    "a set that is to stay on disk, and a cache folder that is a file",
+    "a set that must stay on disk, and a cache folder that is a file",
     `train --data DIR/set --memory-rows 0 ${QUICK}`,
     makeAll(makeFile("cache", ""), makeFolder("set")),
     "Expected a prepared data set",

@@ -1,7 +1,7 @@
 /**
- * Refusals of `train`: data, and runs and snapshots that it resumes or starts from. Refusals of single values
- * are tested with their readers: options_test.ts, paper_file_test.ts, foreign_set_test.ts, snapshot_test.ts,
- * csv_log_test.ts.
+ * Bad inputs that `train` refuses: data, and runs and snapshots to resume or to start from. Bad values in
+ * files and options are tested in options_test.ts, paper_file_test.ts, foreign_set_test.ts, snapshot_test.ts
+ * and csv_log_test.ts.
  */
 
 import type { BadInput, FileMaker } from "./corpus.ts";
@@ -60,7 +60,7 @@ const data: readonly BadInput[] = [
     "--init '…it'\\''s $(touch x)/last.safetensors'",
   ),
   ...makeCases(makeLog(), "train --data DIR/log.tsv")`
-    more users a batch than there are | --batch-size 31 | Expected a batch of at most 30 users | --batch-size 31
+    more users per batch than in the log | --batch-size 31 | Expected a batch of at most 30 users | --batch-size 31
     a batch of more users than any number of bytes | --batch-size 9007199254740991
       | Expected a batch of at most 30 users
     an adversarial batch of more users than there are | --adversarial 200
@@ -80,11 +80,15 @@ const data: readonly BadInput[] = [
     ...{ code: 0, leaves: ["run/"] },
   },
   onSet("no manifest", makeFolder("set"), "Expected a prepared data set, a folder with a manifest.json"),
-  onSet("a manifest that is none", makeSet({ manifest: "[]" }), "is not a manifest of a prepared data set"),
-  onSet("a table of pages that is cut", makeAll(makeSet(), cut("set/pages.parquet", 300)), "pages.parquet"),
+  onSet(
+    "a manifest that is an array",
+    makeSet({ manifest: "[]" }),
+    "is not a manifest of a prepared data set",
+  ),
+  onSet("a truncated table of pages", makeAll(makeSet(), cut("set/pages.parquet", 300)), "pages.parquet"),
   onSet("a set that is a loop of links", link("set", "DIR/set"), "set"),
   onSet(
-    "a displayed item that there is not",
+    "a displayed item that does not exist",
     makeSet({ pages: "SELECT * REPLACE ([30]::UINTEGER[] AS items) FROM t" }),
     "set/pages.parquet",
   ),
@@ -99,7 +103,7 @@ const data: readonly BadInput[] = [
     "pages",
   ),
   makeCase(
-    "positions where the order of a page is none",
+    "positions of pages without an order",
     "train --data DIR/set --position-bias",
     makeSet({ manifest: { pageOrder: "arbitrary" } }),
     "its pages lack the order in which items were shown",
@@ -115,7 +119,7 @@ const saveDir = (name: string, path: string, files: FileMaker, says: string | st
   );
 
 const saveDirs: readonly BadInput[] = [
-  saveDir("a folder that holds other files", "DIR/mine", makeFile("mine/.keep", "dear diary"), [
+  saveDir("a folder with foreign files", "DIR/mine", makeFile("mine/.keep", "dear diary"), [
     "holds .keep",
     "Choose another --save-dir",
   ]),
@@ -148,26 +152,30 @@ const resumed: readonly BadInput[] = [
     no such folder | DIR/none | Expected a run folder with a config.json, found none at
     a file | DIR/log.tsv | log.tsv
     --adversarial of a run without that stage | DIR/old --adversarial 500 | This run has no adversarial stage
-    fewer iterations than are done | DIR/old --iterations 2 | Expected --iterations of at least 4, the number of finished iterations, got 2
+    fewer iterations than are finished | DIR/old --iterations 2 | Expected --iterations of at least 4, the number of finished iterations, got 2
   `,
   resume("a config that is cut", run(cut("old/config.json", 200)), DAMAGED),
   resume("a config without a model", config({ model: undefined }), DAMAGED),
   resume("a config of 1.5 iterations", config({ "training.iterations": 1.5 }), DAMAGED),
-  resume("a config with a setting more", config({ "training.momentum": 0.9 }), DAMAGED),
-  resume("a config of data of no kind", config({ "data.kind": "csv" }), DAMAGED),
+  resume("a config with an unknown setting", config({ "training.momentum": 0.9 }), DAMAGED),
+  resume("a config with an unknown kind of data", config({ "data.kind": "csv" }), DAMAGED),
   resume("a config nested 100,000 deep", run(makeFile("old/config.json", "[".repeat(100_000))), DAMAGED),
   resume("a folder as config", run(remove("old/config.json"), makeFolder("old/config.json")), "config.json"),
   resume("a path with NUL", config({ "data.path": "a\0b" }), "error: "),
   resume("data that are gone", config({ "data.path": "/nowhere/log.tsv" }), "/nowhere/log.tsv"),
   resume("changed data", run(alterFile("log.tsv", (log) => Uint8Array.of(...log, 10))), "has changed since"),
-  resume("more users a batch", config({ "training.batchSize": 31 }), "Expected a batch of at most 30 users"),
+  resume(
+    "more users per batch than the log has",
+    config({ "training.batchSize": 31 }),
+    "Expected a batch of at most 30 users",
+  ),
   resume("other layers than the snapshot", config({ "model.dims": [9] }), "utility/layer1/bias"),
   {
     ...resume("its start is gone", config({ init: { path: "/nowhere/x", sha256: "0" } }), "resuming"),
     ...goesOn,
   },
   resume("no last snapshot", run(remove("old/last.safetensors")), "last.safetensors"),
-  resume("a last snapshot that is cut", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
+  resume("a truncated last snapshot", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
   resume(
     "a last snapshot without logs",
     last((m) => void delete m.logs),
@@ -209,7 +217,7 @@ const starts: readonly BadInput[] = [
     `${KERNEL}: expected the shape`,
   ),
   init(
-    "another model than the options say",
+    "a model that contradicts the options",
     "DIR/model.safetensors --dims 9 --lstm-units 4",
     makeAll(makeLog(), makeSnapshot()),
     "utility/layer1/bias: expected 9 values [1, 9], got 8",
@@ -238,20 +246,24 @@ const stages: readonly BadInput[] = [
   seed("a snapshot that is cut", cut("s/seed-1/last.safetensors", 99), "last.safetensors"),
   seed("a folder that is a file", makeAll(remove("s/seed-1"), makeFile("s/seed-1", "mine")), "seed-1"),
   seed(
-    "a folder that holds something else, which stays as it is",
+    "a folder with foreign files, which are unchanged",
     makeAll(remove("s/seed-1"), makeFile("s/seed-1/notes.txt", "mine")),
     "Results are in",
     { code: 0, leaves: ["s/"] },
   ),
   stage("its folder is a file", makeFile("old/adversarial", "mine"), "adversarial"),
-  stage("its folder holds the user's train.csv", makeFile("old/adversarial/train.csv", "mine"), "train.csv"),
+  stage("its folder has the user's train.csv", makeFile("old/adversarial/train.csv", "mine"), "train.csv"),
   stage(
-    "its folder holds the user's notes, which stay",
+    "its folder has the user's notes, which are unchanged",
     makeFile("old/adversarial/notes.txt", "mine"),
     "after the adversarial stage",
     { code: 0, leaves: ["old/", ...OLD] },
   ),
-  stage("a snapshot to start from is gone", remove("old/best-prec1.safetensors"), "best-prec1.safetensors"),
+  stage(
+    "the snapshot to start from is missing",
+    remove("old/best-prec1.safetensors"),
+    "best-prec1.safetensors",
+  ),
   stage(
     "a snapshot of the other stage",
     makeSnapshot(undefined, "old/adversarial/last.safetensors"),

@@ -34,7 +34,7 @@ const models: readonly BadInput[] = [
   ...makeCases(given, `evaluate ${GIVEN}`)`
     evaluate: an option of train | --iterations 5 | unknown option '--iterations'
     evaluate: a part that is none | --split '' | Allowed choices are train, validation, test, all
-    evaluate: a log in the place of another snapshot | --against DIR/log.tsv | log.tsv is not a complete safetensors file
+    evaluate: a log instead of another snapshot | --against DIR/log.tsv | log.tsv is not a complete safetensors file
   `,
   ...makeCases(given, `evaluate ${GIVEN}`, { code: 0 })`
     evaluate: a snapshot and itself have no difference | --against DIR/model.safetensors | prec@1 …+0.0000 …no significant difference
@@ -46,7 +46,7 @@ const models: readonly BadInput[] = [
     evaluate: a user who never clicks has a loss and no precision | --json | "prec1": null | "nll": 1.386
   `,
   ...makeCases(OTHER_ITEMS, "")`
-    evaluate: items that the model does not know | evaluate ${GIVEN} | has 30 one-hot items, but log.tsv has 31
+    evaluate: items that the model lacks | evaluate ${GIVEN} | has 30 one-hot items, but log.tsv has 31
     predict: items that the model does not know | predict ${GIVEN} --out DIR/p.csv | has 30 one-hot items
     simulate: items that the model does not know | simulate ${GIVEN} | has 30 one-hot items
   `,
@@ -62,7 +62,7 @@ const models: readonly BadInput[] = [
     "has 30 one-hot items, but prepared has 30 dense items of 2 features",
   ),
   makeCase(
-    "evaluate: a generator that is not there",
+    "evaluate: a missing generator",
     `evaluate ${GIVEN}`,
     makeAll(makeLog(), makeGameSnapshot({ generator: SMALL_MODEL })),
     "is missing",
@@ -166,8 +166,8 @@ const searches: readonly BadInput[] = [
   tune("a foreign folder", makeFile("tune/notes.txt", "x"), "holds notes.txt"),
   tune("a search that is a folder", makeFolder("tune/tune.json"), "tune.json"),
   tune("a search that is an array", search([]), "tune.json is damaged"),
-  tune("a search of an iteration below 0", search({ ...SEARCH, rungs: [-10] }), "tune.json is damaged"),
-  tune("a search of other data", search(SEARCH), "its data set is another one. Choose another --save-dir"),
+  tune("a search with a negative iteration", search({ ...SEARCH, rungs: [-10] }), "tune.json is damaged"),
+  tune("a search on other data", search(SEARCH), "its data set is another one. Choose another --save-dir"),
   tune(
     "a search whose data have changed",
     search({ ...SEARCH, data: { ...SEARCH.data, path: "DIR/log.tsv" } }),
@@ -186,7 +186,7 @@ const searches: readonly BadInput[] = [
     makeAll(log(120), makeFile("README.md", "# Mine\n")),
     "Expected the lines <!-- reproduce log -->",
   ),
-  reproduce("a README that is not there", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
+  reproduce("a missing README", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
   reproduce("a foreign folder", "", makeAll(log(120), makeFile("experiments/n.txt", "x")), "holds n.txt"),
   reproduce(
     "other data",
@@ -194,7 +194,7 @@ const searches: readonly BadInput[] = [
     experiment({ data: "other.tsv" }),
     "Expected data other.tsv, as in the experiments in",
   ),
-  reproduce("an experiment of no seeds", "", experiment({ seeds: [] }), "experiment.json is damaged"),
+  reproduce("an experiment without seeds", "", experiment({ seeds: [] }), "experiment.json is damaged"),
   reproduce("a model that is none", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
 ];
 
@@ -210,11 +210,16 @@ const reports: readonly BadInput[] = [
     no such folder | DIR/none | no such file or folder
   `,
   report("a file", makeFile("old", "x"), "is a file"),
-  report("a folder of other things", makeFile("old/notes.txt", "x"), "found none of these files"),
+  report("a folder with foreign files", makeFile("old/notes.txt", "x"), "found none of these files"),
   report("a loop of links", link("old", "DIR/old"), "old"),
   report("a FIFO", makeFifo("old"), "old"),
   report("a seeds.json of no seeds", makeFile("old/seeds.json", '{"seeds":[]}'), "seeds.json is damaged"),
-  makeCase("seeds that have not begun", "report DIR/s", makeSeeds([1], remove("s/seed-1")), "found none yet"),
+  makeCase(
+    "seeds that have not started",
+    "report DIR/s",
+    makeSeeds([1], remove("s/seed-1")),
+    "found none yet",
+  ),
   ...makeCases(run(makeFolder("none"), makeFolder("p.html")), "report DIR/old")`
     a good run and one that is none | DIR/none | found none of these files
     a page of another ending | --out DIR/config.json | Expected a file that ends in .html
@@ -231,9 +236,9 @@ const reports: readonly BadInput[] = [
   report("a test as an object", result('{"iteration": 4, "test": {}}'), "result.json is damaged"),
   report("a log that is a folder", run(remove("old/train.csv"), makeFolder("old/train.csv")), "train.csv"),
   report("a binary log", run(makeFile("old/train.csv", "\0\n\0\n")), "train.csv:1: expected a header"),
-  report("an experiment that is empty", makeFile("old/experiment.json", ""), "experiment.json is damaged"),
+  report("an empty experiment file", makeFile("old/experiment.json", ""), "experiment.json is damaged"),
   report(
-    "an experiment whose folder leads out",
+    "an experiment whose folder is outside of its path",
     makeFile("old/experiment.json", '{"models":[{"name":"a","folder":"../../../../etc"}]}'),
     "with a row in its logs, found none",
   ),
@@ -287,7 +292,7 @@ const simulations: readonly BadInput[] = [
     "1\n2\n3\n1\n",
     'pool.txt:4: expected each item once, got "1", which is already in line 1',
   ),
-  pool("that runs out", "1\n2\n3\n", "Expected a pool of 4 items or more, got 3"),
+  pool("with too few items", "1\n2\n3\n", "Expected a pool of 4 items or more, got 3"),
   pool("as JSON", '[1, "2",\n3, "5\\n"]\n', 'pool.txt:4: expected the id of an item of demo, got "5\\n"'),
   ...makeCases(makeAll(makePaperRows(makeUsers(0, 3, 0)), makeSnapshot()), "")`
     utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click, got utility: every page of log.tsv
@@ -312,7 +317,7 @@ const simulations: readonly BadInput[] = [
     makeFile("p/policy.json", '{"clickgan": 1'),
     "policy.json",
   ),
-  makeCase("a folder that holds something", `${SHOP} --save-dir DIR/run`, makeFile("run/a.txt", "a"), [
+  makeCase("a folder with foreign files", `${SHOP} --save-dir DIR/run`, makeFile("run/a.txt", "a"), [
     "Expected a new or empty folder for the metrics",
     "run holds a.txt",
   ]),
@@ -334,25 +339,25 @@ const policies: readonly BadInput[] = [
     train: a slate larger than the pool | train --save-dir DIR/policy ${TRUTH} --slate 490 | Expected a pool of 509 items or more
     train: two kinds of users | train --save-dir DIR/policy ${TRUTH} --model DIR/a | Expected --model or --truth, got both
     train: a shop without its truth | train --save-dir DIR/policy --shop demo | deno task -q train --data demo --save-dir runs/a
-    train: a start that a truth does not name | train --save-dir DIR/policy ${TRUTH} --start test --data-users-seed 2
+    train: start users of a truth without a log | train --save-dir DIR/policy ${TRUTH} --start test --data-users-seed 2
       | Expected --start without --data-users-seed
     train: a model that is not there | train --save-dir DIR/policy --model DIR/a | a
     train: no policy to resume | train --resume DIR/policy | Expected the folder of a policy, with a policy.json
     train: other settings | train --resume DIR/policy --slate 5 | Expected --resume alone or with --steps, got --slate
     evaluate: no log | evaluate --policy greedy | required option '--log <folder>' not specified
     evaluate: two who click | ${EVALUATE} --model DIR/a --shop demo | got both
-    evaluate: a policy that there is not | evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
+    evaluate: an unknown policy | evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
     evaluate: a log without propensities | ${EVALUATE} --shop demo | Expected a log with propensities, got one without
     evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | with the items of demo
     evaluate: no temperature | ${EVALUATE} --explore plackett-luce:0 | of 0.001 to 1000000
-    evaluate: a seed of no shop | ${EVALUATE} --model DIR/a --data-seed 2 | Expected --data-seed only with --shop
+    evaluate: a data seed without a shop | ${EVALUATE} --model DIR/a --data-seed 2 | Expected --data-seed only with --shop
     compare: nothing | compare | missing required argument 'policy'
     compare: no policy | compare DIR/policy | Expected the folder of a policy
-    compare: a rival that there is not | compare DIR/policy --with greedy,best | Expected --with of greedy, popular
+    compare: an unknown rival | compare DIR/policy --with greedy,best | Expected --with of greedy, popular
     compare: a shop that there is not | compare DIR/policy --shop x | Allowed choices are demo, restless
     compare: no page | compare DIR/policy --out DIR/x.txt | Expected a file that ends in .html
     compare: one user | compare DIR/policy --users 1 | Expected a whole number in 2..
-    compare: slates drawn on no log | compare DIR/policy --explore plackett-luce:1 | Expected --explore only with --log
+    compare: exploration without a log | compare DIR/policy --explore plackett-luce:1 | Expected --explore only with --log
     rank: an empty slate | rank DIR/policy --slate 0 | in 1..1024
     rank: no policy | rank DIR/policy | Expected the folder of a policy
   `,
@@ -363,7 +368,7 @@ const policies: readonly BadInput[] = [
     "policy.json is damaged",
   ),
   makeCase(
-    "train: a folder that holds something",
+    "train: a folder with foreign files",
     `policy train --save-dir DIR/policy ${TRUTH}`,
     makeFile("policy/notes.txt", "x"),
     "holds notes.txt",

@@ -38,8 +38,8 @@ import { computeRooflinePosition } from "../../src/profile/roofline.ts";
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
 /**
- * Simulated users and slates have their own benches. The other kernels here run if a batch or a table exceeds
- * the device's limits, for policies, or on request.
+ * Kernels that the bench does not time: simulated users and slates have their own benches; the others run
+ * only for policies, on request, or if a batch or a table exceeds the device's limits.
  */
 const NOT_TIMED = [
   ...listKernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(getKernelName),
@@ -58,7 +58,7 @@ Deno.test("the bench times every kernel of a step, with the variants of both kin
   for (const variants of ["cpu", "gpu"] as const) {
     await withGpu(variants, async (gpu) => {
       const mixed = { ...tiny, categories: { fields: 2, each: 5 } };
-      // Which kernels exist for tables does not depend on the adapter.
+      // The kernels for tables are the same on both kinds of adapter.
       for (const workload of variants === "gpu" ? [tiny] : [tiny, { ...tiny, width: 0 }, mixed]) {
         const { log, users } = createBenchLog(workload);
         for (const model of selectModels(log)) {
@@ -91,7 +91,7 @@ Deno.test("quartiles, a fitted line, and the position under the roofline are cor
   assert.equal(computeRooflinePosition({ flops: 0, bytes: 0 }, 50, ceilings).share, undefined);
   const bound = (invocations: number, microseconds: number) =>
     computeRooflinePosition({ flops: 1e7, bytes: 1e7 }, microseconds, ceilings, invocations).bound;
-  // Few invocations leave the adapter idle; near the roofline it is not.
+  // Few invocations leave the adapter partly idle, unless the kernel is near the roofline.
   assert.deepEqual([bound(127, 1e5), bound(128, 1e5), bound(127, 2000)], ["latency", "memory", "memory"]);
   assert.equal(bound(1, 50), "launch");
 });
@@ -174,7 +174,7 @@ const report: BenchReport = {
   }, { kind: "cpu", cases: 70, differing: [], leftOut: ["lstm_forward_panel"] }],
 };
 
-Deno.test("measurements are read back as they were written; others are refused", () =>
+Deno.test("measurements are read back unchanged; other files are refused", () =>
   withEmptyFolder(async (folder) => {
     const file = `${folder}/deep/bench.json`;
     await writeRecords(file, report);
@@ -187,7 +187,7 @@ Deno.test("measurements are read back as they were written; others are refused",
     await assert.rejects(readBench(file), isUserError(/bench\.json is damaged[^]*kernels/));
   }));
 
-Deno.test("a change within the spreads is noise; beyond them it counts, and rates count inversely", () => {
+Deno.test("a change within the spreads is noise, a larger one is better or worse; higher rates are better", () => {
   const verdicts = (after: Partial<BenchReport>) =>
     Object.fromEntries(compare(report, { ...report, ...after }).map(({ id, verdict }) => [id, verdict]));
   const same = compare(report, report);
@@ -197,12 +197,12 @@ Deno.test("a change within the spreads is noise; beyond them it counts, and rate
   assert.ok(probe && naive);
   const changed = verdicts({
     kernels: [
-      makeKernel("W0 LSTM: adam", 119, 10), // 19 is less than both spreads, 20
+      makeKernel("W0 LSTM: adam", 119, 10), // a change of 19 is below the sum of both spreads, 20
       makeKernel("W0 PW: adam", 70, 1),
     ],
-    probes: [{ ...probe, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
+    probes: [{ ...probe, median: 80, lower: 79, upper: 81 }], // a change of 20, above the spreads, 12
     growth: [{ axis: "users per batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
-    // 11 less: the spreads are 4, but a coarse clock may be off by 4 each.
+    // 11 less: the spreads are 4, but a coarse clock adds an error of 4 to each median.
     ladders: [{
       ladder: "choice",
       size: [40, 4],
@@ -286,7 +286,7 @@ Deno.test("the command prints tables and changes, and writes results, page and a
     const readme = `${folder}/README.md`;
     await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
     const [json, earlier] = [`${folder}/bench.json`, `${folder}/earlier.json`];
-    await writeRecords(json, report); // an earlier bench's is replaced
+    await writeRecords(json, report); // the results of an earlier bench are replaced
     await writeRecords(earlier, { ...report, kernels: [makeKernel("W0 PW: batch rank", 50, 2)] });
     const args = ["kernels", "steps", "--workload", "W0", "--model", "^PW$", "--only", "^batch_"];
     const files = ["--json", json, "--compare", earlier, "--readme", readme];
@@ -307,7 +307,7 @@ Deno.test("the command prints tables and changes, and writes results, page and a
       assert.ok([median, lower, upper, best].every((value) => value > 0 && Number.isFinite(value)), name);
       assert.ok(lower <= median && median <= upper, name);
     }
-    // Training builds many batches at once, an evaluation one.
+    // Training builds many batches at once, an evaluation only one.
     const layout = ["batch_expand", "batch_rank", "batch_group"];
     assert.deepEqual(kernels.map(({ kernel }) => kernel), [...layout, ...layout]);
     assert.ok(kernels.every(({ median, compileMs }) => median > 0 && compileMs > 0));
@@ -397,7 +397,7 @@ Deno.test("the error of a time follows from its quartiles or its clock", () => {
 Deno.test("host calls are timed one by one, and on a rounded clock in samples of many", () => {
   let time = 0;
   const rounded = (step: number) => () => {
-    time += 1e-4; // a look at the clock takes a little
+    time += 1e-4; // reading the clock takes some time
     return step * Math.floor(time / step);
   };
   const call = () => void (time += 0.01);
@@ -430,7 +430,7 @@ Deno.test("kernels that read what they write are found by their texts", () => {
 @group(0) @binding(2) var<storage, read_write> c: array<u32>;
 @group(0) @binding(3) var<uniform> step: Step;
 fn main() {
-  a[b[3].x] = 1u; // c[0] is only named here
+  a[b[3].x] = 1u; // c[0] is only in a comment
   c[a.length] = 2u;
 }`;
   assert.deepEqual(listReadWrittenBindings(parseKernel("made", text), text), ["b"]);
@@ -475,7 +475,7 @@ Deno.test("dispatches repeated on a coarse clock leave the bits of one step", ()
     assert.deepEqual(differing, []);
   }));
 
-Deno.test("bench simulate: a peer with other results is found", () => {
+Deno.test("bench simulate: a peer with different results is detected", () => {
   const right = { probability: 1e-7, slates: 0, loss: 1e-5, q: 1e-5 };
   assert.equal(findSimulationDisagreement(right), undefined);
   assert.equal(findSimulationDisagreement({ probability: 1e-7, slates: 0 }), undefined, "many items");
@@ -499,7 +499,7 @@ Deno.test("bench simulate: updates use pages of both episodes equally often", ()
   }
   const all = [0, 1, 2, 3].flatMap((user) => [...[0, 1, 2].map((page) => [0, page, user]), [1, 0, user]]);
   assert.deepEqual([...counts.keys()].sort(), all.map((page) => page.join()).sort());
-  // 160 of each are expected, with a standard deviation of 12.
+  // 160 pages are expected for each count, with a standard deviation of 12.
   for (const [page, count] of counts) assert.ok(Math.abs(count - 160) < 48, `${count} of ${page}`);
 });
 
@@ -535,7 +535,7 @@ Deno.test("bench simulate: the command measures all kinds, and writes its table"
 
 Deno.test("bench logs: a synthetic log is prepared completely", () =>
   withEmptyFolder(async (folder) => {
-    // One log with all that is planted, and one with several clicks per page.
+    // One log with all causes of clicks, and one with several clicks per page.
     const only = /^(all|several)$/;
     const args = ["logs", "made", "--users", "100", "--only", only.source];
     const { code, stdout, stderr } = await runBench(args, { cwd: folder });

@@ -44,7 +44,7 @@ function compiledPart(kernel: string): string {
   return said.replaceAll(/\n\/\/\s*/g, " ");
 }
 
-/** Returns the number that a kernel's header comment justifies, such as 20 in "lanes 20, because ...". */
+/** Returns the low number that a kernel's header comment justifies, e.g. 20 in "lanes 20, because ...". */
 function excused(kernel: string, what: "lanes" | "subgroups" | "loads"): number | undefined {
   const found = compiledPart(kernel).match(new RegExp(`\\b${what} (\\d+), because \\w`))?.[1];
   return found === undefined ? undefined : Number(found);
@@ -59,8 +59,9 @@ function isCurrent(kernel: string, facts: CompiledChecksReport["texts"][number][
 }
 
 /**
- * Lists kernels that spill, and kernels with few lanes, subgroups or loads without a reason in the header, or
- * with a reason that does not apply. @param gpus that everything was compiled for
+ * Lists kernels that spill registers; kernels with few lanes, subgroups or loads without a reason in the
+ * header; and headers with a reason that no longer applies. @param gpus GPUs for which all kernels were
+ * compiled
  */
 export function listCompiledFaults(
   { texts, compiler }: CompiledChecksReport,
@@ -81,7 +82,7 @@ export function listCompiledFaults(
     };
     const spilled = facts.filter(({ spills }) => spills > 0);
     return [
-      ...(sameCompiler && !isCurrent(kernel, facts) ? [`${kernel}: other figures in its header`] : []),
+      ...(sameCompiler && !isCurrent(kernel, facts) ? [`${kernel}: outdated numbers in its header`] : []),
       ...spilled.map(({ gpu, spills }) => `${kernel} spills ${spills} registers on ${gpu}`),
       ...(["lanes", "subgroups", "loads"] as const).filter((what) => found[what] !== excused(kernel, what))
         .map((what) => `${kernel}: ${what} ${found[what] ?? "enough"}, its header: ${excused(kernel, what)}`),

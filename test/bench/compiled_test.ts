@@ -1,4 +1,4 @@
-/** `deno task bench compiled` with two kernels; test/external/compiled.ts has all kernels. */
+/** Tests `deno task bench compiled` with two kernels; test/external/compiled.ts compiles all kernels. */
 
 import assert from "node:assert/strict";
 import { readAssembly, timeCode } from "../../bench/compiled/assembly.ts";
@@ -66,7 +66,7 @@ Deno.test("machine code is parsed: loops, multiply-adds, widths, waits", () => {
   assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 4, 2]);
   assert.equal(loop?.lines[0], "BB2:");
   assert.equal(loop?.lines.length, 7);
-  // CDNA, and an early exit from a loop before its unrolled body.
+  // CDNA code with an early exit from a loop before its unrolled body.
   const cdna = "BB0:\n  s_add_u32 s0, s0, 1\n  ds_write_b128 v1, v[4:7]\n  s_cbranch_scc0 BB0\n" +
     "BB1:\n  buffer_load_dwordx4 v[0:3], v4, s[0:3], 0 offen\n  v_fma_f32 v0, v1, v2, v3\n  s_endpgm";
   const written = readAssembly(cdna);
@@ -84,7 +84,7 @@ Deno.test("a subgroup waits until few enough of its loads are pending", () => {
   assert.equal(time(load, load, "  s_waitcnt vmcnt(1)"), 101);
   assert.equal(time(load, "  s_waitcnt lgkmcnt(0)", sum), 4);
   assert.equal(time(load, near, "  s_waitcnt vmcnt(1) lgkmcnt(0)"), 12);
-  // gfx12 has an instruction for each kind of load, and one for both.
+  // gfx12 has a wait instruction for each kind of load, and one for both kinds.
   assert.equal(time(load, near, "  s_wait_dscnt 0x0"), 12);
   assert.equal(time(load, near, "  s_wait_loadcnt_dscnt 0x0"), 101);
   assert.equal(time(load, near, "  s_wait_loadcnt_dscnt 0x100"), 12);
@@ -112,19 +112,19 @@ Deno.test("the time model adds a launch to the slowest part, the instructions or
   const turn = timeCode(loop, cycles, 2) - timeCode(loop, cycles);
   const near = (found: number, wanted: number) =>
     assert.ok(Math.abs(found - wanted) < 1e-9, `${found} ${wanted}`);
-  // One subgroup: the code once, and the loop 31 times more. Its work is added to the launch.
+  // One subgroup runs the code once and the loop 31 more times. This work is added to the launch.
   const one = estimate(1, 32);
   near(one.latency, (timeCode(facts, cycles) + 31 * turn) / 2300);
   near(one.us, LAUNCH_US + one.latency);
-  // A workgroup for each SIMD takes as long as one; seventeen for each SIMD take a second round.
+  // One workgroup per SIMD takes as long as a single one; seventeen per SIMD need a second round.
   near(estimate(4 * units, 32).latency, one.latency);
   near(estimate(16 * 4 * units, 32).latency, one.latency);
   near(estimate(17 * 4 * units, 32).latency, 2 * one.latency);
-  // A few long workgroups do not get shorter by the others of their launch.
+  // Short workgroups in the same launch do not shorten a few long ones.
   const flops = 64 * 5 * 32;
   const parts = [{ workgroups: 1, flops: 100 * flops }, { workgroups: 4 * units, flops: 4 * units * flops }];
   near(estimateTime(card, facts, { parts, bytes: 0, workingSet }).latency, estimate(1, 3200).latency);
-  // Data that fits the last cache moves at the cache's bandwidth.
+  // Data that fit into the last cache move at the cache's bandwidth.
   const moved = estimate(1, 1, 96e6);
   assert.deepEqual([moved.memory, moved.us, moved.bound], [100, 100 + LAUNCH_US, "memory"]);
   const cached = estimateTime(card, facts, { parts: [], bytes: 96e6, workingSet: 96 * 2 ** 20 });
@@ -176,7 +176,7 @@ Deno.test(
   { ignore: ignore || await findMissingDawn() !== undefined },
   () =>
     withEmptyFolder(async (folder) => {
-      // naga counts the turns of every loop, so that it ends; Tint does not.
+      // naga counts the iterations of every loop, to ensure that it ends; Tint does not.
       const file = `${folder}/sum.wgsl`;
       await Deno.writeTextFile(
         file,

@@ -37,7 +37,7 @@ async function check(
 
 async function fault(gpu: Gpu, exercise: Exercise, text: string, which?: Which): Promise<string> {
   const error = await check(gpu, exercise, text, which).then(() => undefined, (error) => error);
-  assert.ok(error instanceof UserError, `${exercise.name}: ${error ?? "was taken for right"}`);
+  assert.ok(error instanceof UserError, `${exercise.name}: ${error ?? "was accepted as correct"}`);
   return error.message;
 }
 
@@ -82,7 +82,7 @@ Deno.test("exercises: answers that are correct only at odd sizes fail a hard cas
       await check(gpu, named(name), text);
       assert.match(await fault(gpu, named(name), text, hard), where, `${name} forgets ${what}`);
     }
-    // One workgroup per event that assigns one row to each invocation.
+    // One workgroup per event; each invocation computes one row.
     const workgroup = kernelText("choice_nll_2_workgroup").replace(
       "const WORKGROUP = 32;",
       "const WORKGROUP = 64;",
@@ -126,7 +126,7 @@ const wrong: readonly Wrong[] = [
     "if (w >= WORDS)",
     "if (w >= WORDS || w == 5u)",
   ]]],
-  // Stray writes, no bound, padding other than zero, NaN.
+  // Stray writes, a missing bound, nonzero padding, NaN.
   [
     "softmax",
     /stray writes: behind the 52 words of outcome, in word 52\./,
@@ -142,7 +142,7 @@ const wrong: readonly Wrong[] = [
     ["  partials[chunk", "  if (n + 1u == N) { sum = 77.0; }\n  partials[chunk"],
   ]],
   ["softmax", /The kernel computed NaN|or were read before/, [["u_gradient[r] = ", "u_gradient[r] += "]]],
-  // An input that may be written, and state that is not reset before the second run.
+  // A writable input, and state that is not reset before the second run.
   ["softmax", /expected a binding var<storage, read> u: it is an input/, [
     ["var<storage, read> u:", "var<storage, read_write> u:"],
   ]],
@@ -248,7 +248,7 @@ Deno.test("exercises: an answer that reads a neighbour's writes fails in another
     const softmax = named("softmax");
     const tree = `// grid: 32 E\n${kernelText("choice_nll_2_workgroup")}`;
     await check(gpu, softmax, tree);
-    // Below eight, neighbours run as one vector: no barrier is missed there by chance.
+    // Eight neighbours run as one vector, so a missing barrier has no effect among them.
     const barrier = "    if (local < half) { part[local] += part[local + half]; }\n    workgroupBarrier();";
     const last = replaced(
       tree,
@@ -284,7 +284,7 @@ Deno.test("exercises: answers define constants and workgroup size, except those 
     const one = listCases(lstm)[1] ?? assert.fail();
     const step = createAnswerStep(lstm, "mine.wgsl", filled("lstm"));
     assert.match(await checkAnswer(gpu, lstm, step, one, "mine.wgsl"), /: 1 x 1 workgroups of 64 x 1\.$/);
-    // The shipped kernels have constants of these names.
+    // The shipped kernels have constants with these names.
     await check(gpu, named("table-gradient"), `${filled("table-gradient")}const ITEMS = 1u;\n`);
     await check(gpu, named("slate-score"), `${filled("slate-score")}const M = 1u;\n`);
   }));

@@ -41,13 +41,13 @@ for (const name of ["lstm", "lstm-backward"]) {
       const ladder = selectGpuSteps(findLadder(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
       assert.equal(steps.length, 4);
-      // The texts of the odd size below, so that no more is compiled.
+      // These steps have the shader texts of the odd size below, so no further shader is compiled.
       const rare: Ladder = { ...ladder, steps, open: (gpu, size) => createLstmTrial(gpu, size, true) };
       expectRight(await findFaultsAtSize(gpu, rare, [11, 5, 6]));
     }));
 }
 
-/** Kernels that are slow to compile are tested in lstm_test.ts and below, shipped kernels with the ops. */
+/** Kernels that are tested elsewhere: slow ones in lstm_test.ts and below, shipped ones with the ops. */
 const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
 
 for (const ladder of ladders) {
@@ -75,8 +75,8 @@ Deno.test("a wrong step is not timed and does not stop the others", () =>
     };
     const steps = [
       naive,
-      changed("var sum = exp(-most);", "var sum = 0.0;"), // "no click" is forgotten in the sum
-      changed("if (e >= step.size.y)", "if (e + 1u >= step.size.y)"), // nothing is written for the last event
+      changed("var sum = exp(-most);", "var sum = 0.0;"), // the sum lacks no click
+      changed("if (e >= step.size.y)", "if (e + 1u >= step.size.y)"), // the last event is not written
       { ...naive, changes: 2 },
     ];
     const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, { size, rounds: 1 });
@@ -99,7 +99,7 @@ Deno.test("a wrong step is not timed and does not stop the others", () =>
     assert.equal(right?.gainOnFirst, 1);
     const { head, rows } = listLadderCells(results);
     assert.ok(rows.every((row) => row.length === head.length));
-    // On a CPU adapter a GPU's steps are compared by what they read. Times come last, without speedups.
+    // On a CPU adapter, steps for a GPU are compared by memory reads. Times come last, without speedups.
     const cells = listLadderCells(results, { cpuTimes: true });
     assert.deepEqual(cells.head.slice(3), ["on step", "reads", "sectors", "conflicts", "us on this CPU"]);
     assert.deepEqual(cells.rows.map((row) => row.at(-1)), rows.map((row) => row[3]));
@@ -144,12 +144,12 @@ Deno.test("the command prints one row per step", () =>
   }));
 
 /**
- * Numbers of vectors for panel kernels, at borders of parts that the ops' tests leave out (they have 1, 2, 4,
- * 5, 8, 9, 16, 17, 33 and 64). One line generates the code of all vectors (kernel_headers_test.ts). Only the
- * kernel itself is compiled, which is the last step of a ladder before those of GPUs.
+ * Numbers of vectors for panel kernels, at borders of parts that the ops' tests omit (they use 1, 2, 4, 5, 8,
+ * 9, 16, 17, 33 and 64). One line generates the code of all vectors (kernel_headers_test.ts). Only the panel
+ * kernel is compiled: the last step of a ladder before the steps for GPUs.
  */
 const vectors = allSizes ? [32, 48, 49] : [49];
-/** Multiples of 4 up to 32; lstm_test.ts has 1, 2 and 5. */
+/** Numbers of LSTM units: multiples of 4 up to 32. lstm_test.ts tests 1, 2 and 5. */
 const units = allSizes ? [8] : [];
 /** Columns that fill `vectors` vectors, with padding except for every fourth. */
 const columns = (vectors: number) => 4 * vectors - vectors % 4;

@@ -21,7 +21,7 @@ Deno.test("LightGBM gets every page, and learns which items are clicked", () =>
     assert.equal(read("page").filter((first) => first === 1).length, pages);
     assert.equal(read("user").at(-1), pages);
     const python = await expectLightgbm(PYTHON).catch((error: Error) => console.log(error.message));
-    if (!python) return console.log("LightGBM is not tested: LIGHTGBM_PYTHON may name a Python that has it");
+    if (!python) return console.log("LightGBM is not tested: set LIGHTGBM_PYTHON to a Python with LightGBM");
     const { eventRows, rowItem, ...other } = createSmallLog(4, small);
     const eventClick = other.eventClick.map((click, e) => {
       const least = Math.min(...rowItem.subarray(eventRows[e], eventRows[e + 1]));

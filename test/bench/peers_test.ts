@@ -21,7 +21,7 @@ import { createWorkloadLog } from "../../src/profile/workloads.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
-/** Ragged pages, one-hot items, some pages without a click; and pages of one length, dense features. */
+/** Jobs: one-hot items with different page lengths and missing clicks; dense items with one page length. */
 const jobs: Record<string, ClickganJob> = {
   ragged: makeJob(
     createSmallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }),
@@ -52,7 +52,7 @@ Deno.test({
     const expected = await computeLosses(await createClickganPeer(own, "dense"));
     assert.ok(
       Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
-      "the steps change the loss",
+      "the steps must change the loss",
     );
     const peers = {
       tensorflow: () => createTensorflowPeer(own.job, "wasm"),
@@ -77,7 +77,7 @@ Deno.test("another learning rate, other batches or missing steps count as a disa
   assert.match(findDisagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
 });
 
-Deno.test("a job is read back as it was written", () =>
+Deno.test("a job is read back unchanged", () =>
   withEmptyFolder(async (folder) => {
     const { job } = jobs["ragged"] ?? assert.fail();
     const file = `${folder}/job.safetensors`;

@@ -163,7 +163,7 @@ Deno.test("exitCodeOf separates user mistakes from faults", async () => {
   assert.match(fault.said[1] ?? "", /Please report it/);
 });
 
-/** Starts `train` by the launcher and waits until it trains. @returns also what it prints from then on */
+/** Starts `train` by the launcher, and waits until it trains. @returns also its later output */
 async function launchTraining(folder: string, data: string) {
   const script = new URL("../../src/cli/launch.ts", import.meta.url).href;
   const run = `${folder}/run`;
@@ -182,7 +182,7 @@ async function launchTraining(folder: string, data: string) {
       ],
       ...[...args, "--iterations", "1000000", "--early-stopping", "none", "--no-report"],
     ],
-    env: { NO_COLOR: "1", HOME: "" }, // no cache: what is begun here is not to stay
+    env: { NO_COLOR: "1", HOME: "" }, // no cache, so that no file of this training remains
     clearEnv: false,
     stdin: "null",
     stdout: "null",
@@ -201,7 +201,7 @@ async function launchTraining(folder: string, data: string) {
   assert.match(await read(/run: /), /run: /);
   while (!listFiles(run).includes("last.safetensors")) await new Promise((done) => setTimeout(done, 50));
   const holder = /process (\d+) \(train /.exec(Deno.readTextFileSync(`${run}/.clickgan.lock`));
-  const [, trainer] = holder ?? assert.fail("expected the lock to say who holds it"); // process 0 would be all of us
+  const [, trainer] = holder ?? assert.fail("expected the lock to say who holds it"); // 0 is the group
   return { child, run, trainer: Number(trainer), rest: () => read(/(?!)/) };
 }
 
@@ -213,7 +213,7 @@ Deno.test("a killed command is reported with the way to resume", () =>
     assert.equal((await child.status).code, 137, said);
     assert.match(said, /error: train was ended by SIGKILL: it was killed by .* --resume FOLDER/);
     const { code, stderr } = await runCommand("train", "--resume", run, "--iterations", "1");
-    assert.equal(code, 0, stderr); // the folder is free, and what was saved is whole
+    assert.equal(code, 0, stderr); // the folder is unlocked, and saved files are complete
   }));
 
 Deno.test("a command whose launcher is killed saves its state and ends", () =>
@@ -229,14 +229,14 @@ Deno.test("a command whose launcher is killed saves its state and ends", () =>
   }));
 
 Deno.test(
-  "a command that hangs is ended by a second Ctrl-C",
+  "a second Ctrl-C ends a command that hangs",
   { ignore: Deno.build.os === "windows" },
   () =>
     withSmallLog(async (folder, data) => {
       const { child, trainer, rest } = await launchTraining(folder, data);
-      Deno.kill(trainer, "SIGSTOP"); // hears nothing any more
+      Deno.kill(trainer, "SIGSTOP"); // handles no more signals
       child.kill("SIGINT");
-      // Within a second of the first it would be the same one, and a busy machine may hear the first late.
+      // Within a second, a Ctrl-C counts as the first one, which a busy machine may handle late.
       await new Promise((done) => setTimeout(done, 3000));
       child.kill("SIGINT");
       assert.match(await rest(), /train was ended by SIGKILL/);
@@ -244,7 +244,7 @@ Deno.test(
     }),
 );
 
-Deno.test("a signal that ended a process is described, unless a user asked for the end", () => {
+Deno.test("a signal that ended a process is described, unless the user stopped the process", () => {
   for (const signal of [null, "SIGINT", "SIGTERM", "SIGHUP"] as const) {
     assert.equal(describeSignal(signal), undefined);
   }
@@ -253,7 +253,7 @@ Deno.test("a signal that ended a process is described, unless a user asked for t
 });
 
 const root = new URL("../../", import.meta.url);
-/** Nothing listens here: what needs the network fails at once. */
+/** Address without a server, so that network access fails at once. */
 const NOWHERE = "http://127.0.0.1:9";
 const NO_NETWORK = {
   HTTPS_PROXY: NOWHERE,
@@ -313,7 +313,7 @@ async function listPackages(...modules: string[]): Promise<string[]> {
   return [...new Set([...found].map(getPackageName))];
 }
 
-/** @param key such as @a/b@1.0.0_c@2.0.0 */
+/** @param key for example @a/b@1.0.0_c@2.0.0 */
 function getPackageName(key: string): string {
   return key.slice(0, key.indexOf("@", 1));
 }
@@ -344,7 +344,7 @@ Deno.test("data commands load only the engine of the large packages", async () =
 Deno.test("deno task downloads nothing, and each command only its own packages", async () => {
   const { nodeModulesDir, unstable, tasks } = config;
   assert.equal(nodeModulesDir, "manual");
-  // Without it Deno fetches the whole lock file for any module.
+  // Without this flag Deno fetches all packages of the lock file for any module.
   assert.ok(unstable.includes("npm-lazy-caching"));
   for (const [name, { command }] of Object.entries(tasks)) {
     if (!/\bdeno (run|test|check|cache)\b/.test(command)) continue;

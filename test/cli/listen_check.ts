@@ -1,12 +1,12 @@
 /**
- * Checks the server: an answer in parts, an unread one, late requests. Then starts the lab and sends requests
- * that no browser sends. It is a process of its own, because tests may not use the network.
+ * Checks the server: an answer in parts, an unread answer, late requests. Then starts the lab, and sends
+ * requests that no browser sends. Runs as a separate process, because tests may not use the network.
  */
 
 import assert from "node:assert/strict";
 import { listen } from "../../src/serve/listen.ts";
 
-/** Number of file descriptors that the lab may use: fewer than the number of connections that it allows. */
+/** Number of file descriptors that the lab may use: fewer than the connections that it allows. */
 const DESCRIPTORS = 80;
 const IDLE = 120;
 
@@ -51,7 +51,7 @@ async function answerTo(connection: Deno.TcpConn, text: string): Promise<string>
 
 const UNFINISHED = "GET / HTTP/1.1\r\nX: ";
 
-/** Returns which of two unfinished requests is ended first. Headers have less time than a whole request. */
+/** Returns which of two unfinished requests is closed first; the time limit of headers is shorter. */
 async function firstToEnd(): Promise<string> {
   const [older, newer] = [await connect(server.port), await connect(server.port)];
   const host = `Host: 127.0.0.1:${server.port}`;
@@ -60,7 +60,7 @@ async function firstToEnd(): Promise<string> {
     body.then(() => "body"),
     answerTo(newer, UNFINISHED).then(() => "headers"),
   ]);
-  if (first === "headers") older.close(); // the other has ended
+  if (first === "headers") older.close(); // the server has closed the other one
   return first;
 }
 
@@ -97,7 +97,7 @@ try {
 
   const first = firstToEnd();
 
-  // Some are answered, some closed at once, and some wait for a descriptor.
+  // Some connections are answered, some are closed at once, and some wait for a descriptor.
   const idle = await Promise.all(Array.from({ length: IDLE }, () => connect()));
   const one = idle.shift() ?? assert.fail();
   assert.match(await answerTo(one, UNFINISHED), /^HTTP\/1\.1 408 /);
@@ -112,12 +112,12 @@ try {
   lab.kill("SIGINT");
   assert.equal((await lab.status).code, 0);
   await begun;
-  assert.doesNotMatch(await late, / 408 /, "what never ends is not waited for, not even until it is late");
+  assert.doesNotMatch(await late, / 408 /, "an endless request is closed before its time limit");
 } finally {
   await output.cancel();
   try {
     lab.kill("SIGKILL");
   } catch {
-    // It has ended.
+    // The process has ended.
   }
 }

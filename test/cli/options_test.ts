@@ -175,17 +175,17 @@ for (const [command, [read, cases]] of Object.entries(COMMANDS)) {
   });
 }
 
-Deno.test("an option refuses values out of its range, with the range", async () => {
+Deno.test("an option refuses values out of its range, and names the range", async () => {
   for (const [option, says = "", values = ""] of VALUES) {
     const stage = /generator|reward|utility|behaviour/.test(option ?? "") ? ["--adversarial", "200"] : [];
     for (const value of JSON.parse(values)) {
-      // With "=", so that a value that begins with a hyphen is one.
+      // With "=", so that a value may begin with a hyphen.
       await expectRefusal(() => train([`${option}=${value}`, ...stage]), says, `${option}=${value}`);
     }
   }
 });
 
-Deno.test("config.json stores every choice of an option of training as it was given", () => {
+Deno.test("config.json stores every value of a training option unchanged", () => {
   for (const option of listOptions(trainingFields)) {
     for (const choice of option.kind === "choice" ? option.choices : []) {
       const { training } = v.parse(stagesConfigSchema, train([extractFlag(option), choice]));
@@ -225,7 +225,7 @@ function given(args: readonly string[]): object {
   return parse(command, args);
 }
 
-Deno.test("an output that a command reads, or that another one created, is refused", () =>
+Deno.test("an output path that the command reads, or that another program created, is refused", () =>
   withEmptyFolder(async (dir) => {
     for (const [name, text] of Object.entries(files)) makeFile(name, text)(dir);
     Deno.symlinkSync(`${dir}/log.csv`, `${dir}/link.csv`);
@@ -259,9 +259,9 @@ Deno.test("an output that a command reads, or that another one created, is refus
       "--data DIR/log.csv --out DIR/log.csv.csv",
       "--data DIR/run --save-dir DIR/runs",
       "--resume DIR/run",
-      "--save-dir DIR/run", // whether it is free, the owner of the folder looks
+      "--save-dir DIR/run", // accepted: only the owner of the folder checks that it is free
       "--out DIR/mine/p.csv",
-      "--out DIR/other/p.csv", // its config.json is another program's
+      "--out DIR/other/p.csv", // its config.json belongs to another program
       "--out DIR/pipe/p.csv",
       "--build DIR/mine",
       "DIR/none --out DIR/none/p.csv",

@@ -22,7 +22,7 @@ async function collected(lists: AsyncIterable<Prediction[]>): Promise<Prediction
   return (await Array.fromAsync(lists)).flat();
 }
 
-Deno.test("predictions are the utilities of each page by log ids, from memory and from disk", () =>
+Deno.test("predictions have the utilities of each page with the log's ids, from memory and from disk", () =>
   withCopy((folder) =>
     withGpu(undefined, async (gpu) => {
       const data = await openDataset(folder);

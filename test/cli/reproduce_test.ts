@@ -95,7 +95,7 @@ Deno.test("claims are supported, contradicted or undecided by the interval of th
     "(5) yes",
   ]);
   assert.match(claims[0]?.text ?? "", /\+5\.2 points \(95 % CI \+4\.4 to \+5\.9 over 3 seeds\)/);
-  assert.deepEqual(testClaims([baseline]), [], "claims about models that were not trained are left out");
+  assert.deepEqual(testClaims([baseline]), [], "claims about untrained models are omitted");
 });
 
 Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refuses other settings in its folder", () =>
@@ -114,7 +114,7 @@ Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refu
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Resume with the same command/);
     const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`);
-    // What begins from another one's weights waits for it.
+    // A training that starts from another training's weights waits for it.
     const finished = await runOk("reproduce", ...args, ...models, "--jobs", "2");
     assert.doesNotMatch(finished.stderr, /baseline-64-64 seed 1/, "finished runs are not repeated");
     assert.match(finished.stderr, /baseline-64-64 seed 2: /);

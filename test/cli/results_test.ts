@@ -95,7 +95,7 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     assert.equal(await again.trained("small", "train", [...args, "2"]), path);
     assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
     await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to succeed/);
-    assert.ok(!await pathExists(path), "what was asked before is not there any more");
+    assert.ok(!await pathExists(path), "the folder of the earlier settings must be removed");
     await Deno.mkdir(`${folder}/runs/mine`);
     await assert.rejects(runs.trained("mine", "train", [...args, "2"]), isUserError(/mine without/));
     const parallel = new FolderRuns(`${folder}/runs`, folder, undefined, 2);

@@ -21,7 +21,7 @@ import { waitForProcess, withService } from "../service.ts";
 const one: ScoreCase = scoreCases["LSTM, dense"] ?? assert.fail();
 const data = await OpenedDataset.of(createDataset(new MemoryLog(one.log), { kind: "demo", seed: 1 }));
 
-/** Scores an item as its number plus 0.001 per click; a slow scorer answers on request. */
+/** The score of an item is its number + 0.001 per click. A slow scorer answers only when told. */
 class FakeScorer implements BatchScorer {
   readonly room = { users: 4, events: 10_000, rows: 20_000 };
   readonly batches: number[] = [];
@@ -103,7 +103,7 @@ Deno.test("the service scores a page by ids as the model does", () =>
     assert.deepEqual(answer.body, { items, noClick });
   }));
 
-Deno.test("environments: users' pages are those of a simulator, in turn; invalid slates change nothing", () =>
+Deno.test("environments: users get the pages of a simulator, one after another; invalid slates change nothing", () =>
   withGpu(undefined, async (gpu) => {
     const model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
     const service = new Service(model, data, new FakeScorer(), defaultService);
@@ -179,7 +179,7 @@ Deno.test("environments: users' pages are those of a simulator, in turn; invalid
     }
   }));
 
-Deno.test("environments above the limit are refused until one ends or idles for long", () =>
+Deno.test("environments above the limit are refused until one is closed or idle for long", () =>
   withGpu(undefined, async (gpu) => {
     const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
     using model = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
@@ -195,7 +195,7 @@ Deno.test("environments above the limit are refused until one ends or idles for 
     await assert.rejects(environments.reset(options), TooManyEnvironmentsError);
     now = 600_001;
     await environments.reset({ ...options, environment });
-    await environments.reset(options); // in the place of one that was idle
+    await environments.reset(options); // replaces an idle environment
     await environments.reset({ ...options, environment });
     environments.destroy();
   }));
@@ -275,7 +275,7 @@ Deno.test("invalid requests are refused with a reason", async () => {
     ["/score", "", 400, /^Expected a JSON body, /],
     ["/score", null, 400, /^Expected an object, got null\.$/],
     ["/score", [], 400, /^Expected an object, got a list/],
-    ["/reset", [], 400, /^Expected an object, got a list/], // or it would be one without a key
+    ["/reset", [], 400, /^Expected an object, got a list/], // a list must not pass as an object without keys
     ["/score", {}, 400, /^page: Expected a value, got none/],
     ["/score", { history: [] }, 400, /^page: /],
     [
@@ -325,7 +325,7 @@ Deno.test("invalid requests are refused with a reason", async () => {
     assert.match(error, /^(\w+(\[\d+\])*: )?Expected .+, got .+\.$/s, "all errors have one style");
     assert.equal(found, status, error);
   }
-  // What a form or a script of another site may send without asking.
+  // Content types that a form or a script of another site may send without a CORS preflight.
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "text/plain; x=application/json"]) {
     const answer = await ask(service, "/recommend", { history: [], top: 1 }, { "content-type": type });
     assert.equal(answer.status, 415, type);
@@ -335,7 +335,7 @@ Deno.test("invalid requests are refused with a reason", async () => {
   assert.equal(wrong.status, 405);
   assert.equal(wrong.headers.get("allow"), "POST");
   await wrong.body?.cancel();
-  // Without a length beforehand, what arrives is counted.
+  // Without a content length, the received bytes are counted.
   const parts = new ReadableStream({
     pull: (controller) => controller.enqueue(new Uint8Array(200).fill(32)),
   });

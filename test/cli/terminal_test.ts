@@ -8,10 +8,10 @@ import { quotePath, quoteShellWord } from "../../src/shell_word.ts";
 const metrics: ProgressMetrics = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
 const status = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, metrics };
 
-/** A new line, or the cursor sent back to the first column. */
+/** Matches a new line, or a control sequence that moves the cursor to the first column. */
 // deno-lint-ignore no-control-regex
 const LINE_START = /[\r\n]|\x1b\[1G/;
-/** All other control sequences. */
+/** Matches all other control sequences. */
 // deno-lint-ignore no-control-regex
 const CONTROLS = /\x1b(\[[\d?]*[A-Za-z]|\d)/g;
 
@@ -39,7 +39,7 @@ Deno.test("progress is shown on a terminal, restores its line, and is absent in 
   assert.deepEqual(sooner.texts, []);
 });
 
-Deno.test("progressLine stays within the width: the bar goes first, the essentials last", () => {
+Deno.test("progressLine fits the width: it drops the bar first, and the most important values last", () => {
   const names = { loss: "loss_min", prec1: "pi prec@1" };
   const whole = formatProgressLine({ ...status, names }, 120, 0);
   assert.match(whole, /^1,500\/20,000 .*loss_min 3\.1416 .*val pi prec@1 0\.400 .*6m10s left$/);
@@ -62,7 +62,7 @@ Deno.test("progressLine omits unknown values, and estimates the remaining time f
   assert.equal(left(1000, 65), "1,000/1,000  took 1m05s");
 });
 
-Deno.test("trainingProgress writes about ten plain lines where there is no terminal", () => {
+Deno.test("trainingProgress writes about ten plain lines without a terminal", () => {
   const output = recorder(false);
   const progress = createTrainingProgress(1000, 200, output);
   for (let i = 201; i <= 1000; i++) progress.update(i, { loss: 1 / i });
@@ -101,7 +101,7 @@ Deno.test("trainingProgress never wraps a narrow terminal", () => {
   }
 });
 
-Deno.test("trainingProgress writes notes on lines of their own", () => {
+Deno.test("trainingProgress writes notes on separate lines", () => {
   const plain = recorder(false);
   const progress = createTrainingProgress(10, 0, plain);
   progress.note("stopping");
@@ -176,7 +176,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: async () => {
     const nasty = fc.constantFrom(...`'"\\\n-~*! ;&`, "$(touch x)", "`id`");
-    // Any character, by its number: fast-check's own unit for that takes 1.4 s to set up.
+    // Any character by its code point, because fast-check's own unit takes 1.4 s to set up.
     const isCharacter = (code: number) => code < 0xd800 || code > 0xdfff;
     const unit = fc.integer({ min: 0, max: 0x10ffff }).filter(isCharacter).map((code) =>
       String.fromCodePoint(code)

@@ -24,7 +24,7 @@ const RUN_FILES = [...STAGE_FILES, "report.html"].sort();
 const SIZES = "--batch-size 12 --dims 8 --lstm-units 4";
 const SMALL = `${SIZES} --validate-every 4`;
 
-/** Most runs are trained in one process and shared: tests read them, and write into folders of their own. */
+/** Most runs are trained in one process, and several tests read them. Tests write to other folders. */
 const folder = await Deno.makeTempDir({ prefix: "clickgan-train-" });
 const data = `${folder}/small.tsv`;
 writePaperFile(data, createSmallLog(31, { users: 90, items: 30, width: 0 }));
@@ -108,7 +108,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test metric
   );
   assert.deepEqual(figures.minus.differences, paired.differences);
   assert.deepEqual(figures.baselines, baselines);
-  // Users of validation do not affect training.
+  // Validation users do not affect training.
   const some = Deno.readTextFileSync(data).split("\n").filter((line, k) => k === 0 || /\t2$/.test(line));
   const shortened = some.filter((line) => !/\t29\t/.test(line)).join("\n");
   Deno.writeTextFileSync(`${folder}/test.tsv`, shortened);
@@ -182,7 +182,7 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
   await train(`${common} --save-dir ${alone} --seed 8`);
   assertSameRun(alone, `${path}/seed-8`);
 
-  // Its model is the snapshot's, and its first validation is that of the weights it starts from.
+  // The model is that of the snapshot, and the first validation is of the snapshot's weights.
   const from = `${path}/seed-7/last.safetensors`;
   const next = `${folder}/next`;
   await train(
@@ -232,7 +232,7 @@ Deno.test("parallel seeds have the same bits, report a failed one, and survive C
     const failed = await runCommand("train", ...go);
     assert.equal(failed.code, 1, failed.stderr);
     assert.match(failed.stderr, /1 of 2 .*\n {2}seed 2: .*seed-2 is being written by process/);
-    assert.ok(await pathExists(`${path}/seed-1/result.json`), "the other one came to its end");
+    assert.ok(await pathExists(`${path}/seed-1/result.json`), "the other seed must have finished");
   }
   const { stdout } = await runOk("train", ...go);
   assert.match(stdout, /mean \+- sd over 2 seeds/);
@@ -243,7 +243,7 @@ Deno.test("a run killed at any point resumes as if uninterrupted", async () => {
   const common = `--data ${data} --iterations 40 ${SMALL} --save-dir`;
   const whole = `${folder}/whole`;
   await train(`${common} ${whole}`);
-  // The state after the first save, before the first step: that of a run of no iterations.
+  // The state after the first save, before the first step, is that of a run with 0 iterations.
   const killed = `${folder}/killed`;
   const child = startCommand("train", ...splitArgs(`${common} ${killed} --iterations 4000000`));
   while (!await pathExists(`${killed}/last.safetensors`)) {
@@ -294,14 +294,14 @@ Deno.test("a NaN loss ends training, reports the iteration, and keeps the best s
   const kept = decodeSafetensors(Deno.readFileSync(`${bad}/last.safetensors`), "kept");
   assert.equal(kept.metadata.iteration, "0");
 
-  // Training that diverges later: the best of the way there is kept, and the run can go on up to there.
+  // If training diverges later, the best earlier weights are kept, and the run can continue up to that point.
   const steep = `${folder}/steep`;
   await train(`--data ${data} --save-dir ${steep} ${short} --init ${run}/last.safetensors`);
   const state = decodeSafetensors(Deno.readFileSync(`${steep}/last.safetensors`), "last");
   const weights = new Map(state.tensors);
   for (const [name, { shape, data }] of weights) {
     if (!name.startsWith("adam.m/")) continue;
-    // A moment that moves the weights beyond all numbers, some steps on.
+    // A moment that makes the weights infinite after some steps.
     weights.set(name, { shape, data: Float32Array.from(data, () => 1e37) });
   }
   Deno.writeFileSync(`${steep}/last.safetensors`, encodeSafetensors(weights, state.metadata));
@@ -315,7 +315,7 @@ Deno.test("a NaN loss ends training, reports the iteration, and keeps the best s
 
 Deno.test("a full disk ends training with a message and leaves no half-written file", () =>
   withSmallLog(async (folder, data) => {
-    // Full at the first snapshot: the folder goes again. Full later: what stands is whole.
+    // If the disk is full at the first snapshot, the folder is removed; later, existing files are complete.
     const sizes = { "100k": ["--dims", "64-64"], "72k": ["--dims", "8", "--lstm-units", "4"] };
     for (const [room, size] of Object.entries(sizes)) {
       const disk = `${folder}/disk`;

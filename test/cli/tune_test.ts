@@ -66,7 +66,7 @@ Deno.test("tune: the first setting is the default; all differ and train accepts 
   for (const setting of all.slice(1)) {
     const { model, training } = parseTrainArguments(listArguments(setting), tinyData);
     assert.equal(training.earlyStopping, "loss");
-    // Weight decay shrinks kernels by little per step.
+    // Weight decay shrinks kernels only a little per step.
     assert.ok(training.weightDecay * training.learningRate < 0.025, describeSetting(setting));
     assert.equal(setting["--encoder"] ?? "lstm", model.encoder);
   }
@@ -93,7 +93,7 @@ Deno.test("tune: fixed options are in no setting, and an exhausted space ends", 
     new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay", "--position-bias"]),
   );
   const all = settings(60, { ...space, fixed });
-  // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.
+  // Only the dropout is searched: 0.1, 0.2, 0.3, 0.5, and none.
   assert.equal(all.length, 5);
   for (const setting of all) for (const flag of fixed) assert.equal(setting[flag], undefined);
   const accepts = (setting: TuneSetting) =>
@@ -119,7 +119,7 @@ Deno.test("tune: rungs are multiples of the validations, and the last is a compl
   assert.deepEqual(listRungs(10, 10), [10]);
 });
 
-/** Settings whose loss falls to its own floor, on a machine of some speed. */
+/** Simulated trainings: each setting's loss falls to its own minimum, on a machine of a given speed. */
 interface World {
   readonly secondsEach: number;
   readonly setUp: number;
@@ -214,7 +214,7 @@ for (const world of WORLDS) {
     const { state, spentSeconds, trained } = await runSearch(world);
     const { candidates, rungs, criterion } = state;
     assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
-    // Time that is left over would not have trained another setting.
+    // The remaining time would not suffice for another setting.
     assert.ok(spentSeconds >= 0.8 * world.budget || world.secondsEach === 5, `${spentSeconds}`);
     const winner = findWinner(state) ?? assert.fail("no winner");
     const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion).rank);
@@ -224,7 +224,7 @@ for (const world of WORLDS) {
       hasReached(candidates[0] ?? assert.fail(), rungs.at(-1) ?? Infinity) || world.secondsEach === 5,
     );
     assertOnce(trained);
-    // About a third goes on.
+    // About a third of the settings continue.
     for (const [k, rung] of rungs.slice(1).entries()) {
       assert.ok(farther(state, rung) <= 0.45 * farther(state, rungs[k] ?? 0) + 2);
     }
@@ -263,7 +263,7 @@ Deno.test("tune: a search stopped at any moment resumes as if uninterrupted", as
   assert.deepEqual((await runSearch(world, ended)).trained, []);
   const longer = await runSearch({ ...world, budget: 240 }, ended);
   assert.ok(longer.state.candidates.length > whole.state.candidates.length);
-  assert.ok(longer.trained.every(({ number }) => number > 0), "the default is at its end");
+  assert.ok(longer.trained.every(({ number }) => number > 0), "the default has finished");
 });
 
 Deno.test("tune: a larger budget continues the default and the best setting to the end", async () => {
@@ -284,7 +284,7 @@ Deno.test("tune: a larger budget continues the default and the best setting to t
     for (const number of [0, findWinner(long.state) ?? NaN]) {
       assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
     }
-    // As far as the budget allows.
+    // It continues as far as the budget allows.
     const middle = await runSearch({ ...world, budget: 300 }, before);
     const [usual] = middle.state.candidates;
     assert.ok(usual && usual.iterations > 2 * cut.iterations && middle.spentSeconds <= 300 + world.setUp);
@@ -328,7 +328,7 @@ Deno.test("tune: the table and the command of a setting", () => {
 
 type Bounds = readonly [number, number] | null;
 
-/** A snapshot with prec@1 0.4 and loss 1.5, and two baselines. @param loss interval of loss minus theirs */
+/** Snapshot with prec@1 0.4 and loss 1.5, and two baselines. @param loss interval of the loss difference */
 const makeTested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
   const against = (value: number, interval: Bounds) => ({
     prec1: { value, interval },
@@ -393,7 +393,7 @@ Deno.test("tune: reports the difference of the best setting from the default on 
     return describeTuneVerdict(verdict, FINALISTS).join("\n");
   };
   const usual = makePaired((user) => user % 4);
-  // One page more of every third user: +.083 of the precision, and as much less of the loss.
+  // One more correct page for every third user: precision +.083, loss -.083.
   const better = text(makePaired((user) => user % 4 + (user % 3 === 0 ? 1 : 0)), usual);
   assert.match(
     better,
@@ -404,7 +404,11 @@ Deno.test("tune: reports the difference of the best setting from the default on 
   const shifted = text(makePaired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
   assert.match(shifted, /prec@1 [-+]0\.000, [^:]*: no significant difference/);
   assert.match(text(usual, makePaired(() => 4)), /: worse; loss \+[^]*: worse\./);
-  assert.doesNotMatch(text(usual, { ...usual, users: "b" }), /minus the default/, "other users are no pairs");
+  assert.doesNotMatch(
+    text(usual, { ...usual, users: "b" }),
+    /minus the default/,
+    "other users are not paired",
+  );
 });
 
 Deno.test("tune: reports trainings that the budget cut short", () => {
@@ -415,7 +419,7 @@ Deno.test("tune: reports trainings that the budget cut short", () => {
   const short = row({ number: 0, iterations: 400 });
   assert.match(text([short], short), /trained for 400 of 2000 iterations/);
   const ended = row({ iterations: 400, end: "stopped" });
-  assert.doesNotMatch(text([ended, usual], ended), /trained for/, "it stopped early by itself");
+  assert.doesNotMatch(text([ended, usual], ended), /trained for/, "early stopping ended it");
   const cut = row({ iterations: 400 });
   assert.match(text([cut, usual], cut), /trained for 400 of 2000 iterations/);
   const late = row({ bestIteration: 1990 });
@@ -423,7 +427,7 @@ Deno.test("tune: reports trainings that the budget cut short", () => {
   assert.match(describeBudget(61.5, 60), /1\.5 s more than its budget/);
 });
 
-/** Only the dropout is searched: five settings, which end before the time does. */
+/** Only the dropout is searched: five settings, which finish before the budget ends. */
 const FEW = [
   ...["--encoder", "lstm", "--lstm-units", "4", "--dims", "8", "--wide", "0"],
   ...["--learning-rate", "0.002", "--weight-decay", "1"],
@@ -449,7 +453,7 @@ Deno.test("tune: stopped and killed, it resumes without a difference; messages, 
     const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];
     await using searches = new CommandSeries("tune");
     const at = await searches.ok(args(whole));
-    const killed = startCommand("tune", ...args(parts)); // in its first setting
+    const killed = startCommand("tune", ...args(parts)); // killed in its first setting
     while (!await pathExists(`${parts}/setting-000/last.safetensors`)) {
       await new Promise((done) => setTimeout(done, 20));
     }

@@ -1,4 +1,4 @@
-/** Context features: columns of a log that belong to an impression or a page, from the raw log to a scored request. */
+/** Context features are columns that belong to an impression or a page, from raw logs to scored requests. */
 
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
@@ -34,7 +34,7 @@ interface LogRow extends Record<string, string | number> {
   device: string;
 }
 
-/** Draws a log with prices of each impression (some missing, two unreadable), dates (two in the future) and devices. */
+/** Draws a log with prices (some missing, two unreadable), dates (two in the future) and devices. */
 function drawLog(seed: number, devices: readonly string[]): LogRow[] {
   const random = createRandomStream(seed, "context log");
   const rows: LogRow[] = [];
@@ -76,7 +76,7 @@ const files = { "log.csv": makeCsv(rows), "next.csv": makeCsv(drawLog(2, ["phone
 const recipe = (folder: string, more: LogOptions = context, log = "log.csv") =>
   logRecipe({ ...columns, source: `${folder}/${log}`, ...more });
 
-/** Asserts that the rows of a prepared set have the features that a request with the values of the log has. */
+/** Asserts that rows of a prepared set have the same features as requests with the log's values. */
 async function expectSameAsRequests(
   { folder, manifest }: PreparationResult,
   log: readonly LogRow[],
@@ -110,7 +110,7 @@ async function expectSameAsRequests(
   }
 }
 
-Deno.test("context features of a prepared log are those of requests with the log's values", async () => {
+Deno.test("context features of a prepared log equal those of requests with the log's values", async () => {
   const folder = await makeFolderWith(files);
   const prepared = await prepareIn(folder, recipe(folder));
   const { features, shares, notes } = prepared.manifest;
@@ -135,7 +135,7 @@ Deno.test("context features of a prepared log are those of requests with the log
   assert.equal(shares.find(({ column }) => column === "price")?.absent, missing / rows.length);
   await expectSameAsRequests(prepared, rows);
 
-  // Standardised: mean 0 and sd 1 over the known values of train users.
+  // Standardised features have mean 0 and sd 1 over the known values of train users.
   const { source } = await openDataset(prepared.folder);
   const { rowFeatures = [] } = source.read(
     Uint32Array.from(source.userSplit.keys()).filter((user) => source.userSplit[user] === 0),
@@ -205,7 +205,7 @@ Deno.test("wrong context columns are refused", async () => {
   }
 });
 
-Deno.test("values stand in for the context of simulated pages, and the other columns keep their means", async () => {
+Deno.test("given values are the context of simulated pages, and all other columns have their means", async () => {
   const folder = await makeFolderWith(files);
   const { manifest: { features: { context: of = [] } } } = await prepareIn(folder, recipe(folder));
   const scale = Float32Array.from({ length: 3 * 12 }, (_, k) => k);

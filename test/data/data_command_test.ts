@@ -27,7 +27,7 @@ import {
 
 const START = 1_433_000_000_000;
 
-/** Users who each see a page of three items and click the second; columns are named like the options. */
+/** Log whose users each see three items and click the second. Columns are named like the options. */
 function makeLog(users: number): string {
   const lines = ["user,time,item,position,clicked"];
   for (let u = 0; u < users; u++) {
@@ -122,7 +122,7 @@ Deno.test("a page of several clicks is one page in the log, in describe and in t
     const { test } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
     const { noClick, pNoClick } = test.at(-1).details.metrics;
     assert.equal(noClick.toFixed(9), (1 / 3).toFixed(9));
-    // Of copies, one for each click, a quarter has none.
+    // With a copy of the page per click, a quarter of the pages would have no click.
     assert.ok(Math.abs(pNoClick - noClick) < 0.03, `P(no click) is ${pNoClick}`);
   }));
 
@@ -133,7 +133,7 @@ Deno.test("the next preparation removes the files of a killed one", async () => 
   assert.notEqual(killed.code, 0);
   assert.ok([SIGN, "work.duckdb"].every((name) => listFiles(`${folder}/out`).includes(name)));
   await Deno.writeTextFile(`${folder}/out/pages.parquet`, "half a file");
-  // Files of others stay.
+  // Files of other programs remain.
   await Deno.writeTextFile(`${folder}/out/notes.txt`, "mine");
   await using data = new CommandSeries("data");
   const refused = await data.run(args);
@@ -141,7 +141,7 @@ Deno.test("the next preparation removes the files of a killed one", async () => 
   assert.match(refused.stderr, /a new or empty folder for the prepared data, but .*out holds notes\.txt/);
   assert.ok(listFiles(`${folder}/out`).includes("pages.parquet"));
   await Deno.remove(`${folder}/out/notes.txt`);
-  await Deno.writeTextFile(`${folder}/raw/log.csv`, makeLog(200)); // it is soon done
+  await Deno.writeTextFile(`${folder}/raw/log.csv`, makeLog(200)); // a short log, which is prepared quickly
   const { code, stderr } = await data.run(args);
   assert.equal(code, 0, stderr);
   assert.deepEqual(listFiles(folder), ["out", "raw"]);
@@ -158,7 +158,7 @@ Deno.test("the next preparation removes the files of a killed one", async () => 
 Deno.test("data on a full disk reports an error and leaves nothing", async () => {
   const folder = await makeFolderWith({ "raw/log.csv": makeLog(3000) });
   const disk = `${folder}/disk`;
-  // Full when the engine makes its file, and when the pages are written.
+  // The disk is full when the engine creates its file, or when the pages are written.
   for (const [size, says] of [["8k", /work\.duckdb/], ["50k", /pages\.parquet/]] as const) {
     await withSmallDisk(disk, size, async () => {
       const args = splitArgs(LOG, `${folder}/raw/log.csv --out ${disk}/out`);
@@ -227,7 +227,7 @@ Deno.test("the guide's commands run as shown", async () => {
   await using train = new CommandSeries("train", { cwd: folder });
   await using evaluate = new CommandSeries("evaluate", { cwd: folder });
   const series = new Map(Object.entries({ data, train, evaluate }));
-  // Larger steps, fewer, and of the 2,000 users 300.
+  // Fewer and larger steps, with 300 of the 2,000 users.
   const shorter = "--iterations 20 --learning-rate 0.02 --validate-every 10 --dims 8 --lstm-units 4".split(
     " ",
   );
@@ -248,7 +248,7 @@ Deno.test("the guide's commands run as shown", async () => {
   const best = (outputs[3] ?? "").match(/^best-loss +\d+ +(\d\.\d+) +(\d?\.\d+)/m);
   assert.ok(Number(best?.[2]) > 0.45, outputs[3]);
 
-  // A log is prepared like simulated or merged pages as like the set whose features they have.
+  // --encoding-from accepts simulated and merged sets as well as the set with the original features.
   await using simulate = new CommandSeries("simulate", { cwd: folder });
   await simulate.ok(
     splitArgs("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"),
@@ -348,12 +348,12 @@ for (const [name, log] of logs) {
       JSON.parse(await Deno.readTextFile(`${runs}/${name}/result.json`)),
     );
     assert.ok(best);
-    // What describe shows is what training is compared with.
+    // describe shows the metrics with which training is compared.
     const shown = await describe(set, "500MB");
     const own = shown.baselines.find(({ split }) => split === "test");
     assert.deepEqual([own?.prec1.logit, own?.nll.logit], [logit.prec1, logit.nll]);
     assert.equal(own?.prec1.clickRate, clickRate.prec1);
-    // Part of the way from a uniform guess to the truth, which a wrong scale prevents.
+    // Training reaches a part of the way from a uniform guess to the truth; with wrong scales it would not.
     const truth = computeTruthMetrics(log.rows);
     const way = (from: number, found: number, to: number) => (found - from) / (to - from);
     assert.ok(way(random.nll, best.nll, truth.loss) > 0.1, `loss ${best.nll} of ${truth.loss}`);

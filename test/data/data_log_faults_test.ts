@@ -20,7 +20,7 @@ import type { BadRowSummary } from "../../src/data/prepare/bad_rows.ts";
 import { formatBadRows, mergeBadRows, rejectIfTooBad } from "../../src/data/prepare/bad_rows.ts";
 
 Deno.test("log: bad rows are counted by kind, and shown by file, user and item with what was found", async () => {
-  const log = "uid,sku,ts,label,page\n" + `"a\nb",x,1600000000,1,1\n` + // two lines, and right
+  const log = "uid,sku,ts,label,page\n" + `"a\nb",x,1600000000,1,1\n` + // a valid row of two lines
     ",x,1600000000,1,1\n" +
     "a,,1600000000,1,1\n" +
     "\n" +

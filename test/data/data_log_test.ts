@@ -61,7 +61,7 @@ b,x,1600000001,1,p2,0.5
   const more = { page: "request", position: "pos" };
   const { folder } = await prepareFiles({ "log.txt": log }, "log.txt", more);
   assert.deepEqual(await readPages(folder), [
-    // Both at one time: ordered by page id as text.
+    // Two pages at the same time are ordered by page id as text.
     { user: "a", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
     { user: "a", time: "2020-09-13 12:26:41", items: ["x", "w", "z", "y"], clicked: "y" },
     { user: "b", time: "2020-09-13 12:26:41", items: ["x"], clicked: "x" },
@@ -99,7 +99,7 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
   assert.deepEqual(await readPages(floats.folder), [
     { user: "9007199254740991", time: "2020-09-13 12:26:40", items: ["7"], clicked: "7" },
   ]);
-  // 2^53 may have been 2^53 + 1, and so with 2^24.
+  // The double 2^53 may have been 2^53 + 1 in the source; likewise the float 2^24.
   const lost =
     "9007199254740993::DOUBLE 9007199254740994::DOUBLE -9007199254740993::DOUBLE 9007199254740993::HUGEINT " +
     "16777217::FLOAT 16777218::FLOAT 1.5::DOUBLE 'inf'::DOUBLE";
@@ -146,7 +146,7 @@ Deno.test("log: every format of time is read", async () => {
     ["2019-11-10T23:05:58.123-10:00", wanted, /as dates/],
   ];
   const folder = await makeFolderWith();
-  // Those of one kind in one log, each of a user of its own: one that were of another kind would be a bad row.
+  // Times of one format share a log, one user each. A time in another format would be a bad row.
   for (const group of Map.groupBy(cases, ([, , note]) => String(note)).values()) {
     const lines = group.map(([text], k) => `u${String(k).padStart(2, "0")}\tx\t${text}\t1\n`);
     await Deno.writeTextFile(`${folder}/log.tsv`, `uid\tsku\tts\tlabel\n${lines.join("")}`);
@@ -192,7 +192,7 @@ i2,-1e3,,3,true,
 i9,7,green,4,true,
 `;
   const files = { "log.csv": log, "features.csv": features };
-  const z = Math.fround(Math.sqrt(1.5)); // of 1, 2, 3
+  const z = Math.fround(Math.sqrt(1.5)); // standardised 3 of 1, 2, 3
   const { folder, manifest } = await prepareFiles(files, "log.csv", { features: "features.csv" });
   const { dense, tokens } = manifest.features;
   assert.deepEqual(dense.map(({ name, meaning }) => ({ name, meaning })), [
@@ -220,7 +220,7 @@ i9,7,green,4,true,
   const some = { features: "features.csv", dense: ["weight"], tokens: ["price"], itemIds: true };
   const three = { ...files, "log.csv": log.replace("a,i4,1600000000,1\n", "") };
   const chosen = await prepareFiles(three, "log.csv", some);
-  assert.deepEqual(chosen.manifest.features.dense.map(({ name }) => name), ["weight"]); // known of all
+  assert.deepEqual(chosen.manifest.features.dense.map(({ name }) => name), ["weight"]); // known for all items
   assert.deepEqual(chosen.manifest.features.tokens.map(({ name, first, count }) => [name, first, count]), [
     ["price", 0, 3],
     ["item", 3, 4],
@@ -237,7 +237,7 @@ Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", 
   const json =
     '{"sku": 1, "tags": ["b", "a", "b"], "n": 3, "deep": {"x": 1}}\n{"sku": 2, "tags": "c", "n": null}\n';
   const expected = [
-    { id: "1", dense: [1], tokens: [0, 1] }, // the number is the same wherever it is known
+    { id: "1", dense: [1], tokens: [0, 1] }, // n has one known value: the feature is 1 if it is known
     { id: "2", dense: [0], tokens: [2] },
   ];
   const ofJson = await prepareFiles({ "log.csv": log, "f.json": json }, "log.csv", { features: "f.json" });
@@ -268,7 +268,7 @@ Deno.test("the engine's file has no write-ahead log", async () => {
   }
 });
 
-/** Rows of a log with many coincidences: few items and times, and few rows per user. */
+/** Generates rows of a log with many ties: few items and times, and few rows per user. */
 const logRow = fc.record({
   uid: fc.tuple(fc.constantFrom("a", "b", "a,b", 'q"q', "9007199254740993"), fc.constantFrom("", "1", "2"))
     .map((parts) => parts.join("")),
@@ -278,7 +278,7 @@ const logRow = fc.record({
   page: fc.constantFrom("p", "q", "p1"),
   pos: fc.integer({ min: 0, max: 3 }),
 });
-/** A preparation costs the same for one small log or several, so they come together; some have few rows. */
+/** Small logs are prepared together, because a preparation takes the same time for one or several. */
 const LOGS = [
   fc.array(logRow, { minLength: 1, maxLength: 120 }),
   fc.array(logRow, { minLength: 1, maxLength: 3 }),

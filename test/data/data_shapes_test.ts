@@ -76,7 +76,7 @@ const oddFiles = {
   "pairs.jsonl": list({ shown: [["a", "b"], ["c"]] }),
   "headless.csv": shapeFiles["log.csv"]?.replace(/^.*\n/, "") ?? "",
   "log.sql": "SELECT 1",
-  // Five pages of four items for each user, an hour apart; all under one id, rows .75 s apart, or two at one position.
+  // Each user has five pages of four items: with one id, with rows .75 s apart, or with a shared position.
   ...Object.fromEntries(["merged", "split", "double"].map((name) => [
     `${name}.csv`,
     lines("uid,sku,ts,label,request,pos", 400, (k) => {
@@ -104,11 +104,11 @@ Deno.test("shapes: every command of the guide makes the same pages, except sampl
     assert.deepEqual(await readPages(out), listExpectedPages(), args.join(" "));
     assert.equal(bad.total, 0);
     assert.equal(manifest.pageOrder, "shown");
-    assert.match(out, new RegExp(`/${manifest.name}$`)); // called by its folder
+    assert.match(out, new RegExp(`/${manifest.name}$`)); // named like its folder
   }
 });
 
-Deno.test("shapes: times are read as written, and unchanged on request", async () => {
+Deno.test("shapes: times of any written format are converted, or left unchanged on request", async () => {
   const folder = await makeFolderWith(oddFiles);
   for (
     const [args, times] of [
@@ -123,7 +123,7 @@ Deno.test("shapes: times are read as written, and unchanged on request", async (
   }
 });
 
-Deno.test("shapes: suspicious page borders are reported with number and option", async () => {
+Deno.test("shapes: suspicious page borders are counted and reported with the option that corrects them", async () => {
   const folder = await makeFolderWith(oddFiles);
   const cases = parseRows(`
     merged.csv --page request --position pos
@@ -154,7 +154,7 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
   assert.deepEqual(listChecksums(one), listChecksums(other));
   assert.notDeepEqual(listChecksums(await prepared(folder, `${args} --seed 2`)), listChecksums(one));
   const pages = await readPages(one.folder);
-  // A click has a page if another train user had clicked its item; its other items are clicked before it, too.
+  // A click has a page if another train user had clicked its item before, as all items of the page.
   const clicks = rows.map((row) => row.split(",")).map(([user = "", item = "", time]) => ({
     user,
     item,
@@ -174,7 +174,7 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
     }
   }
   assert.ok(pages.filter(({ items }) => items.length === 5).length > 0.8 * pages.length);
-  // The click is at each place alike, and the first item, a sixth of the clicks, is drawn more often than the last.
+  // All positions have equally many clicks. The first, popular item is drawn more often than the last.
   const places = [0, 1, 2, 3, 4].map((place) =>
     pages.filter(({ items, clicked }) => items[place] === clicked).length
   );
@@ -185,7 +185,7 @@ Deno.test("shapes: sampled pages show the click among items by popularity, whate
   assert.equal(one.manifest.pageOrder, "arbitrary");
   assert.match(one.manifest.notes.join(), /pages are sampled/);
   assert.equal(one.manifest.sampledPages, true);
-  // Windows of a tenth of a day have fewer items than a page: the rest comes from all earlier clicks.
+  // Windows of a tenth of a day have fewer items than a page, so all earlier clicks add the rest.
   const short = await prepared(folder, `${args} --sampled-window 0.1`);
   assert.ok(
     (await readPages(short.folder)).filter(({ items }) => items.length === 5).length > 0.8 * pages.length,

@@ -11,7 +11,7 @@ import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { copySet, expectRefused, foreignLog, logPages, rewrite, withCopy, writeSet } from "../foreign_set.ts";
 import { makeFolderWith } from "../prepared_folder.ts";
 
-/** Row numbers by what the rows are. */
+/** Row number by a description of the row. */
 const rowNamed: Record<string, number> = {
   wide: logPages.findIndex((e) => (foreignLog.eventRows[e + 1] ?? 0) - (foreignLog.eventRows[e] ?? 0) > 1),
   given: logPages.findIndex((e) => foreignLog.eventKind?.[e] === 1),
@@ -21,7 +21,7 @@ const rowNamed: Record<string, number> = {
 const ALSO =
   "expected additional_clicks to be other positions on its page of # items, each item once, and empty without a click, got";
 
-/** One changed value: part, column, row from 0, value in SQL (x is the old one), message. */
+/** One changed value: table, column, row from 0, value in SQL (x is the old value), message. */
 const values = parseRows(`
   users | user | 3 | NULL | users.parquet: user 3: expected users numbered 0, 1, 2, ... in order, got NULL
   users | user | 3 | 3.25::DOUBLE | user 3: expected users numbered … got 3.25
@@ -84,7 +84,7 @@ const changeValue = (column: string, row: number, value: string) =>
   } ELSE "${column}" END AS "${column}") ` +
   "FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)";
 
-/** A column of another type: part, column, value of every row, message. */
+/** A column of another type: table, column, value of every row, message. */
 const types = parseRows(`
   users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … got "0"
   users | pages | true | user 0: expected pages to be a whole number … got true
@@ -109,7 +109,7 @@ const types = parseRows(`
   pages | context | 'false' | page 1: expected context to be true or false, got false
 `);
 
-/** Changed rows and columns: part, query over its rows t, message. */
+/** Changed rows and columns: table, query over its rows t, message. */
 const tables = parseRows(`
   users | FROM t LIMIT 0 | expected at least one user, got none
   items | FROM t LIMIT 0 | expected at least one item, got none
@@ -134,13 +134,13 @@ const tables = parseRows(`
 `);
 
 const wrong: Record<string, string[][]> = {
-  "a value that is not what it is to be is refused, with its place": values.map((
+  "an invalid value is refused, with its position": values.map((
     [part = "", column = "", row = "", value = "", says = ""],
   ) => [part, changeValue(column, rowNamed[row] ?? Number(row), value), says === "ALSO" ? ALSO : says]),
-  "a column of a wrong type is refused, with a value of it": types.map((
+  "a column of a wrong type is refused, with one of its values": types.map((
     [part = "", column = "", value = "", says = ""],
   ) => [part, `SELECT * REPLACE (${value.replaceAll(/\bx\b/g, `"${column}"`)} AS "${column}") FROM t`, says]),
-  "missing, surplus and nested columns, and rows that do not add up are refused": tables,
+  "missing, surplus and nested columns, and rows with wrong sums are refused": tables,
 };
 for (const [name, cases] of Object.entries(wrong)) {
   Deno.test(name, async () => {
@@ -163,7 +163,7 @@ const kinds: Record<string, string> = {
   truth: "true",
 };
 const whole = Object.keys(kinds);
-/** Values per column that are wrong whatever the old value was. */
+/** Values per column that are wrong regardless of the old value. */
 const columns: [part: string, column: string, kinds: string[], list?: boolean][] = [
   ["users", "user", whole],
   ["users", "split", ["NULL", "wrong type"]],
@@ -242,7 +242,7 @@ Deno.test("rows in any other order are refused", async () => {
   );
 });
 
-Deno.test("bytes that are changed, cut or doubled end with a message only", async () => {
+Deno.test("changed, missing or repeated bytes end with a message", async () => {
   const folder = await copySet();
   for (const part of ["users", "items", "pages"]) {
     const path = `${folder}/${part}.parquet`;

@@ -29,7 +29,7 @@ Deno.test("a list of texts returns its texts", () => {
   assert.equal(list.at(texts.length), undefined);
 });
 
-Deno.test("an id has the number of its latest version", () => {
+Deno.test("an id with several versions has the number of the latest version", () => {
   const ids = new TextIds(TextList.of(["a", "b", "a", "c", "a", "__proto__"]));
   assert.equal(ids.of(2), "a");
   assert.equal(ids.findIndex("a"), 4);
@@ -44,7 +44,7 @@ Deno.test("an id has the number of its latest version", () => {
   assert.equal(numbers.latest().length, 12);
 });
 
-Deno.test("many ids are found as in a map: by text, the latest of equal ones", () => {
+Deno.test("many ids are found by text, and of equal ids the latest, as in a map", () => {
   const texts = Array.from({ length: 20_000 }, (_, k) => `${"é".repeat(k % 3)}${(k * 7919) % 15_000}`);
   const ids = new TextIds(TextList.of(texts));
   const map = new Map(texts.map((text, number) => [text, number]));
@@ -71,7 +71,7 @@ Deno.test("ids are named literally, or by a JSON list", () => {
   }
 });
 
-Deno.test("a prepared data set has the ids of its tables, or numbers where there are none", () =>
+Deno.test("a prepared data set has the ids of its tables, or numbers if there are no ids", () =>
   withCopy(async (folder) => {
     const data = await openDataset(folder);
     assert.equal(data.users.of(3), "u3");
@@ -138,7 +138,7 @@ const features: FeatureManifest = {
   ],
 };
 
-Deno.test("items lose their last tokens, in memory as on disk; without any they are dense", () => {
+Deno.test("item ids can be left out, in memory and on disk; items without tokens are dense", () => {
   for (const catalogue of [items, onDisk]) {
     const left = removeTokens(catalogue, 2);
     assert.deepEqual(left.shape, { kind: "mixed", count: 3, width: 1, tokens: 2 });
@@ -160,7 +160,7 @@ Deno.test("items lose their last tokens, in memory as on disk; without any they 
   }
 });
 
-Deno.test("item ids are the last tokens by that name, of a set that knows more of its items", () => {
+Deno.test("item ids are the last token field with that name, if the set has other features", () => {
   assert.equal(findItemIdField(features)?.first, 2);
   assert.equal(findItemIdField({ ...features, dense: [] })?.first, 2);
   const [category, item] = features.tokens;
@@ -168,7 +168,7 @@ Deno.test("item ids are the last tokens by that name, of a set that knows more o
   assert.equal(findItemIdField({ dense: [], tokens: [{ ...item, first: 0 }] }), undefined, "no other");
   assert.equal(findItemIdField({ dense: [], tokens: [category] }), undefined);
   const column = { ...features, tokens: [category, { ...item, column: "item" }] };
-  assert.equal(findItemIdField(column), undefined, "a column of the features by this name");
+  assert.equal(findItemIdField(column), undefined, "a feature column with this name is no id field");
   assert.equal(findItemIdField(undefined), undefined);
 });
 
@@ -225,7 +225,7 @@ async function expectHashed(
   }
 }
 
-Deno.test("hashed ids: two tokens per item id after those of its features, and the same for the next log", async () => {
+Deno.test("hashed ids: an item id has two tokens after its features' tokens, also in the next log", async () => {
   const bare = await prepared({ hashItems: 7 });
   await expectHashed(bare, 7);
   assert.equal(bare.manifest.features.tokens[0]?.first, 0);

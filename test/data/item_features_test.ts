@@ -59,7 +59,7 @@ const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0
 const shop = makeShopLog(3, { users: 60, items: 80, events: 4 });
 const shopFiles = logFiles(shop);
 
-Deno.test("items: numbers have mean 0 and sd 1 over what train users saw, heavy tails by logarithms, NULL by the mean", async () => {
+Deno.test("items: numbers are standardised over train impressions; heavy tails become logarithms, NULL the mean", async () => {
   const folder = await makeFolderWith(shopFiles);
   const prepared = await prepareIn(folder, recipe(folder));
   const { manifest: { features, notes } } = prepared;
@@ -122,7 +122,7 @@ Deno.test("items: rare values share the last token of their field; every token h
   }
 });
 
-Deno.test("items: values between | are separate tokens if repeated; named text must not be free text", async () => {
+Deno.test("items: values separated by | are tokens if they repeat; a text column must have shared values", async () => {
   const names = "action comedy crime drama family horror music war".split(" ");
   const films = Array.from({ length: 60 }, (_, k) => {
     const genres = names.filter((_, g) => g === k % 8 || g === Math.floor(k / 8)).join("|");
@@ -148,7 +148,7 @@ Deno.test("items: values between | are separate tokens if repeated; named text m
   await expectRefused(folder, recipe(folder, { tokens: ["title"] }), says);
 });
 
-Deno.test("items: items without features have a token each by default, and one for new and rare ones", async () => {
+Deno.test("items: by default each item without features has a token; new and rare items share one", async () => {
   const news = makeNewsLog(2, { users: 80, items: 60, events: 4 });
   const folder = await makeFolderWith(logFiles(news));
   const prepare = (more: FeatureOptions = {}) => prepareIn(folder, recipe(folder, more));
@@ -180,7 +180,7 @@ Deno.test("describe: users with a history do not count as new", async () => {
   assert.equal(await warned({ ...news, history: new Map() }), true);
 });
 
-/** The log of another month: other columns first, one category renamed, half of the items new. */
+/** Log of another month: other order of columns, one category renamed, half of the items new. */
 function nextMonth(): Record<"log.csv" | "items.csv", string> {
   const log: NewsLog = makeShopLog(3, { users: 30, items: 80, events: 3 });
   const renamed = (id: string) => Number(id.replace("sku-", "")) > 40 ? `new-${id}` : id;
@@ -197,7 +197,7 @@ function nextMonth(): Record<"log.csv" | "items.csv", string> {
   return { "log.csv": rows, "items.csv": makeCsv(items) };
 }
 
-Deno.test("items: --encoding-from prepares another log with the columns, scales and tokens of a set, whatever the order", async () => {
+Deno.test("items: --encoding-from prepares a log with the columns, scales and tokens of a set", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
   const folder = await makeFolderWith(files);
@@ -240,7 +240,7 @@ Deno.test("items: --encoding-from prepares another log with the columns, scales 
   }
 });
 
-Deno.test("items: --encoding-from refuses columns that it mostly does not know, with the share of each", async () => {
+Deno.test("items: --encoding-from refuses columns with mostly unknown values, and reports the shares", async () => {
   const folder = await makeFolderWith(shopFiles);
   const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
   const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
@@ -296,7 +296,7 @@ Deno.test("items: --encoding-from with one-hot items keeps their numbers and ref
   await expectRefused(folder, recipe(folder, likeFirst, "new.csv"), says);
 });
 
-Deno.test("items: a model scores a set whose features mean the same, and refuses others with the difference", async () => {
+Deno.test("items: a model scores a set with equal feature definitions, and otherwise reports the difference", async () => {
   const next = nextMonth();
   const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
   const folder = await makeFolderWith(files);
@@ -334,7 +334,7 @@ Deno.test("items: a model scores a set whose features mean the same, and refuses
   assert.match(notes.join(), /the model does not describe its features/);
 });
 
-Deno.test("items: a snapshot has the mean of a field's rows where no train user was shown another value", () => {
+Deno.test("items: in a snapshot, a token that no train user saw has the mean of its field's rows", () => {
   const tokens = [
     { name: "category", first: 0, count: 3, meaning: "", other: "mean" as const },
     { name: "brand", first: 3, count: 2, meaning: "", other: "trained" as const },

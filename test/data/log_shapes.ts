@@ -9,7 +9,7 @@ interface Page {
   readonly clicked: string | null;
 }
 
-/** Pages of 3 or 4 of 7 items, which are not in the order of their ids. Every third page has no click. */
+/** Pages of 3 or 4 of 7 items, not ordered by id. Every third page has no click. */
 const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
   const items = Array.from({ length: 3 + k % 2 }, (_, place) => `i${(5 * place + 2 * k) % 7}`);
   return {
@@ -97,7 +97,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
   }))),
   "impressions.csv": makeCsv(rows.map(shown)),
   "clicks.csv": makeCsv(clicks.map(({ item, ...click }) => ({ ...who(click), sku: item }))),
-  // Some seconds later, by other names and in another kind of time.
+  // The clicks some seconds later, with other column names and another time format.
   "later.csv": makeCsv(
     clicks.map(({ user, item, time }, k) => ({ who: user, what: item, at: iso(time + 5 + k % 60) })),
   ),
@@ -106,7 +106,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     ...clicks.map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "click" })),
     ...clicks.slice(0, 5).map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "hover" })),
   ]),
-  // Events with lists: what was displayed, and later the one that was selected.
+  // Events with lists: the displayed items, and later the selected item.
   "lists.jsonl": json([
     ...shownPages.map(({ user, time, items }) => ({
       uid: user,
@@ -134,7 +134,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     "uid,account,agreed\nvu0,u0,yes\nvu1,u1,no\nvu2,u2,yes\nvu3,u3,no\nvu4,u4,yes\nvu5,u5,yes\n",
 };
 
-/** A log of clicks: 40 users with 10 clicks each over three weeks, on items whose popularity falls. */
+/** A log of clicks only: 40 users with 10 clicks each in three weeks. The popularity of items falls. */
 export const clicksOnly = makeCsv(
   Array.from({ length: 400 }, (_, k) => ({
     uid: `u${k % 40}`,

@@ -263,7 +263,7 @@ Deno.test("a log over its own items shows the same features in the same order", 
 });
 
 Deno.test("the largest token counts are those of the items with the most tokens", () => {
-  // Three items without tokens, two with one, one with four.
+  // Three items have no token, two have one token, and one has four.
   const counts = Uint32Array.of(3, 2, 0, 0, 1);
   assert.deepEqual([0, 1, 2, 3, 4, 9].map((items) => boundTokens(counts, items)), [0, 4, 5, 6, 6, 6]);
   assert.equal(boundTokens(new Uint32Array(), 3), 0);
@@ -389,7 +389,7 @@ function refusesAltered(original: string, altered: string, open: (path: string) 
     fc.property(fc.nat(8 * whole.length - 1), (bit) => refuses(flipped(sealed, bit))),
     { numRuns: 500, seed: 11 },
   );
-  refuses(whole); // of another name
+  refuses(whole); // a file with another name
   const swapped = sealed.slice();
   swapped.copyWithin(64, 72, 80);
   refuses(swapped);

@@ -8,7 +8,7 @@ import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
 import { findRealData } from "../real_data.ts";
 
 const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"];
-/** Users 0, 1 and 2 in train, validation and test, a page each. */
+/** Users 0, 1 and 2 are a train, a validation and a test user, with one page each. */
 const good = ["0 10 0 0 0", "0 10 1 1 0", "1 5 1 1 1", "2 5 2 1 2"];
 
 /** Writes lines (spaces become tabs), calls `use` with the path and removes the file. */
@@ -48,7 +48,7 @@ Deno.test("readPaperFile: users, events and rows", () => {
   });
 });
 
-Deno.test("readPaperFile: repeated rows are dropped, of a repeated item the clicked row is kept", () => {
+Deno.test("readPaperFile: repeated rows are dropped; of a repeated item, the clicked row is kept", () => {
   const log = read(
     "0 1 5 0 0",
     "0 1 6 0 0",
@@ -62,7 +62,7 @@ Deno.test("readPaperFile: repeated rows are dropped, of a repeated item the clic
   assert.equal(log.eventClick[0], 1);
 });
 
-Deno.test("readPaperFile: each further click of an event is an event, and nanoseconds separate events", () => {
+Deno.test("readPaperFile: each additional click of an event becomes an event, and nanoseconds separate events", () => {
   const at = ["1600000000000000001", "1600000000000000002"];
   const log = read(
     ...[4, 5, 6, 7].map((item) => `0 ${at[0]} ${item} ${item === 5 ? 0 : 1} 0`),
@@ -116,7 +116,7 @@ const files: [lines: string[], says: string][] = [
   ],
   [[`${header.join(" ")} Time`, "0 10 0 0 0 11"], ":1: expected one column Time, got several. Rename"],
   [[header.join(","), "0,1,2,1,0"], "session_new_index, … are missing…separated by commas"],
-  // Only more digits than a double has distinguish these.
+  // These times differ only in digits that a double does not have.
   [
     [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
     ":3: expected distinct Times of user 0, got two (here and in line 2) that are both read as 1. Write fewer",
@@ -147,11 +147,11 @@ Deno.test("readPaperFile: times differ by nanosecond or notation", () => {
       `${log.eventRows.findLastIndex((first) => first <= row)}:${item}`
     ).join(" ");
   };
-  // As doubles, each three of these are one.
+  // As doubles, each group of three times would be one number.
   assert.equal(events("1600000000000000003", "1600000000000000001", "1600000000000000002"), "0:1 1:2 2:0");
   assert.equal(events("-1600000000000000003", "-1600000000000000001", "+5"), "0:0 1:1 2:2");
   assert.equal(events("9007199254740993", "9007199254740992", "9007199254740994"), "0:1 1:0 2:2");
-  // Equal numbers are one event, and the digits of a double's own text are its number.
+  // Equal numbers are one event, and a double's shortest text denotes its number.
   assert.equal(events("10", "1e1", "10.0", "+10.", "1.0e+1"), "0:0 0:1 0:2 0:3 0:4");
   assert.equal(events("1396808691.2950001", "1396808691.29500010", "01396808691.2950001"), "0:0 0:1 0:2");
   assert.equal(events("0.30000000000000004", "0.3"), "0:1 1:0");

@@ -10,7 +10,7 @@ import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
 import { listKernelFiles, readKernel } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
 
-/** Known answers of Random123, the authors' own implementation. */
+/** Known answers of Random123, the reference implementation by Philox's authors. */
 const known: readonly [counter: PhiloxCounter, key: [number, number], words: string][] = [
   [[0, 0, 0, 0], [0, 0], "6627e8d5 e169c58d bc57ac4c 9b00dbd8"],
   [
@@ -65,14 +65,14 @@ Deno.test("uniform24: 24 bits, exact in f32, evenly spread", () => {
   assert.ok(chi2 < 113, `chi-square ${chi2}`);
 });
 
-Deno.test("philox: the device's words are the host's, for 100,000 counters", () =>
+Deno.test("philox: the device's words equal the host's, for 100,000 counters", () =>
   withGpu(undefined, async (gpu) => {
     const n = 100_000;
     const key = [0xa4093822, 0x299f31d0] as const;
     const counters = new Uint32Array(4 * n);
     const wanted = new Uint32Array(4 * n);
     for (let k = 0; k < n; k++) {
-      // Users in turn, episodes and pages that wrap, purposes of many slots; all bits of a word are used.
+      // Consecutive users, wrapping episodes and pages, and many purposes, so that all bits are used.
       const counter: PhiloxCounter = k === 0
         ? [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344]
         : [k, Math.imul(k, 0x9e3779b9) >>> 0, k % 50, getSlotPurpose(k % 7, k >>> 8)];

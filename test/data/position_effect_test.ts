@@ -8,10 +8,10 @@ import {
 import script from "../../data/describe_positions.sql" with { type: "text" };
 
 /**
- * Returns SQL of pages with 3 to 12 of 60 items, clicked by strength, position effect and chance: the best
- * ones, if the best beats no click. The order of a page's clicks is random. @param order SQL by which a page
- * is sorted, of the item's strength `w` and a random number `x`. @param effect added to the utility at
- * `position`. @param clicks SQL of the number of clicks
+ * Returns SQL of pages with 3 to 12 of 60 items. A random utility depends on strength and position effect;
+ * the best items are clicked, if the best one beats no click. The order of a page's clicks is random. @param
+ * order SQL by which a page is sorted: `w` is the item's strength, `x` a random number. @param effect SQL
+ * that is added to the utility at `position`. @param clicks SQL of the number of clicks
  */
 const shop = (order: string, effect: string, users: number, clicks: string) => `
 CREATE MACRO chance(a, b, c) AS (hash(a, b, c) % 1000003 + 0.5) / 1000003;
@@ -39,7 +39,7 @@ FROM shown GROUP BY user, page;
 DROP MACRO chance; DROP MACRO gumbel;
 DROP TABLE IF EXISTS position_effect;`;
 
-Deno.test("position effect: found where it exists, and not where pages are sorted or of mixed length", async () => {
+Deno.test("position effect: found if it exists, and not if pages are only sorted or differ in length", async () => {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   const effect = async (
     order: string,
@@ -55,7 +55,7 @@ Deno.test("position effect: found where it exists, and not where pages are sorte
     const none = await effect("x", "0");
     assert.equal(none.verdict, "none", none.text);
     assert.equal(none.positions.length, 10);
-    // Sorted by strength, the first item is clicked most, and so are its equals elsewhere.
+    // Sorted by strength, first items have most clicks, as have equally strong items elsewhere.
     const sorted = await effect("-w + 2 * x", "0");
     assert.ok(["none", "small"].includes(sorted.verdict), JSON.stringify(sorted));
     const looked = await effect("x", "if(position = 1, 0.7, 0)");

@@ -33,9 +33,9 @@ const logs: Record<string, ClickLog> = {
 };
 
 for (const [name, log] of Object.entries(logs)) {
-  Deno.test(`${name}: a set by another engine is read unchanged, in memory and on disk`, async () => {
+  Deno.test(`${name}: a set that another program wrote is read unchanged, in memory and on disk`, async () => {
     const folder = await makeFolderWith();
-    // Few pages a row group, so that users go over its end; and the pages in several files.
+    // Row groups have few pages, so that users span them, and several files have the pages.
     await writeSet(folder, log, { files: 3, rowGroup: 2048 });
     const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
     expectRead(source, log);
@@ -78,7 +78,7 @@ Deno.test("row groups and files that end within a user are joined", async () => 
   assert.deepEqual(source.log?.eventClick, log.eventClick);
 });
 
-Deno.test("a set is read from bytes in memory, too, as files dropped on a page are", async () => {
+Deno.test("a set is also read from bytes in memory, like files that are dropped on a web page", async () => {
   const log = logs.mixed ?? assert.fail();
   const folder = await makeFolderWith();
   await writeSet(folder, log, { files: 2 });
@@ -121,7 +121,7 @@ for (
     "mixed without numbers": { width: 0, tokens: 9 },
   })
 ) {
-  Deno.test(`a log with ${kind} items is read back as written`, () =>
+  Deno.test(`a log with ${kind} items is read back unchanged`, () =>
     withFolder({}, async (folder) => {
       const log = createSmallLog(5, { users: 31, items: 14, ...options });
       const itemIds = kind === "dense"
@@ -199,13 +199,13 @@ function describeUser({ source, items, users }: Awaited<ReturnType<typeof openDa
   };
 }
 
-Deno.test("merged sets: users keep their parts, repeated ids are renamed, and each names its set", () =>
+Deno.test("merged sets: users keep their splits, and repeated ids get the name of their set", () =>
   withFolder({}, async (folder) => {
     const userIds = Array.from({ length: 25 }, (_, k) => `u${k}`);
     const features = makeFeatures(3);
     const about = { features, warnings: ["beware"] };
     await writeLog(`${folder}/a`, dense, all, { ...about, ...usersCalled(userIds.slice(0, 20)) });
-    // The same items in another order, and one whose features have changed since.
+    // The same items in another order; one item has changed features.
     const order = Array.from({ length: 12 }, (_, k) => (5 * k + 3) % 12);
     if (later.items.kind !== "dense" || dense.items.kind !== "dense") assert.fail();
     const { values: known } = dense.items;
@@ -217,7 +217,7 @@ Deno.test("merged sets: users keep their parts, repeated ids are renamed, and ea
     assert.ok(a && b);
     assert.equal(newItems, 1);
     assert.equal(data.source.items.shape.count, 13);
-    assert.equal(data.items.of(12), sku(3), "a version of its own, of the same id");
+    assert.equal(data.items.of(12), sku(3), "a separate version with the same id");
     assert.equal(data.items.findIndex(sku(3)), 12, "the latest");
     assert.deepEqual(
       data.source.items.items?.kind === "dense" && [...data.source.items.items.values.subarray(36)],
@@ -234,7 +234,7 @@ Deno.test("merged sets: users keep their parts, repeated ids are renamed, and ea
     const { dataset: { pageOrder, warnings } } = data;
     assert.deepEqual({ pageOrder, warnings }, { pageOrder: "shown", warnings: ["beware"] });
 
-    // What was merged before keeps the names of its parts.
+    // A set that was merged before keeps the names of its sets.
     const again = await merged(folder, ["out", "b"], "again");
     assert.equal(again.newItems, 0);
     const files = setFiles(`${folder}/again`, await readManifest(`${folder}/again`));
@@ -263,7 +263,7 @@ Deno.test("merged sets: propensities and candidates use the numbers of the merge
       candidates.map((own) => own.map((item) => 5 - item)),
     );
     assert.deepEqual(data.dataset.warnings, []);
-    // One-hot items that only the second set has: their numbers are those of more ids, and pages were drawn from fewer.
+    // The second set has a new one-hot item, so numbers change, and its pages had fewer candidates.
     await writeLog(`${folder}/c`, createSmallLog(6, { users: 10, items: 6, width: 0 }), [
       ...names.slice(1),
       "w",

@@ -14,7 +14,7 @@ import { rewrite } from "../foreign_set.ts";
 const HEAD = "uid,sku,ts,label,request,pos,mu\n";
 const options = { page: "request", position: "pos", propensity: "mu" };
 
-Deno.test("data log: one propensity per page, or one per item in the order of positions; empty if unknown", async () => {
+Deno.test("data log: a page has one propensity, or one per item in order of position, or none if unknown", async () => {
   const rows = `a,y,1600000001,1,p1,2,0.25
 a,x,1600000001,0,p1,1,0.5
 a,z,1600000009,0,p2,1,0.4
@@ -75,7 +75,7 @@ Deno.test("data describe: the share of pages with a propensity, its minimum and 
   assert.ok(Math.abs(least - 0.25) < 1e-12 && Math.abs(median - Math.exp(Math.log(0.125) / 2)) < 1e-12);
 });
 
-Deno.test("prepared sets: propensities and candidates are read back as written, and faults are named", async () => {
+Deno.test("prepared sets: propensities and candidates are read back unchanged; invalid ones are named", async () => {
   const log = {
     name: "drawn",
     items: { kind: "one-hot" as const, count: 5 },

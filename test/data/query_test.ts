@@ -101,7 +101,7 @@ Deno.test("query: columns that are missing, unknown or of another type are refus
   await refuses(features, "Expected --features or a column features", {}, { features: "x.csv" });
 });
 
-Deno.test("query: types of all kinds are read as written, and bad rows are reported by file and row", async () => {
+Deno.test("query: values of all types are read unchanged, and bad rows are reported by file and row", async () => {
   const folder = await writeQuery(
     `SELECT uid AS user, sku AS item, day AS time, hit AS clicked, filename, file_row_number ` +
       "FROM read_parquet('DIR/*.parquet', filename = true, file_row_number = true);\n-- the end",

@@ -49,13 +49,13 @@ const files = {
     [at(2), 1, "addtocart", 10, ""],
     [at(3), 1, "view", 12, ""],
     [at(4), 1, "transaction", 12, 1],
-    [at(5), 1, "transaction", 10, 1], // was in the cart before
-    [at(35), 1, "view", 10, ""], // 30 minutes later: the same session
+    [at(5), 1, "transaction", 10, 1], // an item that was added to the cart before
+    [at(35), 1, "view", 10, ""], // 30 minutes later, in the same session
     [at(36), 1, "addtocart", 11, ""],
-    [at(67), 1, "view", 10, ""], // 31 minutes: another one
+    [at(67), 1, "view", 10, ""], // 31 minutes later, in another session
     [at(67), 1, "view", 12, ""],
     [at(68), 1, "addtocart", 10, ""],
-    [at(69), 1, "addtocart", 11, ""], // was not viewed in this session
+    [at(69), 1, "addtocart", 11, ""], // an item that was not viewed in this session
   ),
 };
 
@@ -107,7 +107,7 @@ for (const [name, expected] of Object.entries(SMALL)) {
   });
 }
 
-Deno.test("recipes: each is tested here, and its header has the command that runs it", () => {
+Deno.test("recipes: each recipe is tested here, and its header has the command that runs it", () => {
   const run = [
     ...Object.keys(SMALL),
     "mind.sql",
@@ -132,14 +132,14 @@ Deno.test("recipes: randomised pages keep their propensities and candidates", as
   for (const { propensities, n, ids } of rows) {
     assert.deepEqual([propensities, Array.isArray(ids) && ids.length], [[0.25], Number(n) === 3 ? 5 : 0]);
   }
-  assert.ok(rows.some(({ ids }) => Array.isArray(ids) && ids.includes("i8"))); // was displayed nowhere
+  assert.ok(rows.some(({ ids }) => Array.isArray(ids) && ids.includes("i8"))); // never displayed
   assert.equal(manifest.counts?.propensities, 24);
 });
 
-Deno.test("recipes: MIND's first history starts the state, clicks and places are as displayed, news are tokens", async () => {
+Deno.test("recipes: MIND's first history precedes the pages; clicks and positions are correct; news have tokens", async () => {
   const { folder: out, manifest } = await prepared("mind.sql", { features: `${folder}/mind_news.sql` });
   assert.deepEqual(await readPages(out), [
-    // The history of the first impression, a millisecond apart, then the impressions.
+    // The first impression's history, at intervals of a millisecond, and then the impressions.
     { user: "U1", time: "2019-11-11 09:05:57.998", items: ["N9"], clicked: "N9" },
     { user: "U1", time: "2019-11-11 09:05:57.999", items: ["N8"], clicked: "N8" },
     { user: "U1", time: "2019-11-11 09:05:58", items: ["N2", "N3", "N10"], clicked: "N10 N2" },
@@ -154,7 +154,7 @@ Deno.test("recipes: MIND's first history starts the state, clicks and places are
   );
 });
 
-Deno.test("recipes: a Retailrocket page has the items viewed in the session, with their features of that time", async () => {
+Deno.test("recipes: a Retailrocket page has the session's viewed items, with their features at that time", async () => {
   const { folder: out, manifest } = await prepared("retailrocket.sql");
   const shown = (await readPages(out)).map((
     { time, items, clicked },
@@ -163,7 +163,7 @@ Deno.test("recipes: a Retailrocket page has the items viewed in the session, wit
   const first = [version(10, 0, 1), version(11, 1, 1), version(12, 3, 1)];
   assert.deepEqual(shown, [
     ["15:35", first.slice(0, 2).join(" "), first[0]],
-    // Of item 10, a cart more, and what its properties say from minute 5 on.
+    // Item 10 has one more cart, and its properties from minute 5 on.
     ["15:37", [version(10, 2, 1), ...first.slice(1)].join(" "), first[2]],
     ["16:09", [version(10, 5, 1), first[1], version(12, 4, 1)].join(" "), first[1]],
     ["16:41", [version(10, 67, 1), version(12, 4, 1)].join(" "), version(10, 67, 1)],
@@ -175,11 +175,11 @@ Deno.test("recipes: a Retailrocket page has the items viewed in the session, wit
     out,
     `SELECT len(tokens) AS n FROM items WHERE id = '${version(10, 67, 1)}'`,
   );
-  assert.equal(Number(category?.n), 3); // its own, and the two above
+  assert.equal(Number(category?.n), 3); // its own category and two parent categories
 });
 
 Deno.test("recipes: Retailrocket's views are clicks on sampled pages", async () => {
-  // Each view is another user's: a click has a page only if another user clicked the item before.
+  // Each view is by another user, because a click has a page only if another user clicked the item before.
   const text = await Deno.readTextFile(`${folder}/retailrocket_views.sql`);
   await Deno.writeTextFile(`${folder}/views.sql`, text.replace("visitorid AS", "row_number() OVER () AS"));
   const { folder: out } = await prepared("views.sql", { pages: "sampled", pageSize: 2 });

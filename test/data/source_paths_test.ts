@@ -25,7 +25,7 @@ async function fifo(path: string): Promise<boolean> {
     false;
 }
 
-Deno.test("globs find the expected files in order, and none is skipped silently", async () => {
+Deno.test("globs find the expected files in order, and no file is skipped silently", async () => {
   const folder = await makeFolderWith();
   const names = "a.csv b.csv c1.csv c].csv .hidden.csv x/a.csv x/y/a.csv w*.csv w1.csv".split(" ");
   await Deno.mkdir(`${folder}/x/y`, { recursive: true });
@@ -38,7 +38,7 @@ Deno.test("globs find the expected files in order, and none is skipped silently"
     ["[!a].csv", ["b.csv"]],
     ["[a-c]?.csv", ["c1.csv", "c].csv"]],
     ["c[]].csv", ["c].csv"]],
-    ["w*.csv", ["w*.csv"]], // is there as it stands
+    ["w*.csv", ["w*.csv"]], // a file with this literal name exists
     ["w[*].csv", ["w*.csv"]],
     ["w?.csv", ["w*.csv", "w1.csv"]],
     ["*/a.csv", ["x/a.csv"]],
@@ -61,7 +61,7 @@ Deno.test("globs find the expected files in order, and none is skipped silently"
   assert.deepEqual(expandGlob(`${folder}/x[1]/*.csv`), [`${folder}/x[1]/a.csv`]);
   assert.deepEqual(expandGlob(`${folder}/x[12]/*.csv`), [`${folder}/x1/a.csv`]);
   for (const name of ["x1", "x[1]"]) await Deno.remove(`${folder}/${name}`, { recursive: true });
-  // Links to folders are followed, but not in circles.
+  // Links to folders are followed, but not in cycles.
   await Deno.symlink(folder, `${folder}/x/back`);
   await Deno.symlink(`${folder}/x/y`, `${folder}/link`);
   assert.deepEqual(
@@ -70,7 +70,7 @@ Deno.test("globs find the expected files in order, and none is skipped silently"
   );
 });
 
-Deno.test("a file of any name is found by exactly that name, here and in the engine", async () => {
+Deno.test("a file with any name is found by exactly that name, by the program and by the engine", async () => {
   const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
   try {
     await fc.assert(
@@ -103,7 +103,7 @@ Deno.test("a file of any name is found by exactly that name, here and in the eng
   }
 });
 
-Deno.test("a source that is no readable local file is refused by name", async () => {
+Deno.test("a source that is not a readable local file is refused, with its name", async () => {
   const folder = await makeFolderWith({ "a.csv": csv, "features.csv": "sku,x\ni1,2\n" });
   const at = (name: string) => `${folder}/${name}`;
   await Deno.symlink(at("none"), at("dangling.csv"));
@@ -171,9 +171,9 @@ Deno.test("folders and files whose names contain *, ? or [ are read by name", as
   assert.deepEqual(await users(makeRecipe(`${odd}/bad.csv`), true), [300, 2]);
 });
 
-Deno.test("describe reads what training reads, and reports what is wrong with the rest", async () => {
+Deno.test("describe accepts the columns that training accepts, and refuses invalid ones", async () => {
   const log = createSmallLog(4, { users: 30, items: 6, width: 2 });
-  /** The order in which the engine adds up a mean is not fixed. */
+  /** Rounds metrics, because the order in which the engine adds up a mean is not fixed. */
   const computeMetrics = async (...changes: readonly string[]) => {
     const folder = await makeFolderWith();
     await writeSet(folder, log);
@@ -226,10 +226,10 @@ Deno.test("faultOfZstd finds a truncated file, except at a frame border", async 
   assert.equal(await checkZstd(path), "no frame header");
 });
 
-Deno.test("faultOfZstd reads a frame of many blocks, and a block that repeats one byte", async () => {
+Deno.test("faultOfZstd accepts a frame of many blocks, and a block that repeats one byte", async () => {
   const noise = new Uint8Array(400_000).map((_, k) => Math.floor(256 * Math.abs(Math.sin(k * k))));
   const many = new Uint8Array(zstdCompressSync(noise));
-  // A frame of one segment of 100 bytes, whose only block repeats "a".
+  // A frame with one segment of 100 bytes, whose only block repeats "a".
   const block = (100 << 3) | (1 << 1) | 1;
   const repeated = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, block & 255, block >> 8, 0, 97);
   assert.equal(zstdDecompressSync(repeated).toString(), "a".repeat(100));

@@ -1,10 +1,10 @@
 /**
- * Two synthetic logs besides the demo shop, each with its truth: `news` in MIND's layout, and `shop` with raw
- * item numbers. As in the demo shop, a user is the sequence of their clicks, so no model can be better than
+ * Two synthetic logs with a known truth: `news` in MIND's layout, and `shop` with raw item numbers. As in the
+ * demo shop, clicks depend only on the user's earlier clicks, so no model can be better than
  * `computeTruthMetrics`. In `news`, pages have 2 to 40 items, users have a history before the log, few items
- * are described, and topics and age decide. In `shop`, prices span five decades, with nulls, dates, rare
- * brands and a constant; the price relative to the user's usual one, the rating, the age and the category
- * decide.
+ * have features, and clicks depend on topics and age. In `shop`, columns have prices over five decades,
+ * nulls, dates, rare brands and a constant; clicks depend on rating, age, category, and the price compared
+ * with the user's usual price.
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
@@ -134,7 +134,7 @@ export function makeNewsLog(seed: number, sizes: Partial<MadeSizes> = {}): NewsL
       const [topic, appeal, id] = [random.integer(topics), 0.8 * random.normal(), `N${100 + k}`];
       const row = { item: id, category: `topic-${topic}`, subcategory: `topic-${topic}-${k % 3}` };
       const about = random.uniform() < 0.05 ? row : undefined;
-      // From two days before the log on.
+      // Items appear from two days before the log on.
       const born = START + (random.uniform() * 30 - 2) * DAY;
       return [{ id, traits: oneHot(topics, topic), appeal, born }, about];
     },
@@ -150,10 +150,10 @@ export function makeShopLog(seed: number, sizes: Partial<MadeSizes> = {}): NewsL
     ...{ users: 600, items: 500, events: 10, given: 0, life: Infinity, keeps: 0.7 },
     item(k, random) {
       const category = random.integer(categories);
-      const logPrice = 1.7 * random.normal(); // of the price / 30
+      const logPrice = 1.7 * random.normal(); // logarithm of price / 30
       const rating = random.uniform() < 0.4 ? undefined : 1 + 4 * random.uniform();
       const stock = Math.floor(Math.exp(2.5 * random.uniform() ** 2 * 3));
-      // Most came long ago, some during the log.
+      // Most items appeared long before the log, some during the log.
       const born = START + (random.uniform() < 0.3 ? 25 * random.uniform() : -800 * random.uniform()) * DAY;
       const about = {
         item: `sku-${k + 1}`,

@@ -1,6 +1,6 @@
 /**
- * A split by time: pages belong to parts, a user's pages of earlier parts are history, and nothing that
- * happens later changes features, counts, baselines or trained weights.
+ * A split by time assigns pages to parts (train, validation, test). A user's pages in earlier parts are
+ * history. Later pages do not change features, counts, baselines or trained weights.
  */
 
 import assert from "node:assert/strict";
@@ -40,7 +40,6 @@ interface Page {
   readonly user: number;
   readonly time: number;
   readonly items: readonly number[];
-  /** Positions of the clicked items. */
   readonly clicked: readonly number[];
 }
 
@@ -63,7 +62,7 @@ function makePages(): Page[] {
   });
 }
 
-/** Moves pages from `begin` on in time, shows the first ten items on them, and clicks others. */
+/** Changes all pages from `begin` on: their times, items (only the first ten) and clicks. */
 function changeLater(begin: number): Page[] {
   const random = createRandomStream(2, "changes");
   return pages.map((page) =>
@@ -77,7 +76,7 @@ function changeLater(begin: number): Page[] {
 }
 
 const RARE = 300;
-/** Brands b and c have fewer than {@link RARE} displays in the train part, and more in the whole log. */
+/** Brands b and c have fewer than {@link RARE} impressions in the train part, but more in the whole log. */
 const items = [
   "sku,price,born,brand",
   ...Array.from({ length: 20 }, (_, item) => {
@@ -92,7 +91,7 @@ async function prepareByTime(
   sampled = false,
   others: Partial<LogOptions> = {},
 ): Promise<PreparationResult> {
-  // Devices and costs of later pages are others.
+  // Later pages have other devices and costs.
   const late = (time: number) => time >= VALIDATION;
   const rows = all.flatMap(({ user, time, items, clicked }, page) =>
     items.map((item, position) =>
@@ -123,7 +122,7 @@ async function openLog({ folder }: PreparationResult): Promise<ClickLog> {
   return source.log ?? assert.fail("expected a log in memory");
 }
 
-/** Returns the tables of users and pages of some parts, and the pages of earlier parts of all users. */
+/** Returns the tables of users and pages of some parts, with all pages of earlier parts. */
 async function readParts({ folder }: PreparationResult, parts: readonly Split[]) {
   const names = parts.map((part) => `'${part}'`).join(", ");
   return [
@@ -137,7 +136,7 @@ async function readParts({ folder }: PreparationResult, parts: readonly Split[])
 
 const model: ModelConfig = { ...smallLstm };
 
-/** Returns all that a training reads from the log's train part: counts, baselines' metrics on a part, and weights after some steps. */
+/** Returns counts, metrics of baselines on a part, and weights after some training steps. */
 async function summarize(log: ClickLog, tested: Split) {
   const source = new MemoryLog(log);
   const config = buildCountsConfig(source, []) ?? assert.fail("expected counts");
@@ -206,7 +205,7 @@ Deno.test("each page is scored in the part of its time, after all earlier pages 
       .filter((own) => !isKnown || own.some(({ earlier }) => earlier)).length;
   const { timeSplit, counts } = prepared.manifest;
   assert.deepEqual(timeSplit?.known, { validation: count("validation", true), test: count("test", true) });
-  assert.ok(count("test", true) < count("test", false), "expected new users as well");
+  assert.ok(count("test", true) < count("test", false), "expected also new users");
   assert.deepEqual(
     counts?.users,
     Object.fromEntries(
@@ -242,12 +241,12 @@ Deno.test("a split by time without pages for training, or without order, is refu
   }
 });
 
-Deno.test("users of a split by time are not dealt out again", async () => {
+Deno.test("users of a split by time are not assigned to other splits", async () => {
   const { folder } = await prepareByTime(pages);
   await expectRefusal(() => openDataset(folder, 1, true), /split by time/);
 });
 
-Deno.test("pages have the counts and utilities of a user whose earlier pages are scored as well", async () => {
+Deno.test("counts and utilities of a page do not depend on whether the user's earlier pages are scored", async () => {
   const marked = createSmallLog(8, {
     users: 45,
     items: 30,
@@ -297,7 +296,7 @@ Deno.test("pages have the counts and utilities of a user whose earlier pages are
   });
 });
 
-Deno.test("commands name the dates of a split by time, and refuse what would mix its parts", async () => {
+Deno.test("commands name the dates of a split by time, and refuse options that would mix its parts", async () => {
   const { folder: set } = await prepareByTime(pages);
   const runs = await makeFolderWith();
   const run = `${runs}/run`;
@@ -314,7 +313,7 @@ Deno.test("commands name the dates of a split by time, and refuse what would mix
   assert.match((await data.ok(["describe", set])).stdout, dates);
   assert.match((await evaluate.ok(["--model", run])).stdout, dates);
 
-  // Every page is predicted once, in the part of its time, with its number among all pages of its user.
+  // Every page is predicted once, in the part of its time, with its number among the user's pages.
   await predict.ok(["--model", run, "--split", "all", "--out", `${runs}/p.csv`]);
   const found = (await Deno.readTextFile(`${runs}/p.csv`)).trim().split("\n").slice(1)
     .map((row) => row.split(",").slice(0, 2).join());

@@ -18,7 +18,7 @@ const { name, tasks }: { name: string; tasks: Record<string, { command: string }
   Deno.readTextFileSync(new URL("deno.json", root)),
 );
 
-/** Commands that are only parsed: they differ from one that runs here by options that a short run ignores. */
+/** Commands that are only parsed: a short run ignores the options in which they differ from tested ones. */
 const PARSED: Readonly<Record<string, string>> = {
   "README.md: npx -y deno@2.9.6 task -q train": "learning_test.ts, with fewer iterations",
   "src/run/README.md: deno task -q train --data restless --data-seed 1 --save-dir runs/restless":
@@ -47,9 +47,9 @@ const RUN = [
   "src/simulate/README.md",
   POLICIES,
 ];
-/** data_command_test.ts runs its commands with their full length. */
+/** Page whose commands data_command_test.ts runs unchanged. */
 const GUIDE = "data/README.md";
-/** test/external/spark.ts checks its commands: the job prints them. */
+/** Page whose commands test/external/spark.ts checks, because the job prints them. */
 const SPARK = "data/spark/README.md";
 
 Deno.test("pages: every link leads to an existing file and heading", () => {
@@ -67,7 +67,7 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
   assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
 });
 
-/** Emptied for each page: the pages share the processes of their commands, which run in it. */
+/** Folder in which the pages' commands run. It is emptied for each page, because pages share processes. */
 const sandbox = await Deno.makeTempDir({ prefix: "clickgan-pages-" });
 const runner = new PageRunner(sandbox);
 
@@ -149,7 +149,7 @@ Deno.test("pages: the types of every whole script are checked by deno task check
   for (const path of Object.keys(SCRIPTS)) assert.ok(chores.includes(`"${path}"`), path);
 });
 
-Deno.test("code that a page shows of a file matches it line by line", () => {
+Deno.test("code that a page quotes from a file matches the file line by line", () => {
   let excerpts = 0;
   for (const page of readPages()) {
     for (
@@ -182,7 +182,7 @@ async function printed(path: keyof typeof SCRIPTS, cwd: string = root.pathname, 
   return stdout;
 }
 
-Deno.test("the example of simulated users runs: planning for this page beats chance", async () => {
+Deno.test("the example of simulated users runs, and greedy slates beat random slates", async () => {
   const stdout = await printed("src/simulate/README.md");
   const [random = 0, greedy = 0] = ["random", "greedy"].map((name) =>
     Number(stdout.match(new RegExp(`^${name} clicks ([0-9.]+)`, "m"))?.[1])
@@ -199,12 +199,12 @@ Deno.test("the library's example runs", async () => {
   assert.match(stdout, /^utilities \[ -?\d[^\]]*\]$/m);
 });
 
-Deno.test("a reader's kernel runs on the reader's numbers", async () => {
+Deno.test("the page's example runs a kernel on given numbers", async () => {
   const stdout = await printed("kernels/README.md");
   assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });
 
-/** Commands that no test runs as shown: their options and names must exist. */
+/** Commands that no test runs as shown. Their options and names must exist. */
 const shown = readPages().flatMap(listShownCommands).filter(isNotRun);
 const listOptions = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 
@@ -229,7 +229,7 @@ async function readHelp({ task, args }: ShownCommand): Promise<string> {
   const names = args.slice(0, Math.min(2, ending < 0 ? args.length : ending));
   let help = await saidBy(script, ...fixed, "--help");
   for (const [k, name] of names.entries()) {
-    if (!new RegExp(`^ *${name}\\b`, "m").test(help)) break; // an argument of the command
+    if (!new RegExp(`^ *${name}\\b`, "m").test(help)) break; // the word is an argument of the command
     help += "\n" + await saidBy(script, ...fixed, ...names.slice(0, k + 1), "--help");
   }
   return help;
@@ -267,7 +267,7 @@ const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new 
 
 const trainModule = readTask("train").module;
 
-/** Stand-ins for Slurm, and for GNU parallel if it is missing. They train briefly on the log beside them. */
+/** Scripts that replace Slurm, and GNU parallel if it is missing. They train briefly on a small log. */
 const STAND_INS = {
   srun: 'while case "$1" in --*) true;; *) false;; esac; do shift; done\nexec "$@"',
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +

@@ -1,13 +1,13 @@
-/** The folders of src are layers: each uses itself and those below it, never one above. */
+/** The folders of src are layers. A layer may import from itself and lower layers, but not from higher. */
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 
-/** Commands may use everything; nothing uses a command. */
+/** Commands may import from every layer; no layer imports from commands. */
 const COMMANDS = "commands";
 const COMMAND = /^commands\/|\/build_package\.ts$/;
 
-/** Layers from the lowest up; those of one line may use each other. A nested folder may have its own line. */
+/** Layers, lowest first. Layers on one line may import from each other. Nested folders may have a line. */
 const LAYERS = [
   [
     "user_error.ts",
@@ -89,7 +89,7 @@ Deno.test("nothing below the host layer uses Deno or Node.js", () => {
   assert.deepEqual(asking, []);
 });
 
-/** Folders that know nothing of clicks: they work for batches of any kind. */
+/** Folders that do not depend on clicks: they work for batches of any kind. */
 const GENERAL = ["gpu", "tape"];
 
 Deno.test("the device and the tape do not depend on batches", () => {
@@ -100,7 +100,7 @@ Deno.test("the device and the tape do not depend on batches", () => {
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("no file of src imports itself indirectly", () => {
+Deno.test("imports in src have no cycle", () => {
   const imports = readImports();
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]) => {
@@ -113,10 +113,7 @@ Deno.test("no file of src imports itself indirectly", () => {
   for (const file of imports.keys()) visit(file, []);
 });
 
-/**
- * Modules that may open files directly: they read what the program, Deno or the system ships, build kernels,
- * or read what a native library wrote.
- */
+/** Modules that may open files directly: files of the program, Deno or the system, or of a native library. */
 const OPENS_ITSELF =
   /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|cli\/unroll_loops|gpu\/host\/driver)|^bench\/compiled\/gather/;
 

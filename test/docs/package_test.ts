@@ -22,10 +22,10 @@ import {
   trainingConfigSchema,
 } from "../../src/train/training_config.ts";
 
-/** Fails to compile unless the types are the same. */
+/** Does not compile if the types differ. */
 function same<A, B>(_: [A] extends [B] ? ([B] extends [A] ? true : never) : never): void {}
 
-Deno.test("the documented configs are those that are checked", () => {
+Deno.test("the documented config types equal the types of the schemas", () => {
   same<v.InferOutput<typeof modelConfigSchema>, ModelConfig>(true);
   same<v.InferOutput<typeof trainingConfigSchema>, TrainingConfig>(true);
   same<v.InferOutput<typeof adversarialConfigSchema>, AdversarialConfig>(true);
@@ -38,7 +38,7 @@ Deno.test("the documented configs are those that are checked", () => {
   assert.deepEqual(v.parse(adversarialConfigSchema, defaultAdversarial), defaultAdversarial);
 });
 
-Deno.test("a refused config is named with its path; the value found is cut and safe to print", () => {
+Deno.test("a refused config is reported with its path; the printed value is short, without control characters", () => {
   const refused = v.safeParse(modelConfigSchema, {
     ...defaultModel,
     lstmUnits: 0,

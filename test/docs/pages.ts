@@ -1,7 +1,4 @@
-/**
- * Markdown pages of the repository: links, headings and commands. Commands run as shown, in a folder with
- * small files of the names that they use.
- */
+/** Reads links, headings and commands of Markdown pages, and runs commands in a folder of small files. */
 
 import assert from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";
@@ -72,10 +69,10 @@ export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] 
   );
 }
 
-/** Commands of pages that are not run as shown, with the test that runs them or the reason why no test does. */
+/** Commands that are not run as shown, with the test that runs them, or the reason why no test does. */
 const NOT_RUN: Readonly<Record<string, string>> = {
-  ok: "it is what runs this test",
-  test: "it is what runs this test",
+  ok: "it runs this test",
+  test: "it runs this test",
   "test:special faults": "faults_test.ts: the same functions, fewer points",
   "test:special external":
     "it needs Spark, Open MPI, Gymnasium, Open Bandit Pipeline and a compiler for GPUs",
@@ -114,11 +111,11 @@ const SHORTER_ADVERSARIAL = splitArgs(
   "--generator-warmup 1 --behaviour-dims 8",
 );
 
-/** Returns options that give a model the size of the other tests' models, so that it uses their shaders. */
+/** Returns options for a model with the layer sizes of the other tests' models, whose shaders it reuses. */
 function smaller(task: string, args: readonly string[]): string[] {
   const says = (option: string) => args.includes(option);
   if (task !== "train" || says("--resume") || says("--init") || says("none")) return [];
-  // A synthetic shop has so many users that fitting counts takes as long as all else.
+  // With a synthetic shop's many users, fitting counts would take as long as all other work.
   const counts = says("restless") || !says("--data") ? ["--counts", "none"] : [];
   return ["--dims", "8", ...(says("--encoder") ? [] : ["--lstm-units", "4"]), ...counts];
 }
@@ -148,8 +145,8 @@ async function fillLogs(folder: string): Promise<void> {
 }
 
 /**
- * Runs the commands of pages in a folder; those of one task share a process. A training that another page
- * shows with another folder is copied, not repeated.
+ * Runs the commands of pages in a folder. Commands of one task share a process. If another page shows the
+ * same training with another folder, its run is copied, not repeated.
  */
 export class PageRunner implements AsyncDisposable {
   readonly #series = new Map<string, CommandSeries>();

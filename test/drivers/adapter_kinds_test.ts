@@ -49,7 +49,7 @@ Deno.test("the storage of matrices follows from the adapter's info", async () =>
     assert.deepEqual(await getVariants(info, "cpu"), buffers);
     assert.deepEqual(await getVariants(info, "gpu"), getDefaultVariants("gpu"));
   }
-  // Software that nobody has measured is treated like llvmpipe.
+  // Unmeasured software adapters are treated like llvmpipe.
   const llvmpipe = { description: "llvmpipe (LLVM 19.1.7, 256 bits)" };
   const warp = { description: "Microsoft Basic Render Driver" };
   for (const info of [llvmpipe, warp, { isFallbackAdapter: true }]) {
@@ -93,7 +93,7 @@ Deno.test("variants with another storage of matrices are refused on an open devi
     return Promise.resolve();
   }));
 
-// Layers and the LSTM from buffers are in linear_test.ts, lstm_test.ts and model_test.ts.
+// linear_test.ts, lstm_test.ts and model_test.ts test layers and the LSTM with matrices in buffers.
 Deno.test("scores of all items agree with float64 from buffers", () =>
   withGpu(buffers, async (gpu) => {
     const [one, ...others] = listSelftestCases("cpu").filter(({ name }) =>
@@ -147,8 +147,8 @@ Deno.test("a resumed run reports other kernels or another machine; a file of the
     adapter: { ...adapter, kind: variants?.kind ?? "cpu", description, driver: "1" },
   });
   const other = { ...buffers, matmul: { "forward 64x64": "panel 64" } } as const;
-  assert.deepEqual(listChanges(by(buffers), by(other)), []); // what was recorded is taken
-  assert.deepEqual(listChanges(by(), by(buffers)), []); // so old that it recorded none
+  assert.deepEqual(listChanges(by(buffers), by(other)), []); // recorded variants are used
+  assert.deepEqual(listChanges(by(), by(buffers)), []); // an old run without recorded variants
   assert.deepEqual(listChanges(by(textures), by(buffers)), [
     "kernels: for matrices in buffers (was for matrices in textures)",
   ]);
@@ -158,7 +158,7 @@ Deno.test("a resumed run reports other kernels or another machine; a file of the
   ]);
   assert.deepEqual(listChanges(by(textures), by(getDefaultVariants("gpu"))), ["kind: gpu (was cpu)"]);
   const [one, two] = [textures, buffers].map((variants) => describeAdapter({ adapter, variants }));
-  assert.equal(one, JSON.stringify(adapter)); // as files have it that are older than this choice
+  assert.equal(one, JSON.stringify(adapter)); // as in files that are older than this option
   assert.notEqual(one, two);
   assert.equal(two, describeAdapter({ adapter, variants: other }));
 });
@@ -181,7 +181,7 @@ Deno.test("WebGPU's defaults suffice, and only used limits are requested", () =>
 Deno.test("an adapter below WebGPU's defaults is refused with the limit's name before a device is created", async () => {
   for (const short of names) {
     const limits = { ...LEAST, [short]: LEAST[short] - 1 };
-    const requestDevice = () => assert.fail("it was asked for a device");
+    const requestDevice = () => assert.fail("a device was requested");
     const gpu = named({ vendor: "acme", architecture: "one" }, { limits, requestDevice });
     await assert.rejects(openDevice({}, gpu), (error) => {
       assert.ok(error instanceof UserError, String(error));
@@ -226,7 +226,7 @@ Deno.test("16 KiB of workgroup memory: another kernel replaces too large panels,
   assert.equal(least.granted, 16384);
   assert.ok(least.kernels.includes("matmul_forward_rows"), least.kernels.join());
   assert.equal(least.losses.length, 3);
-  // Where the device that this runs on grants as much, a panel does it; sums are taken in another order.
+  // If this device grants enough workgroup memory, panels are used, which add up in another order.
   if (usual.granted > least.granted) assert.ok(!usual.kernels.includes("matmul_forward_rows"));
   least.losses.forEach((loss, k) => assert.ok(Math.abs(loss - (usual.losses[k] ?? NaN)) < 1e-5, `${loss}`));
 });

@@ -34,7 +34,7 @@ const two: TunableKernel[] = [{ key: "forward 64x64", variants: panels }, {
   variants: panels,
 }];
 
-/** Microseconds of a variant at its n-th run. */
+/** Returns the microseconds of a variant in its n-th run. */
 type Times = (key: string, variant: KernelVariant, n: number) => number;
 
 class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant }> {
@@ -85,9 +85,9 @@ Deno.test("autotuning: the fixed variant stays unless another is clearly faster,
   const fastest: Times = (_, variant) =>
     ({ "panel 128": 60, "panel 64": 50 } as const)[variant as string] ?? 100;
   assert.deepEqual(await chosen(fastest), { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
-  // Fast by chance in the five rounds of the first comparison, but not in the second.
+  // A variant that is fast by chance in the first five rounds, but not in the second comparison.
   assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 64" && n < 5 ? 50 : 100)), {});
-  // A disturbance of some rounds does not move a median.
+  // Some disturbed rounds do not change a median.
   assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 256" && n % 5 < 2 ? 900 : 100)), {});
 });
 
@@ -122,11 +122,11 @@ Deno.test("autotuning: keeps to its budget, the most promising variants first", 
 
 Deno.test("autotuning: variants of training cost nothing extra, and compiled ones are compared", async () => {
   const fast: Times = (_, variant) => (variant === "panel 128" ? 50 : 100);
-  // Two kernels of 1,900 ms each are within the budget, as one of them is the fixed one.
+  // Two kernels of 1,900 ms each are within the budget, because one of them is already compiled.
   const one = await tuneKernels(two, new FakeMeter(fast, () => 1900));
   assert.deepEqual([one.compared, one.chosen], [1, { "forward 64x64": "panel 128" }]);
   assert.equal(one.neededSeconds, 1.9);
-  // The second of a kind takes longer than predicted from the first, and more than the remaining time.
+  // The second kernel takes longer than predicted from the first, and longer than the remaining time.
   let n = 0;
   const late = await tuneKernels(two, new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
   assert.deepEqual([late.compared, late.chosen], [1, { "forward 64x64": "panel 128" }]);
@@ -178,7 +178,7 @@ Deno.test("the cache: a hit measures nothing; another driver, kernel text or siz
       assert.deepEqual(await fit(key, "panel 64"), { variant: "rows", measured: false });
       said.length = 0;
     }
-    // Without time to try anything, a message is printed and nothing is stored.
+    // Without time to try a variant, a message is printed and nothing is stored.
     const none = { ...key, driver: "3.0" };
     const slow = new FakeMeter(() => 100, () => 3000);
     assert.deepEqual(await tuneVariantsWith(gpuLike, slow, cache, none, say), { kind: "cpu", matmul: {} });
@@ -186,7 +186,7 @@ Deno.test("the cache: a hit measures nothing; another driver, kernel text or siz
     assert.deepEqual(await fit(none, "rows"), { variant: "rows", measured: true });
     said.length = 0;
 
-    // A file is in the folder's place.
+    // There is a file at the path of the folder.
     const nowhere = new VariantCache(cache.file, say);
     const meter = new FakeMeter(() => 100);
     assert.deepEqual(await tuneVariantsWith(gpuLike, meter, nowhere, key, say), { kind: "cpu", matmul: {} });
@@ -232,7 +232,7 @@ Deno.test("the products of a step are timed by each variant, on both kinds of va
       const times = await step.time([...ready, ...ready]);
       assert.equal(times.length, 4);
       assert.ok(times.every((time) => time > 0 && time < 1e6), times.join());
-      // Where kernels may use a subgroup, a sum by it is one that may be chosen, on a GPU alone.
+      // If kernels may use subgroups, a sum by subgroup is a variant, but only on a GPU.
       const sum = products.find(({ key }) => key === "outcome_sum");
       assert.deepEqual(
         sum?.variants,
@@ -260,7 +260,7 @@ Deno.test("a validation with sums by subgroups has the losses of one without", a
       return found;
     });
   if (!await withGpu("gpu", ({ hasSubgroups }) => Promise.resolve(hasSubgroups))) {
-    return console.log("Skipped: sums by subgroups, which this adapter does not grant");
+    return console.log("Skipped: sums by subgroups, which this adapter does not support");
   }
   const [serial, subgroups] = [await losses(undefined), await losses({ outcome_sum: "subgroups" })];
   assert.ok(serial.length >= 2);
@@ -297,7 +297,7 @@ Deno.test("on a rounded clock, as in browsers, a product is repeated until it ca
       const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
       const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
       assert.equal(countDispatches(ready.encode), ready.repeats);
-      // 3,000 us are required, less only if the maximum of repeats is shorter.
+      // A measurement takes 3,000 us, unless the maximum number of repeats takes less.
       const lasts = each * ready.repeats;
       const wanted = Math.min(3000, 1024 * each);
       assert.ok(lasts >= 0.8 * wanted && lasts <= Math.max(1.3 * wanted, each), `${lasts} us of ${each}`);
@@ -343,11 +343,11 @@ Deno.test("a run keeps its initial variants: resumed bit for bit, whatever is ca
     }
 
     const plain = ["--data", data, "--save-dir", `${folder}/plain`, "--no-report", ...sizes];
-    const fixed = await trainings.run([...plain, "--iterations", "40"]); // with --no-autotune
+    const fixed = await trainings.run([...plain, "--iterations", "40"]); // without autotuning
     assert.equal(fixed.code, 0, fixed.stderr);
     assert.doesNotMatch(fixed.stderr, /Kernels for/);
     assert.deepEqual(json(`${folder}/plain/config.json`).variants, { kind, matmul: {} });
-    // The variants matter for the bits, so that the comparison above says something.
+    // Other variants give other bits, so the comparison above is meaningful.
     const last = (run: string) => Deno.readFileSync(`${folder}/${run}/last.safetensors`);
     assert.notDeepEqual(last("plain"), last("whole"));
 

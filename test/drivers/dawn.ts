@@ -1,14 +1,13 @@
 /**
- * Dawn, Chromium's WebGPU, on its null backend: it needs no adapter, compiles every shader with Tint and
- * checks every call; it computes nothing, and buffers hold zeros. It grants exactly WebGPU's default limits.
+ * Dawn, Chromium's WebGPU, on its null backend. Dawn needs no adapter there, compiles every shader with Tint,
+ * checks every call, and grants exactly WebGPU's default limits. It computes nothing: buffers contain zeros.
  */
 
 import type { Gpu } from "../../src/gpu/device.ts";
 
 /**
- * Makes `navigator.gpu` Dawn's for this test file. Each test must close its devices before the file ends;
- * otherwise the process of all tests crashes. @returns the reason if the package has no binary for this
- * machine
+ * Replaces `navigator.gpu` by Dawn's for this test file. Each test must close its devices before the file
+ * ends, otherwise the process of all tests crashes. @returns the reason if Dawn does not run on this machine
  */
 export async function useDawn(): Promise<string | undefined> {
   try {
@@ -39,7 +38,7 @@ export class ShaderTexts {
   get count(): number {
     return this.#faults.size;
   }
-  /** Returns only the first of equal faults of a kernel. */
+  /** Faults of kernels. Of equal faults of a kernel only the first is listed. */
   get faults(): ShaderFault[] {
     const byMessage = new Map<string, ShaderFault>();
     for (const fault of this.#faults.values()) {
@@ -50,8 +49,8 @@ export class ShaderTexts {
   }
 
   /**
-   * Records all that a device compiles. Failures are recorded, not thrown, so that one run finds all. @param
-   * workgroupBytes of memory that may be requested, beyond what Dawn grants
+   * Records all shaders that a device compiles. Failures are recorded, not thrown, so that one run finds all
+   * faults. @param workgroupBytes allowed workgroup memory, if it is more than Dawn grants
    */
   watch(gpu: Gpu, workgroupBytes = 0): void {
     const compile = gpu.pipeline.bind(gpu);
@@ -63,7 +62,7 @@ export class ShaderTexts {
         return pipeline;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        // Tint found no fault before that.
+        // Tint found no fault before this check.
         const asked = Number(
           message.match(/total use of workgroup storage \((\d+) bytes\)/)?.[1] ?? Infinity,
         );

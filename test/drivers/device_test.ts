@@ -78,7 +78,7 @@ Deno.test("views of all kinds and sizes are read together, small ones through on
     });
     const before = gpu.liveBuffers;
     const found = readViews(gpu, views);
-    // The one that is larger than what is shared; small ones share what is kept.
+    // Only the large view needs another buffer; small views share a buffer that is kept.
     assert.equal(gpu.liveBuffers, before + 1);
     await found;
     assert.equal(gpu.liveBuffers, before);
@@ -112,7 +112,7 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   const steps = arena.allocate("steps", 256).buffer;
   const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
   CommandRecorder.submit(gpu, "test", (commands) => {
-    program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
+    program.encode(commands, sizes, 4096); // invalid: beyond the headers
   });
   await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
   gpu.check();
@@ -173,11 +173,11 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   const rows = ["matmul_forward_rows", "matmul_input_gradient_rows", "matmul_weight_gradient_rows"];
   const panel = ["matmul_forward_panel", "matmul_input_gradient_panel", "matmul_weight_gradient_rows"];
   assert.deepEqual(chosen(16, 16, "cpu"), panel);
-  // A panel kernel writes out at most 256 columns of what it sums over.
+  // The code of a panel kernel has at most 256 values of the summation index.
   assert.deepEqual(chosen(65, 64, "cpu"), [rows[0], panel[1], rows[2]]);
   assert.deepEqual(chosen(64, 65, "cpu"), [panel[0], rows[1], rows[2]]);
   assert.deepEqual(chosen(65, 16, "gpu"), rows.map((name) => name.replace("_rows", "_tiled")));
-  // Its panel and the bias behind it must fit what the adapter grants a workgroup.
+  // The panel and the bias must fit into the adapter's workgroup memory.
   assert.deepEqual(chosen(64, 64, "cpu"), panel);
   assert.deepEqual(chosen(64, 64, "cpu", 16511), [rows[0], panel[1], rows[2]]);
   assert.deepEqual(chosen(63, 64, "cpu", 16384), panel);
@@ -206,7 +206,7 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   );
 });
 
-Deno.test("the driver's version is found anywhere in its file, if it is there", () =>
+Deno.test("the driver's version is found anywhere in the driver's file", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/driver.so`;
     for (
@@ -276,7 +276,7 @@ Deno.test("in this Deno, a buffer is mapped when the call returns", () =>
     return Promise.resolve();
   }));
 
-Deno.test("two threads per core, none for small steps or one core, and the user's choice wins", () => {
+Deno.test("the driver gets two threads per core, none for small steps or one core, or the user's number", () => {
   assert.equal(chooseDriverThreads(2), "4");
   assert.equal(chooseDriverThreads(64), "32");
   assert.equal(chooseDriverThreads(1), "0");
@@ -287,7 +287,7 @@ Deno.test("two threads per core, none for small steps or one core, and the user'
 });
 
 Deno.test("variables for the driver are removed once it has read them; the user's stay", async () => {
-  // In a process of its own, as others here read the environment.
+  // In a separate process, because other tests of this process read the environment.
   const script = `
     import { setDriverThreads } from "${import.meta.resolve("../../src/gpu/host/driver.ts")}";
     const found = () => Deno.env.get("LP_NUM_THREADS");
@@ -307,7 +307,7 @@ Deno.test("variables for the driver are removed once it has read them; the user'
 
 Deno.test("the bits of a training depend neither on the driver's threads nor on its compiler settings", () =>
   withSmallLog(async (folder, data) => {
-    // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.
+    // Tests run without threads, and with unoptimised shaders on vectors of four numbers.
     const args = splitArgs(
       "--dims 8 --lstm-units 4 --counts none --batch-size 30 --iterations 6 --validate-every 3 --no-report --data",
       data,
@@ -338,7 +338,7 @@ Deno.test("every task of tests uses the same compiler settings", () => {
   }
 });
 
-Deno.test("a step's work counts its rows, its layers, its validation and its generator", () => {
+Deno.test("the estimated work of a step includes rows, layers, validation and generator", () => {
   const log = createSmallLog(1, { users: 40, items: 20, width: 3, maxEvents: 3, maxPage: 4 });
   const training = { ...defaultTraining, batchSize: 10, validationUsers: 0 };
   const model = { ...defaultModel, dims: [64, 64] };

@@ -14,7 +14,7 @@ import {
 import { type LeftOutChoice, type OpenSelftest, runSelftest, selectCases } from "../../src/selftest/run.ts";
 import { runCommand, runOk } from "../command_check.ts";
 
-Deno.test("an element is off by a share of its tolerance", () => {
+Deno.test("the error of an element is a share of its tolerance", () => {
   const share = (expected: number, got: number, tolerance: number) =>
     computeErrorShare({ index: "", expected, got, tolerance });
   assert.equal(share(1, 1.5, 2), 0.25);
@@ -59,7 +59,7 @@ async function run(only: string, change?: (name: string, source: string) => stri
   return [...findings];
 }
 
-/** Only other kernels read the numbers of the second and the third kernel. */
+/** Broken kernels. Only other kernels read the results of the second and the third one. */
 const broken = [
   { kernel: "shop_step", from: "0.3 * item", to: "0.301 * item", only: "users of a shop", what: /states \[/ },
   {
@@ -126,7 +126,7 @@ Deno.test("kernels that an adapter never selects are named, or run on a device t
     };
   };
   const others = { names: [`${only} (cpu)`], leftOut: [], last: "1 of 1" };
-  // As SwiftShader's, on whatever adapter this is.
+  // Variants as on SwiftShader, on any adapter.
   const buffers: OpenSelftest = ({ variants = getDefaultVariants("cpu", "buffers") }) =>
     openGpu({ variants });
   assert.deepEqual(await run(buffers), { ...others, has: false, leftOut: ["row_dot_sum"] });

@@ -1,8 +1,8 @@
 /**
- * Compiles every shader text with Tint, without an adapter: models of all kinds on both kinds of kernel
- * variants, ladder steps and probes. Tint refuses code that naga accepts, such as barriers in divergent flow.
- * The models also train on an adapter with WebGPU's default limits, whose every call Dawn checks. The
- * self-test must cover every kernel, and fail where buffers hold zeros, as here.
+ * Compiles every shader text with Tint, without an adapter: all kinds of models with CPU and GPU variants,
+ * ladder steps and probes. Tint refuses code that naga accepts, for example barriers in divergent control
+ * flow. The models also train on Dawn's null adapter, which checks every call and has WebGPU's default
+ * limits. The self-test must cover every kernel, and must fail here, because buffers contain only zeros.
  */
 
 import assert from "node:assert/strict";
@@ -73,10 +73,7 @@ interface Case {
   readonly game?: Partial<AdversarialConfig> | undefined;
 }
 
-/**
- * Vectors that a panel sums over: all of a part, which is written once; the borders of parts; beyond the
- * last; and widths that fill no vector.
- */
+/** Numbers of vectors that a panel sums over: a full part, borders of parts, and more than the last part. */
 const vectors = allSizes
   ? [...Array.from({ length: 17 }, (_, k) => k + 1), 31, 32, 33, 47, 48, 49, 63, 64, 65, 66]
   : [1, 3, 16, 17, 49, 65];
@@ -85,7 +82,7 @@ const layers = Array.from({ length: Math.ceil(widths.length / 8) }, (_, k) => wi
 
 const ends = [layers[0] ?? [], layers.at(-1) ?? []];
 
-/** Code that is generated per width is generated for CPU adapters. */
+/** Cases for CPU adapters, whose kernels have generated code per width. */
 const cpuCases: Case[] = layers.map((dims) => ({ log: logs.dense, model: { ...lstm, dims } }));
 
 const cases: Case[] = [
@@ -148,7 +145,7 @@ async function train(
     const specs = choices.flatMap(({ variants, buildDispatch: by }) => variants.map(by));
     await Program.record(gpu, "variants", trainer.plan.steps, specs);
   }
-  // Some metrics of zeros are NaN.
+  // Some metrics are NaN if all results are zero.
   await trainer.run(steps).catch((error) => assert.ok(error instanceof DivergedError, String(error)));
   trainer.destroy();
   if (steps > 0) await model.score({ history: [1, 2], page: [0, 3] });
@@ -204,7 +201,7 @@ async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {
   }
 }
 
-/** Nothing takes time here, so timed work would repeat thousands of times; long ticks prevent that. */
+/** Runs work with a coarse clock, because here timed commands take no time and would repeat very often. */
 async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void> {
   const { now } = performance;
   let [time, tick] = [0, 1];
@@ -218,8 +215,8 @@ async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void
 }
 
 /**
- * Opens a device for one use, because watchers and changed limits must not be shared. It is closed at once:
- * closing a device of Dawn at the end of a file, as `withGpu` does, crashes the process of all tests.
+ * Opens a device for one test, because watchers and changed limits must not be shared. The device is closed
+ * at once: if it were closed at the end of a file, as by `withGpu`, the process of all tests would crash.
  */
 async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
   using gpu = await openGpu({ variants: getDefaultVariants(kind) });
@@ -267,7 +264,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   console.log(`${texts.count} texts of ${texts.kernels.length} kernels`);
   const faults = texts.faults.map(({ kernel, constants, message }) => `${kernel} (${constants}): ${message}`);
   assert.equal(faults.length, 0, `${faults.length} kernels at fault:\n\n${faults.join("\n\n")}`);
-  assert.ok(larger > 0, "no kernel is chosen by memory: the case is weak");
+  assert.ok(larger > 0, "no kernel depends on the memory, so the test is weak");
   assert.deepEqual(texts.kernels, listKernelNames("shipped", "steps", "probe"));
 });
 
@@ -291,7 +288,7 @@ Deno.test(
     }),
 );
 
-Deno.test("a barrier in divergent flow is found, by kernel, constants and line", {
+Deno.test("a barrier in divergent control flow is reported with kernel, constants and line", {
   ignore: missing !== undefined,
 }, () =>
   withDawn("cpu", async (gpu) => {
@@ -348,7 +345,7 @@ Deno.test("self-test: every kernel is compiled and compared, and fails without c
     expected,
     "kernels that are missed",
   );
-  // A case that passes without computation is no test.
+  // A case that passes without computation tests nothing.
   const weak = findings.filter((finding) => findBlamedKernels(finding).length === 0).map(({ name, kind }) =>
     `${name}, ${kind}`
   );

@@ -7,8 +7,8 @@ import { findKernel, isForCpu, listKernelNames } from "../kernel_files.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 /**
- * GPUs that everything is compiled for: the one that headers measure, the one with the fewest subgroups of
- * all RDNA, and CDNA. navi21 has as many registers as gfx1201.
+ * GPUs for which all kernels are compiled: the GPU of the numbers in headers, the RDNA GPU with the fewest
+ * subgroups, and CDNA. navi21 has as many registers as gfx1201.
  */
 const WHOLE = ["navi31", "gfx1201", "mi200"];
 
@@ -54,13 +54,15 @@ Deno.test(
       for (const [, file = "", subgroup, code = ""] of excerpts) {
         const { stdout, compiler } = await compile(file, subgroup);
         if (!isCompiler(compiler)) {
-          return console.log(`Skipped: the chapter's code, which is not of ${compiler}`);
+          return console.log(
+            `Skipped: the chapter's code, which another compiler than ${compiler} generated`,
+          );
         }
         const lines = stdout.split("\n");
         let at = 0;
         for (const line of code.split("\n").filter((line) => line !== "" && line !== "  ...")) {
           at = lines.indexOf(line, at) + 1;
-          assert.ok(at > 0, `${file}: expected the line "${line}" behind those before it`);
+          assert.ok(at > 0, `${file}: expected the line "${line}" after the lines before it`);
         }
       }
       let file = "";

@@ -1,4 +1,4 @@
-/** Gymnasium environments (`pip install gymnasium stable-baselines3`) against a service. */
+/** Tests the Gymnasium environments (`pip install gymnasium stable-baselines3`) with a service. */
 
 import assert from "node:assert/strict";
 import { runProcess } from "../command_check.ts";

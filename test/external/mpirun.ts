@@ -1,4 +1,4 @@
-/** Training by two ranks that Open MPI's mpirun starts (`apt-get install openmpi-bin`). */
+/** Tests training by two ranks that Open MPI's mpirun starts (`apt-get install openmpi-bin`). */
 
 import assert from "node:assert/strict";
 import { pathExists } from "../../src/files/local_file.ts";
@@ -8,7 +8,7 @@ import { buildInvocation, runCommand, runProcess, splitArgs, withSmallLog } from
 
 const mpirun = hasMpirun();
 if (!mpirun) {
-  console.log("skipped: Open MPI's mpirun is not here, so training by ranks in processes is not tried");
+  console.log("skipped: training by ranks in processes, because Open MPI's mpirun is missing");
 }
 const SMALL = "--no-autotune --batch-size 12 --dims 8 --lstm-units 4 --counts none";
 
@@ -24,7 +24,7 @@ async function ranks(args: string, second = ""): Promise<{ code: number; text: s
   const { args: own, env: { [LAUNCHER_VARIABLE]: _, ...env } } = buildInvocation(
     "train",
     splitArgs(args),
-  ); // mpirun is its parent
+  ); // the process whose parent is mpirun
   const script = 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then exec "$@" $SECOND; else exec "$@"; fi';
   const command = ["bash", "-c", script, "rank", Deno.execPath(), ...own];
   const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
@@ -71,7 +71,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a killed rank ends all, and saved files are complete",
+  name: "if one rank is killed, all ranks end, and saved files are complete",
   ignore: !mpirun,
   fn: () =>
     withSmallLog(async (folder, data) => {

@@ -1,4 +1,4 @@
-"""The estimates of Open Bandit Pipeline of the arrays on standard input, as JSON; nothing where obp is missing."""
+"""Prints Open Bandit Pipeline's estimates for the arrays on standard input as JSON; nothing without obp."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ except ImportError as missing:
 given = json.load(sys.stdin)
 a = {name: np.array(value) for name, value in given.items()}
 n, k, items = given["n"], given["k"], given["items"]
-# Pages as single actions: of two, what was shown and all else, so that pi and r_hat are what they are.
+# A page is one of two actions (the shown slate, or any other), so that pi and r_hat keep their values.
 one = {
     "reward": a["reward"],
     "action": np.zeros(n, dtype=int),

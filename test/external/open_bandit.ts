@@ -1,4 +1,4 @@
-/** Estimators against those of Open Bandit Pipeline (`pip install obp`) on the same arrays. */
+/** Compares the estimators with those of Open Bandit Pipeline (`pip install obp`) on the same arrays. */
 
 import assert from "node:assert/strict";
 import { createRandomStream } from "../../src/data/random.ts";

@@ -8,7 +8,7 @@ import config from "../../deno.json" with { type: "json" };
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
 import { runProcess } from "../command_check.ts";
 
-/** Folder that all runs of a checkout reuse, because Deno stores its analysis of modules (6 s of CPU) by path and content. */
+/** Folder that all runs of a checkout reuse, because Deno caches its analysis of modules (6 s) by path. */
 const folder = join(
   tmpdir(),
   `clickgan-package${new URL("..", import.meta.url).pathname.replace(/\W+/g, "-")}`,
@@ -16,11 +16,11 @@ const folder = join(
 
 Deno.test("the package passes what Deno checks before publishing, packs with types and licence, and runs", async () => {
   using own = await Deno.open(new URL(import.meta.url));
-  await own.lock(true); // two runs of one checkout would write the same folder
-  await Deno.remove(folder, { recursive: true }).catch(() => {}); // of a run that was killed
+  await own.lock(true); // concurrent runs would write to the same folder
+  await Deno.remove(folder, { recursive: true }).catch(() => {}); // left by a killed run
   try {
     const { tarball } = await buildPackage(folder);
-    await run(folder, "tar", "-xzf", tarball); // into package/, over what it was made from
+    await run(folder, "tar", "-xzf", tarball); // into package/, which replaces the sources of the tarball
     const { name, version, license, dependencies, exports } = JSON.parse(
       await Deno.readTextFile(`${folder}/package/package.json`),
     );

@@ -1,5 +1,5 @@
-"""Runs cases of data/spark/shown.py in one Spark session: a list of arguments each, from stdin; says how each ended.
-Ends with 3 where pyspark or Java is missing."""
+"""Runs data/spark/shown.py in one Spark session, once per list of arguments on stdin, and reports each result.
+Exits with code 3 if pyspark or Java is missing."""
 
 import contextlib
 import importlib.util
@@ -22,7 +22,7 @@ settings = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "1g",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # on small logs compiling is the work
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # with small logs, compiling takes most time
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.ui.enabled": "false",

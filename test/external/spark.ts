@@ -1,4 +1,4 @@
-/** Logs that Spark cleaned, in 1 and 8 parts: `data log` makes the same of them as of the original logs. */
+/** `data log` prepares logs that Spark cleaned, in 1 and 8 parts, like the original logs. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -51,7 +51,7 @@ const broken =
   ",a,T,1,p1,1;\\N,a,T,1,p1,1;u1,,T,1,p1,1;u1,a,,1,p1,1;u1,a,yesterday,1,p1,1;u1,a,2020-02-30,1,p1,1;" +
   "u1,a,2020-01-01T00:00:00Z,1,p1,1;u1,a,T,,p1,1;u1,a,T,perhaps,p1,1;u1,a,T,1,,1;u1,a,T,1,p1,first;" +
   "u1,a,T,1,p1,inf;u1,a;u1,a,T,1,p1,1,long";
-/** Several clicks, a repeated item, ids with spaces, quotes and line ends, a page id of two users. */
+/** Rows with several clicks, a repeated item, ids with spaces, quotes and line ends, a shared page id. */
 const kept = "u1,a,T, TRUE ,p1,2;u1,b,T,yes,p1, 1e0;u1,b,T.25,n,p1,3.5;u1,c,T,1.0,p1,3;" +
   ' u1,"say ""a, b""",T,f,p1,-1;"u1\nU",ü\u{1f600}, 1600000001.0005 ,t,p1,0';
 const rows = `${broken};${kept}`.replaceAll(",T", `,${T}`).split(";");
@@ -83,7 +83,7 @@ function drawRows(times: readonly string[], seed: number): string {
   return HEAD + fc.sample(row, { numRuns: 300, seed }).map((values) => `${values}\n`).join("");
 }
 
-/** Numeric ids in a struct and as floats; times of several digits; propensities of some pages. */
+/** Numeric ids in a struct and as floats, times of different precision, propensities of some pages. */
 const TYPED = `SELECT {id: if(k = 7, NULL, k % 20)} AS user, if(k = 11, 'nan'::DOUBLE, k * 7 % 13) AS item,
   make_timestamp(1600000000000123 + k // 3 * 500) AS time, k % 3 = 0 AS clicked, k // 3 AS page,
   if(k = 30, NULL, k % 3 / 2)::FLOAT AS position, CASE WHEN k % 6 < 3 THEN 0.1 END AS propensity
@@ -219,7 +219,7 @@ Deno.test("spark: a log cleaned by the job makes the same set as data log", asyn
         `${what}: SQL's ${part}`,
       );
     }
-    // What a foreign set lacks is added once.
+    // check adds the counts that a set by another program lacks.
     const checked = () => check(`${out}-set`, "500MB", () => {});
     const [first, again] = [await checked(), await checked()];
     assert.deepEqual([first.added, again.added, again.manifest.counts], [true, false, counts]);

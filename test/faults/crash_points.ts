@@ -1,7 +1,4 @@
-/**
- * Crash points: a command meets a fault at one of its file operations and is started again. The result is
- * compared with that of the scenario without a fault.
- */
+/** Crash points: after a fault at a file operation and a restart, a command must have the usual result. */
 
 import { createHash } from "node:crypto";
 import { cp, readdir } from "node:fs/promises";
@@ -19,11 +16,11 @@ export interface FaultScenario {
   readonly command: CommandName;
   readonly args: readonly string[];
   prepare(folder: string): Promise<void>;
-  /** Returns the arguments of the start after a fault (default: the same arguments). */
+  /** Returns the arguments of the start after a fault; by default the same arguments. */
   again?(folder: string): Promise<readonly string[]>;
-  /** Message with which the second start may be refused if the first start had written all files. */
+  /** Message of the second start, which may be refused if the first start had written all files. */
   readonly refusal?: RegExp;
-  /** True if the clock must run fast also without a fault, because measured time decides what is written. */
+  /** True if the clock must also run fast without a fault, because written files depend on measured time. */
   readonly fastClock?: boolean;
   /** Returns the files to compare; by default all that {@link prepare} did not write. */
   outcome?(folder: string): Promise<Map<string, string>>;
@@ -41,8 +38,8 @@ export interface CrashVerdict {
 }
 
 /**
- * Counts the operations that a fault of each kind can meet, and returns the result without a fault. Its clock
- * runs fast; a second start with the normal clock must give the same.
+ * Counts the operations at which each kind of fault can occur, and returns the result without a fault. The
+ * clock runs fast; a second start with the normal clock must give the same result.
  */
 async function traceScenario(
   scenario: FaultScenario,
@@ -59,9 +56,9 @@ async function traceScenario(
 }
 
 /**
- * Injects a fault and starts again. The result of the second start follows from its files: equal files are
- * not tried again. @param base folder that {@link FaultScenario.prepare} wrote. @param known results of
- * second starts by their files. @param again starts the second time, by default a process
+ * Injects a fault, and starts the command again. The files determine the result of the second start, so equal
+ * files are not tried twice. @param base folder that {@link FaultScenario.prepare} wrote. @param known
+ * results of second starts by files. @param again runs the second start, by default in a new process
  */
 async function tryPoint(
   scenario: FaultScenario,
@@ -79,7 +76,7 @@ async function tryPoint(
       const text = findDifference(expected, withoutOwn(await readOutcome(scenario, base, folder), SIGN));
       return text === undefined
         ? { outcome: "done without", text: "" }
-        : failed("ended 0, but not as if nothing had been", text);
+        : failed("exited with 0, but with other results than without a fault", text);
     }
     if (how === "kill" && first.signal !== "SIGKILL") return failed("was not killed", first.stderr);
     if (how !== "kill" && !isMessage(first)) return failed("did not end with a message", first.stderr);
@@ -114,13 +111,10 @@ async function startAgain(
   const text = findDifference(expected, await readOutcome(scenario, base, folder));
   return text === undefined
     ? { outcome: "equal", text: "" }
-    : failed("ends otherwise than undisturbed", text);
+    : failed("differs from the result without a fault", text);
 }
 
-/**
- * Returns all that a second start can find: every folder and file, the cache too. Of a lock only its
- * existence counts, because its text is for people.
- */
+/** Returns all folders and files, including the cache. Of locks only the existence counts, not the text. */
 async function readState(folder: string): Promise<string> {
   const lines = (await listEntries(folder)).map(async ({ path, isDirectory }) => {
     if (isDirectory) return `${path}/`;
@@ -158,7 +152,7 @@ export async function readOutcome(
   return files;
 }
 
-/** Returns the files without locks, temporary files and files named `other`, which may harmlessly be left over. */
+/** Returns the files except harmless remains: locks, temporary files and files named `other`. */
 function withoutOwn(files: ReadonlyMap<string, string>, other = ""): Map<string, string> {
   return new Map([...files].filter(([path]) => !isOwnName(basename(path)) && basename(path) !== other));
 }
@@ -241,7 +235,7 @@ export interface TriedPoint {
 }
 
 export interface PointOptions {
-  /** Crash points per tried point: with 10, every tenth point of a scenario and a kind of fault is tried. */
+  /** Crash points per tried point. With 10, every tenth point of a scenario and kind of fault is tried. */
   readonly every: number;
   readonly first: number;
   readonly how?: readonly FaultKind[];

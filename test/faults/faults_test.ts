@@ -1,7 +1,4 @@
-/**
- * The quick part of `deno task test:special faults`: some crash points of commands with files of their own,
- * races, a few kills.
- */
+/** A short version of `deno task test:special faults`: some crash points, races, and a few kills. */
 
 import assert from "node:assert/strict";
 import type { CommandName, CommandResult } from "../command_check.ts";
@@ -12,18 +9,18 @@ import { killAtRandom, raceRounds, races } from "./races.ts";
 import { makeEnvironment } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
-/** One in `every` points of a kind of fault, from `first` on: at least one each, more of reads and writes. */
+/** Every `every`-th crash point of each kind of fault is tried, from point `first` on. */
 const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
   "train, both stages": [300, 4],
   "data log": [70, 4],
   "data merge": [40, 4],
   "policy train": [100, 29],
-  "simulate": [70, 65], // a kill when one of its folders is finished, and the other one is not
+  "simulate": [70, 65], // a kill when only one of two output folders is finished
 };
 
 /**
- * Second starts share one process per command (`deno task test:special faults` starts a process each): each
- * folder in turn is moved to the path that the process may write to.
+ * Runs all second starts of a command in one process; `deno task test:special faults` starts a process for
+ * each. One folder after another is moved to the path to which the process may write.
  */
 class SecondStarts implements AsyncDisposable {
   readonly #series = new Map<CommandName, CommandSeries>();
@@ -80,13 +77,13 @@ for (const [name, [every, first]] of Object.entries(QUICK)) {
   });
 }
 
-Deno.test("races: of two commands in one folder one does its work, and the other is refused", async () => {
+Deno.test("races: if two commands use one folder, one of them succeeds, and the other is refused", async () => {
   for (const race of races) {
     if (race.name !== "two reproduce") assert.deepEqual(await raceRounds(race, 1), [], race.name);
   }
 });
 
-Deno.test("random kills of a training or its launcher cost nothing", async () => {
+Deno.test("after random kills of a training or its launcher, the resumed run has the same result", async () => {
   const scenario = scenarios.find(({ name }) => name === "train, both stages");
   assert.ok(scenario);
   const random = createRandomStream(7, "kills");

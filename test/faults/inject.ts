@@ -1,20 +1,20 @@
 /**
- * Run before a command (`deno run --preload inject.ts?how=kill&at=17 ...`): makes one of its file operations fail, and its
- * clock run fast, so that a short run saves often. Operations are counted from 1 in the order in which they begin.
+ * Preloaded before a command (`deno run --preload inject.ts?how=kill&at=17 ...`): makes one of its file
+ * operations fail, and its clock run fast, so that a short run saves often. Operations count from 1.
  *
- *   how    kill    SIGKILL before it; a write has written a half
- *          ENOSPC  no space from it on: nothing grows and nothing new appears; a write has written a half
- *          EIO     it fails with an input/output error, once
- *          none    nothing fails: the clock alone runs fast
- *          count   nothing fails, and each operation is a line of standard error for each kind of fault that it can meet
- *   at     its number
+ *   how    kill    SIGKILL before the operation; half of a write is done
+ *          ENOSPC  no space from this operation on: no file grows or is created; half of a write is done
+ *          EIO     this operation fails with an input/output error
+ *          none    no operation fails, but the clock runs fast
+ *          count   no operation fails; prints each operation to standard error, per possible kind of fault
+ *   at     number of the operation
  */
 
 const request = new URL(import.meta.url).searchParams;
 const how = request.get("how");
 const at = Number(request.get("at"));
 
-/** Matches operations that change files. Others only fail with EIO: a kill before a read equals a kill after a write. */
+/** Matches operations that change files. Others only fail with EIO: kills at reads equal kills at writes. */
 const CHANGING = /^(open:w|write|truncate|sync|rename|remove|mkdir|chmod|writeFile|writeTextFile)/;
 const GROWING = /^(open:w|write|mkdir|writeFile|writeTextFile)/;
 
@@ -35,7 +35,7 @@ function counts(how: string | null, name: string): boolean {
 
 function meet(name: string, what: string, half: () => void = () => {}): void {
   if (how === "none") return;
-  if (what.startsWith(DRIVER)) return; // the driver's version is read there: a run does without it, and says so
+  if (what.startsWith(DRIVER)) return; // a run does not need the driver's version
   if (how === "count") {
     const met = ["kill", "ENOSPC", "EIO"].filter((one) => counts(one, name));
     return void writeTrace(`fault-point ${met.join(" ")}: ${name} ${what}`);
@@ -53,7 +53,7 @@ function meet(name: string, what: string, half: () => void = () => {}): void {
   }
   half();
   Deno.kill(Deno.pid, "SIGKILL");
-  for (;;); // until it comes
+  for (;;); // until the signal arrives
 }
 
 const trueWrite = Deno.FsFile.prototype.writeSync;
@@ -134,6 +134,6 @@ for (
   wrap(file, name, (_, self) => [name, isDriverFile(self) ? DRIVER : ""]);
 }
 
-// Snapshots are due every 20 seconds, by this clock every few steps.
+// Snapshots are due every 20 seconds; with this clock, every few steps.
 let now = 0;
 performance.now = () => now += 500;

@@ -67,7 +67,7 @@ async function kills({ kills, seed }: { kills: number; seed: number }): Promise<
     kills,
     random: () => random.uniform(),
     onKill: (done, runs) => {
-      if (done % 10 === 0) console.error(`${done} kills, ${runs} runs at their end`);
+      if (done % 10 === 0) console.error(`${done} kills, ${runs} finished runs`);
     },
   });
   for (const text of failures) console.error(text);
@@ -89,8 +89,8 @@ await runMain(async () => {
       "compares what comes of it with what comes of an undisturbed run.",
   );
   command.command("points")
-    .description("every file operation: killed at it, no space from it on, an input/output error")
-    .option("--every <n>", "one crash point in so many", parseWholeNumber(1), 1)
+    .description("faults at every file operation: a kill, a full disk from then on, an input/output error")
+    .option("--every <n>", "try every n-th crash point", parseWholeNumber(1), 1)
     .option("--first <n>", "the first of them", parseWholeNumber(0), 0)
     .option("--jobs <n>", "how many at once", parseWholeNumber(1, 64), navigator.hardwareConcurrency)
     .addOption(

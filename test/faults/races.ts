@@ -1,6 +1,6 @@
 /**
- * Random kills of a command or its launcher, until a run ends correctly all the same; and races: of two
- * commands on one folder one does its work, and the other is refused.
+ * Kills a command or its launcher at random moments, until the resumed run ends correctly. Also starts two
+ * commands on one folder: one of them must succeed, and the other must be refused.
  */
 
 import { setTimeout as pause } from "node:timers/promises";
@@ -18,8 +18,8 @@ export interface KillOptions {
 }
 
 /**
- * Runs a scenario repeatedly, each run killed and resumed a few times. @returns the number of runs that
- * ended, and the faults of those that differ from a run without kills
+ * Runs a scenario repeatedly, with a few kills and resumes per run. @returns the number of finished runs, and
+ * a fault for each run that differs from a run without kills
  */
 export async function killAtRandom(
   { scenario, kills, random, onKill }: KillOptions,
@@ -50,7 +50,7 @@ async function nextArgs(scenario: FaultScenario, folder: string): Promise<readon
   return await scenario.again?.(folder) ?? scenario.args;
 }
 
-/** Resumes a run until it is complete, and waits while an orphaned command locks the folder. @returns the fault */
+/** Resumes a run until it is complete; waits while an orphan locks the folder. @returns the fault */
 async function toItsEnd(
   scenario: FaultScenario,
   base: string,
@@ -72,21 +72,21 @@ async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void>
     try {
       Deno.kill(pid, "SIGKILL");
     } catch {
-      // It has just ended.
+      // The process has just ended.
     }
   }
 }
 
-/** Returns the child processes that Linux lists; an empty list on other systems, where only the launcher is killed. */
+/** Returns the child processes that Linux lists; [] on other systems: only the launcher is killed. */
 async function listChildren(pid: number): Promise<number[]> {
   const found: number[] = [];
   try {
-    for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) { // each thread has children of its own
+    for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) { // each thread has its own children
       const text = await Deno.readTextFile(`/proc/${pid}/task/${name}/children`);
       found.push(...text.split(" ").filter((word) => word !== "").map(Number));
     }
   } catch {
-    // It has ended, or this is no Linux.
+    // The process has ended, or the system is not Linux.
   }
   return found.length > 0 ? found : [pid];
 }
@@ -94,7 +94,7 @@ async function listChildren(pid: number): Promise<number[]> {
 export interface Race {
   readonly name: string;
   readonly scenario: FaultScenario;
-  /** True to kill the first launcher before the second starts. The first launcher's command then ends by itself. */
+  /** True to kill the first launcher before the second command starts; its command then ends by itself. */
   readonly orphan: boolean;
 }
 
@@ -122,7 +122,7 @@ export async function raceRounds(
   const { base, expected, usual } = await prepareScenario(race.scenario);
   const failures: string[] = [];
   for (let round = 0; round < rounds; round++) {
-    // From a simultaneous start to a second that starts when the first is nearly done.
+    // The second command starts at the same time as the first one, or up to when the first is nearly done.
     const fault = await oneRound(race, base, expected, usual * round / rounds);
     if (fault !== undefined) failures.push(`round ${round + 1}: ${fault}`);
     onRound?.(round + 1);
@@ -130,7 +130,7 @@ export async function raceRounds(
   return failures;
 }
 
-/** Starts two commands. @param stagger milliseconds between the starts. @returns undefined if exactly one was refused */
+/** @param stagger milliseconds between the two starts. @returns undefined if exactly one was refused */
 async function oneRound(
   { scenario, orphan }: Race,
   base: string,
@@ -153,7 +153,7 @@ async function oneRound(
     }
     const winners = ends.filter(({ code }) => code === 0).length;
     if (winners === 0) {
-      return `nobody did the work:\n${ends.map(({ stderr }) => stderr.slice(-400)).join("\n")}`;
+      return `no command succeeded:\n${ends.map(({ stderr }) => stderr.slice(-400)).join("\n")}`;
     }
     return findDifference(expected, await readOutcome(scenario, base, folder));
   });

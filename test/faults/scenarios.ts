@@ -1,4 +1,4 @@
-/** Commands whose file operations are made to fail: as small as possible, and writing all their files. */
+/** Commands for fault injection. They are as short as possible, and write all of their files. */
 
 import { splitArgs, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -37,7 +37,7 @@ async function paperLog(folder: string): Promise<void> {
   await Promise.resolve();
 }
 
-/** Resumes a run that has begun, as its own message says; otherwise starts it. */
+/** Starts a run, or resumes it if it has begun, as the command's message advises. */
 function makeTraining(
   name: string,
   args: readonly string[],
@@ -115,7 +115,7 @@ export const scenarios: readonly FaultScenario[] = [
       const text = await Deno.readTextFile(`${folder}/cache/clickgan/kernel_variants.json`).catch(() =>
         undefined
       );
-      if (text !== undefined) JSON.parse(text); // a run does without it, but not with a part of it
+      if (text !== undefined) JSON.parse(text); // the file may be missing, but must not be incomplete
       const files = await readFilesBelow(folder);
       files.delete("log.tsv");
       return files;

@@ -8,7 +8,7 @@ import { withGpu } from "../op_check.ts";
 
 const scope = { workgroup: [64, 1], grid: [3, 1, 1], sizes: [2, 5, 1000, 7], chunks: 4 } as const;
 
-/** Counts a kernel of these statements with 64 invocations per workgroup. */
+/** Counts the accesses of a kernel that has these statements and 64 invocations per workgroup. */
 function countKernel(body: string, more: Partial<IndexScope> = {}, declared = ""): AccessCounts {
   const text = `const WORKGROUP = 64;
 struct Step { size: vec4u }
@@ -32,16 +32,16 @@ fn k(
 Deno.test("access counts: reads, writes and sectors match a count by hand", () => {
   const cases: [body: string, reads: number, writes: number, sectors: number | undefined][] = [
     ["out[id.x] = f[id.x];", 1, 1, 4], // 32 x 4 bytes
-    ["out[id.x] = v[id.x].y;", 1, 1, 16], // a word of each vector: still a sector for two
+    ["out[id.x] = v[id.x].y;", 1, 1, 16], // one word per vector; a sector has two vectors
     ["let all = v[id.x]; out[id.x] = all.y;", 1, 1, 16],
-    ["out[id.x] = f[8u * id.x];", 1, 1, 32], // a sector each
+    ["out[id.x] = f[8u * id.x];", 1, 1, 32], // one sector per read
     ["out[id.x] = f[step.size.x];", 1, 1, 1], // a broadcast
     ["out[id.x] = f[id.x + 4u];", 1, 1, 5], // not aligned
     ["out[id.x] = rows[id.x].at.z;", 1, 1, 32], // 32 bytes a row
-    ["out[id.x] += f[id.x / 8u];", 2, 1, 2.5], // 4 of out, 1 of f
+    ["out[id.x] += f[id.x / 8u];", 2, 1, 2.5], // 4 sectors of out, 1 sector of f
     ["for (var k = 0u; k < 6u; k += 2u) { out[k] = f[k * 1000u + id.x]; }", 3, 3, 4],
-    ["if (id.x % 2u == 0u) { return; } out[id.x] = f[id.x] + f[id.x];", 2, 1, 4], // the odd ones alone are counted
-    ["let i = select(0u, id.x, id.x < 80u); out[id.x] = f[i];", 1, 1, 2], // of 64 .. 95 16 and a broadcast, then one
+    ["if (id.x % 2u == 0u) { return; } out[id.x] = f[id.x] + f[id.x];", 2, 1, 4], // only odd ones count
+    ["let i = select(0u, id.x, id.x < 80u); out[id.x] = f[i];", 1, 1, 2], // half: 16 floats
     ["var k = 3u; while (k > 0u) { k--; if (k == 1u) { continue; } out[id.x] = f[id.x]; }", 2, 2, 4],
     ["loop { if (id.x > 0u) { break; } } out[id.x] = f[id.x];", 1, 1, 4],
     ["out[id.x] = 0.0;", 0, 1, undefined],
@@ -54,18 +54,18 @@ Deno.test("access counts: reads, writes and sectors match a count by hand", () =
 
 Deno.test("access counts: banks of workgroup memory, with and without padding", () => {
   const cases: [tile: string, access: string, conflicts: number][] = [
-    ["array<array<f32, 32>, 64>", "tile[local][0u]", 31], // a column: all words in one bank
+    ["array<array<f32, 32>, 64>", "tile[local][0u]", 31], // a column, whose words are in one bank
     ["array<array<f32, 33>, 64>", "tile[local][0u]", 0], // padded
     ["array<array<f32, 34>, 64>", "tile[local][0u]", 1], // 16 banks, two words each
     ["array<array<f32, 32>, 64>", "tile[0u][local % 32u]", 0], // a row
     ["array<array<f32, 32>, 64>", "tile[3u][7u]", 0], // a broadcast
-    ["array<vec4f, 64>", "tile[local].x", 3], // a word of each vector: 8 banks, four words each
+    ["array<vec4f, 64>", "tile[local].x", 3], // one word per vector: 8 banks with four words each
   ];
   for (const [tile, access, conflicts] of cases) {
     const { workgroup } = countKernel(`out[id.x] = ${access};`, {}, `var<workgroup> tile: ${tile};`);
     assert.equal(workgroup.conflicts, conflicts, `${access} of ${tile}`);
   }
-  // A vector of each takes 128 words: four turns, which is what they need.
+  // A vector per invocation takes 128 words: four cycles, so there is no conflict.
   const { workgroup } = countKernel(
     "out[id.x] = dot(tile[local], v[0]);",
     {},
@@ -85,13 +85,13 @@ Deno.test("access counts: data-dependent indices need the data", () => {
   assert.deepEqual(asked("out[id.x] = f[list[id.x]];", { data: { list: far } }), [2, 1, (4 + 32) / 2]);
   const walk = "for (var k = rows[id.x].first; k < rows[id.x].end; k++) { out[k] = f[k]; }";
   assert.deepEqual(asked(walk), [unknown, unknown, unknown]);
-  // Rows 64 .. 127 have two turns each: three conditions, a first one, and what is read in the turns.
+  // Rows 64 to 127 have two iterations each: three loop conditions, a first read, and one per iteration.
   const data = { rows: Uint32Array.from({ length: 8 * 192 }, (_, k) => k % 8 === 1 ? 2 : 0) };
   assert.deepEqual(asked(walk, { data }).slice(0, 2), [1 + 3 + 2, 2]);
   const within = "if (id.x >= arrayLength(&f)) { return; } out[id.x] = f[id.x];";
   assert.deepEqual(asked(within), [unknown, unknown, unknown]);
-  assert.deepEqual(asked(within, { bytes: { f: 4 * 100 } }), [1, 1, (4 + 1) / 2]); // 64 .. 95, and 96 .. 99
-  // A grid that is larger than what there is to do, launches that are shared, and what is declared further below.
+  assert.deepEqual(asked(within, { bytes: { f: 4 * 100 } }), [1, 1, (4 + 1) / 2]); // 64 to 95, 96 to 99
+  // A grid that is larger than the work, shared launches, and declarations that follow later.
   const few = "if (id.x >= 40u) { return; } out[id.x] = f[id.x];";
   assert.deepEqual(asked(few), [1, 1, (4 + 1) / 2]);
   const shared = "if (group.z == 0u) { out[id.x] = 1.0; } else { out[id.x] = f[8u * id.x] + f[FIRST]; }";
@@ -104,11 +104,11 @@ Deno.test("access counts: data-dependent indices need the data", () => {
   assert.deepEqual(asked("if (list[0] > 3u) { return; } out[id.x] = f[id.x];"), [unknown, unknown, unknown]);
   assert.deepEqual(asked("var k = id.x; if (f[0] > 0.0) { k = 0u; } out[k] = f[k];"), [2, 1, unknown]);
   assert.deepEqual(asked("while (f[0] > 0.0) { out[id.x] = 1.0; }"), [unknown, unknown, unknown]);
-  // A number that wraps, one that is signed, one that a function with a pointer may change.
+  // Indices that wrap, are signed, or may be changed by a function with a pointer.
   for (const k of ["id.x - 65u", "u32(-1)", "id.x * 4000000000u"]) {
     assert.deepEqual(asked(`out[id.x] = f[${k}];`)[2], unknown, k);
   }
-  // Whole numbers that are floats: what they are divided into is none.
+  // Whole numbers stored as floats: their quotients are not whole.
   const declared = "const ODD: f32 = 3; struct Both { a: f32 } fn half(x: f32) -> f32 { return x / 2; }\n" +
     "fn three() -> f32 { return 3; } fn change(p: ptr<function, u32>) { *p = 5u; }";
   for (
@@ -159,8 +159,8 @@ Deno.test("access counts: every kernel of the repository is parsed", () => {
 });
 
 Deno.test("access counts: each invocation of batch norm writes its own ROWS rows", () => {
-  // The first workgroup has four blocks of rows, one of which writes four statistics. A first block of all rows would be
-  // right, and slow.
+  // The first workgroup has four blocks of rows, and one block writes four statistics. One block of all rows
+  // would also be correct, but slow.
   for (
     const [name, writes] of [["forward", 128 + 4 / 4], ["input_gradient", 128], ["running", 16]] as const
   ) {
@@ -171,7 +171,7 @@ Deno.test("access counts: each invocation of batch norm writes its own ROWS rows
 
 Deno.test("access counts: a subgroup is 32 neighbours", () => {
   const path = findKernel("outcome_sum_subgroups");
-  // One round of the events, and a lane's eighth of 64 sums.
+  // One round over the events, and an eighth of 64 sums per lane.
   const { storage, workgroup } = countAccesses(readKernel(path).replace("= 256;", "= 64;"), scope);
   assert.deepEqual([storage.reads, workgroup.reads, workgroup.writes], [5 / 64, 2, 1]);
 });
@@ -184,11 +184,10 @@ Deno.test("access counts: an uncoalesced product shows its sectors, and a tile i
     using bound = await BoundLadder.open(gpu, { ...ladder, steps }, [256, 64, 64]);
     const [tiled, registers, overRows] = bound.steps.map(({ counts }) => counts());
     const sectors = (counts: AccessCounts | undefined) => Number(counts?.storage.readSectors);
-    // 16 invocations read 16 vectors of a row of W and the same element of the input; 8 the same vector, and
-    // 8 rows.
+    // 16 invocations read 16 vectors of W and one input element; 8 invocations read one vector, and 8 rows.
     assert.equal(sectors(registers), (64 * (8 + 4) + 4 * 8) / (64 * 5 + 4));
     assert.equal(sectors(overRows), (64 * (1 + 4 * 8) + 4) / (64 * 5 + 4));
     assert.ok(sectors(overRows) > sectors(registers));
-    // Of 136 accesses to the tiles, 64 meet a second vector in the same banks: see the kernel's header.
+    // In 64 of 136 accesses to the tiles, a second vector is in the same banks (see the kernel's header).
     assert.equal(tiled?.workgroup.conflicts, 64 / 136);
   }));

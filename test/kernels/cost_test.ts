@@ -1,6 +1,6 @@
 /**
- * The cost of every dispatch against a count by hand: the bench divides by it, so a factor too many would
- * look like speed. `p(n)` is n columns with padding; an f32 has 4 bytes.
+ * Compares the cost (FLOPs, bytes) of every dispatch with a count by hand. The bench's rates are cost / time,
+ * so too large a cost would look like speed. `p(n)` is n columns with padding; an f32 has 4 bytes.
  */
 
 import assert from "node:assert/strict";
@@ -53,7 +53,7 @@ import { withGpu } from "../op_check.ts";
 
 type Pair = readonly [flops: number, bytes: number];
 
-/** The first batch has one chunk of rows, the second three, or ten on a GPU. */
+/** The first batch has one chunk of rows, the second three chunks, or ten on a GPU. */
 const batches = [
   { users: 3, events: 5, rows: 17, items: 4, chunks: 1 },
   { users: 4, events: 19, rows: 600, items: 6, chunks: 3 },
@@ -108,7 +108,7 @@ for (const kind of ["cpu", "gpu"] as const) {
       "y forward": ({ rows }) => product(rows, K, N),
       ...(kind === "gpu" ? { "y gradients": ({ rows, chunks }) => gradients(rows, K, N, chunks) } : {
         "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),
-        // The slope of the input's own activation follows from the input: it is read, too.
+        // The input is also read, because the slope of its activation depends on it.
         "y gradient of input": ({ rows }) => plus(product(rows, K, N), input === "elu" ? 4 * rows * p(K) : 0),
       }),
     }, kind);
@@ -119,7 +119,7 @@ costCase("row_dot of 6", makeRowDot(6)(few), {
   "u gradients": ({ rows }) => [5 * rows * 6, 4 * rows * (2 * 8 + 1)],
 });
 
-// The layer adds up a dot a panel of 16 columns while a row is in registers; row_dot adds up those of a row.
+// The layer computes a dot product per panel of 16 columns of a row in registers; row_dot adds these up.
 costCase("row_dot, made by a layer", makeRowDotOfLayer(12, 84)(chunks), {
   "h forward": ({ rows }) => {
     const [flops, bytes] = product(rows, 12, 84);
@@ -203,7 +203,7 @@ for (const N of [3, 16]) {
     ],
   });
 }
-// On a GPU: the part of the state is a layer of 3 x 5 that no other dispatch makes.
+// On a GPU, this dispatch also computes the state's part, a layer of 3 x 5.
 costCase("first_layer over a state that it makes", makeFirstLayerOfState(5, 3)(few), {
   "h forward": ({ rows, events, items }) => [
     3 * rows * 5 + 2 * events * 3 * 5,
@@ -258,7 +258,7 @@ for (const tanh of [false, true]) {
     "z forward": (s) => look(s, tanh ? m * p(n) : 0),
     "z gradient by event": (s) => look(s, (tanh ? 4 : 1) * m * p(n)),
     "z gradient of weights": ({ events }) => [events * (m * n + N), 4 * events * (m * p(n) + p(N))],
-    // It reads no table, and writes a row of it for each click.
+    // The dispatch reads no table, and writes one row of the table per click.
     "z gradient of clicks": (s) => look(s, tanh ? (2 * m + 1) * p(n) : 0),
     "z gradient of table": ({ events }) => [
       (events + (tanh ? 2 * I : 0)) * n * N,
@@ -296,7 +296,7 @@ for (const rows of ["items", "events"] as const) {
     },
     "y gradient of weights": (s) => gathered(s[rows], log.items.count, F, N, s.chunks),
     ...(rows === "events" && {
-      // Padding too: the gradient is stored by item without a parameter.
+      // With padding, because the gradient per item is not stored in a parameter.
       "y gradient by item of event": (s) => [s.events * p(N), 4 * (s.events + s.items) * p(N)],
     }),
     "y chunks of t": (s) => {
@@ -315,7 +315,7 @@ costCase("mixed_product, sparse rows", makeMixedProduct("items", 12, { sparse: t
   "y gradient of t": ({ items }) =>
     touchedCost(items, (sums) => Math.min(sums, items) + Math.min(sums, getTokenCount(rareTokens))),
 });
-// Binary search finds each item among 8 neighbours; 20 clicks are two words each, behind two.
+// Binary search finds each item among 8 neighbours. The 20 clicks take two words each, after two words.
 costCase("counts", makeRowCounts(few, [], 8, 5), {
   "recent forward": ({ events }) => [0, 8 * events * 42],
   "counts forward": ({ events, rows }) => {
@@ -325,7 +325,7 @@ costCase("counts", makeRowCounts(few, [], 8, 5), {
 });
 
 for (const { log } of [oneHot, rareTokens]) {
-  Deno.test(`cost: laying out a batch of ${log.items.kind} items`, () =>
+  Deno.test(`cost: building a batch of ${log.items.kind} items`, () =>
     withGpu("cpu", (gpu) => {
       const capacity = computeBatchCapacity(log, "all", log.userSplit.length);
       const arena = new Arena(gpu, "cost");
@@ -371,7 +371,7 @@ Deno.test("cost: adam, by parameter and by partial sum", () =>
     const view = arena.allocate("list", 1024);
     const sparseRows = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
     assertCosts(adam.dispatches({ dimensions: clickDimensions, sparseRows }), {
-      // The table is sparse; the summed parameters remain.
+      // The table has sparse gradients, so only summed parameters remain.
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
       "adam of sparse rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
     });
@@ -388,14 +388,14 @@ Deno.test("cost: the comparison of a validation with the best", () =>
       bestBy: 0,
     });
     const specs = keeper.program.dispatches.map(({ spec }) => spec as DispatchSpec);
-    // Three slots are read and one is written; of the record three numbers are read and nine written.
+    // Three slots are read and one is written; three numbers of the record are read, and nine are written.
     assertCosts(specs, { "compare with the best": () => [0, 16 * 2 * (3 + 1) + 4 * (3 + 9)] });
   }));
 
 const timed: readonly (readonly [exercise: string, size: number[], expected: Expected])[] = [
-  // A utility and an item are read, the item is written to the log.
+  // A utility and an item are read, and the item is written to the log.
   ["draw", [37, 3], { choose_click: ({ users, rows }) => [30 * rows, 12 * rows + 40 * users] }],
-  // Of each of three panels the mask is read; the best score and its item are written.
+  // For each of three panels, the mask is read, and the best score and its item are written.
   ["slate-score", [37, 70, 8], {
     score: ({ users }) => [3 * users * 70 * 8, 4 * 8 * (users + 70) + 12 * users * 3],
   }],

@@ -1,6 +1,6 @@
 /**
- * Requirements of every kernel file: header, grid, related kernels, used step fields, generated loops. Only
- * the four changes that kernel.ts names may happen on the way to the driver.
+ * Requirements of every kernel file: header, grid, related kernels, used step fields, generated loops. The
+ * program may change a text only in the four ways that kernel.ts names.
  */
 
 import assert from "node:assert/strict";
@@ -84,7 +84,7 @@ Deno.test("a header names the backward kernel, which names the forward one", () 
     kernelsIn(findHeaderPart(path, "Backward")).every((back) =>
       kernelsIn(findHeaderPart(findKernel(back), "Forward")).includes(getKernelName(path))
     );
-  each(shipped, answers, "that its way back names it");
+  each(shipped, answers, "to be named by its backward kernel");
 });
 
 Deno.test("every file named in a kernel exists", async () => {
@@ -135,9 +135,9 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
       const [rest] = fields.slice(-1).filter((field) => field.startsWith("@size"));
       const own = rest ? fields.slice(0, -1) : fields;
       assert.deepEqual(own, stepHeader.slice(0, own.length), path);
-      // A kernel that sees the headers of several steps has their stride.
+      // A kernel that reads the headers of several steps declares their stride.
       if (rest) assert.equal(rest, `@size(${STEP_STRIDE - getByteSize(own.length)}) rest: u32`, path);
-      // Readers must find what an exercise reads.
+      // Every declared field must be used by an exercise.
       const last = own.at(-1)?.split(":")[0] ?? "";
       assert.ok(
         own.length === 1 || kind === "exercises" || text.includes(`step.${last}`),
@@ -209,7 +209,7 @@ Deno.test("kernel text: only constants, uniforms, textures and loop counts chang
   assert.deepEqual([...found.keys()].sort(), [...all, "gpu: constant", "gpu: uniform"]);
 });
 
-Deno.test("kernel text: unrolled turns beyond a size are empty; other lines stay", () => {
+Deno.test("kernel text: unrolled iterations beyond a size are empty; other lines are unchanged", () => {
   const source = [
     "const K4 = 2u;",
     "@group(0) @binding(0) var<uniform> step: Step;",
@@ -279,7 +279,7 @@ Deno.test("course: exercises and ladders in commands exist", () => {
   for (const { name, chapter } of exercises) {
     assert.ok(
       named.has(name) || text(chapter).includes(name),
-      `${chapter} says nothing of ${name}`,
+      `${chapter} does not mention ${name}`,
     );
   }
 });

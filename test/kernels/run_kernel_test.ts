@@ -29,7 +29,7 @@ Deno.test("outputs have the types of the passed arrays, and their initial values
     const negated = kernelText({ type: "i32", value: "-x[id.x]" });
     const signed = await run(negated, Int32Array.of(1, -2, 3), new Int32Array(3));
     assert.deepEqual(signed, { y: Int32Array.of(-1, 2, -3) });
-    // A length gives an array of the type that the kernel declares.
+    // If a length is passed, the output array has the type that the kernel declares.
     assert.deepEqual(await run(kernelText({ type: "u32" }), large, 3), { y: Uint32Array.of(2, 4, 6) });
     assert.deepEqual(await run(negated, Int32Array.of(1, -2), 2), { y: Int32Array.of(-1, 2) });
   }));
@@ -109,7 +109,7 @@ Deno.test("wrong requests are refused before the kernel runs, with the expected 
       {},
       kernelText({ head: "const W = 8 * 8;", size: "W" }),
     );
-    // A dispatch that only WebGPU refuses: its outputs would be 0.
+    // A dispatch that only WebGPU refuses, and whose outputs would be 0.
     await refused(
       /size 4 where the shader expects 400/,
       {},
@@ -119,7 +119,7 @@ Deno.test("wrong requests are refused before the kernel runs, with the expected 
     assert.deepEqual(await runKernel(gpu, reordered, run), { y: Float32Array.of(2) });
   }));
 
-Deno.test("a compile error has its line and column once, and its cause", () =>
+Deno.test("a compile error is reported once, with line, column and cause", () =>
   withGpu(undefined, async (gpu) => {
     const run = { inputs: { x: Float32Array.of(1) }, outputs: { y: 1 }, invocations: [1] } as const;
     for (

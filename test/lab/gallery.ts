@@ -1,7 +1,4 @@
-/**
- * `deno task test:special gallery` takes the pictures of src/lab/gallery.md again. It uses the lab in
- * Chromium, on its software adapter, as a reader would.
- */
+/** `deno task test:special gallery` takes new screenshots for src/lab/gallery.md, in Chromium in software. */
 
 import type { Page } from "playwright-core";
 import { runMain } from "../../src/cli/run_main.ts";
@@ -14,7 +11,7 @@ import { clickButton, openScreen, setOptions, withLab } from "./lab_window.ts";
 const FOLDER = new URL("../../src/lab/gallery/", import.meta.url);
 const WIDTH = 1280;
 const PATIENCE = { timeout: 240_000 };
-/** A software adapter trains this model in half a minute, with a useful result. */
+/** Model that a software adapter trains in half a minute to a useful result. */
 const MODEL = { lstmUnits: "8", dims: "16-16", batchSize: "20", learningRate: "0.01", iterations: "400" };
 
 interface View {
@@ -69,7 +66,7 @@ async function pictures(page: Page): Promise<void> {
   await openScreen(page, "exercise=softmax");
   const text = page.getByRole("textbox", { name: "The kernel" });
   await text.waitFor(PATIENCE);
-  // Without its header, so that the line comes into the picture.
+  // Without the header, so that the line is visible in the screenshot.
   const own = (await text.inputValue()).replace(/^\/\/(?! grid).*\n/gm, "");
   await text.fill(own.replace("let most = 0.0;", "let most = largest;"));
   await clickButton(page, "Check");

@@ -82,12 +82,12 @@ Deno.test("timeline: dispatches follow each other in proportion to time, and <x>
   assert.match(describeTimeline(dispatches), /the longest, c, takes 75 %$/);
   const table = renderTimelineTable(dispatches, ceilings).text;
   assert.equal(table.match(/<tr[ >]/g)?.length, 3);
-  // 2 MFLOP and 1 MB in 10 us: 200 GFLOP/s and 100 GB/s, ten times the ceiling of memory.
+  // 2 MFLOP and 1 MB in 10 us: 200 GFLOP/s and 100 GB/s, ten times the memory bandwidth.
   assert.match(
     table,
     /<td>10<\/td>\n<td>1<\/td>\n<td>25 %<\/td>\n<td>2<\/td>\n<td>1<\/td>\n<td>200<\/td>\n<td>100<\/td>\n<td>1000 %/,
   );
-  assert.match(table, /<td>30<\/td>\n<td>4<\/td>/, "the clock's error is more than the spread");
+  assert.match(table, /<td>30<\/td>\n<td>4<\/td>/, "the clock's error exceeds the spread");
   const bounds = (more: Partial<TimedDispatch>) =>
     /"text">([^<]*)<\/td>\n<\/tr>/.exec(renderTimelineTable([dispatch("few", 1000, more)], ceilings).text)
       ?.[1];
@@ -330,7 +330,7 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, chapter and 
   assert.match(copy, /This command runs no kernel/);
 });
 
-/** @param changes the step that it changes. @param gain over that step */
+/** @param changes number of the step on which it builds. @param gain speedup over that step */
 function rung(
   number: number,
   idea: string,
@@ -364,7 +364,7 @@ const shipped = {
   ],
 };
 
-Deno.test("a ladder against the shipped one: reversals are marked, and noise is not", () => {
+Deno.test("a ladder is compared with the recorded one: reversals are marked, but noise is not", () => {
   const steps = compareLadder(own, shipped);
   assert.deepEqual(steps.map(({ reversal }) => reversal), [
     undefined,

@@ -1,7 +1,4 @@
-/**
- * Checks of the lab that would need a look at screenshots: on paper, by keyboard, during training, and on an
- * adapter below the required limits.
- */
+/** Checks the lab's look without screenshots: on paper, by keyboard, in training, with a small adapter. */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
@@ -69,7 +66,7 @@ export async function checkUnderWay(page: Page): Promise<void> {
   await train.locator("summary", { hasText: "Options" }).first().click();
   await train.locator(".curve").first().waitFor({ state: "attached" });
   const headings = await page.locator("main .group:visible").allInnerTexts();
-  assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading over no options");
+  assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading without options");
   await expectFine(page, "while a model trains");
   await checkPaper(page, ["train"]);
   await clickButton(train, "Stop");
@@ -77,7 +74,7 @@ export async function checkUnderWay(page: Page): Promise<void> {
     .waitFor();
 }
 
-/** Asserts that the tab key leads through each screen, and the focus is in view with a line around it. */
+/** Asserts that the tab key reaches all controls of a screen, and that the focus is visible and outlined. */
 export async function checkKeyboard(page: Page): Promise<void> {
   await eachScreen(page, async (screen) => {
     const stops = new Set<string>();
@@ -93,7 +90,7 @@ export async function checkKeyboard(page: Page): Promise<void> {
         const name = element.tagName + " " + element.textContent.slice(0, 40);
         return seen ? [where + name] : [where + name, name];
       })()`);
-      assert.equal(fault, undefined, `${screen}: the focus is not seen`);
+      assert.equal(fault, undefined, `${screen}: the focus is invisible`);
       if (at !== "" && stops.has(at)) break;
       if (at !== "") stops.add(at);
     }

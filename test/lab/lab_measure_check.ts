@@ -30,7 +30,11 @@ export async function checkStep(page: Page): Promise<void> {
     "utility/layer1/state_part gradient of weights",
     "adam",
   ];
-  assert.deepEqual(some.filter((part) => !labels.includes(part)), [], "what is not in the timeline");
+  assert.deepEqual(
+    some.filter((part) => !labels.includes(part)),
+    [],
+    "labels that are missing in the timeline",
+  );
   assert.equal(await page.locator(".strip rect").count(), labels.length);
   const times = await page.locator("table.timeline td:nth-of-type(2)").allInnerTexts();
   assert.ok(times.every((time) => Number(time) > 0), times.join(" "));
@@ -42,7 +46,7 @@ export async function checkStep(page: Page): Promise<void> {
   await page.keyboard.press("Enter");
   assert.equal(await panel.locator("h3").innerText(), "encoder/lstm/state forward");
   assert.ok(await panel.locator("mark").count() > 0, "specialised lines stand out");
-  // Who owns what: an invocation of the kernel walks along the events of its users, of which it may have several.
+  // Work split: an invocation processes the events of its users, of which it may have several.
   const [, users = "1"] = /const USERS = (\d+)u/.exec(await panel.locator("pre.wgsl").innerText()) ?? [];
   await panel.locator("[data-owner=group]").fill("0");
   await panel.locator("[data-owner=invocation]").fill("3");
@@ -132,7 +136,7 @@ export async function checkExercises(page: Page): Promise<void> {
   await said("Expected the name of an exercise, got stairs.");
 }
 
-/** Asserts that the warm-up can be solved one puzzle after the other, and that chapters lead to exercises and back. */
+/** Asserts that the warm-up puzzles can be solved in order, and that chapters and exercises have links. */
 export async function checkCourse(page: Page): Promise<void> {
   await openScreen(page, "course/0-first-kernels");
   const screen = page.locator("#screen-exercise");
@@ -165,7 +169,7 @@ export async function checkCourse(page: Page): Promise<void> {
   await page.locator("header + .notice").waitFor({ state: "hidden" });
 }
 
-/** Asserts that a kernel runs on the user's numbers, mistakes are reported, and a link opens kernel and numbers. */
+/** Asserts that a kernel runs on the user's numbers, errors are reported, and a link restores both. */
 export async function checkScratchpad(page: Page): Promise<void> {
   await openScreen(page, "scratchpad");
   const screen = page.locator("#screen-scratchpad");

@@ -1,6 +1,6 @@
 /**
  * Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`. The folder has index.html,
- * own.tsv, log.csv and its sets.
+ * own.tsv, log.csv and prepared sets.
  */
 
 import assert from "node:assert/strict";
@@ -48,9 +48,9 @@ const ITERATIONS = 40;
 const VALIDATE_EVERY = "20";
 const LONG_ROWS = 2_000_000;
 const GAMES = 20;
-/** Large enough that no training of the demo shop ends before Stop is handled. */
+/** Number of users, large enough that no training of the demo shop ends before Stop is handled. */
 const USERS = 50;
-/** Tolerance of a loss against Deno's: both add in the same order, but exp and tanh differ. */
+/** Allowed difference of a loss from Deno's. Both add up in the same order, but exp and tanh differ. */
 const TOLERANCE = 1e-5;
 
 interface Kept {
@@ -58,7 +58,7 @@ interface Kept {
   readonly iteration: number;
 }
 
-/** Starts a training whose results cannot be mistaken for those of the last one. */
+/** Starts a training after removing the results of the last training from the page. */
 async function pressTrain(page: Page): Promise<void> {
   await page.evaluate(`lab.measurements.delete("training")`);
   await clickButton(page, "Train");
@@ -66,7 +66,7 @@ async function pressTrain(page: Page): Promise<void> {
 
 const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.measurements.get("${name}")`);
 
-/** Presses Stop when the first steps are reported: from outside, a fast training could have ended. */
+/** Presses Stop when the first steps are reported. A click from outside could come after a fast training. */
 const STOP_AT_ONCE = `(() => {
   const numbers = document.querySelector(".numbers");
   const observer = new MutationObserver(() => {
@@ -79,7 +79,7 @@ const STOP_AT_ONCE = `(() => {
 
 const IDLE = `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`;
 
-/** Asserts that Stop works during a task of the worker. @param what the page shows as the task */
+/** Asserts that Stop works during a task of the worker. @param what name of the task on the page */
 async function expectStop(page: Page, what: string, says = "Stopped."): Promise<void> {
   await clickButton(page, "Train");
   await waitForElement(page, ".doing", what);
@@ -88,7 +88,7 @@ async function expectStop(page: Page, what: string, says = "Stopped."): Promise<
   await waitUntil(page, IDLE);
 }
 
-/** Asserts that the losses of the demo shop equal Deno's. @returns those of the adversarial stage */
+/** Asserts that the demo shop's losses equal Deno's. @returns losses of the adversarial stage */
 async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
   await waitForElement(page, "#option-lstmUnits-error", 'Expected a whole number in 1..1024, got "x".');
@@ -145,7 +145,7 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   await clickButton(page, "Resume");
   await waitForText(page, `/^Stopped after \\d+ of ${GAMES} iterations. Press Resume to continue.$/`);
   await waitForElement(page, ".numbers dt", "validation pi prec@1");
-  await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(); // of the first stage
+  await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(); // first stage
   const last = `${folder}/adversarial-last.safetensors`;
   await saveBy(page, "Save current state", last);
   await clickButton(page, "Resume");
@@ -170,8 +170,6 @@ function expectNear(what: string, found: readonly number[], expected: readonly n
   assert.ok(far <= TOLERANCE, `${what} differ by up to ${far}`);
   console.log(`${what} differ from Deno's by ${far.toExponential(1)} at most`);
 }
-
-/** @param games iterations of the adversarial stage */
 async function denoLosses(
   data: ModelData & { readonly source: MemoryLog },
   dims: readonly number[],
@@ -207,7 +205,7 @@ async function denoLosses(
   return { shannon, adversarial };
 }
 
-/** Asserts that a click is remembered and changes the predictions for the same page. */
+/** Asserts that a click is added to the history, and changes the predictions for the same page. */
 async function checkUser(page: Page): Promise<void> {
   await page.click("nav >> text=Be the user");
   await page.locator(".page .item").first().waitFor();
@@ -226,7 +224,7 @@ async function checkUser(page: Page): Promise<void> {
   await expectFine(page, "Be the user");
 }
 
-/** Compares some kernels with float64: all of them take minutes in software. */
+/** Runs a part of the self-test, because all kernels take minutes on a software adapter. */
 async function checkSelftest(page: Page): Promise<void> {
   await page.click("nav >> text=Self-test");
   await page.selectOption("#selftest-kinds", "both");
@@ -255,7 +253,7 @@ async function checkSelftest(page: Page): Promise<void> {
   await page.evaluate(PATIENT);
 }
 
-/** The worker reports that it left out a kernel that is slow to compile, and runs another instead. */
+/** Makes the worker report that it skipped a kernel that compiles slowly, and run another kernel instead. */
 const LEAVES_OUT = `globalThis.answer = lab.call;
 lab.call = async (service, method, { leftOut, ...request }, options) => {
   if (leftOut === "alone") request = { kinds: ["cpu"], only: "page: fill" };
@@ -279,7 +277,7 @@ async function dropOn(page: Page, path: string): Promise<void> {
 async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
-  // A layer less than the demo's: its kernels are compiled again for each size of data and each device.
+  // One layer fewer than for the demo, because kernels are compiled again for each data size and device.
   await setOptions(page, { dims: "7", iterations: "4", batchSize: "5", validateEvery: "2" });
   const train = () => pressTrain(page);
   const listFiles = (set: string) =>
@@ -347,7 +345,7 @@ async function checkOwnLog(page: Page): Promise<void> {
   await setOptions(page, { iterations: "4", validateEvery: "2" });
   await pressTrain(page);
   await waitUntil(page, `lab.measurements.get("training")?.iteration === 4`);
-  // Wait for the test users as well: a request while the device is lost opens it again.
+  // Also wait for the test users, because a request after the loss of the device would open it again.
   await waitUntil(page, IDLE);
   await page.evaluate(`lab.call("adapter", "lose")`);
   await page.locator(".device.lost").waitFor();

@@ -21,7 +21,7 @@ const page = await buildLab();
 const MOST_BYTES = 443_000;
 const toBytes = (text = "") => new TextEncoder().encode(text).length;
 
-Deno.test("the scripts keep to their size, use no Deno or Node.js, and need no other file", () => {
+Deno.test("the scripts do not exceed their size limits, use no Deno or Node.js, and need no other file", () => {
   const { scripts, html } = page;
   const script = toBytes(scripts.page.text + scripts.worker.text);
   assert.ok(script <= MOST_BYTES, `${script} bytes of script, expected at most ${MOST_BYTES}`);
@@ -50,7 +50,7 @@ Deno.test("kernels are embedded once, as data: the unchanged files that the work
     );
   }
   assert.equal(Object.keys(kernels).length, used.length);
-  // A script that writes an entry point has its words, and no kernel; the page has the scratchpad's example.
+  // Only the page's script has a kernel's entry point: the scratchpad's example.
   const entries = (text = "") =>
     [...text.matchAll(/@compute @workgroup_size\([^)]*\)(\s|\\n)*fn \w/g)].length;
   for (const [name, { text }] of Object.entries(page.scripts)) {
@@ -59,9 +59,9 @@ Deno.test("kernels are embedded once, as data: the unchanged files that the work
   assert.equal(entries(page.html), used.length + 1);
 });
 
-Deno.test("the reader script decompresses files of other engines without WebAssembly, and names unknown formats", async () => {
+Deno.test("the reader script decompresses other programs' files without WebAssembly, or names unknown formats", async () => {
   const { text } = page.scripts.reader;
-  assert.doesNotMatch(text, /WebAssembly/); // the page's policy does not allow it
+  assert.doesNotMatch(text, /WebAssembly/); // forbidden by the page's content security policy
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const reader: typeof import("../../src/lab/client/reader.ts") = await import(url);
   const log = createSmallLog(33, { users: 40, items: 20, width: 2, tokens: 5 });
@@ -159,7 +159,7 @@ Deno.test("columns with unusual names are guessed by their values", () => {
   const columns = { user: "Leser", time: "Zeitpunkt", item: "Beitrag", clicked: "Geklickt" };
   assert.deepEqual(guessColumns(names, rows), columns);
   assert.deepEqual(guessColumns(names, rows, { user: "Lesezeit" }), { ...columns, user: "Lesezeit" });
-  assert.deepEqual(guessColumns(names), {}, "the names alone say nothing");
+  assert.deepEqual(guessColumns(names), {}, "the names alone do not suffice");
   const sample = sampleLog(lines.join("\n"));
   assert.match(selectLog("log.csv", sample, columns) ?? "", /"Geklickt" AS "clicked"\nFROM .*delim = ';'/);
   assert.equal(selectLog("log.csv", { ...sample, separator: "," }, columns), undefined);
@@ -190,7 +190,7 @@ Deno.test({
       await prepareIn(folder, logRecipe(log), { out: `${folder}/set` });
       const features = `${folder}/items.csv`;
       await prepareIn(folder, logRecipe({ ...log, features }), { out: `${folder}/set-items` });
-      // The browser's driver looks at places of the system that no smaller permission covers.
+      // The browser's driver needs all permissions, because it reads many system paths.
       const script = new URL("./lab_page_check.ts", import.meta.url).href;
       const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), folder];
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();

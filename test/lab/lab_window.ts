@@ -15,7 +15,7 @@ export function withLab(
   return withPage(browser, { viewport: DESK }, async (page) => {
     page.setDefaultTimeout(PATIENCE_MS);
     await page.addInitScript(before);
-    // The page of "Be the user" is drawn again each time; here it is always the same.
+    // "Be the user" draws a new random page each time; here the page is always the same.
     await page.addInitScript(
       "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;",
     );
@@ -84,7 +84,7 @@ export async function expectFine(page: Page, what: string): Promise<void> {
   await page.setViewportSize(DESK);
 }
 
-/** Makes the page measure for a hundredth of the time and race in two rounds; it shows the same. */
+/** Makes the page measure for a hundredth of the time, and race in two rounds, with the same results. */
 export const HASTY = `globalThis.answer = lab.call;
 lab.call = (service, method, request, options) => {
   const { seconds = 0, rounds = 0 } = request ?? {};

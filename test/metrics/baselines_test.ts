@@ -14,7 +14,7 @@ import { createRandomStream } from "../../src/data/random.ts";
 import { findRealData } from "../real_data.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
-/** Train: item 1 clicked in {0, 1}, nothing in {0, 2}. Test: item 2 clicked in {0, 1, 2}. */
+/** Train pages: {0, 1} with a click on 1, {0, 2} without a click. Test page: {0, 1, 2} with a click on 2. */
 const log: ClickLog = {
   name: "tiny",
   items: { kind: "one-hot", count: 3 },
@@ -52,7 +52,7 @@ Deno.test("the click rate counts train users only", () => {
   );
 });
 
-/** Yields the clicks of a user before each event, latest last, and the location of its rows. */
+/** Yields for each event the user's earlier clicks, latest last, and the range of its rows. */
 function* listPages(of: ClickLog) {
   for (let user = 0; user < of.userSplit.length; user++) {
     const history: number[] = [];
@@ -75,7 +75,7 @@ function assertScores(found: Float64Array, expected: (page: { item: number; hist
   }
 }
 
-Deno.test("last click: the latest clicked items first, then by click rate", () => {
+Deno.test("last click: ranks the latest clicked items first, and then by click rate", () => {
   const counts = countTrain(small);
   const scorer = createLastClickScorer(counts);
   const [one, three] = scorer.score(small, everyone, [0, 1]);
@@ -87,7 +87,7 @@ Deno.test("last click: the latest clicked items first, then by click rate", () =
   }
 });
 
-Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
+Deno.test("item-kNN: scores are mean cosines between items clicked by the same train users", () => {
   const counts = countTrain(small);
   const scorer = createItemKnnScorer(countPairs(new MemoryLog(small), 500), counts);
   const clickers = Array.from({ length: 12 }, () => new Set<number>());
@@ -160,7 +160,7 @@ Deno.test("category rate: the user's share of a category relative to everybody's
 });
 
 Deno.test("the best setting on validation users is selected", () => {
-  // Users click what they clicked two pages before: the last click alone is wrong, the last three are right.
+  // Users click the item of two pages before: the last click is wrong, one of the last three is right.
   const count = 30, pages = 12;
   const users = Uint32Array.from({ length: count + 1 }, (_, k) => k * pages);
   const rows = Uint32Array.from({ length: count * pages + 1 }, (_, k) => 4 * k);
@@ -200,7 +200,7 @@ Deno.test("the best setting on validation users is selected", () => {
   assert.equal(precision(found?.setting ?? ""), best);
 });
 
-Deno.test("pair counts are exact while they fit, then the least ones are dropped", () => {
+Deno.test("pair counts are exact if they fit; otherwise the smallest are dropped", () => {
   const random = createRandomStream(2, "pairs");
   const exact = new Map<string, number>();
   const [roomy, narrow] = [new PairCounts(), new PairCounts(2 ** 12)];
@@ -220,10 +220,10 @@ Deno.test("pair counts are exact while they fit, then the least ones are dropped
   assert.equal(roomy.get(1, 2), 0);
 });
 
-Deno.test("scores are calibrated as maximum-likelihood log-odds, in their order", () => {
+Deno.test("calibration maps scores to maximum-likelihood log-odds, and keeps their order", () => {
   const random = createRandomStream(9, "log-odds");
   const start = [0], clicked: number[] = [], logScores: number[] = [];
-  // Every fourth choice is an additional click, without the option of no click.
+  // Every fourth choice is an additional click, for which no click is not an option.
   const hasNone = Array.from({ length: 2000 }, (_, k) => k % 4 < 3);
   for (const none of hasNone) {
     const scores = Array.from({ length: 1 + random.integer(6) }, () => random.normal());
@@ -236,7 +236,7 @@ Deno.test("scores are calibrated as maximum-likelihood log-odds, in their order"
   }
   const pages = { logScores: Float64Array.from(logScores), start, chosen: clicked, hasNone };
   const found = fitLogOdds(pages) ?? assert.fail();
-  // Within three standard errors of the truth, and no neighbour is more likely.
+  // The fit is within three standard errors of the truth, and no nearby fit is more likely.
   assert.ok(Math.abs(found.offset + 1) < 0.15 && Math.abs(found.slope - 0.7) < 0.15, JSON.stringify(found));
   const loss = (offset: number, slope: number) =>
     clicked.reduce((sum, click, page) => {

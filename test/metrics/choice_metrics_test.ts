@@ -13,8 +13,8 @@ import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 
-Deno.test("sums become means over their own events", () => {
-  // nll, prec@1, prec@2, clicks of the reward; loss_min, prec@1, prec@2 of pi, loss_max.
+Deno.test("sums become means over the events that they count", () => {
+  // Reward: nll, prec@1, prec@2, clicks. Generator pi: loss_min, prec@1, prec@2, loss_max.
   const sums = [6, 1, 3, 4, 20, 2, 3, 10];
   assert.deepEqual(choiceSummary.means(sums, 12), { nll: 0.5, prec1: 0.25, prec2: 0.75 });
   const precisions = { prec1: 0.25, prec2: 0.75, piPrec1: 0.5, piPrec2: 0.75 };
@@ -85,7 +85,7 @@ function near(found: number | undefined, expected: number, what: string): void {
   assert.ok(Math.abs((found ?? NaN) - expected) < 1e-5, `${what}: expected ${expected}, got ${found}`);
 }
 
-Deno.test("metrics of longer pages leave out only pages of one item", () =>
+Deno.test("metrics of longer pages exclude only pages of one item", () =>
   withGpu(undefined, async (gpu) => {
     const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
     assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
@@ -131,7 +131,7 @@ Deno.test("the exact generator's precisions are those of sparsemax, top 1 at mos
     assert.ok(all.piPrec1 < all.piPrec2 - 0.05, `${all.piPrec1} ${all.piPrec2}`);
   }));
 
-Deno.test("meanSpearman: over pages of two items and more, ties at their mean rank", () => {
+Deno.test("meanSpearman: the mean is over pages of two or more items, and ties have their mean rank", () => {
   const pages: ClickLog = {
     name: "pages",
     items: { kind: "one-hot", count: 4 },
@@ -141,7 +141,7 @@ Deno.test("meanSpearman: over pages of two items and more, ties at their mean ra
     eventClick: Uint32Array.of(0, 1, 3, NONE),
     rowItem: Uint32Array.of(0, 0, 1, 0, 1, 2, 0, 1, 2, 3),
   };
-  // The page of one does not count; the page of two is in the same order, that of three has a tie: 3 / sqrt(12).
+  // A page of one item does not count; pages of two (equal orders) and of three (a tie: 3 / sqrt(12)) do.
   const scores = [5, 1, 2, 1, 1, 2, 4, 3, 2, 1];
   const truth = [9, 0, 3, 1, 2, 3, 1, 2, 3, 4];
   const expected = (1 + Math.sqrt(3) / 2 - 1) / 3;
@@ -187,7 +187,7 @@ Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders of t
       const clicked = scores.flatMap((_, row) =>
         row === pick % scores.length || pick >> row & 1 ? [row] : []
       );
-      // Of each order, the ranks of what is clicked, rising.
+      // For each order, the ascending ranks of the clicked items.
       const all = permutations([...scores.keys()]).filter((order) =>
         order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
       ).map((order) => order.flatMap((row, place) => clicked.includes(row) ? [place + 1] : []));
@@ -195,7 +195,7 @@ Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders of t
         all.reduce((sum, ranks) => sum + of(ranks), 0) / all.length;
       const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
       const others = scores.length - clicked.length;
-      // Those behind a clicked item: all but the clicked ones behind it.
+      // Number of unclicked items below each clicked item.
       const behind = (ranks: number[]) =>
         ranks.reduce((sum, rank, k) => sum + scores.length - rank - (ranks.length - 1 - k), 0);
       for (const k of [1, 2] as const) {
@@ -213,7 +213,7 @@ Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders of t
   ));
 });
 
-/** User 0: a click on row 1 and a page without a click; user 1: a click on row 5. */
+/** User 0 has a click on row 1 and a page without a click; user 1 has a click on row 5. */
 const tiny: ClickLog = {
   name: "tiny",
   items: { kind: "one-hot", count: 3 },
@@ -235,8 +235,8 @@ Deno.test("rankings: means over events with a click", () => {
   assert.deepEqual(rankingFigures(tiny, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
 });
 
-Deno.test("a page of several clicks: displays and clicks count once, and its loss is that of successive choices", () => {
-  // User 0 clicks row 1, then the item of row 0; user 1 clicks row 2 of three, then the first, then the rest.
+Deno.test("a page with several clicks: impressions and clicks count once; the loss is of successive choices", () => {
+  // User 0 clicks row 1, then the item of row 0; user 1 clicks items three, one and two, in this order.
   const several: ClickLog = {
     ...tiny,
     userEvents: Uint32Array.of(0, 3, 6),
@@ -265,8 +265,8 @@ Deno.test("a page of several clicks: displays and clicks count once, and its los
   });
 });
 
-Deno.test("context events are in no metric, nor counted as displayed", () => {
-  // The same with two context clicks before the pages.
+Deno.test("context events do not count in metrics or as impressions", () => {
+  // The same log with two context clicks before the pages.
   const given: ClickLog = {
     ...tiny,
     userEvents: Uint32Array.of(0, 4, 5),
@@ -287,7 +287,7 @@ Deno.test("context events are in no metric, nor counted as displayed", () => {
   assert.deepEqual(countTrain(given), countTrain(tiny));
 });
 
-Deno.test("choiceFigures: -log P with no click as utility 0, also where exp overflows", () => {
+Deno.test("choiceFigures: -log P, with utility 0 for no click, is correct even if exp overflows", () => {
   const utility = [0, 1, 0, 1, 3, 1, 2];
   const e = Math.exp;
   const expected = [

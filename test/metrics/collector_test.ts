@@ -125,7 +125,7 @@ Deno.test("all metrics match their definitions, also by page length, history, po
   const all = events();
   const check = (found: typeof details.metrics, some: readonly Event[], what: string) => {
     for (const [name, value] of Object.entries(byDefinition(some))) {
-      if (name === "longerPrec1" && some !== all) continue; // a slice is by length, or too small for it
+      if (name === "longerPrec1" && some !== all) continue; // not defined for slices
       if (Number.isNaN(value)) assert.equal(found[name as MetricName], undefined, `${what} ${name}`);
       else near(found[name as MetricName], value, `${what} ${name}`);
     }
@@ -192,7 +192,7 @@ Deno.test("all metrics match their definitions, also by page length, history, po
   ]);
 });
 
-Deno.test("a ranking has no loss and no probabilities; parts of a log add up", () => {
+Deno.test("a ranking has no loss and no probabilities; sums of parts of a log add up to the whole log", () => {
   const { details } = evaluate(scores, undefined);
   assert.equal(details.metrics.nll, undefined);
   assert.equal(details.metrics.pClick, undefined);
@@ -224,7 +224,7 @@ Deno.test("the device's outcomes replace those from scores, event by event", () 
     const found = Array.from({ length: to - from }, (_, k) => getOutcome(from + k)).flat();
     collector.add({ log, places, scores, outcomes: { values: Float32Array.from(found), words } });
   }
-  // For a page with several clicks the device has the first; loss and ranks include all clicks.
+  // On a page with several clicks, the device counts only the first click; loss and ranks include all clicks.
   const all = events();
   const indices = Array.from(log.eventClick.keys()).filter((e) => !log.eventKind?.[e]);
   const counted = all.map((event, k) => ({
@@ -245,7 +245,7 @@ Deno.test("the device's outcomes replace those from scores, event by event", () 
   near(metrics.longerPrec2, expected(longer, "prec2", 2));
   near(metrics.piPrec1, mean(clicked.map(({ outcome }) => outcome[5]!)));
   near(metrics.piPrec2, mean(clicked.map(({ outcome }) => outcome[6]!)));
-  near(metrics.mrr, byDefinition(all).mrr!); // which the device does not find
+  near(metrics.mrr, byDefinition(all).mrr!); // which the device does not compute
 });
 
 Deno.test("resamples add each column separately", () => {
@@ -270,7 +270,7 @@ Deno.test("differences are paired: equal scorings do not differ, and a small cha
   const one = evaluate(scores, ETA);
   const same = compareScorings(one, evaluate(scores.slice(), ETA));
   assert.deepEqual(same.prec1, { value: 0, interval: [0, 0] });
-  // Utilities that are a little sharper everywhere move each user's loss by about the same.
+  // A small shift of all utilities changes each user's loss by about the same amount.
   const other = evaluate(scores.map((u) => u - 0.02), ETA);
   const { nll } = compareScorings(one, other);
   const width = ([low, high]: readonly [number, number]) => high - low;
@@ -288,7 +288,7 @@ Deno.test("stored scorings are compared like those in memory, on the same users 
     for (const k of [0, 1]) near(is?.interval?.[k], should?.interval?.[k] ?? NaN, name, 1e-6);
   }
   assert.equal(compareLoadedSums(keep(one), "piPrec1", keep(other)), undefined, "there is no generator");
-  // Of several scorings the mean is compared.
+  // The mean of several scorings is compared.
   const mean = compareLoadedSums(keep(one, other), "nll", keep(other));
   near(mean?.value, (wanted.nll?.value ?? NaN) / 2, "the mean of two", 1e-6);
   const elsewhere = createSmallLog(44, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
@@ -298,7 +298,7 @@ Deno.test("stored scorings are compared like those in memory, on the same users 
   for (const sums of ["AAAA", "?"]) assert.equal(loadSums([{ ...packSums(other), sums }]), undefined);
 });
 
-/** Users with one page of one item, clicked or not: the loss is a mean of two values. */
+/** Returns users with one page of one item, which is clicked or not, so that a loss has one of two values. */
 function coins(count: number): { log: ClickLog; values: Float64Array } {
   const random = createRandomStream(3, "coins", count);
   const rows = Uint32Array.from({ length: count + 1 }, (_, k) => k);
@@ -314,7 +314,7 @@ function coins(count: number): { log: ClickLog; values: Float64Array } {
   return { log, values: new Float64Array(count).fill(Math.log(0.3 / 0.7)) };
 }
 
-Deno.test("an interval has the width of the standard error, also where users share a group", () => {
+Deno.test("an interval has the width of the standard error, also if users share a group", () => {
   for (const count of [400, 20 * MOST_GROUPS]) {
     const { log, values } = coins(count);
     const { details, groups } = evaluate(values, 1, log);
@@ -324,7 +324,7 @@ Deno.test("an interval has the width of the standard error, also where users sha
     const [low, high] = details.intervals.noClick!;
     near((high - low) / 2 / (1.96 * error), 1, `${count} users`, 0.12);
     near((high + low) / 2, share, `${count} users`, 0.3 * error);
-    // The probabilities are correct: the remaining error is chance.
+    // The probabilities are correct, so the remaining error is chance.
     const { ece, eceByChance } = details.calibration!.click!;
     assert.ok(ece < 4 * eceByChance! && eceByChance! < 2 * error, `${ece}, ${eceByChance}`);
   }
@@ -356,7 +356,7 @@ Deno.test("users without a predicted event are not resampled", () => {
   assert.deepEqual(collector.tested().details, evaluate(values, 1, given).details);
 });
 
-Deno.test("too few users for an interval have none", () => {
+Deno.test("too few users have no interval", () => {
   const { log, values } = coins(1);
   assert.equal(evaluate(values, 1, log).details.intervals.noClick, null);
   assert.equal(computeInterval(Float64Array.of(1, NaN, NaN, NaN), 4), null);
@@ -389,9 +389,9 @@ Deno.test("calibration: bins have equal counts, and too high probabilities are r
   const same = new CalibrationSums(1);
   for (const p of [0.3, 0.3, 0.3, 0.6]) same.add(0, findBin(p), p, true);
   assert.deepEqual(same.calibration()!.bins.map(({ cases }) => cases), [3, 1]);
-  // The outermost bins include everything beyond; odds of exactly a half begin a bin.
+  // The outermost bins include all values beyond them; a probability of exactly 1/2 begins a bin.
   assert.deepEqual([0, 1e-9, 0.4999, 0.5, 1 - 1e-9, 1].map(findBin), [0, 0, 511, 512, 1023, 1023]);
-  // By hand: the spread of predicted less observed over the resamples.
+  // Computed by hand: the spread of predicted minus observed over the resamples.
   const few = new CalibrationSums(3);
   for (const [group, happened] of [[0, true], [1, false], [1, true], [2, false]] as const) {
     few.add(group, findBin(0.4), 0.4, happened);

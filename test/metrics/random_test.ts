@@ -97,7 +97,7 @@ Deno.test("integer: every value equally often", () => {
   assert.throws(() => random.integer(1.5), RangeError);
 });
 
-Deno.test("normal: the polar method's numbers, one for one", () => {
+Deno.test("normal: the numbers are exactly those of the polar method", () => {
   const [random, uniform] = [createRandomStream(2, "polar"), createRandomStream(2, "polar")];
   for (let pair = 0; pair < 5000; pair++) {
     let x, y, square: number;
@@ -115,7 +115,7 @@ Deno.test("truncatedNormal: within 2 standard deviations", () => {
   const random = createRandomStream(1, "truncated");
   const values = draw(() => random.truncatedNormal());
   assert.ok(values.every((x) => Math.abs(x) <= 2));
-  // The normal ones in their order, but those beyond.
+  // The normal numbers in their order, without those beyond 2 standard deviations.
   const normal = createRandomStream(1, "truncated");
   const expected = draw(() => normal.normal()).filter((x) => Math.abs(x) <= 2);
   assert.deepEqual(values.slice(0, expected.length), expected);
@@ -176,7 +176,7 @@ Deno.test("glorotUniform: in +- sqrt(6 / (fan in + fan out))", () => {
   }
 });
 
-// An LSTM's kernel is one matrix [F + H, 4H] of which these parts are rows: one fan for all.
+// An LSTM's kernels are rows of one matrix [F + H, 4H], so all have the same fan-in.
 const fanIn: Record<string, number> = {
   dense: 7 + 6,
   "one-hot": 11 + 6,
@@ -210,14 +210,14 @@ for (const [name, items] of Object.entries(catalogues)) {
   });
 }
 
-Deno.test("the generator's kernels have their own spread", () => {
+Deno.test("the generator's kernels have another standard deviation", () => {
   const config = buildGeneratorConfig(lstm, { behaviourDims: [5], behaviourSd: 0.5 });
   const own = listModelParameters(catalogues.dense ?? assert.fail(), config);
   const kernel = own.find(({ name }) => name === "utility/output/kernel") ?? assert.fail();
   near(estimateSpread(kernel.initial), 0.5, kernel.name);
 });
 
-Deno.test("initialWeights: every parameter, seed and network has its own stream", () => {
+Deno.test("initialWeights: every parameter, seed and network has a different random stream", () => {
   const initial = makeTruncatedNormal(1);
   const specs = ["a", "b"].map((name) => ({ name, rows: 3, columns: 5, initial }));
   const first = [

@@ -35,7 +35,7 @@ for (const [N, activation] of [[1], [5, "elu"], [16], [17, "elu"], [64]] as cons
 }
 Deno.test("batch_norm: 5 columns of ReLU", () =>
   checkOp({ ...makeBatchNorm(true, "relu", 5)(few), tolerance: 4 * U * 400 }));
-Deno.test("batch_norm: the maximum of chunks", () => {
+Deno.test("batch_norm: the maximum number of chunks is correct", () => {
   const { rows } = computeBatchCapacity(most.log, most.users, most.users.length);
   assert.ok(rows > 256 * MAX_CHUNKS);
   return checkOp(makeBatchNorm(true, "elu", 6)(most));
@@ -190,15 +190,15 @@ Deno.test("batch_norm: running statistics follow the batches, and evaluation use
       );
       close(y.data, expected.data, 1e-5, "evaluation");
       for (let k = 0; k < 8 * count; k++) assert.ok(k % 8 < N || raw[k] === 0, "padding is not zero");
-      assert.deepEqual(await parameters.read(), trained, "evaluation moves no statistic");
-      // A row's output does not depend on its batch.
+      assert.deepEqual(await parameters.read(), trained, "evaluation changes no statistic");
+      // In evaluation a row's output does not depend on the batch.
       const [, single = 0] = rows;
       const again = await run(1, makeMatrix(single, N, (i, j) => getAt(x, i, j)));
       assert.deepEqual(again.y.data, y.data.slice(0, N * single));
     });
   }));
 
-Deno.test("batch_norm: a large mean costs no more digits than the input has", () =>
+Deno.test("batch_norm: with a large mean the result is as exact as the input", () =>
   withGpu(undefined, async (gpu) => {
     const random = createRandomStream(6, "large mean");
     await withNorm(gpu, many.log, [many.users], 3, true, async ({ parameters, rows, run }) => {
@@ -209,14 +209,13 @@ Deno.test("batch_norm: a large mean costs no more digits than the input has", ()
       const { variance } = computeMoments(x);
       await run(0, x);
       const found = (await parameters.read()).get("variance");
-      // Statistics move by 1 % of a variance of 1; E[x^2] - E[x]^2 in f32 would be off by 600 at a mean of
-      // 10^4.
+      // A step changes statistics by 1 %. At a mean of 10^4, E[x^2] - E[x]^2 in f32 has an error of 600.
       const batch = Array.from(found ?? [], (v) => (v - 0.99) / 0.01);
       close(batch, variance, 2e-4, "variance");
     });
   }));
 
-Deno.test("batch_norm: one row gives the shift and no gradient, and so do equal rows", () =>
+Deno.test("batch_norm: for one row, or equal rows, the output is the shift, and the input gradient is 0", () =>
   withGpu(undefined, async (gpu) => {
     for (const { log, users } of [one, many]) {
       await withNorm(gpu, log, [users], 3, true, async ({ parameters, rows, run }) => {

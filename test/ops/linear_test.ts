@@ -17,11 +17,11 @@ function linearCase(
   return checkOp({ ...makeLinear(K, N, recipe)(b), once }, variants);
 }
 const onCpu = [getDefaultVariants("cpu")];
-/** Sizes of most tests, which share texts: odd, below a tile of 64, above a panel of 16. */
+/** Sizes of most tests, which share shaders: odd, below a tile of 64, above a panel of 16. */
 const [K, N] = [5, 17];
 Deno.test("linear: sizes of one", () => linearCase(few, 1, 1, { once: true }));
-Deno.test("linear: one more than a tile and than a panel's part", () => linearCase(few, 65, 67));
-Deno.test("linear: as much as a panel holds, in four parts", () =>
+Deno.test("linear: one column more than a tile and than a part of a panel", () => linearCase(few, 65, 67));
+Deno.test("linear: as many columns as a panel holds, in four parts", () =>
   linearCase(few, 256, 255, { once: true, variants: onCpu }));
 Deno.test("linear: a batch of one row", () => linearCase(one, K, N, { once: true }));
 Deno.test("linear: several chunks", () => linearCase(chunks, K, N));
@@ -30,7 +30,7 @@ Deno.test("linear: many rows, no bias, no activation", () =>
 Deno.test("linear: larger than a panel and than a uniform binding", () =>
   linearCase(few, 260, 72, { once: true, variants: onCpu }));
 Deno.test("linear: ReLU", () => {
-  // As of matrices too wide for a panel: sixteen columns and some more, eight rows at a time and one more.
+  // Kernels by rows, for matrices too wide for a panel: more than 16 columns and more than 8 rows.
   const rows: KernelVariants = { kind: "cpu", matmul: { "forward 20x8": "rows", "input 20x8": "rows" } };
   const variants = [getDefaultVariants("cpu"), rows, getDefaultVariants("gpu")];
   return linearCase(noClicks, 18, 7, { input: "relu", output: "relu", once: true, variants });
@@ -50,7 +50,7 @@ Deno.test("linear: variants outside the fixed table", () => {
     of("cpu", "panel 256", "panel 64"),
     of("gpu", "panel 128", "rows"),
     of("gpu", "rows", "panel 128"),
-    // Each gradient in tiles, without the other.
+    // Kernels by tiles that compute only one of the two gradients.
     of("gpu", "tiled", "tiled"),
     of("gpu", "tiled", "rows", "tiled"),
     getDefaultVariants("cpu", "buffers"),

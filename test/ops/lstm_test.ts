@@ -1,6 +1,6 @@
 /**
- * The LSTM by {@link checkOp}: less than a vector of units, two, the default five, and one more than panel
- * kernels support. ladder_test.ts has the other sizes.
+ * Checks the LSTM with fewer units than a vector, two vectors, the default of five vectors, and one unit more
+ * than panel kernels support. ladder_test.ts tests other sizes.
  */
 
 import type { KernelVariants, LstmVariant } from "../../src/gpu/kernel_variants.ts";
@@ -24,13 +24,13 @@ import {
 import { makeLstm, makeLstmOverTable } from "../../src/selftest/ops/encoder_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
-/** More units than a GPU's registers or workgroup memory hold the weights of. */
+/** More units than those whose weights fit into a GPU's registers, or workgroup memory (NOT_KEPT). */
 const KEPT = 33;
 const NOT_KEPT = 45;
 
 /**
- * The fixed kernels of CPU adapters have a text per number of vectors. Those of GPUs differ in a constant
- * alone, so a few sizes suffice, and one for the others that autotuning may choose.
+ * CPU kernels have a different text for each number of vectors. GPU kernels differ only in a constant, so a
+ * few sizes suffice, and one size for the variants that only autotuning selects.
  */
 function variantsFor(units: number, batch: unknown): KernelVariants[] {
   const fixed = [getDefaultVariants("cpu"), getDefaultVariants("gpu")];
@@ -48,9 +48,9 @@ function onGpu(h4: number, variant: LstmVariant): KernelVariants {
   return { kind: "gpu", matmul: {}, lstm };
 }
 
-/** Units recorded twice: with a panel kernel, and beyond its limit. */
+/** Numbers of units for which the op is recorded twice: with a panel kernel, and above its limit. */
 const addedUp: readonly number[] = [5, KEPT];
-/** All four neighbouring users of an invocation have several events. */
+/** Batch in which all four users of an invocation have several events. */
 const longer = createBatch(8, { users: 9, items: 7, width: 5, maxEvents: 9, noClick: 0.1 });
 for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer })) {
   for (const H of b === longer ? [KEPT, NOT_KEPT] : b === few ? [1, 5, 20] : [5]) {

@@ -1,4 +1,4 @@
-/** The other ops by {@link checkOp}, a line per case: sizes 1, 3, 5, 17 and the tiles' edges, then counts. */
+/** Checks the other ops, one line per case: sizes 1, 3, 5, 17 and edges of tiles, and then count features. */
 
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -58,9 +58,8 @@ import { logOfPages, type TrainingPage } from "../train/trainings.ts";
 import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 
 /**
- * Checks an op on some batches. A size with a single batch is recorded once, because adding to other
- * gradients is a text of its own and alike at all sizes. @param variants by default those of both kinds of
- * adapters
+ * Checks an op on some batches. With a single batch the op is recorded only once, because accumulation needs
+ * another shader and does not depend on sizes. @param variants default: both kinds of adapters
  */
 function op(
   name: string,
@@ -84,7 +83,7 @@ for (const rows of ["items", "events"] as const) {
     ...makeMixedProduct(rows, 20, { groups: 4 })(b),
     once: true,
   }));
-  // An invocation owns four vectors: the last one has each number of them.
+  // An invocation computes four vectors; these sizes give the last invocation every number of vectors.
   for (const N of sweep([5, 11], [17])) {
     op(`mixed_product: ${rows}, ${N} columns`, [manyTokens], makeMixedProduct(rows, N));
   }
@@ -103,7 +102,7 @@ for (const [N, C] of sweep<readonly [number, number]>([[5, 3], [17, 14], [17, 23
     makeFirstLayerOfCounts(N, C),
   );
 }
-Deno.test("a leaf without a gradient, of the kernels or of the reference, is named, with what to do", async () => {
+Deno.test("a leaf without a gradient, in the kernels or in the reference, is reported with advice", async () => {
   const own = makeFirstLayerOfCounts(5, 3)(few);
   const leaves = own.leaves.map((leaf) => ({ ...leaf, trainable: true }));
   const build: OpCase["build"] = (tape, tensor) => {
@@ -120,7 +119,7 @@ Deno.test("a leaf without a gradient, of the kernels or of the reference, is nam
     );
   }
 });
-// A GPU multiplies up to 32 columns of the state in the same dispatch.
+// On a GPU, the same dispatch multiplies up to 32 columns of the state.
 for (const [N, S] of sweep<readonly [number, number]>([[17, 18], [5, 33]], [[17, 5], [64, 20]])) {
   const batches = S === 18 ? [one, few, chunks] : [few];
   op(`first_layer: ${N} columns, over a layer of ${S}`, batches, makeFirstLayerOfState(N, S));
@@ -134,22 +133,21 @@ for (const K of sweep([1, 17, 32], [3, 64])) {
   const activation = K % 2 ? undefined : K === 32 ? "relu" : "elu";
   op(`row_dot: ${K} columns`, K === 17 ? [one, few, chunks] : [few], makeRowDot(K, activation));
 }
-// The backward pass adds up the outcomes of a loss: fewer events than invocations of a workgroup, and more.
+// The backward pass adds up a loss's outcomes, for fewer and for more events than invocations per workgroup.
 for (const [K, vectors] of [[3, 1], [17, 2], [80, 3]] as const) {
   const batches = K === 17 ? [one, few, chunks] : [few];
   const make = makeRowDotWithSums(K, vectors, "elu");
   op(`row_dot: ${K} columns, with sums of ${vectors} vectors`, batches, make, [getDefaultVariants("gpu")]);
 }
 
-/** Products of a layer by panels and by rows; small ones also on a GPU. */
+/** Returns variants of a layer: by panels and by rows; small layers also on a GPU. */
 const fusedShapes = (K: number, N: number): KernelVariants[] => [
   getDefaultVariants("cpu"),
   { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },
   ...(K === 5 ? [getDefaultVariants("gpu")] : []),
 ];
 for (const [K, N] of [[5, 3], [64, 64], [64, 68]] as const) {
-  // The layer also computes the row dots, only for its first reader. The rows of a batch decide the panel's
-  // size.
+  // The layer also computes the row dots, for its first reader. The rows determine the panel's size.
   const [own, variants] = [N === 64 ? [few, chunks] : [few], fusedShapes(K, N)];
   op(`row_dot: made by a layer of ${K} x ${N}`, own, makeRowDotOfLayer(K, N), variants);
   const all = K === 5 ? [one, few, given, further, noClicks] : [few];
@@ -163,10 +161,10 @@ const ofPage = (recipe: ChoiceRecipe): CaseFactory => (b) => ({
 });
 op("choice_nll", predicted, ofPage({ eta: 1 }));
 op("choice_nll: eta 3", [few, given], ofPage({ eta: 3 }));
-// At 100 whole pages are so far below or above no click that one of the exponentials would overflow.
+// With utilities around 100, an exponential would overflow without a shift.
 op("choice_nll: utilities of 100", [few, further, noClicks], ofPage({ scale: 100, eta: 1 }));
 op("choice_nll: utilities that are equal", [few, given, further], ofPage({ whole: true, eta: 1 }));
-// Effects of positions two to four: pages of one item have none, and long pages share the last.
+// Effects of positions 2 to 4. Pages of one item have none, and later positions share the last effect.
 op("choice_nll: places", predicted, makeChoice({ place: true }));
 op("choice_nll: logistic", [one, few, given, further, noClicks], ofPage({ eta: 2, loss: "logistic" }));
 op("choice_nll: logistic, utilities of 100", [few], ofPage({ scale: 100, eta: 1, loss: "logistic" }));
@@ -223,7 +221,11 @@ op(
   [mixed.many, mixed["tokens alone"], mixed.noClicks],
   (b) => makeRowCounts(b, two, 10, 500),
 );
-op("recent_clicks: more clicks than are looked at, repeats", [long], (b) => makeRecentClicks(b, none));
+op(
+  "recent_clicks: more clicks than the op reads, and repeated items",
+  [long],
+  (b) => makeRecentClicks(b, none),
+);
 op("recent_clicks: tokens", [mixed.many], (b) => makeRecentClicks(b, two));
 
 Deno.test("a count that is equal on all pages does not affect the utility of any page", () => {
@@ -240,7 +242,7 @@ Deno.test("a count that is equal on all pages does not affect the utility of any
   const scale = initializeFromCounts(source, { ...defaultModel, counts }, 1).get("counts/scale") ?? [];
   const C = scale.length / 3;
   assert.equal(scale[2 * C - 3], 0, "1 / standard deviation of the page length");
-  assert.ok((scale[2 * C - 4] ?? NaN) > 0, "that of the clicks so far");
+  assert.ok((scale[2 * C - 4] ?? NaN) > 0, "1 / standard deviation of the clicks so far");
 });
 
 const games = {
@@ -277,11 +279,11 @@ function computePenalty(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">
 }
 
 for (const [k, game] of rules.entries()) {
-  // The plain game omits what is particular to the others.
+  // The plain game needs no batches for special cases of the other games.
   for (const [name, batch] of Object.entries(k === 0 ? { few } : games)) {
     const ofReward: OpCase["loss"] = (output, [u]) =>
       computeEventMean(output, 4, batch) + computePenalty(u ?? assert.fail(), batch, game);
-    // Some of many whole numbers are equal.
+    // Whole numbers, so that some are equal.
     const whole = name === "many";
     for (const player of ["generator", "reward"] as const) {
       const own = makeMinimax(player, game)(batch);
@@ -296,7 +298,7 @@ for (const [k, game] of rules.entries()) {
   }
 }
 
-Deno.test("minimax: of a generator whose last layer it multiplies itself", () =>
+Deno.test("minimax: the op also computes the generator's last layer", () =>
   checkOp({ ...makeMinimaxOfLayer(5)(few), loss: (output) => -computeEventMean(output, 7, few) }));
 
 for (const player of ["generator", "reward"] as const) {
@@ -304,7 +306,7 @@ for (const player of ["generator", "reward"] as const) {
     checkOp({ ...makeMinimax(player, plain)(few), scale: 100, tolerance: 4 * U * 100 * 50, once: true }));
 }
 
-Deno.test("sparsemax is the projection on the simplex: on a table of logits, and against random points", () => {
+Deno.test("sparsemax is the projection on the simplex, for a table of logits and compared with random points", () => {
   const table: [number[], number[]][] = [
     [[0], [1]],
     [[-7], [1]],
@@ -329,7 +331,7 @@ Deno.test("sparsemax is the projection on the simplex: on a table of logits, and
     const total = raw.reduce((a, b) => a + b, 0);
     assert.ok(distance(p) <= distance(raw.map((x) => x / total)) + 1e-12);
     assert.ok(Math.abs(p.reduce((a, b) => a + b, 0) - 1) < 1e-12 && p.every((x) => x >= 0));
-    // At the maximum no direction within the simplex goes up: u - pi is the same over the support, less elsewhere.
+    // At the maximum no direction in the simplex gains: u - pi is constant on the support, else smaller.
     const slope = z.map((x, k) => x - (p[k] ?? NaN));
     const top = Math.max(...slope);
     p.forEach((x, k) => assert.ok(x === 0 || Math.abs((slope[k] ?? NaN) - top) < 1e-9));

@@ -29,7 +29,7 @@ import { sweep } from "../all_sizes.ts";
 const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
 const batches = { one, long, wide, noClicks, fresh };
 
-/** Each size other than the usual one compiles texts of its own. */
+/** Every size except the usual one needs additional shaders. */
 const cases =
   (of: (sizes: PwSizes) => CaseFactory) => (name: string, b: TestBatch, own: Partial<PwSizes> = {}) =>
     Deno.test(name, () => checkOp({ ...of({ ...usualPw, ...own })(b), once: Object.keys(own).length > 0 }));
@@ -52,7 +52,7 @@ for (const tanh of [false, true]) {
 
   const table = cases((sizes) => makePwTable(tanh, sizes));
   for (const [name, b] of Object.entries(batches)) table(`pw_table: ${sigma}, ${name}`, b);
-  // Lags, weightings and columns have separate edges: each size is one of all three.
+  // Lags, weightings and columns have separate edge cases, and each size combines one of each.
   const sizes = tanh
     ? [[64, 16, 17]] as const
     : sweep([[1, 1, 1], [64, 16, 17]], [[20, 3, 17], [64, 16, 64]]);
@@ -66,7 +66,7 @@ for (const tanh of [false, true]) {
   table(`pw_table: ${sigma}, several chunks`, chunks, { columns: 8 });
 }
 cases((sizes) => makePwTable(false, sizes, true))("pw_table: none, sparse rows", rare);
-// With tanh every row has a gradient, in sparse batches too.
+// With tanh every row has a gradient, also in batches with sparse gradients.
 cases((sizes) => makePwTable(true, sizes, true))("pw_table: tanh, all rows", chunks);
 const byEvent = cases(makePwTableByEvent);
 for (const [name, b] of Object.entries({ ...batches, chunks })) byEvent(`pw_table: by event, ${name}`, b);
@@ -78,8 +78,7 @@ interface Value extends ParameterSpec {
 }
 
 /**
- * Evaluates a graph over a batch for a fixed gradient of the output: output, gradients by name, and the
- * contributions of every event and lag to those of the weights.
+ * @returns output, gradients by name, and weights' gradients per event and lag, for a fixed output gradient
  */
 async function evaluate(
   gpu: Gpu,
@@ -155,7 +154,7 @@ Deno.test("pw_state and pw_table: a weight of 1 at the first lag gives exactly t
     );
     assert.deepEqual(Array.from(dense.output), expected);
     assert.deepEqual(Array.from(oneHot.output), expected);
-    // A vector for each of five lags; those without a click are not written.
+    // One vector for each of five lags. Vectors of lags without a click are not written.
     for (const { products } of [dense, oneHot]) {
       const bits = new Uint32Array(products.buffer, products.byteOffset, products.length);
       buildReferenceBatch(long.log, long.users).history.forEach(({ clicks }, e) => {

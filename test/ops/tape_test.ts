@@ -124,7 +124,7 @@ Deno.test("tape: a table with sparse gradients is used once", () => {
   });
 });
 
-Deno.test("padding: each part of a row is padded to a multiple of four, and back", () => {
+Deno.test("padding: each group of a row is padded to a multiple of four, and unpadded", () => {
   const values = Array.from({ length: 2 * 6 }, (_, k) => k + 1);
   const packed = padRows(values, 2, 6, 2);
   assert.deepEqual(Array.from(packed), [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0]);
@@ -140,7 +140,7 @@ Deno.test("padding: each part of a row is padded to a multiple of four, and back
   }
 });
 
-Deno.test("windows cover an arena once, aligned and within the limit", () => {
+Deno.test("windows cover an arena exactly once, aligned and within the size limit", () => {
   assert.deepEqual(splitBindingRanges(1000, 2 ** 27), [{ offset: 0, size: 4000 }]);
   const cut = splitBindingRanges(1000, 1025);
   assert.deepEqual(cut.map((w) => w.offset), [0, 1024, 2048, 3072]);
@@ -157,7 +157,7 @@ const dimensions = new Dimensions<Readonly<Record<"slates" | "transitions", numb
   "transitions",
 );
 
-Deno.test("dimensions: at most four, and only their own names", () => {
+Deno.test("dimensions: at most four are allowed, and unknown names are refused", () => {
   assert.throws(
     () => new Dimensions(["a", "b", "c", "d", "e"], "a"),
     /at most four dimensions, got a, b, c, d, e/,

@@ -14,7 +14,7 @@ import {
 } from "../../src/gpu/memory.ts";
 import { withGpu } from "../op_check.ts";
 
-/** Rows x vectors per row; a line has 2,048 rows of a panel. */
+/** Rows x vectors per row. A texture line stores 2,048 rows of a panel. */
 const shapes = [[1, 8], [37, 9], [2048, 8], [2049, 13], [4096, 64]] as const;
 
 function layouts(rows: number, vectors: number): [string, TextureLayout][] {
@@ -37,10 +37,10 @@ for (const [rows, vectors] of shapes) {
           }
         }
         const wanted = places.slice(0, used * vectors);
-        assert.ok(wanted.every((place) => covered.has(place)), `a copy of ${used} rows leaves one out`);
+        assert.ok(wanted.every((place) => covered.has(place)), `a copy of ${used} rows lacks a row`);
         assert.ok(
           places.slice(used * vectors).every((place) => !covered.has(place)),
-          `a copy of ${used} rows takes another with it`,
+          `a copy of ${used} rows copies another row, too`,
         );
       }
     });

@@ -39,7 +39,7 @@ const log: EpisodeLog = {
   users: 2,
   pages: 3,
   slate: 2,
-  slates: Uint32Array.of(0, 1, 0, 2, 3, 4, 0, 1, 5, 6, 9, 9), // the last slate was never seen
+  slates: Uint32Array.of(0, 1, 0, 2, 3, 4, 0, 1, 5, 6, 9, 9), // the user who left did not see the last slate
   choices: Uint32Array.of(1, 2, 0, 2, 2, 0),
   rewards: Float32Array.of(0.5, 0, 2, 0, 0, 0),
   probabilities: Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 0),
@@ -70,7 +70,7 @@ Deno.test("episodes: returns, click rate, reward per page, pages and coverage by
   assert.ok(Number.isNaN(computeEpisodeMetrics([gone], 20).byPage[2]?.clickRate));
 });
 
-Deno.test("episodes of successive users are those of all of them", () => {
+Deno.test("metrics of episodes of consecutive users equal the metrics of all users", () => {
   const two = computeEpisodeMetrics([log, { ...log, rewards: log.rewards.map((reward) => 2 * reward) }], 20);
   assert.deepEqual([...two.returns], [2.5, 0, 5, 0]);
   assert.deepEqual(two.byPage.map(({ users, reward }) => [users, reward]), [[4, 0.375], [4, 1.5], [2, 0]]);
@@ -83,7 +83,7 @@ Deno.test("intervals over users have the theoretical width, and none for one use
   const { mean, interval } = estimateRatio(values);
   const [low, high] = interval ?? assert.fail("no interval");
   near(mean, 0.5, 0.02);
-  // 2 x 1.96 x sqrt(1/12 / 4000), within a tenth.
+  // Width 2 x 1.96 x sqrt(1/12 / 4000), within 10 %.
   near((high - low) / (2 * 1.96 * Math.sqrt(1 / 12 / 4000)), 1, 0.1);
   assert.ok(low < mean && mean < high);
   assert.equal(estimateRatio(Float64Array.of(3)).interval, null);
@@ -94,24 +94,24 @@ Deno.test("differences: users are paired, and the wider interval is reported wit
   const users = 500;
   const luck = Float64Array.from({ length: users }, () => 100 * random.uniform());
   const above = (by: number) => luck.map((value, user) => value + by + (user % 2 === 0 ? 0.1 : -0.1));
-  // One training: common differences cancel in a paired difference.
+  // With one training, equal user effects cancel in a paired difference.
   const one = comparePolicies([above(1)], [luck]);
   near(one.mean, 1);
   near(one.rival, luck.reduce((sum, value) => sum + value, 0) / users);
   assert.ok(one.interval && one.interval[0] > 0.98 && one.interval[1] < 1.02);
   assert.deepEqual([one.wider, one.overSeeds, one.trainings], ["users", null, 1]);
   assert.deepEqual([one.lose, one.gain], [0, 1]);
-  // Three trainings that differ by more than users do: t with 2 degrees of freedom, 4.303 x 1 / sqrt(3).
+  // Three trainings differ more than users: Student's t with 2 degrees of freedom, 4.303 x 1 / sqrt(3).
   const three = comparePolicies([above(0), above(1), above(2)], [luck]);
   near(three.mean, 1);
   assert.deepEqual([three.wider, three.trainings], ["training seeds", 3]);
   assert.deepEqual(three.interval, three.overSeeds);
   near(three.interval?.[1] ?? NaN, 1 + 4.30265 / Math.sqrt(3), 1e-4);
-  // Trainings that agree: the uncertainty is that of users.
+  // Trainings agree, so the interval is over users.
   const alike = comparePolicies([above(1), above(1.0001)], [luck]);
   assert.equal(alike.wider, "users");
   assert.deepEqual(alike.interval, alike.overUsers);
-  // Both trained: in their order, as far as both go.
+  // If both policies are trained, trainings are paired in order, up to the shorter list.
   assert.equal(comparePolicies([above(1), above(2), above(9)], [above(0), above(1)]).trainings, 2);
   near(comparePolicies([above(1), above(2), above(9)], [above(0), above(1)]).mean, 1);
   near(comparePolicies([above(1)], [above(0), above(2)]).mean, 0);
@@ -144,13 +144,13 @@ Deno.test("consistency: the root mean square of Q^j - Q^k, and the mean of Q^k",
 });
 
 Deno.test("calibration: predicted minus realised return, by page and per user", () => {
-  const predicted = Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 123); // the last was never seen
+  const predicted = Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 123); // the user did not see the last page
   const { pages, predicted: said, realised, gap } = computePageCalibration([{ log, predicted }]);
   assert.deepEqual(pages.map((page) => [page.predicted, page.realised]), [[0.5, 0.5], [0.5, 0.5], [0.5, 0]]);
   near(said, 2.5 / 2);
   near(realised, 1);
   near(gap.mean, 0.25);
-  // A resample of two users has one, both or the other; a user who left has no gap.
+  // A resample of two users has user 1, both users, or user 2. A user who has left has no gap.
   assert.deepEqual(pages.map(({ gap }) => gap), [[-0.25, 0.25], [-0.5, 0.5], [0.5, 0.5]]);
   assert.deepEqual(gap.interval, [-0.25, 0.75]);
   const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
@@ -176,7 +176,7 @@ function makeTrial(states: readonly number[], values?: readonly number[]): Episo
   };
 }
 
-Deno.test("cells: clicks, states and items of the users who stayed", () => {
+Deno.test("results count clicks, states and items only of users who have not left", () => {
   const about = { policy: "cdqn", seed: 3 };
   const logged = {
     states: new LoggedStates(Float32Array.of(-1, 0, 1), 1),
@@ -209,7 +209,7 @@ Deno.test("cells: clicks, states and items of the users who stayed", () => {
   assert.deepEqual(told(makeTrial(states, [1, 2, 3, 4, 5, 6])), [false, true, true], "values alone");
 });
 
-Deno.test("cells: every n-th of many states is used", () => {
+Deno.test("of many states, every n-th is used", () => {
   const users = 100_000;
   const sizes = { episode: 0, firstUser: 0, users, pages: 1, slate: 1 };
   const log = { ...createEmptyLog(sizes), present: new Uint8Array(users).fill(1) };
@@ -236,14 +236,14 @@ Deno.test("support: factors of matrices, and distances of few states, by hand", 
   decomposeCholesky(a, 3).forEach((value, at) => near(value, l[at]!));
   assert.deepEqual([...solveLower(l, 3, Float64Array.of(4, 5, 3.5))], [2, 1, 1.25]);
   assert.throws(() => decomposeCholesky(Float64Array.of(1, 0, 2, 1), 2), /positive definite/);
-  near(new LoggedStates(Float32Array.of(-1, 0, 1), 1).limit, 1, 1e-5); // the variance of three is over two
-  near(new LoggedStates(Float32Array.of(5, 5), 1).distance(Float32Array.of(5, 7), 1), 4); // nothing varies
+  near(new LoggedStates(Float32Array.of(-1, 0, 1), 1).limit, 1, 1e-5); // variance / (3 - 1)
+  near(new LoggedStates(Float32Array.of(5, 5), 1).distance(Float32Array.of(5, 7), 1), 4); // no variance
 });
 
-Deno.test("support: one state in a hundred of the log is far out, also with correlated numbers", () => {
+Deno.test("support: one in a hundred logged states is outside the ellipsoid, also with correlated columns", () => {
   const random = createRandomStream(4, "states");
   const bell = () => Array.from({ length: 12 }, () => random.uniform()).reduce((sum, u) => sum + u, -6);
-  const width = 3; // the second follows the first, the third never varies
+  const width = 3; // the second column depends on the first, the third is constant
   const states = new Float32Array(width * 2000);
   for (let row = 0; row < 2000; row++) {
     const a = bell();
@@ -253,7 +253,7 @@ Deno.test("support: one state in a hundred of the log is far out, also with corr
   const { beyond, total } = logged.countBeyond(states);
   assert.deepEqual([beyond, total], [20, 2000]);
   near(logged.limit, 9.21, 1.5); // chi-square with two degrees of freedom
-  // As far along the line as the logged ones, and across it.
+  // States at a logged distance along the line, and across the line.
   const tried = Float32Array.of(...[2, 2, 7], ...[1, -1, 7], ...[0, 0, 8]);
   assert.deepEqual(logged.countBeyond(tried), { beyond: 2, total: 3 });
   assert.deepEqual(logged.countBeyond(tried, (row) => row === 0), { beyond: 0, total: 1 });
@@ -262,7 +262,7 @@ Deno.test("support: one state in a hundred of the log is far out, also with corr
   near(computeRareShare([5], [100]), 1);
 });
 
-/** Cells with returns around a mean, such that all users have the same difference. */
+/** Returns a result with returns around a mean. Differences between results are equal for all users. */
 function cell(policy: string, seed: number | null, environment: string, mean: number): ComparisonCell {
   const users = 40;
   const log = {
@@ -276,7 +276,7 @@ function cell(policy: string, seed: number | null, environment: string, mean: nu
 
 function comparison(
   environments: PolicyComparison["environments"],
-  returns: Readonly<Record<string, readonly [number, number]>>, // greedy's and cdqn's
+  returns: Readonly<Record<string, readonly [number, number]>>, // mean returns of greedy and cdqn
 ): PolicyComparison {
   const cells = Object.entries(returns).flatMap(([name, [greedy, cdqn]]) => [
     cell("greedy", null, name, greedy),
@@ -346,7 +346,7 @@ Deno.test("verdict: without a truth it names the simulators", () => {
   verdict(comparison([A], { A: [11, 14] }), "yes");
 });
 
-Deno.test("comparison: learned policies first; a policy without a trial has no difference", () => {
+Deno.test("comparison: learned policies come first; a policy that was not run has no difference", () => {
   const found = comparison([A], { A: [1, 2] });
   assert.deepEqual(listComparedPolicies(found), [{ name: "cdqn", learned: true }, {
     name: "greedy",
@@ -386,7 +386,7 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
     charts.filter((chart) => chart.config.type === kind && chart.id.startsWith(start)).length;
   assert.equal(count("bar", "return-3"), 3);
   const lines = ["pages-3", "calibration-3", "users-3"].map((start) => count("line", start));
-  assert.deepEqual(lines, [3, 2, 2]); // users: both learned policies, in the truth
+  assert.deepEqual(lines, [3, 2, 2]); // two learned policies in the truth
   assert.equal(count("scatter", "consistency-3"), 1);
   assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
   assert.equal(page.match(/On the truth \(restless shop\) (cdqn|slateq) is better than greedy/g)?.length, 4);

@@ -1,4 +1,4 @@
-/** Logs of a small shop. A policy's expected clicks can be computed exactly as a sum over all slates and clicks. */
+/** Logs of a small shop, whose expected clicks are computed exactly as sums over all slates and clicks. */
 
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -72,7 +72,7 @@ export function computeExactClicks(temperature: number, left: number, state = tr
   return found;
 }
 
-/** A log, and the policy's exact mean number of clicks per page in the states of the log. */
+/** A log, and the policy's exact mean number of clicks per page in the log's user states. */
 export interface ExactLog {
   readonly evidence: LogEvidence;
   readonly exact: number;

@@ -53,7 +53,7 @@ Deno.test("estimators: by hand", () => {
   assertNear(computeEstimate(estimators.ips.terms(pages)), 3 / 4);
   assertNear(computeEstimate(estimators.snips.terms(pages)), 3 / 3.5);
   assertNear(computeEstimate(estimators.dr.terms(pages)), 0.5 + (2 * 0.5 - 0.5 * 0.5 + 0.75) / 4);
-  // Users of two pages: 1, 0.9 of them, and then the product.
+  // Two users with two pages each. The weight of the second page is the product of both weights.
   const first = 0.6 + 2 * 0.5 + 2 * 0.2 + 2 * 0.5 * (0 - 0.5);
   const second = 0.4 + 0 * 0 + 0 * 0.8 + 0 * 1 * 0.75;
   const decided = estimatePerDecisionDoublyRobust(pages, [1, 3], 2).values;
@@ -160,7 +160,7 @@ Deno.test("intervals contain the exact clicks of a small shop at their nominal r
   }
 });
 
-Deno.test("an estimate is between no click and one per page for any weights", () => {
+Deno.test("for any weights, an estimate is between no click and one click per page", () => {
   const { evidence } = drawLog(1, 60, 1);
   for (const reward of [0, 1]) {
     const { estimates, decisions } = evaluate({
@@ -176,7 +176,7 @@ Deno.test("an estimate is between no click and one per page for any weights", ()
   }
 });
 
-Deno.test("a constant factor on propensities is told from other errors, and SNIPS corrects it", () => {
+Deno.test("a constant factor on propensities is distinguished from other errors, and SNIPS corrects it", () => {
   const verdicts: Record<string, number> = {};
   const snips: Parameters<typeof coverage>[0][number][] = [];
   for (const seed of listRange(30)) {
@@ -204,7 +204,7 @@ Deno.test("a constant factor on propensities is told from other errors, and SNIP
   }
 });
 
-/** The log of an exploring policy over its own pool, and the evidence about the policy at a temperature. */
+/** Simulates a log of an exploring policy with a pool, and collects data about another temperature. */
 async function drawEvidence(
   gpu: Gpu,
   source: UsersSource,
@@ -230,7 +230,7 @@ const computeShare = ({ weight }: LogEvidence) => computeEffectiveSampleSize(wei
 const ITEMS = 41;
 const options = { users: 70, slate: 2, pages: 5, seed: 3 };
 
-/** Each page weighs 1 because the policy sees the users as the log's policy saw them. */
+/** Asserts that each page has weight 1, because the policy and the logging policy read the same states. */
 function expectOnes(
   { weight, prefixWeight, slotWeight, propensityRatios = [1, 1] }: LogEvidence,
   pages: number,
@@ -241,7 +241,7 @@ function expectOnes(
   }
 }
 
-/** Pages of a fixed slate weigh 1 / P(slate) or 0, and 1 in the mean. */
+/** Asserts that for a fixed slate, a page has weight 1 / P(slate) or 0, and that the mean weight is 1. */
 function expectHits({ weight, mu, user }: LogEvidence, least: number): void {
   const hits = weight.filter((w) => w > 0);
   assert.ok(hits.length > least && hits.length < weight.length);
@@ -258,7 +258,7 @@ for (
     ["no encoder, counts", "dense", addCounts("dense", none)],
   ] as const
 ) {
-  Deno.test(`a policy's own log weighs 1: users of ${name}`, () =>
+  Deno.test(`pages of a policy's own log have weight 1: users of ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       using model = new UserModel(gpu, logs[kind].items, config, {
         weights: drawSomeWeights(logs[kind], config),
@@ -279,7 +279,7 @@ for (
 const values = drawShopItems(1, ITEMS);
 const shop = new ShopSource(restless, values);
 
-Deno.test("a log of popular or random slates weighs 1 for them; a fixed slate matches at its probability", () =>
+Deno.test("logs of popular or random slates have weight 1 for that policy; fixed slates occur by probability", () =>
   withGpu(undefined, async (gpu) => {
     const rates = Float64Array.from({ length: ITEMS }, (_, item) => 0.1 + 0.01 * item);
     for (const policy of [createPopularPolicy(rates), randomPolicy]) {
@@ -289,7 +289,7 @@ Deno.test("a log of popular or random slates weighs 1 for them; a fixed slate ma
     expectHits(await drawEvidence(gpu, shop, createGreedyPolicy(), pages, { temperature: undefined }), 100);
   }));
 
-Deno.test("a trained gdqn draws by its values, and its log weighs 1; others have no score per item", () =>
+Deno.test("a trained gdqn draws by Q-values, and its log has weight 1; other algorithms have no item scores", () =>
   withGpu(undefined, async (gpu) => {
     const trained = (algorithm: "gdqn" | "cdqn" | "slateq") => {
       const weights = (specs: readonly ParameterSpec[]) =>
@@ -328,7 +328,7 @@ Deno.test("unsupported estimates are refused with the reason and an alternative"
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
     const warmer = await drawEvidence(gpu, shop, createGreedyPolicy(), options, { temperature: named });
     assert.ok(computeShare(warmer) >= 0.05, `temperature ${named}`);
-    // So does the pool: of 5 items there are 20 slates of 2.
+    // The same holds for the pool: 5 items have 20 slates of 2.
     const poolIn = (said: string) => Number(/random:(\d+)\./.exec(said)?.[1]);
     assert.equal(poolIn(refusal), 5);
     const hot = await drawEvidence(gpu, shop, createGreedyPolicy(), { ...options, pool: { random: 40 } }, {

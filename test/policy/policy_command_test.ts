@@ -1,7 +1,4 @@
-/**
- * `policy train`: output, Ctrl-C and exact resume; `policy compare` and `rank`: output and refusals; `policy
- * evaluate` on a shop's log, from the table to the estimates of other policies.
- */
+/** `policy train`: output, Ctrl-C, exact resume; `compare`, `rank` and `evaluate`: output, refusals. */
 
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
@@ -38,7 +35,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const halted = await interrupt(/^1,280 user pages/m, "policy", ...long);
   assert.equal(halted.code, 130, halted.stderr);
   assert.match(halted.stderr, /saved in .*\nResume with: deno task -q policy train --resume/);
-  // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
+  // A row of train.csv is a page for 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
   await using policies = new CommandSeries("policy");
   await using simulations = new CommandSeries("simulate");
@@ -56,7 +53,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const again = await policies.ok(resumed(done + 512));
   assert.match(again.stderr, /^resuming after [\d,]+ user pages/m);
   assert.deepEqual(listFiles(stopped), files);
-  // It shows users slates of the size that it was trained for, through those that it was trained on.
+  // The policy shows slates of its training's size, and observes users through its training's users.
   const shop = splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
   const shown = await simulations.ok(shop);
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
@@ -165,7 +162,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     const mean = users.reduce((sum, row) => sum + Number(row.split(",")[place]) / users.length, 0);
     const told = /second model\):\n[^]*?\ncdqn +(\d\.\d\d)/.exec(text)?.[1];
     assert.deepEqual([users.length, mean.toFixed(2)], [20, told]);
-    for (const model of ["a", "b"]) { // what the tests of the models said of them goes with it
+    for (const model of ["a", "b"]) { // the test results of the models are needed for their verdicts
       const { verdict } = JSON.parse(Deno.readTextFileSync(`${folder}/${model}/result.json`));
       assert.ok(verdict.length > 0);
       for (const told of [text, html]) assert.match(told, new RegExp(`Test of \\S+/${model}: `));
@@ -177,7 +174,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.equal(ranked.clicks, 2);
     assert.equal(ranked.items.length, 2);
     assert.equal(ranked.value, ranked.items[1].value);
-    // Before the second page no user has clicked twice: such values were never learned.
+    // No user clicked twice before the second page, so no value was learned.
     const early = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "2", "--json"));
     assert.deepEqual([early.value, early.items[1].value], [undefined, undefined]);
     assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /Predicted return/);
@@ -224,7 +221,7 @@ function shopLog(): string {
   return rows.join("\n") + "\n";
 }
 
-/** Uniformly drawn pages of one item, which need no positions. */
+/** Returns a log of uniformly drawn pages of one item, which need no positions. */
 function banditLog(): string {
   const random = createRandomStream(2, "bandit");
   const rows = Array.from({ length: 50 * ITEMS }, (_, n) => {
@@ -259,7 +256,7 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
       JSON.parse(await ran("policy", ...asked, "--json --repeats", ...args));
 
     const random = await figures("--policy random");
-    assert.ok(random.users > 40 && random.users < 120, "the model's train users are left out");
+    assert.ok(random.users > 40 && random.users < 120, "the model's train users are excluded");
     const slates = utilities.flatMap((_, a) => utilities.map((_, b) => [a, b])).filter(([a, b]) => a !== b);
     const truth = sumNumbers(slates.map((slate) => makePage(slate).clickProbability / slates.length));
     const greedy = await figures("--policy greedy --explore plackett-luce:1");
@@ -271,7 +268,7 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
         assert.ok(mean > low && mean < high && high - low < 0.3, `${name}: ${low} to ${high}`);
         assert.ok(Math.abs(mean - value) < high - low, `${name} says ${mean}, the truth is ${value}`);
       }
-      assert.equal(estimates.rips, undefined, "a page's propensity is none of its items'");
+      assert.equal(estimates.rips, undefined, "the propensity of a page gives no propensities of its items");
     }
     assert.ok(best > truth + 0.1, "the policies differ");
     const text = await ran("policy", ...asked, "--repeats --policy greedy --explore plackett-luce:1");
@@ -290,7 +287,7 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
     assert.equal(single.pages, 400);
     assert.ok(Math.abs(single.estimates.ips.mean - single.estimates.logged.mean) < 1e-6);
 
-    // Logs that simulate draws from pools weigh 1 for their own policy.
+    // Simulated logs with pools have weight 1 for the policy that drew them.
     const draw =
       "--policy greedy --explore plackett-luce:0.8 --pool random:5 --users 60 --pages 3 --slate 2 --no-rivals";
     await ran("simulate", "--model", run, draw, "--write-log", drawn);

@@ -28,13 +28,14 @@ import { getPolicyPath, type PolicySnapshot, readPolicy } from "../../src/policy
 import { readSafetensors, writeSafetensors } from "../../src/run/snapshot_file.ts";
 
 /*
- * A learner that is simple enough to check: slates are random, and a weight for each of four pages learns what is left of an
- * episode. Users, replay, targets, optimiser, resuming and files are those of all learners.
+ * A learner that is simple enough to check: slates are random, and one weight per page learns the remaining
+ * return of an episode. Users, replay buffer, targets, optimiser, resuming and files are those of all
+ * learners.
  */
 
 const step = `struct Step { size: vec4u, first_entry: u32, slot: u32 }`;
 
-/** Value of a row: the weight of its page, which is stored after the state as page / T. */
+/** Value of a row: the weight of its page. The column after the state has the page number / T. */
 const ofPage =
   `fn mask(input: vec4f) -> vec4f { return vec4f(vec4u(min(u32(input.w * 4.0 + 0.5), 3u)) == vec4u(0, 1, 2, 3)); }`;
 const valueKernel = parseKernel(
@@ -148,14 +149,17 @@ Deno.test("policy training: resumed between episodes it gives the same bits in a
       },
     });
     assert.ok(new Set(rewards.slice(0, 4)).size > 1, "each page has its own");
-    // Slates are random in training, too: its pages return what those of an evaluation return.
+    // Slates are also random in training, so training and evaluation have the same expected returns.
     const { byPage } = await whole.evaluate(4000);
     byPage.forEach(({ reward, shown }, page) => {
       const own = rewards.filter((_, t) => t % 4 === page).reduce((sum, r) => sum + r, 0) / (iterations / 4);
       assert.ok(Math.abs(own - reward / shown) < 0.04, `page ${page}: ${own} of ${reward / shown}`);
     });
     assert.equal(figures.length, iterations);
-    assert.ok(figures.slice(0, 4).every((text) => text.includes('"loss":0,')), "nothing is learned at first");
+    assert.ok(
+      figures.slice(0, 4).every((text) => text.includes('"loss":0,')),
+      "nothing is learned in the first episode",
+    );
     assert.ok(!figures[4]?.includes('"loss":0,'), figures[4]);
 
     using stepped = await trainer(gpu);
@@ -176,9 +180,9 @@ Deno.test("policy training: resumed between episodes it gives the same bits in a
     }, /between two episodes/);
   }));
 
-Deno.test("policy training: the schedule plays whole episodes and reduces exploration and learning rate", () => {
+Deno.test("policy training: the schedule runs whole episodes, and reduces exploration and learning rate", () => {
   const schedule = new PolicySchedule({ ...config, ...{ steps: 1000, stepsPerPage: 2, epsilonShare: 0.5 } });
-  // 256 pages of users an episode: 4 of them.
+  // 4 episodes of 256 user pages.
   assert.deepEqual([schedule.iterations, schedule.evaluateEvery], [16, 40]);
   assert.deepEqual([1, 4, 5, 16].map((t) => schedule.getPage(t)), [0, 3, 0, 3]);
   assert.deepEqual([1, 4, 5, 16].map((t) => schedule.getEpisode(t)), [0, 0, 1, 3]);
@@ -250,7 +254,7 @@ Deno.test("policy run: a resumed one has the files of an uninterrupted one", () 
     assert.deepEqual(points, [0, 2560, 5120, 7680]);
     assert.deepEqual(await readPolicyConfig(straight), config);
 
-    // Stopped twice within an episode, which is finished.
+    // The run is stopped twice within an episode, which is then finished.
     let done = 0;
     for (const stopAt of [9, 50, Infinity]) {
       using one = await trainer(gpu);

@@ -1,7 +1,7 @@
 /**
- * Q-networks: choices against f64, position by position, and gradients; the kernels that choose slates, store
- * pages and clip gradients, at more sizes and on harder rows than in the self-test; uniform draws from the
- * replay buffer, and its restoring to the bit.
+ * Q-networks: choices per position and gradients are compared with f64. Kernels that choose slates, store
+ * pages and clip gradients are tested with more sizes and harder rows than in the self-test. Draws from the
+ * replay buffer must be uniform, and a restored buffer must have the same bits.
  */
 
 import assert from "node:assert/strict";
@@ -53,7 +53,7 @@ const shapes = [makeShape("cascade", 3), makeShape("shared", 3)];
 
 const [R, I] = [70, 37];
 
-/** Chooses slates for 70 rows from the items of 37 that are not taken, or evaluates continuations. */
+/** Chooses slates for 70 rows from the allowed items of 37, or evaluates continuations of given slates. */
 async function chooseSlates(
   gpu: Gpu,
   shape: QShape,
@@ -150,7 +150,7 @@ const learned: Readonly<Record<string, LearnedBatch>> = {
 };
 
 for (const [name, own] of Object.entries(learned)) {
-  // Their own kernels are the same for both kinds of adapter; those of products have tests of their own.
+  // These kernels are the same on both kinds of adapter; products have separate tests.
   for (const kind of own.counts === "outcome" ? ["cpu", "gpu"] as const : ["cpu"] as const) {
     checkTest(
       `learn: values, loss and gradients, ${name}, kernels for a ${kind}`,
@@ -159,7 +159,7 @@ for (const [name, own] of Object.entries(learned)) {
     );
   }
 
-  if (own.count > 70) continue; // the references are the same
+  if (own.count > 70) continue; // larger cases have the same reference
   Deno.test(`learn: the ops' references match the formulas and their slopes, ${name}`, () =>
     withGpu("cpu", async (gpu) => {
       const most = 64 * Math.ceil(own.count / 64);
@@ -288,7 +288,7 @@ checkTest(
 
 const RING = 4;
 
-Deno.test("replay: draws are uniform after 2.5 rounds of the ring, none stale or unfinished", () =>
+Deno.test("replay: after 2.5 rounds of the ring, draws are uniform over finished, not overwritten episodes", () =>
   withGpu(undefined, async (gpu) => {
     using arena = new Arena(gpu, "replay test");
     const rows = 4096;
@@ -317,7 +317,7 @@ Deno.test("replay: draws are uniform after 2.5 rounds of the ring, none stale or
     assert.ok(p > 1e-4 && p < 1 - 1e-4, `chi-square ${chi2} of ${valid.length - 1}: p ${p}`);
   }));
 
-Deno.test("replay: restored and resumed, it has the same bits; damaged, it is refused", () =>
+Deno.test("replay: a restored and resumed buffer has the same bits; a damaged one is refused", () =>
   withGpu(undefined, async (gpu) => {
     const rings = [];
     for (const name of ["whole", "resumed"]) {
@@ -354,7 +354,7 @@ Deno.test("replay: restored and resumed, it has the same bits; damaged, it is re
     for (const { arena } of rings) arena.destroy();
   }));
 
-Deno.test("replay: the ring holds the requested pages and the current episode", () => {
+Deno.test("replay: the ring has room for the requested pages and the current episode", () => {
   assert.equal(countEpisodes(20000, { users: 128, pages: 20 }), 9);
   assert.equal(countEpisodes(1, { users: 4096, pages: 20 }), 2);
 });

@@ -1,4 +1,4 @@
-/** A Q-network in f64 on the host, as simple as possible, to check choices and learning of the device. */
+/** A simple Q-network in f64 on the host, to check choices and learning on the device. */
 
 import type { QShape } from "../../src/policy/network/q_network.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
@@ -45,7 +45,7 @@ export class Q64 {
     return sum + (this.#of("value/bias")[c] ?? NaN);
   }
 
-  /** Returns the input of ReLU for a partial slate's last item; for single items the last alone counts. */
+  /** Returns the input of ReLU for a partial slate. For kind `item` only the last item counts. */
   before(z: readonly number[], items: readonly number[]): number[] {
     const { kind, slate, units } = this.shape;
     const j = items.length - 1;
@@ -70,7 +70,7 @@ export class Q64 {
     return Array.from({ length: units }, (_, n) => parts.reduce((sum, part) => sum + (part[n] ?? NaN), 0));
   }
 
-  /** Returns Q^j of the first j + 1 items; for single items that of the last. */
+  /** Returns the Q-value of the first j + 1 items; for kind `item` of the last item. */
   q(x: readonly number[], items: readonly number[]): number {
     const { kind, units } = this.shape;
     const z = this.trunk(x);

@@ -51,7 +51,7 @@ Deno.test("slateq: best slates by the online network, their values by the target
     const sample = new ReplaySample(arena, replay, { rows, items, stateColumns: 3, repeats: false });
     const [targets, ring] = [arena.allocate("targets", 4 * rows), arena.allocate("ring", 64)];
     const update = learner.record({ sample, targets, ring });
-    // Each row is a user's page; the next state is stored behind the previous one.
+    // Each row is a user's page. The next state is stored after the previous state.
     const drawn = (seed: string) =>
       new Map(learner.parameters.specs.map(({ name, rows, columns }) => [
         name,
@@ -121,7 +121,7 @@ Deno.test("slateq: best slates by the online network, their values by the target
       assert.ok(off < 1e-4, `row ${row}: ${worth[row]}, expected ${expected}`);
       if (Math.abs(expected - chosen(best)) > 1e-3) moved++;
     }
-    assert.ok(moved > rows / 2, "both sets of weights say the same: the case is weak");
+    assert.ok(moved > rows / 2, "both sets of weights give the same slates, so the test is weak");
   }));
 
 const learning: readonly (readonly [AlgorithmName, name: string, ModelConfig])[] = [
@@ -186,7 +186,7 @@ Deno.test("a user is ranked at the current page of the episode, with earlier cli
 Deno.test("huber: errors above 1 count less for both kinds of learners", () =>
   withGpu(undefined, async (gpu) => {
     for (const algorithm of ["slateq", "gdqn"] as const) {
-      /** Loss of the first update with the initial weights: the same pages and errors. */
+      /** Loss of the first update with the initial weights, so that pages and errors are equal. */
       const computeLoss = async (huber: boolean) => {
         const own = { ...sizes, algorithm, reward: "utility", steps: 64 * 4 * 2, huber } as const;
         using trainer = await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, ...own });

@@ -48,12 +48,12 @@ Deno.test("probabilities of a slate: by hand, with positions, and beyond exp", (
     found.forEach((value, k) => near(value, targets[k] ?? NaN, 1e-12));
   same(chances([0, 0]), [1 / 3, 1 / 3, 1 / 3]);
   same(chances([Math.log(2)], 2), [4 / 5, 1 / 5]);
-  same(chances([0, 0, 0], 1, [Math.log(2)]), [1 / 6, 2 / 6, 2 / 6, 1 / 6]); // slots behind the last place count as it
+  same(chances([0, 0, 0], 1, [Math.log(2)]), [1 / 6, 2 / 6, 2 / 6, 1 / 6]); // slots 2 and 3 share an effect
   same(chances([800, 0]), [1, 0, 0]);
   same(chances([-800]), [0, 1]);
 });
 
-Deno.test("an observer model equal to the truth agrees with it on every page and state", () =>
+Deno.test("an observer model that equals the truth agrees with the truth on every page and state", () =>
   withGpu(undefined, async (gpu) => {
     const observer = new ShopSource(restless, values);
     const [trial, ...others] = await tryPolicy(gpu, shop, observer, randomPolicy, options);
@@ -87,7 +87,7 @@ Deno.test("an observer model equal to the truth agrees with it on every page and
     await assert.rejects(tryPolicy(gpu, shop, observer, elsewhere, options), /observe users through/);
   }));
 
-Deno.test("a slate for a history: the policy's next one with its value, without clicked items", () =>
+Deno.test("rank returns the policy's next slate for a history, with its value and without clicked items", () =>
   withGpu(undefined, async (gpu) => {
     const history = [3, 14, 15];
     const best = await rank(gpu, shop, createGreedyPolicy(shop), { history, slate: 2, pages: 4 });
@@ -114,7 +114,7 @@ Deno.test("a slate for a history: the policy's next one with its value, without 
     assert.equal(value, 2, "that of the last slot");
     assert.deepEqual(items.map(({ value }) => value), [1, 2]);
     assert.equal(best.value, undefined);
-    // The remaining items need not suffice for all pages.
+    // The remaining items need to suffice only for one page.
     const long = Array.from({ length: 38 }, (_, k) => k < 5 ? k : k + 1);
     const last = await rank(gpu, shop, randomPolicy, { history: long, slate: 2, pages: 4 });
     assert.deepEqual(last.items.map(({ item }) => item).sort((a, b) => a - b), [5, 39]);
@@ -124,7 +124,7 @@ Deno.test("a slate for a history: the policy's next one with its value, without 
     await assert.rejects(of([], 41), /a pool of 41 items/);
   }));
 
-Deno.test("states of a log: those of its histories, one in a hundred far out", () =>
+Deno.test("logged states are those of the click histories, and one in a hundred is outside the ellipsoid", () =>
   withGpu(undefined, async (gpu) => {
     const logged = await readLoggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]]);
     assert.equal(logged.width, 3);
@@ -132,7 +132,7 @@ Deno.test("states of a log: those of its histories, one in a hundred far out", (
     assert.equal(logged.countBeyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
   }));
 
-Deno.test("histories of a log: one page per train user, with the clicks up to it", () => {
+Deno.test("histories are drawn from pages of train users, with the clicks up to the page", () => {
   const log = createSmallLog(31, { users: 12, items: 30, width: 0 });
   const all = trainHistories(toLogSource(log), 10_000);
   const events = Array.from(
@@ -140,7 +140,7 @@ Deno.test("histories of a log: one page per train user, with the clicks up to it
     (split, user) => split === 0 ? (log.userEvents[user + 1] ?? 0) - (log.userEvents[user] ?? 0) : 0,
   );
   assert.equal(all.length, events.reduce((sum, count) => sum + count, 0));
-  // Further clicks are no pages of their own: none of the histories ends within a page.
+  // Additional clicks are not separate pages, so no history ends within a page.
   const further = createSmallLog(31, { users: 12, items: 30, width: 0, further: 0.7 });
   const pages = Array.from(
     further.userSplit,
@@ -163,7 +163,7 @@ Deno.test("histories of a log: one page per train user, with the clicks up to it
   );
 });
 
-Deno.test("a comparison has a cell for each policy in each environment, with the same users and random numbers", () =>
+Deno.test("a comparison runs each policy in each environment, with the same users and random numbers", () =>
   withGpu(undefined, async (gpu) => {
     const content = new ShopSource({ ...restless, fatigue: 0 }, values);
     const environments = [
@@ -185,8 +185,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       { name: "A", role: "trained on" },
       { name: "the restless shop", role: "truth", optimum: best?.metrics.return.mean },
     ]);
-    // It has the users of all others: the first page has the best items, and users click more than on random
-    // ones.
+    // The optimum's policy has the same users, the best items on the first page, and more clicks than random.
     assert.ok((findDifference(found, "optimum's policy", "random", "the restless shop")?.mean ?? 0) > 0.5);
     assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
       ...["valued", "random"].map((policy) => [policy, "A"]),
@@ -197,7 +196,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     assert.deepEqual(valuedCell?.metrics, randomCell?.metrics, "the same slates, the same users");
     assert.equal(findDifference(found, "valued", "random", "A")?.mean, 0);
     assert.equal(findDifference(found, "exact", "random", "the restless shop")?.lose, 0);
-    // Values are compared only where the policy learned: here 1 and 2 on all pages.
+    // Values are compared only in the environment of the training. Here they are 1 and 2 on all pages.
     assert.deepEqual(found.cells.map(({ consistency }) => consistency?.map(({ rmse }) => rmse)), [
       [1],
       ...Array.from({ length: 5 }, () => undefined),

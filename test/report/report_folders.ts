@@ -1,7 +1,7 @@
 import { defaultModel } from "../../src/model/model_config.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
 
-/** Rows of a log; text such as "NaN" is written as it is. */
+/** Rows of a log. Text, for example "NaN", is written unchanged. */
 export type LogRows = readonly (readonly (number | string)[])[];
 
 export interface StageFileContents {
@@ -102,7 +102,7 @@ export function writeJson(file: string, value: unknown): void {
   Deno.writeTextFileSync(file, JSON.stringify(value, null, 2) + "\n");
 }
 
-/** Returns all metrics of a scoring, as wide as they get. */
+/** Returns all metrics of a scoring, with the longest possible values. */
 function makeDetails(prec1: number) {
   const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
   const measured = {
@@ -115,7 +115,7 @@ function makeDetails(prec1: number) {
   };
 }
 
-/** Makes a run with rising curves. A higher `skill` gives higher curves, and each seed gives other curves. */
+/** Makes a run with rising curves, which depend on the seed. A higher `skill` gives higher curves. */
 function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "adversarial")[]): RunFiles {
   const iterations = 60;
   const rows = (step: number, columns: number) =>

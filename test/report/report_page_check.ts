@@ -45,7 +45,7 @@ function colourIn(theme: Theme, { config: { data } }: ChartDefinition): string {
   return resolveColour(theme, typeof borderColor === "string" ? borderColor : borderColor[0] ?? "");
 }
 
-/** Returns what the charts show in these colours, or after a minute: the page learns of a theme after us. */
+/** Waits up to a minute until the charts show these colours, because the page changes its theme later. */
 async function shownInColours(page: Page, colours: ReadonlyMap<string, string>): Promise<Shown[]> {
   const end = performance.now() + 60_000;
   for (;;) {
@@ -99,7 +99,7 @@ async function checkValues(page: Page): Promise<void> {
       x: (row[0] ?? NaN) + offset,
       y: Number.isNaN(row[column]) ? null : row[column],
     }));
-  const behind = 4; // iterations of the first stage
+  const behind = 4; // number of iterations of the first stage, after which the adversarial curves begin
   assert.deepEqual(curve("loss", "train"), points("train.csv", 1));
   assert.deepEqual(curve("loss", "validation"), points("validation.csv", 1));
   assert.deepEqual(curve("loss", "train", 1), points("adversarial/train.csv", 1, behind));
@@ -140,7 +140,7 @@ async function checkDownloads(page: Page): Promise<void> {
   assert.equal((await shownIn(page)).length, (await definitionsIn(page)).length, "a copy was left behind");
 }
 
-/** Asserts that a hidden curve stays hidden in another theme; on paper all is light until printing ends. */
+/** Asserts that a hidden curve stays hidden in another theme, and that printing uses the light theme. */
 async function checkThemes(page: Page): Promise<void> {
   const button = page.locator("#loss .legend button").first();
   const visible = () =>

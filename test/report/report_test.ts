@@ -33,7 +33,7 @@ import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
 const VALIDATION = [[0, 2.25, 0.1, 0.2], [2, 1.75, 0.25, 0.375], [4, 1.125, 0.5, 0.625]];
-/** @param half half the width of the intervals of its differences to the baselines */
+/** @param half half the width of the intervals of differences to the baselines */
 const figures = (snapshot: string, nll: number, prec1: number, prec2: number, half = 0.02) => {
   const against = (rival: number) => {
     const value = prec1 - rival;
@@ -112,7 +112,7 @@ Deno.test("a damaged row is reported by file and line", () => {
   }
 });
 
-Deno.test("a curve is the mean over runs with its sd, and a gap without numbers", () => {
+Deno.test("a curve is the mean over runs with its sd, and has a gap at missing numbers", () => {
   const log = (rows: string) => parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"]);
   const curve = computeCurve([log("1,2\n2,NaN\n3,4\n4,7"), log("1,4\n2,NaN\n3,NaN")], "loss", 1);
   assert.deepEqual(curve, [
@@ -126,7 +126,7 @@ Deno.test("a curve is the mean over runs with its sd, and a gap without numbers"
   assert.deepEqual(computeCurve([], "loss", 1), []);
 });
 
-Deno.test("a curve is smoothed by windows that follow from the longest run", () => {
+Deno.test("the smoothing window of a curve depends on the longest run", () => {
   assert.deepEqual([1, 150, 151, 450, 750, 751, 1000, 15_000].map((n) => chooseWindow(n)), [
     ...[1, 1, 2, 5, 5, 10, 10, 100],
   ]);
@@ -181,7 +181,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
       ["train", [1, 2, 3, 4], [2, 1.5, 1.25, 1]],
     ]);
     assert.deepEqual(loss[1]?.data.map(({ sd }) => sd), [null, null, null, null]);
-    // best-loss was tested at iteration 4; best-prec2 was not tested, and has its best value there.
+    // best-loss was tested at iteration 4. best-prec2 was not tested; its best value is at iteration 4, too.
     assert.deepEqual(loss.map(({ marks }) => marks), [[{ x: 4, y: 1.125 }], []]);
     assert.deepEqual(curvesIn(charts, "prec2")[0]?.marks, [{ x: 4, y: 0.625 }]);
     assert.deepEqual(linesIn(charts, "loss", "x"), []);
@@ -287,11 +287,11 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     const models = barsIn(charts, "test-prec1").filter(({ snapshot }) => snapshot !== "baseline");
     assert.deepEqual(models.map(({ x }) => x), [0.3, 0.45, 0.4, 0.45, 0.4]);
     const ids = listIds(charts).filter((id) => !id.startsWith("test-"));
-    for (const id of ids) { // no two curves of one stage look the same
+    for (const id of ids) { // all curves of one stage look different
       const looks = curvesIn(charts, id).map((one) => `${one.borderColor} ${one.borderDash} ${one.offset}`);
       assert.equal(new Set(looks).size, looks.length, id);
     }
-    // The legend has models by colour and parts by dash; an entry switches all curves of its model or part.
+    // The legend has a colour per model and a dash per split. An entry toggles its model's or split's curves.
     const { legend, config } = chartIn(charts, "prec1");
     const own = legend.map(({ text, datasets }) =>
       [text, new Set(datasets.map((k) => config.data.datasets[k]?.label))] as const
@@ -321,11 +321,11 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     assert.match(worse, /class="worse".*-5\.0 /);
     assert.match(worse, /<li>.*click rate/);
     assert.doesNotMatch(worse, /serve/);
-    // The advice of the training is listed; its sentences about the comparison are not repeated.
+    // The advice of the training is listed, but its sentences about the comparison are not repeated.
     const compared =
       "best-loss is worse than the best baseline (click rate): prec@1 -0.050, 95 % CI -0.070 to -0.030.";
     assert.match(await outcome(0.25, 0.02, [compared, "Try <this>."]), /><li>Try &lt;this&gt;\.<\/li><\/ul>/);
-    // Several seeds show their mean, several models a line each.
+    // Several seeds show their mean; several models have a line each.
     const seed = (seed: number, prec1: number) => ({
       ...{ seed, shannon: { ...FINISHED, test: [figures("best-loss", 1.5, prec1, 0.5)] } },
     });
@@ -343,7 +343,7 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     assert.equal(page.match(/class="(better|alike|worse)"/g)?.length, 1, "unfinished: no verdict");
   }));
 
-Deno.test("only the judged snapshot is compared with the baselines, and every metric in a head is defined", () =>
+Deno.test("only the judged snapshot is compared with the baselines; every metric in a heading is explained", () =>
   withEmptyFolder(async (folder) => {
     const details = { metrics: { prec1: 0.3 }, intervals: {} };
     const test = [{ ...figures("best-loss", 1.5, 0.3, 0.4), details }, { ...TEST[1], details }];
@@ -367,7 +367,7 @@ Deno.test("a result with slices, position effects and context shows segments, a 
       ...{ metrics: { prec1 }, intervals: {} },
       slices: {
         history: [slice("0", 30, prec1 / 2), slice("1-2", 10, prec1)],
-        "page length": [slice("10-19", 40, 0.875)], // all pages: no segment
+        "page length": [slice("10-19", 40, 0.875)], // all pages have this length, so there is no segment
       },
       calibration: {
         click: {
@@ -453,7 +453,7 @@ Deno.test("losses that span a decade have a logarithmic axis", () =>
     assert.equal(await getAxis(), "logarithmic");
   }));
 
-/** Sums of 200 users with four pages each. @param right pages of a user that are ranked correctly */
+/** Returns sums of 200 users with four pages each. @param right number of a user's correctly ranked pages */
 function makeSums(right: (user: number) => number, users = "a") {
   const groups = 200;
   const sums = new Float64Array(groups * columns);
@@ -488,8 +488,8 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     const rows = text.split("<tr>").slice(2).map((row) =>
       row.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim()
     );
-    assert.equal(rows.length, 2, "others were tested on other users, or keep nothing");
-    // One page of four more for every third user: 67 of 800.
+    assert.equal(rows.length, 2, "the others were tested on other users, or have no stored sums");
+    // One more correct page for every third user: 67 of 800.
     assert.match(
       rows[0] ?? "",
       /^seeds \+0\.0419 \+0\.03\d to \+0\.05\d better -0\.0419 -0\.05\d to -0\.03\d better$/,
@@ -534,7 +534,7 @@ Deno.test("charts without a number are left out", () =>
     assert.deepEqual(listIds(buildCharts(await collect([folder]))), ["loss"]);
   }));
 
-Deno.test("text from the data stays text", () =>
+Deno.test("text from the data is escaped", () =>
   withEmptyFolder(async (folder) => {
     const evil = `</script><script>alert("1")</script><!--&'`;
     writeRun(`${folder}/a`, { shannon: FINISHED });
@@ -561,7 +561,7 @@ Deno.test("models with equal names are distinguished, and a repeated folder coun
     assert.deepEqual(data.models.map(({ name }) => name), [`run (${folder}/a/run)`, `run (${folder}/b/run)`]);
   }));
 
-Deno.test("the page's script matches its sources; else: deno task build report", async () => {
+Deno.test("the page's script matches its sources (otherwise run deno task build report)", async () => {
   assert.ok(await bundleClient() === await Deno.readTextFile(BUNDLE), "src/report/client_bundle.js is stale");
 });
 
@@ -592,7 +592,7 @@ Deno.test({
       writeExperiment(experiment, [1, 2, 3]);
       for (const path of [run, experiment]) await writeReport([path], `${path}/report.html`);
       await writePolicyPage(`${policies}/report.html`);
-      // The browser's driver looks at places of the system that no smaller permission covers.
+      // The browser's driver needs all permissions, because it reads many system paths.
       const script = new URL("./report_page_check.ts", import.meta.url);
       const args = [String(chromium), run, experiment, policies];
       const { code, stdout, stderr } = await runScript(script, ["--allow-all"], args);

@@ -20,7 +20,7 @@ Deno.test("CsvLog writes a header, rows as they are flushed, and resumes from a 
     log.flush();
     const mark = log.mark();
     for (let i = 3; i <= 4; i++) log.append([i, i / 8, 0.5]);
-    assert.deepEqual(log.mark(), mark, "rows that wait do not count");
+    assert.deepEqual(log.mark(), mark, "unflushed rows do not count");
     log.close();
     assert.equal(
       Deno.readTextFileSync(path),
@@ -57,7 +57,7 @@ Deno.test("a CSV row follows RFC 4180 and keeps formulas; a log row is one line"
     assert.equal(Deno.readTextFileSync(path), 'i,note\n1,"a, ""b"""\n');
   }));
 
-Deno.test("CsvLog resumes from its mark, whatever follows it", () =>
+Deno.test("CsvLog resumes from its mark, and discards later text", () =>
   withPath((path) => {
     const text = `${HEADER}1,2,3\n4,5,6\n`;
     for (const behind of ["", "7", "7,8,9\n", "\n\n", "no number", "\0".repeat(5000)]) {
@@ -116,7 +116,7 @@ Deno.test("CsvLog starts only without a file or with an incomplete header", () =
   }));
 
 Deno.test("CsvLog names the file on a full disk, keeps the rows, and writes them later", () => {
-  // A disk with room for a few bytes. (Deno gives /dev/full only to processes with every permission.)
+  // A disk with space for a few bytes; Deno allows /dev/full only with all permissions.
   let text = "";
   let room = 6;
   const file: LogFile = {

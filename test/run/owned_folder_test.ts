@@ -18,7 +18,7 @@ import { listFiles, splitArgs } from "../command_check.ts";
 import { makeFifo } from "../bad_inputs/files.ts";
 import { holdPlace } from "../../src/files/write_scope.ts";
 
-Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>
+Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves no other file", () =>
   withEmptyFolder(async (folder) => {
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
@@ -40,7 +40,7 @@ Deno.test("atomicWriteFile keeps the old contents on failure, and removes its te
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
     await writeFileAtomically(path, "old");
-    // Missing bytes simulate a disk that becomes full: Deno gives /dev/full to no test.
+    // Missing bytes simulate a full disk, because tests may not open /dev/full.
     const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
     const half = {
       length: 2 ** 20,
@@ -122,7 +122,7 @@ async function eventually<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-Deno.test("a folder has one owner, the second is told its process, and an owner leaves nothing behind", () =>
+Deno.test("a folder has one owner, a second is refused with the owner's process, and no file remains", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/a/run`;
     {
@@ -194,7 +194,7 @@ Deno.test("another process's temporary file is neither used nor removed", () =>
     assert.equal(Deno.readTextFileSync(path), "whole");
   }));
 
-Deno.test("many writers of one file leave one of their texts", () =>
+Deno.test("after concurrent writes, a file has the complete text of one writer", () =>
   withEmptyFolder(async (folder) => {
     using _held = holdPlace(folder);
     const path = `${folder}/file`;
@@ -204,7 +204,7 @@ Deno.test("many writers of one file leave one of their texts", () =>
     assert.deepEqual(listFiles(folder), ["file"]);
   }));
 
-Deno.test("a file is replaced by its owner or by its kind, keeps its permissions, and no other is replaced", () =>
+Deno.test("a file is replaced only if it has the same owner or kind, and keeps its permissions", () =>
   withEmptyFolder(async (folder) => {
     const at = (name: string) => `${folder}/${name}`;
     Deno.mkdirSync(at("mine"));
@@ -282,7 +282,7 @@ Deno.test("temporary names are recognised, and an empty folder may hold them", (
     assert.deepEqual(listFiles(folder), []);
   }));
 
-Deno.test("folders created at once are marked as incomplete, removed on failure, and created again", () =>
+Deno.test("folders created together are marked as incomplete, removed on failure, and created again", () =>
   withEmptyFolder(async (folder) => {
     const path = `${folder}/made`;
     const purpose = { ...RUN, own: ["a.csv", "b.json"], work: /^work\./ };
@@ -297,7 +297,7 @@ Deno.test("folders created at once are marked as incomplete, removed on failure,
     assert.deepEqual(listFiles(folder), [], "what is not whole goes");
     Deno.mkdirSync(path);
     for (const name of [SIGN, "a.csv", "work.db", "notes.txt"]) {
-      write(name, "of one that was killed, or mine");
+      write(name, "of a killed process, or foreign");
     }
     await assert.rejects(refused, isUserError(/holds notes\.txt/));
     assert.deepEqual(listFiles(path), [SIGN, "a.csv", "notes.txt", "work.db"]);
@@ -313,7 +313,7 @@ Deno.test("folders created at once are marked as incomplete, removed on failure,
     assert.deepEqual(listFiles(path), ["b.json", "notes.txt"]);
   }));
 
-Deno.test("folders created together are recreated until the last mark is gone; others' folders are not", () =>
+Deno.test("folders created together are replaced while any mark exists; foreign folders are not replaced", () =>
   withEmptyFolder(async (folder) => {
     const purpose = { what: "the table", option: "--out", own: ["a.csv"] };
     const paths = [`${folder}/first`, `${folder}/second`];
@@ -389,7 +389,7 @@ Deno.test("system errors become a line with path and cause; program faults do no
     const long = `/${"n".repeat(5000)}`;
     const cases: [error: Error | (() => unknown), words: RegExp][] = [
       [() => Deno.statSync(`${folder}/loop`), /\/loop: .*(links|symbolic)/],
-      // With less than all permissions Deno leaves the path out.
+      // Without all permissions, Deno's message has no path.
       [
         coded("ENAMETOOLONG", `File name too long (os error 36): readfile '${long}'`),
         /^cannot read \/n+\.\.\..*: the name is too long\. \w/,

@@ -34,7 +34,7 @@ function withRuns(use: (runs: Runs) => Promise<void>): Promise<void> {
   });
 }
 
-Deno.test("a foreign folder is refused and unchanged, whatever its files are called", () =>
+Deno.test("a foreign folder is refused and unchanged, for any names of its files", () =>
   withRuns(async ({ folder, data, refused }) => {
     const own = [
       "train.csv",
@@ -111,7 +111,7 @@ Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the nam
     await refuses(`${folder}/foreign.safetensors`, /which has no model config/);
   }));
 
-Deno.test("a model's data are those of its run unless others are named", () =>
+Deno.test("a model uses the data of its run, unless other data are named", () =>
   withFolder({}, async (folder) => {
     await snapshot(`${folder}/best-loss.safetensors`, "best-loss");
     assert.equal((await openRun(folder)).trainedOn, undefined);
@@ -147,7 +147,7 @@ Deno.test("--seeds: every seed trains separately in its own folder", () => {
   ]);
 });
 
-Deno.test("seeds.json: read back as written; a repeated seed is refused", () =>
+Deno.test("seeds.json is read back unchanged; a repeated seed is refused", () =>
   withEmptyFolder(async (folder) => {
     assert.equal(await readSeeds(folder), undefined);
     await writeSeeds(folder, { seeds: [3, 1, 2], config });

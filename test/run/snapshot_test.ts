@@ -63,7 +63,7 @@ Deno.test("a safetensors file is read back bit for bit", () => {
   }));
 });
 
-Deno.test("tensors keep their order, names like __proto__ and 1 included", () => {
+Deno.test("tensors keep their order, also with names like __proto__ and 1", () => {
   const one = { shape: [1], data: new Float32Array([1]) };
   const names = ["b", "1", "__proto__", "0", "a"];
   const bytes = encodeSafetensors(new Map(names.map((key) => [key, one])), { "0": "x" });

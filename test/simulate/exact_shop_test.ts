@@ -1,6 +1,6 @@
 /**
- * The optimum of the synthetic shops: against enumeration, against its own policy, and the numbers on the
- * pages; and the slate of the highest expected value, against all slates.
+ * The optimum of the synthetic shops is compared with an enumeration, with its policy's return, and with the
+ * numbers on the pages; the slate with the highest expected value is compared with all slates.
  */
 
 import assert from "node:assert/strict";
@@ -43,7 +43,7 @@ function computeValue(
     (noneWeight + sum(weight));
 }
 
-Deno.test("slate ratio: the best of all slates, for 800 draws; monotone, within 8 rounds", () => {
+Deno.test("slate ratio: in 800 random cases, the search finds the best slate within 8 increasing rounds", () => {
   const random = createRandomStream(1, "slate ratio");
   const I = 12;
   let most = 0, beaten = 0;
@@ -79,10 +79,10 @@ Deno.test("slate ratio: the best of all slates, for 800 draws; monotone, within 
     if (computeValue(problem, byWeightedValue) < best - 1e-9) beaten++;
   }
   assert.ok(most <= 8, `${most} rounds`);
-  assert.ok(beaten > 400, `the usual short cut is wrong in ${beaten} of 800 draws: are they hard enough?`);
+  assert.ok(beaten > 400, `the greedy shortcut is wrong in ${beaten} of 800 draws: are they hard enough?`);
 });
 
-Deno.test("slate ratio: with reward 1 and no future it is a top-k of the weights", () => {
+Deno.test("slate ratio: with reward 1 and no later pages, the best slate has the k largest weights", () => {
   const random = createRandomStream(2, "slate ratio");
   for (let draw = 0; draw < 200; draw++) {
     const weights = Float64Array.from({ length: 50 }, () => Math.exp(3 * random.normal()));
@@ -119,7 +119,7 @@ function computeMean(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Par
   return { mean, se: Math.sqrt(variance / returns.length) };
 }
 
-Deno.test("grid: functions linear in each number are exact, and so are the points", () => {
+Deno.test("grid: interpolation is exact at grid points, and for functions that are linear in each coordinate", () => {
   const grid = new InterpolationGrid([[-2, 2], [-2, 2], [-1, 1]], [5, 4, 3]);
   const f = (x: number, y: number, z: number) =>
     1 + 2 * x - y + 0.5 * z + x * y - 3 * x * z + 0.7 * x * y * z;
@@ -136,7 +136,7 @@ Deno.test("grid: functions linear in each number are exact, and so are the point
   );
 });
 
-/** Returns V with repeats by trying all slates in all states that clicks lead to. */
+/** Returns V for repeatable items, by trying all slates in all reachable states. */
 function enumerated(shop: ShopTruth, values: Float32Array, pages: number, discount: number): number {
   const items = values.length / 16;
   const known = new Map<string, number>();
@@ -161,7 +161,7 @@ function enumerated(shop: ShopTruth, values: Float32Array, pages: number, discou
   return value(firstState, pages);
 }
 
-Deno.test("plan: the value of all slates on all pages, up to the grid's error", () => {
+Deno.test("plan: its value is the best over all slates on all pages, up to the grid's error", () => {
   const values = drawShopItems(4, 6);
   for (const discount of [1, 0.8]) {
     const exact = enumerated(restless, values, 4, discount);
@@ -173,13 +173,13 @@ Deno.test("plan: the value of all slates on all pages, up to the grid's error", 
   }
 });
 
-Deno.test("plan: its value is its policy's return with repeats, an upper bound without them", () => {
+Deno.test("plan: its value is its policy's return if items repeat, and otherwise an upper bound", () => {
   for (const reward of ["click", "utility"] as const) {
     const asked = { pages: 8, slate: 3, reward };
     const values = drawShopItems(2, 60);
     const plan = new ShopPlan(restless, values, { ...asked, points: coarse });
     const finer = new ShopPlan(restless, values, { ...asked, points: [33, 33, 13] }); // twice as fine
-    // The error is of second order: that of the finer grid is a third of the difference.
+    // The error is of second order, so the finer grid's error is a third of the difference.
     const gridError = Math.abs(plan.bound - finer.bound);
     const policy = createOptimalPolicy(plan);
     const free = computeMean(plan, policy, { repeats: true });
@@ -193,13 +193,13 @@ Deno.test("plan: its value is its policy's return with repeats, an upper bound w
   }
 });
 
-Deno.test("plan: with users who leave its value is its policy's return with repeats", () => {
+Deno.test("plan: if users may leave, its value is its policy's return with repeated items", () => {
   const values = drawShopItems(2, 60);
   const asked = { pages: 6, slate: 3, points: coarse } as const;
   const whole = new ShopPlan(restless, values, asked).bound;
   const plan = new ShopPlan(restless, values, { ...asked, leave: 0.5 });
   const { mean, se } = computeMean(plan, createOptimalPolicy(plan), { users: 400, repeats: true });
-  // The grid is off by 1 %.
+  // The grid's error is 1 %.
   assert.ok(Math.abs(mean - plan.bound) < 3.3 * se + 0.01 * plan.bound, `${mean} +- ${se}, ${plan.bound}`);
   assert.ok(plan.bound < 0.85 * whole, `${plan.bound} of ${whole}: the case is weak`);
 });
@@ -210,7 +210,7 @@ function makePage({ dynamics, options: { pages, slate } }: ShopPlan, state: Shop
   return { dynamics, state, user: 0, page, pages, slate, masked, words };
 }
 
-Deno.test("plan: if users leave, its policy shows the best of all slates, because no click may be the end", () => {
+Deno.test("plan: if users may leave after a page without a click, its policy shows the best of all slates", () => {
   const items = 12;
   const values = drawShopItems(4, items);
   const plan = new ShopPlan(restless, values, { pages: 6, slate: 2, points: coarse, leave: 0.9 });
@@ -234,7 +234,7 @@ Deno.test("plan: without later pages it shows the items of the highest utility",
   const run = (policy: HostPolicy<ShopState>) =>
     simulateOnHost(plan.dynamics, policy, { users: 50, seed: 1, pages: 3, slate: 4 }).slates;
   assert.deepEqual(run(createOptimalPolicy(plan)), run(createHostGreedyPolicy()));
-  // Nor do they on the last page. In restless a narrow taste counts on the page before.
+  // On the last page, later pages do not matter. In restless, a narrow taste matters on the page before.
   const policy = createOptimalPolicy(new ShopPlan(restless, values, { ...asked, discount: 1 }));
   const differ = (page: number) =>
     [0.4, 0.8, 1.2, 1.6].filter((m1) => {

@@ -17,14 +17,14 @@ import { computeCountsProbability, computeTailProbability } from "../chi_square.
 
 const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
 
-Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, then the slots in order", () => {
+Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)); random numbers select no click, then slots in order", () => {
   const u = [0.3, -1, 2];
   const v = u.map(Math.exp);
   const all = 1 + total(v);
   const { clickProbability: clickProbability } = choose(u, 0.5);
   assert.ok(Math.abs(1 - clickProbability - 1 / all) < 1e-15);
   const borders = [1, 1 + v[0]!, 1 + v[0]! + v[1]!].map((sum) => sum / all);
-  const slots = [3, 0, 1, 2]; // 3 is none
+  const slots = [3, 0, 1, 2]; // 3 is no click
   borders.forEach((border, k) => {
     const below = choose(u, border - 1e-9), above = choose(u, border + 1e-9);
     assert.deepEqual([below.slot, above.slot], [slots[k], slots[k + 1]]);
@@ -32,7 +32,7 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, th
   });
   assert.equal(choose(u, 1 - 2 ** -24).slot, 2);
   assert.equal(choose([-80], 0).slot, 1);
-  // Utilities whose exponentials are no numbers.
+  // Utilities whose exponentials overflow or underflow.
   for (const [large, slot] of [[[700, 701], 1], [[-800, -801, -800], 3]] as const) {
     const { slot: found, clickProbability: clickProbability } = choose(large, 0.5);
     assert.deepEqual([found, clickProbability], [slot, slot === 1 ? 1 : 0]);
@@ -42,7 +42,7 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)), no click comes first, th
 const shop = new ShopDynamics(restless, drawShopItems(1, 40));
 const sizes = { users: 60, pages: 8, slate: 3, seed: 5 };
 
-Deno.test("host simulator: a user does not depend on other users; another seed is another user", () => {
+Deno.test("host simulator: a user's clicks depend on the seed, but not on other users", () => {
   const policy = createRandomPolicy<ReturnType<ShopDynamics["initial"]>>();
   const all = simulateOnHost(shop, policy, sizes);
   const some = simulateOnHost(shop, policy, { ...sizes, users: 20, firstUser: 30 });
@@ -125,7 +125,7 @@ Deno.test("random pools contain each item equally often", () => {
   assert.ok(computeTailProbability(x, items) > 1e-4, `chi-square ${x} of ${items}`);
 });
 
-Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {
+Deno.test("host simulator: states follow from the clicks, and the reward is 1 or the utility", () => {
   const found = simulateOnHost(shop, createRandomPolicy(), { ...sizes, reward: "utility", discount: 0.9 });
   for (let u = 0; u < sizes.users; u++) {
     let state = shop.initial();
@@ -141,7 +141,7 @@ Deno.test("host simulator: the states are those of the clicks, and the reward is
   }
 });
 
-Deno.test("host simulator: choices of another log are followed", () => {
+Deno.test("host simulator: the clicks of a given log can be repeated", () => {
   const { choices } = simulateOnHost(shop, createRandomPolicy(), {
     ...sizes,
     follow: ({ page }) => page % 4,
@@ -180,11 +180,11 @@ Deno.test("host simulator: users leave by probability, patience and number of pa
   assert.ok(clicking.returns.every((sum) => sum === 10));
   assert.ok(run(-80, { leave: 1 }).length.every((pages) => pages === 1));
   assert.ok(run(-80, { leave: 0 }).length.every((pages) => pages === 10));
-  // After three pages .7^3 of the users are there.
+  // After three pages a share .7^3 of the users remains.
   const lengths = run(-80, { leave: 0.3 }).length;
   const there = lengths.filter((pages) => pages > 3).length / 2000;
   assert.ok(Math.abs(there - 0.343) < 4 * Math.sqrt(0.343 * 0.657 / 2000), `${there}`);
-  // Patience counts pages in a row.
+  // Patience counts consecutive pages.
   const effects = simulateOnHost(
     always(0),
     createRandomPolicy(),
@@ -207,7 +207,7 @@ Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with p
   assert.ok(Math.abs(error) < 3.3, `${error} standard errors`);
 });
 
-Deno.test("random policy: all allowed items in all slots equally often; popular: an order", () => {
+Deno.test("random policy shows all allowed items in all slots equally often; popular follows an order", () => {
   const items = 12;
   const counts = [new Array<number>(items).fill(0), new Array<number>(items).fill(0)];
   const n = 12_000;
@@ -231,7 +231,7 @@ Deno.test("random policy: all allowed items in all slots equally often; popular:
   assert.deepEqual([...popular.slates], [9, 2, 9, 2, 9, 2]);
 });
 
-/** States of users: the last three clicks on three items, oldest first, as a string. */
+/** States of users: strings of the last three clicks on three items, oldest first. */
 const sequences = ["", ..."012"].flatMap((a) => a === "" ? [""] : ["", ..."012"].map((b) => a + b))
   .flatMap((start) => start.length < 2 ? [start] : ["", ..."012"].map((c) => start + c));
 const drawn = createRandomStream(9, "sequences");
@@ -264,7 +264,7 @@ function exactValues(discount: number, leave: number, reward: "click" | "utility
     return row;
   });
   for (let k = 0; k < n; k++) {
-    // Diagonally dominant: no pivots are needed.
+    // The matrix is diagonally dominant, so no pivoting is needed.
     for (const other of rows) {
       if (other === rows[k]) continue;
       const factor = other[k]! / rows[k]![k]!;
@@ -274,7 +274,7 @@ function exactValues(discount: number, leave: number, reward: "click" | "utility
   return new Map(sequences.map((state, k) => [state, rows[k]![n]! / rows[k]![k]!]));
 }
 
-Deno.test("values: a linear solve = the simulator; values go on past a cut-off page, not past a leave", () => {
+Deno.test("values of a linear system match the simulator, with later values after truncation, but not after leaving", () => {
   assert.equal(sequences.length, 40);
   for (const reward of ["click", "utility"] as const) {
     const [discount, leave, pages, users] = [0.9, 0.3, 6, 4000];
@@ -292,7 +292,7 @@ Deno.test("values: a linear solve = the simulator; values go on past a cut-off p
     };
     const right = apart((u) => found.terminated[u] === 0);
     assert.ok(Math.abs(right) < 3.3, `${reward}: ${right} standard errors`);
-    assert.ok(Math.abs(apart(() => false)) > 6, "the pages that were cut off count");
-    assert.ok(Math.abs(apart(() => true)) > 6, "nothing comes behind a user who left");
+    assert.ok(Math.abs(apart(() => false)) > 6, "pages after the truncation must count");
+    assert.ok(Math.abs(apart(() => true)) > 6, "a user who has left must have no later value");
   }
 });

@@ -56,7 +56,7 @@ async function readRows(path: string): Promise<Record<string, string>[]> {
   });
 }
 
-Deno.test("a shop's own users: metrics, episodes and log agree, and the log follows the truth", () =>
+Deno.test("simulated users of a shop: metrics, episodes and log agree, and the log follows the truth", () =>
   withFolder({}, async (folder) => {
     const [run, log] = [`${folder}/run`, `${folder}/log`];
     const { stdout } = await runOk(
@@ -151,14 +151,14 @@ Deno.test("Ctrl-C ends a simulation and leaves no file", () =>
 
 const GIVEN = { truth: false, uncalibrated: false, memoryRows: 4_000_000, seed: 1, resplit: false };
 
-Deno.test("a model without its run is found with the data it was opened on, unless its file has changed", () =>
+Deno.test("a model without its run is opened again with its earlier data, unless its file has changed", () =>
   withSmallLog(async (folder, data) => {
     await makeSnapshot()(folder);
     const model = `${folder}/model.safetensors`;
     const found = await findUsers({ ...GIVEN, model, data });
     const subject = getSubject(found);
     assert.equal(subject.kind, "model");
-    const again = await findAgain(subject, GIVEN); // nothing beside the snapshot says which data
+    const again = await findAgain(subject, GIVEN); // no file next to the snapshot names the data
     assert.ok(hasSameItems(found.data, again.data));
     assert.deepEqual(getSubject(again), subject);
     await assert.rejects(
@@ -177,7 +177,7 @@ Deno.test("policies of a model whose log has a click on every page are not compa
     await assert.rejects(findEnvironments(subject, GIVEN), /with pages without a click/);
   }));
 
-Deno.test("a truth is found by its shop and the seed of its items", async () => {
+Deno.test("a truth is opened again by its shop and the seed of its items", async () => {
   const found = await findUsers({ ...GIVEN, shop: "restless", truth: true, dataSeed: 3, dataUsersSeed: 4 });
   const subject = getSubject(found);
   assert.deepEqual(subject, { kind: "truth", shop: "restless", dataSeed: 3 });
@@ -194,7 +194,7 @@ async function shopModel(folder: string, data?: DataConfig): Promise<string> {
   return `${folder}/best-loss.safetensors`;
 }
 
-Deno.test("a model's shop is that of its training for any --seed, and a policy knows its items", () =>
+Deno.test("the shop of a model is that of its training for any --seed, and a policy records its items", () =>
   withFolder({}, async (folder) => {
     const data = { kind: "demo", seed: 3, shop: "restless" } as const;
     const model = await shopModel(`${folder}/run`, data);
@@ -209,7 +209,7 @@ Deno.test("a model's shop is that of its training for any --seed, and a policy k
         /with the items of the model/,
       );
     }
-    // Without the run the shop is unknown; a named one is accepted.
+    // Without the run the shop is unknown, but a shop that the user names is accepted.
     const alone = { ...given, model: await shopModel(`${folder}/alone`), shop: "restless", truth: true };
     await assert.rejects(findUsers(alone), /Expected --data-seed/);
     assert.equal((await findUsers({ ...alone, dataSeed: 5 })).truth?.dataSeed, 5);
@@ -227,14 +227,14 @@ Deno.test("a model's shop is that of its training for any --seed, and a policy k
     }
   }));
 
-Deno.test("a sink's pages arrive in order, one at a time; an error on either side ends both", async () => {
+Deno.test("pages are written in order, one at a time; an error of writer or reader ends both", async () => {
   const seen: number[] = [];
   const sink = createSink<number>(async (from) => {
     for await (const value of from) seen.push(value);
   });
   for (let k = 0; k < 5; k++) {
     await sink.put(k);
-    assert.ok(seen.length >= k - 1); // no more than one is on the way
+    assert.ok(seen.length >= k - 1); // at most one page is unwritten
   }
   await sink.finish();
   assert.deepEqual(seen, [0, 1, 2, 3, 4]);
@@ -310,7 +310,7 @@ Deno.test("metrics of users in parts equal those of all at once, with the same i
   close(found.negativeClicks, clicked.filter((reward) => reward < 0).length / clicked.length);
 });
 
-Deno.test("long episodes have page means without intervals; one user has none at all", () => {
+Deno.test("long episodes have page means without intervals; a single user has no interval at all", () => {
   const pages = 201;
   const log = { ...madeEpisode(1, 1), pages, users: 1, slate: 1 };
   const long: EpisodeLog = {
@@ -403,8 +403,8 @@ const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, ra
   return { name: String(name), ...computeMetrics([clicks], SIZES.users) };
 });
 
-Deno.test("slates and pages are as usual in a log; a synthetic shop defines none", () => {
-  // Users with 1, 3 and 3 pages, of 2, 4, 4, 5, 4, 2 and 3 items; a context event is no page.
+Deno.test("default slates and pages are the usual ones of the log; a synthetic shop has no log", () => {
+  // Users have 1, 3 and 3 pages, of 2, 4, 4, 5, 4, 2 and 3 items. A context event is not a page.
   const sizes = [2, 4, 4, 5, 4, 2, 3];
   const eventRows = Uint32Array.from([0, ...sizes], (_, k) => sizes.slice(0, k).reduce((a, b) => a + b, 0));
   const log: ClickLog = {
@@ -436,7 +436,7 @@ Deno.test("slates and pages are as usual in a log; a synthetic shop defines none
   assert.equal(measured(log, "demo"), undefined);
 });
 
-Deno.test("the table fits the line, and names what it leaves out", () => {
+Deno.test("the table fits the line width, and names omitted columns", () => {
   assert.match(
     formatResults(summary, runs, Infinity),
     /^greedy is better than \w+: \+\d\.\d\d clicks per user \(95 % CI .*, paired by user\)\./,
@@ -448,7 +448,7 @@ Deno.test("the table fits the line, and names what it leaves out", () => {
   }
 });
 
-Deno.test("if every page has a click, clicks are not counted: utilities remain", () => {
+Deno.test("if every page of the log has a click, the output has utilities but no clicks", () => {
   const without = { ...summary, noClickRateReason: "Every page has a click." };
   const text = formatResults(without, runs, 100);
   assert.match(text, /Every page has a click\./);
@@ -472,7 +472,7 @@ function makeResult(name: string, rate: number, pages: number) {
     choices: Uint32Array.from(clicked, (click) => click ? 0 : 1),
     rewards: Float32Array.from(clicked, Number),
     probabilities: new Float32Array(users * pages).fill(rate),
-    // The first user sees one page alone.
+    // The first user sees only one page.
     present: Uint8Array.from(clicked, (_, at) => (at % users === 0 && at >= users ? 0 : 1)),
   };
   return { name, ...computeMetrics([log], users, { users, pages, slate: 1, items }) };
@@ -513,7 +513,7 @@ Deno.test("the page about simulated users: metrics with ranges, curves, and diff
   const curve = pointsIn(charts, "click-rate");
   assert.deepEqual(curve.map(({ x }) => x), [1, 2, 3, 4, 5, 6]);
   assert.deepEqual(curve.map(({ y }) => y), greedy?.metrics.byPage.map(({ clickRate }) => clickRate.mean));
-  // Bars and bands have the intervals of the table.
+  // Bars and bands show the intervals of the table.
   const bar = pointsIn(charts, "return")[0];
   assert.deepEqual([bar?.low, bar?.high], [...interval ?? assert.fail()]);
   const halves = greedy?.metrics.byPage.map(({ clickRate: { interval } }) =>

@@ -1,6 +1,6 @@
 /**
- * Trajectories of simulated users, of learned models and of synthetic shops, against f64 on the host; and
- * utilities from a stored state, as SlateQ uses them, against the model's own from the clicks.
+ * Compares trajectories of simulated users (learned models, synthetic shops) with f64 on the host, and
+ * utilities from stored states, as SlateQ uses them, with utilities from the clicks.
  */
 
 import assert from "node:assert/strict";
@@ -60,13 +60,13 @@ import type { PageContext } from "../../src/simulate/policy.ts";
 import type { SimulatedUsers } from "../../src/simulate/users.ts";
 
 /*
- * A learned model as simulated users on the host: the way there of f64_model.ts, with counts of items. It holds what the
- * device simulates to what the model is.
+ * Simulated users of a learned model on the host: the forward pass of f64_model.ts, with counts of items. The
+ * device's simulation is compared with it.
  */
 
 interface State64 extends User64 {
   readonly recent: readonly number[];
-  /** Times that items were shown without a click; see {@link shownTo}. */
+  /** How often each item was shown without a click; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;
   readonly past?: PastPages;
 }
@@ -80,7 +80,7 @@ function shownTo(state: State64, shown: ArrayLike<number>, click: number): State
   return { ...state, passed, past };
 }
 
-/** @param p by the model's names (`toParameters64`). @param eta of the choice model */
+/** @param p parameters by name (`toParameters64`). @param eta inverse temperature of the choice model */
 function modelDynamics(
   items: ItemFeatures,
   p: Parameters64,
@@ -211,7 +211,7 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
           const found: number = episode.choices[own] ?? NaN;
           if (margin < 1e-5) near++;
           else assert.equal(found, slot, `user ${user}, page ${t}`);
-          // The log-likelihood of the events matches the model's entropy.
+          // The log-likelihood of the events must match the model's entropy.
           const logs = [...logits, 0].map((x) => x + Math.log1p(-chance));
           const entropy = -logs.reduce((sum, x) => sum + Math.exp(x) * x, 0);
           surprise += -(logs[found] ?? NaN) - entropy;
@@ -232,7 +232,7 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
       }
       close(surprise, 0, 3.7 * Math.sqrt(variance), "how far the NLL is off");
       assert.ok(near <= 3, `${near} draws near a bound`);
-      assert.ok(clicked > 100 && seen.size === run.slate, "users click here and there");
+      assert.ok(clicked > 100 && seen.size === run.slate, "users must click at all positions");
     }));
 }
 
@@ -297,7 +297,7 @@ for (
 }
 
 const [users, slate, pages] = [9, 3, 12];
-/** Some users start with more clicks than the model looks back at. */
+/** Some users start with more clicks than the model reads. */
 const start = [[3, 17], [], Array.from({ length: 26 }, (_, k) => 7 * k % 41), [8]];
 const remembered: readonly (readonly [name: string, SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
   ["LSTM", "dense", lstm],

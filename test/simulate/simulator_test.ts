@@ -1,6 +1,7 @@
 /**
- * The simulator: equal bits for any number of users stepped together, greedy slates, exact consequences, refusals; and the
- * kernels of a page at more sizes than in the self-test. host_simulator_test.ts tests the distributions of the draws.
+ * Tests the simulator: equal bits for any number of users simulated together, greedy slates, exact results,
+ * refusals; and the kernels of a page with more sizes than in the self-test. host_simulator_test.ts tests the
+ * distributions of the draws.
  */
 
 import assert from "node:assert/strict";
@@ -60,12 +61,12 @@ import {
   type SimulatedModelKind,
 } from "../simulated_models.ts";
 
-Deno.test("a large catalogue steps fewer users together, within memory", () =>
+Deno.test("with a large catalogue, fewer users are simulated together, so that memory suffices", () =>
   withGpu("cpu", async (gpu) => {
     const count = 100_000;
     const counts = { fields: [], neighbours: 2, latest: 3 };
     const items = { kind: "dense", count, width: 1, values: new Float32Array(count) } as const;
-    // All counts are zero, except for a rate and a page length that have logarithms.
+    // All counts are zero, except for a rate and a page length whose logarithms must exist.
     const start = new Map([[
       SCALE,
       Float32Array.of(...new Array<number>(20).fill(0), 0.1, 9, 1, 0.5, 0, 0, 0, 0, 0, 0),
@@ -76,7 +77,7 @@ Deno.test("a large catalogue steps fewer users together, within memory", () =>
     assert.ok(simulator.usersAtOnce < 4096 && simulator.usersAtOnce > 1000, `${simulator.usersAtOnce} users`);
   }));
 
-Deno.test("bits: the same for any number of users together, twice, and for single episodes", () =>
+Deno.test("results have the same bits for any number of users together, in a second run, and for single episodes", () =>
   withGpu("cpu", async (gpu) => {
     using model = new UserModel(gpu, logs.dense.items, lstm, { weights: drawSomeWeights(logs.dense, lstm) });
     const options = { ...run, leave: 0.2, pool: { random: 20 } } as const;
@@ -125,7 +126,7 @@ const greedyCases: readonly (readonly [SimulatedModelKind, ModelConfig, AdapterK
   ["one-hot", pw],
   ["mixed", addCounts("mixed", { ...lstm, wide: 3 }), "gpu"],
 ];
-/** Returns [U, I] scores of all items after the pages before t, each item at the head of a slate. */
+/** Returns [U, I] utilities of all items after the pages before t, each as the first item of a slate. */
 async function scoresBefore(
   model: UserModel,
   items: ItemFeatures,
@@ -191,7 +192,7 @@ for (const [kind, config, variants = "cpu"] of greedyCases) {
     }));
 }
 
-Deno.test("a policy sees users through its own model", () =>
+Deno.test("a policy observes users through its own model", () =>
   withGpu("cpu", async (gpu) => {
     const items = drawShopItems(1, 41);
     const features = { kind: "dense", count: 41, width: 16, values: items } as const;
@@ -215,11 +216,12 @@ Deno.test("a policy sees users through its own model", () =>
   }));
 
 for (const [name, pool] of [["one item", [33]], ["k items that are alike", [3, 21, 38]]] as const) {
-  Deno.test(`nothing to learn: with a pool of ${name} every policy has the same return, bit for bit`, () =>
+  Deno.test(`with a pool of ${name} every policy has the same return, bit for bit`, () =>
     withGpu("cpu", async (gpu) => {
-      // With k items that differ the law cannot hold bit for bit: policies show the same items in different orders, and a draw
-      // goes through the slots in their order. The same number clicks on another item, and other states follow. P(any click)
-      // of the first page is all that they share. With k = 1, or items that are alike, the order decides nothing.
+      // With k different items, returns may differ: policies show the items in different orders, and a random
+      // number selects the clicked slot by this order. So users may click other items, and their states
+      // differ; only P(any click) of the first page is equal. With k = 1, or equal items, the order has no
+      // effect.
       const items = drawShopItems(1, 41);
       for (const item of pool) items.copyWithin(16 * item, 16 * 33, 16 * 34);
       const slate = pool.length;
@@ -238,7 +240,7 @@ for (const [name, pool] of [["one item", [33]], ["k items that are alike", [3, 2
     }));
 }
 
-Deno.test("constant utilities: a return is binomial, and its metrics add up", () =>
+Deno.test("with constant utilities, returns are binomial, and metrics add up", () =>
   withGpu("cpu", async (gpu) => {
     const specs = listModelParameters(getItemsShape(logs["one-hot"].items), none);
     const weights: Weights = new Map(
@@ -272,7 +274,7 @@ Deno.test("constant utilities: a return is binomial, and its metrics add up", ()
     assert.equal(computePopularity(log).length, 41);
   }));
 
-Deno.test("step: given slates equal a policy's, and forbidden ones are refused", () =>
+Deno.test("step: a policy's slates give the policy's results, and forbidden slates are refused", () =>
   withGpu("cpu", async (gpu) => {
     const source = new ShopSource(restless, drawShopItems(1, 41));
     const options = { users: 20, slate: 2, pages: 4, leave: 0.3, start: [[1, 5], []] };
@@ -301,7 +303,7 @@ Deno.test("step: given slates equal a policy's, and forbidden ones are refused",
     const held = gpu.liveBytes;
     await simulator.reset();
     await simulator.run(randomPolicy);
-    assert.equal(gpu.liveBytes, held, "a run leaves nothing behind");
+    assert.equal(gpu.liveBytes, held, "a run must free its memory");
     await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
     await simulator.reset();
     const slates = Array.from({ length: 40 }, (_, r) => (r % 2 === 0 ? 30 : 31));
@@ -350,7 +352,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
       };
       await assert.rejects(simulator.run(randomPolicy, { onProgress: stops("enough") }), /enough/);
       await assert.rejects(simulator.run(randomPolicy, { episodes: 3, onLog: stops("full") }), /full/);
-      assert.equal(gpu.liveBytes, held, "what is stopped leaves nothing behind");
+      assert.equal(gpu.liveBytes, held, "a stopped run must free its memory");
     }
     await refused({ pages: 0 }, /pages to be a whole number from 1 .* got 0/);
     await refused({ users: 0 }, /users .* got 0/);
@@ -391,7 +393,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     using shop = await Simulator.create(gpu, source, good);
     const held = gpu.liveBytes;
     await assert.rejects(shop.run(unusable), /no slates/);
-    assert.equal(gpu.liveBytes, held, "what fails leaves nothing behind");
+    assert.equal(gpu.liveBytes, held, "a failed run must free its memory");
     using smaller = await Simulator.create(gpu, new ShopSource(restless, drawShopItems(1, 40)), good);
     await assert.rejects(
       smaller.run(createGreedyPolicy(other)),
@@ -407,7 +409,7 @@ function pageTest(name: string, room: Parameters<typeof makePageCheck>[0], check
   checkTest(`${name}: ${room.users} users, ${room.items} items`, undefined, makePageCheck(room, check));
 }
 
-/** One user and item; a panel of items less one, and more; several panels. */
+/** Users, items and slate sizes: one user and item; one item less than a panel, and more; several panels. */
 const rooms = [[1, 1, 1], [5, 31, 4], [70, 33, 3], [9, 500, 10]] as const;
 for (const [users, items, slate] of rooms) {
   const room = { users, items, slate };

@@ -50,7 +50,7 @@ const cases = {
   "LSTM, exact generator": [{ ...smallLstm, dims: [6] }, { generator: "exact" }],
 } satisfies Record<string, [ModelConfig, Partial<AdversarialConfig>]>;
 const allLogs = { ...logs, "events given": createSmallLog(23, { ...SIZE, width: 0, given: 0.4 }) };
-/** Each case with dense items, each log with both generators, and each kind of adapter. */
+/** Combinations cover each case with dense items, each log with both generators, and each kind of adapter. */
 const played: readonly ["cpu" | "gpu", keyof typeof allLogs, readonly (keyof typeof cases)[]][] = [
   ["cpu", "dense", Object.keys(cases) as (keyof typeof cases)[]],
   ["cpu", "one-hot", ["LSTM", "position weights", "LSTM, exact generator"]],
@@ -73,7 +73,7 @@ for (const [kind, data, names] of played) {
 interface Follow64 {
   readonly figures: readonly { readonly lossMin: number; readonly lossMax: number }[];
   readonly reward: Parameters64;
-  /** Undefined for the exact generator. */
+  /** Parameters of the generator; undefined for the exact generator. */
   readonly generator: Parameters64 | undefined;
 }
 
@@ -156,7 +156,7 @@ async function follow({ model, trainer }: TestTraining<AdversarialTrainer>, log:
   for (const [k, { lossMin, lossMax }] of figures.entries()) {
     const result = await trainer.step(batches[k]);
     assertWithin(`loss_min ${k + 1}`, result.lossMin, lossMin, 1e-4);
-    // The level of u has no effect, so its gradient is rounding noise, which Adam scales to full steps.
+    // A constant added to all u has no effect: its gradient is noise, which Adam scales to full steps.
     if (k === 0 && config.rewardSteps < 2) assertWithin("loss_max", result.lossMax, lossMax, 1e-4);
   }
   const after = await trainer.weights();
@@ -191,7 +191,7 @@ Deno.test("a resumed stage equals an uninterrupted one; the state holds both pla
     assert.ok([...state.weights.keys()].some((name) => name.startsWith(GENERATOR_PREFIX)));
   }));
 
-Deno.test("the best weights of a stage are those of the best validation", () =>
+Deno.test("the best weights of a stage are the weights at the best validation", () =>
   withGpu(undefined, async (gpu) => {
     using training = await trainGame(gpu, logs.dense, smallLstm, {
       rewardLearningRate: 0.02,
@@ -210,7 +210,7 @@ Deno.test("the best weights of a stage are those of the best validation", () =>
     assert.ok(criteria.some((criterion) => trainer.best[criterion].iteration > 2), "none stays the first");
   }));
 
-Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
+Deno.test("warm-up and --reward-steps 0 do not change the reward", () =>
   withGpu(undefined, async (gpu) => {
     for (const more of [{ generatorWarmup: 6 }, { rewardSteps: 0 }]) {
       using own = await trainGame(gpu, logs["one-hot"], smallLstm, { ...small, ...more });
@@ -224,7 +224,7 @@ Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
     }
   }));
 
-Deno.test("pages of one item, no history, no clicks: metrics or a refusal, never NaN", () =>
+Deno.test("for pages of one item, no history or no clicks there are metrics or a refusal, never NaN", () =>
   withGpu(undefined, async (gpu) => {
     const single = createSmallLog(3, { users: 40, items: 9, width: WIDTH, maxPage: 1 });
     const noHistory = createSmallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
@@ -249,7 +249,7 @@ Deno.test("pages of one item, no history, no clicks: metrics or a refusal, never
     assert.ok(losses.every(Number.isFinite) && (losses.at(-1) ?? NaN) < 0.5 * (losses[0] ?? NaN));
   }));
 
-Deno.test("early stopping ends at the same iteration at any pace, and item dropout changes the result", () =>
+Deno.test("early stopping ends at the same iteration for any group size; item dropout changes the result", () =>
   withGpu(undefined, async (gpu) => {
     const ends: number[] = [];
     const config = { learningRate: 0.02, validateEvery: 5, patience: 20, earlyStopping: "loss" } as const;

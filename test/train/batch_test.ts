@@ -16,7 +16,7 @@ import { withGpu } from "../op_check.ts";
 import { logOfPages, type TrainingPage } from "./trainings.ts";
 import { createSmallLog, drawPermutation } from "../../src/selftest/small_logs.ts";
 
-/** Builds batches one after another in the same memory, then side by side; compares with the reference. */
+/** Builds batches one after another in the same memory, then in parallel; compares with the reference. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();
@@ -116,7 +116,7 @@ Deno.test("batch kernels: any log, any users, two batches of one program", () =>
       { numRuns: 12, seed: 5 },
     )));
 
-// batch_rank.wgsl has 64 invocations; each owns several words of 32 rows here.
+// batch_rank.wgsl has 64 invocations; here each processes several words of 32 rows.
 for (const kind of ["cpu", "gpu"] as const) {
   Deno.test(`batch kernels: a log of thousands of rows, ${kind}`, () =>
     withGpu(kind, (gpu) => {
@@ -133,7 +133,7 @@ Deno.test("batch kernels: users without events", () =>
     return check(gpu, log, [[0, 1, 2, 3, 4], [4, 3, 0], [2, 1], [3]]);
   }));
 
-Deno.test("a log must fit its allocation: events, rows and items", () =>
+Deno.test("a log with more events, rows or items than allocated is refused", () =>
   withGpu(undefined, (gpu) => {
     const log = createSmallLog(7, { users: 12, items: 30, width: 0 });
     const room = {

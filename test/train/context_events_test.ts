@@ -59,7 +59,7 @@ for (const [name, config] of Object.entries(models)) {
       assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
     }));
 
-  Deno.test(`metrics of an evaluation leave context events out: ${name}`, () =>
+  Deno.test(`metrics of an evaluation exclude context events: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const sizes = { batchSize: 9, validateEvery: 2, evaluationShards: 3 };
       using own = await trainShannon(gpu, given, config, sizes);
@@ -86,7 +86,7 @@ for (const [name, config] of Object.entries(models)) {
     }));
 }
 
-Deno.test("metrics of the adversarial stage leave context events out", () =>
+Deno.test("metrics of the adversarial stage exclude context events", () =>
   withGpu(undefined, async (gpu) => {
     for (const skipNoClick of [false, true]) {
       using own = await trainGame(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, { validate: false });
@@ -104,7 +104,7 @@ Deno.test("metrics of the adversarial stage leave context events out", () =>
 
 Deno.test("users without predicted events are in no batch, and are skipped in an evaluation", () =>
   withGpu(undefined, async (gpu) => {
-    // User 0 has two context events only; users 1 and 2 end with one, and with a page.
+    // User 0 has only two context events; user 1 ends with a context event, user 2 with a page.
     const past = (item: number): TrainingPage => [[item], 0, CONTEXT_EVENT];
     const log = logOfPages({ kind: "one-hot", count: 5 }, [
       [past(1), past(2)],
@@ -133,8 +133,8 @@ Deno.test("users without predicted events are in no batch, and are skipped in an
   }));
 
 /**
- * Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies
- * writes a page per click
+ * Returns pages of four of nine items. Users click items by strength, one after another, until they stop.
+ * @param copies true to write a copy of the page per click
  */
 function severalClicks(users: number, copies = false): ClickLog {
   const random = createRandomStream(3, "several clicks");

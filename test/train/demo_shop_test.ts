@@ -35,7 +35,7 @@ Deno.test("demo shop: kinds and lengths", () => {
   }
 });
 
-Deno.test("demo shop: other sizes are made, and impossible ones refused", () => {
+Deno.test("demo shop: other sizes are possible, and invalid sizes are refused", () => {
   const small = makeDemoShop(3, { users: 7, items: 4, pageSize: 3, minEvents: 1, maxEvents: 2 });
   checkLog(small.log);
   assert.equal(small.log.userSplit.length, 7);
@@ -57,7 +57,7 @@ function choices(event: number): number[] {
 }
 
 Deno.test("demo shop: click rates match the truth within 3 standard errors", () => {
-  // By position on the page (the last is no click), and by the probability of the choice.
+  // By position on the page (the last index is no click), and by the choice's probability.
   const byPlace = Array.from({ length: 11 }, () => ({ expected: 0, variance: 0, observed: 0 }));
   const byChance = Array.from({ length: 10 }, () => ({ expected: 0, variance: 0, observed: 0 }));
   for (let event = 0; event < events; event++) {
@@ -89,7 +89,7 @@ Deno.test("demo shop: the loss of the truth is the entropy of its choices, withi
   assert.ok(Math.abs(nll * events - entropy) < 3 * Math.sqrt(variance));
 });
 
-Deno.test("demo shop: the best attainable is in its range and far above the baselines", () => {
+Deno.test("demo shop: the best attainable metrics are in the expected range, and far above the baselines", () => {
   for (const split of ["train", "validation", "test"] satisfies Split[]) {
     const users = listUsers(log, split);
     const best = computeChoiceMetrics(log, users, truth.utility);
@@ -107,7 +107,7 @@ Deno.test("demo shop: the best attainable is in its range and far above the base
   assert.ok(prec1("itemKnn") > prec1("clickRate") + 0.1 && prec1("itemKnn") < best - 0.08);
 });
 
-Deno.test("shops: each truth is its formula, applied along the clicks of the log", () => {
+Deno.test("shops: each truth equals its formula, applied to the clicks of the log", () => {
   const category = [-0.3, -0.1, 0.1, 0.3], brand = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
   for (
     const { shop, constant, fatigue } of [
@@ -167,7 +167,7 @@ Deno.test("shops: the same seeds give the same log; users of another seed visit 
   assert.notDeepEqual(three.items, one.items);
   assert.deepEqual(three.userSplit, one.userSplit);
   const pages = (log: typeof one) => log.rowItem.subarray(0, 10);
-  assert.deepEqual(pages(three), pages(one)); // the first page is drawn before anybody clicks
+  assert.deepEqual(pages(three), pages(one)); // the first page does not depend on clicks
 });
 
 Deno.test("shops: data sets by name, with their own seeds, and their record in a run", async () => {

@@ -23,7 +23,7 @@ async function collectGarbage(): Promise<void> {
   v8.setFlagsFromString("--expose-gc");
   const gc: unknown = vm.runInNewContext("gc");
   if (typeof gc !== "function") throw new Error("V8 has no gc");
-  // Objects that the running job looked at stay until it ends; finalisers run in jobs of their own.
+  // Objects used by the running JavaScript job live until it ends; finalisers run in separate jobs.
   for (let k = 0; k < 2; k++) {
     await new Promise((resolve) => setTimeout(resolve, 0));
     gc();
@@ -50,9 +50,9 @@ const PASSING: readonly Maker[] = [
 ];
 
 interface Made {
-  /** Buffers, textures, bind groups and pipelines. */
+  /** Long-lived objects: buffers, textures, bind groups and pipelines. */
   readonly standing: Flock;
-  /** Encoders, passes, command buffers and mapped ranges, which each submission creates. */
+  /** Short-lived objects of each submission: encoders, passes, command buffers and mapped ranges. */
   readonly passing: Flock;
   readonly listeners: number;
 }
@@ -74,7 +74,7 @@ async function watched(work: () => Promise<void>): Promise<Made> {
   return { standing, passing, listeners };
 }
 
-/** Reports each object that a method returns, or a new one. @returns a function that undoes it */
+/** Makes a method report each object that it returns. @returns a function that undoes this */
 function intercept([prototype, method]: Maker, tell: (made: object) => void): () => void {
   const own = Object.getOwnPropertyDescriptor(prototype, method);
   const original: unknown = own?.value;
@@ -92,7 +92,7 @@ const SHORT = { batchSize: 12, validateEvery: 10 };
 const TRAINING = { ...defaultTraining, ...SHORT };
 const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
 const STEPS = 50;
-/** Objects that a collector may keep because of the stack; each group of steps creates more. */
+/** Number of objects that the garbage collector may keep because of the stack. A leak would keep more. */
 const FEW = 2;
 
 async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
@@ -102,9 +102,9 @@ async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
   assert.deepEqual(gpu.liveBufferLabels, []);
 }
 
-/** Asserts that a training of `steps` keeps no more objects than a short one; all others are collected. */
+/** Asserts that a training of `steps` steps holds no more objects than a short one. */
 async function checkLength<F extends ChoiceMetrics>(gpu: Gpu, trainer: ClickTrainer<F>): Promise<void> {
-  await trainer.run(STEPS); // its first groups are smaller, as their time is not known
+  await trainer.run(STEPS); // the first groups of steps are smaller, because the time per step is unknown
   const { signal } = new AbortController();
   const train = async (steps: number) => {
     const results: Flock = [];
@@ -123,7 +123,7 @@ async function checkLength<F extends ChoiceMetrics>(gpu: Gpu, trainer: ClickTrai
   assert.deepEqual(await train(4 * STEPS), await train(STEPS));
 }
 
-Deno.test("four times the training creates no more buffers, and nothing of its steps is held", () =>
+Deno.test("a four times longer training creates no more buffers, and holds no objects of its steps", () =>
   withGpu(async (gpu) => {
     const log = createSmallLog(31, { users: 90, items: 30, width: 0 });
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
@@ -172,15 +172,15 @@ Deno.test("a driver's name does not keep its file open", async () => {
     return Deno.memoryUsage().heapUsed / 2 ** 20;
   };
   const before = await heap();
-  const version = await readDriverVersion("llvmpipe"); // 20 MB, where this driver is
-  assert.match("x", /x/); // V8 holds the text of the last match
+  const version = await readDriverVersion("llvmpipe"); // reads a file of 20 MB
+  assert.match("x", /x/); // replaces the last match, whose text V8 holds
   const held = await heap() - before;
   assert.ok(held < 2, `${held} MiB are held by "${version}"`);
 });
 
 /**
- * Returns this process's open files in a folder; none where the system does not list them. Another program
- * lists them, because Deno may not. Other handles do not count, because concurrent tests open some.
+ * Returns this process's open files in a folder; [] if the system cannot list them. Another program lists the
+ * files, because Deno may not. Other handles do not count, because concurrent tests open some.
  */
 async function openFilesIn(folder: string): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];

@@ -19,7 +19,7 @@ import { type TestTraining, trainGame, trainShannon } from "./trainings.ts";
 
 const log = createSmallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
 const model = { ...defaultModel, lstmUnits: 4, dims: [6] };
-/** Learning rate too small to change a relevant bit of a weight. */
+/** Learning rate that is too small to change results. */
 const STILL = 1e-12;
 
 interface AnyTrainer {
@@ -52,7 +52,7 @@ for (const [name, make] of Object.entries(stages)) {
       await use(own.trainer);
     });
 
-  Deno.test(`batches: each iteration has its own by seed and number: ${name}`, () =>
+  Deno.test(`batches: seed and number of an iteration determine its batch: ${name}`, () =>
     withTrainer({}, (trainer) => {
       const users = listUsers(toLogSource(log), "train");
       const seen = new Set<string>();
@@ -66,10 +66,10 @@ for (const [name, make] of Object.entries(stages)) {
         for (const user of batch) drawn.add(user);
       }
       assert.equal(seen.size, 40);
-      assert.deepEqual([...drawn].sort((a, b) => a - b), Array.from(users), "every train user has its turn");
+      assert.deepEqual([...drawn].sort((a, b) => a - b), Array.from(users), "every train user must be drawn");
     }));
 
-  Deno.test(`batches: a run takes that of each iteration in turn: ${name}`, () =>
+  Deno.test(`batches: a run trains on the batch of each iteration in order: ${name}`, () =>
     withTrainer({}, async (trainer) => {
       const found: number[] = [];
       await trainer.run(6, { onStep: ({ nll }) => found.push(nll) });
@@ -79,7 +79,7 @@ for (const [name, make] of Object.entries(stages)) {
       assert.equal(new Set(found).size, 6);
     }));
 
-  Deno.test(`item dropout: another mask every step, and per seed: ${name}`, async () => {
+  Deno.test(`item dropout: the mask differs per step and per seed: ${name}`, async () => {
     const users = listUsers(toLogSource(log), "train").subarray(0, 15);
     const losses = async (seed: number, itemDropout: number) => {
       const found: number[] = [];
@@ -88,7 +88,7 @@ for (const [name, make] of Object.entries(stages)) {
       });
       return found;
     };
-    assert.equal(new Set(await losses(8, 0)).size, 1, "without it the same users cost the same");
+    assert.equal(new Set(await losses(8, 0)).size, 1, "without dropout the same users have the same loss");
     const first = await losses(8, 0.5);
     assert.equal(new Set(first).size, 5);
     assert.deepEqual(await losses(8, 0.5), first, "the same seed");
@@ -120,13 +120,13 @@ for (const rate of [0.1, 0.5, 0.9]) {
         near(share((r) => mask[r] ?? false), rate);
         const next = masks[(t + 1) % masks.length] ?? [];
         near(share((r) => mask[r] === next[r]), rate ** 2 + (1 - rate) ** 2);
-        // Nor do neighbouring rows go together.
+        // Neighbouring rows are hidden independently.
         near(share((r) => mask[r] === mask[(r + 1) % rows]), rate ** 2 + (1 - rate) ** 2);
       });
     }));
 }
 
-/** Returns which rows hide their item: the layer over items of 1 and a state of 0 shows it. */
+/** Returns which rows hide their item, read from the output of a layer with items of 1 and a state of 0. */
 async function readMask(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
   using stack = new DisposableStack();
   const { arena, plan, batch, tape, sizes } = createOpBench(gpu, { ...chunks, parameters: [] }, stack);
@@ -157,7 +157,7 @@ Deno.test("learning rate: a staircase of 0.96 with steps of 100,000 iterations",
 
 Deno.test("learning rate: both stages step down at the border", () =>
   withGpu(undefined, async (gpu) => {
-    // From zero moments a weight's first step is 0.1 / sqrt(0.001) rates long, whatever its gradient.
+    // With zero moments, a weight's first step is 0.1 / sqrt(0.001) times the rate, for any gradient.
     const lengths = async (before: number) => {
       const rates = { generatorLearningRate: 2e-3, rewardLearningRate: 5e-4, generatorWarmup: 0 };
       const found: number[] = [];

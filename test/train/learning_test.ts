@@ -1,6 +1,6 @@
 /**
- * Learning finds as much of the demo's truth as is claimed, on the paper's data what an independent program
- * found, and in the adversarial stage no worse a reward, whatever the lengths of pages.
+ * Training reaches the claimed share of the demo's attainable metrics, and on the paper's data the metrics of
+ * an independent program. The adversarial stage does not make the reward worse, for any page lengths.
  */
 
 import assert from "node:assert/strict";
@@ -32,7 +32,7 @@ interface Training {
   readonly games?: { readonly after: number; readonly generators: readonly Generator[] };
 }
 type Generator = AdversarialConfig["generator"];
-/** Iterations of an adversarial stage: metrics from 500 on, for some validations. */
+/** Iterations of an adversarial stage. Metrics from iteration 500 on are averaged over some validations. */
 const GAMES = 600;
 
 type Came<T> = T | { readonly failure: string };
@@ -89,8 +89,9 @@ async function play(model: UserModel, log: ClickLog, generator: Generator) {
 }
 
 /**
- * A fiftieth of the default's steps at 25 times its rate; the exact generator needs no time to follow. With a
- * penalty that is a sum over the page, 0.02 as it was, pages of 40 lose 0.03 and mixed ones 0.02.
+ * A fiftieth of the default's steps at 25 times its learning rate, with the exact generator, which needs no
+ * training. With the earlier penalty (0.02 times a sum over the page), pages of 40 items would lose 0.03 in
+ * Spearman correlation, and mixed pages 0.02.
  */
 const hurried = {
   ...defaultAdversarial,
@@ -126,8 +127,8 @@ async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
 const EVENTS = { minEvents: 4, maxEvents: 10 };
 
 /**
- * Returns a log of users of several shops over the same items. @param pageSizes items per page of each shop;
- * all shops have as many users. @param users of all shops
+ * Returns a log of several shops with the same items. @param pageSizes items per page of each shop. All shops
+ * have equally many users. @param users number of users of all shops
  */
 function pagedShop(seed: number, pageSizes: readonly number[], users: number): DemoShop {
   const shops = pageSizes.map((pageSize) =>
@@ -160,7 +161,7 @@ function pagedShop(seed: number, pageSizes: readonly number[], users: number): D
 
 const PAGES = "pages";
 
-// In a process of its own, as the driver optimises shaders for a whole process or not at all.
+// In a separate process, because the driver optimises either all shaders of a process or none.
 if (import.meta.main && Deno.args.length > 0) {
   const [what = "", cases = "[]"] = Deno.args;
   const log = what === PAGES ? undefined : readPaperFile(what);
@@ -177,7 +178,7 @@ if (import.meta.main && Deno.args.length > 0) {
   Deno.exit();
 }
 
-// With users' settings: 400 steps on unoptimised shaders take three times as long.
+// With the compiler settings of users, because 400 steps with unoptimised shaders take three times as long.
 Deno.test("demo shop, 400 iterations: 97 % of the attainable prec@1, log-likelihood within 3 % of the truth's", () =>
   withFolder({}, async (folder) => {
     const args = ["--save-dir", `${folder}/run`, "--iterations", "400", "--no-report"];
@@ -192,7 +193,7 @@ Deno.test("demo shop, 400 iterations: 97 % of the attainable prec@1, log-likelih
     assert.ok(loss <= 1.03, `${loss} times the truth's own loss`);
   }));
 
-/** Means over five seeds of the reference; one seed may differ by three of its sds plus our spread. */
+/** Means over five seeds of the reference. One seed may differ by three of its sds plus our spread. */
 interface ReferenceFigures {
   readonly name: string;
   readonly file: string;
@@ -200,9 +201,8 @@ interface ReferenceFigures {
   readonly nll: readonly [number, number];
   readonly prec1: readonly [number, number];
   readonly prec2: readonly [number, number];
-  /** Range of the iterations with the best loss. */
   readonly best: readonly [number, number];
-  /** prec@1 on the train users in the last 100 of the default's iterations, if the reference has it. */
+  /** prec@1 on the train users in the last 100 iterations, if the reference has this number. */
   readonly last?: readonly [number, number];
 }
 const lstm = { model: defaultModel, best: [80, 170] } as const;
@@ -231,7 +231,7 @@ Deno.test({
   ignore: [...paths.values()].includes(undefined),
   fn: async (t) => {
     const asked = FILES.map((file) => references.filter((reference) => reference.file === file));
-    // One process per file; the second finds the shaders of the first in the driver's cache.
+    // One process per file. The second process finds the shaders of the first in the driver's cache.
     const trained: Came<Trained>[][] = [];
     for (const [k, own] of asked.entries()) {
       const trainings = own.map(({ model, last, name }): Training => ({

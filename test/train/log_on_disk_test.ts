@@ -30,7 +30,7 @@ import { trainGame, trainShannon } from "./trainings.ts";
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** Compares without listing all differences, which would take gigabytes. */
+/** Compares values without listing all differences, because the list could take gigabytes. */
 function checkEqual<T>(found: T, expected: T, what: string): void {
   assert.ok(isDeepStrictEqual(found, expected), `${what}: not the same bits`);
 }
@@ -146,7 +146,7 @@ async function gameOn(
   );
 }
 
-/** The content of a log does not depend on the encoder: each log has another one, and another generator. */
+/** Each log has another encoder and generator, because a log's content does not depend on them. */
 const cases: readonly (readonly [data: string, config: ModelConfig, generator: "network" | "exact"])[] = [
   ["dense", smallLstm, "exact"],
   ["one-hot", smallPw, "network"],
@@ -154,13 +154,13 @@ const cases: readonly (readonly [data: string, config: ModelConfig, generator: "
   ["events given", smallLstm, "exact"],
 ];
 for (const [data, config, generator] of cases) {
-  Deno.test(`from disk as from memory, bit for bit, in any portions: ${data}, ${config.encoder}, and a game`, () =>
+  Deno.test(`a log on disk gives the bits of one in memory, in both stages: ${data}, ${config.encoder}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = logs[data] ?? assert.fail();
       using files = packLog(log);
       const disk = files.source;
       const memory = await shannonOn(gpu, log, config);
-      // How much fits at once has nothing to do with the log.
+      // The number of batches that fit at once does not depend on the log.
       for (const batches of data === "dense" ? [1, 4, undefined] : [4]) {
         checkEqual(await shannonOn(gpu, disk, config, batches), memory, `${batches} batches`);
       }
@@ -169,7 +169,7 @@ for (const [data, config, generator] of cases) {
     }));
 }
 
-Deno.test("micro-batches from disk as from memory", () =>
+Deno.test("micro-batches of a log on disk equal those of a log in memory", () =>
   withGpu(undefined, async (gpu) => {
     for (const [data, config] of [["events given", smallLstm], ["mixed", counted]] as const) {
       const log = logs[data] ?? assert.fail();
@@ -305,7 +305,7 @@ Deno.test("a manual step takes any users of a log on disk; refused ones leave no
     assert.deepEqual(results[0], results[1]);
   }));
 
-Deno.test("validation users: the requested number, the same for a seed, from memory and from disk", () =>
+Deno.test("validation users: the requested number is drawn, equal for a seed in memory and on disk", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"] ?? assert.fail();
     using files = packLog(log);

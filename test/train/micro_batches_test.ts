@@ -150,15 +150,15 @@ for (const [name, data, stage] of cases) {
       assert.equal(found.length, 6 + 3);
       for (const [k, own] of expected.entries()) {
         for (const [figure, x] of Object.entries(own)) {
-          if (figure === "lossMax") continue; // as above
+          if (figure === "lossMax") continue; // the level of lossMax is not determined, see above
           const y = found[k]?.[figure] ?? NaN;
           assertWithin(`${figure} of step ${k} in several parts`, y, x, 2e-3);
         }
       }
       const [one, several] = [await whole.trainer.state(), await cut.trainer.state()];
-      // The game does not determine levels.
+      // The game does not determine the level of utilities.
       assertNear("weight", several.weights, one.weights, 4e-3, { least: 1e-3, free: "utility/output/bias" });
-      // Rows without a sparse update have no moments.
+      // Rows that no sparse gradient updated have no moments.
       for (const [tensor, v] of one.v) {
         const own = several.v.get(tensor) ?? assert.fail();
         v.forEach((x, k) => assert.equal(x === 0, own[k] === 0, `v of ${tensor}[${k}]: ${x} and ${own[k]}`));
@@ -264,7 +264,7 @@ for (const [name, make] of Object.entries(trainings)) {
     }));
 }
 
-Deno.test("a one-hot table must fit into a binding of the adapter; hashed ids take fewer rows", () =>
+Deno.test("a one-hot table must fit into a binding of the adapter; hashed ids need fewer rows", () =>
   withGpu(undefined, (gpu) => {
     const modelOn = (own: Gpu, items = manyItems.items) => new UserModel(own, items, smallLstm, { seed: 1 });
     assert.throws(

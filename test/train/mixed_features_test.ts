@@ -1,6 +1,6 @@
 /**
- * Mixed features: tokens are dense features of zeros and ones, so a model over them is the dense model over
- * the matrix [I, V + F], in f64 and on the GPU.
+ * Mixed features have tokens and dense features. A token equals a dense feature of zeros and ones, so the
+ * model equals the dense model with the matrix [I, V + F], in f64 and on the GPU.
  */
 
 import assert from "node:assert/strict";
@@ -40,7 +40,7 @@ const logs = {
 };
 const both = logs["tokens and dense features"];
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
-/** Includes a model whose sizes fill no vector. */
+/** Models; one has sizes that fill no vector. */
 const all: Record<string, ModelConfig> = {
   ...models,
   "wide & deep": { ...noHistory, dims: [7, 5], wide: 5 },
@@ -58,7 +58,7 @@ function createModel(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
   return model;
 }
 
-/** Each model with both features on one kind of adapter, and each log on both. */
+/** Combinations that cover each model on one kind of adapter, and each log on both kinds. */
 const followed: readonly ["cpu" | "gpu", keyof typeof logs, readonly string[]][] = [
   ["cpu", "tokens and dense features", Object.keys(all)],
   ["cpu", "tokens alone", ["LSTM"]],
@@ -111,7 +111,7 @@ for (const [name, config] of Object.entries(models)) {
     }));
 
   const generator = name === "LSTM" ? "network" as const : "exact" as const;
-  Deno.test(`the adversarial stage is that of the wide matrix, twice the same bits: ${name}, ${generator}`, () =>
+  Deno.test(`the adversarial stage equals that of the wide matrix, and repeats its bits: ${name}, ${generator}`, () =>
     withGpu(undefined, async (gpu) => {
       const own = {
         generator,
@@ -144,7 +144,7 @@ for (const [name, config] of Object.entries(models)) {
 }
 
 for (const [name, config] of Object.entries(models)) {
-  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step uses every token: ${name}`, () =>
+  Deno.test(`row-sparse Adam equals dense Adam, bit for bit, if every step uses every token: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = createSmallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
       const run = async (adam: AdamKind, plays: boolean) => {

@@ -1,7 +1,6 @@
 /**
- * Models with counts: initial values of a training, whose own pages are left out of the counts, and the
- * fitted logit. A training ends with the weights that it started from, unless the lowest validation loss is
- * significantly lower.
+ * Models with counts: a train user's own pages do not count, the initial weights are the fitted logit, and a
+ * training keeps the initial weights unless the lowest validation loss is significantly lower.
  */
 
 import assert from "node:assert/strict";
@@ -47,7 +46,7 @@ function weightsOn(clicks: ClickLog) {
   return new Map([...drawn, ...("start" in found ? found.start ?? [] : [])]);
 }
 
-Deno.test("initial weights keep their use of counts, and the tables are those of the log", () => {
+Deno.test("weights of --init keep their count features, and count tables are those of the log", () => {
   const theirs = weightsOn(other);
   const found = initializeOnLog(new MemoryLog(log), config, { weights: theirs });
   assert.ok("weights" in found);
@@ -63,7 +62,7 @@ Deno.test("initial weights keep their use of counts, and the tables are those of
   assert.deepEqual(initializeOnLog(new MemoryLog(log), config, { weights: own }), { weights: own });
 });
 
-Deno.test("counted users are evaluated without their own pages, others as they are", () =>
+Deno.test("users in the counts are evaluated without their own pages, other users with all counts", () =>
   withGpu(undefined, async (gpu) => {
     using model = new UserModel(gpu, log.items, config, { weights: weightsOn(log) });
     const loss = (clicks: ClickLog, counted?: { latest?: number }) => computeLoss(model, clicks, counted);
@@ -89,7 +88,7 @@ async function computeLoss(
 Deno.test("a request with the user's earlier pages has the utilities of the log's page, also in a catalogue", () =>
   withGpu(undefined, async (gpu) => {
     const weights = weightsOn(log);
-    // A request does not have what the user passed over.
+    // A request does not include impressions without a click.
     weights.get("counts/kernel")?.fill(1).fill(0, 5, 6);
     using model = new UserModel(gpu, other.items, config, { weights });
     const users = listUsers(other, "train").slice(0, 9);
@@ -120,20 +119,20 @@ Deno.test("a request with the user's earlier pages has the utilities of the log'
     }
   }));
 
-Deno.test("with sampled pages, displays affect no count feature", () => {
+Deno.test("with sampled pages, impressions affect no count feature", () => {
   const source = new MemoryLog({ ...log, sampledPages: true });
   const own = buildCountsConfig(source, []);
   assert.ok(own?.sampledPages);
   const x = computeCountFeatures(log, listUsers(log, "train"), countTables(source, own), own.latest);
   const C = countWidth(own);
-  // Displays of the item, displays that the user passed over, and the user's rates: no row differs from the others.
+  // The item's impressions, the user's impressions without a click and rates are equal in all rows.
   for (const column of [1, 5, C - 5, C - 4]) {
     assert.equal(new Set(x.filter((_, k) => k % C === column)).size, 1, `column ${column}`);
   }
   assert.ok(new Set(x.filter((_, k) => k % C === 0)).size > 1, "clicks count");
 });
 
-Deno.test("a page longer than any counted one uses the longest", () =>
+Deno.test("a page that is longer than all counted pages has the count of the longest", () =>
   withGpu(undefined, async (gpu) => {
     const weights = weightsOn(log);
     weights.get("counts/kernel")?.fill(1);
@@ -147,7 +146,7 @@ Deno.test("a page longer than any counted one uses the longest", () =>
   }));
 
 Deno.test("a train user is counted without their own pages, also if not all pairs fit", () => {
-  // Many users of many items, of which few are popular.
+  // Many users and many items, of which few are popular.
   const random = createRandomStream(7, "popular");
   const many = createSmallLog(8, { users: 400, items: 300, width: 0, maxEvents: 14, maxPage: 4 });
   const rowItem = many.rowItem.slice();
@@ -224,7 +223,7 @@ Deno.test("fitLogit: no step in any direction is more likely", () => {
   }
 });
 
-Deno.test("fitLogit: stays finite where the best is always clicked", () => {
+Deno.test("fitLogit: weights stay finite if the best item is always clicked", () => {
   const x = Float64Array.from([1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0]);
   const choices = { x, columns: 3, start: [0, 2, 4], chosen: [0, 2], hasNone: [false, false] };
   const w = fitLogit(choices, [1e-3, 1e-3, 1e-3]);
@@ -243,7 +242,7 @@ const withTrainer = (use: (trainer: Trainer, start: Weights) => Promise<void>) =
     await use(own.trainer, await own.trainer.weights());
   });
 
-Deno.test("a gain counts if it exceeds the change by resampled users", () => {
+Deno.test("a gain is significant if it exceeds the variation over resampled users", () => {
   const random = createRandomStream(3, "gains");
   const before = Float64Array.from({ length: 400 }, () => 10 + random.uniform());
   const by = (gain: number, noise: number) =>
@@ -251,14 +250,14 @@ Deno.test("a gain counts if it exceeds the change by resampled users", () => {
   assert.ok(!isGain(before, before));
   assert.ok(isGain(before, by(0.1, 0)), "all users alike");
   assert.ok(!isGain(before, by(-0.1, 0)), "a loss");
-  // Of the mean of 400 users the standard error is noise / sqrt(12 x 400): .0144 of 1.
+  // The standard error of the mean of 400 users is noise / sqrt(12 x 400): .0144 for a noise of 1.
   assert.ok(isGain(before, by(0.04, 1)));
   assert.ok(!isGain(before, by(0, 1).map((loss) => loss - 0.01)));
-  assert.ok(!isGain(before.subarray(0, 1), before.subarray(0, 1)), "one user alone tells nothing");
+  assert.ok(!isGain(before.subarray(0, 1), before.subarray(0, 1)), "a single user gives no evidence");
   assert.ok(!isGain(before, before.map(() => NaN)));
 });
 
-Deno.test("losses by user are those of the evaluated events", () =>
+Deno.test("losses per user sum the losses of the evaluated events", () =>
   withTrainer(async (trainer) => {
     using evaluation = await trainer.evaluation(listUsers(placedLog, "validation"), 3);
     const byUser = await computeUserLosses(evaluation);
@@ -268,12 +267,12 @@ Deno.test("losses by user are those of the evaluated events", () =>
     assert.ok(Math.abs(sum / (nll * events) - 1) < 1e-6, `${sum} ${nll * events}`);
   }));
 
-Deno.test("weights no better than the start by chance are replaced by it, and training continues", () =>
+Deno.test("the initial weights replace weights that are not significantly better, and training continues", () =>
   withTrainer(async (trainer, start) => {
     await trainer.run(20);
     const trained = await trainer.state();
     assert.ok(trained.best.loss.iteration > 0);
-    // The best snapshot is far better than untrained weights: it stays.
+    // The best snapshot is kept, because it is far better than untrained weights.
     const nonsense = new Map([...start].map(([name, values]) => [name, values.map(() => 0.5)]));
     assert.equal(await new StartChoice(trainer, () => nonsense).choose(), undefined);
     const best = await trainer.snapshot("loss");
@@ -304,11 +303,11 @@ Deno.test("a run killed at any moment has the weights of a run that ends there",
         const own = shannonStage.withIterations(config, iterations);
         const signal = new AbortController().signal;
         await runStage(shannonStage, { gpu, data, init: undefined, signal, path, config: own }, {
-          onStep: () => void (ms += 3e4), // by the clock that is set below a save is due
+          onStep: () => void (ms += 3e4), // with the clock that is set below, a save is due
         });
         return path;
       };
-      // Every file appears by a rename: a kill leaves the files before or after one.
+      // Every file is created by a rename, so a kill leaves the files before or after a rename.
       const left: string[] = [];
       const copy = () => {
         const to = `${folder}/left-${left.length}`;
@@ -334,7 +333,7 @@ Deno.test("a run killed at any moment has the weights of a run that ends there",
       const ended = new Map<number, Weights>();
       for (const path of left) {
         const saved = await readSavedStage(path);
-        if (!saved) continue; // before there is anything
+        if (!saved) continue; // before the first save
         const { file, unfinished } = await findSnapshot(path);
         const { iteration } = saved;
         if (!ended.has(iteration) && iteration > 0) {

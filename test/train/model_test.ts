@@ -39,8 +39,8 @@ const models = {
 } satisfies Record<string, ModelConfig>;
 
 /**
- * Each model with each kind of items, each kernel of both kinds of adapters. test/ops has ops of other sizes.
- * CPU adapters store matrices in two ways; adapter_kinds_test.ts tests the second.
+ * Combinations that cover each model with each kind of items, and each kernel of both kinds of adapters.
+ * test/ops tests other sizes. adapter_kinds_test.ts tests CPU adapters with matrices in buffers.
  */
 const followed: readonly [
   kind: "cpu" | "gpu" | "cpu, buffers",
@@ -71,7 +71,7 @@ for (const [kind, name, shapes] of followed) {
     Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
       withGpu(kind === "cpu, buffers" ? getDefaultVariants("cpu", "buffers") : kind, async (gpu) => {
         const model = new UserModel(gpu, log.items, config, { seed: 5 });
-        // With tanh they stay at their start of 0.0001, near 0, where it must be exact, too.
+        // With tanh they stay near their initial value of 0.0001, at which tanh must also be exact.
         const moved = config.encoder === "pw" && config.pwNonlinearity === "none";
         await followTrajectory(moved ? await withPositionWeights(model) : model, log);
       }));
@@ -201,7 +201,11 @@ Deno.test("validation metrics and snapshots are those of the weights at their it
     };
     for (const { value } of Object.values(trainer.best)) assert.ok(Number.isFinite(value));
     const iterations = criteria.map((criterion) => best[criterion].iteration);
-    assert.equal(new Set(iterations).size, 3, `one is the best twice (${iterations}): the test is weak`);
+    assert.equal(
+      new Set(iterations).size,
+      3,
+      `an iteration is the best by two criteria (${iterations}), so the test is weak`,
+    );
     for (const criterion of criteria) {
       assert.equal(trainer.best[criterion].iteration, best[criterion].iteration);
       using stopped = await make();
@@ -252,8 +256,8 @@ Deno.test("a grid longer than an axis is folded with the same bits, or refused",
       return { nll, gradients: await own.model.gradients(), weights: await own.model.weights() };
     }, maxGrid);
   const whole = await run();
-  // About 150 users, 370 events and 1,300 rows in workgroups of 8, 16 and 64: all of them exceed an axis of 7 but the
-  // matmuls, which take 64 rows a workgroup.
+  // About 150 users, 370 events and 1,300 rows in workgroups of 8, 16 and 64. All grids exceed an axis of 7,
+  // except for the matmuls with 64 rows per workgroup.
   assert.deepEqual(await run(7), whole);
   await assert.rejects(run(4), /needs \d+ x \d+ workgroups, but this adapter takes 4 along an axis/);
 });
@@ -261,7 +265,7 @@ Deno.test("a grid longer than an axis is folded with the same bits, or refused",
 Deno.test("a step takes any users of the log; a refused one leaves no trace", () =>
   withGpu(undefined, async (gpu) => {
     const small = createSmallLog(3, { users: 40, items: 20, width: 0, maxEvents: 2, maxPage: 3 });
-    // The validation and test users, every second and third, have far longer histories.
+    // Every second and third user (validation and test) has a far longer history.
     const log = createSmallLog(3, { users: 40, items: 20, width: 0, maxEvents: 30, maxPage: 9 });
     assert.ok(log.rowItem.length > 4 * small.rowItem.length);
     const userSplit = log.userSplit.map((_, u) =>
@@ -298,7 +302,7 @@ for (const [kind, width] of [["cpu", 0], ["gpu", WIDTH]] as const) {
           using run = await make();
           run.model.setWeights(broken);
           await assert.rejects(run.trainer.run(1), DivergedError, `${value} in ${name}`);
-          // NaN is never the best.
+          // NaN never becomes the best loss.
           assert.equal(run.trainer.best.loss.value, Infinity, `${value} in ${name} became the best`);
           for (const criterion of criteria) {
             const kept = (await run.trainer.snapshot(criterion)).get(name) ?? assert.fail();
@@ -309,7 +313,7 @@ for (const [kind, width] of [["cpu", 0], ["gpu", WIDTH]] as const) {
     }));
 }
 
-Deno.test("one broken utility of a page is enough", () =>
+Deno.test("a single NaN utility of a page makes the loss NaN", () =>
   withGpu(undefined, async (gpu) => {
     const log = createSmallLog(1, { users: 30, items: 12, width: 0, maxPage: 6, noClick: 0.5 });
     const make = () =>

@@ -24,7 +24,7 @@ import { isUserError } from "../run/folder_check.ts";
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
 type Make = (gpu: Gpu, distributed?: DistributedContext) => Promise<Any>;
 
-/** @param stopAt an iteration at whose result it is told to stop */
+/** @param stopAt iteration after which a stop is requested */
 async function trainTo({ trainer }: Any, to: number, stopAt?: number) {
   const stop = new AbortController();
   const steps: TrainingStepResult<ChoiceMetrics>[] = [];
@@ -36,7 +36,7 @@ async function trainTo({ trainer }: Any, to: number, stopAt?: number) {
     },
     onValidation: (validation) => void validations.push(validation),
   }, stop.signal);
-  // Rank 0 alone saves the best snapshots.
+  // Only rank 0 saves the best snapshots.
   return { steps, validations, state: { ...await trainer.state(), snapshots: {} } };
 }
 
@@ -144,7 +144,7 @@ Deno.test("ranks: --sync-every 4 is four steps on each share, then the mean of w
   for (const training of each) training[Symbol.dispose]();
 });
 
-Deno.test("ranks: all start with rank 0's weights, and stop together when one is told to", async () => {
+Deno.test("ranks: all start with rank 0's weights, and all stop if one rank is stopped", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
   using before = await make(gpu);
@@ -179,10 +179,10 @@ Deno.test("ranks: the state is that of rank 0, with its best validations", async
   for (const state of states) assert.deepEqual(state, getState(0));
 });
 
-Deno.test("ranks: all pause if one wants to", async () => {
+Deno.test("ranks: all pause if one rank requests a pause", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
-  /** Only the first rank is asked. @returns the iterations at which it paused */
+  /** Requests pauses from the first rank only. @returns the iterations at which it paused */
   const listPauses = async (wanted: number) => {
     const pauses: number[] = [];
     let steps = 0;
@@ -202,7 +202,7 @@ Deno.test("ranks: all pause if one wants to", async () => {
   assert.deepEqual(await listPauses(3), [4]);
 });
 
-Deno.test("ranks: different weights on one of them are detected by all", async () => {
+Deno.test("ranks: all detect that one rank has different weights", async () => {
   using gpu = await openGpu();
   const make: Make = (gpu, distributed) =>
     trainShannon(gpu, oneHot, small, { validateEvery: 200 }, { distributed });

@@ -1,4 +1,4 @@
-/** Row-sparse Adam against f64 and dense Adam; rows that a batch does not use must keep their bits. */
+/** Compares row-sparse Adam with f64 and dense Adam. Rows that a batch does not use must keep their bits. */
 
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -40,7 +40,7 @@ checkTest(
   undefined,
   async (gpu, checks) => {
     const found = await runMoves(gpu, checks, moves);
-    // The ranges before, between and after the two tables, and each table.
+    // One dispatch for each range before, between and after the two tables, and for each table.
     assert.equal(found.dispatches, 3 + 2);
     compareMoves(found, moves, () => ["adam_rows"], checks, { tolerance: 2e-6 });
     for (const most of [256, 1024]) {
@@ -72,7 +72,7 @@ function wholeLog(): ClickLog {
 }
 
 for (const [name, config] of Object.entries(models)) {
-  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step uses every row: ${name}`, () =>
+  Deno.test(`row-sparse Adam equals dense Adam, bit for bit, if every step uses every row: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = wholeLog();
       const run = async (adam: AdamKind) => {
@@ -84,10 +84,10 @@ for (const [name, config] of Object.entries(models)) {
     }));
 }
 
-/** Rare items: a batch shows about a quarter of them and feeds fewer. */
+/** Log with rare items: a batch displays about a quarter of them, and fewer are clicked. */
 const rare = createSmallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
 const rareTokens = createSmallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
-/** Tables of displayed items; the others are of fed ones. */
+/** Matches tables of displayed items; other tables are of clicked items. */
 const DISPLAYED = /^(utility\/layer1|wide)\/(item_kernel|token_table)$/;
 
 function findSparseRows(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {
@@ -144,7 +144,7 @@ for (const [name, config, log] of followed) {
             const decay = decays ? RATE * training.weightDecay : 0;
             adamReference(own, [g], { t, learningRate: RATE, decay });
             const expected = [...own.w, ...own.m, ...own.v];
-            // A gradient near epsilon determines the step poorly.
+            // If a gradient is near epsilon, rounding changes the step.
             expected.forEach((x, k) => {
               assertWithin(`${name} ${i}`, found[k], x, k === 0 ? 2e-6 : 1e-6 * Math.abs(x) + 1e-9);
             });
@@ -173,7 +173,7 @@ Deno.test("row-sparse training resumes bit for bit, and keeps the best of a mode
   }));
 
 for (const generator of ["network", "exact"] as const) {
-  Deno.test(`both players move only sparse rows, and resume bit for bit: generator ${generator}`, () =>
+  Deno.test(`reward and generator update only sparse rows, and resume bit for bit: generator ${generator}`, () =>
     withGpu(undefined, async (gpu) => {
       const config: Partial<AdversarialConfig> = {
         generator,
@@ -210,7 +210,7 @@ for (const generator of ["network", "exact"] as const) {
             assert.deepEqual(now, old, `${prefix}${name} of item ${item}`);
             for (const moment of [state.m, state.v]) assert.ok(part(moment, item).every((x) => x === 0));
           }
-          // Not all: a page of one item and an event without a click have a gradient of zero.
+          // Not all rows change, because pages of one item and events without a click have zero gradients.
           assert.ok(moved > sparseRows.size / 2, `${moved} of ${sparseRows.size}`);
         }
       }

@@ -14,7 +14,7 @@ import { isUserError } from "../run/folder_check.ts";
 import { drawRequests, drawWeights, scoreCases } from "../score_cases.ts";
 
 for (const [name, one] of Object.entries(scoreCases)) {
-  Deno.test(`pages scored together have the bits of each alone: ${name}`, () =>
+  Deno.test(`pages that are scored together have the same bits as alone: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       using model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
       const requests = drawRequests(one);
@@ -22,11 +22,10 @@ for (const [name, one] of Object.entries(scoreCases)) {
       for (const [k, request] of requests.entries()) {
         assert.deepEqual(Array.from(together[k] ?? []), await model.score(request), `page ${k}`);
       }
-      // A page's utilities do not depend on its order or its neighbours.
+      // A page's utilities do not depend on the order of items or on other pages.
       const backwards = await model.scoreAll(requests.slice(2, 9).reverse());
       assert.deepEqual(backwards.reverse(), together.slice(2, 9));
-      // Blocks of items without the history have the utilities of a catalogue page. A GPU adds in another
-      // order.
+      // Blocks of items that reuse a state have a catalogue page's utilities. A GPU adds in another order.
       const all = Uint32Array.from({ length: one.log.items.count }, (_, item) => item);
       const most = gpu.variants.kind === "gpu" ? 1e-6 : 0;
       for (const { history } of requests.slice(0, 6)) {
@@ -102,7 +101,7 @@ Deno.test("recommend ranks the whole catalogue, block by block", async () => {
   assert.deepEqual(fresh.map(({ item }) => item), sorted.slice(3, 8));
   const all = await recommend(scorer, { ...options, candidates: candidates.subarray(0, 3), top: 5 });
   assert.equal(all.length, 3);
-  steps = 8; // many items are equal: the smaller numbers come first, whichever page they are on
+  steps = 8; // many utilities are equal: smaller item numbers come first, on any page
   sorted.sort((a, b) => utility(b) - utility(a) || a - b);
   for (const top of [1, 700, 5000, 20_000]) {
     const found = await recommend(scorer, { ...options, top });
@@ -145,7 +144,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
       const catalogue = new MemoryItems(one.log.items);
       const file = exportModel({ config: one.config, catalogue, weights, metadata: {} });
       for (const [name, values] of weights) {
-        // Divisors must not be small, and counts have logarithms.
+        // Divisors must not be small, and logarithms of counts must exist.
         if (/variance$|^counts.table/.test(name)) continue;
         const large = new Map([...weights, [name, new Float32Array(values.length).fill(3e38)]]);
         const overflow = () => exportModel({ config: one.config, catalogue, weights: large, metadata: {} });
@@ -154,7 +153,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
       const session = await InferenceSession.create(file);
       try {
         const all = drawRequests(one, 16);
-        // Alone as well: without a history there is no step.
+        // Also a single request, whose empty history has no step.
         for (
           const requests of [all, [{ history: [], page: [3] }], [{ history: [5, 5, 5, 5], page: [1, 2] }]]
         ) {
@@ -179,7 +178,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
     }));
 }
 
-Deno.test("tables that exceed a file are refused before they are made", () => {
+Deno.test("tables that exceed the size of a file are refused before they are created", () => {
   const one = scoreCases["LSTM, tokens"] ?? assert.fail();
   const shape = { ...new MemoryItems(one.log.items).shape, count: 2 ** 31 };
   const catalogue = { shape, tokenCounts: new Uint32Array(), items: undefined, read: () => assert.fail() };

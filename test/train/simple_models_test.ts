@@ -1,4 +1,4 @@
-/** Simple models and losses on a log with known truth: pages are sorted by what users do not care about. */
+/** Simple models and losses on a log with known truth: pages are sorted by a feature that users ignore. */
 
 import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -19,7 +19,7 @@ import { assertWithin, logOfPages, trainGame, trainShannon } from "./trainings.t
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
-/** Coefficients of no click, of the ranker's sort key, and of the users' taste. */
+/** Coefficients of no click (bias), and of the ranker's sort key and the users' taste (weights). */
 const TRUTH = { bias: -0.5, weights: [0, 1] } as const;
 const EFFECTS = [0, -0.7, -1.2, -1.5, -1.7];
 
@@ -43,7 +43,7 @@ const log = sortedLog();
 const { lstmUnits: _, ...common } = defaultModel;
 const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
 
-/** The conditional logit after training on all train users at once: its loss is convex, so it is optimal. */
+/** Fits a conditional logit on all train users at once. Its loss is convex, so the fit is optimal. */
 async function fit(gpu: Gpu, more: Partial<ModelConfig>) {
   const config = { ...logit, ...more } as ModelConfig;
   const training = { batchSize: listUsers(log, "train").length, learningRate: 0.05 };
@@ -72,7 +72,7 @@ async function fit(gpu: Gpu, more: Partial<ModelConfig>) {
 
 type Fitted = Awaited<ReturnType<typeof fit>>;
 
-// In a process of its own, as the driver optimises shaders for a whole process or not at all.
+// In a separate process, because the driver optimises either all shaders of a process or none.
 if (import.meta.main && Deno.args.length > 0) {
   const all: Fitted[] = [];
   for (const more of JSON.parse(Deno.args[0] ?? "[]")) {
@@ -123,7 +123,7 @@ Deno.test("--position-bias separates effects of position and item; utilities exc
   });
 });
 
-Deno.test("--loss logistic: single probabilities add up to the clicks, and rank as the choice's", async () => {
+Deno.test("--loss logistic: item probabilities add up to the clicks, and rank like those of the choice loss", async () => {
   const { plain, single: logistic } = await (fits ??= fitAll());
   const places = listUsers(log, "test");
   const tested = ({ utilities, figures }: Fitted, single: boolean) => {
@@ -137,7 +137,7 @@ Deno.test("--loss logistic: single probabilities add up to the clicks, and rank 
     assertWithin("P(click)", host.pClick, host.clicked ?? NaN, 0.012);
   }
   assertWithin("P(no click) of a choice", choice.host.pNoClick, choice.host.noClick ?? NaN, 0.06);
-  // Independent clicks allow several per page: more pages without any, and a worse likelihood.
+  // Independent clicks allow several clicks per page, so they predict more pages without a click.
   const room = (single.host.pNoClick ?? NaN) - (single.host.noClick ?? NaN);
   assert.ok(room > 0.06, `${room}`);
   assert.ok(single.device.nll > choice.device.nll + 0.02, `${single.device.nll}, ${choice.device.nll}`);
@@ -178,7 +178,7 @@ Deno.test("options of the simple models are recorded", () => {
   );
 });
 
-Deno.test("options: defaults follow from the log, and the paper's model has the paper's", () => {
+Deno.test("options: defaults depend on the log, and the paper's model has the paper's values", () => {
   const given = (data: ModelData, ...args: string[]) => {
     const { model, training } = buildStagesConfig(parseTrainOptions(args).options, data);
     return [model.wide, model.positions, training.learningRate, training.weightDecay];

@@ -134,7 +134,7 @@ export function assertWithin(
   assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
 
-/** @param tolerance relative to the largest value of a parameter, at least `least`. @param free left out */
+/** @param tolerance relative to a parameter's largest value, at least `least`. @param free not compared */
 export function assertNear(
   what: string,
   found: ReadonlyMap<string, Float32Array>,
@@ -155,7 +155,7 @@ export function assertNear(
   }
 }
 
-/** Sets position weights that affect results. Initially they are only 0.0001. */
+/** Sets position weights to values that affect results, because they are initially only 0.0001. */
 export async function withPositionWeights(model: UserModel): Promise<UserModel> {
   const { config } = model;
   if (config.encoder !== "pw") return model;
@@ -164,7 +164,7 @@ export async function withPositionWeights(model: UserModel): Promise<UserModel> 
   return model;
 }
 
-/** Names of a token table and of the kernel of the dense features below it: together the wide model's. */
+/** Names of a token table and of the dense features' kernel. The wide model's kernel contains both. */
 const PARTS = [
   ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
   ["utility/layer1/token_table", "utility/layer1/item_kernel"],
@@ -200,8 +200,8 @@ export async function followTrajectory(model: UserModel, log: ClickLog): Promise
     const t = k + 1;
     const { nll } = await trainer.step(batches[k]);
     assertWithin(`loss ${t}`, nll, expected.loss, 2e-5);
-    // Adam divides a gradient by its size, so noise in a tiny one moves a weight by as much as 0.01 % of a step;
-    // from then on gradients differ by more than rounding.
+    // Adam divides gradients by their size, so noise in a tiny gradient changes a weight by up to 0.01 % of a
+    // step. After that, gradients differ by more than rounding.
     assertNear(
       `gradient ${t}`,
       toWideWeights(await model.gradients()),
@@ -212,7 +212,7 @@ export async function followTrajectory(model: UserModel, log: ClickLog): Promise
   assertNear("weight", toWideWeights(await model.weights()), end, 2e-3);
 }
 
-/** Asserts that two states are equal. The message names only what differs: to print large states takes minutes. */
+/** Asserts that two states are equal. The message only names differences, because printing takes minutes. */
 export function assertSameState(found: TrainerState, expected: TrainerState): void {
   assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
   for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);

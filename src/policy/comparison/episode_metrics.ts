@@ -157,8 +157,6 @@ export class GroupedMetrics {
   /** [groups, columns] sums over the users of each group. */
   readonly #sums: Float64Array;
   #negative = 0;
-
-  /** @param users - number of all simulated users. */
   constructor(users: number, pages: number) {
     this.#groups = Math.min(users, MOST_GROUPS);
     this.#columns = pages > MOST_PAGES ? 0 : PAGE.size * pages;

@@ -18,7 +18,6 @@ import { type ChoiceRule, readChoiceRule } from "../comparison/episode_predictio
 
 export interface ReplayOptions {
   readonly log: Clicks;
-  /** Click model, which predicts clicks and utilities. */
   readonly model: UsersSource;
   readonly policy: Policy;
   /** k, the number of items on a page. Pages of other sizes only update the users' states. */

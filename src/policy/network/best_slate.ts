@@ -9,8 +9,6 @@ import { UserError } from "../../user_error.ts";
 import { allocateUnused, countCatalogueItems, findRowDimension, type SlateRows } from "./slate_rows.ts";
 
 const ratioKernel = parseKernel("slate_ratio", ratioText);
-
-/** Maximum number of items per slate in the exact search. */
 const MOST_EXACT = 16;
 
 /** Bits of excluded items. Bit i of word p x stride + r belongs to item 32 p + i in row r. */
