@@ -2,7 +2,7 @@
 
 import type { EvaluatedPage } from "./metric_columns.ts";
 
-/** Least number of displays of a compared item. Rates of fewer displays are mostly noise. */
+/** Smallest number of displays of a compared item: with fewer displays, rates are mostly noise. */
 export const LEAST_DISPLAYS = 30;
 /** Largest number of items in each list. */
 const MOST_ITEMS = 10;
@@ -15,10 +15,10 @@ export interface ItemGain {
   readonly displays: number;
   /** Share of the displays in which the item was the page's first click. */
   readonly clicked: number;
-  /** Mean predicted probability of that click. */
+  /** Mean predicted probability that the item is the page's first click. */
   readonly model: number;
   readonly clickRate: number;
-  /** Log-likelihood (click or none) of the model minus that of the click rate, summed over the displays. */
+  /** Log-likelihood (click or none) of the model minus that of the click-rate baseline, over all displays. */
   readonly gain: number;
 }
 
@@ -37,7 +37,7 @@ type Sums = { -readonly [K in "displays" | "clicked" | "model" | "clickRate" | "
 export class ItemGainCollector {
   readonly #ofItem = new Map<number, Sums>();
 
-  /** Adds a page. @param rates: click probabilities of the page's items according to the click rate */
+  /** Adds a page. @param rates - click probabilities of the page's items by the click-rate baseline */
   add({ items, clicked, chances }: EvaluatedPage, rates: ArrayLike<number>): void {
     items.forEach((item, k) => {
       const sums = this.#ofItem.get(item) ?? { displays: 0, clicked: 0, model: 0, clickRate: 0, gain: 0 };

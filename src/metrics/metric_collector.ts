@@ -149,7 +149,7 @@ export class MetricCollector {
       firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
-    // In slices by position, item or category, the columns rows, clickedRows and pClick are summed row by row.
+    // In slices by position, item or category, the columns rows, clickedRows and pClick are sums over rows.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {

@@ -4,11 +4,11 @@ import { type ItemCategories, listItemGroups } from "./item_categories.ts";
 import type { EvaluatedPage } from "./metric_columns.ts";
 
 const MOST_USERS = 4;
-/** Least number of clicks of a listed user. */
+/** Smallest number of clicks of a listed user. */
 const LEAST_CLICKS = 5;
 const MOST_CATEGORIES = 5;
 
-/** Shares of a category in first clicks. Shares may add up to more than 1: an item may have several categories. */
+/** Shares of a category in first clicks. All shares may sum to more than 1: items may have 2 categories. */
 export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks. */
@@ -79,7 +79,7 @@ export class TasteCollector {
     return this.#users.toSorted((a, b) => b.clicks - a.clicks).slice(0, MOST_USERS);
   }
 
-  /** Returns the tastes of the users with the most clicks, the most first. */
+  /** Returns the tastes of the users with the most clicks, in descending order of clicks. */
   tastes(): UserTaste[] {
     const { observed: clicks, clicks: allClicks } = this.#all;
     return this.#most().filter(({ clicks }) => clicks >= LEAST_CLICKS).map((sums) => {

@@ -123,7 +123,7 @@ export class TestedUsers {
     const metrics = await evaluation.evaluate(onShard, (part) => {
       const { log, indices, utilities: scores, outcomes: values, words } = part;
       own = part.users;
-      // With the logistic loss a probability is that of any click on the item, not of the page's first click.
+      // With the logistic loss, probabilities are of any click on an item, not of the page's first click.
       rates = choice.single ? undefined : this.counted.utilities("clickRate", log, indices);
       collector.add({ log, places: indices, scores, compact: true, outcomes: { values, words } });
       if (utilities) scatterUtilities(source, part, utilities);
@@ -200,7 +200,7 @@ export type SnapshotResult =
     /** Learned effects of the positions on a page, from the first on; absent without position effects. */
     readonly positionEffects?: readonly number[];
     readonly details: MetricDetails;
-    /** Items with the largest gains and losses; absent without a click rate that has probabilities. */
+    /** Items with the largest gains and losses; absent if the click rate has no probabilities. */
     readonly itemGains?: ItemGains;
     /** Tastes of some users; absent for items without categories. */
     readonly tastes?: readonly UserTaste[];

@@ -18,7 +18,7 @@ export type NamedField = TokenField & Pick<TokenFeature, "values" | "column">;
 const MOST_CATEGORIES = 8;
 const USUAL_NAME = /categor|genre/i;
 
-/** Groups items by a field named like a category or by the first field with names; undefined without one. */
+/** Groups items by a field named like a category, else by the first field with names; undefined if none. */
 export function findItemCategories(
   catalogue: ItemCatalogue,
   counts: TrainCounts,
