@@ -1,4 +1,4 @@
-/** Renders the items whose clicks the model predicts much better, or worse, than the click rate. */
+/** Renders the items on which the model predicts clicks much better, or much worse, than the click rate. */
 
 import { formatSigned } from "../metrics/baseline_verdict.ts";
 import { formatPercent, formatThousands } from "../number_text.ts";
@@ -7,7 +7,7 @@ import { renderByTest } from "./metrics_table.ts";
 import type { ReportModel, SnapshotMetrics } from "./report_data.ts";
 import { renderTable, type ReportRow } from "./report_tables.ts";
 
-/** Returns undefined if no result has items with enough displays. */
+/** Renders the items; undefined if no result has items with enough impressions. */
 export function renderItemGains(models: readonly ReportModel[]): Html | undefined {
   return renderByTest(models, renderGainTable);
 }
@@ -19,12 +19,13 @@ function renderGainTable({ snapshot, itemGains }: SnapshotMetrics): Html | undef
   const { gains, losses, compared, leastDisplays } = itemGains;
   const groups = [["largest gains", gains.map(toRow)], ["largest losses", losses.map(toRow)]] as const;
   const present = groups.filter(([, rows]) => rows.length > 0);
-  return markup`<p>Items whose clicks the model (${snapshot}) predicts better, or worse, than the click rate, of
-${formatThousands(compared)} items with at least ${leastDisplays} displays on test pages.
-Clicked: share of the displays in which the item was the page's first click. Model and click rate: the mean
-probability of that click. Gain: log-likelihood of the item's clicks according to the model, minus that according to
-the click rate, as a sum over the displays; above 0 the model is better. A model gains even with an equal mean
-if it predicts for which users and pages an item is clicked.</p>
+  return markup`<p>The model (${snapshot}) is compared with the baseline click rate on ${
+    formatThousands(compared)
+  } items
+with at least ${leastDisplays} displays on test pages. Clicked: share of an item's displays in which the item is the
+first click of the page. Model, click rate: mean probability of this click. Gain: log-likelihood of the clicks by the
+model minus log-likelihood by the click rate, summed over the displays; the model is better if the gain is above 0.
+With equal mean probabilities, the model gains if it predicts for which users and pages an item is clicked.</p>
 ${renderTable("Items with the largest gains and losses", HEAD, present)}`;
 }
 

@@ -203,7 +203,7 @@ export function findJudged(
   return test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
 }
 
-/** Renders a table, or a collapsible section per table; undefined if no part has a table. */
+/** Renders one table, or a collapsible section per table; undefined if no part of a model has a table. */
 export function renderByPart(
   parts: readonly ReportPart[],
   render: (part: ReportPart) => Html | undefined,
@@ -220,7 +220,7 @@ export function renderByPart(
   }`;
 }
 
-/** Renders a table per Shannon stage, of its first run. Utilities of the adversarial stage are no log-odds. */
+/** Renders a table for the first run of each Shannon stage, because only its utilities are log-odds. */
 export function renderByTest(
   models: readonly ReportModel[],
   render: (test: SnapshotMetrics) => Html | undefined,

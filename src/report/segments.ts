@@ -49,7 +49,7 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
   const groups = slicings.flatMap(({ by }): ReportRowGroup[] => {
     const own = slices[by] ?? [];
     if (own.length < 2) return []; // a single segment has all pages
-    // A page counts in each category of the clicked item, and in one position.
+    // With categories, a page counts in each category of the clicked item, so take the sum over positions.
     const once = by === "category" ? slices.position ?? own : own;
     const all = once.reduce((sum, { events }) => sum + events, 0);
     const rows = own.map(({ name, events }): ReportRow => [

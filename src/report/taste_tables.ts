@@ -1,4 +1,4 @@
-/** Renders the categories that some users clicked, next to those that the model predicts for them. */
+/** Renders the categories that some users clicked, and the categories that the model predicts for them. */
 
 import { formatPercent, formatThousands } from "../number_text.ts";
 import { type Html, markup } from "./html.ts";
@@ -6,7 +6,7 @@ import { renderByTest } from "./metrics_table.ts";
 import type { ReportModel, SnapshotMetrics } from "./report_data.ts";
 import { renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
-/** Returns undefined if no result has tastes. */
+/** Renders the tables of users; undefined if no result has them. */
 export function renderTastes(models: readonly ReportModel[]): Html | undefined {
   return renderByTest(models, renderTasteTable);
 }
@@ -21,9 +21,9 @@ function renderTasteTable({ snapshot, tastes, details }: SnapshotMetrics): Html 
     ]),
   ]);
   const field = details?.categoryField ?? "category";
-  return markup`<p>The test users with the most clicks, and where their clicks went: share of a user's clicks on items
-of a category, share that the model (${snapshot}) predicts on the same pages, and share of the clicks of all test users.
-The first click of each page counts, and an item may have several categories. For each user the categories with the
-largest shares are listed.</p>
+  return markup`<p>The test users with the most clicks. For each user, the table lists the categories with the largest
+shares: share of the user's clicks on items of a category, share that the model (${snapshot}) predicts on the same
+pages, and share of the clicks of all test users. Only the first click of each page counts. An item may have several
+categories.</p>
 ${renderTable("Taste of some users by category", [field, "the user", "the model", "all users"], groups)}`;
 }

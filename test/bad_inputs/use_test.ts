@@ -104,10 +104,10 @@ const models: readonly BadInput[] = [
   ...makeCases(given, `recommend ${GIVEN}`)`
     recommend: nobody |  | Expected either --user (id of a user of the data set) or --history
     recommend: a user and a history | --user 0 --history 1 | got both
-    recommend: a user that is not there | --user u1 | Expected the id of a user of log.tsv, got "u1"
-    recommend: an item that is not there | --history 1,30 | Expected the id of an item of log.tsv, got "30"
-    recommend: a space before an item | --history '1, 3' | got " 3"
-    recommend: a JSON list of items | --history '[1, "3,4"]' | got "3,4"
+    recommend: a user that is not there | --user u1 | Expected the id of a user of log.tsv, got the unknown id "u1"
+    recommend: an item that is not there | --history 1,30 | Expected the id of an item of log.tsv, got the unknown id "30"
+    recommend: a space before an item | --history '1, 3' | got the unknown id " 3"
+    recommend: a JSON list of items | --history '[1, "3,4"]' | got the unknown id "3,4"
     recommend: a JSON list of no ids | --history '[1, null]' | Expected a JSON list of ids: 1:
     recommend: no item at all | --history 1 --top 0 | Expected a whole number in 1..10000
   `,
