@@ -117,7 +117,7 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** Makes a parser of output paths that have one of the endings. So no file of another kind is replaced. */
+/** Makes a parser of output paths with the given endings, so that no file of another kind is replaced. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;

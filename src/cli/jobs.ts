@@ -74,7 +74,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns variables that limit the cores of a child's driver. @param alone - true if no other child runs */
+  /** Returns variables that limit the cores of a child. @param alone - true if no other child runs */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };
@@ -139,7 +139,7 @@ async function eachLine(stream: ReadableStream<Uint8Array>, onLine: (line: strin
   if (rest !== "") onLine(rest);
 }
 
-/** Decodes a value that a child printed. The format of v8 also encodes NaN and Infinity. */
+/** Decodes a value that a child printed. V8's serialisation format keeps NaN and Infinity. */
 export function decodeMessage(line: string): unknown {
   return deserialize(Uint8Array.fromBase64(line));
 }

@@ -1,6 +1,6 @@
 /**
- * Opens the data set of a command, with a progress display and the cache folder, and the model of predict,
- * recommend and serve.
+ * Opens the data set of a command, with a progress display and the cache folder. Also opens the model of
+ * commands that use a trained model.
  */
 
 import { type Command, Option } from "commander";
@@ -180,8 +180,8 @@ export async function openModel(
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's weights by the weights of the baseline: the logit on counts of the train users, from which
- * the run's training started, scaled on the validation users.
+ * Replaces a run's weights by the weights of the baseline, which is the logit on counts of the train users,
+ * scaled on the validation users. The run's training started from this logit.
  * @param own - data of the command. They are used if they are the run's training data.
  * @throws UserError for a model without counts, and for unknown training data
  */

@@ -1,7 +1,7 @@
 /**
  * Stops commands by signals. The first Ctrl-C (or similar signal) ends the training after the submitted
- * steps. A later signal ends the process at once. No process outlives its parent: when the launcher has
- * ended, its command stops as by Ctrl-C; when the parent task or npx has ended, the launcher stops.
+ * steps. A later signal ends the process at once. No process outlives its parent: when a launcher
+ * has ended, its command stops as after Ctrl-C; when the parent task or npx has ended, the launcher stops.
  * (`kill -9` ends only one process.)
  */
 

@@ -17,7 +17,7 @@ async function main(): Promise<void> {
     .version(version)
     .argument(
       "<run...>",
-      "folders to compare: of train, of train --seeds, of tune or of reproduce",
+      "folders to compare, which train or reproduce wrote",
       eachFolder,
     )
     .option(

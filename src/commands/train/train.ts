@@ -112,7 +112,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);
   init?.snapshot.checkShapes(listModelParameters(data.source.items.shape, trained.model));
   if (own) expectTrainable(own, trained, data.source);
-  if (trained.adversarial) { // fails before the Shannon stage
+  if (trained.adversarial) { // checked before the Shannon stage starts
     checkBatchSize(
       trained.adversarial.batchSize,
       listUsers(data.source, "train"),

@@ -39,7 +39,7 @@ interface Comparison {
   readonly users?: number;
 }
 
-/** Comparison of the best setting with the baselines and the default on the test users, by a precision. */
+/** Comparison of the best setting with the baselines and the default on the test users. */
 export interface TuneVerdict extends Comparison {
   /** Comparison by the loss. Absent if the utilities are not the log-odds of a choice. */
   readonly loss?: Comparison;
@@ -52,7 +52,7 @@ type Tested = Pick<SnapshotResult, "snapshot" | "users" | "nll" | "prec1" | "pre
   readonly paired?: StoredSums;
 };
 
-/** Properties of a search that determine the verdict, besides the tested snapshots. */
+/** Inputs of a search's verdict, in addition to the tested snapshots. */
 export interface TuneVerdictOptions {
   readonly criterion: Criterion;
   /** True if the model's utilities are the log-odds of a choice. */
