@@ -56,7 +56,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
   return parse<SelftestOptions>(command, args);
 }
 
-/** Formats the largest error as a share of its tolerance ("0.12"), or as "exact" or "wrong" without one. */
+/** Formats the largest error / tolerance, such as "0.12"; "exact" or "wrong" if the tolerance is 0. */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;

@@ -211,7 +211,7 @@ export const OUTCOME_HEAD = [
 export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
-/** Builds the table's rows: mean and standard deviation over the seeds of each metric. */
+/** Builds the table's rows: mean and standard deviation of each metric over the seeds. */
 export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOutcomeRow[] {
   const cell = (values: readonly number[]) => {
     const { mean, sd } = meanAndSd(values);

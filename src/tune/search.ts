@@ -124,7 +124,7 @@ export interface Search {
   readonly validateEvery: number;
   /** Maximum number of settings that are trained in parallel. The default is trained first and alone. */
   readonly jobs: number;
-  /** Draws the setting with a number; undefined if all settings have been drawn. */
+  /** Draws setting `number`; undefined if all settings have been drawn. @param before - earlier settings */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
   /** Starts or resumes the training of a setting, up to an iteration or a time limit in `seconds`. */
   readonly train: (

@@ -72,7 +72,7 @@ export function createPolicyCompareCommand(): Command {
     )
     .option(
       "--with <names>",
-      `baselines among ${policyNames.join(", ")}; greedy shows the best slate for the page, by the model`,
+      `baselines among ${policyNames.join(", ")}; greedy shows the slate that is best by the model`,
       rivals,
       ["greedy", "popular", "random"] as const,
     )

@@ -76,7 +76,7 @@ export function isFinished(config: RunConfig, results: readonly StageRunResult[]
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** Creates a stage's progress display. @param total - number of iterations. @param done - finished ones */
+/** Creates a stage's progress display. @param total - iterations. @param done - finished iterations */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,

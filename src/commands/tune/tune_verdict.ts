@@ -176,7 +176,7 @@ function usualText({ versusDefault = {} }: TuneVerdict, finalists: SearchSummary
   ];
 }
 
-/** Describes that the time ran out before the best setting or the default had all iterations. */
+/** Describes a best or default setting that has too few iterations, because the time ran out. */
 function cutShort({ rows, winner, iterations }: SearchSummary): string[] {
   return rows.filter((row) => row.number === 0 || row === winner)
     .filter((row) => row.end === "open" && row.iterations < iterations)
