@@ -1,12 +1,12 @@
 -- Lists the faults of a prepared set that another engine wrote. data/README.md defines the rules.
 --
--- Takes by getvariable()   users, items, pages (lists of Parquet files)
+-- Options by getvariable(): users, items, pages (lists of Parquet files).
 --
--- Ends with   fault (part, expected, count, file, row, found)   a row per broken rule: count, and file and row of the first fault
---                                                               (from 1; NULL without a row)
+-- Creates  fault (part, expected, count, place, found)   a row per broken rule: number of faults, and place
+--                                                        (file and line, from 1) and value of the first fault
 
 -- step: Reading users, items and pages
--- A number as a float, NULL for what is none; where a row stands: place, by the order of the files.
+-- Returns a whole number of 0 or more as a double; NULL for any other value.
 CREATE MACRO whole(x) AS CASE WHEN TRY_CAST(x::VARCHAR AS DOUBLE) >= 0 AND TRY_CAST(x::VARCHAR AS DOUBLE) = floor(TRY_CAST(x::VARCHAR AS DOUBLE)) THEN TRY_CAST(x::VARCHAR AS DOUBLE) END;
 CREATE MACRO read_part(files) AS TABLE
   SELECT *, {file: list_position(getvariable(files), at_file), line: file_row_number + 1} AS place

@@ -1,14 +1,16 @@
--- Computes context features: numbers and categories of each impression and of each page. data/README.md defines them.
+-- Computes context features: numbers and categories that describe a displayed item at that moment
+-- (impression), or a page. data/README.md defines them.
 --
--- Takes   shown, users              as prepared.sql has them: statistics are those of what train users were shown
---         row_values of shown       a text for each context column
---         number_scales, standardised of item_features.sql; item_ms of times.sql
---         like_row_feature          what another set has made of its columns, in the shape of row_feature; empty where there is none
+-- Reads    shown, users             see prepared.sql. shown.row_values has a text per context column. Statistics
+--                                   use only rows that train users were shown.
+--          number_scales, standardised of item_features.sql; item_ms of times.sql
+--          like_row_feature         row_feature of the set of --encoding-from; empty without this option
+-- Options by getvariable(): row_columns, row_kinds (impression or page), row_types (number, time, category,
+-- or NULL if the values determine the type): lists with an entry per column; rare_below; is_like (true with
+-- --encoding-from).
 --
--- Options by getvariable(): row_columns, row_kinds, row_types: for each column its name, impression or page, and number, time or category
--- (NULL: by its values); rare_below; is_like.
---
--- Ends with row_feature, and with encoded(values, time, kind), the list of a row's or page's features; adds to column_share.
+-- Creates  row_feature, new rows of column_share, and the macro encoded(values, time, kind), which returns
+--          the features of a row or a page
 
 -- step: Context columns
 CREATE VIEW row_value AS
@@ -17,7 +19,7 @@ SELECT
   nullif(trim(row_values[k]), '') AS value
 FROM shown, range(1, len(getvariable('row_columns')) + 1) AS columns(k)
 WHERE NOT context;
--- The number that a text is; of a time, its age in days when the page was shown. NULL for a text that is none.
+-- Converts a text to a number, or a time to its age in days when the page was shown; NULL for any other text.
 CREATE MACRO finite(x) AS CASE WHEN isfinite(x) THEN x END;
 CREATE MACRO context_number(value, is_time, page_time) AS
   if(is_time, (page_time - finite(item_ms(value))) / 86400000, finite(TRY_CAST(value AS DOUBLE)));
@@ -29,7 +31,7 @@ CREATE TABLE row_feature (
 INSERT INTO row_feature BY NAME FROM like_row_feature;
 
 -- step: Types of context columns | for one in (SELECT 1 WHERE len(getvariable('row_columns')) > 0)
--- A column is numbers if nearly all of its values are: the others are errors, and are read as missing.
+-- A column has numbers if at least 95 % of its values are numbers. All other values are read as missing.
 INSERT INTO row_column BY NAME
 SELECT
   k, name, kind, type, type = 'time' AS is_time, "values",
@@ -71,7 +73,7 @@ CREATE TABLE known_value AS SELECT k, x FROM train_value WHERE x IS NOT NULL;
 CREATE TABLE row_scale AS
 SELECT * FROM number_scales('known_value', 'row_column', (SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM train_value GROUP BY k)))
 JOIN (SELECT k, name, kind FROM row_column WHERE type <> 'category') USING (k);
--- The most frequent values of a category; the others, and what is missing, have none of the features.
+-- The 30 most frequent values of a category get features, which are all 0 for other and missing values.
 CREATE TABLE category_value AS
 SELECT k, name, kind, value
 FROM row_value JOIN row_column USING (k)

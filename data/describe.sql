@@ -1,16 +1,18 @@
 -- Describes a prepared data set.
 --
--- Options by getvariable(): users, items, pages (lists of Parquet files); page_files, those of pages by their own names.
--- Ends with   part (a row for each part), page_size, click_position, events_of_user, suspicion.
+-- Options by getvariable(): users, items, pages (lists of globs of Parquet files); page_files (names of the
+-- files of pages).
+-- Creates  part (a row per part), page_size, click_position, events_of_user, suspicion
 
 -- step: Reading users, items and pages
 CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
--- id is optional, and of any type.
+-- The column id is optional, and may have any type.
 CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
--- additional_clicks, context, earlier, propensities and the numbers of pages are optional: any other numbers distinguish pages.
--- Earlier pages are a history as context events are, and not scored.
+-- The columns additional_clicks, context, earlier, propensities and page are optional. Without page, the row
+-- number in the file identifies a page. Pages with earlier are history that is not predicted, as context
+-- events are.
 CREATE VIEW pages AS
 SELECT
   user, items, clicked, coalesce(additional_clicks, []) AS additional_clicks,
@@ -28,13 +30,13 @@ SELECT split, user, page, len(items)::INTEGER AS size, clicked, additional_click
 FROM pages JOIN users USING (user);
 
 -- step: Displayed items
--- Versions of an item have the same id and count as one item here.
+-- Versions of an item have one id, and count as one item.
 CREATE TABLE id_of AS
 SELECT item, (dense_rank() OVER (ORDER BY coalesce(id, item::VARCHAR)) - 1)::UINTEGER AS id
 FROM items;
--- A view: of a large set, these rows are many times the size of its files.
+-- A view, because these rows would take many times the size of a large set's files.
+-- turn: 1 for the first click of a page, 2 for the second click, and so on; NULL for an unclicked item.
 CREATE VIEW shown AS
--- turn: 1 for the first click of a page, 2 for the next; NULL for none.
 SELECT split, user, page, context, position, id, turn IS NOT NULL AS is_clicked, turn, has_twice
 FROM (
   SELECT *, list_position(clicks, position - 1) AS turn
@@ -89,7 +91,7 @@ GROUP BY user
 HAVING events > 0;
 
 -- step: Suspicious properties
--- Without versions of items, few pages need to be checked.
+-- If no item has versions, only pages with has_twice need to be checked.
 SET VARIABLE has_versions = (SELECT count(DISTINCT id) < count(*) FROM id_of);
 CREATE TABLE twice AS
 SELECT user, page, id, count(*) AS times, bool_or(is_clicked) AS is_clicked
@@ -108,7 +110,7 @@ SELECT
   (SELECT count(*) FROM page WHERE NOT context AND size = 1) AS pages_of_one,
   (SELECT count(*) FROM page WHERE NOT context AND size > if(clicked IS NULL, 0, 1 + len(additional_clicks))) AS pages_with_unclicked,
   (SELECT count(*) FROM events_of_user) AS users,
-  -- Context events are a history as well.
+  -- A user with context events has a history.
   (SELECT count(*) FROM events_of_user WHERE events = 1 AND NOT is_known) AS users_of_one,
   (SELECT count(DISTINCT (user, page)) FROM twice) AS pages_with_twice,
   (SELECT count(*) FROM twice WHERE is_clicked) AS twice_clicked;

@@ -1,15 +1,16 @@
--- Measures position bias: clicks at each position, compared with the expectation by the strengths of the items.
+-- Measures position bias: compares the clicks at a position with those that the items' strengths predict.
 --
--- Takes   shown (user, page, context, position, id, turn), page (user, page, size, clicked, additional_clicks, context)   of describe.sql
+-- Reads    shown (user, page, context, position, id, turn) and
+--          page (user, page, size, clicked, additional_clicks, context) of describe.sql
+-- Creates  position_effect (position, shown, clicks, expected, sd, users) for the first ten positions
 --
--- Ends with   position_effect (position, shown, clicks, expected, sd, users)   of the first ten positions
---
--- Without an effect of the position, P(click on i) = w_i / (w_none + sum of w over the page), where each item has a strength w_i, and no
--- click one for each length of a page. An additional click is a choice among the
--- items that are not clicked yet, without no click. The other items of the page matter: on sorted pages the first one competes with weaker ones.
+-- Without an effect of the position, P(click on item i) = w_i / (w_none + sum of w over the page). w_i is the
+-- strength of item i, and w_none depends on the number of items of the page. An additional click is a choice
+-- among the items that are not clicked yet, without w_none. The model accounts for the other items of a page:
+-- on sorted pages, the first item competes with weaker items.
 
 -- step: Pages to compare
--- Of large logs a sample of the users, some million rows.
+-- For a large log, use a sample of the users with one to two million rows.
 SET VARIABLE every = (SELECT greatest(1, count(*) // 1000000) FROM shown);
 CREATE TABLE choice AS
 SELECT row_number() OVER (ORDER BY user, page, turn) AS choice, user, page, size, turn, clicked IS NULL AS no_click
@@ -26,7 +27,8 @@ SELECT size, count(*) FILTER (no_click) AS clicks, avg(no_click::INTEGER) AS w F
 CREATE TABLE total (choice BIGINT, size INTEGER, turn BIGINT, total DOUBLE);
 
 -- step: Strengths of items | for round in (SELECT unnest(range(15)))
--- The most likely ones: each update makes the clicks more likely (Hunter, MM algorithms for generalized Bradley-Terry models, 2004).
+-- Maximum likelihood: each update increases the likelihood of the clicks (Hunter, MM algorithms for
+-- generalized Bradley-Terry models, 2004).
 CREATE OR REPLACE TABLE total AS
 SELECT choice, size, turn, if(turn = 1, any_value(no_click.w), 0) + sum(strength.w) AS total
 FROM placed JOIN strength USING (id) JOIN no_click USING (size)
@@ -52,8 +54,9 @@ FROM expectation
 GROUP BY id, position;
 CREATE TABLE moving AS
 SELECT id, sum(weight) AS weight FROM item_at GROUP BY id HAVING count(*) > 1 AND sum(weight) > 0;
--- The variance is taken over users, whose clicks are not independent: what each adds to the difference from what is expected, less what the
--- item's own strength takes up. With n / (n - 1), as an item's own clicks are in its strength.
+-- The variance is computed over users, because the clicks of one user are not independent. A user contributes
+-- observed minus expected clicks, less the part that a change of the item's strength absorbs. The factor n /
+-- (n - 1) corrects for the use of an item's clicks in the estimate of its strength.
 CREATE TABLE residual AS
 SELECT user, id, position, sum((clicked - p) * sqrt(n / (n - 1))) AS r
 FROM expectation JOIN moving USING (id)

@@ -1,17 +1,17 @@
 -- Computes the features of each item: standardised numbers, and tokens. data/README.md defines them.
 --
--- Takes   number_of, feature_read     of page_rows.sql: item, item_id, valid_from; item, dense, tokens
---         shown, users                as prepared.sql has them: statistics are those of what train users were shown
---         like_scale, like_vocabulary, like_other what another set has made of its columns, in the shape of number_scale and vocabulary;
---                                     empty where there is none
+-- Reads    number_of (item, item_id, valid_from), feature_read (item, dense, tokens)   of page_rows.sql
+--          shown, users        see prepared.sql. Statistics use only items that train users were shown.
+--          like_scale, like_vocabulary, like_other   number_scale, vocabulary and other_token of the set of
+--                              --encoding-from; empty without this option
+-- Options by getvariable(): with_features; dense, tokens (names of columns); times (per dense column, true
+-- for times in ms); splits (per token column, true if its texts were split); item_ids (true, false, or NULL:
+-- true if more than a third of the displayed items lack features); hash_items (N, or NULL); rare_below;
+-- is_like (true with --encoding-from); like_name (its folder).
 --
--- Options by getvariable(): with_features; dense, tokens (names of columns); times (for each of dense whether it is a time, in ms);
--- splits (for each of tokens whether its texts were split);
--- item_ids (true, false, or NULL: where most of what is displayed has no features); hash_items (N, or NULL); rare_below; is_like;
--- like_name.
---
--- Ends with item, dense_feature, token_field as prepared.sql takes them; vocabulary (k, value, token): of field k, the last one being
--- the items themselves; value is NULL for all that have no token of their own; and column_share.
+-- Creates  item, dense_feature, token_field, column_share
+--          vocabulary (k, value, token)   tokens of field k. The last field is the item ids. value is NULL
+--                                         for the token that all values without a token share.
 
 -- step: Items of train users
 CREATE TABLE train_item AS
@@ -19,11 +19,11 @@ SELECT item, count(*) AS rows
 FROM shown
 WHERE time_part(time) = 0 AND user_id IN (SELECT id FROM users WHERE split = 'train')
 GROUP BY item;
--- A set without train users is only inspected.
+-- Without train users, all items are used. (Such a set is only inspected.)
 INSERT INTO train_item
 SELECT item, count(*) FROM shown WHERE NOT EXISTS (FROM train_item) GROUP BY item;
 
--- The age of an item is that at the end of its log, in days; in a split by time, at the end of the train part.
+-- An item's age in days is its age at the end of the log (in a split by time: at the end of the train part).
 SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT context AND time_part(time) = 0);
 CREATE VIEW feature AS
 SELECT
@@ -32,7 +32,7 @@ SELECT
 FROM feature_read;
 
 -- step: Scales of numbers
--- Sums are taken in the order of the values, so that they do not depend on the order of rows or on threads.
+-- Sums are computed in the order of the values, so that sums do not depend on the order of rows or threads.
 CREATE TABLE number_value AS
 SELECT k, x
 FROM (
@@ -41,8 +41,8 @@ FROM (
 )
 WHERE x IS NOT NULL AND NOT getvariable('is_like');
 CREATE MACRO squeezed(x, scale) AS sign(x) * ln(1 + abs(x) / scale);
--- The scale of each column k of a table of fields (k, is_time), by the values (k, x) of rows that train users were shown, of which
--- there are all_rows: squeezed by a logarithm where the tail is heavy.
+-- Computes the scale of each column k of the table fields (k, is_time). The table number_values (k, x) has
+-- the known values of all_rows rows that train users were shown. Numbers with a heavy tail get a logarithm.
 CREATE MACRO number_scales(number_values, fields, all_rows) AS TABLE
 WITH known AS (
   SELECT
@@ -67,7 +67,7 @@ judged AS (
   SELECT
     k, is_time, coalesce(items, 0) AS items, low, high, is_flag, scale,
     known.mean, sqrt(s.variance) AS sd, l.mean AS log_mean, sqrt(l.variance) AS log_sd,
-    -- A normal distribution has 3, an exponential one 9.
+    -- Heavy tail: the kurtosis is above 6 (normal: 3, exponential: 9), and a logarithm at least halves it.
     l.variance > 0 AND (is_time OR (s.fourth / power(s.variance, 2) > 6
       AND l.fourth / power(l.variance, 2) < s.fourth / power(s.variance, 2) / 2)) AS is_heavy
   FROM query_table(fields) LEFT JOIN known USING (k) LEFT JOIN spread s USING (k) LEFT JOIN log_spread l USING (k)
@@ -81,9 +81,9 @@ SELECT
   CASE WHEN is_heavy THEN log_mean WHEN is_flag THEN 0 ELSE mean END AS mean,
   CASE WHEN is_heavy THEN log_sd WHEN is_flag THEN 1 ELSE sd END AS sd
 FROM judged;
--- A number that is clipped to the range that train users were shown, and standardised.
+-- Clips a number to the range of the values that train users were shown, and standardises it.
 CREATE MACRO standardised(x, s) AS if(x IS NULL, 0, (
-  -- least() and greatest() pass over NULL.
+  -- least() and greatest() ignore NULL.
   if(s.scale IS NULL, greatest(least(x, s.high), s.low), squeezed(greatest(least(x, s.high), s.low), s.scale)) - s.mean
 ) / s.sd);
 
@@ -98,7 +98,7 @@ UNION ALL
 SELECT k, name, is_time, is_used, is_partly, low, high, scale, mean, sd FROM like_scale;
 DROP TABLE number_value;
 
--- 0 and 1
+-- True for a column with only 0 and 1.
 CREATE MACRO as_it_is(scale, mean, sd) AS scale IS NULL AND mean = 0 AND sd = 1;
 CREATE MACRO number_meaning(what, scale, mean, sd, is_partly) AS CASE
   WHEN as_it_is(scale, mean, sd) THEN what || ', 0 or 1'
@@ -140,7 +140,7 @@ FROM (
 )
 WHERE value <> '';
 
--- Only a token of its own distinguishes an item without features.
+-- Only a token per item distinguishes items without features.
 CREATE TABLE described AS
 SELECT item FROM token_value
 UNION
@@ -169,7 +169,7 @@ FROM token_value LEFT JOIN train_item t USING (item)
 GROUP BY k, value;
 
 -- step: Vocabulary
--- Almost unique text says nothing about other items; a column with one value has no information.
+-- Texts that are almost unique do not relate items. A column with one value has no information.
 CREATE TABLE text_column AS
 SELECT
   k, getvariable('tokens')[k]::VARCHAR AS name, count(*) AS count, sum(items)::BIGINT AS items,
@@ -186,14 +186,15 @@ SELECT 'ignored columns with one value for all items: ' || string_agg(name, ', '
 FROM text_column WHERE is_constant HAVING count(*) > 0;
 DELETE FROM value_count WHERE k IN (SELECT k FROM text_column WHERE is_free OR is_constant);
 
--- Values that train users were rarely shown share the last token of their field: what is new later has a trained row there.
--- So do those of one or two items, where a column has many values: a row of theirs would learn the item and nothing else.
+-- Values that train users were rarely shown share the last token of their field. Later logs use this trained
+-- token for new values. If a column has more than 50 values, values of one or two items also share this
+-- token, because an embedding for so few items would only identify the items.
 CREATE TABLE judged_value AS
 SELECT
   k, value, rows,
   rows < getvariable('rare_below') OR (k <= len(getvariable('tokens')) AND items < 3 AND count_if(rows > 0) OVER (PARTITION BY k) > 50) AS is_rare
 FROM value_count;
--- Where there are none of them, no item has that token: a snapshot has the mean of the field's rows there.
+-- Without rare values, no item has this token. Snapshots then store the mean of the field's embeddings.
 CREATE TABLE other_token AS
 SELECT k, if(coalesce(sum(rows) FILTER (is_rare), 0) > 0, 'trained', 'mean') AS kind
 FROM judged_value
@@ -236,8 +237,8 @@ LEFT JOIN (
 ) other ON other.k = v.k
 WHERE coalesce(own.token, other.token) IS NOT NULL;
 
--- Hashed ids: of 2 N rows behind all others an item adds up one of the first N and one of the last N. Others may share each of
--- them, seldom both. md5 is the same in every engine.
+-- Hashed ids: after all other tokens there are 2 N tokens. An item has one of the first N and one of the last
+-- N tokens. Two items often share one of these tokens, but seldom both. md5 is the same in every engine.
 CREATE MACRO bucket_of(id, digit) AS ('0x' || substr(md5(id), digit, 8))::UBIGINT % getvariable('hash_items')::UBIGINT;
 SET VARIABLE first_bucket = (SELECT count(*) FROM vocabulary);
 INSERT INTO token_field BY NAME
@@ -252,7 +253,7 @@ SELECT item, unnest([
 ])
 FROM number_of WHERE getvariable('hash_items') IS NOT NULL;
 
--- Shares per column: of the items, those without a value; of the values, clipped numbers, and texts without a token of their own.
+-- Shares per column: items without a value; clipped numbers among numbers; texts without a token among texts.
 CREATE TABLE column_share AS
 SELECT
   false AS is_token, s.k, any_value(s.name) AS "column", 1 - count(dense[s.k]) / count(*) AS absent,
@@ -283,7 +284,7 @@ SET VARIABLE title_field = coalesce(list_position(getvariable('text_names'), 'ti
 CREATE TABLE item (item UINTEGER, id VARCHAR, title VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);
 
 -- step: Items | for bucket in (SELECT DISTINCT item // 1000000 AS bucket FROM number_of ORDER BY bucket)
--- Numbers are clipped to the range that train users were shown.
+-- Numbers are clipped to the range of the values that train users were shown.
 INSERT INTO item
 WITH tokens_of AS (
   SELECT item, list(token ORDER BY token) AS tokens

@@ -1,18 +1,20 @@
 -- Reads a log of displayed and clicked items into rows of pages. data/README.md defines a prepared data set.
 --
--- Takes   source   a view with a row for each displayed item, its values as text, as they are written (NULL: no value): user_id, item_id,
---                  page_id, time, clicked, position, propensity; part: distinguishes pages without id at one time; context: whether it
---                  was clicked before the log; candidates: ids that the page was drawn from; click_time; inexact: an id that a float has lost
---                  row_values: a list with a text for each context column
--- and iso_time of times.sql.
+-- Reads    source   a view with a row per displayed item. Values are text, as in the log (NULL: no value):
+--                   user_id, item_id, page_id, time, clicked, position, propensity. Other columns: part
+--                   distinguishes pages of one time that have no id; context is true for a click before the
+--                   log begins; candidates are the ids of the items that the page was drawn from; click_time;
+--                   inexact is an id that a float may have changed; row_values has a text per context column.
+--          iso_time, local_time of times.sql
+-- Options by getvariable(): with_pages, with_positions, with_candidates (true if the log has these columns);
+-- all_clicked (true if each row is a click); day_first (true if the day precedes the month in dates such as
+-- 31.12.2025; NULL without such dates).
 --
--- Options by getvariable(): with_pages, with_positions, with_candidates: what there is; all_clicked: each row is a click;
--- day_first: whether dates such as 31.12.2025 have the day before the month; NULL where there are none.
---
--- Ends with   row_read (bucket, user_id, page, item_id, time, position, clicked, click_time, propensity, row_values)   a view: an item that was displayed
---             history (user_id, position, item_id)                                      what was clicked before the log
---             page_candidates (user_id, page, candidates)                    of the pages that say what they were drawn from
--- which log_gap.sql, log_pages.sql and log_sampled.sql take.
+-- Creates, for log_gap.sql, log_pages.sql and log_sampled.sql:
+--     row_read (bucket, user_id, page, item_id, time, position, clicked, click_time, propensity, row_values)
+--                                                  a view with a row per displayed item
+--     history (user_id, position, item_id)         clicks before the log begins
+--     page_candidates (user_id, page, candidates)  items from which pages were drawn, if known
 
 -- step: How values are read
 CREATE MACRO is_click(t) AS CASE
@@ -22,9 +24,9 @@ CREATE MACRO is_click(t) AS CASE
 END;
 CREATE MACRO is_chance(t) AS coalesce(trim(t), '') = '' OR coalesce(TRY_CAST(t AS DOUBLE) > 0 AND TRY_CAST(t AS DOUBLE) <= 1, false);
 
-SET VARIABLE time_kind = NULL::VARCHAR; -- known when the log is read
--- Each SELECT names what the one around it uses: what is in a macro of a macro is computed again at each use, and a day with a
--- time of day takes four regular expressions.
+SET VARIABLE time_kind = NULL::VARCHAR; -- set after the log was read
+-- Nested SELECTs name the intermediate values, because a nested macro would compute a value again at each
+-- use. A day with a time of day takes four regular expressions.
 CREATE VIEW checked AS
 SELECT
   * EXCLUDE (clean_time, number, iso, parts, parts_of_ms, below_ms),
@@ -44,13 +46,13 @@ SELECT
     WHEN time_kind <> getvariable('time_kind') THEN 'kind of time'
   END AS fault
 FROM (
-  -- Digits below milliseconds count as well: pages of one user within a millisecond are separate.
+  -- Digits below milliseconds distinguish pages of a user within one millisecond.
   SELECT
     *,
     if(iso IS NULL, parts // parts_of_ms, epoch_ms(iso)) AS time,
     if(iso IS NULL, parts % parts_of_ms, epoch_us(iso) % 1000) AS below_ms
   FROM (
-    -- Microseconds are whole numbers below 2^53 up to the year 2255: they are exact as DOUBLE, and cut to milliseconds.
+    -- Up to the year 2255, microseconds are below 2^53, so a DOUBLE is exact.
     SELECT
       *,
       CASE time_kind
@@ -63,7 +65,7 @@ FROM (
     FROM (
       SELECT
         *,
-        CASE -- a number is a time by its size: seconds reach 10^11 in the year 5138, and so on
+        CASE -- the size of a number determines its unit: for example, seconds reach 10^11 only in the year 5138
           WHEN abs(number) < 1e11 THEN 'seconds since 1970'
           WHEN abs(number) < 1e14 THEN 'milliseconds since 1970'
           WHEN abs(number) < 1e17 THEN 'microseconds since 1970'
@@ -92,7 +94,7 @@ FROM (
 );
 
 -- step: Reading the log
--- Columns that the log lacks would only cost space and time.
+-- The column candidates is left out if the log lacks it, to save space and time.
 CREATE TABLE log_read AS
 SELECT COLUMNS(lambda c: getvariable('with_candidates') OR c <> 'candidates')
 FROM (
@@ -103,7 +105,7 @@ FROM (
 );
 SET VARIABLE rows_of_log = (SELECT count(*) FROM log_read);
 
--- The format of most times is used; rows with other formats are invalid.
+-- All times must have the format of most times. Rows with another format are invalid.
 SET VARIABLE time_kind = (
   SELECT time_kind FROM log_read WHERE fault IS NULL GROUP BY time_kind ORDER BY count(*) DESC, time_kind LIMIT 1
 );

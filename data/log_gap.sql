@@ -1,6 +1,6 @@
--- Builds pages of rows with different times: rows of a user without a pause are one page.
+-- Builds pages for --page-gap: consecutive rows of a user that are less than page_gap_ms apart form a page.
 --
--- Takes row_read of log.sql, and replaces its pages. Option by getvariable(): page_gap_ms, the shortest pause.
+-- Replaces the pages in row_read of log.sql. Option by getvariable(): page_gap_ms.
 
 -- step: Rows without a pause between them | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS row_of_gap AS FROM row_read WHERE false;

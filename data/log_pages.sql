@@ -1,12 +1,11 @@
--- Rows of pages, to the items of pages.
+-- Merges the rows of an item on a page.
 --
--- Takes   row_read   of log.sql
---
--- Ends with   displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity, row_values)   each item of a page once; what is not known: NULL
--- which item_features.sql and page_rows.sql take.
+-- Reads    row_read of log.sql
+-- Creates  displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity,
+--          row_values), which has each item of a page once, for page_rows.sql. Unknown values are NULL.
 
 -- step: Items of pages | for round in (FROM rounds())
--- A page is what a user has under one page id; where there are none, at one time.
+-- A page has the rows of a user with one page id or, in a log without page ids, with one time.
 CREATE TABLE IF NOT EXISTS displayed (
   bucket USMALLINT, user_id VARCHAR, page VARCHAR, item_id VARCHAR, time BIGINT, position DOUBLE, clicked BOOLEAN, click_time DOUBLE,
   propensity DOUBLE, row_values VARCHAR[]

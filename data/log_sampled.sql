@@ -1,25 +1,25 @@
--- Samples pages for a log of clicks: each click, and items drawn by popularity.
+-- Samples pages for a log of clicks: a page has a clicked item, and items drawn by popularity.
 --
--- Takes   row_read   of log.sql, hash_part of user_macros.sql
---
+-- Reads    row_read of log.sql, hash_part of user_macros.sql
 -- Options by getvariable(): page_size, window_ms, seed.
---
--- Ends with displayed, as log_pages.sql does.
+-- Creates  displayed, see log_pages.sql
 
 -- step: Clicks to sample from
--- The items beside a click are drawn from what other train users clicked up to its time: an item is in that list as often as it
--- was clicked, so drawing a position draws by popularity. No click of a validation or test user, and none of the future, decides
--- which items are on a page. For the same reason, a click on an item that no other train user had clicked gets no page: it would be
--- the only such item of its page. All orders are by content: rows of the source can be in any order.
+-- The unclicked items of a page are drawn from the items that other train users clicked up to the time of the
+-- click. An item is in that list (table competitor) once per click, so drawing a position draws by
+-- popularity. Neither later clicks nor clicks of validation and test users influence a page. A click on an
+-- item that no other train user had clicked gets no page, because only the clicked item of a page could be
+-- such an item. All orders depend only on values, so the rows of the source may have any order.
 CREATE TABLE click_item AS
 SELECT item_id, row_number() OVER (ORDER BY item_id) AS item
 FROM (SELECT DISTINCT item_id FROM row_read WHERE clicked);
--- In a split by time, all clicks up to its time are known at a page.
+-- In a split by time, clicks of all users up to the time of a page may influence the page.
 SET VARIABLE other = if(getvariable('split') = 'time', 'other user', 'other train user');
 CREATE TABLE click_row AS
 SELECT
   *,
-  -- Train clicks up to the time of this click, and up to the start of its window: positions in competitor.
+  -- Numbers of train clicks up to the time of this click, and up to the start of its window: positions in
+  -- competitor.
   count(*) FILTER (is_train) OVER (ORDER BY time) AS high,
   count(*) FILTER (is_train) OVER (ORDER BY time RANGE BETWEEN UNBOUNDED PRECEDING AND getvariable('window_ms') PRECEDING) AS low,
   count(*) FILTER (is_train) OVER (PARTITION BY item ORDER BY time) >
@@ -41,7 +41,7 @@ INSERT INTO skipped
 SELECT 'clicks on items that no ' || getvariable('other') || ' had clicked', (SELECT count(*) FROM click_row WHERE NOT is_known);
 INSERT INTO note
 SELECT 'pages are sampled: each shows the clicked item and items that ' || getvariable('other') || 's had clicked, drawn by popularity; users did not see them';
--- Pages are drawn for so many clicks at once as fit in memory.
+-- Pages are drawn in batches of clicks that fit in memory.
 CREATE TABLE to_draw AS
 SELECT *, row_number() OVER (ORDER BY time, click) // greatest(1, 300000 // getvariable('page_size')) AS batch
 FROM click_row
@@ -50,8 +50,9 @@ CREATE TABLE competitor AS
 SELECT row_number() OVER (ORDER BY time, click) - 1 AS position, item, user_number FROM click_row WHERE is_train ORDER BY position;
 CREATE TABLE drawn_item (click BIGINT, item BIGINT, position BIGINT);
 
--- For the clicks that are wanting: draws number first_draw and on. x is a click's own random number; draw k takes the square of
--- a x + b k, mod 2^31 - 1: the same seed draws the same page in whatever order. (Without the square, draws would be evenly spaced.)
+-- Makes the draws first_draw, first_draw + 1, ... for the clicks in the table wanting, whose pages are not
+-- full. Each click has a random number x. Draw k uses the square of a x + b k, mod 2^31 - 1, so equal seeds
+-- draw equal pages in any order of the clicks. (Without the square, draws would be evenly spaced.)
 CREATE TEMP TABLE wanting AS SELECT *, 0 AS others FROM to_draw WHERE false;
 CREATE TEMP MACRO drawn_for(first_draw, draws, of_window) AS TABLE
 WITH draw AS MATERIALIZED (
@@ -70,8 +71,8 @@ WHERE c.item <> clicked AND c.user_number <> d.user_number
 GROUP BY click, c.item;
 
 -- step: Pages drawn for clicks | for batch in (SELECT DISTINCT batch FROM to_draw ORDER BY batch)
--- Twice as many draws as positions from the window; if these do not fill a page, more from all earlier clicks. An item comes
--- once, and the clicked one is not drawn.
+-- First make twice as many draws from the window as a page has positions. If these do not fill the page, make
+-- more draws from all earlier clicks. An item is on a page once, and the clicked item is not drawn.
 CREATE OR REPLACE TEMP TABLE wanting AS
 SELECT *, 0 AS others FROM to_draw WHERE batch = getvariable('batch');
 CREATE OR REPLACE TEMP TABLE drawn AS
@@ -90,8 +91,9 @@ QUALIFY position < getvariable('page_size');
 INSERT INTO drawn_item FROM drawn;
 
 -- step: Items of pages
--- The clicked item takes a random position among the others. Pages of one time come in random order, because x leads their ids:
--- in the order of the items' ids, the last click would tell which item of the next page was clicked.
+-- The clicked item gets a random position on the page. A page's id begins with x, so pages of one time have a
+-- random order. If the ids of the clicked items ordered these pages, the last click would reveal the next
+-- clicked item.
 CREATE TABLE displayed AS
 WITH clicked_position AS (
   SELECT *, 1 + x % (1 + others) AS clicked_position

@@ -1,22 +1,23 @@
--- From the items of pages to their numbers and features, and to the rows of pages that prepared.sql takes.
+-- Numbers the items of the pages, reads the items' features, and builds the rows that prepared.sql reads.
 --
--- Takes   displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity, row_values), history (user_id, position, item_id),
---         page_candidates (user_id, page, candidates)
---         feature_source       a view of the features: item_id, dense (list of numbers), tokens (for each field a list of text);
---                              empty where there are none
---         like_item            item and item_id of a set whose numbers are kept; empty where there is none
+-- Reads    displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity,
+--          row_values)
+--          history (user_id, position, item_id)            clicks before the log begins
+--          page_candidates (user_id, page, candidates)
+--          feature_source (item_id, dense, tokens)         view: list of numbers; per field, a list of texts
+--          like_item (item, item_id)                       one-hot items of the set of --encoding-from
+-- Creates  number_of (item, item_id, valid_from), feature_read (item, dense, tokens)
+--          shown, candidate (user_id, tie, items)          see prepared.sql
 --
--- Ends with candidate (user_id, tie, items) as prepared.sql takes it, number_of (item, item_id, valid_from), feature_read (item, dense, tokens).
---
--- The clicks of a page are ordered by time. Without times their order is random: an order by position would look like position bias,
--- and an order by item like an effect of the items.
--- Context events are pages of one item, in order, a millisecond apart, before the first page.
+-- The clicks of a page are ordered by time. Without times, the order is random, because an order by position
+-- would look like position bias, and an order by item would look like an effect of the items.
+-- Context events are stored in order as pages with one item, a millisecond apart, before a user's first page.
 
 -- step: Looking at the pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page_of (
   bucket USMALLINT, user_id VARCHAR, page VARCHAR, time BIGINT, items BIGINT, clicks BIGINT, has_several_propensities BOOLEAN,
-  span BIGINT, -- ms between its first and its last item
-  has_position_twice BOOLEAN -- two items at one position, where positions are known
+  span BIGINT, -- ms between the times of the page's first and last row
+  has_position_twice BOOLEAN -- true if two items are at one position; false if positions are unknown
 );
 INSERT INTO page_of
 SELECT bucket, user_id, page, min(time), count(*), count(*) FILTER (clicked), min(propensity) <> max(propensity),
@@ -26,7 +27,7 @@ WHERE in_round(bucket)
 GROUP BY ALL;
 
 -- step: Begin of validation and test | for one in (SELECT 1 WHERE getvariable('split') = 'time')
--- Given in ms: since 1970, or, below 0, relative to the last page. Else, so that a part has its share of the pages.
+-- given: ms since 1970; if negative, relative to the last page. NULL: after the share of the pages.
 CREATE MACRO begin_of(given, share) AS CASE
   WHEN given IS NULL THEN (
     SELECT min(time) FROM (SELECT time, row_number() OVER (ORDER BY time) AS n, count(*) OVER () AS pages FROM page_of)
@@ -54,7 +55,7 @@ SELECT 'displayed items without a row of features', (SELECT count(*) FROM number
 WHERE getvariable('with_features');
 
 -- step: Rows of pages | for round in (FROM rounds())
--- Pages of one user at one time go by their page id.
+-- The page id (tie) orders pages of a user that have one time.
 CREATE TABLE IF NOT EXISTS shown (
   bucket USMALLINT, user_id VARCHAR, time BIGINT, tie VARCHAR, position DOUBLE, item UINTEGER, clicked STRUCT(moment DOUBLE, draw VARCHAR),
   propensity DOUBLE, context BOOLEAN, row_values VARCHAR[]

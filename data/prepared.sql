@@ -1,21 +1,22 @@
--- The end of every preparation: users, items and pages as Parquet. data/README.md has the schema.
+-- Writes users, items and pages as Parquet at the end of every preparation. data/README.md has the schema.
 --
--- Takes   shown (bucket, user_id, time in ms, tie, position, item, clicked, propensity, context, row_values)   a row for each displayed item; a page is what is equal in
---         user_id, context, time and tie; positions order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
---         what was not clicked
---         users (bucket, user, id, split, time_part)   of users.sql
---         candidate (user_id, tie, items)   candidates of pages, where known
---         encoded(values, time, kind) of context_features.sql
---         item (item, id, title, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
---
--- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item; NULL: none are known); with_candidates.
+-- Reads    shown (bucket, user_id, time in ms, tie, position, item, clicked, propensity, context, row_values)
+--              A row per displayed item. Rows with equal user_id, context, time and tie form a page, whose
+--              items are ordered by position. clicked (moment, draw) orders the clicks of a page; NULL for
+--              unclicked items.
+--          users (bucket, user, id, split, time_part)   of users.sql
+--          candidate (user_id, tie, items)              items from which pages were drawn, if known
+--          encoded(values, time, kind)                  macro of context_features.sql
+--          item (item, id, title, valid_from, dense, tokens)   of item_features.sql, numbered 0, 1, 2, ...
+-- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item, or NULL);
+-- with_candidates.
 
 -- step: Pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page (
   user UINTEGER, context BOOLEAN, earlier BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, additional_clicks UINTEGER[], propensities DOUBLE[],
   impression_features FLOAT[], page_features FLOAT[]
 );
--- A list that is sorted afterwards: an aggregate with an order of its own takes kilobytes for each page.
+-- Lists are sorted after aggregation, because an aggregate with ORDER BY takes kilobytes per page.
 INSERT INTO page
 SELECT user, context, earlier, time, tie, items, clicks[1] AS clicked, clicks[2:] AS additional_clicks, propensities, impression_features, page_features
 FROM (
@@ -25,13 +26,13 @@ FROM (
     if(getvariable('with_impression_features'), flatten(list_transform(displayed, lambda p: encoded(p.row_values, time, 'impression'))), NULL)
       AS impression_features,
     if(getvariable('with_page_features'), encoded(displayed[1].row_values, time, 'page'), NULL) AS page_features,
-    -- If one of the items has none, the page's is unknown.
+    -- If an item has no propensity, the page's propensities are unknown.
     CASE
       WHEN len(list_filter(displayed, lambda p: p.propensity IS NULL)) > 0 THEN []
       WHEN getvariable('propensity_of')::VARCHAR = 'item' THEN list_transform(displayed, lambda p: p.propensity)
       ELSE [displayed[1].propensity]
     END AS propensities,
-    -- The position of each click, in click order.
+    -- Positions of the clicked items, in the order of the clicks.
     list_transform(
       list_sort(list_filter(
         list_transform(displayed, lambda p, k: {moment: p.clicked.moment, draw: p.clicked.draw, position: k - 1}), lambda c: c.moment IS NOT NULL
@@ -49,7 +50,7 @@ FROM (
 );
 
 -- step: Last events of each user | for most in (SELECT getvariable('max_events') WHERE getvariable('max_events') IS NOT NULL)
--- Context events came before all others, so they are dropped first.
+-- Context events precede all other events, so they are dropped first.
 CREATE TABLE last_page AS
 FROM page
 QUALIFY row_number() OVER (PARTITION BY user ORDER BY context, time DESC, tie DESC) <= getvariable('most');
@@ -59,7 +60,7 @@ DROP TABLE page;
 ALTER TABLE last_page RENAME TO page;
 
 -- step: Writing users, items and pages
--- Row groups are small, as training holds one at a time in memory.
+-- Row groups are small, because training reads one row group at a time into memory.
 DROP TABLE shown;
 COPY (
   SELECT user, id, split, count(*)::UINTEGER AS pages, sum(len(items))::UINTEGER AS rows

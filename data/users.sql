@@ -1,9 +1,8 @@
--- Users and their parts. Run before what is known of the items is looked at: statistics of features are those of the train part.
+-- Assigns users to train, validation and test, before the items are encoded by statistics of the train part.
 --
--- Takes   shown (bucket, user_id, time in ms, context, ...)   as data/prepared.sql has it
---         hash_part, time_part   of user_macros.sql
---
--- Ends with users (bucket, user, id, split, time_part): a user with pages in several parts has a row for each of them.
+-- Reads    shown (bucket, user_id, time in ms, context, ...)   see data/prepared.sql
+--          hash_part, time_part                                macros of user_macros.sql
+-- Creates  users (bucket, user, id, split, time_part)          a row per part in which a person has pages
 
 -- step: Users and their parts
 CREATE TABLE users AS

@@ -1,9 +1,9 @@
--- A table of what was displayed, and one of clicks with user, item and time, without the id of the page. A click is of the latest page
--- of the user that shows the item, at most 30 minutes before.
+-- A table of displayed items, and a table of clicks with user, item and time, but without the page's id. A
+-- click is assigned to the latest page, at most 30 minutes before, that showed the item to the user.
 --
 --   deno task -q data log --query clicks_by_time.sql
 --
--- Change: the names, how times are written, and the minutes. Look whether most clicks find their page: SELECT count(clicked) of this.
+-- Change: the names, the format of times, and the minutes. Then check that most clicks have found a page.
 WITH shown AS (
   SELECT uid, sku, pos, to_timestamp(ts::BIGINT) AS time
   FROM read_csv('impressions.csv', header = true, all_varchar = true)

@@ -1,9 +1,9 @@
--- A table of what was displayed, and one of clicks with the id of the page and of the item.
+-- A table of displayed items, and a table of clicks with the ids of page and item.
 --
 --   deno task -q data log --query clicks_table.sql
 --
--- Change: the names. clicked is the time of the click, so that the clicks of a page are in their order; where the clicks have none:
--- clicks.sku IS NOT NULL.
+-- Change: the names. clicked is the time of the click, which orders the clicks of a page. If clicks have no
+-- time, use clicks.sku IS NOT NULL.
 SELECT
   shown.uid AS user, shown.sku AS item, shown.ts AS time, shown.request AS page, shown.pos AS position,
   to_timestamp(clicks.ts::BIGINT) AS clicked

@@ -1,8 +1,8 @@
--- One table of events: a column says whether a row is an item that was displayed, or a click. All have the id of the page.
+-- A table of events with a page id, in which a column distinguishes displayed items from clicks.
 --
 --   deno task -q data log --query events.sql
 --
--- Change: the names, and the values of the column kind. Events without the id of a page: join them as clicks_by_time.sql does.
+-- Change: the names, and the values of the column kind. For events without a page id: clicks_by_time.sql.
 WITH event AS (FROM read_csv('events.csv', header = true, all_varchar = true))
 SELECT
   uid AS user, sku AS item, ts AS time, request AS page, pos AS position,

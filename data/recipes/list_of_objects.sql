@@ -1,4 +1,5 @@
--- JSON lines with a page each, its items a list of objects that say whether they were clicked: "products": [{"id": "i1", "clicked": true}, ...].
+-- JSON lines with a page per line. The page has a list of objects with a click flag:
+-- "products": [{"id": "i1", "clicked": true}, ...].
 --
 --   deno task -q data log --query list_of_objects.sql
 --

@@ -1,4 +1,5 @@
--- The news.tsv of MIND: id, category and subcategory of each item, which become tokens. News of both parts are there once.
+-- The news.tsv of MIND: item id, and category and subcategory, which become tokens. DISTINCT keeps an item of
+-- both parts of MIND once.
 --
 --   deno task -q data log --query mind.sql --features mind_news.sql --out runs/data/mind
 --

@@ -1,17 +1,20 @@
--- Retailrocket's events.csv, item_properties_part1.csv and _part2.csv, and category_tree.csv. A page is what a visitor viewed in the
--- session so far, at most 50 items; the click is what they put in the cart or bought, once an item and session. Nothing is made up.
+-- Retailrocket's events.csv, item_properties_part1.csv and _part2.csv, and category_tree.csv. A page has the
+-- items that a visitor viewed in the session so far, at most 50. The clicked item was put into the cart or
+-- bought; each item of a session is clicked at most once. No displayed item is sampled.
 --
 --   deno task -q data log --query retailrocket.sql --out runs/data/rr
 --
--- An item is taken as it was at the time of the page: its category and all above it, whether it was available, its price (790), and
--- floor(log2(1 + n)) of the n views, carts and purchases before. Each of its versions is an item, called ITEM@MILLISECONDS.
--- Change: the paths, the gap between sessions (30 minutes), the most items of a page, the properties. Views as clicks among drawn items
--- are in retailrocket_views.sql.
+-- An item has the features that it had at the time of the page: category and parent categories, availability,
+-- price (property 790), and floor(log2(1 + n)) for the number n of earlier views, carts and purchases. Each
+-- version of an item is an item with the id ITEM@MILLISECONDS.
+-- Change: the paths, the gap between sessions (30 minutes), the largest number of items of a page, the
+-- properties. retailrocket_views.sql uses views as clicks.
 WITH RECURSIVE event AS (
   SELECT DISTINCT timestamp AS time, visitorid AS visitor, itemid AS item, event AS kind, list_position(['view', 'addtocart', 'transaction'], event) AS rank
   FROM read_csv('events.csv', header = true, types = {'timestamp': 'BIGINT', 'visitorid': 'BIGINT', 'itemid': 'BIGINT', 'event': 'VARCHAR'})
 ),
--- Sessions, and in each what was viewed and what went into the cart, the first time.
+-- Sessions of each visitor. act: the first time that an item of a session was put into the cart or bought.
+-- seen: the first view of an item in a session.
 in_session AS (
   SELECT *, sum(begins) OVER (PARTITION BY visitor ORDER BY time, rank, item ROWS UNBOUNDED PRECEDING) AS session
   FROM (
@@ -28,7 +31,8 @@ shown AS (
   QUALIFY row_number() OVER (PARTITION BY visitor, a.time, a.item ORDER BY s.item = a.item DESC, s.time DESC, s.item) <= 50
     AND bool_or(s.item = a.item) OVER (PARTITION BY visitor, a.time, a.item)
 ),
--- What is known of an item from when on; counts change at n = 1, 3, 7, ..., from the next millisecond on.
+-- Values of an item's features, and the times from which they hold. Counts change 1 ms after event 1, 3, 7,
+-- ...
 known AS (
   SELECT itemid AS item, property AS feature, timestamp AS valid_from, max(TRY_CAST(ltrim(value, 'n') AS DOUBLE)) AS value
   FROM read_csv('item_properties*.csv', header = true, types = {'timestamp': 'BIGINT', 'itemid': 'BIGINT', 'property': 'VARCHAR', 'value': 'VARCHAR'})
@@ -52,7 +56,7 @@ version AS (
   UNION ALL BY NAME
   SELECT DISTINCT item, 0 AS valid_from FROM event
 ),
--- Categories up to the root.
+-- Each category with its parent categories up to the root.
 parent AS (
   SELECT categoryid AS category, min(parentid) AS parent
   FROM read_csv('category_tree.csv', header = true, types = {'categoryid': 'BIGINT', 'parentid': 'BIGINT'})

@@ -2,7 +2,7 @@
 --
 --   deno task -q data log --query time_format.sql
 --
--- Change: the format, as of strptime: '%Y%m%d' for 20090131, '%Y' for a year. A number that is not since 1970: make_timestamp(number).
--- Milliseconds since 1970, whatever their size: epoch_ms(number).
+-- Change: the format of strptime: '%Y%m%d' for 20090131, '%Y' for a year. For a number that does not count
+-- from 1970: make_timestamp(number). For milliseconds since 1970, of any size: epoch_ms(number).
 SELECT uid AS user, sku AS item, try_strptime(ts, '%d/%m/%Y %H:%M') AS time, label AS clicked, request AS page, pos AS position
 FROM read_csv('slashes.csv', header = true, all_varchar = true)

@@ -1,7 +1,8 @@
--- The tables of a prepared data set, of the rows that shown.py writes: shown(user_id, page_id, time, item_id, clicked, position).
--- One-hot items; features would be further columns dense and tokens of items. data/README.md has the schema.
+-- Builds the tables of a prepared data set from the rows that shown.py writes: shown (user_id, page_id, time,
+-- item_id, clicked, position). Items are one-hot; features need the columns dense and tokens of the table
+-- items. data/README.md has the schema.
 
--- users: the numbers follow the ids. md5 puts each user into the same part as deno task data does.
+-- The table users, numbered in the order of the ids. md5 gives a user the same part as deno task data.
 SELECT
   row_number() OVER (ORDER BY user_id) - 1 AS user, user_id AS id,
   CASE WHEN share < 0.8 THEN 'train' WHEN share < 0.9 THEN 'validation' ELSE 'test' END AS split,
@@ -17,7 +18,7 @@ FROM (
 SELECT row_number() OVER (ORDER BY item_id) - 1 AS item, item_id AS id
 FROM (SELECT DISTINCT item_id FROM shown);
 
--- pages: the items in their order, and the places of the clicked ones. Several clicks of a page are in an order that is drawn.
+-- The table pages: items in order, and positions of clicked items. A hash orders the clicks of a page.
 SELECT
   user, row_number() OVER (PARTITION BY user ORDER BY time, page_id) - 1 AS page, timestamp_millis(time) AS time,
   transform(rows, r -> r.item) AS items, get(clicks, 0).position AS clicked,

@@ -302,7 +302,7 @@ const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> 
   "pages.parquet: expected one column user, got several. Keep one": (f) => renamed(f, "page", "user"),
   "users.parquet: not a Parquet file…does not begin with PAR1": (f) =>
     write(f, "users.parquet", "user,split\n0,train\n"),
-  "users.parquet: expected a Parquet file, got a folder. Rename it to users": (f) =>
+  "users.parquet: expected a Parquet file, got a folder. Rename the folder to users": (f) =>
     isFolder(f, "users.parquet", "users.parquet"),
   "Expected users.parquet or a folder users in …, got both": (f) => Deno.mkdir(`${f}/users`),
   "Expected users.parquet, or a folder users of Parquet files, … got neither": (f) =>
