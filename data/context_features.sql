@@ -1,8 +1,8 @@
 -- Computes context features: numbers and categories that describe a displayed item at that moment
 -- (impression), or a page. data/README.md defines them.
 --
--- Reads    shown, users             see prepared.sql. shown.row_values has a text per context column. Statistics
---                                   use only rows that train users were shown.
+-- Reads    shown, users             see prepared.sql. shown.row_values has a text per context column. Only
+--                                   rows that train users were shown are used for statistics.
 --          number_scales, standardised of item_features.sql; item_ms of times.sql
 --          like_row_feature         row_feature of the set of --encoding-from; empty without this option
 -- Options by getvariable(): row_columns, row_kinds (impression or page), row_types (number, time, category,

@@ -1,9 +1,9 @@
-"""A log of what was displayed and clicked, cleaned as `deno task data log` does it, as Parquet parts.
+"""Cleans a log of displayed and clicked items by the rules of `deno task data log`, and writes Parquet files.
 
     spark-submit shown.py --source 's3a://lake/shown/*.parquet' --user uid --item sku --time ts \\
       --clicked label --out s3a://lake/clean
 
-README.md says what is in the parts, and what `deno task data` makes of them.
+README.md describes the columns of the Parquet files, and how `deno task data` prepares the files.
 """
 
 import argparse
@@ -18,20 +18,20 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 BROKEN, OPEN = "_broken_line", "_open_quote"
-MOST_BAD = 0.01  # a larger share of bad rows is refused
-EXAMPLES = 5
-DAY, HOUR = 86_400_000, 3_600_000
-LONG = 120_000  # rows of one page are seldom this many ms apart
-ODD = 0.05  # a larger share of odd pages is no accident
-FROM, TO = 631_152_000_000, 4_102_444_800_000  # 1990 and 2100, in ms
+MOST_BAD = 0.01  # a larger share of bad rows is an error
+EXAMPLES = 5  # number of bad rows that a message shows
+DAY, HOUR = 86_400_000, 3_600_000  # in ms
+LONG = 120_000  # in ms; a page is suspicious if its first and last row are at least this time apart
+ODD = 0.05  # a warning is printed if more than this share of the pages is suspicious
+FROM, TO = 631_152_000_000, 4_102_444_800_000  # plausible times of a log: years 1990 to 2100, in ms
 NUMBER = r"\A-?\d+(\.\d*)?([eE][+-]?\d+)?\z"
 FLOAT = r"\A\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\z"
 ZONE = r"( ?Z| UTC| ?[+-]((0\d|1[0-7])(:?[0-5]\d)?|18(:?00)?))?"
 ISO = rf"\A\d{{4}}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?{ZONE})?\z"
 MONTH_NAME = r"\A\d\d?[- ][A-Za-z]{3}[- ]\d{4}\z"
 EXPECTED = {
-    "quote": "each quote of a value closed: all behind it would be one row. Double it within a value",
-    "inexact": "ids as text or whole numbers: different ones may be one floating point number",
+    "quote": "closed quotes: all text after an open quote would be one row. Double a quote within a value",
+    "inexact": "ids as text or whole numbers: different ids may be rounded to one floating point number",
     "broken": "as many values as the header has",
     "user": "an id of the user",
     "item": "an id of the item",
@@ -40,40 +40,40 @@ EXPECTED = {
     "clicked": "0, 1, true, false, yes or no",
     "position": "a number",
     "propensity": "a number above 0 and up to 1, or nothing",
-    "kind of time": "a time of the kind that most rows have",
+    "kind of time": "the time format of most rows",
 }
 
 
 class Refused(Exception):
-    """What the user can mend."""
+    """Error that the user can correct."""
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--source", nargs="+", help="files or globs, as Spark takes them")
-    source.add_argument("--sql", help="or a query of Spark's with a row for each displayed item")
-    parser.add_argument("--format", choices=["parquet", "csv"], default="parquet", help="of --source")
-    parser.add_argument("--delimiter", default=",", help="of CSV, which has a header")
+    source.add_argument("--source", nargs="+", help="paths or globs that Spark reads")
+    source.add_argument("--sql", help="instead of --source: Spark query that returns one row per shown item")
+    parser.add_argument("--format", choices=["parquet", "csv"], default="parquet", help="format of --source")
+    parser.add_argument("--delimiter", default=",", help="separator of CSV files, which must have a header")
     for name in ("user", "item", "time", "clicked"):
         parser.add_argument(f"--{name}", required=True, metavar="COLUMN")
     for name, what in {
-        "page": "rows of one page share it (default: rows of one user at one time)",
-        "position": "the item's place on the page",
-        "propensity": "the probability of the page, or of the item at its place",
+        "page": "the page's id (default: rows of a user with the same time form a page)",
+        "position": "the item's position on the page",
+        "propensity": "the probability with which the page, or the item, was shown",
     }.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=what)
     parser.add_argument("--page-gap", type=float, metavar="SECONDS",
-                        help="without --page: rows of a user less than this apart are one page")
-    parser.add_argument("--pages-as-is", action="store_true", help="take times that cannot tell pages apart")
-    parser.add_argument("--strict", action="store_true", help="refuse one bad row, not only more than 1 %%")
-    parser.add_argument("--parts", type=int, default=64, help="parts to write; a user is in one of them")
-    parser.add_argument("--out", required=True, help="the folder of the parts, a new one")
-    parser.add_argument("--set", metavar="FOLDER", help="write the whole set, too: prepared_set.sql")
+                        help="without --page: rows of a user less than this time apart form a page")
+    parser.add_argument("--pages-as-is", action="store_true", help="accept implausible pages and times")
+    parser.add_argument("--strict", action="store_true", help="accept no bad row (default: at most 1 %%)")
+    parser.add_argument("--parts", type=int, default=64, help="number of files; each user is in one file")
+    parser.add_argument("--out", required=True, help="new folder for the files")
+    parser.add_argument("--set", metavar="FOLDER", help="also write a prepared set by prepared_set.sql")
     given = parser.parse_args(argv)
     if given.page_gap is not None and (given.page or given.page_gap <= 0):
-        parser.error("expected a --page-gap above 0, without --page: the id tells pages apart")
+        parser.error("expected a --page-gap above 0, and no --page, because the id defines the pages")
     return given
 
 
@@ -83,11 +83,11 @@ def rows_of(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
     if args.format == "parquet":
         return spark.read.parquet(*args.source)
     options = dict(header=True, sep=args.delimiter, quote='"', escape='"', nullValue="\\N")
-    # A quoted value may go over several lines, so one task reads a file. Headers that differ are refused.
+    # A quoted value may have several lines, so one task reads a file. Different headers are an error.
     options |= dict(multiLine=True, enforceSchema=False)
     schema = spark.read.csv(args.source, **options).schema
     mark, last = re.escape(args.delimiter), F.col(f"`{schema.names[-1]}`")
-    row = rf"\n([^\n{mark}]*{mark}){{{len(schema) - 1}}}"  # within a value: what an open quote takes in
+    row = rf"\n([^\n{mark}]*{mark}){{{len(schema) - 1}}}"  # in a value, if a quote is never closed
     options |= dict(schema=schema.add(BROKEN, "string"), columnNameOfCorruptRecord=BROKEN)
     rows = spark.read.csv(args.source, **options)
     odd = F.col(BROKEN).contains("\n") & (F.size(F.split(BROKEN, '"')) % 2 == 0)
@@ -95,13 +95,13 @@ def rows_of(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
 
 
 def text_of(rows: DataFrame, name: str | None, is_id: bool = False) -> tuple[Column, Column]:
-    """A column as it is written, and whether it is an id that a float may have lost."""
+    """Returns a column as text, and a column that is true for an id that a float may have changed."""
     if name is None:
         return F.lit(None).cast("string"), F.lit(False)
     column = F.col(f"`{name}`" if name in rows.columns else name)  # user.id is a field of user
     kind = dict(rows.select(column.alias("x")).dtypes)["x"]
     if kind.startswith(("array", "map", "struct")):
-        raise Refused(f"Expected one {name} in a row, found {kind}. Write a row for each displayed item.")
+        raise Refused(f"Expected one {name} per row, got {kind}. Write a row per displayed item.")
     text = column.cast("string")
     if kind not in ("double", "float"):
         return text, F.lit(False)
@@ -111,10 +111,10 @@ def text_of(rows: DataFrame, name: str | None, is_id: bool = False) -> tuple[Col
 
 
 def iso_micros(text: Column) -> Column:
-    """Microseconds since 1970 of ISO 8601 (UTC where it has no zone) or of 31-Jan-1995: data/times.sql."""
+    """Converts ISO 8601 (default: UTC) or 31-Jan-1995 to microseconds since 1970, as data/times.sql does."""
     plain = F.regexp_replace(text, ",", ".")
     short = F.regexp_replace(plain, r"\A(.{10}[T ]\d\d:\d\d)(\z|[^:\d])", "$1:00$2")
-    midnight = r"([T ])24(:00:00(\.0*)?)(?=[^\d.]|\z)"  # of the next day
+    midnight = r"([T ])24(:00:00(\.0*)?)(?=[^\d.]|\z)"  # 24:00 means 0:00 of the next day
     begun = F.regexp_replace(short, midnight, "$100$2")
     zone = F.regexp_replace(F.regexp_replace(begun, r" ?(Z|UTC)\z", "+00:00"), r" ([+-])", "$1")
     hours = r"([T ][0-9:.]+[+-]\d\d)"
@@ -128,12 +128,12 @@ def iso_micros(text: Column) -> Column:
 
 
 def checked(rows: DataFrame, args: argparse.Namespace) -> DataFrame:
-    """Each row with what is wrong with it (fault; null for a good one): data/log.sql."""
+    """Adds a column with the fault of each row, null for a good row, by the rules of data/log.sql."""
     read = {name: text_of(rows, getattr(args, name), name in ("user", "item", "page"))
             for name in ("user", "item", "page", "time", "clicked", "position", "propensity")}
     is_csv = BROKEN in rows.columns
     broken, opened = (F.col(BROKEN), F.col(OPEN)) if is_csv else (F.lit(None).cast("string"), F.lit(False))
-    # A blank line holds no row.
+    # A blank line is not a row.
     values = rows.select(*[text.alias(name) for name, (text, _) in read.items()],
                          (read["user"][1] | read["item"][1] | read["page"][1]).alias("inexact"),
                          broken.alias("broken"), opened.alias("opened"))
@@ -182,7 +182,7 @@ def checked(rows: DataFrame, args: argparse.Namespace) -> DataFrame:
 
 
 def usual_kind(values: DataFrame, args: argparse.Namespace) -> str:
-    """The kind of time that most rows have. Says what rows are left out, and refuses too many of them."""
+    """Returns the time format of most rows. Prints how many rows are skipped; too many are an error."""
     ms, most = F.col("ms"), [(f, step) for f in (F.min, F.max) for step in (DAY, HOUR)]
     groups = values.groupBy("fault", "time_kind").agg(
         F.count("*").alias("n"), F.approx_count_distinct("ms").alias("times"),
@@ -191,7 +191,7 @@ def usual_kind(values: DataFrame, args: argparse.Namespace) -> str:
     ).collect()
     good = [group for group in groups if group.fault is None]
     if not good:
-        raise Refused(f"Expected rows that can be read, found none.{examples(values, None)}")
+        raise Refused(f"Expected rows that can be read, got none.{examples(values, None)}")
     usual = min(good, key=lambda group: (-group.n, group.time_kind))
     bad = collections.Counter()
     for group in groups:
@@ -205,25 +205,25 @@ def usual_kind(values: DataFrame, args: argparse.Namespace) -> str:
         if none or total > MOST_BAD * rows:
             most = "none" if none else "at most 1 %"
             raise Refused(f"{total} of {rows} rows cannot be read, expected {most}.{said}")
-        print(f"left out: {total} of {rows} rows cannot be read{said}", file=sys.stderr)
+        print(f"skipped: {total} of {rows} rows cannot be read{said}", file=sys.stderr)
     if not args.pages_as_is:
         if usual.time_kind != "dates and times" and usual.odd > usual.n / 2:
-            raise Refused(f"Expected times of a log: as {usual.time_kind} since 1970, most are "
-                          "not in 1990 to 2100. Make it a timestamp with --sql; else --pages-as-is.")
+            raise Refused(f"Expected times of a log, got numbers that as {usual.time_kind} since 1970 are "
+                          "mostly not from 1990 to 2100. Convert them by --sql, or set --pages-as-is.")
         for name, step, least in (("days", DAY, 1), ("hours", HOUR, 20)):
             first, last = usual[f"min_{step}"], usual[f"max_{step}"]
             by_time = not args.page and not args.page_gap
             if by_time and first == last and usual.times >= (least if first == 0 else 20):
-                raise Refused(f"The times are whole {name}: all rows of a user in one would be one page. "
-                              "Name the page's id by --page, or a finer time; else --pages-as-is.")
+                raise Refused(f"All times are whole {name}: rows of a user with one time would form a page. "
+                              "Name the page's id by --page, or a finer time, or set --pages-as-is.")
         if usual.passed == 0:
-            raise Refused("Each displayed item was clicked: nothing says what was passed over, and all metrics "
-                          "would be 1. Join what was displayed with --sql; else --pages-as-is.")
+            raise Refused("Expected items without a click, got none: all metrics would be 1. "
+                          "Join the displayed items by --sql, or set --pages-as-is.")
     return usual.time_kind
 
 
 def warnings_of(pages: DataFrame, args: argparse.Namespace) -> list[str]:
-    """Says how many pages seem to be several, or parts of one, and what helps: src/data/prepare/log.ts."""
+    """Warns if many pages look like merged pages or fragments, as src/data/prepare/prepare_log.ts does."""
     shown = pages.withColumn("place", F.col("position") if args.position else F.lit(None))
     counts = shown.groupBy("user_id", "page_id").agg(
         F.count("*").alias("items"), (F.max("time") - F.min("time")).alias("span"),
@@ -233,15 +233,15 @@ def warnings_of(pages: DataFrame, args: argparse.Namespace) -> list[str]:
         F.count_if((F.col("places") > 0) & (F.col("places") < F.col("items"))).alias("twice"),
         F.count_if(F.col("items") == 1).alias("single"),
     ).first()
-    gap = "--page-gap 10, which makes rows of a user less than 10 seconds apart one page"
+    gap = "--page-gap 10, which joins rows of a user less than 10 seconds apart"
     if args.page:
         apart = whole = (f"If {args.page} is not the id of one page, name another column by --page, "
-                         f"or take {gap}, in its place.")
+                         f"or use {gap}, instead.")
     elif args.page_gap:
         apart, whole = "Make --page-gap smaller, or name --page.", "Make --page-gap larger, or name --page."
     else:
-        apart, whole = "Name the page's id by --page.", f"Name the page's id by --page, or take {gap}."
-    found = ((counts.long, ODD, f"have rows that are {LONG // 60_000} minutes or more apart", apart),
+        apart, whole = "Name the page's id by --page.", f"Name the page's id by --page, or use {gap}."
+    found = ((counts.long, ODD, f"have rows at least {LONG // 60_000} minutes apart", apart),
              (counts.twice, ODD, f"have two items at one {args.position}", apart),
              (counts.single, 1 / 3, "show one item", whole))
     return [f"{n} of {counts.all} pages {what}. {remedy}"
@@ -257,9 +257,9 @@ def examples(values: DataFrame, kind: str | None) -> str:
 
 
 def shown_of(values: DataFrame, kind: str, args: argparse.Namespace) -> DataFrame:
-    """Each item of a page once, with its least place, clicked if one of its rows is: data/log_pages.sql."""
+    """Merges an item's rows on a page: least position, clicked if a row is clicked (data/log_pages.sql)."""
     good = values.where(F.col("fault").isNull() & (F.col("time_kind") == kind))
-    if args.page_gap:  # data/log_gap.sql
+    if args.page_gap:  # as data/log_gap.sql
         rows = Window.partitionBy("user").orderBy("ms", "item")
         pause = F.col("ms") - F.lag("ms").over(rows) >= round(1000 * args.page_gap)
         good = good.withColumn("begins", F.coalesce(pause, F.lit(True)).cast("int"))
@@ -267,7 +267,7 @@ def shown_of(values: DataFrame, kind: str, args: argparse.Namespace) -> DataFram
         good = good.withColumn("page_id", number.cast("string"))
     more = {"position": F.min("place"), "propensity": F.min("chance")}
     return (
-        # Whole users in one task: the groups need no exchange of their own.
+        # All rows of a user are in one task, so grouping needs no further exchange.
         good.withColumnsRenamed({"user": "user_id", "item": "item_id"})
         .select("user_id", "page_id", "item_id", "ms", "is_click", "place", "chance")
         .repartition(args.parts, "user_id").groupBy("user_id", "page_id", "item_id")
@@ -278,7 +278,7 @@ def shown_of(values: DataFrame, kind: str, args: argparse.Namespace) -> DataFram
 
 
 def write_set(spark: SparkSession, args: argparse.Namespace) -> None:
-    """The tables of a prepared set, each in files that follow one another."""
+    """Writes the tables of a prepared set, each as files in the order of their names."""
     shown = spark.read.parquet(args.out)
     (shown if args.position else shown.withColumn("position", F.lit(0))).createOrReplaceTempView("shown")
     script = pathlib.Path(__file__).with_name("prepared_set.sql").read_text(encoding="utf-8")
@@ -303,7 +303,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
     shown_of(values, usual_kind(values, args), args).write.parquet(args.out)
     if not args.pages_as_is:
         for warning in warnings_of(spark.read.parquet(args.out), args):
-            print(f"beware: {warning}", file=sys.stderr)
+            print(f"warning: {warning}", file=sys.stderr)
     columns = "".join(f" --{name} {name}" for name in ("position", "propensity") if getattr(args, name))
     print(f"deno task -q data log --source '{args.out}/part-*.parquet' --user user_id --item item_id "
           f"--page page_id --time time --clicked clicked{columns}")
