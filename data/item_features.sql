@@ -278,7 +278,7 @@ WHERE getvariable('is_like') AND share > 0
 GROUP BY what;
 DROP TABLE token_value;
 
--- Reports show titles in place of ids.
+-- Reports show the title of an item instead of the id.
 SET VARIABLE text_names = list_transform(getvariable('tokens')::VARCHAR[], lambda name: lower(name));
 SET VARIABLE title_field = coalesce(list_position(getvariable('text_names'), 'title'), list_position(getvariable('text_names'), 'name'));
 CREATE TABLE item (item UINTEGER, id VARCHAR, title VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);
