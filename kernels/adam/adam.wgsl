@@ -12,8 +12,8 @@
 // This is TensorFlow's form: epsilon is added outside of the bias correction. PyTorch adds epsilon inside, so
 // PyTorch does not divide epsilon by sqrt(1 - b2^t). In the first steps the same epsilon weighs up to 32
 // times more here. The difference matters for gradients near epsilon (1e-8). Weight decay is decoupled
-// (Loshchilov and Hutter 2019): m and v do not contain it.
-// Optionally adam_rows.wgsl updates a table's rows of the batch only, and describes what that changes.
+// (Loshchilov and Hutter 2019): m and v do not contain it. With row-sparse Adam, adam_rows.wgsl updates only
+// those rows of a table that are in the batch; its header describes the difference.
 //
 // For          both kinds of adapter
 // Grid         W / 4 invocations in workgroups of 64, W: parameters of the window.

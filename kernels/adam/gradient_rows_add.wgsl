@@ -9,9 +9,9 @@
 // adam_rows.wgsl therefore gets mark as its list of sparse rows, and total as their gradients.
 //
 // For          both kinds of adapter      Grid   T N / 4 invocations in workgroups of 64.
-// Work split   one invocation of N / 4 owns a sparse row, because its mark decides on all columns; the others
-//              return at once. So the kernel reads the same entries as adam_rows.wgsl, and needs no other
-//              entries to be written.
+// Work split   one of N / 4 invocations owns a sparse row, because its mark decides on all columns; the
+//              others return at once. So the kernel reads the same entries as adam_rows.wgsl, and needs no
+//              other entries to be written.
 // On a GPU     (reasoned) rows are far apart and neighbours read different rows: not coalesced. Only large
 //              batches are split into micro-batches, and their products take much longer than this kernel.
 // Cost         1 flop and 12 bytes per element of a sparse row.

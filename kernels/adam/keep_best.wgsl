@@ -6,7 +6,7 @@
 // On a GPU     (reasoned) all invocations read the same flags, so the branch is uniform; copies are
 //              coalesced. The host does not know the result of best_compare.wgsl, so it cannot skip the
 //              dispatch. Registers limit occupancy.
-// Cost         the dispatch alone without a new best. This is why the grid is limited: starting one
+// Cost         only the dispatch if there is no new best. This is why the grid is limited: starting one
 //              invocation per four parameters would cost as much as the copy.      Before   best_compare.wgsl
 
 const WORKGROUP = 64;

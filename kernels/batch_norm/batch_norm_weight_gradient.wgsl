@@ -2,6 +2,7 @@
 //   input [R, N]   normaliser [2, N] mu and 1 / sd   output_gradient dy [R, N]
 //   xhat = (input - mu) / sd
 //   chunk_sums, partials [chunks, 2, N]   sums over a chunk of dy and dy xhat: gradients of shift and scale
+//
 // The sums are written twice: the kernel of the input's gradient needs them, and partials may also contain
 // the sums of another use of the same scale and shift.
 //

@@ -10,9 +10,9 @@
 //   loss_e = sum_{r in e} log(1 + exp(z_r)) - z_click
 //   prec@k by z, ties broken at random: 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
-// C is the number of predicted pages, and the mean is over them. A context event is only history (GIVEN): its
-// outcome and gradient are 0. The subtracted maximum includes the null option's logit 0, so exp does not
-// overflow even for utilities of 80 and more, which occur.
+// C is the number of predicted pages, over which the loss is averaged. A context event is only history
+// (GIVEN): its outcome and gradient are 0. The subtracted maximum includes the null option's logit 0, so exp
+// does not overflow even for utilities of 80 and more, which occur.
 //
 // After a page of n clicks c_1, ..., c_n come n - 1 events for the additional clicks, which name the page's
 // rows. Each click is a choice among the rows that are not clicked yet; after the first click the null option
@@ -20,6 +20,7 @@
 //   loss_e = sum_j (log T_j - z_{c_j})
 //   T_1 = 1 + sum_{r in e} exp(z_r),   T_j = sum_{r not among c_1 .. c_{j-1}} exp(z_r)
 //   d mean loss / d u_r = eta (exp(z_r) sum_{j: r in T_j} 1 / T_j - [r clicked]) / C
+//
 // The T are summed from T_n to T_1, so terms are only added and nothing cancels; each T is stored with its
 // largest exponent factored out, because the T differ by orders of magnitude. prec@k is that of the best
 // clicked row. If t of q equal rows are clicked, prec@k is 1 - the probability that k - greater of the q,
@@ -276,7 +277,7 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
       loss += log(1.0 + exp(-abs(z))) + max(select(z, -z, r == click), 0.0);
     }
   }
-  // By the exponent bits: comparisons, max and exp may lose a NaN.
+  // The exponent bits show NaN and infinity: comparisons, max and exp may lose a NaN.
   if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
   if (clicked) {
     outcome[e] = vec4f(loss, share_in_top(1.0, greater, equal), share_in_top(2.0, greater, equal), 1.0);

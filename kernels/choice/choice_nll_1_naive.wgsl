@@ -9,7 +9,7 @@
 //              times. The first row's invocation also writes the event's loss.
 // On a GPU     (reasoned) not bad: K times as many invocations, and the page comes from cache. But
 //              neighbouring invocations repeat the same work.
-// On llvmpipe  loses: K times the loads and K times the exps, while all cores are already busy.
+// On llvmpipe  slower: K times the loads and K times the exps, while all cores are already busy.
 
 const WORKGROUP = 8;    // rows of a page
 const WORKGROUP_Y = 2;  // events

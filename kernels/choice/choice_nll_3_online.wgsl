@@ -6,11 +6,11 @@
 // Grid         E invocations in workgroups of 16.
 // Idea         one invocation owns an event, and computes sum and largest utility in one pass over the page:
 //              a larger utility scales down the sum so far (the online softmax of FlashAttention).
-// On a GPU     (reasoned) wins if memory is the limit: for rows that do not fit a cache.
-// On llvmpipe  wins over step 1: a page is read twice instead of 2 K times. The additional exp per row costs
-//              about as much as the load that it saves. The shipped kernel, choice_nll.wgsl, reads the page
-//              once more for the largest utility, needs one exp less, and detects NaN and infinity. It is a
-//              little slower: see bench/ladder.md.
+// On a GPU     (reasoned) faster if memory is the limit: for rows that do not fit a cache.
+// On llvmpipe  faster than step 1: a page is read twice instead of 2 K times. The additional exp per row
+//              costs about as much as the load that it saves. The shipped kernel, choice_nll.wgsl, reads the
+//              page once more for the largest utility, needs one exp less, and detects NaN and infinity. It
+//              is a little slower: see bench/ladder.md.
 
 const WORKGROUP = 16;  // events
 const ETA = 1.0;

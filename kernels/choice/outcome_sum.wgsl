@@ -1,4 +1,4 @@
-// outcome_sum.wgsl - adds up losses, precision and clicks of a batch, into a slot of the result ring
+// outcome_sum.wgsl - adds up losses, precision and clicks of a batch, into a slot of the results' ring buffer
 //   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
 //   ring [., VECTORS]      sums over the batch; the host divides them by the number of pages
 //

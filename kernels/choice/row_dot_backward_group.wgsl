@@ -10,7 +10,7 @@
 //              sixteen sums are added up in workgroup memory, in order: the same bits in every run. With
 //              VECTORS each of the first workgroups owns a vector of the outcomes: invocation i adds up
 //              events i, i + 256, ...; then sixteen invocations add up sixteen of these sums each, and one
-//              the last sixteen.
+//              invocation adds up the last sixteen sums.
 // On a GPU     (reasoned) a row's sixteen loads are coalesced. With one invocation per four columns of a
 //              whole chunk each of 1,600 rows would wait for memory alone; here 64 wait together.
 //   Sums       no later kernel of the step reads them. A separate dispatch would be a launch for one

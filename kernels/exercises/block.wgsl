@@ -3,7 +3,7 @@
 //
 // Your task    an invocation writes its element into `tile`, the memory of its workgroup, and after the
 //              barrier reads the element that another invocation has written. Delete the barrier: which
-//              message follows?
+//              message does the checker print?
 // Rules        kernels/README.md, "The exercises". Letters of the grid: N, a multiple of 64.
 // grid: N
 

@@ -12,8 +12,8 @@
 // Work split   one invocation owns USERS users and loops over their events in parallel, from the last to the
 //              first. The reasons are in lstm_forward.wgsl.
 // On a GPU     lstm_backward_group.wgsl up to 256 units, unless autotuning measures that this kernel is
-//              faster. For more units this kernel, with USERS = 1 (reasoned): few invocations in small
-//              workgroups, and loads that are not coalesced, as in lstm_forward.wgsl.
+//              faster. For more units this kernel is used, with USERS = 1 (reasoned): it has few invocations
+//              in small workgroups, and its loads are not coalesced, as in lstm_forward.wgsl.
 // On llvmpipe  USERS is 4. Measurements: bench/ladder.md
 // Cost         8 H^2 flops per event.      Forward   lstm_forward.wgsl
 

@@ -6,7 +6,7 @@
 // Grid         B invocations in workgroups of 8.
 // Idea         one invocation, one user: the events from last to first, number by number, as in
 //              lstm_forward_1_naive.wgsl.
-// On a GPU     (reasoned) loses, as the forward kernel: too few invocations, and arrays outside of registers.
+// On a GPU     (reasoned) slow, as the forward kernel: too few invocations, and arrays outside of registers.
 // On llvmpipe  W^T is read along the rows of W here, so the loads of one sum are contiguous in memory. Each
 //              load still reads one number for 2 flops.
 

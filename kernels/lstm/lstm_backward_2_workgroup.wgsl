@@ -7,8 +7,8 @@
 // Idea         4H invocations per user. The first H compute dz of one unit each and store it in workgroup
 //              memory. Then each of the 4H adds up a quarter of one unit's dz W^T, and the first H add up the
 //              quarters: three barriers per event.
-// On a GPU     (reasoned) wins, as lstm_forward_2_workgroup.wgsl does: 80 invocations per user for H = 20.
-// On llvmpipe  loses: barriers spill registers, and the cores were already busy in step 1.
+// On a GPU     (reasoned) faster, as lstm_forward_2_workgroup.wgsl: 80 invocations per user for H = 20.
+// On llvmpipe  slower: barriers spill registers, and the cores were already busy in step 1.
 
 const WORKGROUP = 80;  // 4H: each adds up a quarter of a unit's sum; 16 H4, at most 256
 const H4 = 5u;  // H / 4

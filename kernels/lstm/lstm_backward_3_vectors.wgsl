@@ -6,7 +6,7 @@
 // Grid         B invocations in workgroups of 8.
 // Idea         step 1 with vectors of four: the gates of four units at once, and dz W^T by dot().
 // On a GPU     (reasoned) still one invocation per user: too few of them.
-// On llvmpipe  wins: a vector costs less than four numbers. The shipped kernel, lstm_backward.wgsl, also
+// On llvmpipe  faster: a vector costs less than four numbers. The shipped kernel, lstm_backward.wgsl, also
 //              computes four units of the sum at a time: a vector of dz times a mat4x4f of weights.
 
 const WORKGROUP = 8;  // users

@@ -45,7 +45,7 @@ const H = 4u * H4;
 const HELD_WEIGHTS = select(1u, H, HELD);
 
 var<workgroup> kept: array<vec4f, KEPT>;          // (j, unit): weights from h_unit to the gates of unit j
-var<workgroup> dz: array<vec4f, 2u * USERS * H>;  // of all users, twice: events alternate
+var<workgroup> dz: array<vec4f, 2u * USERS * H>;  // two copies of all users' dz, used by turns
 var<workgroup> longest: u32;
 
 fn squash(x: f32) -> f32 { return tanh(clamp(x, -15.0, 15.0)); }

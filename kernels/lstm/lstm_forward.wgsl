@@ -13,11 +13,12 @@
 // Work split   one invocation owns USERS users and loops over their events in parallel. h and c stay in
 //              private memory, so no barrier is needed. The dispatch takes as long as its longest history.
 // On a GPU     lstm_forward_group.wgsl up to 256 units, unless autotuning measures that this kernel is
-//              faster. For more units this kernel, with USERS = 1 (reasoned). One dispatch processes the
-//              whole history; one dispatch per event would be a chain of launches. But 128 users are only 128
-//              invocations, too few to hide latency; workgroups of 8, a quarter of a subgroup of 32, spread
-//              them over more cores. A loop indexes h and c, so they do not stay in registers. Neighbours
-//              read the same weights, a broadcast, but inputs, states and gates far apart: not coalesced.
+//              faster. For more units this kernel is used, with USERS = 1 (reasoned). One dispatch processes
+//              the whole history; one dispatch per event would be a chain of launches. But 128 users are only
+//              128 invocations, too few to hide latency; workgroups of 8, a quarter of a subgroup of 32,
+//              spread them over more cores. A loop indexes h and c, so they do not stay in registers.
+//              Neighbours read the same weights, a broadcast, but inputs, states and gates far apart: not
+//              coalesced.
 // On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, with many times the
 //              instructions of its products. So each block of weights that was read serves four users.
 //              Measurements: bench/ladder.md

@@ -5,7 +5,7 @@
 // Grid         B invocations in workgroups of 8.
 // Idea         one invocation, one user: nested loops over the user's events, the units, and the terms of a
 //              unit's sum. A whole history is one dispatch, instead of a dispatch per event.
-// On a GPU     (reasoned) loses: a batch of 128 users is 128 invocations, but a GPU needs thousands. Arrays
+// On a GPU     (reasoned) slow: a batch of 128 users is 128 invocations, but a GPU needs thousands. Arrays
 //              that a loop indexes do not stay in registers.
 // On llvmpipe  128 users are 16 vectors of 8 lanes, enough for a few cores. The weights cost most: they are
 //              read number by number from storage, 4 loads for 8 flops.

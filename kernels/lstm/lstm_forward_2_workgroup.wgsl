@@ -6,10 +6,10 @@
 // Idea         the 4H gates of an event are independent, so each has an invocation. h and the gates are in
 //              workgroup memory, with four barriers per event, two of them in workgroupUniformLoad. Then the
 //              first H invocations compute the new c and h.
-// On a GPU     (reasoned) wins: 80 times the invocations for H = 20, and neighbours read neighbouring
+// On a GPU     (reasoned) faster: 80 times the invocations for H = 20, and neighbours read neighbouring
 //              weights.
-// On llvmpipe  loses: the cores were already busy in step 1, eight lanes load what one lane loaded there, and
-//              each barrier saves and restores the registers of every 8 invocations.
+// On llvmpipe  slower: the cores were already busy in step 1, eight lanes load what one lane loaded there,
+//              and each barrier saves and restores the registers of every 8 invocations.
 
 const WORKGROUP = 80;  // 4H: one invocation per gate of a unit; 16 H4, at most 256
 const H4 = 5u;  // H / 4

@@ -4,9 +4,9 @@
 //   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 // Grid         B invocations in workgroups of 8.
 // Idea         step 1 with four neighbouring units as a vector: a vector of weights per gate and h. Each
-//              loaded float serves as many products as in step 1; loops have a quarter of the turns.
+//              loaded float serves as many products as in step 1; a loop has a quarter of the turns.
 // On a GPU     (reasoned) still one invocation per user: too few of them.
-// On llvmpipe  wins: a vector costs less than four numbers. The shipped kernel, lstm_forward.wgsl, also
+// On llvmpipe  faster: a vector costs less than four numbers. The shipped kernel, lstm_forward.wgsl, also
 //              multiplies four k at a time, by a mat4x4f of weights per gate.
 
 const WORKGROUP = 8;  // users

@@ -15,8 +15,8 @@
 //              in workgroup memory is a broadcast. Up to 32 units an invocation keeps its unit's 4 H weights
 //              in registers (HELD). From workgroup memory (KEPT) four products need 16 bytes, more than a
 //              core's workgroup memory delivers to its subgroups. Larger weights come from the cache.
-//   Workgroup  H invocations per user, and USERS that fill 64 (3 users of 20 units: 60). All wait for their
-//              longest history; src/autotune may choose 1 or 4 users.
+//   Workgroup  H invocations per user, and USERS that fill 64 (3 users of 20 units: 60). All users wait for
+//              the longest history; src/autotune may choose 1 or 4 users.
 //   compiled: navi31 120 VGPRs, 12 subgroups per SIMD, 636 instructions (with the sum as an inner loop, its
 //              weights in 6,656 bytes and a user per workgroup: 48, 5 of 20 lanes, 835); mi200 128, 2 of 60
 //              lanes, 582 (44, 3 of 20, 788); subgroups 1, because the weights of more than 32 units take
@@ -51,7 +51,7 @@ const H = 4u * H4;
 const HELD_WEIGHTS = select(1u, H, HELD);
 
 var<workgroup> kept: array<vec4f, KEPT>;       // (k, unit): weights from h_k to the unit's gates
-var<workgroup> h: array<f32, 2u * USERS * H>;  // of all users, twice; initially 0, as all workgroup memory
+var<workgroup> h: array<f32, 2u * USERS * H>;  // two copies of all users' h, used by turns; initially 0
 var<workgroup> longest: u32;
 
 // NaN and infinity are passed on, detected by exponent bits: clamp, exp, tanh may make them ordinary numbers.

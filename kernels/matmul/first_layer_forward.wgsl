@@ -9,9 +9,9 @@
 // row only adds two vectors.
 //
 // Item dropout: in training a row hides its item with a given probability, like an unknown item. The other
-// rows scale the item's part, so that the mean stays. The row's index and the step's noise decide which rows
-// hide their item: nothing is stored, and first_layer_backward.wgsl decides in the same way. Dropout reduces
-// the overfitting of item ids.
+// rows scale the item's part, so that the mean is unchanged. The row's index and the step's noise decide
+// which rows hide their item: nothing is stored, and first_layer_backward.wgsl decides in the same way.
+// Dropout reduces the overfitting of item ids.
 //
 // For          both kinds of adapter      Grid   E N / 16 invocations in workgroups of 64 (E N / 4 on a GPU).
 // Work split   one invocation owns 16 columns (4 on a GPU) of one event. It reads the event's part once and
@@ -25,10 +25,10 @@
 // On llvmpipe  compared with sixteen columns of an event per invocation: one row and four columns take twice
 //              as long, as every vector that is read is expensive (bench/ladder.md); four columns of an event
 //              take two fifths longer, eight a tenth, as the loop and the row's item serve fewer vectors.
-//   counts     their product is computed here, and the invocation keeps the weights of 16 columns. As a
-//              separate dispatch it writes and reads back [R, N], and a step of W1 takes 1 ms more of 38.
-//              With weights in workgroup memory (an event per invocation, a block of columns per workgroup)
-//              this kernel takes two thirds longer.
+//   counts     their product is computed here, and the invocation keeps the weights of 16 columns. A
+//              separate dispatch would write and read back [R, N]: a training step on workload W1 takes 1 ms
+//              more, of 38 ms. With weights in workgroup memory (an event per invocation, a block of columns
+//              per workgroup) this kernel takes two thirds longer.
 // Cost         2 + 2 C flops and an exponential, 4 bytes per element, 4 per element of item and of state, 4 C
 //              per row.
 // Backward     first_layer_backward.wgsl
@@ -77,7 +77,7 @@ fn noise(r: u32) -> u32 {
   return (word >> 22u) ^ word;
 }
 
-// Sixteen columns of count_kernel, row k at 4k, for its first 16 rows. More would not fit in registers.
+// Sixteen columns of count_kernel, row k at 4k, for its first 16 rows. More rows would not fit in registers.
 var<private> held: array<vec4f, 16u * max(HELD, 1u)>;
 
 // Returns the state's part of four columns of an event.

@@ -6,9 +6,9 @@
 //              the same numbers there.
 // On a GPU     (reasoned) a broadcast from workgroup memory is almost free. But an invocation reads the whole
 //              panel for one row; a block of rows would share the reads.
-// On llvmpipe  loses half of the previous gain: a loop computes the index of each read of the panel, so eight
-//              lanes load one after another, for one row each. But there are no more bounds checks; step 12
-//              needs that.
+// On llvmpipe  slower, by half of the previous steps' gain: a loop computes the index of each read of the
+//              panel, so eight lanes load one after another, for one row each. But there are no more bounds
+//              checks; step 12 needs that.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows

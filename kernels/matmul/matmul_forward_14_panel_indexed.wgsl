@@ -27,7 +27,7 @@ var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: vecto
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
-// Four more inputs, a, of columns 4k .. 4k+3.
+// Adds the products of four more inputs, a: columns 4k .. 4k+3 of the row.
 fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   let p = 16u * k;
   return Sums(

@@ -6,7 +6,7 @@
 //              from storage.
 // On a GPU     (reasoned) the classic first step: workgroup memory is on the chip, and a barrier costs tens
 //              of cycles.
-// On llvmpipe  loses. Workgroup memory is ordinary memory, as near as the cache; a load from it only saves
+// On llvmpipe  slower. Workgroup memory is ordinary memory, as near as the cache; a load from it only saves
 //              the bounds check. And a barrier makes a coroutine of every 8 invocations, whose registers are
 //              saved and restored each time: 8 barriers here for 64 k.
 

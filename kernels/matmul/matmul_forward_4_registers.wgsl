@@ -3,9 +3,9 @@
 // Grid         N / 4 x M / 4 invocations in workgroups of 16.
 // Idea         one invocation owns 4 rows x 4 columns. For each k it loads 4 numbers of the input and a
 //              vector of weights: 8 floats for 32 flops, where the naive kernel loads 32.
-// On a GPU     (reasoned) wins: registers are the fastest memory. Fast kernels combine a tile per workgroup
+// On a GPU     (reasoned) faster: registers are the fastest memory. Fast kernels combine a tile per workgroup
 //              with a block per invocation: matmul_forward_tiled.wgsl.
-// On llvmpipe  wins for the same reason: loads cost most, and each serves 4 products. No barrier.
+// On llvmpipe  faster, as on a GPU: loads cost most, and each serves 4 products. No barrier.
 
 const WORKGROUP = 16;  // blocks of 4 columns
 const K4 = 16u;  // columns of the input / 4

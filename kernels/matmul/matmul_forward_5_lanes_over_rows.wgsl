@@ -3,8 +3,9 @@
 // Grid         M / 4 x N / 4 invocations in workgroups of 8.
 // Idea         the block of step 4, but x counts rows and y columns: all invocations of a workgroup read the
 //              same weights, but different rows of the input.
-// On a GPU     (reasoned) loses: neighbours that are K floats apart touch a cache line each, while neighbours
-//              in a row share a line (coalescing). A tile, or a transposed copy of the matrix, would help.
+// On a GPU     (reasoned) slower: neighbours that are K floats apart touch a cache line each, while
+//              neighbours in a row share a line (coalescing). A tile, or a transposed copy of the matrix,
+//              would help.
 // On llvmpipe  loads run lane by lane, at any addresses. Eight rows are a few more cache lines, so this step
 //              alone is a little slower. It pays later: weights that all lanes read alike can be stored where
 //              such reads are cheap. Step 6 is this kernel with the weights in a uniform buffer.

@@ -5,7 +5,7 @@
 //              is added to the block. These are again 8 floats per k, but 2 vector loads instead of 4 scalar
 //              loads and a vector load. From this step on the weights are in a uniform buffer.
 // On a GPU     (reasoned) wider loads, the same arithmetic; compilers often widen the loads themselves.
-// On llvmpipe  wins, with the weights in a uniform buffer: the loop has a quarter of the turns, and four
+// On llvmpipe  faster, with the weights in a uniform buffer: the loop has a quarter of the turns, and four
 //              products are added up in registers before they are added to the block. With the weights in
 //              storage nothing is gained, because their loads take most of the time.
 

@@ -9,10 +9,10 @@
 //              4 k it loads 8 + 16 vectors and does 1,024 flops.
 // On llvmpipe  it matters how often a loaded value is used. The invocations of a workgroup own neighbouring
 //              blocks of rows and read the same weights, but llvmpipe loads these lane by lane. Weights that
-//              fit are therefore in a *uniform* buffer: its loads have no bounds check per lane, as those of
-//              storage have. Steps and measurements: bench/ladder.md
-// On SwiftShader  only that matters: a texture is no faster than a buffer, so the input is in a buffer.
-//              Smaller blocks are slower.
+//              fit are therefore in a *uniform* buffer: loads from it have no bounds check per lane, unlike
+//              loads from storage. Steps and measurements: bench/ladder.md
+// On SwiftShader  only the use of a loaded value matters: a texture is no faster than a buffer, so the input
+//              is in a buffer. Smaller blocks are slower.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.      Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
 

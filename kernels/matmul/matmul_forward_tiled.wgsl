@@ -14,10 +14,10 @@
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and the same vector of
 //              input_tile, a broadcast. The next sixteen read a vector 256 bytes further, in the same banks:
 //              a subgroup of 32 needs a second turn.
-//   Tile       WebGPU guarantees at most 256 invocations. 4 x 4 outputs each give 64 x 64, and two vectors
-//              from the tiles serve 16 products. 8 x 8 would halve the reads, but take 64 accumulators and
-//              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row:
-//              whole sectors.
+//   Tile       WebGPU guarantees workgroups of at most 256 invocations. With 4 x 4 outputs each they compute
+//              64 x 64, and two vectors from the tiles serve 16 products. 8 x 8 would halve the reads, but
+//              take 64 accumulators and tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k
+//              are 64 bytes of a row: whole sectors.
 //   Occupancy  8 KiB of workgroup memory and 16 accumulators allow several workgroups per core. While one
 //              waits for memory or at a barrier, another computes.
 //   Grid       25,600 x 64 x 64 are 400 workgroups. With few rows a large GPU is half idle.
@@ -52,7 +52,7 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> dots: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-var<workgroup> input_tile: array<array<vec4f, 16>, 16>;   // 64 rows x 16 k, four rows in one
+var<workgroup> input_tile: array<array<vec4f, 16>, 16>;   // 64 rows x 16 k, four rows per tile row
 var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;  // 16 k x 64 columns
 
 // NaN and infinity are passed on, detected by exponent bits: min and exp may make ordinary numbers of them.

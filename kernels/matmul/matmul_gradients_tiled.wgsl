@@ -14,7 +14,7 @@
 // Work split   a workgroup computes one of the two gradients. The first (N / 64) chunks along y own 64 x 64
 //              weights and one chunk of the rows, as in matmul_weight_gradient_tiled.wgsl; the others own 64
 //              rows x 64 columns of the input, as in matmul_input_gradient_tiled.wgsl. An invocation owns 4 x
-//              4 of either, in registers.
+//              4 numbers of either gradient, in registers.
 // On a GPU     (reasoned) tiles, coalescing and banks are those of the two kernels.
 //   Order      a chunk is a sum over M / chunks rows, a block of the input a sum over only N columns. The
 //              long sums come first, so that the short sums fill the GPU while the last long sums end.
@@ -67,7 +67,7 @@ fn put(at: u32, value: vec4f) {
   if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
 }
 
-// The products of 16 rows, and the loads of a row: as in matmul_weight_gradient_tiled.wgsl.
+// add_tile and the loads are those of matmul_weight_gradient_tiled.wgsl.
 fn add_tile(before: mat4x4f, local: vec3u) -> mat4x4f {
   var c = before;
   for (var q = 0u; q < 16u; q++) {

@@ -4,10 +4,10 @@
 // Grid         K x M invocations in workgroups of 16 x 4.
 // Idea         both rows of the product are contiguous, so they can be read as vectors: dot(d, w). Each
 //              loaded float serves as many products as in step 1.
-// On a GPU     (reasoned) a quarter of the load instructions; the same bytes are read from memory.
-// On llvmpipe  depends on N. N = 256 wins: four products share the loop around them. N = 64 loses: the
-//              compiler unrolls a loop of 16 turns; that takes long, and the long code is slower.
-//              Measurements: bench/ladder.md
+// On a GPU     (reasoned) has a quarter of the load instructions, but reads the same bytes from memory.
+// On llvmpipe  depends on N. For N = 256 it is faster: four products share the loop around them. For N = 64
+//              it is slower: the compiler unrolls a loop of 16 turns; that takes long, and the long code is
+//              slower. Measurements: bench/ladder.md
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

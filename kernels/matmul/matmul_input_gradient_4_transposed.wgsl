@@ -5,10 +5,10 @@
 // Idea         an invocation owns 4 rows x 16 columns, as in matmul_forward_8_wide.wgsl. A block of 4 x 4
 //              weights is read as stored and transposed in registers, so no transposed copy of W is needed.
 //              20 vectors for 512 flops.
-// On a GPU     (reasoned) the block wins; neighbours on neighbouring rows lose: see
+// On a GPU     (reasoned) the block is faster; neighbours on neighbouring rows are slower: see
 //              matmul_forward_5_lanes_over_rows.wgsl.
-// On llvmpipe  wins. The transposition is free: lanes are invocations, so each element (i, j) of a matrix has
-//              a vector register, and a transposition only renames the registers.
+// On llvmpipe  faster. The transposition is free: lanes are invocations, so each element (i, j) of a matrix
+//              has a vector register, and a transposition only renames the registers.
 
 const WORKGROUP = 8;  // blocks of 4 rows
 const K4 = 16u;  // columns of the input / 4

@@ -45,7 +45,7 @@ struct Step {
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<uniform> step: Step;
 
-var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 64 rows x 16 n, four rows in one
+var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 64 rows x 16 n, four rows per tile row
 var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;    // 16 n x 64 k
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)

@@ -1,7 +1,7 @@
 // matmul_weight_gradient_1_naive.wgsl - gradient of a dense layer's weights, as its formula is written
 //   input [M, K]   output_gradient [M, N]      partials [K, N] = input^T output_gradient
 // Grid         N x K invocations in workgroups of 16 x 4.
-// Idea         one invocation, one weight: it loops over all rows of the batch. 2 loads for 2 flops.
+// Idea         one invocation, one weight: it loops over all rows of the batch, with 2 loads for 2 flops.
 // On a GPU     (reasoned) slow for two reasons: K N invocations (4,096 for 64 x 64) are few, and each
 //              computes M additions, one after another.
 // On llvmpipe  4,096 invocations are enough for a few cores; the loads cost most.

@@ -5,7 +5,7 @@
 // Idea         the long sum is split: an invocation owns one weight and one chunk of the rows (y). A later
 //              kernel reads the gradient and adds up the chunks. Every sum has a fixed order, without
 //              atomics.
-// On a GPU     (reasoned) wins: 16 times as many invocations, each with a 16th of the additions.
+// On a GPU     (reasoned) faster: 16 times as many invocations, each with a 16th of the additions.
 // On llvmpipe  gains little: the cores were already busy; only a chunk's rows stay in a faster cache. Chunks
 //              pay if there are few weights, and reduce the rounding error: 16 short sums instead of a long
 //              one.

@@ -4,9 +4,9 @@
 // Grid         (K / 4) (N / 4) x chunks invocations in workgroups of 16.
 // Idea         an invocation owns 4 x 4 weights in registers: for each row it loads a vector of the input and
 //              a vector of the gradient, and adds their outer product. 2 vectors for 32 flops.
-// On a GPU     (reasoned) wins, as every block in registers. With tiles it becomes
+// On a GPU     (reasoned) faster, as every block in registers. With tiles it becomes
 //              matmul_weight_gradient_tiled.wgsl.
-// On llvmpipe  wins: each loaded number serves 4 products.
+// On llvmpipe  faster: each loaded number serves 4 products.
 
 const WORKGROUP = 16;  // blocks of 4 x 4 weights
 const K4 = 16u;  // columns of the input / 4

@@ -4,7 +4,7 @@
 // Grid         (K / 8) (N / 16) x chunks invocations in workgroups of 8.
 // Idea         8 x 16 weights per invocation: 6 vectors per row for 256 flops, where step 4 loads 16 vectors.
 // On a GPU     (reasoned) 128 accumulators are too many: few invocations fit at a time.
-// On llvmpipe  wins, but less than the number of loads suggests: 128 accumulators of 8 lanes exceed the
+// On llvmpipe  faster, but less than the number of loads suggests: 128 accumulators of 8 lanes exceed the
 //              vector registers, so memory holds them, and each row reads and writes them. The shipped
 //              kernel, matmul_weight_gradient_rows.wgsl, adds up four rows in registers first.
 

@@ -81,7 +81,8 @@ fn add_tile(before: mat4x4f, local: vec3u) -> mat4x4f {
   return c;
 }
 
-// Indices are clamped: loads in branches would wait for each other. Numbers from outside are not used.
+// Indices are clamped: loads in branches would wait for each other. Numbers from outside of the matrices are
+// not used.
 fn load_input(row: u32, k: u32) -> vec4f {
   var source = row;
   if (GATHER) { source = index[row]; }

@@ -27,7 +27,8 @@
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
 // On a GPU     (reasoned) pages are short and events are many: see choice_nll.wgsl. Both losses, all
 //              precisions, one gradient and, with K4, the last layer are one dispatch: fewer launches, and
-//              rows are read while in cache. One invocation reads a row of hidden: not coalesced.
+//              rows are read while in cache. One invocation reads a whole row of hidden: these loads are not
+//              coalesced.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (of 16 invocations: 48, 16); mi200 36, 7 (36, 7).
 //              Rejected: 16 rows in registers, as in choice_nll.wgsl, because with two numbers per row mi200
 //              keeps 3 subgroups

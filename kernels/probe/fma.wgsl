@@ -3,10 +3,10 @@
 // For          both kinds of adapter
 // Grid         as many invocations as fill the adapter, in workgroups of 64.
 // Work split   one invocation has 12 independent accumulators: a fused multiply-add has a latency of some
-//              four cycles, and two start per cycle. With the seeds and the round they just fit 16 vector
-//              registers. They are scalars, because the lanes of a CPU's vector are invocations. The seeds
-//              come from a buffer, so that the compiler cannot precompute anything. The sum of the
-//              accumulators is written, so that the compiler cannot omit anything.
+//              four cycles, and two start per cycle. The accumulators, the seeds and the round just fit 16
+//              vector registers. Accumulators are scalars, because the lanes of a CPU's vector are
+//              invocations. The seeds come from a buffer, so that the compiler cannot precompute anything.
+//              The sum of the accumulators is written, so that the compiler cannot omit anything.
 // Cost         96 flops per round and invocation, almost no bytes: the flat part of the roofline.
 
 const WORKGROUP = 64;

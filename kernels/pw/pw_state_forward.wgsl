@@ -63,7 +63,7 @@ fn pw_state_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   let e = i / F4;
   let k4 = i % F4;
   let lags = min(history[e].x, LAGS);
-  // A column per feature, a row per weighting. Padded features and weightings give zeros.
+  // Each matrix has a column per feature and a row per weighting. Padded features and weightings give zeros.
   var sums: array<mat4x4f, BLOCKS>;
   for (var block = 0u; block < BLOCKS; block++) {
     var sum = mat4x4f();

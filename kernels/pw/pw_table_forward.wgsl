@@ -107,7 +107,7 @@ fn pw_table_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
     if (item == NONE) { continue; }
     if (past < e) { left--; }
     let h = history[past];
-    // Wraps to a large number for a click that does not come before the event.
+    // A lag wraps to a large number for a click that does not precede the event.
     let lags = clicks - h.x - 1u;
     let seen = (lags < vec4u(LAGS)) & (ends == vec4u(h.y));
     for (var block = 0u; block < BLOCKS; block++) {

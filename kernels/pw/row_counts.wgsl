@@ -1,9 +1,9 @@
 // row_counts.wgsl - counts of every displayed item, as inputs of the utility; they have no gradient
 //   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH]: see src/counts/count_columns.ts
 //   fact   [., 4 + X]  with LOGGED, per row of the log: the item's catalogue number; the user's own counts of
-//                   the item; the user's pages so far and displays so far, each with those with a click in
-//                   the upper half; the row's X context features. Otherwise row_item is the catalogue number,
-//                   and with USERS fact has the words of pass_over.wgsl
+//                   the item; the user's pages so far and displays so far, each with the number of those
+//                   with a click in the upper half; the row's X context features. Otherwise row_item is the
+//                   catalogue number, and with USERS fact has the words of pass_over.wgsl
 //   scale  [3, C]   mean per column; 1 / sd; (clicks per display of all items, items on the longest page,
 //                   least number of users of an item whose pairs were counted, share of pages with a click),
 //                   and in the last X columns substitutes for the context features of rows that are not
@@ -25,7 +25,7 @@
 // Work split   one invocation owns one row. Rows are independent: no barrier. An event's rows are neighbours.
 // Cost         per last click a bisection among M neighbours and at most S^2 comparisons: linear in the rows,
 //              for any size of the catalogue. About 20 (log2 M + fields) words per row.
-// On llvmpipe  an event's rows distributed to eight invocations, and bisections that end early, take two
+// On llvmpipe  distributing an event's rows to eight invocations, with bisections that end early, takes two
 //              fifths longer
 // On a GPU     (reasoned) bisections take the same steps in all invocations; the last clicks are a broadcast.
 //              The table's rows are a gather of a few hundred bytes each: popular items stay in cache. The

@@ -4,7 +4,8 @@
 //   output_e = sum of source over the events that feed the item sparse_rows_e; not written for NONE
 //
 // Many events may feed one item. The first of them, in the order of sorted, represents the item, so
-// adam_rows.wgsl updates the item once. Sums have embedding_gradient.wgsl's order and bits.
+// adam_rows.wgsl updates the item once. Sums have the order of embedding_gradient.wgsl, so their bits are
+// equal.
 //
 // For          both kinds of adapter      Grid   E N / 4 invocations in workgroups of 64.
 // Work split   one invocation owns four columns of one event. If another event feeds the item first, the

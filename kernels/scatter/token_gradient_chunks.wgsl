@@ -3,9 +3,9 @@
 //   chunk [., N]  chunk c: sum of source over the items of pairs c CHUNK .. (c + 1) CHUNK of one token
 //
 // If most items have the same category, one invocation of token_gradient.wgsl would compute as long as all
-// others together. With chunks of CHUNK pairs many invocations share its sum. A chunk with several tokens is
-// not written: token_gradient.wgsl adds up its pairs. Only the batch determines the chunks and the order of
-// the sums.
+// others together. With chunks of CHUNK pairs many invocations share the sum of this category. A chunk with
+// several tokens is not written: token_gradient.wgsl adds up its pairs. Only the batch determines the chunks
+// and the order of the sums.
 //
 // For          both kinds of adapter      Grid   N / 4 invocations per possible chunk, in workgroups of 64.
 // Work split   one invocation owns four columns of one chunk.

@@ -8,13 +8,13 @@
 //   log_slate   [T, U, k] items
 //   log_outcome [T, U] (slot, or k for none; reward; P(any click); 1), zeros for a user who has left
 //
-// One random number per page: the first outcome whose cumulative probability exceeds the number, with no
-// click first and then the slots in order. So policies that are simulated with the same numbers have many
+// Each page has one random number. The outcome is the first whose cumulative probability exceeds the number,
+// in the order no click, slot 0, slot 1, ... So policies that are simulated with the same numbers have many
 // pages without a click in common. The sums are over exp(z_j - most), where most includes the 0 of no click:
 // nothing overflows. The random number is word 0 of the counter (user, episode, page, 0). After a page
 // without a click a user leaves with probability LEAVE (word 0 of purpose 3), and after PATIENCE such pages
-// in a row. The reward is 1 for a click, or with UTILITY the item's utility.
-// A NaN or infinite logit is passed on as P(any click); no item is clicked then.
+// in a row. The reward is 1 for a click, or with UTILITY the item's utility. A NaN or infinite logit is
+// passed on as P(any click); no item is clicked then.
 //
 // For          both kinds of adapter      Grid   U invocations in workgroups of 64.
 // Work split   one invocation owns one user: a slate is short.

@@ -7,8 +7,8 @@
 //   value: the last or the outcome's column, or the sum.  gradient: of the counted rows' mean; 0 in padding
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned) a few numbers per row: bound by the launch. There are few workgroups of 64, so most
-//              cores stay idle: latency is the limit.
+// On a GPU     (reasoned) each row has a few numbers: bound by the launch. There are few workgroups of 64, so
+//              most cores stay idle: latency is the limit.
 // Cost         6 R COLUMNS flops, 8 R STRIDE bytes.
 
 const WORKGROUP = 64;

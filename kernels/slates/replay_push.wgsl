@@ -14,7 +14,8 @@
 // page, from which replay_sample_masks.wgsl computes the masks.
 //
 // For          both kinds of adapter      Grid   U S4 invocations in workgroups of 64.
-// Work split   one invocation owns four numbers of a user's state; the user's first also writes the rest.
+// Work split   one invocation owns four numbers of a user's state; a user's first invocation also writes the
+//              rest.
 // On a GPU     (reasoned) neighbours own neighbouring vectors: coalesced, bound by memory. Registers limit
 //              occupancy.
 // Cost         32 S4 + 8 K + 44 bytes per user.      Next   replay_starts.wgsl

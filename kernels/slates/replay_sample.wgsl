@@ -8,8 +8,8 @@
 // Work split   one invocation owns a vector of a drawn page's two inputs; a page's first invocation also
 //              writes the rest.
 // On a GPU     (reasoned) rows are far apart, so loads of narrow rows waste a part of each memory
-//              transaction; stores are coalesced. Some hundred rows: bound by the launch. Few workgroups of
-//              64: most cores stay idle, latency is the limit.
+//              transaction; stores are coalesced. There are some hundred rows: bound by the launch. Few
+//              workgroups of 64: most cores stay idle, latency is the limit.
 // Cost         64 X4 + 8 K + 40 bytes per page.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;

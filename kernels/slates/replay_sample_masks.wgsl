@@ -1,4 +1,4 @@
-// replay_sample_masks.wgsl - the items that drawn pages could not show, and that pages after them cannot
+// replay_sample_masks.wgsl - masks of items that a drawn page, and the next page, may not show
 //   drawn [B] (slot, page, user, -)  shown [SLOTS, T, USERS, K], happened [SLOTS, T, USERS]: replay_push.wgsl
 //   left_out [PANELS]          bits of items that are never shown; bit i of word p is item 32 p + i
 //   begun [SLOTS, USERS]       (first, end) in history: the items that a user had clicked before the episode

@@ -5,8 +5,8 @@
 // For          both kinds of adapter      Grid   B S4 invocations in workgroups of 64.
 // Work split   one invocation owns a vector of a drawn page's state.
 // On a GPU     (reasoned) rows are far apart, so loads of narrow rows waste a part of each memory
-//              transaction; stores are coalesced. Some hundred rows: bound by the launch. Few workgroups of
-//              64: most cores stay idle, latency is the limit.
+//              transaction; stores are coalesced. There are some hundred rows: bound by the launch. Few
+//              workgroups of 64: most cores stay idle, latency is the limit.
 // Cost         32 S4 bytes per page.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;

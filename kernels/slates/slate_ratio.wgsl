@@ -5,13 +5,13 @@
 //   slates_r = the set A of k items that are not masked with the largest worth; worth_r = its worth
 //   With GIVEN only worth_r of a given slate: utilities [C, k], scores [C, .] by slot, Q0 after the slots
 //
-// If a slate is worth more than w, then the k items of the largest v_i (Q_i - w) are one: start with the
-// items of the largest v_i, set w to the worth of the slate found, and repeat until w does not grow.
-// (Dinkelbach's method for a ratio.) Among equal items the lowest counts first. The chunk's rows start at
-// first_entry; utilities and scores are indexed from there. All v are divided by the largest, so that they
-// stay finite. Too few items: as in slate_pick.wgsl.
-// w is a sum of two numbers: if one item is clicked almost always, another item changes w by less than w's
-// last bit. w moves by worth(A) - w = (sum over A of v_i (Q_i - w) + Q0 - w) / (1 + sum of v_i).
+// If a slate is worth more than w, then the k items of the largest v_i (Q_i - w) are such a slate. So the
+// kernel starts with the items of the largest v_i, sets w to the worth of the slate found, and repeats until
+// w does not grow. (Dinkelbach's method for a ratio.) Among equal items the lowest counts first. The chunk's
+// rows start at first_entry; utilities and scores are indexed from there. All v are divided by the largest,
+// so that they stay finite. If there are too few items, the slate is filled as in slate_pick.wgsl. w is a sum
+// of two numbers: if one item is clicked almost always, another item changes w by less than w's last bit. w
+// moves by worth(A) - w = (sum over A of v_i (Q_i - w) + Q0 - w) / (1 + sum of v_i).
 //
 // For          both kinds of adapter      Grid   R invocations in workgroups of 64.
 // Work split   one invocation owns a row, with the best items so far in private memory: each round is one
