@@ -116,7 +116,7 @@ export class DeviceTokens {
     this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
-  /** Tokens of the last write, for the f64 references. */
+  /** Tokens that were written last, for the reference implementations in f64. */
   get host(): ItemTokens {
     return this.#host;
   }

@@ -40,9 +40,9 @@ export function countFactWords({ rowFeatures = 0 }: Pick<LogWithCounts, "rowFeat
   return 1 + OWN_WORDS + rowFeatures;
 }
 
-/** Marks a context event in the log on the device. `batch_expand.wgsl` has the same value. */
+/** Bit of a context event (history that is not predicted), with the same value as in `batch_expand.wgsl`. */
 const GIVEN_BIT = 0x80000000;
-/** Marks an additional click of a page. */
+/** Bit of an additional click on a page. */
 const FURTHER_BIT = 0x40000000;
 
 export function countBitWords(count: number): number {
@@ -65,7 +65,7 @@ export class DeviceLog {
   readonly event: View;
   /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
   readonly itemBits: number;
-  /** @internal Per row: bit of its item, index of its item among displayed items, index in order of items. */
+  /** @internal Per row: its item's bit, its item's index among displayed items, its index if sorted by item. */
   readonly row: View;
   /** @internal For each displayed item: its number, and its first row's index in the order of items. */
   readonly item: View;

@@ -40,7 +40,7 @@ export interface CountTables {
   readonly pageRate: number;
   /** Number of items on the longest counted page. The feature "page length" is clipped to this number. */
   readonly longestPage: number;
-  /** Smallest number of clicking users of an item whose pairs with other items are counted. */
+  /** Only items that at least this many users clicked are counted in pairs. */
   readonly leastUsers: number;
 }
 

@@ -11,7 +11,7 @@ export interface ModelParameter extends ParameterSpec {
 export const drawZeros = (): number => 0;
 export const drawOnes = (): number => 1;
 
-/** Returns a function that draws from a normal distribution with sd `sd`, truncated at 2 sd. */
+/** Returns a function that draws from a normal distribution of standard deviation `sd`, cut at 2 sd. */
 export function makeTruncatedNormal(sd: number): (random: Random) => number {
   return (random) => sd * random.truncatedNormal();
 }

@@ -65,7 +65,7 @@ export interface PwModelConfig extends CommonModelConfig {
   pwNonlinearity: "none" | "tanh";
 }
 
-/** Config of a model without a history. With `dims: []` the model is the conditional logit. */
+/** Config of a model that ignores the click history. With `dims: []` it is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "none";

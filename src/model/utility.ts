@@ -114,7 +114,7 @@ export function recordUtility(
 
 /** Number of last clicks in the wide part. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial standard deviation of the wide part's kernels. The bias b is 1 at first: step 1 has gradients. */
+/** Initial standard deviation of the wide part's kernels. The initial bias b is 1: step 1 has gradients. */
 const INITIAL_SD = 0.1;
 
 export const PART = "wide";

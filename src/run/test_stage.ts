@@ -128,7 +128,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss (or of the only snapshot) with baselines; [] for too few users. */
+/** Compares the loss of best-loss (or of the only snapshot) with baselines. Too few users give []. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;
