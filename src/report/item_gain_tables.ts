@@ -19,13 +19,12 @@ function renderGainTable({ snapshot, itemGains }: SnapshotMetrics): Html | undef
   const { gains, losses, compared, leastDisplays } = itemGains;
   const groups = [["largest gains", gains.map(toRow)], ["largest losses", losses.map(toRow)]] as const;
   const present = groups.filter(([, rows]) => rows.length > 0);
-  return markup`<p>The model (${snapshot}) is compared with the baseline click rate on ${
-    formatThousands(compared)
-  } items
-with at least ${leastDisplays} displays on test pages. Clicked: share of an item's displays in which the item is the
-first click of the page. Model, click rate: mean probability of this click. Gain: log-likelihood of the clicks by the
-model minus log-likelihood by the click rate, summed over the displays; the model is better if the gain is above 0.
-With equal mean probabilities, the model gains if it predicts for which users and pages an item is clicked.</p>
+  return markup`<p>The model (${snapshot}) is compared with the baseline click rate on
+${formatThousands(compared)} items with at least ${leastDisplays} displays on test pages. Clicked: share of an
+item's displays in which the item is the first click of the page. Model, click rate: mean probability of this
+click. Gain: log-likelihood of the clicks by the model minus log-likelihood by the click rate, summed over the
+displays; the model is better if the gain is above 0. With equal mean probabilities, the model gains if it
+predicts for which users and pages an item is clicked.</p>
 ${renderTable("Items with the largest gains and losses", HEAD, present)}`;
 }
 

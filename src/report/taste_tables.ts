@@ -21,9 +21,9 @@ function renderTasteTable({ snapshot, tastes, details }: SnapshotMetrics): Html 
     ]),
   ]);
   const field = details?.categoryField ?? "category";
-  return markup`<p>The test users with the most clicks. For each user, the table lists the categories with the largest
-shares: share of the user's clicks on items of a category, share that the model (${snapshot}) predicts on the same
-pages, and share of the clicks of all test users. Only the first click of each page counts. An item may have several
-categories.</p>
+  return markup`<p>The test users with the most clicks. For each user, the table lists the categories with the
+largest shares: share of the user's clicks on items of a category, share that the model (${snapshot}) predicts
+on the same pages, and share of the clicks of all test users. Only the first click of each page counts. An
+item may have several categories.</p>
 ${renderTable("Taste of some users by category", [field, "the user", "the model", "all users"], groups)}`;
 }
