@@ -88,7 +88,7 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
         Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace('"items": 500', '"items": 499')),
     ],
     [
-      /Expected .*policy\.json to say .*--data-seed 1, as its snapshot does, found .*--data-seed 2/,
+      /Expected .*policy\.json to name the users of the snapshot, .*--data-seed 1, found .*--data-seed 2/,
       () =>
         Deno.writeTextFileSync(
           config,
@@ -189,7 +189,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     await run("train", "--model", a, ...more);
     assert.match(await run("rank", started, "--history", "3,14"), /Predicted return of .*: \d/);
     assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
-    await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
+    await refused(/Expected the id of an item .* "no-item"/, "rank", policy, "--history", "3,no-item");
     await refused(/Expected --slate 2, as in the training of .*, got 3/, "rank", policy, "--slate", "3");
     await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
     await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
@@ -277,7 +277,7 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
 
     const refused = (says: RegExp, ...args: string[]) => policies.refused(splitArgs(...args), says);
     await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
-    await refused(/found none in the log/, ...asked, "--policy random --repeats --slate 3");
+    await refused(/with a propensity, found none/, ...asked, "--policy random --repeats --slate 3");
     await refused(/either --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);
 
     const bandit =
