@@ -65,7 +65,7 @@ export class DeviceLog {
   readonly event: View;
   /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
   readonly itemBits: number;
-  /** @internal Per row: its item's bit, its item's index among displayed items, its index if sorted by item. */
+  /** @internal Per row: bit of its item, index of its item among displayed items, index after sorting. */
   readonly row: View;
   /** @internal For each displayed item: its number, and its first row's index in the order of items. */
   readonly item: View;

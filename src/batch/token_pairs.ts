@@ -24,7 +24,7 @@ export interface RowsByItem {
 export class TokenPairs {
   /** Pairs (index of the item, token). For the encoded items, the second number is token + V. */
   readonly pair: View;
-  /** For each word of both lists' bit sets, the number of earlier set bits; at the end, the number of pairs. */
+  /** For each word of both lists' bit sets, the number of earlier ones; at the end, the number of pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

@@ -29,7 +29,7 @@ const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Builds the config of a log's counts; null for too many items. If there are no `fields`, all tokens form one. */
+/** Builds the config of a log's counts; null for too many items. Without `fields`, all tokens form one. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);

@@ -106,7 +106,7 @@ function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   }
 }
 
-/** Solves A x = b in place by Cholesky decomposition. @param lower - lower triangle of A. @param x - b, then x */
+/** Solves A x = b in place by Cholesky decomposition. @param lower - lower triangle of A. @param x - b */
 function solve(lower: Float64Array, x: Float64Array): Float64Array {
   const D = x.length;
   for (let k = 0; k < D; k++) {
