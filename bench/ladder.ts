@@ -120,7 +120,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of a page's JSON file, which the lab compares with the ladders of the reader's adapter. */
+/** Returns the path of a page's JSON file, whose ladders the lab compares with the reader's adapter. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }

@@ -224,7 +224,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Computes a change. It is noise if it is at most the sum of spreads (quartile distance + clock error). */
+/** Computes a change: noise if it is at most the sum of both spreads (quartile distance + clock error). */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

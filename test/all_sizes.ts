@@ -1,5 +1,5 @@
 /**
- * True if tests use all sizes (`deno task test:special sizes`). Otherwise they use only the sizes at which a
+ * True if tests use all sizes (`deno task test:special sizes`). By default tests use only sizes at which a
  * kernel's code changes, because the driver compiles each size separately.
  */
 export const allSizes = Deno.env.get("ALL_SIZES") === "yes";

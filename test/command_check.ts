@@ -185,8 +185,9 @@ export function runBench(
 }
 
 /**
- * Runs a script of the test folder in its own process, and returns the JSON that it prints. Its shaders are
- * optimised and two to three times as fast. Use it for work that takes longer than a process start (0.9 s).
+ * Runs a script of the test folder in its own process, and returns the JSON that it prints. The script's
+ * shaders are optimised, and two to three times as fast. Use it for work that takes longer than a process
+ * start (0.9 s).
  */
 export async function runScriptForJson(script: string, ...args: string[]): Promise<unknown> {
   const flags = ["--allow-read", "--allow-env", "--allow-ffi"];

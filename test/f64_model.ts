@@ -142,7 +142,7 @@ export interface User64 {
   readonly clicks: readonly number[][];
   readonly h: number[];
   readonly c: number[];
-  /** Input of the LSTM at the last click. The other fields are the gates at this click. */
+  /** Input of the LSTM at the last click; `z`: sums of the gates at this click. */
   readonly x: number[];
   readonly z: number[];
 }

@@ -1,5 +1,5 @@
 /**
- * Process that runs a command repeatedly, for `command_series.ts`. Its argument is the command. A line of
+ * Process that runs a command, its argument, repeatedly for `command_series.ts`. A line of
  * standard input has the arguments of a run, a line of standard output the exit code and the output. Each run
  * loads the command's script again, under another module name; imported modules stay loaded, and the device
  * stays open. `Deno.exit` ends only the run.

@@ -1,7 +1,8 @@
 /**
  * Models of tests that do not test sizes. Each shader text is compiled once, which takes 0.1 to 4 s of CPU. A
- * text depends only on sizes in vectors of four. So these models share their shaders: layers of two vectors,
- * an LSTM of one vector, features of two vectors ({@link WIDTH}); no size fills its vectors.
+ * text depends only on sizes in vectors of four. To share shaders, these models have equal sizes in vectors:
+ * layers of two vectors, an LSTM of one vector, features of two vectors ({@link WIDTH}); no size fills its
+ * vectors.
  */
 
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/model_config.ts";

@@ -2,7 +2,7 @@
  * Makes synthetic logs with known utilities. A user of type t clicks item a of a page with the probability
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
- *         + novelty exp(-age_i / 30 days) - place k + again [i was clicked before] + last [i was clicked last]
+ *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
  * No click has utility 0. After a click the user clicks a remaining item with probability `goesOn`.
  */
 

@@ -47,7 +47,7 @@ class Choices:
         self.labels[self.chosen[self.chosen >= 0]] = 1
 
     def dataset(self, start, **more):
-        """Shuffles each choice's rows, because LightGBM breaks ties by order, and clicked rows may be last."""
+        """Shuffles each choice's rows: LightGBM breaks ties by order, and clicked rows may be last."""
         choice = np.repeat(np.arange(len(self.lengths)), self.lengths)
         order = np.lexsort((np.random.default_rng(1).random(len(choice)), choice))
         self.features, self.labels = self.features[order], self.labels[order]

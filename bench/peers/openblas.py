@@ -10,7 +10,7 @@ NAMES = {"open": "OpenBLAS", "accelerate": "Accelerate"}
 
 
 def chosen_kernels(maps="/proc/self/maps", load=ctypes.CDLL):
-    """Returns the name of OpenBLAS's kernels, e.g. SkylakeX; None if it is unknown."""
+    """Returns the name of OpenBLAS's kernels, e.g. SkylakeX; None if unknown."""
     for path in _libraries(maps):
         try:
             name = load(path).openblas_get_corename

@@ -224,7 +224,7 @@ class Users:
 
     @torch.no_grad()
     def compared(self, logs):
-        """Compares clickgan's pages: returns the largest error of P(any click), and the share of wrong slates."""
+        """Returns the largest error of P(any click), and the share of wrong slates, on clickgan's pages."""
         worst, differ, count = 0.0, 0, 0
         for kind in ("cdqn", "greedy"):
             log = part_of(logs, kind + "/")

@@ -35,7 +35,7 @@ def index_tensor(array):
 
 
 class Batch:
-    """Index arrays of a batch, and arrays derived from them. They are built before timing."""
+    """Index arrays of a batch, and arrays derived from them, which are built before timing."""
 
     def __init__(self, arrays, settings, features):
         lengths = np.diff(arrays["eventFirst"].astype(np.int64))
@@ -113,7 +113,7 @@ class FirstLayer(torch.autograd.Function):
 
 
 class Network:
-    """A utility model, or the generator. Its parameters are leaf tensors, which Adam updates."""
+    """A utility model, or the generator, with leaf tensors as parameters, which Adam updates."""
 
     # True if torch.compile fuses the operations, so that they are not fused by hand.
     compiled = False

@@ -24,7 +24,7 @@ export interface TrainedPolicy {
   readonly name: string;
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy. @param observes
-   * - users on which the policy was trained. Their model computes the states that the policy reads. @throws
+   * - users on which the policy was trained, whose model computes the states that the policy reads. @throws
    * UserError for another catalogue. To record the policy for other slate sizes or numbers of pages than in
    * its training throws UserError.
    */

@@ -1,6 +1,6 @@
 """Gymnasium environments of a trained model's users, simulated by `deno task serve --model runs/a`.
 
-Copy or import this file. It needs Python 3.9, numpy and gymnasium 1.1 or later.
+Copy or import this file, which needs Python 3.9, numpy and gymnasium 1.1 or later.
 
     env = SimulatedUser(slate=1, pages=20)            # one user, for agent libraries
     envs = SimulatedUsers(64, slate=3, pages=20)      # a vector environment

@@ -1,4 +1,4 @@
-/** An episode of simulated users. Its dispatches are recorded once, and run without a wait between pages. */
+/** An episode of simulated users. Dispatches are recorded once, and run without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";

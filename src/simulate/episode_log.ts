@@ -101,7 +101,7 @@ export interface EpisodeLogOptions {
   readonly items: ItemFeatures;
   /** Returns the split of a user: 0 train, 1 validation, 2 test; by default {@link everyFewUsers}. */
   readonly split?: (user: number) => number;
-  /** Returns a user's clicks before an episode. They become context events (history, not predicted). */
+  /** Returns a user's clicks before an episode, which become context events (history, not predicted). */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** Returns the items from which a page was drawn; by default all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];

@@ -41,8 +41,7 @@ export interface Policy {
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns dispatches that compute tables. They run once after {@link record}, and after each change of
-   * weights.
+   * Returns dispatches that compute tables, once after {@link record} and after each change of weights.
    * @internal
    */
   prepare(): readonly ClickDispatch[];

@@ -28,7 +28,7 @@ export interface SimulatorOptions {
   readonly pool?: PoolOptions;
   /** Clicks that users have made before an episode; none by default. */
   readonly start?: StartOptions;
-  /** Maximum number of users that are simulated together, 4,096 by default. It does not change results. */
+  /** Maximum users that are simulated together, 4,096 by default. Results do not depend on this number. */
   readonly usersAtOnce?: number;
 }
 

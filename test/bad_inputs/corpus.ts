@@ -1,5 +1,5 @@
 /**
- * Runs commands on bad inputs. A case has files, a command and the expected exit. It runs with the
+ * Runs commands on bad inputs. A case has files, a command and the expected exit. A case runs with the
  * permissions of the command's task; the cases of a command share a process, unless a case has its own shell
  * script. Every case also checks that the command ends in time, prints a message but no stack trace, alters
  * and removes no file, and creates only the listed files.

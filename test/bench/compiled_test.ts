@@ -112,7 +112,7 @@ Deno.test("the time model adds a launch to the slowest part, the instructions or
   const turn = timeCode(loop, cycles, 2) - timeCode(loop, cycles);
   const near = (found: number, wanted: number) =>
     assert.ok(Math.abs(found - wanted) < 1e-9, `${found} ${wanted}`);
-  // One subgroup runs the code once and the loop 31 more times. This work is added to the launch.
+  // The launch is added to one subgroup's work: the code once, and the loop 31 more times.
   const one = estimate(1, 32);
   near(one.latency, (timeCode(facts, cycles) + 31 * turn) / 2300);
   near(one.us, LAUNCH_US + one.latency);

@@ -41,7 +41,7 @@ for (const name of ["lstm", "lstm-backward"]) {
       const ladder = selectGpuSteps(findLadder(name));
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
       assert.equal(steps.length, 4);
-      // These steps have the shader texts of the odd size below, so no further shader is compiled.
+      // Steps with the shader texts of the odd size below, so that no further shader is compiled.
       const rare: Ladder = { ...ladder, steps, open: (gpu, size) => createLstmTrial(gpu, size, true) };
       expectRight(await findFaultsAtSize(gpu, rare, [11, 5, 6]));
     }));

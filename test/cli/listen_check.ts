@@ -1,5 +1,5 @@
 /**
- * Checks the server: an answer in parts, an unread answer, late requests. Then starts the lab, and sends
+ * Checks the server: an answer in parts, an unread answer, late requests. Also starts the lab, and sends
  * requests that no browser sends. Runs as a separate process, because tests may not use the network.
  */
 

@@ -284,7 +284,7 @@ Deno.test("tune: a larger budget continues the default and the best setting to t
     for (const number of [0, findWinner(long.state) ?? NaN]) {
       assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
     }
-    // It continues as far as the budget allows.
+    // The search continues as far as the budget allows.
     const middle = await runSearch({ ...world, budget: 300 }, before);
     const [usual] = middle.state.candidates;
     assert.ok(usual && usual.iterations > 2 * cut.iterations && middle.spentSeconds <= 300 + world.setUp);

@@ -67,7 +67,7 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
   assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
 });
 
-/** Folder in which the pages' commands run. It is emptied for each page, because pages share processes. */
+/** Folder in which the pages' commands run, emptied for each page, because pages share processes. */
 const sandbox = await Deno.makeTempDir({ prefix: "clickgan-pages-" });
 const runner = new PageRunner(sandbox);
 
@@ -204,7 +204,7 @@ Deno.test("the page's example runs a kernel on given numbers", async () => {
   assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
 });
 
-/** Commands that no test runs as shown. Their options and names must exist. */
+/** Commands that no test runs as shown. Options and names of these commands must exist. */
 const shown = readPages().flatMap(listShownCommands).filter(isNotRun);
 const listOptions = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 
@@ -267,7 +267,7 @@ const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new 
 
 const trainModule = readTask("train").module;
 
-/** Scripts that replace Slurm, and GNU parallel if it is missing. They train briefly on a small log. */
+/** Scripts that replace Slurm, and GNU parallel if it is missing, and train briefly on a small log. */
 const STAND_INS = {
   srun: 'while case "$1" in --*) true;; *) false;; esac; do shift; done\nexec "$@"',
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +

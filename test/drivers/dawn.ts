@@ -1,6 +1,7 @@
 /**
  * Dawn, Chromium's WebGPU, on its null backend. Dawn needs no adapter there, compiles every shader with Tint,
- * checks every call, and grants exactly WebGPU's default limits. It computes nothing: buffers contain zeros.
+ * checks every call, and grants exactly WebGPU's default limits. Kernels compute nothing on this backend:
+ * buffers contain zeros.
  */
 
 import type { Gpu } from "../../src/gpu/device.ts";

@@ -1,4 +1,4 @@
-"""Runs data/spark/shown.py in one Spark session, once per list of arguments on stdin, and reports each result.
+"""Runs data/spark/shown.py in one Spark session, once per list of arguments on stdin, and prints the results.
 Exits with code 3 if pyspark or Java is missing."""
 
 import contextlib

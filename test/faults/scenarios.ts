@@ -1,4 +1,4 @@
-/** Commands for fault injection. They are as short as possible, and write all of their files. */
+/** Commands for fault injection, which are as short as possible and write all of their files. */
 
 import { splitArgs, writePaperFile } from "../command_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";

@@ -328,7 +328,7 @@ Deno.test("unsupported estimates are refused with the reason and an alternative"
     const named = Number(/plackett-luce:([\d.]+);/.exec(refusal)?.[1]);
     const warmer = await drawEvidence(gpu, shop, createGreedyPolicy(), options, { temperature: named });
     assert.ok(computeShare(warmer) >= 0.05, `temperature ${named}`);
-    // The same holds for the pool: 5 items have 20 slates of 2.
+    // The message also proposes a pool of 5 items, which have 20 slates of 2.
     const poolIn = (said: string) => Number(/random:(\d+)\./.exec(said)?.[1]);
     assert.equal(poolIn(refusal), 5);
     const hot = await drawEvidence(gpu, shop, createGreedyPolicy(), { ...options, pool: { random: 40 } }, {

@@ -297,7 +297,7 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
   };
   const without = new Map([...tensors].filter(([name]) => name !== "replay/lengths"));
   await reads(/finite numbers, found NaN in target\/value/, restores, damaged("target/value", 1, NaN));
-  await reads(/replay buffer is damaged.*found 500/, restores, damaged("replay/shown", 7, 500));
+  await reads(/damaged replay buffer.*found 500/, restores, damaged("replay/shown", 7, 500));
   await reads(/replay\/lengths, found none/, restores, without);
   for (
     const other of [{ iteration: "-4" }, { iteration: "1e3" }, { iteration: "" }, { format: "clickgan-1" }]

@@ -150,7 +150,7 @@ const learned: Readonly<Record<string, LearnedBatch>> = {
 };
 
 for (const [name, own] of Object.entries(learned)) {
-  // These kernels are the same on both kinds of adapter; products have separate tests.
+  // The op's kernels are the same on both kinds of adapter; products have separate tests.
   for (const kind of own.counts === "outcome" ? ["cpu", "gpu"] as const : ["cpu"] as const) {
     checkTest(
       `learn: values, loss and gradients, ${name}, kernels for a ${kind}`,

@@ -219,9 +219,9 @@ for (const [name, pool] of [["one item", [33]], ["k items that are alike", [3, 2
   Deno.test(`with a pool of ${name} every policy has the same return, bit for bit`, () =>
     withGpu("cpu", async (gpu) => {
       // With k different items, returns may differ: policies show the items in different orders, and a random
-      // number selects the clicked slot by this order. So users may click other items, and their states
-      // differ; only P(any click) of the first page is equal. With k = 1, or equal items, the order has no
-      // effect.
+      // number selects the clicked slot by this order. As a result, users may click other items, and users'
+      // states differ; only P(any click) of the first page is equal. With k = 1, or equal items, the order
+      // has no effect.
       const items = drawShopItems(1, 41);
       for (const item of pool) items.copyWithin(16 * item, 16 * 33, 16 * 34);
       const slate = pool.length;
@@ -378,7 +378,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     using unsure = await Simulator.create(gpu, new LearnedSource(model), { ...good, pages: 2 });
     await assert.rejects(
       unsure.run(randomPolicy),
-      /finite utilities, got NaN or infinity for user 0 on page 0/,
+      /finite utilities, got NaN or infinity: user 0, page 0/,
     );
     const other = new LearnedSource(model);
     const half = new LearnedSource(model);

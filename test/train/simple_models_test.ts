@@ -43,7 +43,7 @@ const log = sortedLog();
 const { lstmUnits: _, ...common } = defaultModel;
 const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
 
-/** Fits a conditional logit on all train users at once. Its loss is convex, so the fit is optimal. */
+/** Fits a conditional logit on all train users at once: the loss is convex, so the fit is optimal. */
 async function fit(gpu: Gpu, more: Partial<ModelConfig>) {
   const config = { ...logit, ...more } as ModelConfig;
   const training = { batchSize: listUsers(log, "train").length, learningRate: 0.05 };

@@ -178,9 +178,9 @@ export function makeDevicePolicy(
 const WINDOW_USERS = 100;
 
 /**
- * Returns the best known policy of a shop, which maximises the reward plus the value of the next state. It
- * runs on the host in float64, with the same users and random numbers as other policies. @param points -
- * numbers of grid points of states.
+ * Returns the best known policy of a shop, which maximises the reward plus the value of the next state. This
+ * policy runs on the host in float64, with the same users and random numbers as other policies. @param points
+ * - numbers of grid points of states.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

@@ -1,7 +1,7 @@
 /**
- * Runs a policy in an environment. The observer, the model that the policy was trained on, updates its user
- * states by the users' clicks, and predicts P(any click) of each page. These states and predictions are
- * recorded.
+ * Runs a policy in an environment, and records user states and predictions of the observer, the model that
+ * the policy was trained on. The observer updates its user states by the users' clicks, and predicts P(any
+ * click) of each page.
  */
 
 import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";

@@ -175,7 +175,7 @@ class Replay {
         const shown = Array.from({ length: k }, (_, j) => own[j % own.length]!);
         const click = log.eventClick[event]!;
         if (click !== NONE) {
-          const slot = Math.min(click - row, k - 1); // a click below slot k - 1 of a longer page
+          const slot = Math.min(click - row, k - 1); // a longer page's later slots count as slot k - 1
           shown[slot] = log.rowItem[click]!;
           clicks[u] = { item: log.rowItem[click]!, slot };
         }

@@ -33,7 +33,7 @@ export interface PolicyStepMetrics {
   readonly loss: number;
   /** Mean Q-value of the replayed slates; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward over the users who saw the page. Some of them saw random slates (exploration). */
+  /** Mean reward over the users who saw the page, including users who saw random slates (exploration). */
   readonly reward: number;
 }
 
@@ -57,7 +57,7 @@ export interface PolicyState {
 
 export interface PolicyTrainerOptions {
   readonly start?: StartOptions;
-  /** Creates the learner. By default it is that of the config's algorithm. */
+  /** Creates the learner; by default the learner of the config's algorithm. */
   readonly makeLearner?: LearnerFactory;
 }
 
@@ -169,7 +169,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a state. @param from - file name for messages. @throws UserError for a damaged replay buffer. */
+  /** Restores a state. @param from - file for messages. @throws UserError for a damaged replay buffer. */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);

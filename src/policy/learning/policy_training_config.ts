@@ -74,7 +74,7 @@ export interface PolicyTrainingConfig {
   replay: number;
   /** Probability of a random slate at the beginning of the training. */
   epsilonStart: number;
-  /** Probability of a random slate after a share `epsilonShare` of the training; it falls linearly. */
+  /** Final probability of a random slate, reached linearly after a share `epsilonShare` of the training. */
   epsilonEnd: number;
   epsilonShare: number;
   evaluateEvery: number;

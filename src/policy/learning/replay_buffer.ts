@@ -116,7 +116,7 @@ export class ReplayBuffer {
   }
 
   /**
-   * Restores a saved state. No work may be in flight.
+   * Restores a saved state. The device must be idle.
    * @param items - number of items in the catalogue. @param from - file name for messages.
    * @throws UserError for wrong sizes, and for values out of range.
    */

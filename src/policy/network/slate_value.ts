@@ -145,7 +145,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the settings of a slot. They are data, so that all slots share one shader. */
+/** Returns the settings of a slot as data, not as constants, so that all slots share one shader. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;

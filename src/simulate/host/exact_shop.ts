@@ -7,9 +7,9 @@
  * exp(u_i(s))
  *
  * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear
- * interpolation computes V between grid points. If clicked items are not shown again, V is an upper bound. In
- * that case {@link createOptimalPolicy} shows the allowed items that maximise the reward plus V of the next
- * state, and its return is a lower bound of the optimum.
+ * interpolation computes V between grid points. If clicked items are not shown again, V is an upper bound of
+ * the optimum. The return of {@link createOptimalPolicy}, which shows the allowed items that maximise the
+ * reward plus V of the next state, is then a lower bound.
  */
 
 import {

@@ -55,7 +55,7 @@ export class PlackettLuce {
 
   /**
    * Estimates the marginal probability that a slot shows an item. The earlier slots are drawn from all other
-   * items, and each draw is weighted by the probability that the earlier slots do not show the item. So the
+   * items, and each draw is weighted by the probability that the earlier slots do not show the item. The
    * estimate is above 0 even if the item is nearly always in an earlier slot. @param uniform - random number
    * in [0, 1) for each draw and slot
    */
