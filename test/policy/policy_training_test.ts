@@ -309,7 +309,7 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
   const elsewhere = /Expected a snapshot of iteration 120, the last row of .*train\.csv/;
   await reads(elsewhere, goesOn, tensors, { iteration: "119" });
   const specs = [{ name: "value", rows: 1, columns: 5 }];
-  await reads(/value to be F32 \[1, 5\], found F32 \[1,4\]/, (snapshot) => snapshot.weights(specs));
+  await reads(/F32 \[1, 5\] best\/value, found F32 \[1,4\]/, (snapshot) => snapshot.weights(specs));
   await assert.rejects(readPolicyConfig(`${path}/nowhere`), /Expected the folder of a policy/);
 }
 
