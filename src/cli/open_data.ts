@@ -134,7 +134,9 @@ export function withModelAndData(command: Command): Command {
       "a run's folder (uses its best-loss snapshot), or a snapshot (.safetensors)",
       path,
     )
-    .addOption(new Option(DATA, "data set, as for train (default: the data of the run)").argParser(path))
+    .addOption(
+      new Option(DATA, "data set, as in train --data (default: the data of the run)").argParser(path),
+    )
     .addOption(createMemoryRowsOption());
   return addSplitOptions(addShopSeeds(command, MODEL_SEED));
 }

@@ -30,7 +30,7 @@ function parseOptions(args: readonly string[]): ExportOptions {
   ).addOption(createBaselineOption()).addOption(
     new Option(
       "--positions <which>",
-      "for a model with a position effect: probabilities for the positions on the page, or all for the first",
+      "for a model with a position effect: probabilities for the positions on the page, or for the first position",
     ).choices(["page", "first"]).default("page"),
   ).addHelpText(
     "after",

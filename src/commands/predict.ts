@@ -42,7 +42,11 @@ function parseOptions(args: readonly string[]): PredictOptions {
       .version(version)
       .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
   ).addOption(createBaselineOption())
-    .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
+    .addOption(
+      new Option("--split <users>", "users whose pages are predicted").choices([...splits, "all"]).default(
+        "all",
+      ),
+    )
     .addOption(
       new Option(
         "--positions <which>",

@@ -65,7 +65,7 @@ const system: readonly BadInput[] = [
     "no temporary folder is needed",
     "data log --source DIR/log.csv --user u --item i --time t --clicked c",
     makeFile("log.csv", "u,i,t,c\na,x,1600000000,1\na,y,1600000000,0\n"),
-    "1 pages with 2 displayed items",
+    "1 pages with 2 impressions",
     { env: { TMPDIR: "/nowhere" }, code: 0, leaves: ["out/"] },
   ),
   makeCase(

@@ -216,7 +216,9 @@ export function addUsersOptions(
       false,
     )
     .optionsGroup("Data:")
-    .addOption(new Option(DATA, "data set, as for train (default: the data of the run)").argParser(path))
+    .addOption(
+      new Option(DATA, "data set, as in train --data (default: the data of the run)").argParser(path),
+    )
     .addOption(createShopOption("use a synthetic shop as the data"));
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }

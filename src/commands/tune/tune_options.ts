@@ -65,7 +65,7 @@ export function parseTuneOptions(
     .description(
       "Searches for good options of train within a time budget, by successive halving of random settings " +
         "and the default, compared on validation users only. Prints the train command of the best setting, " +
-        "and its test metrics compared with the default and the baselines. The same command resumes it.",
+        "and its test metrics compared with the default and the baselines. The same command resumes a search.",
     )
     .version(version);
   addSearchOptions(command);
