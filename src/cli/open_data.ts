@@ -15,10 +15,11 @@ import { createDelayedProgress } from "./progress.ts";
 import { expectNoRawLog } from "./raw_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
-import { FittedBaselines } from "../metrics/baselines/baselines.ts";
-import { BIAS, initializeFromCounts, SCALE, TABLE } from "../model/model_counts.ts";
-import { listModelParameters, resolveWeights, type UserModel } from "../model/user_model.ts";
+import { readPositionEffects } from "../model/position_effect.ts";
+import type { BaselineModel } from "../predict/baseline_model.ts";
+import { openBaseline } from "./open_baseline.ts";
+import { baselineOptions } from "../metrics/baselines/baselines.ts";
+import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
@@ -124,7 +125,7 @@ export interface ModelDataOptions extends ShopSeedOptions {
   resplit: boolean;
   memoryRows: number;
   /** Baseline to use instead of the trained model. */
-  baseline?: "logit";
+  baseline?: string;
 }
 
 export function withModelAndData(command: Command): Command {
@@ -145,8 +146,8 @@ export function withModelAndData(command: Command): Command {
 export function createBaselineOption(): Option {
   return new Option(
     "--baseline <name>",
-    "use a baseline instead of the run's model: logit, the logit on counts, fitted to the run's train users",
-  ).choices(["logit"]);
+    "use a baseline of the test results, fitted to the run's train users, instead of the run's model",
+  ).choices(Object.values(baselineOptions));
 }
 
 export interface OpenedModel {
@@ -155,6 +156,10 @@ export interface OpenedModel {
   readonly data: OpenedDataset;
   readonly gpu: Gpu;
   readonly model: UserModel;
+  /** The model, or the baseline that replaces it. */
+  readonly scorer: UserModel | BaselineModel;
+  /** Position effects of the scorer; undefined without position effects. */
+  readonly effects: readonly number[] | undefined;
 }
 
 /**
@@ -165,7 +170,7 @@ export interface OpenedModel {
 export async function openModel(
   options: ModelDataOptions,
   recorded?: DataConfig,
-): Promise<{ run: OpenedRun; data: OpenedDataset }> {
+): Promise<{ run: OpenedRun; data: OpenedDataset; baseline: BaselineModel | undefined }> {
   const run = await openRun(options.model);
   if (run.unfinished) console.error(run.unfinished);
   const own = await openData(
@@ -174,46 +179,25 @@ export async function openModel(
   );
   // Read before run.fit, which adds items that only the model has.
   const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress));
-  if (options.baseline) await useLogit(run, own);
-  return { run, data: new OpenedDataset(run.fit(own), users, items) };
+  const baseline = options.baseline === undefined ? undefined : await fitBaseline(run, own, options.baseline);
+  return { run, data: new OpenedDataset(run.fit(own), users, items), baseline };
 }
 
-/** Offset and slope of a logit that is not scaled, because the data have no validation users. */
-const NO_SCALE = { offset: 0, slope: 1 };
-
-/**
- * Replaces a run's weights by the weights of the baseline, which is the logit on counts of the train users,
- * scaled on the validation users. The run's training started from this logit.
- * @param own - data of the command. They are used if they are the run's training data.
- * @throws UserError for a model without counts, and for unknown training data
- */
-async function useLogit(run: OpenedRun, own: Dataset): Promise<void> {
-  const { path, trainedOn, info: { model } } = run;
-  if (!model.counts || !trainedOn) {
+/** Fits a baseline to the run's train users: see {@link openBaseline}. @param own - data of the command */
+async function fitBaseline(run: OpenedRun, own: Dataset, option: string): Promise<BaselineModel | undefined> {
+  const { path, trainedOn } = run;
+  if (!trainedOn) {
     throw new UserError(
-      `Expected --baseline logit with ${
-        model.counts
-          ? "a run, whose config.json names the training data"
-          : "a model with counts (--counts all)"
-      }, got ${path}.`,
+      `Expected --baseline ${option} with a run, whose config.json names the training data, got ${path}.`,
     );
   }
   const isOwn = JSON.stringify(own.config) === JSON.stringify(trainedOn);
-  const { source, features, pageOrder } = run.fit(isOwn ? own : await reopenData(trainedOn));
-  const start = await withProgress((onProgress) => {
-    const { offset, slope } =
-      FittedBaselines.of(source, features?.tokens, onProgress, pageOrder).scale("logit") ?? NO_SCALE;
-    const weights = initializeFromCounts(source, model, LOGIT_SEED, onProgress);
-    for (const [name, values] of weights) {
-      if (name !== TABLE && name !== SCALE) {
-        values.forEach((value, k) => values[k] = slope * value + (name === BIAS ? offset : 0));
-      }
-    }
-    return Promise.resolve(weights);
-  });
-  const weights = resolveWeights(listModelParameters(source.items.shape, model), { seed: LOGIT_SEED, start });
-  for (const [name, values] of weights) run.weights.set(name, values);
-  console.error(`The model is the logit on counts, the baseline of ${path}.`);
+  const trained = run.fit(isOwn ? own : await reopenData(trainedOn));
+  const baseline = await withProgress((onProgress) =>
+    Promise.resolve(openBaseline(run, trained, own, option, onProgress))
+  );
+  console.error(`The model is the baseline ${option}, fitted to the train users of ${path}.`);
+  return baseline;
 }
 
 /**
@@ -242,8 +226,9 @@ export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,
 ): Promise<T> {
-  const { run, data } = await openModel(options);
+  const { run, data, baseline } = await openModel(options);
   using gpu = await openGpu();
   using model = run.model(gpu, data);
-  return await use({ run, data, gpu, model });
+  const effects = baseline ? undefined : readPositionEffects(run.weights);
+  return await use({ run, data, gpu, model, scorer: baseline ?? model, effects });
 }

@@ -13,6 +13,7 @@ import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";
 import { removePositionEffect } from "../model/position_effect.ts";
+import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { exportModel, ONNX_MARK } from "../serve/onnx/export_model.ts";
 
@@ -56,6 +57,12 @@ Example:
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   expectReplaceable(options.onnx, ONNX_MARK);
+  if (options.baseline !== undefined && options.baseline !== "logit") {
+    throw new UserError(
+      `Expected --baseline logit, got ${options.baseline}, whose lists of clicks do not fit into an ONNX file. ` +
+        "predict, recommend and serve take every baseline.",
+    );
+  }
   const { run, data: { dataset, source, items } } = await openModel(options);
   const { positions } = options;
   const { model: config, iteration, kind } = run.info;

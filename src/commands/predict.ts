@@ -4,9 +4,7 @@ import { Command, Option } from "commander";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { expectPredictions, predictPages, writePredictions } from "../predict/predictions.ts";
-import { readPositionEffects } from "../model/position_effect.ts";
 import { hasPositions } from "../run/options/stages_options.ts";
-import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -77,10 +75,9 @@ Example:
 /** Returns position effects for probabilities, with a description. @throws UserError for unknown positions */
 function getPositionEffects(
   positions: PredictOptions["positions"],
-  weights: Weights,
+  effects: readonly number[] | undefined,
   { source, pageOrder, config: { kind } }: Dataset,
 ): { effects: readonly number[] | undefined; words: string } {
-  const effects = readPositionEffects(weights);
   if (!effects) return { effects, words: "the model has no position effect" };
   const known = hasPositions({ kind, pageOrder });
   if (positions === "first" || (positions === undefined && !known)) {
@@ -98,7 +95,7 @@ async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   expectPredictions(options.out);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  return await withModel(options, async ({ run, data, model }) => {
+  return await withModel(options, async ({ run, data, scorer, effects: learned }) => {
     const { source, dataset: { config } } = data;
     if ("path" in config) {
       expectApart({ by: "--out", path: options.out }, [{ by: "the model's run", path: config.path }]);
@@ -106,12 +103,12 @@ async function main(): Promise<number> {
     const users = options.split === "all"
       ? Uint32Array.from(source.userSplit, (_, user) => user)
       : listUsers(source, options.split);
-    const { effects, words } = getPositionEffects(options.positions, run.weights, data.dataset);
+    const { effects, words } = getPositionEffects(options.positions, learned, data.dataset);
     using progress = createDelayedProgress();
     try {
       const { rows, formulas } = await writePredictions(
         options.out,
-        predictPages(model, data, users, {
+        predictPages(scorer, data, users, {
           shards: options.evaluationShards,
           effects,
           signal: stop.signal,

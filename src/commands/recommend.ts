@@ -2,7 +2,6 @@
 
 import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
-import { readPositionEffects } from "../model/position_effect.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
 import { contextSchema, encodeContext } from "../predict/request_context.ts";
@@ -65,13 +64,13 @@ async function main(): Promise<void> {
         `got ${options.user === undefined ? "neither" : "both"}.`,
     );
   }
-  await withModel(options, async ({ run, data, model }) => {
+  await withModel(options, async ({ data, scorer, effects }) => {
     const history = readHistory(data, options);
     const { top, newOnly } = options;
-    const context = encodeContext(data, model.config, options.context);
+    const context = encodeContext(data, scorer.config, options.context);
     const features = context && ((item: number) => context.encodeRow(data.items.of(item)));
     const best = await withProgress((told) =>
-      recommend(model, {
+      recommend(scorer, {
         history,
         past: options.user === undefined ? undefined : data.readPastPages(data.user(options.user)),
         features,
@@ -81,7 +80,7 @@ async function main(): Promise<void> {
         onItems: (done, all) => told("Scoring items", done, all),
       })
     );
-    const { items, noClick } = computeRecommendedPage(best, model.config, readPositionEffects(run.weights));
+    const { items, noClick } = computeRecommendedPage(best, scorer.config, effects);
     const found = items.map(({ item, ...scores }) => ({ item: data.items.of(item), ...scores }));
     if (options.json) {
       console.log(

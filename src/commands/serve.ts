@@ -2,7 +2,6 @@
 
 import { Command } from "commander";
 import { expectFinite } from "../model/choice_probabilities.ts";
-import { readPositionEffects } from "../model/position_effect.ts";
 import { createServiceScorer, defaultService, Service, type ServiceOptions } from "../serve/service.ts";
 import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
@@ -80,18 +79,18 @@ async function main(): Promise<number> {
 }
 
 async function serve(
-  { data, model, run }: OpenedModel,
+  { data, model, run, effects, ...opened }: OpenedModel,
   options: ServeOptions,
   stop: StopRequest,
 ): Promise<number> {
   using stack = new DisposableStack();
-  const scorer = stack.use(await createServiceScorer(model, options));
+  const scorer = stack.use(await createServiceScorer(opened.scorer, options));
   // Initialises everything now, so that the first request does not wait.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
   const failed = Promise.withResolvers<void>();
-  const ofModel = { uncalibrated: run.info.game !== undefined, effects: readPositionEffects(run.weights) };
+  const ofModel = { uncalibrated: run.info.game !== undefined, effects };
   const service = stack.use(
     new Service(model, data, scorer, { ...options, ...ofModel }, (error) => {
       printLine(error instanceof Error ? error.stack ?? error.message : String(error));

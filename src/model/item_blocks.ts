@@ -44,6 +44,8 @@ export interface UserState {
   readonly wide?: Float32Array<ArrayBuffer>;
   /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
+  /** The user's clicks; only of scorers without an encoder. */
+  readonly history?: ArrayLike<number>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
   /** Returns the X context features of an item's impression. Undefined if unknown: all are then zeros. */

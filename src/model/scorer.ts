@@ -5,7 +5,14 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { BatchPlan } from "../batch/plan.ts";
-import { type ClickLog, CONTEXT_EVENT, NO_PAST_PAGES, NONE, type PastPages } from "../data/click_log.ts";
+import {
+  type ClickLog,
+  type Clicks,
+  CONTEXT_EVENT,
+  NO_PAST_PAGES,
+  NONE,
+  type PastPages,
+} from "../data/click_log.ts";
 import { type ItemsShape, restrictToOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -223,7 +230,13 @@ function buildRequestLog(
   { items, config: { counts } }: Pick<ScorableModel, "items" | "config">,
   requests: readonly ScoringRequest[],
 ): ClickLog {
-  const X = counts?.rowFeatures ?? 0;
+  const clicks = buildRequestClicks(requests, counts?.rowFeatures ?? 0);
+  const pastPages = requests.map(({ past = NO_PAST_PAGES }) => past);
+  return { ...clicks, pastPages, name: "pages", ...restrictToOwnItems(clicks, items) };
+}
+
+/** Builds the clicks of such a log, with the catalogue's item numbers. @param X - context features per row */
+export function buildRequestClicks(requests: readonly ScoringRequest[], X: number): Clicks {
   const { users, events, rows } = computeScorerCapacity(requests);
   const userEvents = new Uint32Array(users + 1);
   const eventRows = new Uint32Array(events + 1);
@@ -244,10 +257,8 @@ function buildRequestLog(
     eventRows[++event] = row;
     userEvents[user + 1] = event;
   });
-  const clicks = {
+  return {
     ...{ userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, eventKind, rowItem },
     ...(X > 0 ? { rowFeatures } : {}),
   };
-  const pastPages = requests.map(({ past = NO_PAST_PAGES }) => past);
-  return { ...clicks, pastPages, name: "pages", ...restrictToOwnItems(clicks, items) };
 }

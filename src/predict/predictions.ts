@@ -7,6 +7,7 @@ import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_lo
 import type { IdList } from "../data/ids.ts";
 import { type ChoiceProbabilities, computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
+import { BaselineModel } from "./baseline_model.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { NetworkEvaluation } from "../train/network_evaluation.ts";
@@ -46,7 +47,7 @@ export interface PredictOptions {
  * user numbers @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */
 export async function* predictPages(
-  model: UserModel,
+  model: UserModel | BaselineModel,
   data: OpenedDataset,
   users: ArrayLike<number>,
   { shards, effects, signal, onShard }: PredictOptions,
@@ -56,8 +57,11 @@ export async function* predictPages(
     (page) => computeChoiceProbabilities(model.config, addPositionEffects(page, effects)),
     items,
   );
-  using evaluation = await NetworkEvaluation.ofModel(model, source, users, { shards });
-  for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
+  using stack = new DisposableStack();
+  const parts = model instanceof BaselineModel
+    ? model.scored(Uint32Array.from(users), onShard)
+    : stack.use(await NetworkEvaluation.ofModel(model, source, users, { shards })).scored(onShard);
+  for await (const { users: own, log, utilities } of parts) {
     signal.throwIfAborted();
     for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
   }

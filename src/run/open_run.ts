@@ -7,6 +7,7 @@ import { pathExists } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelVariants, kernelVariantsSchema, reuseVariants } from "../gpu/kernel_variants.ts";
+import type { ModelConfig } from "../model/model_config.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { selectNetworkWeights } from "../train/networks.ts";
@@ -31,9 +32,9 @@ export class OpenedRun {
     /** Path of the snapshot. */
     readonly path: string,
     /** Metadata of the snapshot: model config, iteration and kind. */
-    readonly info: SnapshotInfo,
+    public info: SnapshotInfo,
     /** Weights of the reward network, by parameter name. */
-    readonly weights: Weights,
+    public weights: Weights,
     private readonly variants: KernelVariants | undefined,
     /** @internal Data config of the training; undefined if the snapshot is not in a run's folder. */
     readonly trainedOn: DataConfig | undefined,
@@ -49,6 +50,12 @@ export class OpenedRun {
     const { source } = this.fit(dataset);
     gpu.setVariants(reuseVariants(this.variants, gpu.variants));
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
+  }
+
+  /** @internal Replaces the model, for a baseline. */
+  replaceModel(model: ModelConfig, weights: Weights): void {
+    this.info = { ...this.info, model, game: undefined };
+    this.weights = weights;
   }
 
   /** @internal Aligns a data set to the model's items. @throws UserError if the items are different. */

@@ -22,7 +22,7 @@ import {
   describeVerdict,
 } from "../metrics/baseline_verdict.ts";
 import { formatThousands } from "../number_text.ts";
-import { baselineTitles } from "../metrics/baselines/baselines.ts";
+import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baselines.ts";
 import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 
 /** Results of the test of a finished stage. */
@@ -120,7 +120,8 @@ export function describeRanking(
   const isKnown = comparisons.some(({ interval }) => interval);
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   const best = comparisons[0]?.name;
-  const option = best === baselineTitles.logit ? ": --baseline logit of predict and recommend" : "";
+  const name = baselineNames.find((name) => baselineTitles[name] === best);
+  const option = name ? `: --baseline ${baselineOptions[name]} of predict and recommend` : "";
   return [
     ...words,
     `Until the model ranks better than the baselines, rank by the best one (${best}${option}). deno task tune ` +

@@ -1,10 +1,14 @@
 /** Schedules GPU work: scores all waiting requests in one batch, and divides long work into short pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
+import type { ModelConfig } from "../model/model_config.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
 import type { ScorerCapacity, ScoringRequest, UtilityScorer } from "../model/scorer.ts";
 
-export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer;
+/** Scorer of a service. @property config - config of a baseline; undefined for a model's scorer */
+export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer & {
+  readonly config?: ModelConfig;
+};
 
 interface Waiting {
   readonly request: ScoringRequest;

@@ -2,6 +2,8 @@
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { BaselineModel } from "../predict/baseline_model.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { UtilityScorer } from "../model/scorer.ts";
@@ -42,8 +44,12 @@ class Refusal extends Error {
   }
 }
 
-export function createServiceScorer(model: UserModel, { maxBatch }: ServiceOptions): Promise<UtilityScorer> {
-  return UtilityScorer.create(model, { users: maxBatch, events: ROWS / 2, rows: ROWS });
+export async function createServiceScorer(
+  model: UserModel | BaselineModel,
+  { maxBatch }: ServiceOptions,
+): Promise<BatchScorer & Disposable> {
+  if (model instanceof BaselineModel) return model;
+  return await UtilityScorer.create(model, { users: maxBatch, events: ROWS / 2, rows: ROWS });
 }
 
 export class Service {
@@ -53,18 +59,23 @@ export class Service {
   readonly #candidates: Uint32Array<ArrayBuffer>;
   /** Scores items of the catalogue when the GPU is free. */
   readonly #items: ItemScorer;
+  readonly #isBaseline: boolean;
+  /** Config of the model or, if a baseline scores the pages, of the baseline. */
+  readonly #config: ModelConfig;
   #inFlight = 0;
   #closing = false;
   #failed = false;
 
   /** @param onFault called for each error that is not an invalid request */
   constructor(
-    private readonly model: UserModel,
+    model: UserModel,
     private readonly data: OpenedDataset,
     scorer: BatchScorer,
     private readonly options: ServiceOptions,
     private readonly onFault: (error: unknown) => void = () => {},
   ) {
+    this.#isBaseline = scorer.config !== undefined;
+    this.#config = scorer.config ?? model.config;
     this.#candidates = data.items.latest();
     this.#environments = new EnvironmentPool(model, data);
     this.#batcher = new Batcher(scorer, (requests, rows, seconds) => {
@@ -186,6 +197,7 @@ export class Service {
   }
 
   async reset(body: string): Promise<Response> {
+    if (this.#isBaseline) throw new UserError("Expected a trained model to simulate users, got a baseline.");
     if (this.options.uncalibrated) {
       throw new UserError(
         "Expected a model of the first stage to simulate users. A model of the adversarial stage has " +
@@ -227,12 +239,12 @@ export class Service {
   }
 
   async score(body: string): Promise<Response> {
-    const request = readScore(this.data, this.model.config, body);
+    const request = readScore(this.data, this.#config, body);
     const utilities = await this.#onDevice(() => this.#batcher.submit(request));
     const { positions, indices: places } = request;
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
-    const { items, noClick } = computeChoiceProbabilities(this.model.config, logits);
+    const { items, noClick } = computeChoiceProbabilities(this.#config, logits);
     /** Returns the values in the order of the requested page, with null for an unknown item. */
     const inRequestOrder = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.pageSize).fill(null);
@@ -249,7 +261,7 @@ export class Service {
   }
 
   async recommend(body: string, { isGone }: ServiceRequest): Promise<Response> {
-    const request = readRecommend(this.data, this.model.config, body);
+    const request = readRecommend(this.data, this.#config, body);
     const onItems = () => { // called after each block of items
       if (isGone?.()) throw new Refusal(499, "The client has disconnected.");
     };
@@ -261,7 +273,7 @@ export class Service {
       candidates: this.#candidates,
       onItems,
     });
-    const { items, noClick } = computeRecommendedPage(best, this.model.config, this.options.effects);
+    const { items, noClick } = computeRecommendedPage(best, this.#config, this.options.effects);
     return json({
       items: items.map(({ item, ...scores }) => ({ item: this.data.items.of(item), ...scores })),
       noClick,

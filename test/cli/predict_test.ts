@@ -9,11 +9,15 @@ import { type Prediction, predictPages, writePredictions } from "../../src/predi
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
-import { listFiles, withSmallLog } from "../command_check.ts";
+import { baselineNames, baselineOptions } from "../../src/metrics/baselines/baselines.ts";
+import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
+import { listFiles, withSmallLog, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";
 import { withGpu } from "../op_check.ts";
-import { withFolder } from "../prepared_folder.ts";
+import { prepareIn, withFolder } from "../prepared_folder.ts";
 
 const { signal } = new AbortController();
 const config = { ...defaultModel, lstmUnits: 3, dims: [7, 5] };
@@ -125,25 +129,53 @@ Deno.test("the loss recomputed from predictions and logged positions is that of 
     })
   ));
 
-Deno.test("predict --baseline logit predicts what the test results list as the logit on counts", () =>
+const SMALL = "--no-report --validate-every 2 --batch-size 8 --dims 8 --lstm-units 4 --iterations 4".split(
+  " ",
+);
+
+Deno.test("the test loss of each baseline's predictions is that of the test results", () =>
+  withFolder(logFiles(makeShopLog(5, { users: 90, items: 60, events: 5 })), async (folder) => {
+    const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
+    const source = { source: `${folder}/log.csv`, features: `${folder}/items.csv` };
+    const { folder: data } = await prepareIn(folder, logRecipe({ ...columns, ...source }));
+    const run = `${folder}/run`;
+    await using train = new CommandSeries("train");
+    await using predict = new CommandSeries("predict");
+    await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
+    const { baselines } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
+    const out = `${folder}/p.csv`;
+    for (const name of baselineNames) {
+      const args = ["--model", run, "--split", "test", "--out", out, "--baseline", baselineOptions[name]];
+      await predict.ok(args);
+      const found = await computePredictedLoss(out, "choice");
+      const { nll } = baselines[name];
+      assert.ok(Math.abs(found - nll) < 1e-5, `${name}: ${found}, expected ${nll}`);
+    }
+  }));
+
+Deno.test("a baseline is refused without its inputs, for other data, and in an ONNX file", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
     await using train = new CommandSeries("train");
     await using predict = new CommandSeries("predict");
-    const small = "--no-report --validate-every 2 --batch-size 8 --dims 8 --lstm-units 4 --iterations".split(
-      " ",
+    await using exported = new CommandSeries("export");
+    await train.ok(["--data", data, "--save-dir", run, "--counts", "none", ...SMALL]);
+    const expectRefusal = async (series: CommandSeries, args: string[], message: RegExp) => {
+      const { code, stderr } = await series.run(["--model", run, "--baseline", ...args]);
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+    };
+    const out = ["--out", `${folder}/p.csv`];
+    await predict.ok(["--model", run, "--baseline", "logit", ...out]); // also without counts in the model
+    await expectRefusal(predict, ["category-rate", ...out], /what the baseline counts/);
+    const other = `${folder}/other.tsv`;
+    writePaperFile(other, createSmallLog(32, { users: 90, items: 30, width: 0 }));
+    await expectRefusal(predict, ["click-rate", "--data", other, ...out], /the data of the run/);
+    await expectRefusal(
+      exported,
+      ["item-knn", "--onnx", `${folder}/m.onnx`],
+      /--baseline logit, got item-knn/,
     );
-    await train.ok(["--data", data, "--save-dir", run, ...small, "4"]);
-    const { baselines: { logit } } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
-    const out = `${folder}/p.csv`;
-    const args = ["--split", "test", "--out", out, "--baseline", "logit", "--model"];
-    await predict.ok([...args, run]);
-    const found = await computePredictedLoss(out, "choice");
-    assert.ok(Math.abs(found - logit.nll) < 1e-5, `${found}, expected ${logit.nll}`);
-    await train.ok(["--data", data, "--save-dir", `${folder}/plain`, "--counts", "none", ...small, "4"]);
-    const { code, stderr } = await predict.run([...args, `${folder}/plain`]);
-    assert.equal(code, 1);
-    assert.match(stderr, /Expected --baseline logit with a model with counts/);
   }));
 
 const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({

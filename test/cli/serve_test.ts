@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { LoadResult } from "../serve_load.ts";
+import { NONE } from "../../src/data/click_log.ts";
+import { baselineNames, FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
+import { BaselineModel } from "../../src/predict/baseline_model.ts";
+import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { computeScorerCapacity, type ScoringRequest, UtilityScorer } from "../../src/model/scorer.ts";
@@ -178,6 +182,34 @@ Deno.test("environments: users get the pages of a simulator, one after another; 
       for (const part of [service, simulator, model]) part[Symbol.dispose]();
     }
   }));
+
+Deno.test("the service scores pages and recommends by a baseline, which simulates no users", async () => {
+  const log = createSmallLog(31, { users: 90, items: 30, width: 0 });
+  const fitted = FittedBaselines.of(log);
+  const own = await OpenedDataset.of(createDataset(new MemoryLog(log), { kind: "demo", seed: 1 }));
+  for (const name of baselineNames.filter((name) => name !== "logit" && fitted.scale(name))) {
+    const baseline = new BaselineModel(own.source, fitted, name, one.config);
+    const service = new Service({ config: one.config } as UserModel, own, baseline, defaultService);
+    const [{ utilities, log: clicks } = assert.fail()] = [...baseline.scored(Uint32Array.of(7))];
+    // The user's pages, each after the earlier clicks.
+    const history: string[] = [];
+    for (let e = 0; e < clicks.eventClick.length; e++) {
+      const [from, to] = [clicks.eventRows[e]!, clicks.eventRows[e + 1]!];
+      const page = Array.from(clicks.rowItem.subarray(from, to), String);
+      const { body } = await ask(service, "/score", { history, page });
+      assert.deepEqual(body.utilities, Array.from(utilities.subarray(from, to)), name);
+      const sum = body.probabilities.reduce((sum: number, p: number) => sum + p, body.noClick);
+      assert.ok(Math.abs(sum - 1) < 1e-9);
+      const click = clicks.eventClick[e]!;
+      if (click !== NONE) history.push(String(clicks.rowItem[click]));
+    }
+    const best = (await ask(service, "/recommend", { history, top: 3 })).body.items;
+    const all = Array.from({ length: own.items.count }, (_, item) => String(item));
+    const { body: { utilities: scores } } = await ask(service, "/score", { history, page: all });
+    assert.equal(best[0].utility, Math.max(...scores), name);
+    assert.match((await ask(service, "/reset", {})).body.error, /a baseline/);
+  }
+});
 
 Deno.test("environments above the limit are refused until one is closed or idle for long", () =>
   withGpu(undefined, async (gpu) => {

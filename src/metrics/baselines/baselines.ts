@@ -63,6 +63,11 @@ export const baselineTitles = Object.fromEntries(
   baselineNames.map((name) => [name, BASELINES[name].title]),
 ) as Readonly<Record<BaselineName, string>>;
 
+/** Values of the option --baseline, such as "click-rate". */
+export const baselineOptions = Object.fromEntries(
+  baselineNames.map((name) => [name, name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]),
+) as Readonly<Record<BaselineName, string>>;
+
 /** Metrics of a baseline with its best setting on the validation users. */
 export interface BaselineResult extends TestResult {
   /** Description of the setting; empty if the baseline has no settings. */

@@ -1,0 +1,85 @@
+/** Opens a baseline of the test results, fitted to the train users of a run, in place of the run's model. */
+
+import { buildCountsConfig } from "../counts/count_tables.ts";
+import type { OnProgress } from "../data/log_source.ts";
+import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
+import { baselineNames, baselineOptions, FittedBaselines } from "../metrics/baselines/baselines.ts";
+import { LOGIT_SEED, PLACES } from "../metrics/baselines/scorers.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { BIAS, initializeFromCounts, SCALE, TABLE } from "../model/model_counts.ts";
+import { listModelParameters, resolveWeights } from "../model/user_model.ts";
+import { HISTORY } from "../model/utility.ts";
+import { BaselineModel } from "../predict/baseline_model.ts";
+import type { OpenedRun } from "../run/open_run.ts";
+import { UserError } from "../user_error.ts";
+
+/**
+ * Opens a baseline. The logit on counts has the form of a model: it replaces the run's model, and undefined is
+ * returned. @param trained - training data of the run @param own - data of the command
+ * @throws UserError for data with other items, and if the data lack what the baseline needs
+ */
+export function openBaseline(
+  run: OpenedRun,
+  trained: Dataset,
+  own: Dataset,
+  option: string,
+  onProgress: OnProgress,
+): BaselineModel | undefined {
+  const name = baselineNames.find((name) => baselineOptions[name] === option) ?? "logit";
+  const refuse = (what: string, { source }: Dataset) => {
+    throw new UserError(`Expected --baseline ${option} with ${what}, got ${source.name}.`);
+  };
+  const { source, features, pageOrder } = trained;
+  const fitted = FittedBaselines.of(source, features?.tokens, onProgress, pageOrder);
+  if (name === "logit") {
+    if (!useLogit(run, trained, fitted, onProgress)) {
+      refuse("fewer items, whose counts fit into a table", trained);
+    }
+    return undefined;
+  }
+  if (!hasItemsOf(trained.config, own.config)) return refuse("the data of the run", own);
+  if (!fitted.scale(name)) {
+    return refuse("data that have validation users and what the baseline counts", trained);
+  }
+  return new BaselineModel(run.fit(own).source, fitted, name, run.info.model);
+}
+
+/** Returns true if the items of two data sets have equal numbers. */
+function hasItemsOf(one: DataConfig, other: DataConfig): boolean {
+  if (one.kind === "demo") return other.kind === "demo" && one.shop === other.shop && one.seed === other.seed;
+  return other.kind === one.kind && one.sha256 === other.sha256;
+}
+
+/** Offset and slope of a logit that is not scaled, because the data have no validation users. */
+const NO_SCALE = { offset: 0, slope: 1 };
+
+/**
+ * Replaces a run's model by the logit on counts, scaled on the validation users. The network around the logit
+ * begins with the utility 0. Returns false for a catalogue that is too large for tables of counts.
+ */
+function useLogit(
+  run: OpenedRun,
+  { source, features, pageOrder }: Dataset,
+  fitted: FittedBaselines,
+  onProgress: OnProgress,
+): boolean {
+  const { shape } = source.items;
+  const counts = buildCountsConfig(source, features?.tokens ?? []);
+  if (!counts) return false;
+  const { wide } = run.info.model;
+  const model: ModelConfig = {
+    ...{ ...run.info.model, counts, eta: 1, loss: "choice", positions: pageOrder === "shown" ? PLACES : 0 },
+    wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
+  };
+  const start = initializeFromCounts(source, model, LOGIT_SEED, onProgress);
+  const { offset, slope } = fitted.scale("logit") ?? NO_SCALE;
+  for (const [name, values] of start) {
+    if (name === TABLE || name === SCALE) continue;
+    values.forEach((value, k) => values[k] = slope * value + (name === BIAS ? offset : 0));
+  }
+  const weights = resolveWeights(listModelParameters(shape, model), { seed: LOGIT_SEED, start });
+  // The logit has no products of features and last clicks.
+  for (const name of [HISTORY.kernel, HISTORY.tokenTable]) weights.get(name)?.fill(0);
+  run.replaceModel(model, weights);
+  return true;
+}

@@ -1,0 +1,70 @@
+/** Scores pages and items by a baseline of the test results, in place of a trained model. */
+
+import type { Clicks, PastPages } from "../data/click_log.ts";
+import type { LogSource } from "../data/log_source.ts";
+import type { BaselineName, FittedBaselines } from "../metrics/baselines/baselines.ts";
+import type { ItemScorer, UserState } from "../model/item_blocks.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { buildRequestClicks, type ScoringRequest } from "../model/scorer.ts";
+import type { UserUtilities } from "../train/network_evaluation.ts";
+
+/** Number of users that are read at once. */
+const CHUNK = 1024;
+
+/** Baseline with utilities that are log-odds of a choice. Context features and earlier pages are ignored. */
+export class BaselineModel implements ItemScorer {
+  readonly blockItems = 4096;
+  readonly room = { users: Infinity, events: Infinity, rows: Infinity };
+  readonly config: ModelConfig;
+
+  /** @param config - config of the trained model. @throws Error for a baseline that was not fitted */
+  constructor(
+    private readonly source: LogSource,
+    private readonly fitted: FittedBaselines,
+    private readonly name: BaselineName,
+    config: ModelConfig,
+  ) {
+    this.config = { ...config, eta: 1, loss: "choice", counts: null };
+  }
+
+  #score(log: Clicks, users: Uint32Array): Float32Array<ArrayBuffer> {
+    const utilities = this.fitted.utilities(this.name, log, users);
+    if (!utilities) throw new Error(`expected the baseline ${this.name} to be fitted`);
+    return Float32Array.from(utilities);
+  }
+
+  /** Yields the utilities of users. @param users - distinct ascending user numbers */
+  *scored(users: Uint32Array, onUsers?: (done: number, all: number) => void): Generator<UserUtilities> {
+    for (let first = 0; first < users.length; first += CHUNK) {
+      onUsers?.(first, users.length);
+      const own = users.slice(first, first + CHUNK);
+      const log = this.source.read(own);
+      const indices = own.map((_, k) => k);
+      yield { users: own, log, indices, utilities: this.#score(log, indices) };
+    }
+  }
+
+  /** Returns the utilities of each request's page. */
+  score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+    const utilities = this.#score(buildRequestClicks(requests, 0), Uint32Array.from(requests.keys()));
+    let row = 0;
+    return Promise.resolve(requests.map(({ history, page }) => {
+      row += history.length;
+      return utilities.slice(row, row += page.length);
+    }));
+  }
+
+  encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState> {
+    return Promise.resolve({ history, past });
+  }
+
+  async scoreItems(
+    { history = [] }: UserState,
+    page: Uint32Array<ArrayBuffer>,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const [utilities = new Float32Array()] = await this.score([{ history, page }]);
+    return utilities;
+  }
+
+  [Symbol.dispose](): void {}
+}
