@@ -23,10 +23,11 @@ export interface TrainedPolicy {
   /** Name in tables: the algorithm, followed by "(unfinished)" if the training is unfinished. */
   readonly name: string;
   /**
-   * Returns the policy for simulated users. Call `destroy` after the last use of the policy. @param observes
-   * - users on which the policy was trained, whose model computes the states that the policy reads. @throws
-   * UserError for another catalogue. To record the policy for other slate sizes or numbers of pages than in
-   * its training throws UserError.
+   * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
+   * @param observes - users on which the policy was trained, whose model computes the states that the policy
+   * reads.
+   * @throws UserError for another catalogue. To record the policy for other slate sizes or numbers of pages
+   * than in its training throws UserError.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**

@@ -94,11 +94,8 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-
    * Allocates the users of a page.
-
    * @internal
-
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
     return new LearnedUsers(page, arena, this.model, this.name);

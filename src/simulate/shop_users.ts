@@ -54,11 +54,8 @@ export class ShopSource implements UsersSource {
   }
 
   /**
-
    * Allocates the users of a page.
-
    * @internal
-
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
     return new ShopUsers(page, arena, this);

@@ -71,8 +71,9 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * Computes the metrics of episodes. @param episodes - episodes of consecutive users, with equal numbers of
- * pages. @param items - catalogue size. @throws RangeError if arrays have wrong sizes, or there are no users.
+ * Computes the metrics of episodes.
+ * @param episodes - episodes of consecutive users, with equal numbers of pages.
+ * @param items - catalogue size. @throws RangeError if arrays have wrong sizes, or there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
   episodes.forEach(checkSizes);

@@ -50,11 +50,12 @@ export interface ModelPredictions {
 }
 
 /**
- * Runs a policy in an environment. @param observer - model whose states the policy observes, also if another
- * model determines the clicks. @param options.firstPage - first page to simulate, see {@link
- * import("../../simulate/simulator.ts").RunOptions}. @param onPage - called after each page, before the next
- * page is simulated. @throws UserError for options that contradict each other, and for utilities that are not
- * finite.
+ * Runs a policy in an environment.
+ * @param observer - model whose states the policy observes, also if another model determines the clicks.
+ * @param options.firstPage - first page to simulate, see {@link
+ * import("../../simulate/simulator.ts").RunOptions}.
+ * @param onPage - called after each page, before the next page is simulated.
+ * @throws UserError for options that contradict each other, and for utilities that are not finite.
  */
 export async function tryPolicy(
   gpu: Gpu,

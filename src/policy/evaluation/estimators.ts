@@ -104,8 +104,9 @@ function sumValues(values: ArrayLike<number>): number {
  * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) for the first pages
  * of each user: mean over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over consecutive pages t.
  * The model only predicts rewards of single pages, so the estimate needs no rollouts and is unbiased with any
- * model. @param last - index of each user's last page. @param pages - number of pages per user. @returns one
- * term per user
+ * model.
+ * @param last - index of each user's last page. @param pages - number of pages per user.
+ * @returns one term per user
  */
 export function estimatePerDecisionDoublyRobust(
   { weight, reward, q, v }: EvidenceColumns,

@@ -82,9 +82,10 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 
   /**
-   * Allocates users, network and replay buffer on the device, and records the steps. @param source -
-   * simulated users to train on. @throws UserError for a config that is out of range, contradicts the
-   * catalogue, or exceeds the adapter's limits.
+   * Allocates users, network and replay buffer on the device, and records the steps.
+   * @param source - simulated users to train on.
+   * @throws UserError for a config that is out of range, contradicts the catalogue, or exceeds the adapter's
+   * limits.
    */
   static async create(
     gpu: Gpu,

@@ -3,8 +3,8 @@
  * grid of three dimensions approximates all states. If clicked items may be shown again, the value of state s
  * with t pages left is
  *
- * V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i) v_i =
- * exp(u_i(s))
+ *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)
+ *   v_i = exp(u_i(s))
  *
  * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear
  * interpolation computes V between grid points. If clicked items are not shown again, V is an upper bound of

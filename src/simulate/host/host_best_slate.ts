@@ -1,7 +1,7 @@
 /**
  * Finds the slate with the highest expected value, exactly. The value of a slate A of k items is
  *
- * Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i) w_i = exp(logit of i), w0 = 1: no click
+ *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click
  *
  * Fractional programming (Dinkelbach): A is optimal if no slate B has a larger sum_B w_i (q_i - Q(A)) than A.
  * A top-k selection finds the slate B with the largest sum. The search replaces A by B until Q no longer

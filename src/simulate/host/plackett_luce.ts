@@ -2,8 +2,8 @@
  * Draws slates by scores, item after item (Plackett-Luce); float64 reference of
  * kernels/simulate/plackett_luce.wgsl.
  *
- * P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z) z = score /
- * temperature
+ *   P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z)
+ *   z = score / temperature
  */
 
 /** If less than this share of all weights remains, they are summed again: a difference would lose digits. */
