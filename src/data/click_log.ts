@@ -268,9 +268,7 @@ function checkGiven(
       const given = eventKind[event]!;
       if (given > EARLIER_PAGE) fail(`eventKind of event ${event} is ${given}, expected 0, 1, 2 or 3`);
       if (given === EARLIER_PAGE && userSplit[user] === 0) {
-        fail(
-          `event ${event} of train user ${user} is an earlier page, allowed only for validation and test`,
-        );
+        fail(`event ${event} of train user ${user} is an earlier page, allowed only for validation and test`);
       }
       const what = given === ADDITIONAL_CLICK ? "an additional click" : "a context event";
       if (!isPage(given) && (end - start !== 1 || click === NONE)) {

@@ -293,10 +293,8 @@ function expectTokens(path: string, { features: { tokens } }: Manifest): void {
     if (first + count > MOST_TOKENS) {
       throw new UserError(
         `${path}: "${name}" has the tokens ${first} to ${first + count - 1}, ` +
-          `expected at most ${
-            formatThousands(MOST_TOKENS)
-          } tokens, because a model has an embedding per token. ` +
-          "Number the tokens from 0 on, and leave out rare ones.",
+          `expected at most ${formatThousands(MOST_TOKENS)} tokens, because a model has an embedding ` +
+          "per token. Number the tokens from 0 on, and leave out rare tokens.",
       );
     }
   }

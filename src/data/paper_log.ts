@@ -236,9 +236,7 @@ function parseRow(path: string, line: number, content: string, { place, width }:
     );
   }
   const fail = (name: Column, expected: string): never => {
-    throw new UserError(
-      `${path}:${line}: expected ${name} to be ${expected}, got "${fields[place[name]]}".`,
-    );
+    throw new UserError(`${path}:${line}: expected ${name} to be ${expected}, got "${fields[place[name]]}".`);
   };
   const whole = (name: Column, max: number, expected: string): number => {
     const field = fields[place[name]]!;

@@ -161,9 +161,8 @@ function expectColumns<Name extends string>(
   if (missing.length > 0) {
     throw new UserError(
       `${path}: expected the columns ${needed.join(", ")}, ` +
-        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; got ${
-          found.join(", ") || "none"
-        }.`,
+        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; ` +
+        `got ${found.join(", ") || "none"}.`,
     );
   }
   const twice = there.find((name) => found.indexOf(name) !== found.lastIndexOf(name));

@@ -112,9 +112,8 @@ export class PageReader {
     await readParquet(table, PAGE_COLUMNS, (columns, { before, rows: count }) => {
       const fail: Fail = (k, expected, found) => {
         throw new UserError(
-          `${table.path}: page ${
-            before + k + 1
-          }: expected ${expected}, got ${found}. Prepare the data again.`,
+          `${table.path}: page ${before + k + 1}: expected ${expected}, got ${found}. ` +
+            "Prepare the data again.",
         );
       };
       for (let k = 0; k < count; k++) this.#add(columns, k, fail);

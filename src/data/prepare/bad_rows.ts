@@ -115,9 +115,8 @@ export async function rejectIfTooBad(
   if (bad.total <= MOST_BAD * all) return;
   throw new UserError(
     `Expected at most ${100 * MOST_BAD} % invalid rows, ` +
-      `got ${formatThousands(bad.total)} of ${formatThousands(all)}. Correct the source.\n${
-        formatBadRows(bad)
-      }`,
+      `got ${formatThousands(bad.total)} of ${formatThousands(all)}. Correct the source.\n` +
+      formatBadRows(bad),
   );
 }
 

@@ -255,10 +255,8 @@ function positionWarnings(s: Suspicion): string[] {
   const odd = Math.min(0.9, 2 * (s.chance ?? 1));
   if (last > odd) {
     return [
-      `${
-        percent(last)
-      } of the clicks are on the last item of a page (by chance: ${chance}): a ranking that breaks ` +
-      "ties by position is right or wrong only for this reason. (This program averages over ties.)",
+      `${percent(last)} of the clicks are on the last item of a page (by chance: ${chance}): a ranking ` +
+      "that breaks ties by position is right or wrong only for this reason. (clickgan averages over ties.)",
     ];
   }
   if (most <= odd) return [];
@@ -289,17 +287,15 @@ function pageWarnings(s: Suspicion): string[] {
     );
   } else if (one > 0.1) {
     warnings.push(
-      `${
-        percent(one)
-      } of the pages show one item, which any model ranks first. See the metrics of longer pages.`,
+      `${percent(one)} of the pages show one item, which any model ranks first. ` +
+        "See the metrics of longer pages.",
     );
   }
   const single = share(s.users_of_one, s.users);
   if (single > 0.5) {
     warnings.push(
-      `${
-        percent(single)
-      } of the users have one event and no history. A model of the history cannot help them.`,
+      `${percent(single)} of the users have one event and no history. ` +
+        "A model of the history cannot help these users.",
     );
   }
   return warnings;

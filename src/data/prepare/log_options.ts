@@ -133,9 +133,7 @@ export function expectShape(options: LogOptions): void {
     if (!has(name)) continue;
     throw new UserError(
       sampled
-        ? `Expected no ${
-          formatFlag(name)
-        } with --pages sampled, which builds pages. Leave one of them out. ${WHERE}`
+        ? `Expected no ${formatFlag(name)} with --pages sampled, which builds pages. Leave one out. ${WHERE}`
         : `Expected --pages sampled with ${formatFlag(name)}. ${WHERE}`,
     );
   }

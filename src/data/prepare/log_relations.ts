@@ -60,11 +60,8 @@ export async function openLog(
     log,
     (["user", "item", "page"] as const).flatMap((name) => listWantedColumns(names, name, ofQuery)),
   );
-  await engine.run(
-    `CREATE VIEW source AS ${
-      items === undefined ? buildRowsSql(log, names, context) : buildListsSql(log, options, context)
-    }`,
-  );
+  const sql = items === undefined ? buildRowsSql(log, names, context) : buildListsSql(log, options, context);
+  await engine.run(`CREATE VIEW source AS ${sql}`);
   const ids = [names.user, item, names.page].filter((name) => name !== undefined).join(" or ");
   return {
     files: log.files,
@@ -149,10 +146,9 @@ function buildRowsSql(
     ),
   });
   const values = context.map((_, k) => `"value ${k}"`);
-  return `SELECT * EXCLUDE (${
-    ["context_text", ...values].join(", ")
-  }), [${values}]::VARCHAR[] AS row_values, ` +
-    `NULL::VARCHAR AS part, coalesce(context_text = 'true', false) AS context FROM (${select})`;
+  return `SELECT * EXCLUDE (${["context_text", ...values].join(", ")}), ` +
+    `[${values}]::VARCHAR[] AS row_values, NULL::VARCHAR AS part, ` +
+    `coalesce(context_text = 'true', false) AS context FROM (${select})`;
 }
 
 /** Builds the SQL of the view `source` (a row per displayed item) for a log with a row per page. */
@@ -181,9 +177,8 @@ function buildListsSql(
     kind === "page" ? values[k] : `CASE WHEN len(${values[k]}) = len(list) THEN ${values[k]}[k] END`
   );
   return [
-    `SELECT * EXCLUDE (${
-      ["list, clicks, chances, k", ...values].join(", ")
-    }), [${ofItem}]::VARCHAR[] AS row_values,`,
+    `SELECT * EXCLUDE (${["list, clicks, chances, k", ...values].join(", ")}),`,
+    `  [${ofItem}]::VARCHAR[] AS row_values,`,
     "  list[k] AS item_id, (k - 1)::VARCHAR AS position,",
     "  CASE WHEN list_has_all(list, clicks) THEN list_contains(clicks, list[k])::VARCHAR END AS clicked,",
     "  CASE",

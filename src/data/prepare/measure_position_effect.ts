@@ -80,9 +80,8 @@ export function summarizePositionEffect(
   const found = sure.filter((one) => deviations(one) >= MOST_DEVIATIONS);
   const largest = found.reduce((a, b) => Math.abs(b.ratio - 1) > Math.abs(a.ratio - 1) ? b : a);
   const small = Math.abs(largest.ratio - 1) < SMALL;
-  const how = `at position ${largest.position} items are clicked ${
-    times(largest)
-  } as often as at all positions`;
+  const how = `at position ${largest.position} items are clicked ${times(largest)} ` +
+    "as often as at all positions";
   return {
     verdict: small ? "small" : "effect",
     text: small

@@ -98,14 +98,12 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
   const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
   if ((days === all) !== (months === all)) return days === all;
   throw new UserError(
-    `Expected ${time} to have day and month in one order, got dates that fit ${
-      days === all ? "both" : "neither"
-    }: ` +
-      `with the day first "${row.by_day}" is ${row.day_read} (${formatThousands(days)} of ` +
-      `${
-        formatThousands(all)
-      } rows can be read), with the month first "${row.by_month}" is ${row.month_read} ` +
-      `(${formatThousands(months)}). Convert the dates in a SELECT: see data/recipes/time_format.sql.`,
+    `Expected ${time} to have day and month in one order, ` +
+      `got dates that fit ${days === all ? "both" : "neither"}: ` +
+      `with the day first "${row.by_day}" is ${row.day_read} (${formatThousands(days)} ` +
+      `of ${formatThousands(all)} rows can be read), with the month first "${row.by_month}" is ` +
+      `${row.month_read} (${formatThousands(months)}). ` +
+      "Convert the dates in a SELECT: see data/recipes/time_format.sql.",
   );
 }
 
@@ -243,9 +241,8 @@ function pageWarnings(
   const gap = "--page-gap 10, which joins rows of a user less than 10 seconds apart";
   const apart = page !== undefined
     ? `If ${page} repeats on later pages of a user, it is not a page id: ` +
-      `${
-        query === undefined ? "name another column by --page" : "make it one in the SELECT"
-      }, or use ${gap}, instead.`
+      (query === undefined ? "name another column by --page" : "make it one in the SELECT") +
+      `, or use ${gap}, instead.`
     : pageGap !== undefined
     ? `If these rows are several pages, make --page-gap smaller than ${pageGap}, ` +
       "or name the column of page ids by --page."
@@ -311,9 +308,7 @@ const TIMES = STEPS.map(({ name, ms, least }) =>
 
 function allClickedText(pages: number, items: number): string {
   return `Expected items without a click, got ${formatThousands(items)} clicked items on ` +
-    `${
-      formatThousands(pages)
-    } pages: this is a log of clicks without negatives, on which prec@1 is always 1. ` +
+    `${formatThousands(pages)} pages: this is a log of clicks without negatives, so prec@1 is always 1. ` +
     "Sample unclicked items with --pages sampled, or join the displayed items in a SELECT " +
     `(data/recipes/clicks_table.sql). If all displayed items were clicked: ${AS_IS}. ${GUIDE}`;
 }
@@ -324,18 +319,15 @@ function oneItemText(
   count: number,
 ): string {
   if (pages === "sampled") {
-    return `Expected several items to sample from, got one item on all ${
-      formatThousands(count)
-    } pages. Add items.`;
+    return `Expected several items to sample, got one on all ${formatThousands(count)} pages. Add items.`;
   }
   const why = page === undefined
     ? "no two rows of a user have the same time. Name the column of page ids by --page; or join rows " +
       "of a user that are less than some seconds apart, with --page-gap 5; or, if the log has no " +
       "unclicked items, sample them with --pages sampled"
     : `no two rows of a user have the same ${page}. Name the column that all rows of a page share by --page`;
-  return `Expected pages of several items, got one item on each of ${
-    formatThousands(count)
-  } pages: ${why}. ` +
+  return `Expected pages of several items, got one item on each of ${formatThousands(count)} pages: ` +
+    `${why}. ` +
     "If one item at a time was displayed, prec@1 is always 1 and only the probability of a click " +
     `(${column ?? "clicked"}) can be learned: ${AS_IS}. ${GUIDE}`;
 }

@@ -212,9 +212,7 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
   for (const { column, option } of ids) {
     const type = columns.find(({ name }) => name === column)?.type ?? "";
     if (!/\[\d*\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(type)) continue;
-    throw new UserError(
-      `${path}: expected ${column} (${option}) to be text or whole numbers, got ${type}.`,
-    );
+    throw new UserError(`${path}: expected ${column} (${option}) to be text or whole numbers, got ${type}.`);
   }
 }
 
@@ -262,9 +260,8 @@ export function buildSelectSql(
     getColumnType(name) !== undefined || sql.includes(`${name} = true`) ? name : undefined
   );
   return [
-    `SELECT ${file ?? formatLiteral(path)} AS file, ${
-      row === undefined ? "NULL::BIGINT" : `${row} + 1`
-    } AS "row",`,
+    `SELECT ${file ?? formatLiteral(path)} AS file,`,
+    `  ${row === undefined ? "NULL::BIGINT" : `${row} + 1`} AS "row",`,
     `  ${inexact.length > 0 ? `coalesce(${inexact.join(", ")})` : "NULL::VARCHAR"} AS inexact,`,
     read.map(({ name, value }) => `  ${value} AS ${quoteIdentifier(name)}`).join(",\n"),
     `FROM ${sql}`,
@@ -336,8 +333,7 @@ function jsonValue(column: string, as: ColumnType): Read {
   const isList = `${kind(column)} = 'ARRAY'`;
   return {
     value: `CASE WHEN ${isList} THEN ${each(one)} ELSE ${as === "items" ? "NULL" : `[${one(column)}]`} END`,
-    inexact: `CASE WHEN ${isList} THEN list_filter(${each(fault)}, lambda x: x IS NOT NULL)[1] ELSE ${
-      fault(column)
-    } END`,
+    inexact: `CASE WHEN ${isList} THEN list_filter(${each(fault)}, lambda x: x IS NOT NULL)[1] ` +
+      `ELSE ${fault(column)} END`,
   };
 }

@@ -79,10 +79,8 @@ async function listReadPaths(engine: SqlEngine, path: string, text: string): Pro
   }
   if (error || statements.length !== 1) {
     throw new UserError(
-      `${path}: expected one SELECT, got ${
-        error ? "another statement" : `${statements.length} statements`
-      }. ` +
-        "Read files in its FROM, such as read_csv('log.csv') or read_parquet('logs/*.parquet').",
+      `${path}: expected one SELECT, got ${error ? "another statement" : `${statements.length} statements`}` +
+        ". Read files in its FROM, such as read_csv('log.csv') or read_parquet('logs/*.parquet').",
     );
   }
   return readBy(path, statements[0]);

@@ -161,10 +161,8 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   if (rows.length === 0) return;
   const examples = rows.map(({ item_id }) => `"${item_id}"`).join(", ");
   throw new UserError(
-    `Expected the items of ${basename(folder)}, got ${
-      rows[0]?.n
-    } others (${examples}). The items of that set ` +
-      "are one-hot: its models cannot score new items. Prepare that set again with --item-ids, and train.",
+    `Expected the items of ${basename(folder)}, got ${rows[0]?.n} others (${examples}). The items of that ` +
+      "set are one-hot: its models cannot score new items. Prepare the set again with --item-ids, and train.",
   );
 }
 
@@ -190,10 +188,8 @@ export async function expectLike(
   });
   if (found.length === 0) return;
   throw new UserError(
-    `Expected feature values that ${folder} has, got ${
-      found.join("; ")
-    }. A model of that set cannot use other ` +
-      "values. Are units, spellings and columns the same? --allow-unknown-values accepts other values.",
+    `Expected feature values that ${folder} has, got ${found.join("; ")}. A model of that set cannot use ` +
+      "other values. Are units, spellings and columns the same? --allow-unknown-values accepts other values.",
   );
 }
 

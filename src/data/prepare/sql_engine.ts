@@ -54,9 +54,8 @@ export class SqlEngine {
         // The file has data that does not fit in memory. It is deleted at the end, so it needs no write-ahead
         // log, which would be synced at every statement.
         ...workFolder === "" ? [] : [
-          `ATTACH ${
-            formatLiteral(`${workFolder}/work.duckdb`)
-          } AS work (RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'latest')`,
+          `ATTACH ${formatLiteral(`${workFolder}/work.duckdb`)} AS work ` +
+          "(RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'latest')",
           "USE work",
           "PRAGMA disable_checkpoint_on_shutdown",
         ],

@@ -135,9 +135,7 @@ class MergedUsers {
   readonly sources: string[] = [];
   readonly #taken = new Set<string>();
 
-  async add(
-    { name, data: { dataset: { config }, users, source: { userSplit } } }: MergePart,
-  ): Promise<void> {
+  async add({ name, data: { dataset: { config }, users, source: { userSplit } } }: MergePart): Promise<void> {
     const known = new Set(this.sources);
     const before = config.kind === "prepared"
       ? await readTexts(

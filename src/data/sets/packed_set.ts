@@ -45,10 +45,8 @@ export async function openPrepared(
   if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
   if (cache === undefined) {
     throw new UserError(
-      `${folder} has ${
-        formatThousands(set.rows)
-      } displayed items, so the data set stays on disk, but there is no ` +
-        "cache folder to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
+      `${folder} has ${formatThousands(set.rows)} displayed items, so the data set stays on disk, ` +
+        "but there is no cache folder to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );
   }
   try {
