@@ -309,7 +309,7 @@ const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> 
     isFolder(f, "users.parquet", "users"),
   "pages: expected files that end in .parquet, got part-1.csv, which would be left out": (f) =>
     inFolder(f, "part-1.csv"),
-  "items.parquet is a link to …none, which is not there. Correct or remove the link": (f) =>
+  "items.parquet is a link to …none, which is missing. Correct or remove the link": (f) =>
     relinked(f, "items.parquet", `${f}/none`),
   "cannot read …items.parquet: links lead to each other": (f) =>
     relinked(f, "items.parquet", "items.parquet"),

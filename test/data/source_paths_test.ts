@@ -111,9 +111,9 @@ Deno.test("a source that is not a readable local file is refused, with its name"
   await Deno.mkdir(at("sub"));
   await Deno.symlink(at("none"), at("sub/gone"));
   const cases: Record<string, string> = {
-    "dangling.csv is a link to …none, which is not there. Correct or remove the link": at("*.csv"),
-    "dangling.csv is a link to …none, which is not there": at("dangling.csv"),
-    "sub/gone is a link to …none, which is not there": at("sub/*/x.csv"),
+    "dangling.csv is a link to …none, which is missing. Correct or remove the link": at("*.csv"),
+    "dangling.csv is a link to …none, which is missing": at("dangling.csv"),
+    "sub/gone is a link to …none, which is missing": at("sub/*/x.csv"),
     "cannot read …loop.tsv: links lead to each other in a loop": at("loop.tsv"),
     "/dev/null: expected a regular file, got a character device": "/dev/null",
     "cannot read … (# characters): the name is too long": at("x".repeat(5000)),
