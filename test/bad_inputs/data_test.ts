@@ -27,14 +27,14 @@ const logs: readonly BadInput[] = [
     an empty --out | --out '' | Expected the path of a folder, got nothing
     shares that do not add up | --shares 80-10-20 | Expected three percentages that add up to 100
     a begin of parts without a split by time | --split-at 14d,7d | Expected --split time with --split-at
-    a begin of parts and shares | --split time --split-at 14d,7d --shares 80-10-10 | Expected --shares or --split-at, got both
+    split times and shares | --split time --split-at 14d,7d --shares 80-10-10 | Expected --shares or --split-at, got both
     one begin for two parts | --split time --split-at 14d | Expected the begin of validation and the later begin of test
     a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and the later begin of test
     a begin on an impossible date | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
     a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then a test part, in order of time; got a log from 2020-09-13
-    a memory that is none | --memory much | Expected a size such as 2GB or 800MB
+    an invalid memory size | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
-    hashes of ids that are left out | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
+    hashes of excluded ids | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
     hashes of ids, and the ids | --hash-items 9 --item-ids | Expected --hash-items or --item-ids, got both
     --dense without --features | --dense x | Expected --features FILE with --dense
     a folder that holds something | --out DIR | holds log.csv
@@ -105,10 +105,10 @@ const logs: readonly BadInput[] = [
 
 const others: readonly BadInput[] = [
   ...makeCases(makeNothing, "")`
-    example: a seed that is none | data example --seed one | Expected a whole number in 0..4294967295
-    example: a shop that there is not | data example --shop corner | Allowed choices are demo, restless
+    example: an invalid seed | data example --seed one | Expected a whole number in 0..4294967295
+    example: an unknown shop | data example --shop corner | Allowed choices are demo, restless
     merge: one set | data merge demo | Expected at least two data sets to merge, got 1
-    merge: a set that is not there | data merge demo DIR/none | none
+    merge: a missing set | data merge demo DIR/none | none
     describe: no name | data describe | missing required argument
     describe: no folder | data describe DIR/none | Expected a prepared data set
     check: no folder | data check DIR/none | Expected a prepared data set

@@ -234,7 +234,7 @@ const option = fc.oneof(
 );
 const asks = (arg: string) => /^(-[^-]*[hV]|--help|--version)/.test(arg);
 
-Deno.test("no option of policy train or reproduce accepts a number that no training could have", async () => {
+Deno.test("options of policy train and reproduce refuse numbers that no training can have", async () => {
   const numbers = [0, 1, 64, 2 ** 31, 2 ** 31 + 1, 2 ** 32, 2 ** 40 + 1, Number.MAX_SAFE_INTEGER, 1e300, -1];
   for (const { long, argChoices } of addPolicyTrainOptions(new Command()).options) {
     for (const number of argChoices ? [] : numbers) {

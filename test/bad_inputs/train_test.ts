@@ -49,7 +49,7 @@ const allParts = (page: number, clicks = true) => [
 const data: readonly BadInput[] = [
   ...makeCases(makeNothing, "train")`
     an unknown option | --epochs 3 | unknown option '--epochs'
-    a seed that is none | --seed -1 | Expected a whole number in 0..4294967295
+    an invalid seed | --seed -1 | Expected a whole number in 0..4294967295
     a synthetic shop without item ids | --data demo --no-item-ids | Expected item ids and other features
     the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with a synthetic shop
   `,
@@ -66,7 +66,7 @@ const data: readonly BadInput[] = [
     an adversarial batch of more users than there are | --adversarial 200
       | Expected a batch of at most 30 users | --adversarial-batch-size 100
   `,
-  train("a row that is cut", makeLog((text) => text.slice(0, -12)), "log.tsv:#: expected"),
+  train("a truncated row", makeLog((text) => text.slice(0, -12)), "log.tsv:#: expected"),
   train(
     "a NUL byte",
     makeLog(alterLine(5, (l) => l.replace("\t", "\0\t"))),
@@ -154,7 +154,7 @@ const resumed: readonly BadInput[] = [
     --adversarial of a run without that stage | DIR/old --adversarial 500 | This run has no adversarial stage
     fewer iterations than are finished | DIR/old --iterations 2 | Expected --iterations of at least 4, the number of finished iterations, got 2
   `,
-  resume("a config that is cut", run(cut("old/config.json", 200)), DAMAGED),
+  resume("a truncated config", run(cut("old/config.json", 200)), DAMAGED),
   resume("a config without a model", config({ model: undefined }), DAMAGED),
   resume("a config of 1.5 iterations", config({ "training.iterations": 1.5 }), DAMAGED),
   resume("a config with an unknown setting", config({ "training.momentum": 0.9 }), DAMAGED),
@@ -162,7 +162,7 @@ const resumed: readonly BadInput[] = [
   resume("a config nested 100,000 deep", run(makeFile("old/config.json", "[".repeat(100_000))), DAMAGED),
   resume("a folder as config", run(remove("old/config.json"), makeFolder("old/config.json")), "config.json"),
   resume("a path with NUL", config({ "data.path": "a\0b" }), "error: "),
-  resume("data that are gone", config({ "data.path": "/nowhere/log.tsv" }), "/nowhere/log.tsv"),
+  resume("missing data", config({ "data.path": "/nowhere/log.tsv" }), "/nowhere/log.tsv"),
   resume("changed data", run(alterFile("log.tsv", (log) => Uint8Array.of(...log, 10))), "has changed since"),
   resume(
     "more users per batch than the log has",
@@ -171,7 +171,11 @@ const resumed: readonly BadInput[] = [
   ),
   resume("other layers than the snapshot", config({ "model.dims": [9] }), "utility/layer1/bias"),
   {
-    ...resume("its start is gone", config({ init: { path: "/nowhere/x", sha256: "0" } }), "resuming"),
+    ...resume(
+      "its initial snapshot is missing",
+      config({ init: { path: "/nowhere/x", sha256: "0" } }),
+      "resuming",
+    ),
     ...goesOn,
   },
   resume("no last snapshot", run(remove("old/last.safetensors")), "last.safetensors"),
@@ -242,8 +246,8 @@ const stage = (name: string, change: FileMaker, says: string, more = {}) =>
 const stages: readonly BadInput[] = [
   seed("a list of text", alterJson("s/seeds.json", { seeds: ["1"] }), "seeds.json is damaged"),
   seed("no seeds", alterJson("s/seeds.json", { seeds: [] }), "seeds.json is damaged"),
-  seed("data that are gone", remove("log.tsv"), "log.tsv"),
-  seed("a snapshot that is cut", cut("s/seed-1/last.safetensors", 99), "last.safetensors"),
+  seed("missing data", remove("log.tsv"), "log.tsv"),
+  seed("a truncated snapshot", cut("s/seed-1/last.safetensors", 99), "last.safetensors"),
   seed("a folder that is a file", makeAll(remove("s/seed-1"), makeFile("s/seed-1", "mine")), "seed-1"),
   seed(
     "a folder with foreign files, which are unchanged",

@@ -33,7 +33,7 @@ const models: readonly BadInput[] = [
   `,
   ...makeCases(given, `evaluate ${GIVEN}`)`
     evaluate: an option of train | --iterations 5 | unknown option '--iterations'
-    evaluate: a part that is none | --split '' | Allowed choices are train, validation, test, all
+    evaluate: an invalid part | --split '' | Allowed choices are train, validation, test, all
     evaluate: a log instead of another snapshot | --against DIR/log.tsv | log.tsv is not a complete safetensors file
   `,
   ...makeCases(given, `evaluate ${GIVEN}`, { code: 0 })`
@@ -51,9 +51,9 @@ const models: readonly BadInput[] = [
     simulate: items that the model does not know | simulate ${GIVEN} | has 30 one-hot items
   `,
   ...makeCases(NO_VALIDATION, "")`
-    evaluate: no users of the part | evaluate ${GIVEN} --split validation | no validation users
-    predict: no users of the part | predict ${GIVEN} --split validation --out DIR/p.csv | users with events to predict, found none
-    simulate: no users of the part | simulate ${GIVEN} --start validation | Expected validation users in log.tsv for --start
+    evaluate: a part without users | evaluate ${GIVEN} --split validation | no validation users
+    predict: a part without users | predict ${GIVEN} --split validation --out DIR/p.csv | users with events to predict, found none
+    simulate: a part without users | simulate ${GIVEN} --start validation | Expected validation users in log.tsv for --start
   `,
   makeCase(
     "evaluate: dense items",
@@ -93,7 +93,7 @@ const models: readonly BadInput[] = [
   ),
   ...makeCases(given, `predict ${GIVEN} --out`)`
     predict: a file of another kind | DIR/p.xlsx | ends in .parquet or .csv
-    predict: a folder that is not there | DIR/x/p.csv | no such file or folder
+    predict: a missing folder | DIR/x/p.csv | no such file or folder
   `,
   makeCase(
     "predict: a link to the log",
@@ -102,10 +102,10 @@ const models: readonly BadInput[] = [
     "Expected --out outside the path of --data",
   ),
   ...makeCases(given, `recommend ${GIVEN}`)`
-    recommend: nobody |  | Expected either --user (id of a user of the data set) or --history
+    recommend: no user |  | Expected either --user (id of a user of the data set) or --history
     recommend: a user and a history | --user 0 --history 1 | got both
-    recommend: a user that is not there | --user u1 | Expected the id of a user of log.tsv, got the unknown id "u1"
-    recommend: an item that is not there | --history 1,30 | Expected the id of an item of log.tsv, got the unknown id "30"
+    recommend: an unknown user | --user u1 | Expected the id of a user of log.tsv, got the unknown id "u1"
+    recommend: an unknown item | --history 1,30 | Expected the id of an item of log.tsv, got the unknown id "30"
     recommend: a space before an item | --history '1, 3' | got the unknown id " 3"
     recommend: a JSON list of items | --history '[1, "3,4"]' | got the unknown id "3,4"
     recommend: a JSON list of no ids | --history '[1, null]' | Expected a JSON list of ids: 1:
@@ -114,7 +114,7 @@ const models: readonly BadInput[] = [
   ...makeCases(given, `serve ${GIVEN}`)`
     serve: a port that is words | --port http | Expected a whole number in 0..65535
     serve: an address as a host | --allow-host http://shop.example | Expected a host name
-    serve: a batch of nobody | --max-batch 0 | Expected a whole number in 1..4096
+    serve: an empty batch | --max-batch 0 | Expected a whole number in 1..4096
   `,
   ...makeCases(makeAll(given, makeFolder("m.onnx")), `export ${GIVEN} --onnx`)`
     export: the model in the file's place | DIR/model.safetensors | ends in .onnx
@@ -195,7 +195,7 @@ const searches: readonly BadInput[] = [
     "Expected data other.tsv, as in the experiments in",
   ),
   reproduce("an experiment without seeds", "", experiment({ seeds: [] }), "experiment.json is damaged"),
-  reproduce("a model that is none", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
+  reproduce("an invalid model", "", experiment({ models: [{ name: 1 }] }), "experiment.json is damaged"),
 ];
 
 const report = (name: string, files: FileMaker, says: string, more = {}) =>
@@ -221,14 +221,14 @@ const reports: readonly BadInput[] = [
     "found none yet",
   ),
   ...makeCases(run(makeFolder("none"), makeFolder("p.html")), "report DIR/old")`
-    a good run and one that is none | DIR/none | found none of these files
+    a run and a missing folder | DIR/none | found none of these files
     a page of another ending | --out DIR/config.json | Expected a file that ends in .html
     a page without a name | --out DIR/.html | Expected a file that ends in .html
     a page that is a folder | --out DIR/p.html | p.html
     a page below a file | --out DIR/log.tsv/p.html | log.tsv
     a page of a name too long | --out DIR/${"p".repeat(300)}.html | the name is too long
   `,
-  report("a config that is cut", run(cut("old/config.json", 99)), "config.json is damaged"),
+  report("a truncated config", run(cut("old/config.json", 99)), "config.json is damaged"),
   report("neither rows nor logs", run(NO_LOGS), "found none yet"),
   report("no rows", run(NO_LOGS, makeFile("old/result.json", '{"iteration":4,"test":[]}')), "found no row"),
   report("a result that is an array", result("[]"), "result.json is damaged"),
@@ -272,15 +272,15 @@ const pool = (name: string, text: string, says: string) =>
 
 const simulations: readonly BadInput[] = [
   ...makeCases(makeNothing, "simulate")`
-    nobody |  | Expected a click model: --model (a run)
+    no click model |  | Expected a click model: --model (a run)
   `,
   ...makeCases(makeNothing, SHOP)`
     more items than there are | --slate 501 | Expected a pool of 502 items or more, got 500
     more pages than items last for | --pages 600 | fewer pages, or let items repeat
     a pool smaller than a slate | --pool random:2 | Expected a random pool of 3 items or more, got 2
     a pool larger than the catalogue | --pool random:501 | 1 to 500 items, got 501
-    a pool that is not there | --pool DIR/pool.txt | pool.txt
-    a policy that there is not | --policy best | Expected a policy
+    a missing pool | --pool DIR/pool.txt | pool.txt
+    an unknown policy | --policy best | Expected a policy
     a folder without a policy | --policy DIR | or the folder of a trained policy
     a log of too few users | --write-log DIR/log --users 6 | Expected --users of at least 7
   `,
@@ -335,17 +335,17 @@ const EVALUATE = "evaluate --log demo --policy greedy";
 const policies: readonly BadInput[] = [
   ...makeCases(makeNothing, "policy")`
     an unknown subcommand | play | unknown command 'play'
-    train: nobody to learn from | train --save-dir DIR/policy | Expected a click model: --model (a run)
+    train: no click model | train --save-dir DIR/policy | Expected a click model: --model (a run)
     train: a slate larger than the pool | train --save-dir DIR/policy ${TRUTH} --slate 490 | Expected a pool of 509 items or more
     train: two kinds of users | train --save-dir DIR/policy ${TRUTH} --model DIR/a | Expected --model or --truth, got both
     train: a shop without its truth | train --save-dir DIR/policy --shop demo | deno task -q train --data demo --save-dir runs/a
     train: start users of a truth without a log | train --save-dir DIR/policy ${TRUTH} --start test --data-users-seed 2
       | Expected --start without --data-users-seed
-    train: a model that is not there | train --save-dir DIR/policy --model DIR/a | a
+    train: a missing model | train --save-dir DIR/policy --model DIR/a | a
     train: no policy to resume | train --resume DIR/policy | Expected the folder of a policy, with a policy.json
     train: other settings | train --resume DIR/policy --slate 5 | Expected --resume alone or with --steps, got --slate
     evaluate: no log | evaluate --policy greedy | required option '--log <folder>' not specified
-    evaluate: two who click | ${EVALUATE} --model DIR/a --shop demo | got both
+    evaluate: two click models | ${EVALUATE} --model DIR/a --shop demo | got both
     evaluate: an unknown policy | evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
     evaluate: a log without propensities | ${EVALUATE} --shop demo | Expected a log with propensities, got one without
     evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | with the items of demo
@@ -354,7 +354,7 @@ const policies: readonly BadInput[] = [
     compare: nothing | compare | missing required argument 'policy'
     compare: no policy | compare DIR/policy | Expected the folder of a policy
     compare: an unknown rival | compare DIR/policy --with greedy,best | Expected --with of greedy, popular
-    compare: a shop that there is not | compare DIR/policy --shop x | Allowed choices are demo, restless
+    compare: an unknown shop | compare DIR/policy --shop x | Allowed choices are demo, restless
     compare: no page | compare DIR/policy --out DIR/x.txt | Expected a file that ends in .html
     compare: one user | compare DIR/policy --users 1 | Expected a whole number in 2..
     compare: exploration without a log | compare DIR/policy --explore plackett-luce:1 | Expected --explore only with --log

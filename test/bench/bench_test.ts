@@ -503,7 +503,7 @@ Deno.test("bench simulate: updates use pages of both episodes equally often", ()
   for (const [page, count] of counts) assert.ok(Math.abs(count - 160) < 48, `${count} of ${page}`);
 });
 
-Deno.test("bench simulate: fewer users of more items", () => {
+Deno.test("bench simulate: with more items there are fewer users", () => {
   assert.deepEqual([500, 5000, 2 ** 22].map((items) => chooseUsers(4096, items, "cdqn")), [4096, 1024, 1]);
   assert.equal(chooseUsers(64, 5000, "greedy"), 64);
   assert.equal(chooseUsers(4096, 5000, "random"), 4096);

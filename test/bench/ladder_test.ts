@@ -62,7 +62,7 @@ for (const ladder of ladders) {
     }));
 }
 
-Deno.test("a wrong step is not timed and does not stop the others", () =>
+Deno.test("a wrong step is not timed, and all other steps run", () =>
   withGpu(undefined, async (gpu) => {
     const ladder = findLadder("choice");
     const [naive] = ladder.steps;
@@ -105,7 +105,7 @@ Deno.test("a wrong step is not timed and does not stop the others", () =>
     assert.deepEqual(cells.rows.map((row) => row.at(-1)), rows.map((row) => row[3]));
   }));
 
-Deno.test("a step that does not support a size is left out", () =>
+Deno.test("a step that does not support a size is skipped", () =>
   withGpu(undefined, async (gpu) => {
     const ladder = findLadder("input");
     const steps = ladder.steps.slice(-1);

@@ -169,7 +169,7 @@ Deno.test("each PyTorch is found once and has a unique name", () =>
     await assert.rejects(findTorches([wheel, `${folder}/none`]), /got .*none, where "import torch" fails/);
   }));
 
-Deno.test("each PyTorch takes turns and has its own row in table and summary", () => {
+Deno.test("each PyTorch is timed in turn, and has a row in table and summary", () => {
   const torch = (name: string, card: boolean): Torch => ({ python: `/${name}`, name, made: name, card });
   const torches = [torch("PyTorch A", false), torch("PyTorch B", true)];
   const asked = roster.filter(({ key }) => ["clickgan", "torch", "torch-cuda"].includes(key));

@@ -52,7 +52,7 @@ function parseTable(text: string): Record<string, string[]> {
   }));
 }
 
-Deno.test("results: models of both data sets, mean and sd over seeds, each metric from its own snapshot", () =>
+Deno.test("results: the table has mean and sd over seeds for models of both data sets", () =>
   withFolder({}, async (folder) => {
     const runs = makeRuns(
       folder,
@@ -67,7 +67,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each metri
     assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
   }));
 
-Deno.test("results: models compared with metrics of another implementation", () =>
+Deno.test("results: models are compared with metrics of another implementation", () =>
   withFolder({}, async (folder) => {
     const runs = makeRuns(folder, (_, seed) => makeResult(seed / 10, 0.5));
     const text = await referenceTable.make(runs);

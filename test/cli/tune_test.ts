@@ -231,7 +231,7 @@ for (const world of WORLDS) {
   });
 }
 
-Deno.test("tune: parallel settings fit the same time, and no iteration is trained twice", async () => {
+Deno.test("tune: parallel settings keep to the time budget, and no iteration is trained twice", async () => {
   const world = { secondsEach: 0.1, setUp: 2, budget: 600, iterations: 2000 };
   const one = await runSearch(world);
   const three = await runSearch({ ...world, jobs: 3 });
@@ -314,7 +314,7 @@ const row = (more: Partial<SettingRow>): SettingRow => ({
   ...more,
 });
 
-Deno.test("tune: the table and the command of a setting", () => {
+Deno.test("tune: the table and the command of a setting are correct", () => {
   const usual = row({ number: 0, setting: {}, validation: { loss: 1.5, prec1: null, prec2: null } });
   assert.equal(
     formatSettingsCsv([row({}), usual]),

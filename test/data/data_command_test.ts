@@ -216,7 +216,7 @@ Deno.test("step progress fits a terminal's line, and is one line per step elsewh
   assert.equal(written, "10/17 Pages drawn for clicks\n11/17 Numbers of items\n");
 });
 
-Deno.test("the guide's commands run as shown", async () => {
+Deno.test("the commands of the data guide run as shown", async () => {
   const guide = await Deno.readTextFile(new URL("../../data/README.md", import.meta.url));
   const blocks = guide.matchAll(/<!-- The tests run these commands\. -->\n+```sh\n([^]*?)```/g);
   const commands = [...blocks].flatMap(([, block = ""]) => block.trim().split("\n"))

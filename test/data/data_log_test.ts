@@ -18,7 +18,7 @@ import {
 } from "../prepared_folder.ts";
 import { zstdCompressSync } from "node:zlib";
 
-Deno.test("log: pages by user and time; each item once; all clicks of a page; ties by id", async () => {
+Deno.test("log: rows become pages by user and time, with each item once, all clicks, and ties ordered by id", async () => {
   const log = `uid,sku,ts,label
 b,i2,1600000000,0
 b,i10,1600000000,1
@@ -49,7 +49,7 @@ a,i3,1600000000,TRUE
   ]);
 });
 
-Deno.test("log: pages by page id, at the time of their first row; order by position", async () => {
+Deno.test("log: rows become pages by page id, at the time of the first row, ordered by position", async () => {
   const log = `uid,sku,ts,label,request,pos
 a,x,1600000002,0,p2,1
 a,y,1600000001,1,p2,10
@@ -182,7 +182,7 @@ Deno.test("log: every format of time is read", async () => {
   assert.deepEqual((await readPages(dates.folder)).map(({ time }) => time), ["2019-11-11 00:00:00"]);
 });
 
-Deno.test("log: features by the types of their columns", async () => {
+Deno.test("log: features follow from the types of columns", async () => {
   const log = "uid,sku,ts,label\n" +
     ["i1", "i2", "i3", "i4"].map((sku) => `a,${sku},1600000000,1\n`).join("");
   const features = `sku,price,colour,weight,sold,nothing

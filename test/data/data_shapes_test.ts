@@ -144,7 +144,7 @@ Deno.test("shapes: suspicious page borders are counted and reported with the opt
   }
 });
 
-Deno.test("shapes: sampled pages show the click among items by popularity, whatever the order of the rows", async () => {
+Deno.test("shapes: sampled pages show the click among items drawn by popularity, for any order of the rows", async () => {
   const args = "log --source clicks_only.csv --user uid --item sku --time ts --pages sampled --page-size 5";
   const [head = "", ...rows] = clicksOnly.trim().split("\n");
   const shuffled = [head, ...rows.toReversed()].join("\n");
@@ -263,7 +263,7 @@ Deno.test("shapes: unsuitable logs are refused with what to do", async () => {
   }
 });
 
-Deno.test("shapes: whole days, lists of floats and pages of several clicks", async () => {
+Deno.test("shapes: whole days, lists of floats and pages of several clicks are read", async () => {
   const folder = await makeFolderWith(oddFiles);
   const args = `log --source whole_days.csv ${COLUMNS} --clicked label`;
   const asIs = await prepared(folder, `${args} --pages as-is`);

@@ -18,7 +18,7 @@ import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import { logFiles, makeShopLog } from "./synthetic_logs.ts";
 
-Deno.test("a list of texts returns its texts", () => {
+Deno.test("a packed list of texts returns its texts", () => {
   const some = Array.from({ length: 300 }, (_, k) => `id${k}`);
   const texts = ["", "a", "Ünïcode 漢字 😀", "x".repeat(5000), "", ...some];
   const list = TextList.of(texts);

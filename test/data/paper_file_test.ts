@@ -27,7 +27,7 @@ function read(...rows: string[]): ClickLog {
   return withFile([header.join(" "), ...rows], readPaperFile);
 }
 
-Deno.test("readPaperFile: users, events and rows", () => {
+Deno.test("readPaperFile: users, events and rows are read", () => {
   const log = read(
     "7 20 3 0 0", // user 7's later page
     "7 20 1 1 0",

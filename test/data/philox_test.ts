@@ -27,7 +27,7 @@ const known: readonly [counter: PhiloxCounter, key: [number, number], words: str
 const hex = (words: Iterable<number>) =>
   Array.from(words, (word) => word.toString(16).padStart(8, "0")).join(" ");
 
-Deno.test("philox: the known answers", () => {
+Deno.test("philox: words match the known answers", () => {
   for (const [counter, key, words] of known) assert.equal(hex(computePhilox(counter, key)), words);
 });
 
@@ -44,7 +44,7 @@ Deno.test("philox: slots of different purposes do not overlap", () => {
   assert.equal(new Set(used).size, used.length);
 });
 
-Deno.test("uniform24: 24 bits, exact in f32, evenly spread", () => {
+Deno.test("uniform24: numbers have 24 bits, are exact in f32, and are evenly spread", () => {
   assert.equal(toUniform24(0xffffffff), 1 - 2 ** -24);
   assert.equal(toUniform24(0xff), 0);
   assert.equal(toUniform24(0x100), 2 ** -24);

@@ -63,7 +63,7 @@ Deno.test("data log: an invalid probability is a bad row; several per page are r
   await expectRefused(folder, makeRecipe(`${folder}/log.csv`, options), /--propensity-of item/);
 });
 
-Deno.test("data describe: the share of pages with a propensity, its minimum and median", async () => {
+Deno.test("data describe: reports the share of pages with a propensity, and minimum and median propensity", async () => {
   const rows = Array.from(
     { length: 3 },
     (_, k) =>

@@ -117,7 +117,7 @@ Deno.test("imports in src have no cycle", () => {
 const OPENS_ITSELF =
   /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|cli\/unroll_loops|gpu\/host\/driver)|^bench\/compiled\/gather/;
 
-Deno.test("only src/files opens and writes files, reads only regular ones and replaces only its own", () => {
+Deno.test("only src/files opens files; it reads only regular files, and replaces only files of this program", () => {
   const root = new URL("../../", import.meta.url);
   const opening = ["src", "bench"].flatMap((folder) =>
     readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" }).map((name) =>

@@ -71,7 +71,7 @@ class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant
   }
 }
 
-Deno.test("autotuning: the fixed variant stays unless another is clearly faster, twice", async () => {
+Deno.test("autotuning: the fixed variant is kept unless another one is clearly faster in two comparisons", async () => {
   const chosen = async (times: Times) => {
     const meter = new FakeMeter(times);
     return (await tuneKernels(two, meter)).chosen;
@@ -307,7 +307,7 @@ Deno.test("on a rounded clock, as in browsers, a product is repeated until it ca
   });
 });
 
-Deno.test("a run keeps its initial variants: resumed bit for bit, whatever is cached", () =>
+Deno.test("a run keeps its initial variants, and resumes bit for bit for any cached variants", () =>
   withSmallLog(async (folder, data) => {
     const cache = `${folder}/cache`;
     const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));

@@ -148,7 +148,7 @@ Deno.test("cases have unique names", () => {
   }
 });
 
-Deno.test("selftest: a table, JSON, and unknown names", async () => {
+Deno.test("selftest: the command prints a table or JSON, and refuses unknown names", async () => {
   const shown = await runOk("selftest", "--variants", "cpu", "--only", "page: fill");
   assert.match(
     shown.stdout,

@@ -52,7 +52,7 @@ Deno.test("access counts: reads, writes and sectors match a count by hand", () =
   }
 });
 
-Deno.test("access counts: banks of workgroup memory, with and without padding", () => {
+Deno.test("access counts: bank conflicts match a count by hand, with and without padding", () => {
   const cases: [tile: string, access: string, conflicts: number][] = [
     ["array<array<f32, 32>, 64>", "tile[local][0u]", 31], // a column, whose words are in one bank
     ["array<array<f32, 33>, 64>", "tile[local][0u]", 0], // padded

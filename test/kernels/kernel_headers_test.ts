@@ -183,7 +183,7 @@ function classifyLine(line: string, { kernel, constants = {}, views }: ClickDisp
   return isUniform(view) ? "uniform" : isTexture(view) ? "texture" : undefined;
 }
 
-Deno.test("kernel text: only constants, uniforms, textures and loop counts change, each on its own line", async () => {
+Deno.test("kernel text: only constants, uniforms, textures and loop counts change, and only on their lines", async () => {
   const found = new Map<string, number>();
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {

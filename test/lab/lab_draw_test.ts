@@ -110,7 +110,7 @@ Deno.test("labels of levels are separate and above their lines; those outside ar
   assert.deepEqual(layOutNames(levels), [{ name: "rate", foot: 107 }, { name: "last", foot: 94 }]);
 });
 
-Deno.test("ownership: idle invocations, folded grids, long axes with a gap", () => {
+Deno.test("ownership: idle invocations, folded grids and long axes (with a gap) are drawn", () => {
   const rows = { invocations: [500, 1], workgroup: [64, 1], grid: [8, 1, 1] } as const;
   assert.deepEqual(countLaunched(rows), { launched: 512, idle: 12 });
   const { text } = renderOwnership(rows);
@@ -159,7 +159,7 @@ fn k(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: ve
 }
 `;
 
-Deno.test("index values: an invocation's numbers, reads and writes", () => {
+Deno.test("index values: an invocation's numbers, reads and writes are shown", () => {
   const scope = { workgroup: [4, 1], grid: [2, 2, 1], sizes: [2, 4, 5, 7], chunks: 3 } as const;
   const valuesOf = traceIndexValues(indexed, scope);
   const { lines, idle, getValue: valueOf } = valuesOf({ group: [1, 1], local: [2, 0] });
@@ -474,7 +474,7 @@ Deno.test("the gallery has a small picture of each screen with an alternative te
   assert.ok(bytes <= 500_000, `${bytes} bytes`);
 });
 
-Deno.test("machine code of a kernel: facts and loop, or a message without a record", () => {
+Deno.test("machine code of a kernel is shown with facts and loop; without a record there is a message", () => {
   const kernel = {
     ...{ kernel: "k", where: "W1 LSTM", facts: ["72", "0"], isLoop: true, lines: 9 },
     code: ["BB1:", "  v_fma_f32 v0, v1, v2, v3"],

@@ -33,7 +33,7 @@ function evaluate(
   return FittedBaselines.of(of).test(users).get(name)?.details.metrics ?? assert.fail(`no ${name}`);
 }
 
-Deno.test("random baseline: chance, and the log of the number of choices", () => {
+Deno.test("random baseline: precision is chance, and the loss is the log of the number of choices", () => {
   const all = evaluate(log, [0, 1], "random");
   assert.ok(Math.abs((all.nll ?? NaN) - (2 * Math.log(3) + Math.log(4)) / 3) < 1e-12);
   assert.ok(Math.abs((all.prec1 ?? NaN) - (1 / 2 + 1 / 3) / 2) < 1e-12);
@@ -124,7 +124,7 @@ Deno.test("item-kNN: scores are mean cosines between items clicked by the same t
   );
 });
 
-Deno.test("category rate: the user's share of a category relative to everybody's", () => {
+Deno.test("category rate: the score is the user's share of a category relative to all users' share", () => {
   const items = 12;
   const colour = Array.from({ length: items }, (_, item) => item % 3);
   const token = Uint32Array.from(colour.flatMap((c, item) => [c, 3 + (item % 2)]));

@@ -105,7 +105,7 @@ Deno.test("metrics of longer pages exclude only pages of one item", () =>
     assert.equal(all.events, lengths[0]);
   }));
 
-Deno.test("the exact generator's precisions are those of sparsemax, top 1 at most top 2", () =>
+Deno.test("the exact generator's precisions are those of sparsemax, and top 1 is at most top 2", () =>
   withGpu(undefined, async (gpu) => {
     using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
     const game: GameOptions = {
@@ -153,7 +153,7 @@ Deno.test("meanSpearman: the mean is over pages of two or more items, and ties h
 const exactly = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
 
-Deno.test("precisionAt: no ties", () => {
+Deno.test("precisionAt: without ties, precision is 0 or 1", () => {
   const scores = [9, 3, 1, 2, 9];
   for (const [clicked, at1, at2] of [[1, 1, 1], [3, 0, 1], [2, 0, 0]] as const) {
     exactly(computePrecision(scores, 1, 4, [clicked], 1), at1);
@@ -229,7 +229,7 @@ function rankingFigures(...of: Parameters<typeof computeChoiceMetrics>) {
   return figures;
 }
 
-Deno.test("rankings: means over events with a click", () => {
+Deno.test("rankings: metrics are means over events with a click", () => {
   assert.deepEqual(rankingFigures(tiny, [0, 1], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1 / 2, prec2: 1 / 2 });
   assert.deepEqual(rankingFigures(tiny, [0], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1, prec2: 1 });
   assert.deepEqual(rankingFigures(tiny, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });

@@ -70,12 +70,12 @@ Deno.test("neighbouring steps are independent of each other", () => {
   assert.ok(Math.abs(correlation(first, otherSeed)) < 5 / Math.sqrt(draws));
 });
 
-Deno.test("a path of a fraction is refused", () => {
+Deno.test("a path with a fraction is refused", () => {
   assert.throws(() => createRandomStream(0.5), /Expected the seed and path .* got 0.5/);
   assert.throws(() => createRandomStream(1, NaN), RangeError);
 });
 
-Deno.test("uniform: in [0, 1), mean and variance", () => {
+Deno.test("uniform: numbers are in [0, 1), with the expected mean and variance", () => {
   const random = createRandomStream(1, "uniform");
   const values = draw(() => random.uniform());
   assert.ok(values.every((x) => x >= 0 && x < 1));
@@ -83,7 +83,7 @@ Deno.test("uniform: in [0, 1), mean and variance", () => {
   closeMean(values.map((x) => (x - 0.5) ** 2), 1 / 12, Math.sqrt(1 / 180));
 });
 
-Deno.test("integer: every value equally often", () => {
+Deno.test("integer: every value is equally frequent", () => {
   const random = createRandomStream(1, "integer");
   for (const n of [2, 7, 10]) {
     const values = draw(() => random.integer(n));
@@ -111,7 +111,7 @@ Deno.test("normal: the numbers are exactly those of the polar method", () => {
   }
 });
 
-Deno.test("truncatedNormal: within 2 standard deviations", () => {
+Deno.test("truncatedNormal: numbers are within 2 standard deviations", () => {
   const random = createRandomStream(1, "truncated");
   const values = draw(() => random.truncatedNormal());
   assert.ok(values.every((x) => Math.abs(x) <= 2));
@@ -122,7 +122,7 @@ Deno.test("truncatedNormal: within 2 standard deviations", () => {
   assert.ok(Math.max(...values) > 1.99 && Math.min(...values) < -1.99);
 });
 
-Deno.test("sampleWithoutReplacement: distinct numbers in range", () => {
+Deno.test("sampleWithoutReplacement: numbers are distinct and in range", () => {
   fc.assert(fc.property(fc.nat(40), fc.nat(40), fc.integer(), (a, b, seed) => {
     const n = Math.max(a, b), k = Math.min(a, b);
     const sample = createRandomStream(seed).sampleWithoutReplacement(n, k);
@@ -133,7 +133,7 @@ Deno.test("sampleWithoutReplacement: distinct numbers in range", () => {
   assert.throws(() => createRandomStream(1).sampleWithoutReplacement(3, 4), /between 0 and n = 3 .* k = 4/);
 });
 
-Deno.test("sampleWithoutReplacement: every ordered sample equally often", () => {
+Deno.test("sampleWithoutReplacement: every ordered sample is equally frequent", () => {
   const random = createRandomStream(1, "sample");
   const count = new Map<string, number>();
   for (let i = 0; i < draws; i++) {
@@ -166,7 +166,7 @@ const catalogues: Record<string, ItemsShape> = {
 const lstm: ModelConfig = { ...defaultModel, lstmUnits: 6, dims: [9, 4], kernelSd: 0.25, batchNorm: true };
 const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, pwWeightings: 2, dims: [9, 4], kernelSd: 0.125 };
 
-Deno.test("glorotUniform: in +- sqrt(6 / (fan in + fan out))", () => {
+Deno.test("glorotUniform: numbers are within +- sqrt(6 / (fan in + fan out))", () => {
   for (const [fanIn, fanOut] of [[1, 5], [5, 1], [20, 80], [300, 64]] as const) {
     near(
       estimateLimit(makeGlorotUniform(fanIn, fanOut)),

@@ -34,7 +34,7 @@ function same(found: MovedArenas, expected: MovedArenas): void {
   }
 }
 
-Deno.test("adam: the order of the arena, and its weight decay", () =>
+Deno.test("adam: parameters keep the arena's order and their weight decay", () =>
   withGpu(undefined, (gpu) => {
     const parameters = new ParameterArena(gpu, specs);
     const at = (name: string) => parameters.get(name).parameter?.offset;

@@ -33,14 +33,14 @@ for (const [N, activation] of [[1], [5, "elu"], [16], [17, "elu"], [64]] as cons
     }
   });
 }
-Deno.test("batch_norm: 5 columns of ReLU", () =>
+Deno.test("batch_norm: 5 columns with ReLU match the reference", () =>
   checkOp({ ...makeBatchNorm(true, "relu", 5)(few), tolerance: 4 * U * 400 }));
 Deno.test("batch_norm: the maximum number of chunks is correct", () => {
   const { rows } = computeBatchCapacity(most.log, most.users, most.users.length);
   assert.ok(rows > 256 * MAX_CHUNKS);
   return checkOp(makeBatchNorm(true, "elu", 6)(most));
 });
-Deno.test("batch_norm: an untrained input", () =>
+Deno.test("batch_norm: an input without a gradient is supported", () =>
   checkOp({
     ...makeBatchNorm(true)(few),
     leaves: [{ name: "x", rows: "rows", columns: 17, trainable: false }],

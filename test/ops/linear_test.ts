@@ -19,23 +19,24 @@ function linearCase(
 const onCpu = [getDefaultVariants("cpu")];
 /** Sizes of most tests, which share shaders: odd, below a tile of 64, above a panel of 16. */
 const [K, N] = [5, 17];
-Deno.test("linear: sizes of one", () => linearCase(few, 1, 1, { once: true }));
-Deno.test("linear: one column more than a tile and than a part of a panel", () => linearCase(few, 65, 67));
-Deno.test("linear: as many columns as a panel holds, in four parts", () =>
+Deno.test("linear: sizes of one match the reference", () => linearCase(few, 1, 1, { once: true }));
+Deno.test("linear: a size above a tile and above a part of a panel is correct", () =>
+  linearCase(few, 65, 67));
+Deno.test("linear: the largest size of a panel, in four parts, is correct", () =>
   linearCase(few, 256, 255, { once: true, variants: onCpu }));
-Deno.test("linear: a batch of one row", () => linearCase(one, K, N, { once: true }));
-Deno.test("linear: several chunks", () => linearCase(chunks, K, N));
-Deno.test("linear: many rows, no bias, no activation", () =>
+Deno.test("linear: a batch of one row is correct", () => linearCase(one, K, N, { once: true }));
+Deno.test("linear: gradients over several chunks are correct", () => linearCase(chunks, K, N));
+Deno.test("linear: many rows without bias and activation are correct", () =>
   linearCase(many, K, N, { input: "none", output: "none", bias: false }));
-Deno.test("linear: larger than a panel and than a uniform binding", () =>
+Deno.test("linear: weights above a panel and above a uniform binding are correct", () =>
   linearCase(few, 260, 72, { once: true, variants: onCpu }));
-Deno.test("linear: ReLU", () => {
+Deno.test("linear: ReLU matches the reference", () => {
   // Kernels by rows, for matrices too wide for a panel: more than 16 columns and more than 8 rows.
   const rows: KernelVariants = { kind: "cpu", matmul: { "forward 20x8": "rows", "input 20x8": "rows" } };
   const variants = [getDefaultVariants("cpu"), rows, getDefaultVariants("gpu")];
   return linearCase(noClicks, 18, 7, { input: "relu", output: "relu", once: true, variants });
 });
-Deno.test("linear: variants outside the fixed table", () => {
+Deno.test("linear: variants that only autotuning selects are correct", () => {
   const of = (
     kind: AdapterKind,
     forward: MatmulVariant,

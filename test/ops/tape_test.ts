@@ -59,7 +59,7 @@ Deno.test("tape: wrong variants are named", () =>
     assert.throws(() => tape.parameter("none"), /expected a parameter among w, v, c, table, got none/);
   }));
 
-Deno.test("tape: an unused parameter, an unused result, a missing gradient", async () => {
+Deno.test("tape: unused parameters, unused results and missing gradients are refused", async () => {
   const build = (tape: ClickTape) => {
     const x = tape.tensor("x", "rows", 4, { trainable: true });
     const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });

@@ -46,7 +46,7 @@ const log: EpisodeLog = {
   present: Uint8Array.of(1, 1, 1, 1, 1, 0),
 };
 
-Deno.test("episodes: returns, click rate, reward per page, pages and coverage by hand, without users who left", () => {
+Deno.test("episodes: metrics match values by hand, and exclude pages after a user has left", () => {
   const { returns, return: mean, rewardPerPage, clickRate, byPage, coverage } = computeEpisodeMetrics(
     [log],
     20,
@@ -77,7 +77,7 @@ Deno.test("metrics of episodes of consecutive users equal the metrics of all use
   near(two.clickRate.mean, 2 / 5);
 });
 
-Deno.test("intervals over users have the theoretical width, and none for one user", () => {
+Deno.test("intervals over users have the theoretical width; a single user has no interval", () => {
   const random = createRandomStream(1, "users");
   const values = Float64Array.from({ length: 4000 }, () => random.uniform());
   const { mean, interval } = estimateRatio(values);
@@ -131,7 +131,7 @@ Deno.test("differences: the curve of users is sorted, has its ends, and counts t
   assert.equal(comparePolicies([zero.subarray(0, 5)], [zero.subarray(0, 5)]).sorted.length, 5);
 });
 
-Deno.test("consistency: the root mean square of Q^j - Q^k, and the mean of Q^k", () => {
+Deno.test("consistency: rmse is the root mean square of Q^j - Q^k, also relative to the mean of Q^k", () => {
   const q = Float32Array.of(...[11, 9, 10], ...[9, 9, 10]);
   const [first, second, ...none] = computeQConsistency(q, 3);
   assert.deepEqual(none, []);
@@ -143,7 +143,7 @@ Deno.test("consistency: the root mean square of Q^j - Q^k, and the mean of Q^k",
   assert.ok((computeQConsistency(new Float32Array(4000), 2)[0]?.points.length ?? 0) <= 300);
 });
 
-Deno.test("calibration: predicted minus realised return, by page and per user", () => {
+Deno.test("calibration: gaps are predicted minus realised clicks, by page and per user", () => {
   const predicted = Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 123); // the user did not see the last page
   const { pages, predicted: said, realised, gap } = computePageCalibration([{ log, predicted }]);
   assert.deepEqual(pages.map((page) => [page.predicted, page.realised]), [[0.5, 0.5], [0.5, 0.5], [0.5, 0]]);
@@ -227,7 +227,7 @@ Deno.test("of many states, every n-th is used", () => {
   }
 });
 
-Deno.test("support: factors of matrices, and distances of few states, by hand", () => {
+Deno.test("support: matrix factors and distances of states match values by hand", () => {
   const l = Float64Array.of(...[2, 0, 0], ...[1, 3, 0], ...[-1, 0.5, 4]);
   const a = l.map((_, at) => {
     const [i, j] = [Math.floor(at / 3), at % 3];
@@ -371,7 +371,7 @@ function chartsIn(page: string): ChartDefinition[] {
   return charts;
 }
 
-Deno.test("the page about policies: verdicts, tables and charts of every environment, by slate", () => {
+Deno.test("the page about policies has verdicts, tables and charts of every environment, by slate size", () => {
   const points = [5, 7, 6].map((value, k) => ({ userSteps: 100 * k, return: value, standardError: 0.5 }));
   const curves = [{ name: "slateq, seed 1", points }];
   const facts = [["users", "60"]] as const;

@@ -42,7 +42,7 @@ const slatesBy = (law: PlackettLuce, items: number) =>
     .filter((slate) => new Set(slate).size === 3)
     .map((slate) => ({ slate, chance: law.probability(slate) }));
 
-Deno.test("estimators: by hand", () => {
+Deno.test("estimators match values computed by hand", () => {
   const [weight, reward] = [toFloats(2, 0.5, 0, 1), toFloats(1, 0, 1, 1)];
   const pages = makeColumns({
     weight,

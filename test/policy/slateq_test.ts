@@ -37,7 +37,7 @@ const items = 41;
 const source = new ShopSource(restless, drawShopItems(1).subarray(0, items * demoFeatures));
 const sizes = { users: 64, pages: 4, slate: 2, rows: 64, hidden: 8, trunk: 8 };
 
-Deno.test("slateq: best slates by the online network, their values by the target network", () =>
+Deno.test("slateq: the online network selects the best slates, and the target network values them", () =>
   withGpu(undefined, async (gpu) => {
     const config: PolicyTrainingConfig = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq" };
     const { rows, slate } = config;

@@ -39,7 +39,7 @@ const options = { users: 9, slate: 2, pages: 4, seed: 3 };
 const near = (a: number, b: number, tolerance: number) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 
-Deno.test("probabilities of a slate: by hand, with positions, and beyond exp", () => {
+Deno.test("click probabilities match values by hand, with position effects and without overflow", () => {
   const chances = (utilities: number[], eta = 1, places: number[] = []) => {
     const { items, none } = computeClickProbabilities(utilities, { eta, positionEffects: places });
     return [...items, none];

@@ -92,7 +92,7 @@ Deno.test("slate ratio: with reward 1 and no later pages, the best slate has the
   }
 });
 
-Deno.test("top slate: best first, ties to the lowest number, masks, and too few items", () => {
+Deno.test("top slate: items are ordered by score, then number; masked items and too few items are handled", () => {
   assert.deepEqual(selectTopSlate([1, 3, 2, 3, -Infinity], 3), [1, 3, 2]);
   assert.deepEqual(selectTopSlate([0, 0, 0, 0], 2), [0, 1]);
   assert.deepEqual(selectTopSlate([-Infinity, 1, -Infinity], 2), [1, 0]);

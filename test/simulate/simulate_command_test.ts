@@ -496,7 +496,7 @@ const onPage: Omit<SimulationPageData, "policies"> = {
   ...{ facts: [["who clicks", "<nobody>"]], notes: ["Read this."], verdict: ["greedy <wins>"] },
 };
 
-Deno.test("the page about simulated users: metrics with ranges, curves, and differences in words", () => {
+Deno.test("the page about simulated users has metrics with intervals, curves, and differences in words", () => {
   const policies = [makeResult("greedy", 0.7, 6), makeResult("random", 0.3, 6)];
   const { page, charts } = chartsIn({ ...onPage, policies });
   assert.deepEqual(charts.map(({ id }) => id), ["return", "coverage", "click-rate", "users", "returns"]);

@@ -88,7 +88,7 @@ async function compare(
   assert.deepEqual(checks.all.filter(({ differs }) => differs).map(checkText), []);
 }
 
-Deno.test("batch kernels: any log, any users, two batches of one program", () =>
+Deno.test("batch kernels: any log, any users and two batches of one program match the reference", () =>
   withGpu(undefined, (gpu) =>
     fc.assert(
       fc.asyncProperty(
@@ -126,7 +126,7 @@ for (const kind of ["cpu", "gpu"] as const) {
     }));
 }
 
-Deno.test("batch kernels: users without events", () =>
+Deno.test("batch kernels: users without events are supported", () =>
   withGpu(undefined, (gpu) => {
     const own: TrainingPage[][] = [[], [[[0, 1], 1], [[2], -1]], [], [[[2, 0, 1], 0]], []];
     const log = logOfPages({ kind: "one-hot", count: 3 }, own);

@@ -16,7 +16,7 @@ function between(value: number, low: number, high: number, what: string): void {
   assert.ok(value >= low && value <= high, `expected ${what} in ${low}..${high}, got ${value}`);
 }
 
-Deno.test("demo shop: kinds and lengths", () => {
+Deno.test("demo shop: columns have the expected kinds and lengths", () => {
   checkLog(log);
   assert.equal(log.userSplit.length, 2000);
   assert.equal(log.items.kind === "dense" && log.items.width, demoFeatures);
@@ -170,7 +170,7 @@ Deno.test("shops: the same seeds give the same log; users of another seed visit 
   assert.deepEqual(pages(three), pages(one)); // the first page does not depend on clicks
 });
 
-Deno.test("shops: data sets by name, with their own seeds, and their record in a run", async () => {
+Deno.test("shops: data sets are opened by name and seeds, and recorded in a run", async () => {
   const open = async (name: string, options = {}) => (await openDataset(name, 5, false, options));
   assert.deepEqual((await open("demo")).config, { kind: "demo", seed: 5 });
   assert.deepEqual((await open("demo", { dataSeed: 3 })).config, { kind: "demo", seed: 3 });

@@ -147,7 +147,7 @@ async function readMask(gpu: Gpu, itemDropout: number, noise: number): Promise<b
   });
 }
 
-Deno.test("learning rate: a staircase of 0.96 with steps of 100,000 iterations", () => {
+Deno.test("learning rate: the rate is multiplied by 0.96 every 100,000 iterations", () => {
   for (
     const [t, steps] of [[1, 0], [2, 0], [1001, 0], [100_000, 0], [100_001, 1], [200_000, 1], [200_001, 2]]
   ) {
@@ -155,7 +155,7 @@ Deno.test("learning rate: a staircase of 0.96 with steps of 100,000 iterations",
   }
 });
 
-Deno.test("learning rate: both stages step down at the border", () =>
+Deno.test("learning rate: the rates of both stages fall at the same iteration", () =>
   withGpu(undefined, async (gpu) => {
     // With zero moments, a weight's first step is 0.1 / sqrt(0.001) times the rate, for any gradient.
     const lengths = async (before: number) => {

@@ -153,7 +153,7 @@ Deno.test("a step has at most 24 dispatches", () =>
     }
   }));
 
-Deno.test("same seed, same bits; another seed, other bits", () =>
+Deno.test("the same seed gives the same bits, and another seed gives other bits", () =>
   withGpu(undefined, async (gpu) => {
     const run = async (seed: number) => {
       using own = await trainShannon(gpu, logs.dense, smallLstm, { seed, batchSize: 11 }, { seed });
@@ -170,7 +170,7 @@ Deno.test("same seed, same bits; another seed, other bits", () =>
     assert.notDeepEqual(first.losses, other.losses);
   }));
 
-Deno.test("steps by hand and steps in groups give the same bits", () =>
+Deno.test("single steps and groups of steps give the same bits", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const run = async (byHand: boolean) => {
