@@ -14,9 +14,10 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline. The logit on counts has the form of a model: it replaces the run's model, and undefined is
- * returned. @param trained - training data of the run @param own - data of the command
- * @throws UserError for data with other items, and if the data lack what the baseline needs
+ * Opens a baseline. The logit on counts is a model of the same kind as the run's model, so it replaces the
+ * run's model, and the function returns undefined.
+ * @param trained - training data of the run @param own - data of the command
+ * @throws UserError for data with other items, and for data from which the baseline cannot be computed
  */
 export function openBaseline(
   run: OpenedRun,
@@ -39,12 +40,12 @@ export function openBaseline(
   }
   if (!hasItemsOf(trained.config, own.config)) return refuse("the data of the run", own);
   if (!fitted.scale(name)) {
-    return refuse("data that have validation users and what the baseline counts", trained);
+    return refuse("data with validation users and with the features that the baseline counts", trained);
   }
   return new BaselineModel(run.fit(own).source, fitted, name, run.info.model);
 }
 
-/** Returns true if the items of two data sets have equal numbers. */
+/** Returns true if each item has the same number in two data sets. */
 function hasItemsOf(one: DataConfig, other: DataConfig): boolean {
   if (one.kind === "demo") return other.kind === "demo" && one.shop === other.shop && one.seed === other.seed;
   return other.kind === one.kind && one.sha256 === other.sha256;
@@ -54,8 +55,8 @@ function hasItemsOf(one: DataConfig, other: DataConfig): boolean {
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's model by the logit on counts, scaled on the validation users. The network around the logit
- * begins with the utility 0. Returns false for a catalogue that is too large for tables of counts.
+ * Replaces a run's model by the logit on counts, scaled on the validation users. The model's other parts are
+ * initialised so that they add 0 to the utility. Returns false if the catalogue is too large for count tables.
  */
 function useLogit(
   run: OpenedRun,

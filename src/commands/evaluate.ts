@@ -71,8 +71,8 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     .addOption(createOption(trainingFields.evaluationShards.option!))
     .option(
       "--json",
-      "print all metrics as JSON, also calibration, metrics by page length, history, position, item and category, gains of items, and " +
-        "tastes of users",
+      "print all metrics as JSON, also calibration, metrics by page length, history, position, item and " +
+        "category, gains of items, and tastes of users",
       false,
     )
     .addHelpText(

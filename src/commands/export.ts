@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   if (options.baseline !== undefined && options.baseline !== "logit") {
     throw new UserError(
       `Expected --baseline logit, got ${options.baseline}, whose lists of clicks do not fit into an ONNX file. ` +
-        "predict, recommend and serve take every baseline.",
+        "predict, recommend and serve support every baseline.",
     );
   }
   const { run, data: { dataset, source, items } } = await openModel(options);

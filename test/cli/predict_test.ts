@@ -167,7 +167,7 @@ Deno.test("a baseline is refused without its inputs, for other data, and in an O
     };
     const out = ["--out", `${folder}/p.csv`];
     await predict.ok(["--model", run, "--baseline", "logit", ...out]); // also without counts in the model
-    await expectRefusal(predict, ["category-rate", ...out], /what the baseline counts/);
+    await expectRefusal(predict, ["category-rate", ...out], /features that the baseline counts/);
     const other = `${folder}/other.tsv`;
     writePaperFile(other, createSmallLog(32, { users: 90, items: 30, width: 0 }));
     await expectRefusal(predict, ["click-rate", "--data", other, ...out], /the data of the run/);
