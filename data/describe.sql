@@ -1,7 +1,6 @@
 -- Describes a prepared data set.
 --
--- Options by getvariable(): users, items, pages (lists of globs of Parquet files); page_files (names of the
--- files of pages).
+-- Options by getvariable(): users, items, pages (lists of globs of Parquet files); page_files (file names).
 -- Creates  part (a row per part), page_size, click_position, events_of_user, suspicion
 
 -- step: Reading users, items and pages
@@ -11,8 +10,7 @@ CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
 -- The columns additional_clicks, context, earlier, propensities and page are optional. Without page, the row
--- number in the file identifies a page. Pages with earlier are history that is not predicted, as context
--- events are.
+-- number in the file identifies a page. Pages with earlier and context events are history, not predicted.
 CREATE VIEW pages AS
 SELECT
   user, items, clicked, coalesce(additional_clicks, []) AS additional_clicks,

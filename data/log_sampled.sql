@@ -18,8 +18,7 @@ SET VARIABLE other = if(getvariable('split') = 'time', 'other user', 'other trai
 CREATE TABLE click_row AS
 SELECT
   *,
-  -- Numbers of train clicks up to the time of this click, and up to the start of its window: positions in
-  -- competitor.
+  -- Positions in competitor: number of train clicks up to this click's time, and up to its window's start.
   count(*) FILTER (is_train) OVER (ORDER BY time) AS high,
   count(*) FILTER (is_train) OVER (ORDER BY time RANGE BETWEEN UNBOUNDED PRECEDING AND getvariable('window_ms') PRECEDING) AS low,
   count(*) FILTER (is_train) OVER (PARTITION BY item ORDER BY time) >
@@ -92,8 +91,7 @@ INSERT INTO drawn_item FROM drawn;
 
 -- step: Items of pages
 -- The clicked item gets a random position on the page. A page's id begins with x, so pages of one time have a
--- random order. If the ids of the clicked items ordered these pages, the last click would reveal the next
--- clicked item.
+-- random order. If the ids of the clicked items ordered these pages, the last click would reveal the next.
 CREATE TABLE displayed AS
 WITH clicked_position AS (
   SELECT *, 1 + x % (1 + others) AS clicked_position

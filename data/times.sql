@@ -4,8 +4,7 @@
 --     iso_time(t) for ISO 8601 or 01-Jan-1995; local_time(t, day_first) for dates such as 31.12.2025
 
 -- step: How times are read
--- Examples: 2019-11-11, 2019-11-11 09:05, 2019-11-11T09:05:58.123+0200 (up to 18 hours), 2019-11-11 09:05:58
--- UTC
+-- Examples: 2019-11-11, 2019-11-11 09:05, 2019-11-11 09:05:58 UTC, 2019-11-11T09:05:58.123+0200 (up to 18 h)
 CREATE MACRO with_seconds(t) AS regexp_replace(t, '^(.{10}[T ]\d\d:\d\d)($|[^:\d])', '\1:00\2');
 CREATE MACRO iso_time(t) AS CASE
   WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?Z| UTC| ?[+-]((0\d|1[0-7])(:?[0-5]\d)?|18(:?00)?))?)?') THEN TRY_CAST(
@@ -15,8 +14,7 @@ CREATE MACRO iso_time(t) AS CASE
   -- Examples: 01-Jan-1995, 1 Jan 1995
   WHEN regexp_full_match(t, '\d\d?[- ][A-Za-z]{3}[- ]\d{4}') THEN try_strptime(replace(t, ' ', '-'), '%d-%b-%Y')::TIMESTAMPTZ
 END;
--- Examples: 31.12.2025, 31/12/2025 7:05, 12-31-2025 07:05:58 PM. All rows together determine if the day is
--- first.
+-- Examples: 31.12.2025, 31/12/2025 7:05, 12-31-2025 07:05:58 PM. All rows determine if the day is first.
 CREATE MACRO is_local_date(t) AS regexp_full_match(t, '\d\d?[./-]\d\d?[./-]\d{4}([T ]\d\d?:\d\d(:\d\d([.,]\d+)?)?( ?[AaPp][Mm])?)?');
 CREATE MACRO plain_local(t) AS
   regexp_replace(regexp_replace(replace(replace(upper(t), 'T', ' '), ',', '.'), '^(\d+)[./-](\d+)[./-]', '\1/\2/'), ' ?([AP]M)$', ' \1');

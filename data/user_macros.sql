@@ -1,6 +1,5 @@
 -- Users in rounds. A step that groups, sorts or joins all displayed items runs once per round, for some of
--- the users, so that a round fits in memory. (Strings that DuckDB spills take more disk space than the
--- tables.)
+-- the users, so that a round fits in memory. (Spilled strings take more disk space than tables.)
 --
 -- Each user is in one of 1024 buckets. A round has consecutive buckets, the same in all steps. So a round of
 -- a later step reads only rows that the same round wrote. But each round reads the whole log, whose rows are

@@ -31,8 +31,7 @@ shown AS (
   QUALIFY row_number() OVER (PARTITION BY visitor, a.time, a.item ORDER BY s.item = a.item DESC, s.time DESC, s.item) <= 50
     AND bool_or(s.item = a.item) OVER (PARTITION BY visitor, a.time, a.item)
 ),
--- Values of an item's features, and the times from which they hold. Counts change 1 ms after event 1, 3, 7,
--- ...
+-- Values of an item's features, and times from which they hold. Counts change 1 ms after event 1, 3, 7, ...
 known AS (
   SELECT itemid AS item, property AS feature, timestamp AS valid_from, max(TRY_CAST(ltrim(value, 'n') AS DOUBLE)) AS value
   FROM read_csv('item_properties*.csv', header = true, types = {'timestamp': 'BIGINT', 'itemid': 'BIGINT', 'property': 'VARCHAR', 'value': 'VARCHAR'})

@@ -21,8 +21,7 @@ export const CONTEXT_EVENT = 1;
 export const ADDITIONAL_CLICK = 2;
 /**
  * Code of an earlier page: in a split by time, a page of a validation or test user from before the user's
- * part. A model reads the page's clicks and counts its displayed items as history, but does not predict the
- * page.
+ * part. A model reads its clicks and counts its displayed items as history, but does not predict the page.
  */
 export const EARLIER_PAGE = 3;
 
@@ -46,8 +45,7 @@ export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
  * Tokens of the items. A token is a value of a field (a categorical feature, such as id or category), and has
- * its own row in an embedding table. All fields share this table; each field has its own range of token
- * numbers.
+ * its own row in an embedding table. All fields share this table, with a range of token numbers each.
  */
 export interface ItemTokens {
   /** V, the number of tokens. The tokens have the numbers 0 .. V - 1. */

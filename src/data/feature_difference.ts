@@ -7,8 +7,7 @@ type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference of two manifests, in the form "... there, ... here"; undefined if they are
- * equal.
+ * Describes the first difference of two manifests, in the form "... there, ... here"; undefined if equal.
  * @param there: features that a model was trained on. @param here: features of the data that the model gets.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {

@@ -172,7 +172,7 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index in the list. A lookup compares one-byte marks before texts. */
+/** Hash table from a text to its last index in the list. Lookups skip texts with another one-byte mark. */
 interface TextIndex {
   /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;

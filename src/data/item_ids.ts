@@ -45,7 +45,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts that include the hidden tokens. Each item has at most so many visible tokens. */
+  /** Counts of all tokens, including hidden tokens: upper bounds for the visible tokens. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

@@ -5,8 +5,7 @@
  * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item),
  * is_click (0 or 1) and tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows
  * with equal Times form one event. Times are compared exactly, even nanoseconds beyond 2^53. An event may
- * have several clicked items. The order of these clicks is drawn at random, because the format does not
- * contain it.
+ * have several clicked items. Their order is drawn at random, because the format does not contain it.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
@@ -23,8 +22,7 @@ export const MOST_PAPER_BYTES = 500_000_000;
  * order of the text. Of several rows with equal (user, Time, item), only one is kept, as in the paper's
  * preparation: the first clicked row or, if none is clicked, the first row.
  *
- * @param path: for messages; its last part becomes the log's name. @param needed: splits that must have
- * users.
+ * @param path: its last part becomes the log's name. @param needed: splits that must have users.
  * @throws UserError that names the path and, for a faulty line, the line's number
  */
 export function parsePaperLog(path: string, text: string, needed: readonly Split[] = splits): ClickLog {

@@ -1,10 +1,9 @@
 /**
- * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
- * 3")
+ * Counter-based random numbers: Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3;
+ * 2011).
  *
  * A counter and a key determine four random words. So the random draws for a page of a simulated user do not
- * depend on other pages. Host and device compute equal bits; kernels/probe/philox.wgsl has the WGSL
- * functions.
+ * depend on other pages. Host and device (kernels/probe/philox.wgsl) compute equal bits.
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */

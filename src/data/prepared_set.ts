@@ -25,8 +25,7 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the table of users.
-   * @param onUsers: called with the numbers of users read so far and of all users. @throws UserError for
-   * faults.
+   * @param onUsers: called with the numbers of users read and of all users. @throws UserError for faults.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -90,10 +89,8 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` with the clicks of complete users, in the order of the users. About one row group is in
-   * memory.
-   * @param items: number of items in the data set. @param atOnce: true to pass the clicks of all users in one
-   * call.
+   * Calls `take` with the clicks of complete users, in order. About one row group is in memory.
+   * @param items: number of items in the data set. @param atOnce: true to pass all users in one call.
    * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
    * @throws UserError if pages are missing or in a wrong order, or have unknown items.
    */

@@ -98,8 +98,7 @@ const MOST_ITEMS = 2 ** 32;
 
 /**
  * Calls `take` with the items of each row group of a file.
- * @param before: number of items in earlier files. @returns the number of items in this file and earlier
- * files.
+ * @param before: number of items in earlier files. @returns `before` plus the number of items in this file.
  * @throws UserError if an item, a feature or a token contradicts the manifest.
  */
 export async function readItems(
@@ -210,8 +209,7 @@ export async function readIds(
 
 /**
  * Reads a column that has a text per user or item. Returns undefined if the column is missing.
- * @param count: expected number of texts. @throws UserError for a value that is not text, or a wrong number
- * of texts.
+ * @param count: expected number of texts. @throws UserError for another number, or a value that is not text.
  */
 export async function readTexts(
   files: SetFiles,

@@ -1,5 +1,5 @@
 /**
- * Random numbers of the host. A function creates its random stream by name, so it needs no stream as an
+ * Random numbers of the host. A function creates a random stream by name, instead of taking it as an
  * argument.
  *
  * A stream's name is a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share

@@ -42,8 +42,7 @@ function bestStanding(
 
 /**
  * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
- * descending score. Ties are broken at random, not by position: in the paper's files the clicked row is the
- * last row of each page.
+ * descending score. Ties are broken at random, because in the paper's files the clicked row is the last.
  *
  * Let g rows score higher than the best clicked row, and let t rows (including the best clicked row) have its
  * score. If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g) / t).
@@ -195,8 +194,7 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 
 /**
  * Returns -log P(clicks of the user on a page). The first choice is between all rows and no click. Each
- * additional click is a choice between the rows that are not clicked yet. @param clicked: clicked rows, first
- * click first
+ * additional click is a choice between the rows that are not clicked yet. @param clicked: in click order
  */
 export function computeChoiceLoss(
   utility: ArrayLike<number>,

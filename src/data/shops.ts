@@ -1,10 +1,8 @@
 /**
- * Click models of the synthetic shops: users' states, utilities of items for users, and state changes by
- * clicks.
+ * Click models of the synthetic shops: states of users, utilities of items, and changes of states by clicks.
  *
  * A user's state has three running means over the clicked items: m1 and m2 (of the two style coordinates),
- * and p (of the price). At each click, an old mean has a weight of 70 %. All means are 0 before the first
- * click.
+ * and p (of the price). At each click, old means have a weight of 70 %. First, all means are 0.
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
@@ -78,8 +76,7 @@ export const featureOffsets = { categories, style, price, quality, novelty, sale
 
 /**
  * F = 16, the number of features per item. The features are, in order: 4 categories (one-hot), 2 style
- * coordinates in -2..2, price in -1..1, quality in -1..1, novelty in 0..1, sale (0 or 1), and 6 brands
- * (one-hot).
+ * coordinates in -2..2, price in -1..1, quality in -1..1, novelty in 0..1, sale (0 or 1), 6 brands (one-hot).
  */
 export const demoFeatures = brand + brands;
 
@@ -111,8 +108,8 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
 
 /**
  * Draws the features [I, F] of all items. The values of a feature are spread evenly over the feature's range.
- * All categories have equally many items, and all brands have equally many items. Random is mainly which item
- * has which value, so shops of different seeds are alike.
+ * All categories have equally many items, and all brands have equally many items. Only the order of values
+ * and small offsets are random, so shops of different seeds are alike.
  */
 export function makeItems(count: number, random: Random): Float32Array<ArrayBuffer> {
   const values = new Float32Array(count * demoFeatures);
@@ -133,7 +130,7 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** Shop in which a fifth of the pages has no click. Planning gains little: items good now are good later. */
+/** Shop with no click on a fifth of the pages. Planning gains little: the best item now is also best later. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",

@@ -61,8 +61,7 @@ const REJECTS = `
 
 /**
  * Returns the rows that CSV readers with store_rejects have rejected since the last call.
- * @throws UserError for a quote that is never closed, because all text after the quote would be lost as one
- * row.
+ * @throws UserError for a quote that is never closed, because all text after it would be lost as one row.
  */
 export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const tables = await engine.number(

@@ -20,10 +20,8 @@ import { escapeGlob } from "./glob.ts";
 const PARTS = ["users", "items", "pages"] as const;
 
 /**
- * Reads a whole data set with the code that training uses, and adds missing counts and checksums to the
- * manifest.
- * @returns the manifest, and true if the manifest has changed. @throws UserError that lists all faults of the
- * set.
+ * Reads a data set with the code that training uses, and adds missing counts and checksums to the manifest.
+ * @returns the manifest, and true if it has changed. @throws UserError that lists all faults of the set.
  */
 export async function check(
   folder: string,

@@ -32,7 +32,7 @@ export interface SplitStatistics {
   readonly neverClicked: number;
 }
 
-/** Metrics on one part of baselines fitted to train users. Baselines that need missing data are left out. */
+/** Metrics of baselines (fitted to train users) on a part. A baseline is absent if the set lacks its data. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -176,11 +176,12 @@ async function describeContext(
     if (of === "known") continue;
     const x = `f[${k + 1}]`;
     const [row = {}] = await engine.rows(
-      `WITH r AS (${rows}), q AS (SELECT quantile_cont(${x}, [1.0 / 3, 2.0 / 3]) AS q, count(DISTINCT ${x}) = 2 AS is_flag, ` +
-        `max(${x}) AS most FROM r), s AS (SELECT is_clicked, if(is_flag, ${x} < most, ${x} <= q[1]) AS is_low, ` +
+      `WITH r AS (${rows}), q AS (SELECT quantile_cont(${x}, [1.0 / 3, 2.0 / 3]) AS q, ` +
+        `count(DISTINCT ${x}) = 2 AS is_flag, max(${x}) AS most FROM r), ` +
+        `s AS (SELECT is_clicked, if(is_flag, ${x} < most, ${x} <= q[1]) AS is_low, ` +
         `if(is_flag, ${x} = most, ${x} >= q[2]) AS is_high FROM r, q) ` +
-        "SELECT count_if(is_low) AS low, count_if(is_low AND is_clicked) AS low_clicks, count_if(is_high) AS high, " +
-        "count_if(is_high AND is_clicked) AS high_clicks FROM s",
+        "SELECT count_if(is_low) AS low, count_if(is_low AND is_clicked) AS low_clicks, " +
+        "count_if(is_high) AS high, count_if(is_high AND is_clicked) AS high_clicks FROM s",
     );
     const low = Number(row.low_clicks) / Number(row.low);
     const high = Number(row.high_clicks) / Number(row.high);

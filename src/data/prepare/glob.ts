@@ -64,7 +64,7 @@ function namesIn(base: string): string[] {
   }
 }
 
-/** Returns true if a file, a folder or a link exists at a path. A broken link exists. */
+/** Returns true if a file, a folder or a link (even a broken link) exists at a path. */
 function isThere(path: string): boolean {
   try {
     Deno.lstatSync(path);

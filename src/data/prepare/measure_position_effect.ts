@@ -27,7 +27,7 @@ export interface PositionEffect {
 /** Least numbers of expected clicks, and of users with expected clicks, for a variance at a position. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** Limit in sd. Without position bias, one of ten positions is beyond by chance in 1 of 100 logs. */
+/** Limit of a deviation, in sd. Without position bias, a position of ten exceeds it in 1 of 100 logs. */
 const MOST_DEVIATIONS = 3.29;
 /** Largest |ratio - 1| of a small effect. */
 const SMALL = 0.05;

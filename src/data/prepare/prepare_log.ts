@@ -172,8 +172,9 @@ async function expectPages(
   const { pages = "log", items, pageGap } = options;
   await expectOnePropensity(engine, options, names);
   const [row = {}] = await engine.rows(
-    "SELECT count(*) AS pages, count(*) FILTER (items > 1) AS longer, count(*) FILTER (clicks > 0) AS clicked, " +
-      "count(*) FILTER (clicks < items) AS unclicked, count(*) FILTER (has_position_twice) AS twice, " +
+    "SELECT count(*) AS pages, count(*) FILTER (items > 1) AS longer, " +
+      "count(*) FILTER (clicks > 0) AS clicked, count(*) FILTER (clicks < items) AS unclicked, " +
+      "count(*) FILTER (has_position_twice) AS twice, " +
       `count(*) FILTER (span >= ${LONG_MS}) AS long, max(span) AS span, sum(items) AS items, ` +
       `min(time) = max(time) AS "one time", ${TIMES} FROM page_of`,
   );

@@ -218,8 +218,7 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
 
 /**
  * Type as which a column is read. "id": an exact id. "items": a list of ids. "ids": an id or a list of ids.
- * "list": a text or a list of texts. "text": a text, which later SQL casts to numbers or times. "number": a
- * number.
+ * "list": a text or a list of texts. "text": a text, perhaps cast to a number or time later. "number".
  */
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 

@@ -27,8 +27,7 @@ const parsedSchema = v.looseObject({
 });
 
 /**
- * Creates a view from the SELECT in a file. @param work: the output folder, from which the SELECT must not
- * read.
+ * Creates a view from the SELECT in a file. @param work: the output folder, which the SELECT must not read.
  * @throws UserError for text that is not one SELECT, or a SELECT that reads anything except local files.
  */
 export async function openSelect(

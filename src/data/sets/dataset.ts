@@ -94,10 +94,8 @@ export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
 }
 
 /**
- * Opens a data set: a synthetic shop by its name, a prepared data set by its folder, or a file in the paper's
- * layout.
- * @param seed: of a synthetic shop, and of a new split. @param resplit: true to split the users again, at
- * random.
+ * Opens a data set: a synthetic shop by name, a prepared data set by folder, or a file in the paper's layout.
+ * @param seed: of a synthetic shop, and of a new split. @param resplit: true for a new random split of users.
  * @throws UserError for invalid data.
  */
 export async function openDataset(
@@ -247,10 +245,8 @@ export interface ModelItems {
 }
 
 /**
- * Adapts a data set to a model: leaves out item ids that the model does not use, and checks all other
- * features.
- * @param what: the model's name, for messages. @param onNote: gets a note on features that cannot be
- * compared.
+ * Adapts a data set to a model: leaves out item ids that the model does not use, and checks other features.
+ * @param what: the model's name, for messages. @param onNote: gets notes on features that cannot be compared.
  * @throws UserError for items that the model does not know, or item features with another meaning.
  */
 export function fitDataset(

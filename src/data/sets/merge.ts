@@ -1,7 +1,6 @@
 /**
  * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test).
- * Items with equal ids and features become one item. Items with equal ids but different features become
- * versions.
+ * Items with equal ids and features become one item; with different features, versions of an item.
  */
 
 import { createHash } from "node:crypto";

@@ -82,8 +82,7 @@ export class OpenedDataset {
 }
 
 /**
- * Opens a data set: a synthetic shop ("demo" or "restless"), the folder of a prepared data set, or a file in
- * the paper's layout.
+ * Opens a data set: a synthetic shop ("demo" or "restless"), a prepared data set, or a file in paper layout.
  * @param options.seed of a synthetic shop; 1 by default. @param options.usersSeed of the shop's users: with
  * another `usersSeed`, other users see the same items. @param options.memoryRows: a data set with at most so
  * many displayed items (four million by default) is read into memory. @param options.cache: folder in which a

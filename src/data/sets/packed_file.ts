@@ -65,8 +65,7 @@ export class PackedFile {
 
   /**
    * Reads the header (two words of magic, the version, and words that depend on the kind of file), and
-   * verifies the checksums of the whole file. @throws UserError for another kind or version of file, or a
-   * changed file.
+   * verifies the checksums of the whole file. @throws UserError for another kind or version, or changes.
    */
   header(magic: readonly number[], version: number): Uint32Array {
     const header = new Uint32Array(HEADER_WORDS);

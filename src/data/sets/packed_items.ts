@@ -160,8 +160,7 @@ export class PackedItemsWriter implements Disposable {
 
   /**
    * Creates a temporary file, which {@link finish} renames to `path`.
-   * @param shape: of the items, without regard to its `count`. @throws {UserError} if the file cannot be
-   * created
+   * @param shape: of the items; its `count` is ignored. @throws {UserError} if the file cannot be created
    */
   static create(path: string, shape: ItemsShape): PackedItemsWriter {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);

@@ -109,8 +109,7 @@ export class PackedLog implements LogSource, Disposable {
 
   /**
    * Reads the clicks of some users, with one read for users with consecutive numbers.
-   * @param users: ascending, distinct user numbers. @throws {UserError} for a file that cannot be read or is
-   * damaged
+   * @param users: ascending, distinct numbers. @throws {UserError} for an unreadable or damaged file
    */
   read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
