@@ -122,7 +122,7 @@ export function forEachItemTokens(
 /** Returns each token's share of its field's clicks by train users [V]. Every token gets one pseudo-click. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
-  { clicks }: TrainCounts,
+  { clicks }: Pick<TrainCounts, "clicks">,
   fields: readonly Pick<TokenField, "first" | "count">[],
 ): Float64Array {
   const { shape } = catalogue;

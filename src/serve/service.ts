@@ -59,7 +59,6 @@ export class Service {
   readonly #candidates: Uint32Array<ArrayBuffer>;
   /** Scores items of the catalogue when the GPU is free. */
   readonly #items: ItemScorer;
-  readonly #isBaseline: boolean;
   /** Config of the model or, if a baseline scores the pages, of the baseline. */
   readonly #config: ModelConfig;
   #inFlight = 0;
@@ -70,11 +69,10 @@ export class Service {
   constructor(
     model: UserModel,
     private readonly data: OpenedDataset,
-    scorer: BatchScorer,
+    private readonly scorer: BatchScorer,
     private readonly options: ServiceOptions,
     private readonly onFault: (error: unknown) => void = () => {},
   ) {
-    this.#isBaseline = scorer.config !== undefined;
     this.#config = scorer.config ?? model.config;
     this.#candidates = data.items.latest();
     this.#environments = new EnvironmentPool(model, data);
@@ -197,7 +195,9 @@ export class Service {
   }
 
   async reset(body: string): Promise<Response> {
-    if (this.#isBaseline) throw new UserError("Expected a trained model to simulate users, got a baseline.");
+    if (this.scorer.config) {
+      throw new UserError("Expected a trained model to simulate users, got a baseline.");
+    }
     if (this.options.uncalibrated) {
       throw new UserError(
         "Expected a model of the first stage to simulate users. A model of the adversarial stage has " +

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { countTrain } from "../../src/counts/train_counts.ts";
-import type { ClickLog } from "../../src/data/click_log.ts";
 import { toCatalogue } from "../../src/data/item_catalogue.ts";
 import { findItemCategories } from "../../src/metrics/baselines/find_categories.ts";
 import { listItemGroups } from "../../src/metrics/item_categories.ts";
@@ -56,46 +54,27 @@ Deno.test("a taste has shares of the user's clicks, of the prediction, and of al
   const [{ shares, pages, clicks } = assert.fail()] = tastes;
   assert.deepEqual([pages, clicks], [10, 10]);
   // Item 2 is in both categories; 40 of 50 clicks are on it.
-  assert.deepEqual(
-    shares.map(({ category, observed, average }) => [category, observed, average]),
-    [["war", 1, 46 / 50], ["drama", 1, 44 / 50]],
-  );
+  const found = shares.map(({ category, observed, average }) => [category, observed, average]);
+  assert.deepEqual(found, [["war", 1, 46 / 50], ["drama", 1, 44 / 50]]);
   assert.ok(Math.abs(shares[0]!.predicted - 0.6 / 0.8) < 1e-12);
 });
 
 Deno.test("items are grouped by the field named like a category, and by its most clicked values", () => {
-  const [brands, genres] = [4, 12];
-  const items = 24;
-  // Item k has brand k % 4 and genre k % 12; item 0 also has genre 1. A user clicks items 11, 11, 10.
-  const token = Array.from({ length: items }, (_, k) => [k % brands, brands + k % genres]);
-  token[0]!.push(brands + 1);
-  const first = [0];
-  for (const own of token) first.push(first.at(-1)! + own.length);
-  const tokens = {
-    count: brands + genres,
-    ...{ first: Uint32Array.from(first), token: Uint32Array.from(token.flat()) },
-  };
-  const log: ClickLog = {
-    name: "genres",
-    items: { kind: "mixed", count: items, width: 0, values: new Float32Array(), tokens },
-    ...{ userSplit: Uint8Array.of(0), userEvents: Uint32Array.of(0, 3) },
-    ...{ eventRows: Uint32Array.of(0, 1, 2, 3), eventClick: Uint32Array.of(0, 1, 2) },
-    rowItem: Uint32Array.of(11, 11, 10),
-  };
+  // Item k has brand k % 4 and genre k % 12; item 0 also has genre 1. Items 11, 11 and 10 were clicked.
+  const token = Array.from({ length: 24 }, (_, k) => [k % 4, 4 + k % 12, ...(k === 0 ? [5] : [])]);
+  const first = token.map((_, k) => token.slice(0, k).flat().length).concat(token.flat().length);
+  const tokens = { count: 16, first: Uint32Array.from(first), token: Uint32Array.from(token.flat()) };
+  const catalogue = toCatalogue({ kind: "mixed", count: 24, width: 0, values: new Float32Array(), tokens });
+  const clicks = Uint32Array.from(token, (_, k) => k === 11 ? 2 : k === 10 ? 1 : 0);
+  const genres = Array.from({ length: 12 }, (_, k) => `g${k}`);
   const fields = [
-    { name: "brand", first: 0, count: brands, values: ["a", "b", "c", "d"] },
-    {
-      name: "main_genre",
-      first: brands,
-      count: genres,
-      values: Array.from(Array(genres), (_, k) => `g${k}`),
-    },
+    { name: "brand", first: 0, count: 4, values: ["a", "b", "c", "d"] },
+    { name: "main_genre", first: 4, count: 12, values: genres },
   ];
-  const catalogue = toCatalogue(log.items);
-  const found = findItemCategories(catalogue, countTrain(log), fields) ?? assert.fail();
+  const found = findItemCategories(catalogue, { clicks }, fields) ?? assert.fail();
   assert.equal(found.field, "main_genre");
   assert.deepEqual(found.names, ["g11", "g10", "g0", "g1", "g2", "g3", "g4", "g5", "other"]);
   assert.deepEqual([0, 10, 7].map((item) => listItemGroups(found, item)), [[2, 3], [1], [8]]);
   const unnamed = fields.map(({ values: _, ...field }) => field);
-  assert.equal(findItemCategories(catalogue, countTrain(log), unnamed), undefined);
+  assert.equal(findItemCategories(catalogue, { clicks }, unnamed), undefined);
 });

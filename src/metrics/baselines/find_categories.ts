@@ -21,7 +21,7 @@ const USUAL_NAME = /categor|genre/i;
 /** Groups items by a field named like a category, else by the first field with names; undefined if none. */
 export function findItemCategories(
   catalogue: ItemCatalogue,
-  counts: TrainCounts,
+  counts: Pick<TrainCounts, "clicks">,
   fields: readonly NamedField[],
 ): ItemCategories | undefined {
   const { shape } = catalogue;
