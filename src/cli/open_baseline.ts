@@ -56,7 +56,7 @@ const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
  * Replaces a run's model by the logit on counts, scaled on the validation users. The model's other parts are
- * initialised so that they add 0 to the utility. Returns false if the catalogue is too large for count tables.
+ * initialised so that they add 0 to the utility. Returns false for a catalogue too large for count tables.
  */
 function useLogit(
   run: OpenedRun,
