@@ -83,7 +83,7 @@ export function classifyAgainstBaselines(comparisons: readonly BaselineCompariso
 
 /** Comparison of a model with the baselines by one metric. */
 export interface BaselineVerdict {
-  /** Name of the model as the subject of a sentence, such as "best-loss" or "the best setting". */
+  /** Name of the model as the subject of a sentence, such as "best-loss". */
   readonly subject: string;
   readonly metric: ComparedMetric;
   readonly comparisons: readonly BaselineComparison[];

@@ -8,13 +8,8 @@
  */
 
 import type { TuneSetting } from "./space.ts";
+import type { RunLog } from "../report/report_data.ts";
 import type { Criterion } from "../train/best_records.ts";
-
-export interface ValidationCurve {
-  readonly iteration: readonly number[];
-  /** One value per validation; null for an undefined metric, such as precision if no page has a click. */
-  readonly value: readonly (number | null)[];
-}
 
 /** A setting (a set of `train` options), with the progress and result of its training so far. */
 export interface SearchCandidate {
@@ -24,7 +19,8 @@ export interface SearchCandidate {
   /** Seconds of training in all sessions. `setUpSeconds` are the other seconds of the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
-  readonly curve: ValidationCurve;
+  /** Validation log, with a column per criterion. */
+  readonly curve: RunLog;
   /** State of the training. After early stopping ("stopped") or divergence, it does not continue. */
   readonly end: "open" | "stopped" | "diverged";
 }
@@ -70,7 +66,7 @@ export function findBestValidation(
 ): BestValidation {
   let best: BestValidation = { rank: Infinity, value: null, iteration: 0 };
   if (end === "diverged") return best;
-  curve.value.forEach((value, k) => {
+  curve.columns.get(criterion)?.forEach((value, k) => {
     const iteration = curve.iteration[k] ?? 0;
     if (value === null || iteration > upTo) return;
     const rank = criterion === "loss" ? value : -value;
@@ -113,7 +109,7 @@ const FRESH: SearchCandidate = {
   iterations: 0,
   seconds: 0,
   setUpSeconds: 0,
-  curve: { iteration: [], value: [] },
+  curve: { iteration: [], columns: new Map() },
   end: "open",
 };
 

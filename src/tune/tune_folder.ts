@@ -8,10 +8,11 @@ import * as v from "../schema.ts";
 import { FOLDER_FORMATS } from "../files/folder_formats.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 import { readLog } from "../report/collect.ts";
+import type { RunLog } from "../report/report_data.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { findBestValidation, rankSettings } from "./search.ts";
-import type { SearchCandidate, SearchState, ValidationCurve } from "./search.ts";
+import type { SearchCandidate, SearchState } from "./search.ts";
 import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 
 const tuneSchema = v.strictObject({
@@ -67,7 +68,7 @@ export async function readSearchState(
   { criterion, rungs, settings }: TuneConfig,
 ): Promise<SearchState> {
   const candidates = settings.map(async ({ options, ...rest }, number): Promise<SearchCandidate> => {
-    return { ...rest, setting: options, curve: await readCurve(getSettingFolder(path, number), criterion) };
+    return { ...rest, setting: options, curve: await readCurve(getSettingFolder(path, number)) };
   });
   return { criterion, rungs, candidates: await Promise.all(candidates) };
 }
@@ -77,10 +78,9 @@ export function getSettingFolder(path: string, number: number): string {
   return `${path}/setting-${String(number).padStart(3, "0")}`;
 }
 
-/** Reads the validation curve of a run. */
-export async function readCurve(run: string, criterion: Criterion): Promise<ValidationCurve> {
-  const { iteration, columns } = await readLog(`${run}/validation.csv`, [criterion]);
-  return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
+/** Reads the validation log of a run. */
+export function readCurve(run: string): Promise<RunLog> {
+  return readLog(`${run}/validation.csv`, criteria);
 }
 
 /** A setting with its validation metrics. Each metric is its best value, or null if undefined. */
@@ -97,40 +97,18 @@ export interface SettingRow {
 }
 
 /** Lists all settings with their metrics, best setting first. @param path - folder of the search */
-export async function listSettingRows(path: string, state: SearchState): Promise<SettingRow[]> {
-  return await Promise.all(
-    rankSettings(state).flatMap((number) => {
-      const candidate = state.candidates[number];
-      return candidate ? [buildSettingRow(path, number, candidate, state.criterion)] : [];
-    }),
-  );
-}
-
-async function buildSettingRow(
-  path: string,
-  number: number,
-  candidate: SearchCandidate,
-  criterion: Criterion,
-): Promise<SettingRow> {
-  const { setting, iterations, seconds, setUpSeconds, end } = candidate;
-  const folder = getSettingFolder(path, number);
-  const { columns } = await readLog(`${folder}/validation.csv`, criteria);
-  const best = (name: Criterion) => {
-    const values = (columns.get(name) ?? []).filter((value) => value !== null);
-    if (values.length === 0 || end === "diverged") return null;
-    return name === "loss" ? Math.min(...values) : Math.max(...values);
-  };
-  return {
-    number,
-    setting,
-    text: describeSetting(setting),
-    folder,
-    iterations,
-    bestIteration: findBestValidation(candidate, criterion).iteration,
-    seconds: seconds + setUpSeconds,
-    end,
-    validation: { loss: best("loss"), prec1: best("prec1"), prec2: best("prec2") },
-  };
+export function listSettingRows(path: string, state: SearchState): SettingRow[] {
+  return rankSettings(state).flatMap((number) => {
+    const candidate = state.candidates[number];
+    if (!candidate) return [];
+    const { setting, iterations, seconds, setUpSeconds, end } = candidate;
+    const best = (criterion: Criterion) => findBestValidation(candidate, criterion);
+    return [{
+      ...{ number, setting, text: describeSetting(setting), folder: getSettingFolder(path, number) },
+      ...{ iterations, bestIteration: best(state.criterion).iteration, seconds: seconds + setUpSeconds, end },
+      validation: { loss: best("loss").value, prec1: best("prec1").value, prec2: best("prec2").value },
+    }];
+  });
 }
 
 /** Formats settings as CSV, with one row per setting and one column per searched option. */

@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { parseTrainArguments, parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
-import {
-  describeBudget,
-  describeTuneVerdict,
-  judgeBestSetting,
-  listCautions,
-  type SearchSummary,
-} from "../../src/commands/tune/tune_verdict.ts";
+import { describeBudget, listCautions, type SearchSummary } from "../../src/commands/tune/tune_results.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { column, columns } from "../../src/metrics/metric_columns.ts";
-import { packSums, type StoredSums } from "../../src/metrics/test_result.ts";
 import { formatSettingsCsv, type SettingRow, trainArguments } from "../../src/tune/tune_folder.ts";
 import type { SearchCandidate, SearchState } from "../../src/tune/search.ts";
 import { findBestValidation, findWinner, hasReached, listRungs, search } from "../../src/tune/search.ts";
@@ -154,7 +146,7 @@ async function runSearch(world: World, before?: { state: SearchState; spent: num
       iterations: to,
       seconds: candidate.seconds + (to - candidate.iterations) * each,
       setUpSeconds: world.setUp,
-      curve: { iteration: at, value: at.map((t) => floor + Math.exp(-t / pace)) },
+      curve: { iteration: at, columns: new Map([["loss", at.map((t) => floor + Math.exp(-t / pace))]]) },
       end: diverges && to > 100 ? "diverged" : "open",
     };
     return new Promise<SearchCandidate>((resolve) => {
@@ -326,104 +318,33 @@ Deno.test("tune: the table and the command of a setting are correct", () => {
   assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
 });
 
-type Bounds = readonly [number, number] | null;
-
-/** Snapshot with prec@1 0.4 and loss 1.5, and two baselines. @param loss interval of the loss difference */
-const makeTested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
-  const against = (value: number, interval: Bounds) => ({
-    prec1: { value, interval },
-    nll: { value: -0.3, interval: loss },
-  });
-  return [{
-    snapshot: "best-loss" as const,
-    nll: 1.5,
-    prec1: 0.4,
-    prec2: 0.6,
-    against: { clickRate: against(0.1, click), categoryRate: against(0.05, rate) },
-  }];
-};
-const BEST = row({});
-const FINALISTS: SearchSummary = {
-  ...{ rows: [BEST, row({ number: 0, setting: {} })], winner: BEST, criterion: "loss" },
-  iterations: 2000,
-};
-const CHOICE = { criterion: "loss", isChoice: true } as const;
-
-Deno.test("tune: reports if the best setting beats the baselines in ranking and probabilities", () => {
-  const text = (of: Parameters<typeof makeTested>, isChoice: boolean) =>
-    describeTuneVerdict(judgeBestSetting(makeTested(...of), { ...CHOICE, isChoice }), FINALISTS).join("\n");
-  const NONE = /No setting is better/;
-  assert.doesNotMatch(text([[0.05, 0.15], [0.01, 0.09]], false), NONE);
-  assert.match(text([[0.05, 0.15], [-0.01, 0.09]], false), NONE);
-  assert.match(text([[-0.15, -0.05], [0.01, 0.09]], false), NONE);
-  assert.match(text([null, [0.01, 0.09]], false), NONE, "too few users to say");
-  const byLoss = (loss: Bounds) => text([[0.05, 0.15], [0.01, 0.09], loss], true);
-  assert.doesNotMatch(byLoss([-0.4, -0.2]), /no setting is better/i);
-  assert.match(byLoss([-0.6, 0.1]), /By the loss, no setting is better/);
-  const none = makeTested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
-  assert.deepEqual(describeTuneVerdict(judgeBestSetting(none, CHOICE), FINALISTS), []);
-});
-
-function makePaired(right: (user: number) => number): StoredSums {
-  const groups = 200;
-  const sums = new Float64Array(groups * columns);
-  for (let g = 0; g < groups; g++) {
-    sums[g * columns + column.events] = 4;
-    sums[g * columns + column.clicks] = 4;
-    sums[g * columns + column.prec1] = right(g);
-    sums[g * columns + column.nll] = 8 - right(g);
-  }
-  return packSums({
-    groups,
-    sums,
-    users: "a",
-    details: { metrics: {}, intervals: {}, slices: {} },
-    resampled: new Map(),
-  });
-}
-
-Deno.test("tune: reports the difference of the best setting from the default on the same users", () => {
-  const text = (best: StoredSums, usual: StoredSums) => {
-    const [own] = makeTested([0.05, 0.15], [0.01, 0.09]);
-    assert.ok(own);
-    const verdict = judgeBestSetting([{ ...own, paired: best }], {
-      ...CHOICE,
-      usual: [{ ...own, paired: usual }],
-    });
-    return describeTuneVerdict(verdict, FINALISTS).join("\n");
-  };
-  const usual = makePaired((user) => user % 4);
-  // One more correct page for every third user: precision +.083, loss -.083.
-  const better = text(makePaired((user) => user % 4 + (user % 3 === 0 ? 1 : 0)), usual);
-  assert.match(
-    better,
-    /minus the default, on the same test users: prec@1 \+0\.084, 95 % CI \+0\.0\d+ to \+0\.1\d+: better; loss -0\.084/,
-  );
-  assert.doesNotMatch(better, /No setting is significantly better than the default/);
-  assert.match(text(usual, usual), /No setting is significantly better than the default/);
-  const shifted = text(makePaired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
-  assert.match(shifted, /prec@1 [-+]0\.000, [^:]*: no significant difference/);
-  assert.match(text(usual, makePaired(() => 4)), /: worse; loss \+[^]*: worse\./);
-  assert.doesNotMatch(
-    text(usual, { ...usual, users: "b" }),
-    /minus the default/,
-    "other users are not paired",
-  );
-});
-
-Deno.test("tune: reports trainings that the budget cut short", () => {
+Deno.test("tune: cautions name short trainings, and a best setting that is no better than the default", () => {
   const usual = row({ number: 0, setting: {} });
-  const text = (rows: SettingRow[], winner: SettingRow) =>
-    listCautions({ ...FINALISTS, rows, winner }).join("\n");
+  const best = row({});
+  const text = (rows: SettingRow[], winner: SettingRow, more: Partial<SearchSummary> = {}) => {
+    const rest = { criterion: "loss", iterations: 2000, versusDefault: undefined } as const;
+    return listCautions({ rows, winner, ...rest, ...more }).join("\n");
+  };
   assert.equal(text([usual], usual), "");
+  assert.equal(text([usual, best], usual), "The default has the best validation loss of 2 settings.");
+  assert.match(
+    text([best, usual], best),
+    /^The best of 2 settings was chosen by its validation loss, [^\n]*$/,
+  );
   const short = row({ number: 0, iterations: 400 });
-  assert.match(text([short], short), /trained for 400 of 2000 iterations/);
+  assert.match(text([short], short), /^The default was trained for 400 of 2000 iterations/);
   const ended = row({ iterations: 400, end: "stopped" });
   assert.doesNotMatch(text([ended, usual], ended), /trained for/, "early stopping ended it");
   const cut = row({ iterations: 400 });
-  assert.match(text([cut, usual], cut), /trained for 400 of 2000 iterations/);
-  const late = row({ bestIteration: 1990 });
-  assert.match(text([late, usual], late), /--resume runs\/x\/setting-001 --iterations 4000/);
+  assert.match(text([cut, usual, row({ iterations: 300 })], cut), /The best setting was trained for 400 of/);
+  assert.doesNotMatch(text([best, cut, usual], best), /trained for/, "another setting was cut short");
+  assert.match(text([best, row({ number: 0, end: "diverged" })], best), /The default diverged/);
+  const versus = (interval: readonly [number, number], metric: "nll" | "prec1") =>
+    text([best, usual], best, { versusDefault: { [metric]: { value: interval[0], interval } } });
+  const NO_GAIN = /No setting is significantly better than the default/;
+  assert.match(versus([-0.1, 0.1], "prec1"), NO_GAIN);
+  assert.match(versus([0.1, 0.2], "nll"), NO_GAIN, "a higher loss is worse");
+  assert.doesNotMatch(versus([-0.2, -0.1], "nll"), NO_GAIN);
   assert.match(describeBudget(61.5, 60), /1\.5 s more than its budget/);
 });
 
@@ -472,20 +393,18 @@ Deno.test("tune: stopped and killed, it resumes without a difference; messages, 
     assert.equal(left.settings[0].iterations, 90);
 
     const result = JSON.parse(Deno.readTextFileSync(`${whole}/result.json`));
-    const beatsAll = result.verdict.baselines.every(({ is }: { is: string }) => is === "better");
-    assert.equal(result.verdict.baselines.length, 5);
-    assert.match(
-      at.stdout,
-      beatsAll
-        ? /The best setting is better than every baseline/
-        : /No setting is better than every baseline/,
-    );
     assert.equal(Deno.readTextFileSync(`${whole}/table.csv`).trimEnd().split("\n").length, 6);
     const best = Math.min(
       ...result.settings.map(({ validation }: { validation: { loss: number } }) => validation.loss),
     );
     const winner = result.settings.find(({ number }: { number: number }) => number === result.winner);
     assert.equal(winner.validation.loss, best);
+    // The best setting is tested and described as a run of `train`.
+    const { verdict, baselines } = JSON.parse(Deno.readTextFileSync(`${winner.folder}/result.json`));
+    assert.deepEqual([result.verdict, result.baselines], [verdict, baselines]);
+    for (const line of [...verdict, ...result.words]) assert.ok(at.stdout.includes(line), line);
+    assert.equal(/minus the default.*\n.*difference/.test(at.stdout), result.winner > 0);
+    assert.equal(result.versusDefault !== undefined, result.winner > 0);
 
     // The command of the best setting reproduces it bit for bit.
     const [deno, task, quiet, train, ...own] = result.command.split(" ");

@@ -30,7 +30,7 @@ export async function runOne(
   stop: StopRequest,
 ): Promise<number> {
   const { config } = run;
-  const results = await continueRun(run, stop, printing(config.model));
+  const results = await continueRun(run, stop, makeTestPrinter(config.model));
   if (!isFinished(config, results)) return interrupted(run.path, where(config, results), config);
   if (report) await writeRunReport(run.path);
   return 0;
@@ -76,7 +76,11 @@ async function seedsInTurn(
     const folder = getSeedFolder(path, seed);
     await makeFolder(folder);
     using _folder = OwnedFolder.open(folder);
-    const results = await continueRun({ ...context, path: folder, config }, stop, printing(config.model));
+    const results = await continueRun(
+      { ...context, path: folder, config },
+      stop,
+      makeTestPrinter(config.model),
+    );
     if (!isFinished(config, results)) break;
     finished.push(results);
   }
@@ -92,7 +96,7 @@ async function seedsInJobs(
 ): Promise<StageRunResult[][]> {
   const runs = seeds.seeds.map((seed) => ({
     ...{ name: `seed ${seed}`, path: getSeedFolder(path, seed), config: () => getSeedConfig(seeds, seed) },
-    report: printing(seeds.config.model),
+    report: makeTestPrinter(seeds.config.model),
   }));
   const resumeHint = `Resume with: deno task -q train --resume ${quotePath(path)} --jobs ${jobs}`;
   const all = await runInJobs(runs, jobs, stop, resumeHint);
@@ -117,7 +121,8 @@ function interrupted(path: string, after: string, { ranks }: RunConfig): number 
   return EXIT_INTERRUPTED;
 }
 
-function printing(model: ModelConfig) {
+/** Returns a function that prints the test of a finished stage: metrics, baselines and verdict. */
+export function makeTestPrinter(model: ModelConfig) {
   return (
     { test, baselines, verdict = [], folder }: StageRunResult,
     { heading, hasLikelihood }: TrainingStage,

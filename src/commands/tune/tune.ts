@@ -17,7 +17,7 @@ import { getDefaultFolder } from "../../cli/arguments.ts";
 import { printLine, warnOfSingleItemPages, withGpu } from "../train/run_stages.ts";
 import { EXIT_INTERRUPTED, reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { parseTrainArguments, parseTuneOptions, type TuneOptions } from "./tune_options.ts";
-import { searchProgress } from "./tune_verdict.ts";
+import { searchProgress } from "./search_progress.ts";
 import { reportTune } from "./tune_results.ts";
 
 const PURPOSE = { what: "the search", option: "--save-dir" };
@@ -124,7 +124,7 @@ async function searchOn(
       const name = `setting ${number}`;
       const inJob = jobs && { name, jobs, note: progress.note, alone: number === 0 };
       try {
-        return await trainCandidate(run, seconds, candidate, options.criterion, events, inJob);
+        return await trainCandidate(run, seconds, candidate, events, inJob);
       } finally {
         progress.ended(number);
       }

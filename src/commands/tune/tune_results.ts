@@ -1,13 +1,16 @@
 /**
- * Results of `tune`: a table of settings, the `train` command of the best setting, and its test metrics
- * compared with the default setting and the baselines.
+ * Results of `tune`: a table of settings, the test of the best setting as `train` prints it, differences from
+ * the default setting, cautions, and the `train` command of the best setting.
  */
 
 import { writeJson } from "../../files/json_file.ts";
 import { writeFileAtomically } from "../../files/atomic_write.ts";
+import { classifyDifference } from "../../metrics/baseline_verdict.ts";
+import { compareScorings, loadSums, type MetricDifferences } from "../../metrics/test_result.ts";
 import { writeReport } from "../../report/report_page.ts";
-import type { SnapshotResult } from "../../run/tested_users.ts";
-import type { StageRunResult } from "../../run/training_run.ts";
+import { shannonStage } from "../../run/stages.ts";
+import type { StageRunResult, TrainingRun } from "../../run/training_run.ts";
+import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining } from "../../train/training_config.ts";
 import { formatSettingsCsv, listSettingRows, trainArguments } from "../../tune/tune_folder.ts";
 import type { SettingRow } from "../../tune/tune_folder.ts";
@@ -16,12 +19,12 @@ import { testCandidate, type TuneRuns } from "./tune_runs.ts";
 import { UserError } from "../../user_error.ts";
 import { removeOptions, reportFile } from "../../cli/arguments.ts";
 import { quotePath, quoteShellWord } from "../../shell_word.ts";
-import { describeAttainedShare, describeBaselineSettings, formatResultTable } from "../test_table.ts";
-import { createDelayedProgress } from "../../cli/progress.ts";
+import { formatDifferencesTable } from "../test_table.ts";
+import { createDelayedProgress, formatDuration } from "../../cli/progress.ts";
 import { formatTable } from "../../cli/table.ts";
-import { parseTrainOptions } from "../train/train_options.ts";
+import { makeTestPrinter } from "../train/train_runs.ts";
 import type { TuneOptions } from "./tune_options.ts";
-import { describeBudget, describeTuneVerdict, judgeBestSetting, listCautions } from "./tune_verdict.ts";
+import { getCriterionTitle } from "./search_progress.ts";
 
 interface Results {
   readonly path: string;
@@ -32,8 +35,6 @@ interface Results {
   readonly runs: TuneRuns;
 }
 
-type Tested = Required<Pick<StageRunResult, "test" | "baselines">>;
-
 /** Maximum number of printed settings. The file table.csv has all settings. */
 const SHOWN = 10;
 
@@ -42,8 +43,9 @@ export async function reportTune(
   results: Results,
   { state, spentSeconds }: { readonly state: SearchState; readonly spentSeconds: number },
 ): Promise<void> {
-  const { path, options } = results;
-  const rows = await listSettingRows(path, state);
+  const { path, options, iterations } = results;
+  const { criterion } = options;
+  const rows = listSettingRows(path, state);
   await writeFileAtomically(`${path}/table.csv`, formatSettingsCsv(rows));
   const winner = rows.find(({ number }) => number === findWinner(state));
   if (!winner) throw noWinner(state);
@@ -53,37 +55,31 @@ export async function reportTune(
       `all in ${quotePath(`${path}/table.csv`)}):`,
   );
   console.log(settingsTable(rows));
-  const usual = rows.find(({ number }) => number === 0);
-  const tested = await testSetting(results, winner);
-  const own = usual && usual !== winner && usual.end !== "diverged"
-    ? await testSetting(results, usual)
-    : undefined;
-  console.log("\nTest users:");
-  const shown = [...named("best", tested, options), ...(own ? named("default", own, options) : [])];
-  console.log(formatResultTable(shown, tested.baselines));
-  const isChoice = parseTrainOptions(results.trainArguments).options.loss === "choice";
-  const verdict = judgeBestSetting(tested.test, { criterion: options.criterion, isChoice, usual: own?.test });
-  const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
-  const command = ["deno task -q train", ...args.map(quoteShellWord)].join(" ");
-  const known = [
-    describeBaselineSettings(tested.baselines),
-    describeAttainedShare(tested.test, tested.baselines),
-  ];
-  const finalists = {
-    ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
-  };
+  const best = await testSetting(results, winner);
+  makeTestPrinter(best.run.config.model)(best.result, shannonStage);
+  const usual = rows.find((row) => row.number === 0 && row !== winner && row.end !== "diverged");
+  const versusDefault = usual &&
+    compareSettings(best.result, (await testSetting(results, usual)).result, criterion);
+  if (versusDefault) {
+    console.log("\nThe best setting minus the default, on the same test users:");
+    console.log(formatDifferencesTable(versusDefault));
+  }
   const words = [
-    ...known.filter((text) => text !== undefined),
-    ...describeTuneVerdict(verdict, finalists),
-    ...listCautions(finalists),
+    ...listCautions({ rows, winner, criterion, iterations, versusDefault }),
     describeBudget(spentSeconds, 60 * options.budget),
   ];
   for (const line of words) console.log(line);
   const report = reportFile(path);
-  await writeReport([winner, ...(own && usual ? [usual] : [])].map(({ folder }) => folder), report);
-  const settings = rows.map(({ text: _, ...row }) => row);
-  const result = { winner: winner.number, command, verdict, words, spentSeconds, settings, test: shown };
-  await writeJson(`${path}/result.json`, { ...result, baselines: tested.baselines });
+  await writeReport([winner, ...(usual ? [usual] : [])].map(({ folder }) => folder), report);
+  const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
+  const command = ["deno task -q train", ...args.map(quoteShellWord)].join(" ");
+  const { baselines, verdict } = best.result;
+  await writeJson(`${path}/result.json`, {
+    ...{ winner: winner.number, command, verdict, versusDefault, words, spentSeconds },
+    settings: rows.map(({ text: _, ...row }) => row),
+    test: best.result.test?.map(({ paired: _, ...result }) => result),
+    baselines,
+  });
   console.log(`\nThe best setting: ${winner.text}`);
   console.log(`  run        ${quotePath(winner.folder)}`);
   console.log(`  command    ${command}`);
@@ -101,19 +97,77 @@ function noWinner({ candidates }: SearchState): UserError {
 async function testSetting(
   { runs }: Results,
   { setting, iterations, folder }: SettingRow,
-): Promise<Tested> {
+): Promise<{ readonly run: TrainingRun; readonly result: StageRunResult }> {
   using progress = createDelayedProgress();
   const run = await runs.openRun(setting, folder, Math.max(1, iterations));
-  return await testCandidate(run, { onProgress: progress.onProgress });
+  return { run, result: await testCandidate(run, { onProgress: progress.onProgress }) };
 }
 
-/** Returns the tested snapshots for a table, with the setting's name. */
-function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
-  const shown = ["best-loss", "best-prec1", `best-${criterion}`];
-  return test.filter(({ snapshot }) => shown.includes(snapshot)).map(({ paired: _, ...result }) => ({
-    ...result,
-    snapshot: `${name}: ${result.snapshot}` as SnapshotResult["snapshot"],
-  }));
+/** Compares the best snapshots of two settings by their metrics; undefined if a snapshot was not tested. */
+function compareSettings(
+  one: StageRunResult,
+  other: StageRunResult,
+  criterion: Criterion,
+): MetricDifferences | undefined {
+  const [a, b] = [one, other].map(({ test = [] }) =>
+    loadSums(
+      test.flatMap(({ snapshot, paired }) => snapshot === `best-${criterion}` && paired ? [paired] : []),
+    )
+  );
+  return a && b && compareScorings(a, b);
+}
+
+export interface SearchSummary {
+  readonly rows: readonly SettingRow[];
+  readonly winner: SettingRow;
+  readonly criterion: Criterion;
+  /** Number of iterations of a complete training. */
+  readonly iterations: number;
+  /** Metrics of the best setting minus those of the default; undefined if they were not compared. */
+  readonly versusDefault: MetricDifferences | undefined;
+}
+
+/** Lists cautions about the choice of the best setting, and says what a longer search may change. */
+export function listCautions(
+  { rows, winner, criterion, iterations, versusDefault }: SearchSummary,
+): string[] {
+  const metric = `validation ${getCriterionTitle(criterion)}`;
+  const lines: string[] = [];
+  const isBetter = Object.entries(versusDefault ?? {}).some(([name, { interval }]) =>
+    classifyDifference(interval, { lowerIsBetter: name === "nll" }) === "better"
+  );
+  if (versusDefault && !isBetter) {
+    lines.push(
+      "No setting is significantly better than the default, which is simpler. Better data may help more: " +
+        "item features, positions, more users.",
+    );
+  }
+  if (rows.length > 1 && winner.number === 0) {
+    lines.push(`The default has the best ${metric} of ${rows.length} settings.`);
+  } else if (rows.length > 1) {
+    lines.push(
+      `The best of ${rows.length} settings was chosen by its ${metric}, so it is optimistic. The test ` +
+        "metrics are not optimistic.",
+    );
+  }
+  for (const row of rows) {
+    if (row.number === 0 && row.end === "diverged") {
+      lines.push("The default diverged: use a smaller --learning-rate for this log.");
+    }
+    if (row.number > 0 && row !== winner || row.end !== "open" || row.iterations >= iterations) continue;
+    lines.push(
+      `The ${row.number === 0 ? "default" : "best setting"} was trained for ${row.iterations} of ` +
+        `${iterations} iterations, because the budget was spent. A larger --budget may improve it.`,
+    );
+  }
+  return lines;
+}
+
+/** Describes the seconds that the search took, compared with its budget. */
+export function describeBudget(spentSeconds: number, budgetSeconds: number): string {
+  const over = spentSeconds - budgetSeconds;
+  const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;
+  return over > 0 ? `${took}, ${over.toFixed(1)} s more than its budget.` : `${took}.`;
 }
 
 function withoutIterations(args: readonly string[]): string[] {
@@ -125,11 +179,9 @@ function settingsTable(rows: readonly SettingRow[]): string {
   const digits = (value: number | null) => value === null ? "-" : value.toFixed(4);
   return formatTable(
     ["", "loss", "prec@1", "prec@2", "iterations", "setting"],
-    shown.map(({ number, validation: { loss, prec1, prec2 }, iterations, text, end }) => [
+    shown.map(({ number, validation, iterations, text, end }) => [
       String(number),
-      digits(loss),
-      digits(prec1),
-      digits(prec2),
+      ...criteria.map((name) => digits(validation[name])),
       String(iterations),
       end === "diverged" ? `${text} (diverged)` : text,
     ]),

@@ -18,7 +18,6 @@ import { makeFolder } from "../../files/atomic_write.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";
 import { shannonStage } from "../../run/stages.ts";
-import type { Criterion } from "../../train/best_records.ts";
 import { DivergedError } from "../../train/training_results.ts";
 import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
@@ -103,7 +102,6 @@ export async function trainCandidate(
   common: TrainingRun,
   limit: number,
   candidate: SearchCandidate,
-  criterion: Criterion,
   callbacks: RunCallbacks,
   inJob?: Omit<FollowedRun, "events">,
 ): Promise<SearchCandidate> {
@@ -135,7 +133,7 @@ export async function trainCandidate(
       iterations: iteration,
       seconds: candidate.seconds + sessionSeconds,
       setUpSeconds: seconds() - sessionSeconds,
-      curve: await readCurve(path, criterion),
+      curve: await readCurve(path),
       end: iteration < config.training.iterations && !signal.aborted ? "stopped" : "open",
     };
   } catch (error) {
@@ -144,21 +142,18 @@ export async function trainCandidate(
       ...candidate,
       iterations: Math.max(candidate.iterations, error.iteration),
       seconds: candidate.seconds + seconds(),
-      curve: await readCurve(path, criterion),
+      curve: await readCurve(path),
       end: "diverged",
     };
   }
 }
 
 /** Tests a setting without further training. @param run - run whose config has the finished iterations. */
-export async function testCandidate(
-  run: TrainingRun,
-  events: RunCallbacks,
-): Promise<Required<Pick<StageRunResult, "test" | "baselines">>> {
+export async function testCandidate(run: TrainingRun, events: RunCallbacks): Promise<StageRunResult> {
   using _run = OwnedFolder.open(run.path);
-  const { test, baselines } = await startOrResume(run, events) ?? {};
-  if (!test || !baselines) throw new Error(`${run.path}: a run that had ended was not tested`);
-  return { test, baselines };
+  const result = await startOrResume(run, events);
+  if (!result?.test) throw new Error(`${run.path}: a run that had ended was not tested`);
+  return result;
 }
 
 /** Starts or resumes a run. @returns undefined if the command was interrupted before the start */

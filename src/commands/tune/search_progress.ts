@@ -1,0 +1,93 @@
+/** Progress display of `tune`: the time that is left, the settings in training, and new best settings. */
+
+import process from "node:process";
+import { getMetricTitle } from "../../metrics/metric_columns.ts";
+import type { Criterion } from "../../train/best_records.ts";
+import { createLiveLine, formatDuration, type ProgressOutput } from "../../cli/progress.ts";
+import type { RunCallbacks } from "../../run/training_run.ts";
+import { describeSetting } from "../../tune/space.ts";
+import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
+
+export interface SearchProgress extends Disposable {
+  /** Reports that a setting's training begins. @param iterations - last iteration @returns run callbacks */
+  begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
+  /** Reports that a setting's training has paused or ended. */
+  ended(number: number): void;
+  /** Updates the display after the state of the search has changed. */
+  done(state: SearchState): void;
+  note(text: string): void;
+}
+
+/** Returns the metric that a criterion stands for. */
+function getCriterionMetric(criterion: Criterion): "nll" | "prec1" | "prec2" {
+  return criterion === "loss" ? "nll" : criterion;
+}
+
+export function getCriterionTitle(criterion: Criterion): string {
+  return getMetricTitle(getCriterionMetric(criterion));
+}
+
+/** Creates the progress display of a search. @param spent - seconds of earlier sessions */
+export function searchProgress(
+  state: SearchState,
+  budgetSeconds: number,
+  spent: number,
+  output: ProgressOutput = process.stderr,
+): SearchProgress {
+  const began = performance.now();
+  const share = () => (spent + (performance.now() - began) / 1000) / budgetSeconds;
+  const left = () => `${formatDuration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
+  let [current, tenth] = [state, Math.floor(10 * share())];
+  const running = new Map<number, string>();
+  let winner = findWinner(state);
+  const line = () =>
+    [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
+  const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
+  return {
+    begin(number, { iterations: done }, iterations) {
+      const show = (at: number, value: string) =>
+        running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
+      let value = "";
+      show(done, value);
+      return {
+        onStep: ({ iteration }) => void show(iteration, value),
+        onValidation(result) {
+          const { criterion } = current;
+          value = `  val ${formatMetric(criterion, result[getCriterionMetric(criterion)])}`;
+          show(result.iteration, value);
+        },
+      };
+    },
+    ended: (number) => void running.delete(number),
+    done(now) {
+      current = now;
+      const next = findWinner(now);
+      const isNew = next !== undefined && next !== winner;
+      winner = next;
+      if (isNew) {
+        note(`${bestText(now)}  (${describeSetting(now.candidates[next]?.setting ?? {})})  ${left()}`);
+      }
+      const passed = Math.floor(10 * share());
+      if (!output.isTTY && !isNew && passed > tenth) output.write(`${line()}\n`);
+      tenth = passed;
+    },
+    note,
+    [Symbol.dispose]: stop,
+  };
+}
+
+/** Formats the best setting so far, such as "38 settings, best val loss 1.3912: setting 7". */
+function bestText(state: SearchState): string {
+  const { candidates, criterion } = state;
+  const number = findWinner(state);
+  const candidate = candidates[number ?? 0];
+  if (number === undefined || !candidate) return "";
+  const { value } = findBestValidation(candidate, criterion);
+  const count = `${candidates.length} setting${candidates.length === 1 ? "" : "s"}`;
+  return `${count}, best val ${formatMetric(criterion, value)}: setting ${number}`;
+}
+
+/** Formats a validation metric, such as "loss 1.3912". */
+function formatMetric(criterion: Criterion, value: number | null): string {
+  return `${getCriterionTitle(criterion)} ${value === null || Number.isNaN(value) ? "-" : value.toFixed(4)}`;
+}
