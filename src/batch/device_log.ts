@@ -2,13 +2,8 @@
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { expectRowFeatures, type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
-import {
-  ADDITIONAL_CLICK,
-  type ClickLog,
-  type ItemFeatures,
-  listClickedRows,
-  NONE,
-} from "../data/click_log.ts";
+import { ADDITIONAL_CLICK, listClickedRows, NONE } from "../data/click_log.ts";
+import type { ClickLog, ItemFeatures } from "../data/click_log.ts";
 import { findSortedIndex, MemoryItems, sortUnique } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";

@@ -3,12 +3,8 @@
 import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import {
-  createBaselineOption,
-  type ModelDataOptions,
-  openModel,
-  withModelAndData,
-} from "../cli/open_data.ts";
+import { createBaselineOption, openModel, withModelAndData } from "../cli/open_data.ts";
+import type { ModelDataOptions } from "../cli/open_data.ts";
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";

@@ -10,12 +10,8 @@ import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import {
-  createBaselineOption,
-  type ModelDataOptions,
-  withModel,
-  withModelAndData,
-} from "../cli/open_data.ts";
+import { createBaselineOption, withModel, withModelAndData } from "../cli/open_data.ts";
+import type { ModelDataOptions } from "../cli/open_data.ts";
 import { createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
 import { printLine } from "./train/run_stages.ts";

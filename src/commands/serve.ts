@@ -7,13 +7,8 @@ import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
-import {
-  createBaselineOption,
-  type ModelDataOptions,
-  type OpenedModel,
-  withModel,
-  withModelAndData,
-} from "../cli/open_data.ts";
+import { createBaselineOption, withModel, withModelAndData } from "../cli/open_data.ts";
+import type { ModelDataOptions, OpenedModel } from "../cli/open_data.ts";
 import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.ts";

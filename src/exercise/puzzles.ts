@@ -11,13 +11,8 @@ import { createRandomStream } from "../data/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { LadderSize } from "../ladder/check_ladder.ts";
-import {
-  CanaryArena,
-  createStepHeader,
-  type KernelTrial,
-  listWriters,
-  toFloats,
-} from "../selftest/harness.ts";
+import { CanaryArena, createStepHeader, listWriters, toFloats } from "../selftest/harness.ts";
+import type { KernelTrial } from "../selftest/harness.ts";
 import { U } from "../selftest/ops/op_batches.ts";
 import { createShippedLadder, type Exercise, HOLE, parseGrid, type SizeLetters } from "./exercise.ts";
 

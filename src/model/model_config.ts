@@ -1,12 +1,7 @@
 /** Config of a model, part of every run's config and of every snapshot's metadata. */
 
-import {
-  type CountsConfig,
-  countTokenSlots,
-  MOST_FIELDS,
-  MOST_ROW_FEATURES,
-  MOST_SLOTS,
-} from "../counts/count_columns.ts";
+import { countTokenSlots, MOST_FIELDS, MOST_ROW_FEATURES, MOST_SLOTS } from "../counts/count_columns.ts";
+import type { CountsConfig } from "../counts/count_columns.ts";
 import {
   buildSchemaEntries,
   type ConfigFields,

@@ -5,14 +5,8 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { BatchPlan } from "../batch/plan.ts";
-import {
-  type ClickLog,
-  type Clicks,
-  CONTEXT_EVENT,
-  NO_PAST_PAGES,
-  NONE,
-  type PastPages,
-} from "../data/click_log.ts";
+import { CONTEXT_EVENT, NO_PAST_PAGES, NONE } from "../data/click_log.ts";
+import type { ClickLog, Clicks, PastPages } from "../data/click_log.ts";
 import { type ItemsShape, restrictToOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";

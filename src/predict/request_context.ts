@@ -1,12 +1,8 @@
 /** Reads the context of a request: values of the page columns and impression columns of the data set. */
 
 import * as v from "../schema.ts";
-import {
-  type ContextRecord,
-  EncodedContext,
-  type RequestContext,
-  splitContext,
-} from "../data/context_values.ts";
+import { EncodedContext, splitContext } from "../data/context_values.ts";
+import type { ContextRecord, RequestContext } from "../data/context_values.ts";
 import { type ContextFeature, type FeatureManifest, listContextColumns } from "../data/manifest.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";

@@ -12,14 +12,8 @@ import { createRandomStream } from "../data/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { CheckCollector, NamedCheck } from "./finding.ts";
-import {
-  CanaryArena,
-  computePrefixSums,
-  type KernelTrial,
-  recordStep,
-  runTrial,
-  runTwice,
-} from "./harness.ts";
+import { CanaryArena, computePrefixSums, recordStep, runTrial, runTwice } from "./harness.ts";
+import type { KernelTrial } from "./harness.ts";
 import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./ops/op_batches.ts";
 
 const EXPAND = ["batch_expand"];

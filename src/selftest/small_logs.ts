@@ -1,13 +1,7 @@
 /** Makes small random logs for tests, with irregular sizes, one-item pages, no clicks, and repeated items. */
 
-import {
-  ADDITIONAL_CLICK,
-  type ClickLog,
-  EARLIER_PAGE,
-  type ItemFeatures,
-  type ItemTokens,
-  NONE,
-} from "../data/click_log.ts";
+import { ADDITIONAL_CLICK, EARLIER_PAGE, NONE } from "../data/click_log.ts";
+import type { ClickLog, ItemFeatures, ItemTokens } from "../data/click_log.ts";
 import { createRandomStream, createZipfDraw, type Random } from "../data/random.ts";
 
 export interface SmallLogOptions {

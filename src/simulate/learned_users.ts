@@ -4,13 +4,8 @@ import { materialize } from "../ops/row_dot.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { UserError } from "../user_error.ts";
-import {
-  type ClickLists,
-  countPassWords,
-  encodeEmptyEvents,
-  PageBatch,
-  type PageBuffers,
-} from "./page_buffers.ts";
+import { countPassWords, encodeEmptyEvents, PageBatch } from "./page_buffers.ts";
+import type { ClickLists, PageBuffers } from "./page_buffers.ts";
 import { makePlainTensor } from "./users.ts";
 import type { CatalogueUtilities, SimulatedUsers, SlateUtilities, UsersSource } from "./users.ts";
 import type { ClickDispatch } from "../batch/click_sizes.ts";

@@ -17,12 +17,8 @@ import type { GameOptions } from "../ops/minimax.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
 import { chooseExchange, type ClickStageContext, ClickTrainer, setUpClicks } from "./click_trainer.ts";
-import {
-  type AdversarialConfig,
-  adversarialConfigSchema,
-  getTableDecay,
-  scheduleLearningRate,
-} from "./training_config.ts";
+import { adversarialConfigSchema, getTableDecay, scheduleLearningRate } from "./training_config.ts";
+import type { AdversarialConfig } from "./training_config.ts";
 import { type EvaluationContext, NetworkEvaluation } from "./network_evaluation.ts";
 import { fitTraining } from "./fit_memory.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";

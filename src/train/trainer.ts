@@ -9,12 +9,8 @@ import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { ClickPrograms } from "./click_steps.ts";
 import { chooseExchange, type ClickStageContext, ClickTrainer, setUpClicks } from "./click_trainer.ts";
-import {
-  getTableDecay,
-  scheduleLearningRate,
-  type TrainingConfig,
-  trainingConfigSchema,
-} from "./training_config.ts";
+import { getTableDecay, scheduleLearningRate, trainingConfigSchema } from "./training_config.ts";
+import type { TrainingConfig } from "./training_config.ts";
 import { NetworkEvaluation } from "./network_evaluation.ts";
 import { fitTraining } from "./fit_memory.ts";
 import { choiceSummary } from "./training_results.ts";

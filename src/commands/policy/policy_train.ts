@@ -39,12 +39,8 @@ import { quotePath } from "../../shell_word.ts";
 import { EXIT_INTERRUPTED, reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { buildConfig } from "../../option.ts";
-import {
-  addUsersOptions,
-  checkUsers,
-  describeSizeDefault,
-  type UserSelectionOptions,
-} from "../simulate/simulate_options.ts";
+import { addUsersOptions, checkUsers, describeSizeDefault } from "../simulate/simulate_options.ts";
+import type { UserSelectionOptions } from "../simulate/simulate_options.ts";
 
 interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig {
   saveDir?: string;

@@ -6,12 +6,8 @@ import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
 import { buildSimulationPage } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./simulate_options.ts";
-import {
-  buildResults,
-  describeDifferences,
-  formatResults,
-  type SimulationSummary,
-} from "./simulation_results.ts";
+import { buildResults, describeDifferences, formatResults } from "./simulation_results.ts";
+import type { SimulationSummary } from "./simulation_results.ts";
 import { findPolicy, openNamedPolicy, openTrainedPolicy, RIVALS, runPolicies } from "./simulate_policies.ts";
 import type { PolicySimulation, ReadyPolicy } from "./simulate_policies.ts";
 import { type SimulationContext, withSimulated } from "./user_selection.ts";

@@ -2,13 +2,8 @@
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { TokenFeature } from "../../data/manifest.ts";
-import {
-  computeClickShares,
-  forEachItemTokens,
-  isCategory,
-  type TokenField,
-  type TrainCounts,
-} from "../../counts/train_counts.ts";
+import { computeClickShares, forEachItemTokens, isCategory } from "../../counts/train_counts.ts";
+import type { TokenField, TrainCounts } from "../../counts/train_counts.ts";
 import type { ItemCategories } from "../item_categories.ts";
 
 /** Item field whose values may be categories. */

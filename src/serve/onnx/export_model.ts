@@ -20,15 +20,8 @@ import {
 } from "./onnx_encoders.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
 import { boundContextFeatures, describeContextInputs } from "./onnx_context.ts";
-import {
-  COUNTED,
-  encodeModel,
-  FLOAT,
-  GraphBuilder,
-  INT64,
-  makeValueInfo,
-  type TensorName,
-} from "./graph_builder.ts";
+import { COUNTED, encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo } from "./graph_builder.ts";
+import type { TensorName } from "./graph_builder.ts";
 
 const PRODUCER = "clickgan";
 /** First bytes of an exported file: the tag, length and value of protobuf field 2 (bytes producer_name). */

@@ -12,12 +12,8 @@ import {
   TOKEN_SHRINKAGE,
   WEIGHT_DECAY,
 } from "../../../run/options/stages_options.ts";
-import {
-  adversarialFields,
-  type StageConfig,
-  type StagesConfig,
-  trainingFields,
-} from "../../../train/training_config.ts";
+import { adversarialFields, trainingFields } from "../../../train/training_config.ts";
+import type { StageConfig, StagesConfig } from "../../../train/training_config.ts";
 
 export type ShownOption = Exclude<OptionDefinition, ValueOption> | Omit<ValueOption, "parse">;
 
