@@ -36,13 +36,18 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
 const AT_ONCE = 1u;  // number of partial sums that are loaded at once; 8 on a GPU
-const P4 = 0u;       // P / 4
-const FIRST4 = 0u;   // start of the window in the arena / 4
-const SUMMED4 = 0u;  // number of the window's parameters that have partial sums / 4
-const DECAY1 = 0u;   // range of decaying parameters among those with partial sums, / 4
-const DECAY1_END = 0u;
-const DECAY2 = 0u;   // range of decaying parameters of tables, / 4
-const DECAY2_END = 0u;
+
+// Offsets and lengths in vectors of four floats. As they are not constants, all models share one kernel text.
+struct Window {
+  length: u32,
+  stride: u32,      // from one chunk's partial sums to the next
+  first: u32,       // start of the window in the arena
+  summed: u32,      // how much of the window has partial sums
+  decay1: u32,      // start and end of what decays in the window: a range of the summed parameters,
+  decay1_end: u32,
+  decay2: u32,      // and a range of the tables
+  decay2_end: u32,
+}
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
@@ -66,12 +71,13 @@ struct Step {
 @group(0) @binding(2) var<storage, read_write> weights: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> window: Window;
+@group(0) @binding(6) var<uniform> step: Step;
 
 // Adds the partial sums from chunk `first` on, in order. All loads are issued before the first addition.
 fn add_block(before: vec4f, first: u32, chunks: u32, at: u32) -> vec4f {
   var loaded: array<vec4f, AT_ONCE>;
-  for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = partials[min(first + k, chunks - 1u) * P4 + at]; }
+  for (var k = 0u; k < AT_ONCE; k++) { loaded[k] = partials[min(first + k, chunks - 1u) * window.stride + at]; }
   var sum = before;
   for (var k = 0u; k < AT_ONCE; k++) { sum += select(vec4f(0.0), loaded[k], first + k < chunks); }
   return sum;
@@ -80,16 +86,16 @@ fn add_block(before: vec4f, first: u32, chunks: u32, at: u32) -> vec4f {
 @compute @workgroup_size(WORKGROUP)
 fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
-  if (i >= arrayLength(&weights)) { return; }
+  if (i >= window.length) { return; }
   var g = vec4f(0.0);
-  if (i < SUMMED4) {
+  if (i < window.summed) {
     if (AT_ONCE > 1u) {
       let chunks = step.chunks;
-      for (var first = 0u; first < chunks; first += AT_ONCE) { g = add_block(g, first, chunks, FIRST4 + i); }
+      for (var first = 0u; first < chunks; first += AT_ONCE) { g = add_block(g, first, chunks, window.first + i); }
     } else if (step.chunks == 16u) {  // 16: the maximum on a CPU, whose compiler unrolls the loop
-      for (var chunk = 0u; chunk < 16u; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }
+      for (var chunk = 0u; chunk < 16u; chunk++) { g += partials[chunk * window.stride + window.first + i]; }
     } else {
-      for (var chunk = 0u; chunk < step.chunks; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }
+      for (var chunk = 0u; chunk < step.chunks; chunk++) { g += partials[chunk * window.stride + window.first + i]; }
     }
     gradient[i] = g;
   } else {
@@ -101,7 +107,7 @@ fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   v[i] = v1;
   let w = weights[i];
   var w1 = w - step.learning_rate * m1 / (sqrt(v1) + EPSILON);
-  if (i >= DECAY1 && i < DECAY1_END) { w1 -= step.decay * w; }
-  if (i >= DECAY2 && i < DECAY2_END) { w1 -= step.table_decay * w; }
+  if (i >= window.decay1 && i < window.decay1_end) { w1 -= step.decay * w; }
+  if (i >= window.decay2 && i < window.decay2_end) { w1 -= step.table_decay * w; }
   weights[i] = w1;
 }

@@ -42,9 +42,7 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
     kernel.name === solution && idea.includes("shipped")
   );
   if (!step) throw new Error(`Expected a shipped step of ${solution} in ladder ${ladder.name}, got none.`);
-  // In a check, canary words follow each output, and arrayLength would include the canaries.
-  const source = step.kernel.source.replace("arrayLength(&weights)", "P4");
-  return { ...step, kernel: { ...step.kernel, source } };
+  return step;
 }
 
 export function createShippedLadder(

@@ -264,6 +264,7 @@ const adam: Exercise = {
     oddSizes: [[1], [137], [4099]],
     open: (gpu, size) => createAdamTrial(gpu, size),
     dispatch: "adam",
+    constants: (size) => ({ P4: countAdamParameters(size) / 4 }),
   }),
   solution: "adam",
   hard: [

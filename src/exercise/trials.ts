@@ -184,7 +184,7 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   const [spec] = adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() });
   if (!spec) throw new Error("Expected a dispatch of Adam, got none.");
   // Canaries are finite numbers, so that a result that a kernel computes from them is wrong but not NaN.
-  const arena = new CanaryArena(gpu, "adam", 64, BEHIND);
+  const arena = stack.use(new CanaryArena(gpu, "adam", 64, BEHIND));
   const views = {
     partials: arena.upload("partials", partials),
     gradient: arena.allocate("gradient", 4 * P),
@@ -193,9 +193,14 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   const initial = [[views.weights, w], [views.m, m], [views.v, v]] as const;
   const wanted = [["weights", after.w], ["m", after.m], ["v", after.v], ["gradient", gradient]] as const;
   const purpose = { learningRate: adamRate(0.001, ADAM.iteration), iteration: ADAM.iteration };
+  const owned = stack.move();
   return {
     ...{ arena, ...createStepHeader(arena, clickDimensions, { sizes, counted: 1 }, purpose) },
-    specs: [{ ...spec, views, invocations: [P / 4] }],
+    specs: [{
+      ...spec,
+      views: { ...spec.views, ...views },
+      invocations: [P / 4],
+    }],
     start: () => initial.forEach(([{ buffer }, data]) => gpu.queue.writeBuffer(buffer, 0, data)),
     views: Object.values(views),
     named: new Map(wanted.map(([name]) => [views[name], name])),
@@ -211,7 +216,7 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
         });
       }
     },
-    [Symbol.dispose]: () => arena.destroy(),
+    [Symbol.dispose]: () => owned.dispose(),
   };
 }
 

@@ -68,19 +68,13 @@ export class AdamState {
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);
+    const ranges = [decay1.start, decay1.end, decay2.start, decay2.end].map(inWindow);
     return {
       kernel: adamKernel,
       label: "adam",
       constants: {
         ...adamConstants,
         ...getSumConstants(this.parameters.gpu.variants),
-        P4: summed / 4,
-        FIRST4: first / 4,
-        SUMMED4: inWindow(summed),
-        DECAY1: inWindow(decay1.start),
-        DECAY1_END: inWindow(decay1.end),
-        DECAY2: inWindow(decay2.start),
-        DECAY2_END: inWindow(decay2.end),
       },
       views: {
         partials,
@@ -88,6 +82,10 @@ export class AdamState {
         weights: { buffer: weights.buffer, ...window },
         m: { buffer: this.m.buffer, ...window },
         v: { buffer: this.v.buffer, ...window },
+        window: this.#arena.upload(
+          "window",
+          Uint32Array.of(window.size / 16, summed / 4, first / 4, sums / 4, ...ranges),
+        ),
       },
       invocations: [window.size / 16],
       cost: (s) => ({
