@@ -5,13 +5,13 @@ import { Argument, type Command } from "commander";
 import { createJobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/command_options.ts";
 import { createReadmeOption, createStudy, StudyPage } from "./study.ts";
-import { modelsTable, referenceTable } from "./results/models.ts";
 import { expectLightgbm } from "./results/lightgbm.ts";
 import { offPolicyTable } from "./results/off_policy.ts";
+import { referenceTable } from "./results/reference.ts";
 import { FolderRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
 
-const tables = [modelsTable, referenceTable, offPolicyTable, trialsTable];
+const tables = [referenceTable, offPolicyTable, trialsTable];
 
 interface Options {
   papers: string;

@@ -74,10 +74,6 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       ],
       env: { ALL_SIZES: "yes" },
     },
-    gallery: {
-      about: "retakes the screenshots of the lab's gallery, in Chromium",
-      args: run("test/lab/gallery.ts", "all"),
-    },
   },
 };
 

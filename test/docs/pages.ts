@@ -84,7 +84,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "bench results": "results_test.ts: the tables, of synthetic outcomes; the trainings take hours",
   selftest: "selftest_test.ts",
   lab: "lab_test.ts: what it serves and writes, in a browser",
-  "test:special gallery": "it needs a browser and minutes; lab_draw_test.ts looks at the pictures",
   serve: "serve_test.ts",
   exercise: "exercise_test.ts",
   "build report": "report_test.ts: the bundle is what the sources give",

@@ -453,27 +453,6 @@ Deno.test("the bench reads saved files; the last of equal measurements counts", 
   assert.deepEqual(without, [{ kind: "cpu", cases: 1, differing: [], leftOut: ["panel", "sum"] }]);
 });
 
-Deno.test("the gallery has a small picture of each screen with an alternative text", () => {
-  const lab = new URL("../../src/lab/", import.meta.url);
-  const [gallery, main] = ["gallery.md", "client/main.ts"].map((path) =>
-    Deno.readTextFileSync(new URL(path, lab))
-  );
-  const titles = [...main?.matchAll(/id: "(\w+)", title: "([^"]+)"/g) ?? []].map((
-    [, id, title],
-  ) => [id, title]);
-  assert.equal(titles.length, 9);
-  const shown = [...gallery?.matchAll(/!\[([^\]]+)\]\(gallery\/(\w+)\.webp\)/g) ?? []].map(([, , name]) =>
-    name
-  );
-  for (const [id, title] of titles) {
-    assert.ok(gallery?.includes(`\n## ${title}\n`) && shown.includes(id), title);
-  }
-  const files = [...Deno.readDirSync(new URL("gallery/", lab))].map(({ name }) => name).sort();
-  assert.deepEqual(files, shown.map((name) => `${name}.webp`).sort());
-  const bytes = files.reduce((sum, name) => sum + Deno.statSync(new URL(`gallery/${name}`, lab)).size, 0);
-  assert.ok(bytes <= 500_000, `${bytes} bytes`);
-});
-
 Deno.test("machine code of a kernel is shown with facts and loop; without a record there is a message", () => {
   const kernel = {
     ...{ kernel: "k", where: "W1 LSTM", facts: ["72", "0"], isLoop: true, lines: 9 },
