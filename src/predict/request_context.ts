@@ -5,7 +5,9 @@ import { EncodedContext, splitContext } from "../data/context_values.ts";
 import type { ContextRecord, RequestContext } from "../data/context_values.ts";
 import { type ContextFeature, type FeatureManifest, listContextColumns } from "../data/manifest.ts";
 import type { ModelConfig } from "../model/model_config.ts";
+import { SCALE } from "../model/model_counts.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
+import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 const record = v.record(v.string(), v.union([v.string(), v.finiteNumber(), v.boolean(), v.null()]));
@@ -51,6 +53,15 @@ export function setStandIns(
     if (transform.column in values) changed[scale.length - features.length + k] = row[k] ?? 0;
   });
   return changed;
+}
+
+/** Returns the context features [X] of simulated pages: means, or the values of {@link setStandIns}. */
+export function getStandIns(
+  { info, weights }: OpenedRun,
+  features: FeatureManifest | undefined,
+): Float32Array {
+  const scale = weights.get(SCALE) ?? new Float32Array();
+  return scale.slice(scale.length - listModelContext(info.model, features).length);
 }
 
 /**

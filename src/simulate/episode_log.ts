@@ -105,6 +105,8 @@ export interface EpisodeLogOptions {
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** Returns the items from which a page was drawn; by default all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
+  /** [X] context features of every displayed item; absent if the log has none. */
+  readonly context?: Float32Array;
 }
 
 /** Assigns users to splits: of seven consecutive users, five are train, one validation and one test users. */
@@ -120,6 +122,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     split = everyFewUsers,
     getStart: startOf = () => [],
     listCandidates: candidatesOf = () => [],
+    context = new Float32Array(),
   } = options;
   const userEvents = [0];
   const eventRows = [0];
@@ -174,6 +177,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     eventClick: Uint32Array.from(eventClick),
     ...(eventKind.includes(1) && { eventKind: Uint8Array.from(eventKind) }),
     rowItem: Uint32Array.from(rowItem),
+    ...(context.length > 0 && { rowFeatures: Float32Array.from(rowItem.flatMap(() => [...context])) }),
     ...buildEventLists((name) => lists[name]),
   };
 }

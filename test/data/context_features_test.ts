@@ -20,6 +20,7 @@ import { withGpu } from "../op_check.ts";
 import { smallLstm } from "../small_models.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { expectRefusal } from "../case_table.ts";
+import { runOk, splitArgs } from "../command_check.ts";
 import { expectRefused, makeFolderWith, prepareIn } from "../prepared_folder.ts";
 import { makeCsv } from "./synthetic_logs.ts";
 
@@ -214,6 +215,32 @@ Deno.test("given values are the context of simulated pages, and all other column
   assert.deepEqual(changed.subarray(0, 31), scale.subarray(0, 31));
   assert.deepEqual([...changed.subarray(31)], [price, 1, scale[33], 0, 1]);
   await expectRefusal(() => setStandIns(scale, of, { cost: 3 }), "(price, published, device), got cost");
+});
+
+Deno.test("a written log of simulated pages has the given context values, and means of other columns", async () => {
+  const folder = await makeFolderWith(files);
+  const { folder: set, manifest: { features: { context: of = [] } } } = await prepareIn(
+    folder,
+    recipe(folder),
+  );
+  const [run, written] = [`${folder}/run`, `${folder}/written`];
+  await runOk(
+    "train",
+    "--data",
+    set,
+    "--save-dir",
+    run,
+    ...splitArgs("--dims 8 --lstm-units 4 --iterations 1 --validate-every 1"),
+  );
+  const sizes = splitArgs("--users 7 --pages 2 --slate 3 --policy random");
+  await runOk("simulate", "--model", run, ...sizes, "--context", '{"price": 3}', "--write-log", written);
+  const { source, dataset: { features } } = await openDataset(written);
+  assert.deepEqual(features?.context, of);
+  const { rowFeatures = new Float32Array() } = source.read(Uint32Array.from(source.userSplit.keys()));
+  const [price = NaN] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
+  const means = rowFeatures.subarray(2, of.length);
+  assert.ok(rowFeatures.length >= 42 * of.length && means.some((mean) => mean !== 0));
+  rowFeatures.forEach((x, k) => assert.equal(x, [price, 1, ...means][k % of.length]));
 });
 
 Deno.test("requests with unknown columns or unreadable values are refused, and gaps are named", async () => {

@@ -10,6 +10,7 @@ import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
 import { getFeatureManifest } from "../../data/sets/dataset.ts";
 import { createRandomStream } from "../../data/random.ts";
+import { getStandIns } from "../../predict/request_context.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
@@ -173,7 +174,7 @@ function drawParts(users: number, seed: number): Uint8Array {
 
 /** Returns a function that writes the displayed pages as a prepared data set. */
 function logWriter(
-  { options, simulated: { data: { dataset, items: itemIds }, description }, setting }: SinkContext,
+  { options, simulated: { data: { dataset, items: itemIds }, description, found }, setting }: SinkContext,
   folder: string,
 ) {
   const { policy, slate, explore, users, seed } = options;
@@ -186,7 +187,10 @@ function logWriter(
   const from = explore && { listCandidates: (page: PoolPage) => listCandidates(settings, count, page) };
   const features = getFeatureManifest(dataset);
   const parts = drawParts(users, seed);
-  const own = { name: source.name, items: { kind: "one-hot", count: 0 } } as const; // items: in `contents`
+  const own = {
+    ...{ name: source.name, items: { kind: "one-hot", count: 0 } as const }, // items: in `contents`
+    ...(found.run && { context: getStandIns(found.run, dataset.features) }),
+  };
   const contents = {
     name: `simulated-${source.name}`,
     items: source.items,
