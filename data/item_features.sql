@@ -271,7 +271,7 @@ GROUP BY f.k;
 INSERT INTO note
 SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
 FROM column_share, (
-  SELECT unnest(['clipped numbers', 'values without a token, which get the one for all others', 'items without a value']) AS what,
+  SELECT unnest(['clipped numbers', 'values without a token, which share one token', 'items without a value']) AS what,
     unnest(['clipped', 'unknown', 'absent']) AS kind
 ), LATERAL (SELECT CASE kind WHEN 'clipped' THEN clipped WHEN 'unknown' THEN unknown ELSE absent END AS share)
 WHERE getvariable('is_like') AND share > 0

@@ -108,6 +108,6 @@ JOIN click_row c USING (click)
 JOIN click_item i ON i.item = r.item;
 SET VARIABLE rows_of_log = (SELECT count(*) FROM displayed);
 INSERT INTO skipped
-SELECT 'clicks before which ' || getvariable('other') || 's had clicked nothing else',
+SELECT 'clicks before which ' || getvariable('other') || 's had clicked no other item',
   (SELECT count(*) FROM to_draw) - (SELECT count(DISTINCT (user_id, page)) FROM displayed);
 DROP TABLE drawn_item; DROP TABLE to_draw; DROP TABLE competitor; DROP TABLE click_row; DROP TABLE click_item;

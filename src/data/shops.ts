@@ -130,7 +130,7 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** Shop with no click on a fifth of the pages. Planning gains little: the best item now is also best later. */
+/** Shop with no click on a fifth of the pages. Planning gains little: the best item stays the best. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",
