@@ -117,11 +117,11 @@ Deno.test("a source that is not a readable local file is refused, with its name"
     "cannot read …loop.tsv: links lead to each other in a loop": at("loop.tsv"),
     "/dev/null: expected a regular file, got a character device": "/dev/null",
     "cannot read … (# characters): the name is too long": at("x".repeat(5000)),
-    "Expected a path on this machine, got s3://bucket/log.csv: only local files are read. Fetch the data first":
+    "Expected a path on this machine, got s3://bucket/log.csv: only local files are read. Copy the data":
       "s3://bucket/log.csv",
     "got https:…only local files are read": "https://example.org/*.csv",
     "only local files are read": "HTTP://x/y.parquet",
-    "only local files are read. Name it without file://": `file://${folder}/a.csv`,
+    "only local files are read. Remove file://": `file://${folder}/a.csv`,
   };
   for (const [says, source] of Object.entries(cases)) {
     await expectRefused(folder, makeRecipe(source), says);
