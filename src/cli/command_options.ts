@@ -155,9 +155,13 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
   try {
     await command.parseAsync([...args], { from: "user" });
   } catch (error) {
-    throw toUserError(error);
+    const meant = command.commands.find((one) => one.name() === args[0]);
+    throw toUserError(error, meant?.options.some(({ long }) => long === "--query") ? OTHER_LAYOUTS : "");
   }
 }
+
+const OTHER_LAYOUTS =
+  "\nAny other layout of a log is read by a SELECT: --query FILE.sql. Examples: data/recipes.";
 
 /** Width of help texts without a terminal, in characters. Commander has the same default. */
 const HELP_WIDTH = 80;

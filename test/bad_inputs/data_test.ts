@@ -87,6 +87,7 @@ const logs: readonly BadInput[] = [
   ...["SELECT 1; COPY (SELECT 1) TO 'DIR/x.csv'", "SELECT 1 FROM missing"].map((text) =>
     makeCase(`text ${text}`, `data log --query DIR/log.sql ${ENGINE}`, makeFile("log.sql", text), "log.sql")
   ),
+  makeCase("an unknown layout of a log", "data log --clicked-any a,b", makeNothing, "Examples: data/recipes"),
   makeCase("a missing SELECT", `data log --query DIR/log.sql ${ENGINE}`, makeNothing, "got no such file"),
   makeCase(
     "a missing file of features",
