@@ -199,14 +199,7 @@ export interface ModelOutcomeRow {
 }
 
 export const OUTCOME_HEAD = [
-  "",
-  "val loss",
-  "val prec@1",
-  "val prec@2",
-  "test loss",
-  "test prec@1",
-  "test prec@2",
-  "sampling",
+  ...["", "val loss", "val prec@1", "val prec@2", "test loss", "test prec@1", "test prec@2", "sampling"],
 ];
 export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
