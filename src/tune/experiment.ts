@@ -13,7 +13,7 @@ import { resultSchema, type RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/collect.ts";
 import { getSeedFolder } from "../run/seeds_folder.ts";
 import { UserError } from "../user_error.ts";
-import { computePairedDifference, type PairedDifference } from "../data/paired_difference.ts";
+import { computePairedDifference } from "../data/paired_difference.ts";
 import { claimOutcomes, describeInterval, formatSigned, judgeClaim } from "../metrics/baseline_verdict.ts";
 import type { Claim } from "../metrics/baseline_verdict.ts";
 
@@ -28,7 +28,8 @@ export interface ExperimentModel {
   readonly adversarialAfter?: string | "none";
 }
 
-const reports: ExperimentModel[] = [
+/** All models in the order of training: six of the original reports, then four with position weights (PW). */
+export const experimentModels: readonly ExperimentModel[] = [
   { name: "Baseline 64-64", folder: "baseline-64-64", model: defaultModel },
   { name: "BatchNorm 64-64", folder: "batchnorm-64-64", model: { ...defaultModel, batchNorm: true } },
   { name: "Baseline 32-64-32", folder: "baseline-32-64-32", model: { ...defaultModel, dims: [32, 64, 32] } },
@@ -50,9 +51,6 @@ const reports: ExperimentModel[] = [
     model: defaultModel,
     adversarialAfter: "baseline-64-64",
   },
-];
-
-const pw: ExperimentModel[] = [
   { name: "PW 64-64", folder: "pw-64-64", model: defaultPwModel },
   {
     name: "Fine-tuned PW 64-64",
@@ -68,9 +66,6 @@ const pw: ExperimentModel[] = [
     adversarialAfter: "pw-tanh-64-64",
   },
 ];
-
-/** All models in the order of training: six of the original reports, then four with position weights (PW). */
-export const experimentModels: readonly ExperimentModel[] = [...reports, ...pw];
 
 /** Returns true if a model supports this kind of item features. PW models with tanh do not support tokens. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
@@ -102,26 +97,32 @@ export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }
 
-/** Metrics of a model with one seed, each from the snapshot with the metric's best validation value. */
-export interface SeedOutcome extends TestedFigures<FigureSet> {
-  /** Half-widths of the 95 % bootstrap intervals of test prec@1, for the reward and the generator pi. */
-  readonly sampling: { readonly reward: number; readonly pi: number };
+/** Metrics of a {@link PartOutcome}, in the order of the printed table. */
+export const outcomeColumns = [
+  "val loss",
+  "val prec@1",
+  "val prec@2",
+  "test loss",
+  "test prec@1",
+  "test prec@2",
+  "sampling",
+] as const;
+export const SAMPLING_NOTE =
+  "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
+
+/**
+ * Metrics of a reward or a generator, each from the snapshot with the metric's best validation value; NaN for
+ * a missing metric. A generator has no loss.
+ */
+export type PartOutcome = Readonly<Record<typeof outcomeColumns[number], number>>;
+
+/** Metrics of a model with one seed. */
+export interface SeedOutcome {
+  readonly reward: PartOutcome;
   /** Metrics of the generator pi; undefined for a model without a generator. */
-  readonly pi: TestedFigures<Omit<FigureSet, "loss">> | undefined;
+  readonly pi?: PartOutcome;
   /** Validation log of the stage that only this model trains (its adversarial stage, if it has one). */
   readonly log: RunLog;
-}
-
-interface FigureSet {
-  readonly loss: number;
-  readonly prec1: number;
-  readonly prec2: number;
-}
-
-/** Metrics of a reward or a generator. A generator has no loss. */
-interface TestedFigures<F extends Partial<FigureSet> = Partial<FigureSet>> {
-  readonly validation: F;
-  readonly test: F;
 }
 
 /** A model with one outcome per seed, in the order of the seeds. */
@@ -164,167 +165,129 @@ export async function readOutcome(
     throw new UserError(`${text} Remove the folder ${folder} to train it again.`);
   };
   const [loss, prec1, prec2] = [test("loss"), test("prec1"), test("prec2")];
-  const sampling = (name: string) => {
-    const interval = prec1.details?.intervals[name];
-    return interval ? (interval[1] - interval[0]) / 2 : NaN;
+  const readPart = (by: "" | "pi_", lossOf?: typeof loss): PartOutcome => {
+    const [first, second] = by === "" ? ["prec1", "prec2"] as const : ["piPrec1", "piPrec2"] as const;
+    const [low, high] = prec1.details?.intervals[first] ?? [NaN, NaN];
+    return {
+      "val loss": lossOf ? valueAt("loss", lossOf.iteration) : NaN,
+      "val prec@1": valueAt(`${by}prec1`, prec1.iteration),
+      "val prec@2": valueAt(`${by}prec2`, prec2.iteration),
+      "test loss": lossOf?.nll ?? NaN,
+      "test prec@1": prec1[first] ?? NaN,
+      "test prec@2": prec2[second] ?? NaN,
+      sampling: (high - low) / 2,
+    };
   };
-  return {
-    sampling: { reward: sampling("prec1"), pi: sampling("piPrec1") },
-    validation: {
-      // A game's loss is no likelihood, so a reward's loss is from the snapshot with pi's best prec@1.
-      loss: valueAt("loss", (game ? prec1 : loss).iteration),
-      prec1: valueAt("prec1", prec1.iteration),
-      prec2: valueAt("prec2", prec2.iteration),
-    },
-    test: {
-      loss: (game ? prec1 : loss).nll ?? NaN,
-      prec1: prec1.prec1 ?? NaN,
-      prec2: prec2.prec2 ?? NaN,
-    },
-    pi: !game ? undefined : {
-      validation: {
-        prec1: valueAt("pi_prec1", prec1.iteration),
-        prec2: valueAt("pi_prec2", prec2.iteration),
-      },
-      test: { prec1: prec1.piPrec1 ?? NaN, prec2: prec2.piPrec2 ?? NaN },
-    },
-    log,
-  };
+  // A game's loss is no likelihood, so a reward's loss is from the snapshot with pi's best prec@1.
+  return { reward: readPart("", game ? prec1 : loss), ...(game && { pi: readPart("pi_") }), log };
 }
 
-export interface ModelOutcomeRow {
-  readonly name: string;
-  /** One text "mean +- sd" per metric; "-" for a missing metric. */
-  readonly cells: readonly string[];
-}
-
-export const OUTCOME_HEAD = [
-  ...["", "val loss", "val prec@1", "val prec@2", "test loss", "test prec@1", "test prec@2", "sampling"],
-];
-export const SAMPLING_NOTE =
-  "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
-
-/** Builds the table's rows: mean and standard deviation of each metric over the seeds. */
-export function listModelOutcomeRows(outcomes: readonly ModelOutcome[]): ModelOutcomeRow[] {
-  const cell = (values: readonly number[]) => {
-    const { mean, sd } = meanAndSd(values);
-    return `${fixed(mean)} +- ${Number.isNaN(sd) ? "-" : fixed(sd)}`;
-  };
-  return outcomes.flatMap(({ model, seeds }) => {
-    const row = (name: string, by: "reward" | "pi", of: readonly TestedFigures[]): ModelOutcomeRow => ({
-      name,
-      cells: [
-        ...(["validation", "test"] as const).flatMap((set) =>
-          (["loss", "prec1", "prec2"] as const).map((metric) =>
-            by === "pi" && metric === "loss" ? "-" : cell(of.map((own) => own[set][metric] ?? NaN))
-          )
-        ),
-        describeSampling(seeds.map(({ sampling }) => sampling[by])),
-      ],
-    });
-    if (model.adversarialAfter === undefined) return [row(model.name, "reward", seeds)];
+/** Builds the table's rows: a name, and mean and standard deviation of each metric over the seeds. */
+export function listOutcomeRows(outcomes: readonly ModelOutcome[]): [name: string, ...cells: string[]][] {
+  return outcomes.flatMap(({ model: { name, adversarialAfter }, seeds }) => {
+    const rewards = seeds.map(({ reward }) => reward);
+    if (adversarialAfter === undefined) return [buildRow(name, rewards)];
     return [
-      row(`${model.name}: reward`, "reward", seeds),
-      row(`${model.name}: pi`, "pi", seeds.flatMap(({ pi }) => pi ?? [])),
+      buildRow(`${name}: reward`, rewards),
+      buildRow(`${name}: pi`, seeds.flatMap(({ pi }) => pi ?? [])),
     ];
   });
 }
 
-/** Formats the mean half-width of the intervals over the seeds, which all have the same test users. */
-function describeSampling(values: readonly number[]): string {
-  const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
-  return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
+function buildRow(name: string, parts: readonly PartOutcome[]): [name: string, ...cells: string[]] {
+  // A metric of 4 digits after the point, for example ".8737".
+  const fixed = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(4).replace(/^0/, "");
+  const cells = outcomeColumns.map((column) => {
+    const values = parts.map((part) => part[column]);
+    const isSampling = column === "sampling";
+    const { mean, sd } = meanAndSd(isSampling ? values.filter((value) => !Number.isNaN(value)) : values);
+    if (Number.isNaN(mean)) return "-";
+    // All seeds have the same test users, so only the mean of their half-widths is of interest.
+    return isSampling ? `+- ${fixed(mean)}` : `${fixed(mean)} +- ${fixed(sd)}`;
+  });
+  return [name, ...cells];
 }
 
-/** Formats a number with four digits after the point, for example ".8737". */
-function fixed(value: number): string {
-  return value.toFixed(4).replace(/^0/, "");
-}
+type Measure = (outcome: SeedOutcome) => number;
 
-/** Tests the published claims about the trained models, by paired differences over the seeds. */
-export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
-  const of = (folder: string) => outcomes.find(({ model }) => model.folder === folder)?.seeds;
-  const [baseline, batchNorm, wide] = ["baseline-64-64", "batchnorm-64-64", "baseline-32-64-32"].map(of);
-  const [tuned, tunedWide, random] = ["fine-tuned-64-64", "fine-tuned-32-64-32", "l2-nopretrain-64-64"].map(
-    of,
-  );
-  const claims: Claim[] = [];
-  const pairs = [["64-64", baseline, tuned], ["32-64-32", wide, tunedWide]] as const;
-  for (const [dims, before, after] of pairs) {
-    if (!before || !after) continue;
-    claims.push(claim(
-      `(1) Adversarial fine-tuning helps generalisation (${dims})`,
-      points(after.map(piPrec1), before.map(testPrec1)),
-      "the gain in test prec@1 from the initial model to the fine-tuned generator",
-    ));
-  }
-  if (tuned && random) {
-    claims.push(claim(
-      "(2) Shannon pre-training is essential",
-      points(tuned.map(piPrec1), random.map(piPrec1)),
-      "the gain in the generator's test prec@1 from pre-training",
-    ));
-    claims.push(claim(
-      "(3) Skipping pre-training harms convergence too",
-      points(tuned.map(meanPiPrec1), random.map(meanPiPrec1)),
-      "the gain from pre-training in the generator's mean validation prec@1 over the adversarial stage",
-    ));
-  }
-  if (baseline && batchNorm) {
-    claims.push(claim(
-      "(4) Batch normalisation worsens convergence",
-      computePairedDifference(batchNorm.map(valLoss), baseline.map(valLoss)),
-      "the increase in the best validation loss by batch normalisation",
-    ));
-  }
-  if (baseline && tuned) {
-    claims.push(claim(
-      "(5) Shannon training improves slowly late, and fine-tuning restarts progress",
-      points(
-        tuned.map((s, k) => (s.pi?.validation.prec1 ?? NaN) - (baseline[k]?.validation.prec1 ?? NaN)),
-        baseline.map(lateGain),
-      ),
-      "the gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
-    ));
-  }
-  return claims;
-}
+const testPrec1: Measure = ({ reward }) => reward["test prec@1"];
+const piPrec1: Measure = ({ pi }) => pi?.["test prec@1"] ?? NaN;
+const meanPiPrec1: Measure = ({ log }) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-const testPrec1 = (s: SeedOutcome) => s.test.prec1;
-const piPrec1 = (s: SeedOutcome) => s.pi?.test.prec1 ?? NaN;
-const valLoss = (s: SeedOutcome) => s.validation.loss;
-const meanPiPrec1 = ({ log }: SeedOutcome) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
-
-/** Returns how much the best validation prec@1 increased in the second half of training. */
-function lateGain({ log }: SeedOutcome): number {
+/** Returns the best validation prec@1 plus its increase in the second half of training. */
+function extrapolatePrec1({ reward, log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);
-  return Math.max(...prec1) - Math.max(...prec1.slice(0, half));
+  return reward["val prec@1"] + Math.max(...prec1) - Math.max(...prec1.slice(0, half));
 }
 
 function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
 }
 
-/** Computes a paired difference in percentage points. */
-function points(a: readonly number[], b: readonly number[]): PairedDifference & { points: true } {
-  return { ...computePairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
+/** Claim that the first model's measure is larger than the second model's. */
+interface PublishedClaim {
+  readonly claim: string;
+  /** Description of the difference. */
+  readonly what: string;
+  /** Folder name and measure of the first model. */
+  readonly more: readonly [folder: string, measure: Measure];
+  readonly less: readonly [folder: string, measure: Measure];
+  /** True if the measures are losses. Else they are shares, whose difference is in percentage points. */
+  readonly isLoss?: true;
 }
 
-/** Tests the claim that a difference is above 0. @param what - description of the difference */
-function claim(name: string, d: PairedDifference & { points?: true }, what: string): Claim {
-  const interval = [d.low, d.high] as const;
-  const holds = judgeClaim(interval);
-  const digits = d.points ? 1 : 3;
-  const unit = d.points ? " points" : "";
-  const range = Number.isFinite(d.low)
-    ? `${describeInterval(interval, digits)} over ${d.count} seeds`
-    : "one seed has no interval";
-  const outcome = claimOutcomes[holds];
-  const start = outcome.slice(0, 1).toUpperCase() + outcome.slice(1);
-  return {
-    claim: name,
-    holds,
-    text: `${start}: ${what} is ${formatSigned(d.mean, digits)}${unit} (${range}).`,
-  };
+const publishedClaims: readonly PublishedClaim[] = [
+  ...["64-64", "32-64-32"].map((dims): PublishedClaim => ({
+    claim: `(1) Adversarial fine-tuning helps generalisation (${dims})`,
+    what: "the gain in test prec@1 from the initial model to the fine-tuned generator",
+    more: [`fine-tuned-${dims}`, piPrec1],
+    less: [`baseline-${dims}`, testPrec1],
+  })),
+  {
+    claim: "(2) Shannon pre-training is essential",
+    what: "the gain in the generator's test prec@1 from pre-training",
+    more: ["fine-tuned-64-64", piPrec1],
+    less: ["l2-nopretrain-64-64", piPrec1],
+  },
+  {
+    claim: "(3) Skipping pre-training harms convergence too",
+    what: "the gain from pre-training in the generator's mean validation prec@1 over the adversarial stage",
+    more: ["fine-tuned-64-64", meanPiPrec1],
+    less: ["l2-nopretrain-64-64", meanPiPrec1],
+  },
+  {
+    claim: "(4) Batch normalisation worsens convergence",
+    what: "the increase in the best validation loss by batch normalisation",
+    more: ["batchnorm-64-64", ({ reward }) => reward["val loss"]],
+    less: ["baseline-64-64", ({ reward }) => reward["val loss"]],
+    isLoss: true,
+  },
+  {
+    claim: "(5) Shannon training improves slowly late, and fine-tuning restarts progress",
+    what:
+      "the gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
+    more: ["fine-tuned-64-64", ({ pi }) => pi?.["val prec@1"] ?? NaN],
+    less: ["baseline-64-64", extrapolatePrec1],
+  },
+];
+
+/** Tests the published claims about the trained models, by paired differences over the seeds. */
+export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
+  return publishedClaims.flatMap(({ claim, what, more, less, isLoss }) => {
+    const [scale, digits, unit] = isLoss ? [1, 3, ""] as const : [100, 1, " points"] as const;
+    const [a, b] = [more, less].map(([folder, measure]) =>
+      outcomes.find(({ model }) => model.folder === folder)?.seeds.map((seed) => scale * measure(seed))
+    );
+    if (!a || !b) return [];
+    const { mean, low, high, count } = computePairedDifference(a, b);
+    const interval = [low, high] as const;
+    const range = count > 1
+      ? `${describeInterval(interval, digits)} over ${count} seeds`
+      : "one seed has no interval";
+    const holds = judgeClaim(interval);
+    const outcome = claimOutcomes[holds];
+    const start = outcome.slice(0, 1).toUpperCase() + outcome.slice(1);
+    return [{ claim, holds, text: `${start}: ${what} is ${formatSigned(mean, digits)}${unit} (${range}).` }];
+  });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { computePairedDifference } from "../../src/data/paired_difference.ts";
-import type { ModelOutcome, SeedOutcome } from "../../src/tune/experiment.ts";
+import type { ModelOutcome, PartOutcome, SeedOutcome } from "../../src/tune/experiment.ts";
 import { experimentModels, readOutcome, supportsItems, testClaims } from "../../src/tune/experiment.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
@@ -21,15 +21,14 @@ Deno.test("pairedDifference is Student's t on the differences", () => {
 
 function outcome(of: { prec1: number; loss?: number; pi?: number; curve?: number[] }): SeedOutcome {
   const { prec1, loss = 1, pi, curve = [0.1, prec1] } = of;
-  const set = { loss, prec1, prec2: prec1 };
   const column = pi === undefined ? "prec1" : "pi_prec1";
+  const part = (value: number): PartOutcome => ({
+    ...{ "val loss": loss, "val prec@1": value, "val prec@2": value },
+    ...{ "test loss": loss, "test prec@1": value, "test prec@2": value, sampling: NaN },
+  });
   return {
-    validation: set,
-    test: set,
-    sampling: { reward: NaN, pi: NaN },
-    pi: pi === undefined
-      ? undefined
-      : { validation: { prec1: pi, prec2: pi }, test: { prec1: pi, prec2: pi } },
+    reward: part(prec1),
+    ...(pi !== undefined && { pi: part(pi) }),
     log: { iteration: curve.map((_, k) => k), columns: new Map([[column, curve]]) },
   };
 }
@@ -52,7 +51,7 @@ Deno.test("a finished run without a metric is refused, with the file and what to
     };
     const all = ["best-loss", "best-prec1", "best-prec2"];
     await write(all, 10);
-    assert.equal((await readOutcome(model, path, 1))?.validation.loss, 1.5);
+    assert.equal((await readOutcome(model, path, 1))?.reward["val loss"], 1.5);
     await write(all.slice(0, 2), 10);
     await assert.rejects(
       readOutcome(model, path, 1),

@@ -8,10 +8,9 @@ import {
   type Experiment,
   type ExperimentModel,
   experimentModels,
-  listModelOutcomeRows,
+  listOutcomeRows,
   type ModelOutcome,
-  type ModelOutcomeRow,
-  OUTCOME_HEAD,
+  outcomeColumns,
   readExperiment,
   readOutcome,
   SAMPLING_NOTE,
@@ -46,7 +45,6 @@ import {
 } from "../train/run_stages.ts";
 import { runInJobs, type RunOfMany } from "../train/run_jobs.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
-import type { Claim } from "../../metrics/baseline_verdict.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { writeReport } from "../../report/report_page.ts";
 import { basename } from "node:path";
@@ -267,7 +265,8 @@ async function writeResults(
     const seeds = await Promise.all(experiment.seeds.map((seed) => readOutcome(model, path, seed)));
     return { model, seeds: seeds.filter((outcome) => outcome !== undefined) };
   }));
-  const rows = listModelOutcomeRows(outcomes);
+  const head = ["", ...outcomeColumns];
+  const rows = listOutcomeRows(outcomes);
   const claims = testClaims(outcomes);
   const count = experiment.seeds.length;
   console.log(
@@ -275,32 +274,30 @@ async function writeResults(
       count === 1 ? "" : "s"
     }, each metric from its own best-validation snapshot:`,
   );
-  console.log(outcomeTable(rows));
+  const drop = ["val prec@2", "test prec@2", "val loss", "val prec@1", "sampling"];
+  console.log(formatTable(head, rows, { drop }));
   console.log(SAMPLING_NOTE);
   console.log("\nOutcomes of the published claims on these data:");
   for (const { claim, text } of claims) console.log(`  ${claim}\n      ${text}`);
-  const result = { table: rows.map(({ name, cells }) => ({ model: name, metrics: cells })), claims };
-  await writeJson(`${path}/result.json`, result);
+  const table = rows.map(([model, ...metrics]) => ({ model, metrics }));
+  await writeJson(`${path}/result.json`, { table, claims });
   if (readme !== undefined) {
-    const { name, text } = readmeBlock(experiment, rows, claims);
-    await writeBetweenMarkers(readme, name, text);
+    const lines = [
+      `**${formatRunName(experiment.data)}**, mean +- sd over ${count} seeds, ` +
+      "each metric from its own best-validation snapshot:",
+      "",
+      ...formatMarkdownTable(head, rows),
+      "",
+      `${SAMPLING_NOTE}.`,
+      "",
+      ...claims.map(({ claim, text }) => `- ${claim}. ${text}`),
+    ];
+    await writeBetweenMarkers(readme, blockName(experiment.data), lines.join("\n"));
     console.log(`The table is in ${readme}`);
   }
   const report = reportFile(path);
   await writeReport([path], report);
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
-}
-
-function outcomeTable(rows: readonly ModelOutcomeRow[]): string {
-  const cells = rows.map(({ name, cells }) => [name, ...cells]);
-  const drop = ["val prec@2", "test prec@2", "val loss", "val prec@1", "sampling"];
-  return formatTable(OUTCOME_HEAD, cells, { drop });
-}
-
-export interface ReadmeBlock {
-  /** Name of the two markers around the table (see {@link writeBetweenMarkers}). */
-  readonly name: string;
-  readonly text: string;
 }
 
 /** Returns the name of the markers around a data set's table. @param data - data file, or "demo" */
@@ -310,24 +307,6 @@ function blockName(data: string): string {
 
 function formatRunName(data: string): string {
   return basename(data).replace(/\.\w+$/, "");
-}
-
-function readmeBlock(
-  { data, seeds }: Experiment,
-  rows: readonly ModelOutcomeRow[],
-  claims: readonly Claim[],
-): ReadmeBlock {
-  const text = [
-    `**${formatRunName(data)}**, mean +- sd over ${seeds.length} seeds, ` +
-    "each metric from its own best-validation snapshot:",
-    "",
-    ...formatMarkdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
-    "",
-    `${SAMPLING_NOTE}.`,
-    "",
-    ...claims.map(({ claim, text }) => `- ${claim}. ${text}`),
-  ].join("\n");
-  return { name: blockName(data), text };
 }
 
 await runMain(main);
