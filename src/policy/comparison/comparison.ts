@@ -102,11 +102,14 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
   patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",
 };
 
+const taskSettings = Object.keys(WORDS) as (keyof PolicyTask)[];
+
 /** Names tasks by their differing settings, for example "slates of 3, 20 pages"; "" for a single task. */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
-  const names = Object.keys(WORDS) as (keyof PolicyTask)[];
-  const told = names.filter((name) => name === "slate" || new Set(tasks.map((task) => task[name])).size > 1);
+  const told = taskSettings.filter((name) =>
+    name === "slate" || new Set(tasks.map((task) => task[name])).size > 1
+  );
   const word = <Name extends keyof PolicyTask>(name: Name, task: PolicyTask) => WORDS[name](task[name]);
   return tasks.map((task) => told.map((name) => word(name, task)).join(", "));
 }
@@ -151,12 +154,13 @@ export interface PolicyComparison extends Readonly<PolicyTask> {
 }
 
 /** Returns the names of the policies in the order of the comparison: trained policies come first. */
-export function listComparedPolicies({ cells }: PolicyComparison): { name: string; learned: boolean }[] {
-  const learned = (wanted: boolean) =>
-    [
-      ...new Set(cells.filter(({ seed }) => (seed !== null) === wanted).map(({ policy }) => policy)),
-    ].map((name) => ({ name, learned: wanted }));
-  return [...learned(true), ...learned(false)];
+export function listComparedPolicies(
+  { cells }: Pick<PolicyComparison, "cells">,
+): { name: string; learned: boolean }[] {
+  return [true, false].flatMap((learned) => {
+    const names = cells.filter(({ seed }) => (seed !== null) === learned).map(({ policy }) => policy);
+    return [...new Set(names)].map((name) => ({ name, learned }));
+  });
 }
 
 /** Returns the results of one policy in one environment: one result per training. */
@@ -230,21 +234,15 @@ export interface SlateSizeGroup {
 export function groupBySlateSize(comparisons: readonly PolicyComparison[]): SlateSizeGroup[] | undefined {
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;
-  const tasks = new Set(
-    comparisons.map(({ pages, reward, start, repeats, leave, patience }) =>
-      JSON.stringify([pages, reward, start, repeats, leave, patience])
-    ),
+  const count = (name: keyof PolicyTask) => new Set(comparisons.map((task) => task[name])).size;
+  const isComparable = taskSettings.every((name) =>
+    count(name) === (name === "slate" ? comparisons.length : 1)
   );
-  if (tasks.size > 1 || new Set(comparisons.map(({ slate }) => slate)).size < comparisons.length) {
-    return undefined;
-  }
-  const named = comparisons.flatMap((comparison) => listComparedPolicies(comparison));
-  const names = [true, false].flatMap((learned) =>
-    named.filter((one) => one.learned === learned).map(({ name }) => name)
-  );
+  if (!isComparable) return undefined;
+  const policies = listComparedPolicies({ cells: comparisons.flatMap(({ cells }) => cells) });
   return first.environments.map((environment) => ({
     environment,
-    rows: [...new Set(names)].flatMap((policy) => {
+    rows: policies.flatMap(({ name: policy }) => {
       const cells = comparisons.map((comparison) => listTrainings(comparison, policy, environment.name));
       return cells.some((own) => own.length > 0) ? [{ policy, cells }] : [];
     }),

@@ -1,6 +1,6 @@
 /** Metrics of a policy in an environment, in total and by page, with bootstrap intervals over users. */
 
-import { Bootstrap, computeInterval, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
+import { computeInterval, getBootstrap, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import { computeCoverage, SimulationTotals } from "../../simulate/simulation_metrics.ts";
 import type { SimulationMetrics } from "../../simulate/simulation_metrics.ts";
@@ -35,15 +35,22 @@ export interface PageMetrics {
   readonly clickProbability: number;
 }
 
+/** The resamples depend only on the number of users, so that differences are paired. */
 const RESAMPLES = 2000;
-const bootstraps = new Map<number, Bootstrap>();
 
-/** Returns bootstrap resamples, which depend only on the number of users, so that differences are paired. */
-function getResamples(users: number): Bootstrap {
-  const groups = Math.min(users, MOST_GROUPS);
-  const known = bootstraps.get(groups) ?? new Bootstrap(groups, RESAMPLES);
-  bootstraps.set(groups, known);
-  return known;
+/** Computes the interval of a ratio of two columns. @param totals - [resamples, columns] */
+function computeRatioInterval(
+  totals: Float64Array,
+  columns: number,
+  above: number,
+  below: number,
+  groups: number,
+): Interval | null {
+  const ratios = Float64Array.from(
+    { length: RESAMPLES },
+    (_, b) => totals[b * columns + above]! / totals[b * columns + below]!,
+  );
+  return computeInterval(ratios, groups);
 }
 
 /**
@@ -51,22 +58,16 @@ function getResamples(users: number): Bootstrap {
  * @param values - [users] numerators. @param over - [users] denominators, by default 1.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
-  const bootstrap = getResamples(values.length);
-  const { groups } = bootstrap;
+  const groups = Math.min(values.length, MOST_GROUPS);
   const sums = new Float64Array(2 * groups);
   values.forEach((value, user) => {
     const place = 2 * (user % groups);
     sums[place] = sums[place]! + value;
     sums[place + 1] = sums[place + 1]! + (over ? over[user]! : 1);
   });
-  const totals = bootstrap.totals(sums, 2);
-  const resampled = Float64Array.from(
-    { length: bootstrap.resamples },
-    (_, b) => totals[2 * b]! / totals[2 * b + 1]!,
-  );
   return {
     mean: sum(values) / (over ? sum(over) : values.length),
-    interval: computeInterval(resampled, groups),
+    interval: computeRatioInterval(getBootstrap(groups, RESAMPLES).totals(sums, 2), 2, 0, 1, groups),
   };
 }
 
@@ -187,16 +188,11 @@ export class GroupedMetrics {
   /** Computes metrics with intervals. @param metrics - of the added episodes, one episode per user. */
   compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
-    const bootstrap = getResamples(groups);
-    const totals = columns > 0 ? bootstrap.totals(this.#sums, columns) : undefined;
+    const totals = columns > 0 ? getBootstrap(groups, RESAMPLES).totals(this.#sums, columns) : undefined;
     const ofPage = (page: number, column: number, mean: number): MeanEstimate => {
       if (!totals) return { mean, interval: null };
-      const at = (b: number) => b * columns + PAGE.size * page;
-      const resampled = Float64Array.from(
-        { length: bootstrap.resamples },
-        (_, b) => totals[at(b) + column]! / totals[at(b) + PAGE.seen]!,
-      );
-      return { mean, interval: computeInterval(resampled, groups) };
+      const at = PAGE.size * page;
+      return { mean, interval: computeRatioInterval(totals, columns, at + column, at + PAGE.seen, groups) };
     };
     return {
       ...estimateTotals(metrics),

@@ -32,7 +32,7 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
     if (predicted.length === pages * log.users) continue;
     throw new RangeError(`expected ${pages * log.users} predictions, one per page, got ${predicted.length}`);
   }
-  const [said, done, all] = [new Float64Array(users), new Float64Array(users), new Float64Array(users)];
+  const [said, done] = [new Float64Array(users), new Float64Array(users)];
   const byPage = Array.from({ length: pages }, (_, page): PredictedPage => {
     const [gap, present] = [new Float64Array(users), new Float64Array(users)];
     let [predictedHere, clicked, count, first] = [0, 0, 0, 0];
@@ -49,7 +49,6 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
         clicked += isClick;
         said[own] = said[own]! + predicted[at]!;
         done[own] = done[own]! + isClick;
-        all[own] = all[own]! + gap[own]!;
       }
       first += log.users;
     }
@@ -60,7 +59,8 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
     };
   });
   const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / users;
-  return { pages: byPage, predicted: mean(said), realised: mean(done), gap: estimateRatio(all) };
+  const gap = estimateRatio(said.map((value, user) => value - done[user]!));
+  return { pages: byPage, predicted: mean(said), realised: mean(done), gap };
 }
 
 /**
