@@ -58,18 +58,8 @@ export function makeComparison(slate: number): PolicyComparison {
     })
   );
   return {
-    ...{
-      slate,
-      pages: madeSizes.pages,
-      users: madeSizes.users,
-      seed: 1,
-      reward: "click",
-      repeats: false,
-      leave: 0,
-      start: "empty",
-      patience: 0,
-      cells,
-    },
+    ...{ slate, pages: madeSizes.pages, users: madeSizes.users, seed: 1 },
+    ...{ reward: "click", repeats: false, leave: 0, start: "empty", patience: 0, cells },
     environments: [
       { name: "model A", role: "trained on" },
       { name: "model B", role: "second model" },

@@ -29,24 +29,10 @@ export function classifyDifference(
 /** Metrics for comparisons of models. For the loss (nll) lower is better, for the others higher is better. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
-/** Difference between two models in a metric, with its 95 % confidence interval over the test users. */
-export interface MetricDifference {
-  readonly difference: number;
-  /** 95 % confidence interval of the difference; null for too few users. */
-  readonly interval: Interval | null;
-  readonly is: Significance;
-}
-
-export function compareByMetric(
-  metric: ComparedMetric,
-  { value: difference, interval }: MetricGap,
-): MetricDifference {
-  return { difference, interval, is: classifyDifference(interval, { lowerIsBetter: metric === "nll" }) };
-}
-
 /** Difference in a metric between a model and a baseline. */
-export interface BaselineComparison extends MetricDifference {
+export interface BaselineComparison extends MetricGap {
   readonly name: string;
+  readonly is: Significance;
 }
 
 /** Differences between a model and all baselines, by metric. */
@@ -70,9 +56,10 @@ export function compareWithBaselines(
     const end = (k: 0 | 1) => meanAndSd(ends.map((interval) => interval[k])).mean;
     const value = meanAndSd(found.map(({ value }) => value)).mean;
     const interval = ends.length < found.length ? null : [end(0), end(1)] as const;
-    return [{ name: baselineTitles[name], ...compareByMetric(metric, { value, interval }) }];
+    const is = classifyDifference(interval, { lowerIsBetter: metric === "nll" });
+    return [{ name: baselineTitles[name], value, interval, is }];
   });
-  return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.difference - b.difference));
+  return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
 /** Returns "better" if the model is significantly better than all baselines, "worse" if a baseline is. */
@@ -98,8 +85,13 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
   if (comparisons.every(({ interval }) => !interval)) {
     return ["Too few users for an interval: the model cannot be compared with the baselines."];
   }
-  const more = users === undefined ? "" : `, ${users}`;
-  const numbers = (one: MetricDifference) => `${getMetricTitle(metric)} ${describeDifference(one)}${more}`;
+  // For example "prec@1 +0.012, 95 % CI +0.001 to +0.023, 270 test users".
+  const numbers = ({ value, interval }: MetricGap) =>
+    [
+      `${getMetricTitle(metric)} ${formatSigned(value, 3)}`,
+      ...(interval ? [describeInterval(interval, 3)] : []),
+      ...(users === undefined ? [] : [users]),
+    ].join(", ");
   if (classifyAgainstBaselines(comparisons) === "better") {
     return [
       `${toStart(subject)} is better than every baseline. Best baseline (${best.name}): ${numbers(best)}.`,
@@ -168,14 +160,6 @@ export function describeSignificance(
 /** Capitalises "the" at the start of a sentence. Names of snapshots and policies are not capitalised. */
 function toStart(subject: string): string {
   return subject.replace(/^the /, "The ");
-}
-
-/** Returns, for example, "+0.012, 95 % CI +0.001 to +0.023". */
-export function describeDifference(
-  { difference, interval }: Pick<MetricDifference, "difference" | "interval">,
-  digits = 3,
-): string {
-  return formatSigned(difference, digits) + (interval ? `, ${describeInterval(interval, digits)}` : "");
 }
 
 /** Returns, for example, "95 % CI +0.001 to +0.023". */

@@ -183,7 +183,7 @@ function formatShare(share: number): string {
 function describeAgainstSimple({ comparisons, prec1, users }: PartVerdict): string {
   const [best] = comparisons;
   if (!best) return "";
-  const { name, difference, interval } = best;
+  const { name, value: difference, interval } = best;
   const reached = `the best one (${name}) reaches ${formatShare(prec1 - difference)}`;
   const points = `the difference is ${formatSigned(100 * difference, 1)} percentage points`;
   if (!interval) {
@@ -232,7 +232,7 @@ function renderModels(models: readonly ReportModel[]): Html {
         const [best] = verdict.comparisons;
         return markup`<div>${renderVerdictSign(verdict)} ${name !== "" && markup`<b>${name}</b>: `}prec@1 ${
           prec1.toFixed(4)
-        } against ${best ? `${(prec1 - best.difference).toFixed(4)} (${best.name})` : MISSING}</div>`;
+        } against ${best ? `${(prec1 - best.value).toFixed(4)} (${best.name})` : MISSING}</div>`;
       })
     }</td>${
       own.map(({ name, k }) => markup`<td class="${getTimeClass(name)}">${values(k)[row] ?? ""}</td>`)

@@ -283,16 +283,7 @@ function comparison(
     cell("cdqn", 1, name, cdqn),
     cell("cdqn", 2, name, cdqn + 0.01),
   ]);
-  const task = {
-    slate: 3,
-    pages: 20,
-    reward: "click",
-    start: "empty",
-    repeats: false,
-    leave: 0,
-    patience: 0,
-  } as const;
-  return { ...task, users: 40, seed: 1, environments, cells };
+  return { ...three, environments, cells };
 }
 const A = { name: "A", role: "trained on" } as const;
 const B = { name: "B", role: "second model" } as const;
@@ -427,8 +418,9 @@ Deno.test("slates of several sizes have separate cells, and other tasks are not 
     });
   }
   assert.equal(groupBySlateSize([three]), undefined);
-  assert.equal(groupBySlateSize([three, three]), undefined);
-  assert.equal(groupBySlateSize([three, { ...five, pages: 9 }]), undefined);
-  assert.equal(groupBySlateSize([three, { ...five, reward: "utility" }]), undefined);
-  assert.equal(groupBySlateSize([three, { ...five, leave: 0.1 }]), undefined);
+  for (
+    const other of [three, { ...five, pages: 9 }, { ...five, reward: "utility" }, { ...five, leave: 0.1 }]
+  ) {
+    assert.equal(groupBySlateSize([three, other as PolicyComparison]), undefined);
+  }
 });
