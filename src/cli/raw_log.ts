@@ -140,16 +140,31 @@ function isFile(path: string): boolean {
   }
 }
 
+/** Returns a sentence about the log's columns that the guessed command does not use; [] if it uses all. */
+function listUnused({ names, columns }: LogPreparation): string[] {
+  const unused = names.filter((name) => name !== "" && !Object.values(columns).includes(name));
+  return unused.length === 0 ? [] : [
+    `The command does not use ${unused.join(", ")}: if the values are known when a page is shown, add ` +
+    "--impression-features or --page-features.",
+  ];
+}
+
+/** Returns what is printed before a guessed command runs. */
+export function describeRunning(found: LogPreparation): string {
+  return [`Running ${formatLogCommand(found.args)}`, ...listUnused(found)].join("\n");
+}
+
 /** Describes guessed and missing columns, and the SELECT, if needed. @param next - what to do next */
-export function describeGuess(
-  { columns, names, isComplete, select }: LogPreparation,
-  next: string,
-): string {
+export function describeGuess(found: LogPreparation, next: string): string {
+  const { columns, names, isComplete, select } = found;
   if (select) {
     return "The log's separator or clicks need a SELECT, whose columns were guessed. Save the SELECT as " +
       `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;
   }
-  if (isComplete) return `The columns in the command were guessed by names and values. ${next}`;
+  if (isComplete) {
+    const guessed = "The columns in the command were guessed by names and values.";
+    return [guessed, ...listUnused(found), next].join(" ");
+  }
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   return `Replace COLUMN (${missing.join(", ")}) by one of: ${
     names.map((name) => JSON.stringify(name)).join(", ")

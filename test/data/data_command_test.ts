@@ -274,7 +274,7 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
   const [head = "", ...lines] = makeLog(200).split("\n");
   const odd = head.replace("user", "Leser").replace("item", "Beitrag").replace("clicked", "Geklickt?");
   const folder = await makeFolderWith({
-    "raw log.csv": [odd, ...lines].join("\n"),
+    "raw log.csv": [`${odd},price`, ...lines.map((line) => line && `${line},9`)].join("\n"),
     "other.csv": "a,b\n1,2\n",
     "cut.csv.gz": "not compressed",
   });
@@ -296,6 +296,7 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     "--dims 8 --lstm-units 4 --iterations 2 --validate-every 1 --batch-size 8 --no-report --save-dir";
   const trained = await train.ok(["--data", "raw log.csv", "--yes", ...splitArgs(small, "runs/a")]);
   assert.ok(trained.stderr.includes(`Running ${command}\n`), trained.stderr);
+  for (const text of [refused, trained.stderr]) assert.match(text, /does not use price: /);
   await Deno.writeTextFile(`${folder}/semi.csv`, [odd, ...lines].join("\n").replaceAll(",", ";"));
   const semi = ["log", "--source", "semi.csv"];
   const select =

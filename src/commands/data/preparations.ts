@@ -18,7 +18,7 @@ import {
 } from "../../cli/command_options.ts";
 import { printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { describeGuess, suggestPreparation, writeSelect } from "../../cli/raw_log.ts";
+import { describeGuess, describeRunning, suggestPreparation, writeSelect } from "../../cli/raw_log.ts";
 import { formatLogCommand, type LogColumns, REQUIRED_COLUMNS } from "../../data/guess_columns.ts";
 import { findFiles } from "../../data/prepare/sources.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
@@ -111,7 +111,7 @@ async function guessMissing(
   if (!found || !(error instanceof UserError)) throw error;
   const command = formatLogCommand(found.args);
   if (options.yes && found.isComplete) {
-    printLine(`Running ${command}`);
+    printLine(describeRunning(found));
     await writeSelect(found);
     return found.select
       ? { query: found.select.file, source: undefined, out: found.out }

@@ -27,8 +27,7 @@ import {
 import { quotePath, quoteShellWord } from "../../shell_word.ts";
 import { runChild } from "../../cli/jobs.ts";
 import { describeProcess } from "../../cli/launch.ts";
-import { expectNoRawLog, RawLogError, writeSelect } from "../../cli/raw_log.ts";
-import { formatLogCommand } from "../../data/guess_columns.ts";
+import { describeRunning, expectNoRawLog, RawLogError, writeSelect } from "../../cli/raw_log.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { expectOneJob, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import {
@@ -84,7 +83,7 @@ async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopReques
   } catch (error) {
     if (!(error instanceof RawLogError) || !yes || !error.preparation.isComplete) throw error;
     const { args, out } = error.preparation;
-    printLine(`Running ${formatLogCommand(args)}`);
+    printLine(describeRunning(error.preparation));
     await writeSelect(error.preparation);
     await runChild({
       process: describeProcess("data", ["log", ...args]),
