@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import type { ModelConfig } from "./model_config.ts";
 
-/** Click probabilities of a page. For a choice likelihood, all probabilities add up to 1. */
+/** Click probabilities of a page. With the choice loss, all of `items` and `noClick` add up to 1. */
 export interface ChoiceProbabilities {
   /** Probability of a click on each item, in the page's order. */
   readonly items: Float64Array<ArrayBuffer>;

@@ -14,10 +14,10 @@ import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";
 
 /**
- * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a Glorot-uniform kernel [F + H, 4H] for F
- * features and H units, with gates i, g, f, o, and a zero bias. The kernel is split into an input part of F
- * rows (none if F = 0) and a recurrent part of H rows. With mixed features the kernel is [V + F + H, 4H]: the
- * first V rows are a table of tokens.
+ * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a kernel [F + H, 4H] for F features, H units
+ * and the gates i, g, f, o, initially Glorot-uniform, and a bias, initially zero. The kernel's F rows for the
+ * input (if F > 0) and its H rows for the state are two parameters. With mixed features the kernel is
+ * [V + F + H, 4H]: the first V rows are a table of tokens.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -51,7 +51,7 @@ export const LSTM = {
 } as const;
 
 /**
- * Records the product of the LSTM's state and the first layer's kernel, plus the layer's bias: [events, N].
+ * Records the LSTM's term in the utility network's first layer: state * kernel + bias, [events, N].
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -78,8 +78,8 @@ const INITIAL_WEIGHT = 0.0001;
  * index k n + j. So the first layer's kernel for the state is [F n, N], for F features, n weightings and N
  * units. With one-hot features this kernel is stored as a table [I, n N] with a row per item: the same values
  * in the same order. The state is then never computed: its term in the first layer is a weighted sum of table
- * rows. With mixed features the state is not computed either: instead of a table row, a clicked item has the
- * product of its features with a table of tokens [V, n N] and a kernel [F, n N]. @throws UserError for tanh
+ * rows. With mixed features the state is not computed either: the row of a clicked item is then the product
+ * of the item's features with a table of tokens [V, n N] and a kernel [F, n N]. @throws UserError for tanh
  * with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
@@ -101,7 +101,7 @@ export function listPwParameters(items: ItemsShape, config: PwModelConfig): Mode
   ];
 }
 
-/** Names of the tensors in a product of a kernel with a user's last clicks. */
+/** Names of the tensors that {@link recordClickProduct} reads and records. */
 export interface ClickProductNames {
   /** Position weights [m, n], for m last clicks and n weightings. */
   readonly weights: string;
@@ -122,7 +122,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the parameters of a product with clicked items: a kernel of features, and a table of tokens. */
+/** Lists the parameters by which clicked items' features are multiplied: a kernel, a table for tokens. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -145,8 +145,8 @@ export function listClickKernels(
 }
 
 /**
- * Records the product of a kernel and the last clicks, weighted by recency, plus a bias: [events, N].
- * @param itemBias - bias that is added to the state before tanh; if undefined, tanh is not applied
+ * Records (sum over a user's last clicks of weight * item features) * kernel + bias: [events, N].
+ * @param itemBias - bias that is added to the sum before a tanh; if undefined, there is no tanh
  */
 export function recordClickProduct(
   tape: ClickTape,
@@ -169,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Records the product of the state and the first layer's kernel, plus the layer's bias: [events, N]. */
+/** Records the position weights' term in the utility's first layer: state * kernel + bias, [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -33,7 +33,7 @@ import {
   type WeightUpdate,
 } from "./model_program.ts";
 
-/** Returns the generator's config: reward's encoder, own hidden layers, no wide part, counts or positions. */
+/** Returns the reward's config with the generator's layers, and no wide part, counts, position effects. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -66,7 +66,7 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Batch plan; its capacity is the largest batch of the programs. */
+  /** Plan of the batches; its capacity is the largest batch on which the programs can run. */
   readonly plan: BatchPlan;
   /** Ring buffer for the metric sums of {@link minimax}: [slots, 2] vec4f. */
   readonly ring: View;
@@ -86,14 +86,14 @@ export interface GameProgramOptions {
 }
 
 interface GameSpecs {
-  /** Dispatches that build index arrays, for one batch per slice of the plan. */
+  /** Dispatches that build index arrays, for the batches of several steps at once. */
   readonly layout: ClickDispatch[];
-  /** Dispatches that build more index arrays, for the batch of a step. */
+  /** Dispatches that build the remaining index arrays, for the batch of one step. */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
   readonly generator: ClickDispatch[];
-  /** Dispatches of the losses and, in training, of the reward's gradients, from utilities and logits. */
+  /** Dispatches that compute the losses from utilities and logits; in training, also reward gradients. */
   readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
@@ -165,7 +165,7 @@ export class GamePrograms {
   }
 }
 
-/** Records the game on tapes. @throws UserError if the game is not defined for the reward's likelihood. */
+/** Records the game on tapes. @throws UserError for a reward with logistic loss or position effects. */
 function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity, dimensions } = plan;

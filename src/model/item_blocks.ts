@@ -3,8 +3,8 @@
  *
  *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
  *
- * A block's items are distributed over several events with the same user state, because kernels distribute
- * events over invocations. An item's utility does not depend on the other items of the block.
+ * A block consists of several events, each with the state of the user, because kernels compute events in
+ * parallel. An item's utility does not depend on the other items of the block.
  */
 
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
@@ -36,7 +36,7 @@ export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
 /** Tensors of users' states, with one row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** Terms that a user's history adds to every item's utility. The model's config defines which exist. */
+/** Terms that a user's history adds to every item's utility. The config determines which terms exist. */
 export interface UserState {
   /** The history's term in the first layer, plus that layer's bias. */
   readonly first?: Float32Array<ArrayBuffer>;
@@ -44,15 +44,15 @@ export interface UserState {
   readonly wide?: Float32Array<ArrayBuffer>;
   /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
-  /** The user's clicks; only of scorers without an encoder. */
+  /** The user's clicks; only for scorers without an encoder (baselines). */
   readonly history?: ArrayLike<number>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
-  /** Returns the X context features of an item's impression. Undefined if unknown: all are then zeros. */
+  /** Returns the X context features with which an item is displayed. If undefined: zeros. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
 }
 
-/** Scorer of many items for a user: {@link import("./user_model.ts").UserModel}, or shared by requests. */
+/** Scorer of many items for one user, e.g. {@link import("./user_model.ts").UserModel} or a baseline. */
 export interface ItemScorer {
   /** Number of items per block. A block takes a few ms; between blocks other requests can be served. */
   readonly blockItems: number;
@@ -62,7 +62,7 @@ export interface ItemScorer {
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Items in the first and in the largest block; larger on a GPU to fill the GPU (not measured). */
+/** Numbers of items in the first and in the largest block. A GPU gets larger blocks (not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 /** Target duration of a block, in ms. */
 const BLOCK_MS = 5;
@@ -90,7 +90,7 @@ export class ItemBlocks {
     this.#headers = new StepHeaders(this.#arena, clickDimensions, 1);
   }
 
-  /** @param states - the model's tensors on a tape. @throws UserError if the adapter cannot hold a block */
+  /** @param states - result of the model's `recordStates`. @throws UserError if a block does not fit */
   static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
     using stack = new DisposableStack();
     const blocks = stack.use(new ItemBlocks(model));
@@ -176,7 +176,7 @@ class BlockBatch implements ClickBatch {
   readonly slotItem: View;
   readonly facts?: LogCountSummary;
   readonly pageLength: number;
-  /** Number of rows of the uploaded events. */
+  /** Number of rows in the events that were uploaded last. */
   #rows = 0;
 
   constructor(private readonly model: ScorableModel, arena: Arena, { rows, events }: ClickSizes) {

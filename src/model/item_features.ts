@@ -24,9 +24,8 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns the log with the model's items. If the log has fewer one-hot items, its catalogue is extended.
- * @param what - name of the model in the message. @throws UserError if the log has other items than the
- * model.
+ * Returns the log with the model's item catalogue; extends a smaller one-hot catalogue.
+ * @param what - name of the model in the message. @throws UserError if the log's items do not fit the model.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
   const items = alignItems(source, wanted, what);
@@ -49,8 +48,8 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
 }
 
 /**
- * Returns the dense features as a constant [capacity, F]; undefined for items without dense features. One-hot
- * features and tokens are not stored as a matrix.
+ * Returns the dense features as a constant tensor [capacity, F]; undefined for items without dense features.
+ * One-hot features and tokens are not stored as a matrix.
  */
 export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
@@ -60,7 +59,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records W f for mixed features f; undefined without tokens. @param names - table [V, N], kernel [F, N] */
+/** Records W f if the features f are mixed, else nothing. @param names - table [V, N], kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -74,7 +73,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** Lists a layer's item parameters: kernel [F, N] of features; table of tokens [V, N] or items [I, N]. */
+/** Lists a layer's item parameters: kernel [F, N] for features, table [V, N] for tokens or [I, N] for ids. */
 export function listItemKernels(
   items: ItemsShape,
   part: string,

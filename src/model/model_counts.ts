@@ -1,6 +1,5 @@
 /**
- * Count features as inputs of the utility: a linear part over the counts, plus a network that also gets
- * counts.
+ * Count features are inputs of both parts of the utility: a linear part and a network.
  *
  *   u_a = w c_a + b + network(counts, features, state)
  *
@@ -27,16 +26,17 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** Names of tensors: count table [I, .]; scale [3, C]; kernel and bias of the linear part. */
+/** Name of the tensor [I, .] with the counts of each item. */
 export const TABLE = "counts/table";
-/** Rows: means; 1 / sd; mean rate, longest page, fewest users per item, page rate. */
+/** Name of the tensor [3, C]: means; 1 / sd; mean rate, longest page, fewest users per item, page rate. */
 export const SCALE = "counts/scale";
+/** Names of the linear part's kernel [1, C] and bias. */
 export const KERNEL = "counts/kernel";
 export const BIAS = "counts/bias";
 /** Name of the counts' kernel [C, N] in the first layer. */
 export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
-/** Name of the tensor of last clicks per event, which a simulation keeps from page to page. */
+/** Name of the tensor with each event's last clicks; a simulation keeps the tensor from page to page. */
 export const RECENT = "counts/recent";
 
 const TRAIN = splits.indexOf("train");
@@ -61,7 +61,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Records the counts [rows, C] of a batch; undefined without counts. @param recent - if recorded before */
+/** Records the counts [rows, C]; undefined without counts. @param recent - recorded last clicks, if any */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -82,8 +82,8 @@ export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): Cl
 
 /**
  * Returns the weights with which the training of a model with counts starts: the train users' count tables,
- * and a conditional logit on these counts without each user's own pages. If the model has a wide part, the
- * wide part gets the logit's weights of dense features.
+ * and the weights of a conditional logit. For the fit of the logit, a user's counts exclude the user's own
+ * pages. If the model has a wide part, it gets the logit's weights of dense features.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -130,7 +130,7 @@ export type InitialWeights = { readonly seed: number; readonly start?: Weights }
   readonly weights: Weights;
 };
 
-/** Returns initial weights with the counts of the log's train users. Keeps given means and deviations. */
+/** Returns `initial` with counts of the log's train users. Means and deviations in `initial` stay. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -149,7 +149,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Returns a log's count settings; `latest` is set only if the model's counts include its train users. */
+/** Returns a log's count settings. `latest` is set only if the counts include the log's train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

@@ -23,7 +23,7 @@ export interface RecordingOptions {
   /** True to normalise by the batch's statistics and to apply item dropout. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** Parts of the encoded history that were computed before and are only read. */
+  /** Parts of the encoded history that were computed earlier, so that the model only reads them. */
   readonly encoded?: EncodedState;
 }
 
@@ -45,7 +45,7 @@ export interface RecordableModel {
   readonly config: ModelConfig;
   /** @internal */
   readonly parameters: ParameterArena;
-  /** @internal Records the model on a tape for the items of the tape's batch. @returns [rows, 1] utilities */
+  /** @internal Records the model on a tape, for the tape's batch. @returns utilities [rows, 1] */
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
@@ -58,7 +58,7 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Batch plan; its capacity is the largest batch of the program. */
+  /** Plan of the batches; its capacity is the largest batch on which the program can run. */
   readonly plan: BatchPlan;
   /** Ring buffer for a step's sums of loss, prec@1, prec@2 and events with a click: one vec4f per slot. */
   readonly ring: View;
@@ -75,7 +75,7 @@ export interface ModelTraining {
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Creates the exchange of gradients between ranks, which replaces the sum on one device. */
+/** Creates the sum of gradients over all ranks, which replaces the sum on one device. */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
@@ -107,7 +107,7 @@ export async function recordUpdate(
 
 export class ModelProgram {
   private constructor(
-    /** Builds index arrays, one batch per slice; empty in an evaluation, where `program` builds them. */
+    /** Program that builds index arrays; empty in an evaluation, where `program` builds the index arrays. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
     readonly update: WeightUpdate,
@@ -147,7 +147,7 @@ export class ModelProgram {
 
 export interface RecordedModelStep {
   readonly layout: readonly ClickDispatch[];
-  /** Dispatches of the forward pass and, in training, of the gradients, mostly as partial sums. */
+  /** Dispatches that compute the forward pass and, in training, the gradients (mostly partial sums). */
   readonly gradients: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;

@@ -35,7 +35,7 @@ export interface ScoringRequest {
   readonly features?: Float32Array<ArrayBuffer> | undefined;
 }
 
-/** Largest sizes of requests that a scorer takes at once. */
+/** Largest total sizes of the requests that a scorer takes at once. */
 export interface ScorerCapacity {
   readonly users: number;
   /** Number of clicks in all histories, plus the number of pages. */
@@ -53,7 +53,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds a capacity, at least `before`, up to powers of two, so that programs are seldom recompiled. */
+/** Rounds up to powers of two, and to `before` or more, so that programs are seldom recompiled. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
@@ -166,7 +166,7 @@ export class UtilityScorer implements ItemScorer {
     return { tensors, program: await Program.record(model.gpu, "states", plan.steps, dispatches) };
   }
 
-  /** Submits a program that runs on the pages of requests. @returns the sizes of the requests' batch */
+  /** Runs a program on the pages of requests, without waiting. @returns the sizes of the batch */
   #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
     const plan = this.#plan;
     if (!this.#log || !plan) throw new Error("the scorer is destroyed");
@@ -219,7 +219,7 @@ export function checkPage(
   }
 }
 
-/** Builds a log with a user per request, who has one page per click of the history, then the scored page. */
+/** Builds a log with one user per request: a page for each click of the history, then the page to score. */
 function buildRequestLog(
   { items, config: { counts } }: Pick<ScorableModel, "items" | "config">,
   requests: readonly ScoringRequest[],
@@ -229,7 +229,9 @@ function buildRequestLog(
   return { ...clicks, pastPages, name: "pages", ...restrictToOwnItems(clicks, items) };
 }
 
-/** Builds the clicks of such a log, with the catalogue's item numbers. @param X - context features per row */
+/**
+ * Builds the clicks of the requests' log, with catalogue item numbers. @param X - context features per row
+ */
 export function buildRequestClicks(requests: readonly ScoringRequest[], X: number): Clicks {
   const { users, events, rows } = computeScorerCapacity(requests);
   const userEvents = new Uint32Array(users + 1);

@@ -81,7 +81,7 @@ export class UserModel implements ItemScorer {
   /** @internal Weights on the GPU. */
   readonly parameters: ParameterArena;
   #scorer: UtilityScorer | undefined;
-  /** Resolves after the last call of the scorer. Calls share buffers, so they run one at a time. */
+  /** Promise that resolves after the scorer's last call. Calls run one at a time: they share buffers. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
@@ -89,8 +89,8 @@ export class UserModel implements ItemScorer {
    * reads; the weights' sizes depend only on the items' shape. @param initial - all weights by name, with
    * shape [rows, columns], or a seed from which weights are drawn. `start` replaces some of the drawn
    * weights; for a model with counts, pass the weights of `initializeFromCounts` as `start`.
-   * @throws UserError if a config value is out of range, a weight has another shape, or a buffer exceeds the
-   * adapter's limits.
+   * @throws UserError if a config value is out of range, a weight is missing or has a wrong size, or a buffer
+   * exceeds the adapter's limits.
    */
   constructor(
     /** @internal */
@@ -144,8 +144,8 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Reads all gradients of the last training step by name, except of tables with row-sparse Adam: these have
-   * gradients only for rows of the batch. Waits for the GPU.
+   * Reads all gradients of the last training step by name. Tables with row-sparse Adam are missing, because
+   * they have gradients only for rows of the batch. Waits for the GPU.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -246,9 +246,9 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors whose values may not be in the model's order: a transposed kernel, or a flat kernel, whose
- * order is unknown. {@link checkWeights} checks the number of values. @param shapes - shapes of the tensors,
- * by parameter name. @param what - name of the file with the tensors
+ * Rejects tensors whose values may be in a wrong order: a transposed kernel, or a flat kernel, whose order is
+ * unknown. {@link checkWeights} checks the number of values. @param shapes - shapes of the tensors, by
+ * parameter name. @param what - name of the file with the tensors
  * @throws UserError for a tensor with the right number of values but another shape
  */
 export function checkShapes(

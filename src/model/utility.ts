@@ -3,13 +3,13 @@
  * features f. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a
  * linear model of the item, and of pairs of clicked and displayed items:
  *
- *   (b + A h) . (B f)     b [K], A: clicks' kernel, B: item's kernel    h = sum over last clicks of w_lag
- * f_lag
+ *   (b + A h) . (B f)     b [K], A: kernel of the clicks, B: kernel of the item
+ *   h = sum over last clicks of w_lag f_lag
  *
  * The term b . B f is the linear model of the item. The term (A h) . (B f) has a weight per pair of a clicked
  * and a displayed feature, like the crosses of a wide & deep model. These weights form a matrix of rank K,
- * because there are too many pairs for free weights. Without hidden layers and with K = 0, the wide part is
- * the conditional logit W f.
+ * because there are too many pairs to give each an independent weight. Without hidden layers and with K = 0,
+ * the wide part is the conditional logit W f.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -114,7 +114,7 @@ export function recordUtility(
 
 /** Number of last clicks in the wide part. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial standard deviation of the wide part's kernels. The initial bias b is 1: step 1 has gradients. */
+/** Initial standard deviation of the wide part's kernels. The bias b starts at 1, so step 1 has gradients. */
 const INITIAL_SD = 0.1;
 
 export const PART = "wide";
