@@ -165,7 +165,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration. A frozen reward counts as one update of nothing. */
+/** Returns the number of weight updates per iteration. A frozen reward has one update without effect. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -198,7 +198,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   });
 }
 
-/** Returns the settings of all updates in iteration t. The generator's warm-up does not update the reward. */
+/** Returns the settings of all updates in iteration t. During the warm-up the reward is not updated. */
 function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
@@ -218,7 +218,7 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1: the initial value, the best of many validations, is optimistic. */
+/** Tolerated relative drop of prec@1, whose initial value, the best of many validations, is optimistic. */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;

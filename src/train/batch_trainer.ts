@@ -19,9 +19,9 @@ import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
 /** Number of groups of steps in flight: one group runs on the device and one waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group of steps, in ms: above a read-back's 11 ms, but short enough to pause soon. */
+/** Target duration of a group, in ms: longer than a read-back (11 ms), short enough to pause soon. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size: the group is small, as the device idles while the host encodes it. */
+/** Divisor of the first group's size. While the host encodes this group, the device is idle. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
@@ -225,7 +225,7 @@ export class BatchTrainer<C, F> {
     return all.subarray(0, requests.length);
   }
 
-  /** Trains only this rank, up to iteration `to`. @returns per step: metric sums, then number of events */
+  /** Trains only this rank, up to iteration `to`. @returns for each step: metric sums, number of events */
   async #trainAlone(after: number, to: number): Promise<number[][]> {
     const { gpu, ring } = this.components;
     const own: number[][] = [];

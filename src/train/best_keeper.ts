@@ -32,7 +32,7 @@ export class BestKeeper {
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
     private readonly headers: StepHeaders<typeof nothing["sizes"]>,
-    /** Program that copies all weights if a validation is the best so far. */
+    /** Program that copies all weights if a validation is the best so far by a criterion. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Encodes the comparison of validation n, after step `iteration`. Encode its evaluation before that. */
+  /** Encodes comparing validation n, after step `iteration`, with the best. First encode the evaluation. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

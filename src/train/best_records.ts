@@ -2,12 +2,12 @@ import * as v from "../schema.ts";
 
 /** Criterion of the best snapshot: lowest loss, highest prec@1 or highest prec@2 on validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
-/** All criteria of the best snapshot, in the order of the best values on the device. */
+/** All criteria, in the order in which the device stores their best values. */
 export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
 
 /** Best validation result so far by one criterion. */
 export interface BestRecord {
-  /** Sum of the metric over the validation events, in f32 as on the device; infinite before the first. */
+  /** Sum of the metric over the validation events, in f32 as on the device; at first infinite. */
   readonly value: number;
   /** Number of finished training steps when the best value was reached. */
   readonly iteration: number;

@@ -28,11 +28,11 @@ export interface ClickPrograms {
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of the step header, which holds the update settings of the phase on the GPU. */
+  /** Index of the phase's step header: the update settings of the phase, on the GPU. */
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs of later phases if the batch is not split: `gradients` without results that are still valid. */
+  /** Programs that replace `gradients` in later phases of an unsplit batch: some results stay valid. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -86,7 +86,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the plan. @param counted - divisor of means; default: all events */
+  /** Writes the users of iteration t to the plan. @param counted - number of events in means, if not all */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;

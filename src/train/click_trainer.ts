@@ -196,7 +196,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#clicks.training.deviceLog;
   }
 
-  /** @internal Programs of an iteration on a batch that is not split, each with its step header's index. */
+  /** @internal Programs of an iteration on an unsplit batch, each with the index of its step header. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }

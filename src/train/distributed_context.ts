@@ -36,7 +36,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates this rank's share of the validation users. Keeps the weights if all ranks' sum is the best. */
+/** Evaluates this rank's validation users. Keeps the weights if the sum over all ranks is the best. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -59,7 +59,7 @@ async function validateShared(
 
 /**
  * Returns the training state of rank 0, except its snapshots of the best weights: each rank keeps its own
- * snapshots, because only rank 0 saves snapshots. @param own - state of this rank, with all tensor sizes
+ * snapshots, because only rank 0 saves snapshots. @param own - state of this rank; has the tensors' sizes
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -106,7 +106,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's users of a batch of all ranks, and the number of events over which means are taken. */
+/** Returns this rank's share of a batch's users, and the number of events over which means are taken. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -121,7 +121,7 @@ function shareOfBatch(
   return { users, counted: Math.max(1, counted) };
 }
 
-/** @throws UserError if a rank's share of a batch is split: its gradients would be summed twice. */
+/** @throws UserError if a rank's share of a batch needs micro-batches: gradients would be summed twice. */
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(
@@ -213,13 +213,12 @@ const collectives: Collectives = {
   validateShared,
 };
 
-/** Ranks of a distributed training, and functions for them, which a single process does not load. */
+/** Ranks of a distributed training, and their functions. A single process does not load these functions. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
   /**
    * Number of steps between synchronisations of ranks. If 1, every step sums the gradients over all ranks. If
-   * larger, ranks train alone between synchronisations, which average weights and Adam's moments over all
-   * ranks.
+   * larger, each rank trains alone, and a synchronisation averages weights and Adam's moments over all ranks.
    */
   readonly syncEvery: number;
   readonly collectives: Collectives;

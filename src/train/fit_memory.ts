@@ -31,7 +31,7 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 
 /**
  * Calls `make`, which allocates memory for micro-batches. If these are too large, {@link fitTraining} tries
- * smaller ones. @param single - sizes of the largest user's batch. @throws UserError if that is too large.
+ * smaller ones. @param single - sizes of the largest user's batch. @throws UserError if even it is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,

@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** FLOPs per row and unit of the first layer in a step: sums and an exponential, without products. */
+/** FLOPs of a step per row and first-layer unit: sums, an exponential. (Products are not taken per row.) */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs per iteration of the more expensive stage, with a share of the next validation. */
+/** Estimates FLOPs per iteration of the more expensive stage, with an iteration's share of a validation. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

@@ -23,7 +23,7 @@ import { choiceSummary, type MetricSummary } from "./training_results.ts";
 
 /** Metrics of the evaluated users' events. */
 export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
-  /** Metrics without pages of one item, on which every ranking is correct. */
+  /** Metrics over pages of at least two items; on a page of one item every ranking is correct. */
   readonly longerPages: F;
   readonly events: number;
 };
@@ -47,7 +47,7 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Creates the ring buffer for the shards' metric sums, which start at slot `firstSlot`. Optional. */
+  /** Creates a ring buffer with the shards' metric sums from slot `firstSlot` on. Optional. */
   makeRing?(shards: number): { view: View; firstSlot: number };
   /** Count settings; needed if the reward model has count features and shards are read one at a time. */
   readonly counted?: LogWithCounts;
@@ -229,7 +229,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return { ...summary.means(all.sums, all.events), longerPages, events: this.counted };
   }
 
-  /** Yields the reward's utilities per shard, with one wait. @param onShard - called before each shard. */
+  /** Yields each shard's reward utilities, with a wait each. @param onShard - called before each shard. */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.shardList.entries()) {
       onShard?.(k, this.shardList.length);

@@ -22,7 +22,7 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
   );
 }
 
-/** Reads a buffer of each network, selected by `pick`. For a network without the buffer, values are zero. */
+/** Reads from each network the buffer that `pick` returns. Networks without this buffer give zeros. */
 export async function readJoined(networks: readonly TrainedNetwork[], pick: BufferPicker): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
@@ -40,7 +40,7 @@ export async function readJoined(networks: readonly TrainedNetwork[], pick: Buff
   return joined;
 }
 
-/** Writes a buffer of each network, selected by `pick`. @throws Error for an unknown name or wrong length. */
+/** Writes in each network the buffer that `pick` returns. @throws Error for an unknown name, wrong length. */
 export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, pick: BufferPicker): void {
   for (const network of networks) {
     const buffer = pick(network);

@@ -7,7 +7,7 @@ import type { BatchSizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/gradient_sum.ts";
 import { UserError } from "../user_error.ts";
 
-/** Processes of a distributed training, numbered from 0. All of them make the same calls in equal order. */
+/** Processes of a distributed training, numbered from 0. All processes make equal calls in equal order. */
 export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
@@ -33,7 +33,7 @@ export function selectRankShare(
 export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(
-    `Expected no more ranks than ${what}, because each rank needs at least one: ` +
+    `Expected no more ranks than ${what}, because each rank needs at least one user: ` +
       `got ${size} ranks for ${users} users. Start fewer ranks with mpirun -n.`,
   );
 }

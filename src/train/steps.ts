@@ -32,12 +32,11 @@ export interface StepSums {
 /**
  * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots,
  * command buffers, sums, validations and snapshots. An implementation of this interface draws a batch (type
- * C), uploads it (type B), encodes a step's GPU programs, and reports by which number of samples sums are
+ * C), uploads it (type B), encodes a step's GPU programs, and reports the number of samples by which sums are
  * divided. Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_steps.ts` on pages of
- * a replay buffer.
- * The batch of iteration t is in slot t modulo the ring's number of steps. For each group of steps the
- * trainer calls {@link put} once, {@link encodeLayout} per {@link slices} batches, and {@link encode} per
- * batch. Only {@link stepShared} may wait for the device.
+ * a replay buffer. The batch of iteration t is in slot t modulo the ring's number of steps. For each group of
+ * steps the trainer calls {@link put} once, {@link encodeLayout} per {@link slices} batches, and
+ * {@link encode} per batch. Only {@link stepShared} may wait for the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
@@ -49,7 +48,7 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
    * drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes building the batches' index arrays: batch k is in slot `slot` + k and fills slice k. */
+  /** Encodes building index arrays: of batch k, in slot `slot` + k, into slice k of the arrays. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;

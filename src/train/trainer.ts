@@ -1,4 +1,4 @@
-/** Shannon stage: maximum likelihood of the clicks, which is the minimax game with an exact generator. */
+/** Shannon stage: maximum likelihood, which is a minimax game with Shannon entropy and exact generator. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

@@ -3,7 +3,7 @@ import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
 import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 
-/** State from which a resumed training computes the same bits. The generator's parameters have a prefix. */
+/** State from which a training resumes bit for bit. Names of the generator's parameters have a prefix. */
 export interface TrainerState {
   /** Number of finished steps. */
   readonly iteration: number;
@@ -19,7 +19,7 @@ export interface TrainerState {
   readonly snapshots: Partial<Record<Criterion, Weights>>;
 }
 
-/** Networks and snapshots whose state is read or written. */
+/** Networks and best snapshots that {@link readState} reads and {@link writeState} writes. */
 export interface StateBuffers {
   readonly networks: readonly TrainedNetwork[];
   readonly keeper: BestKeeper | undefined;

@@ -32,9 +32,9 @@ export interface StageConfig {
   microBatchRows: number | null;
   /** Number of iterations between validations. */
   validateEvery: number;
-  /** A step updates all table rows or only the batch's rows: {@link import("../ops/adam.ts").AdamKind}. */
+  /** Whether a step updates all table rows or the batch's: {@link import("../ops/adam.ts").AdamKind}. */
   adam: AdamKind;
-  /** AdamW's decoupled weight decay: a step subtracts learning rate * weightDecay * kernel from a kernel. */
+  /** AdamW's decoupled weight decay: each kernel shrinks by learning rate * weightDecay * kernel per step. */
   weightDecay: number;
   /** Weight decay of the embeddings of tokens (item ids, categories); null for the value of `weightDecay`. */
   tokenDecay: number | null;
@@ -64,7 +64,7 @@ export interface TrainingConfig extends StageConfig {
   seed: number;
   /** Learning rate of Adam, multiplied by 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** Number of shards of evaluated users: more shards need less memory. 0: as few as fit the device. */
+  /** Number of shards into which evaluated users are split: more need less memory; 0: as few as fit. */
   evaluationShards: number;
   /** Largest number of validation users in both stages, drawn once from the seed; null for all users. */
   validationUsers: number | null;

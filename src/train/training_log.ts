@@ -18,7 +18,7 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Default number of batches of average size per window, within the limits of rows and events. */
+/** Default size of a window, in batches of average size; the following limits also apply. */
 const WINDOW_BATCHES = 64;
 /** Largest number of rows per window, 12 bytes each. Item features need additional memory. */
 const WINDOW_ROWS = 2 ** 21;

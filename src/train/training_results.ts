@@ -31,7 +31,7 @@ export class DivergedError extends UserError {
   }
 }
 
-/** Converts sums over events to metrics. */
+/** Conversion of sums over events to metrics. */
 export interface MetricSummary<F> {
   /** Number of vectors per slot of the result ring; a vector holds four metric sums. */
   readonly vectors: number;
@@ -44,8 +44,8 @@ export interface MetricSummary<F> {
 }
 
 /**
- * Converts sums of {@link import("../ops/choice_nll.ts").choiceNll} to the mean loss over all events, and the
- * mean precisions over events with a click.
+ * Conversion of the sums of {@link import("../ops/choice_nll.ts").choiceNll} to the mean loss over all
+ * events, and the mean precisions over events with a click.
  */
 export const choiceSummary: MetricSummary<ChoiceMetrics> = {
   vectors: 1,
@@ -71,7 +71,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true: losses over clicks only */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true: mean over clicks only */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -103,9 +103,9 @@ export class ResultRing {
   readonly view: View;
 
   /**
-   * @param steps - number of steps whose sums are kept, and also number of validations. @param vectors -
-   * vectors per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
-   * micro-batches of the largest batch
+   * @param steps - number of steps, and of validations, whose sums are kept. @param vectors - vectors per
+   * slot. @param shards - shards of a validation; 0 without validation. @param microBatches - micro-batches
+   * of the largest batch
    */
   constructor(
     arena: Arena,
