@@ -7,6 +7,7 @@ import { logSumExp } from "../data/ranking.ts";
 import { type Clicks, listClickedRows, listUsers } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
 import { createRandomStream } from "../data/random.ts";
+import { addSquares, decomposeCholesky, solveLower, solveUpper } from "../data/symmetric_matrix.ts";
 import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
@@ -70,6 +71,9 @@ function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge
   return { w, loss, p };
 }
 
+/** Smallest pivot of a Hessian, so that rounding errors do not make a step infinite. */
+const LEAST_PIVOT = 1e-12;
+
 /** Returns H^-1 g: gradient g, Hessian H = sum_rows P x x' - sum_choices mean(x) mean(x)' + diag(ridge). */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
@@ -86,43 +90,8 @@ function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<numb
   }
   addSquares(hessian, x, p);
   addSquares(hessian, means, new Float64Array(chosen.length).fill(-1));
-  return solve(hessian, gradient);
-}
-
-/** Adds p x x' of each row to the lower triangle of `to`, two rows at once to halve the reads and writes. */
-function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
-  const D = Math.sqrt(to.length);
-  for (let row = 0; row < p.length; row += 2) {
-    const a = row * D;
-    // If the number of rows is odd, the last row is added a second time, multiplied by 0.
-    const b = row + 1 < p.length ? a + D : a;
-    const [pa = 0, pb = 0] = p.subarray(row, row + 2);
-    for (let k = 0; k < D; k++) {
-      const fa = pa * x[a + k]!;
-      const fb = pb * x[b + k]!;
-      if (!fa && !fb) continue; // zeros of positions and of rare words
-      for (let j = 0; j <= k; j++) to[k * D + j]! += fa * x[a + j]! + fb * x[b + j]!;
-    }
-  }
-}
-
-/** Solves A x = b in place by Cholesky decomposition. @param lower - lower triangle of A. @param x - b */
-function solve(lower: Float64Array, x: Float64Array): Float64Array {
-  const D = x.length;
-  for (let k = 0; k < D; k++) {
-    for (let j = 0; j <= k; j++) {
-      let sum = lower[k * D + j]!;
-      for (let i = 0; i < j; i++) sum -= lower[k * D + i]! * lower[j * D + i]!;
-      lower[k * D + j] = k === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / lower[j * D + j]!;
-    }
-    for (let j = 0; j < k; j++) x[k]! -= lower[k * D + j]! * x[j]!;
-    x[k]! /= lower[k * D + k]!;
-  }
-  for (let k = D - 1; k >= 0; k--) {
-    for (let j = k + 1; j < D; j++) x[k]! -= lower[j * D + k]! * x[j]!;
-    x[k]! /= lower[k * D + k]!;
-  }
-  return x;
+  const factor = decomposeCholesky(hessian, D, LEAST_PIVOT);
+  return solveUpper(factor, D, solveLower(factor, D, gradient));
 }
 
 /** Options of a logit on counts. */

@@ -15,12 +15,8 @@ import { renderPage } from "../../src/report/page_shell.ts";
 import { buildPolicyPage } from "../../src/report/policy_page.ts";
 import { makeComparison } from "../sample_comparison.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import {
-  computeRareShare,
-  decomposeCholesky,
-  LoggedStates,
-  solveLower,
-} from "../../src/policy/comparison/page_support.ts";
+import { computeRareShare, LoggedStates } from "../../src/policy/comparison/page_support.ts";
+import { decomposeCholesky, solveLower, solveUpper } from "../../src/data/symmetric_matrix.ts";
 import { computePageCalibration, computeQConsistency } from "../../src/policy/comparison/page_calibration.ts";
 import { computeEpisodeMetrics, estimateRatio } from "../../src/policy/comparison/episode_metrics.ts";
 import type { ComparisonCellOptions } from "../../src/policy/comparison/compare_policies.ts";
@@ -235,7 +231,10 @@ Deno.test("support: matrix factors and distances of states match values by hand"
   });
   decomposeCholesky(a, 3).forEach((value, at) => near(value, l[at]!));
   assert.deepEqual([...solveLower(l, 3, Float64Array.of(4, 5, 3.5))], [2, 1, 1.25]);
-  assert.throws(() => decomposeCholesky(Float64Array.of(1, 0, 2, 1), 2), /positive definite/);
+  assert.deepEqual([...solveUpper(l, 3, Float64Array.of(4, 5, 4))], [1.75, 1.5, 1]);
+  const indefinite = Float64Array.of(1, 0, 2, 1);
+  assert.throws(() => decomposeCholesky(indefinite, 2), /positive definite/);
+  assert.deepEqual([...decomposeCholesky(indefinite, 2, 0.25)], [1, 0, 2, 0.5]);
   near(new LoggedStates(Float32Array.of(-1, 0, 1), 1).limit, 1, 1e-5); // variance / (3 - 1)
   near(new LoggedStates(Float32Array.of(5, 5), 1).distance(Float32Array.of(5, 7), 1), 4); // no variance
 });

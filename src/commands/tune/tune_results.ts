@@ -71,7 +71,8 @@ export async function reportTune(
   for (const line of words) console.log(line);
   const report = reportFile(path);
   await writeReport([winner, ...(usual ? [usual] : [])].map(({ folder }) => folder), report);
-  const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
+  const shared = removeOptions(results.trainArguments, ["--iterations <n>"]);
+  const args = trainArguments(shared, winner, defaultTraining.iterations);
   const command = ["deno task -q train", ...args.map(quoteShellWord)].join(" ");
   const { baselines, verdict } = best.result;
   await writeJson(`${path}/result.json`, {
@@ -168,10 +169,6 @@ export function describeBudget(spentSeconds: number, budgetSeconds: number): str
   const over = spentSeconds - budgetSeconds;
   const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;
   return over > 0 ? `${took}, ${over.toFixed(1)} s more than its budget.` : `${took}.`;
-}
-
-function withoutIterations(args: readonly string[]): string[] {
-  return removeOptions(args, ["--iterations <n>"]);
 }
 
 function settingsTable(rows: readonly SettingRow[]): string {

@@ -5,7 +5,6 @@ import type { KernelVariants } from "../../gpu/kernel_variants.ts";
 import { listModelParameters } from "../../model/user_model.ts";
 import { type Dataset, removeItemIds } from "../../data/sets/dataset.ts";
 import { findItemIdField } from "../../data/item_ids.ts";
-import type { RunConfig } from "../../run/run_config.ts";
 import { countIterationsDone, runStage } from "../../run/training_run.ts";
 import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { listArguments, NO_ITEM_IDS, type TuneSetting } from "../../tune/space.ts";
@@ -42,7 +41,7 @@ export class TuneRuns {
   /** Returns true if `train` accepts a setting for the data set's items and the GPU adapter. */
   accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
-    const data = this.getData(setting);
+    const data = this.#getData(setting);
     const { shape } = data.source.items;
     try {
       const { model } = parseTrainArguments(this.#arguments(setting), data);
@@ -55,18 +54,13 @@ export class TuneRuns {
 
   /** Opens the run of a setting. @param path - folder of the run. @param iterations - total iterations */
   async openRun(setting: TuneSetting, path: string, iterations: number): Promise<TrainingRun> {
-    const data = this.getData(setting);
-    const config = await this.#buildConfig(setting, iterations);
-    return { gpu: this.gpu, data, config, path, init: undefined, signal: this.signal };
-  }
-
-  async #buildConfig(setting: TuneSetting, iterations: number): Promise<RunConfig> {
     const command = this.#arguments(setting);
-    const data = this.getData(setting);
+    const data = this.#getData(setting);
     const { model, training } = parseTrainArguments(command, data);
     const variants = await this.#getVariants(data.source, { model, users: training.batchSize });
     const trained = { model, training: { ...training, iterations }, pretrain: true, adversarial: null };
-    return await createRunConfig(this.gpu, data, trained, { variants, command });
+    const config = await createRunConfig(this.gpu, data, trained, { variants, command });
+    return { gpu: this.gpu, data, config, path, init: undefined, signal: this.signal };
   }
 
   #arguments(setting: TuneSetting): string[] {
@@ -74,7 +68,7 @@ export class TuneRuns {
   }
 
   /** Returns the data set on which a setting is trained, with or without item ids. */
-  getData(setting: TuneSetting): Dataset {
+  #getData(setting: TuneSetting): Dataset {
     return setting[NO_ITEM_IDS] === undefined ? this.data : this.#withoutIds ?? this.data;
   }
 

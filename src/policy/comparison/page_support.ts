@@ -3,6 +3,7 @@
 import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { createRandomStream } from "../../data/random.ts";
+import { addSquares, decomposeCholesky, solveLower } from "../../data/symmetric_matrix.ts";
 
 /** Share of logged states that are inside the ellipsoid. */
 const USUAL = 0.99;
@@ -30,20 +31,13 @@ export class LoggedStates {
     for (let row = 0; row < n; row++) {
       for (let k = 0; k < width; k++) mean[k] = mean[k]! + states[row * width + k]! / n;
     }
+    const centred = Float64Array.from(states, (value, k) => value - mean[k % width]!);
     const covariance = new Float64Array(width * width);
-    for (let row = 0; row < n; row++) {
-      for (let i = 0; i < width; i++) {
-        const a = states[row * width + i]! - mean[i]!;
-        for (let j = 0; j <= i; j++) {
-          covariance[i * width + j] = covariance[i * width + j]! +
-            a * (states[row * width + j]! - mean[j]!) / (n - 1);
-        }
-      }
-    }
+    addSquares(covariance, centred, new Float64Array(n).fill(1 / (n - 1)));
     let trace = 0;
     for (let k = 0; k < width; k++) trace += covariance[k * width + k]!;
     const ridge = trace > 0 ? RIDGE * trace / width : 1;
-    for (let k = 0; k < width; k++) covariance[k * width + k] = covariance[k * width + k]! + ridge;
+    for (let k = 0; k < width; k++) covariance[k * width + k]! += ridge;
     this.#factor = decomposeCholesky(covariance, width);
     const distances = Float64Array.from({ length: n }, (_, row) => this.distance(states, row)).sort();
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
@@ -77,31 +71,6 @@ export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<
   let rare = 0;
   for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
   return rare / slates.length;
-}
-
-/** Returns lower triangular L [n, n] of A = L L'. @throws RangeError if A is not positive definite. */
-export function decomposeCholesky(a: Float64Array, n: number): Float64Array {
-  const l = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = a[i * n + j]!;
-      for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!;
-      if (i > j) l[i * n + j] = sum / l[j * n + j]!;
-      else if (sum > 0) l[i * n + i] = Math.sqrt(sum);
-      else throw new RangeError(`expected a positive definite matrix, got one with ${sum} at pivot ${i}`);
-    }
-  }
-  return l;
-}
-
-/** Solves L x = b for x. The solution replaces b, and is returned. */
-export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64Array {
-  for (let i = 0; i < n; i++) {
-    let sum = b[i]!;
-    for (let k = 0; k < i; k++) sum -= l[i * n + k]! * b[k]!;
-    b[i] = sum / l[i * n + i]!;
-  }
-  return b;
 }
 
 /**
