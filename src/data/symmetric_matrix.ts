@@ -30,7 +30,7 @@ export function decomposeCholesky(a: Float64Array, n: number, leastPivot = 0): F
     for (let j = 0; j <= i; j++) {
       let sum = a[i * n + j]!;
       for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!;
-      const pivot = Math.max(sum, leastPivot);
+      const pivot = sum > leastPivot ? sum : leastPivot;
       if (i > j) l[i * n + j] = sum / l[j * n + j]!;
       else if (pivot > 0) l[i * n + i] = Math.sqrt(pivot);
       else throw new RangeError(`expected a positive definite matrix, got one with ${sum} at pivot ${i}`);
