@@ -305,6 +305,12 @@ Deno.test("a verdict on the truth compares with greedy, and with the prediction"
   );
   assert.equal(claim, "cdqn is better than greedy on the truth (restless shop)");
   assert.doesNotMatch(text, /in the simulator only/);
+  const alone = { ...good, cells: good.cells.filter(({ policy }) => policy !== "greedy") };
+  verdict(
+    alone,
+    "undecided",
+    /^No verdict for cdqn: greedy was not run on the truth .*Add greedy by --with\.$/,
+  );
   const exploits = comparison([A, B, restless], { A: [11, 14], B: [11, 14], "restless shop": [9, 8] });
   verdict(
     exploits,

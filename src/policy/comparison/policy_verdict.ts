@@ -24,33 +24,45 @@ export const RIVAL = "greedy";
 /** Minimum relative gain of the best known policy over greedy. With less gain, planning cannot help. */
 const LEAST_HEADROOM = 0.02;
 
-/** Decides for each learned policy whether it is better than greedy. */
+/**
+ * Decides for each learned policy whether it is better than greedy: on the truth, or without a truth in all
+ * simulators.
+ */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
-  return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name }) =>
-    truth ? judgeOnTruth(comparison, name, truth) : judgeInSimulators(comparison, name)
-  );
-}
-
-function judgeOnTruth(comparison: PolicyComparison, policy: string, truth: ComparisonEnvironment): Claim {
-  const difference = findDifference(comparison, policy, RIVAL, truth.name);
-  const place = `on the truth (${truth.name})`;
-  const claim = `${policy} is better than ${RIVAL} ${place}`;
-  if (!difference) {
-    return {
-      claim,
-      holds: "undecided",
-      text: `No verdict for ${policy}: ${RIVAL} was not run ${place}. Add ${RIVAL} by --with.`,
-    };
-  }
-  const holds = judgeClaim(difference.interval);
-  const words = [
-    describeFinding(comparison, policy, difference, `On the truth (${truth.name})`),
-    ...(holds === "yes" ? [] : describeSimulatorOnly(comparison, policy)),
-    ...describeHeadroom(truth, policy, difference),
-    ...describePredictionBias(comparison, policy, truth),
-  ];
-  return { claim, holds, text: words.join(" ") };
+  return listComparedPolicies(comparison).filter(({ learned }) => learned).map(({ name: policy }) => {
+    const where = truth ? `on the truth (${truth.name})` : "in the simulator";
+    const claim = `${policy} is better than ${RIVAL} ${where}`;
+    const found = (truth ? [truth] : comparison.environments).flatMap(({ name }) => {
+      const difference = findDifference(comparison, policy, RIVAL, name);
+      return difference ? [{ name, difference, holds: judgeClaim(difference.interval) }] : [];
+    });
+    const [first] = found;
+    if (!first) {
+      const text = `No verdict for ${policy}: ${RIVAL} was not run ${where}. Add ${RIVAL} by --with.`;
+      return { claim, holds: "undecided", text };
+    }
+    const place = truth ? "On the truth" : "In the simulator";
+    const words = found.map(({ name, difference }) =>
+      describeFinding(comparison, policy, difference, `${place} (${name})`)
+    );
+    if (truth) {
+      words.push(
+        ...(first.holds === "yes" ? [] : describeSimulatorOnly(comparison, policy)),
+        ...describeHeadroom(truth, policy, first.difference),
+        ...describePredictionBias(comparison, policy),
+      );
+    } else {
+      words.push(
+        found.length > 1
+          ? "Both models were trained on the same kind of log and extrapolate alike, so the second may not reveal " +
+            "that a policy exploits errors of the first model. Confirm the result with real users (A/B test)."
+          : "The simulator is a model: confirm the result with real users (A/B test).",
+      );
+    }
+    const holds = found.every((one) => one.holds === first.holds) ? first.holds : "undecided";
+    return { claim, holds, text: words.join(" ") };
+  });
 }
 
 /** Names the simulators in which a policy beats greedy. Called if it does not on the ground truth. */
@@ -62,28 +74,6 @@ function describeSimulatorOnly(comparison: PolicyComparison, policy: string): st
   return names.length === 0
     ? []
     : [`${policy} is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
-}
-
-function judgeInSimulators(comparison: PolicyComparison, policy: string): Claim {
-  const found = comparison.environments.flatMap(({ name }) => {
-    const difference = findDifference(comparison, policy, RIVAL, name);
-    return difference ? [{ name, difference, holds: judgeClaim(difference.interval) }] : [];
-  });
-  const [first] = found;
-  const holds = first && found.every((one) => one.holds === first.holds) ? first.holds : "undecided";
-  return {
-    claim: `${policy} is better than ${RIVAL} in the simulator`,
-    holds,
-    text: [
-      ...found.map(({ name, difference }) =>
-        describeFinding(comparison, policy, difference, `In the simulator (${name})`)
-      ),
-      found.length > 1
-        ? "Both models were trained on the same kind of log and extrapolate alike, so the second may not reveal " +
-          "that a policy exploits errors of the first model. Confirm the result with real users (A/B test)."
-        : "The simulator is a model: confirm the result with real users (A/B test).",
-    ].join(" "),
-  };
 }
 
 /** Formats e.g. "In the simulator (A) slateq is worse than greedy: -2.4 clicks per user (-7 %; ...)." */
@@ -125,32 +115,23 @@ function describeHeadroom(
   return [`Planning cannot gain in ${name}: ${optimal}. ${behind}.`];
 }
 
-function describePredictionBias(
-  comparison: PolicyComparison,
-  policy: string,
-  truth: ComparisonEnvironment,
-): string[] {
-  const returnIn = (name: string) => {
+/** Compares the returns that models predict with the return on the truth. */
+function describePredictionBias(comparison: PolicyComparison, policy: string): string[] {
+  const [predicted, second, real] = (["trained on", "second model", "truth"] as const).map((role) => {
+    const name = comparison.environments.find((environment) => environment.role === role)?.name ?? "";
     const cells = listTrainings(comparison, policy, name);
-    return cells.length === 0 ? undefined : summarizeTrainings(cells, (metrics) => metrics.return.mean).mean;
-  };
-  const real = returnIn(truth.name);
-  const of = (role: ComparisonEnvironment["role"]) =>
-    comparison.environments.flatMap((environment) => {
-      const value = environment.role === role ? returnIn(environment.name) : undefined;
-      return value === undefined ? [] : [{ name: environment.name, value }];
-    });
-  const [predicted] = of("trained on");
-  if (!predicted || real === undefined || !(real > 0)) return [];
-  const unit = getRewardUnit(comparison);
-  const bias = predicted.value / real - 1;
-  const second = of("second model").map(({ name, value }) =>
-    ` Predicted by ${name}, an independent model: ${value.toFixed(2)} (${percent(value / real - 1)}).`
-  );
+    return { name, value: summarizeTrainings(cells, (metrics) => metrics.return.mean).mean };
+  });
+  if (!predicted || !second || !real || Number.isNaN(predicted.value) || !(real.value > 0)) return [];
+  const bias = predicted.value / real.value - 1;
   return [
-    `Predicted return by ${predicted.name}: ${predicted.value.toFixed(2)} ${unit} per user; realised in ` +
-    `${truth.name}: ${real.toFixed(2)}, so the prediction is ${Math.abs(100 * bias).toFixed(0)} % too ` +
-    `${bias >= 0 ? "high" : "low"}.${second.join("")}`,
+    `Predicted return by ${predicted.name}: ${predicted.value.toFixed(2)} ${getRewardUnit(comparison)} per ` +
+    `user; realised in ${real.name}: ${real.value.toFixed(2)}, so the prediction is ` +
+    `${Math.abs(100 * bias).toFixed(0)} % too ${bias >= 0 ? "high" : "low"}.`,
+    ...(Number.isNaN(second.value) ? [] : [
+      `Predicted by ${second.name}, an independent model: ${second.value.toFixed(2)} ` +
+      `(${percent(second.value / real.value - 1)}).`,
+    ]),
   ];
 }
 
