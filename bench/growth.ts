@@ -17,7 +17,7 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the hidden layers for a value of the axis; by default the default model's. */
+  /** Returns the sizes of the hidden layers for a value of the axis. Absent: sizes of the default model. */
   dims?(value: number): number[];
   x(value: number): number;
 }

@@ -35,7 +35,7 @@ export interface KernelOptions {
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a recording's programs with batch sizes. The first `steps` programs are a training step's. */
+/** Returns a recording's programs with batch sizes. The first `steps` programs belong to a training step. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
@@ -76,7 +76,7 @@ export function makeUniqueLabel(label: string, times: number): string {
   return times === 1 ? label : `${label} #${times}`;
 }
 
-/** Names of constants that are only offsets, on which the time of a kernel does not depend. */
+/** Matches names of constants that are only offsets, on which the time of a kernel does not depend. */
 const OFFSET = /(_AT|^FIRST\d?|^P4)$/;
 
 function formatCaseKey({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
@@ -134,7 +134,7 @@ export async function measureKernels(
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
-/** Runs all dispatches that precede a dispatch in a step, so that it gets the inputs of a real step. */
+/** Runs all dispatches that precede a dispatch in a step, so that the dispatch gets a real step's inputs. */
 function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: KernelCase): void {
   CommandRecorder.submit(gpu, "earlier dispatches", (commands) => {
     for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {

@@ -120,7 +120,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of a page's JSON file, whose ladders the lab compares with the reader's adapter. */
+/** Returns the path of a page's JSON file. The lab compares the file's times with the reader's adapter. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
@@ -154,7 +154,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 }
 
 /**
- * Returns a row per step: speedups over the naive step and over the step on which it builds, memory accesses.
+ * Returns a row per step: speedups over the naive step and over the step that it improves; memory accesses.
  * @param options.cpuTimes - true if steps for a GPU were timed on a CPU adapter: times come last, without
  * speedups.
  */

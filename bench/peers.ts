@@ -130,7 +130,9 @@ async function peers(options: Options, { signal }: StopRequest): Promise<void> {
   await page.write(marker, `${machine}, ${model}. Programs: ${listNotes(measured).join("; ")}.`, ...blocks);
   await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, listSummaryCells(measured));
   if (measured.some(({ measurements }) => measurements.some(({ wrong }) => wrong))) {
-    throw new UserError("Expected clickgan's losses from all peers, got other losses: see WRONG above.");
+    throw new UserError(
+      "Expected all peers to reproduce clickgan's losses, but some differ: see WRONG above.",
+    );
   }
 }
 

@@ -90,7 +90,7 @@ export function makeWholeNumbersParser(
 
 /**
  * Runs a command of clickgan without the user's cache, and prints its progress unless `beside` is set.
- * @param beside - for concurrent commands: variables for the driver's cores, and a receiver of messages
+ * @param beside - for concurrent commands: `cores` has variables for the driver, `note` gets the messages
  * @returns what the command printed.
  * @throws UserError if the command fails.
  */
@@ -212,7 +212,7 @@ export function formatMarkdownCells({ head, rows }: TableCells): string {
 export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
 
-  /** Opens a page; undefined: nothing is written. @throws UserError if the page lacks marker lines */
+  /** Opens a page, or nothing if `file` is undefined. @throws UserError if the page lacks marker lines */
   static async open(file: string | undefined, ...names: readonly string[]): Promise<StudyPage> {
     if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
     return new StudyPage(file);
@@ -238,7 +238,7 @@ function getCellText(parts: readonly (string | TableCells)[]): string {
   return texts.filter((text) => text !== "").join("\n\n");
 }
 
-/** @throws UserError if {@link writeRecords} may not write a file, which exists in another format. */
+/** @throws UserError if the file has another format, so that {@link writeRecords} may not replace it. */
 export function expectRecords(file: string, format: string): void {
   expectReplaceable(file, formatMark({ format }, INDENT));
 }

@@ -75,7 +75,7 @@ export function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): Ta
   ]);
 }
 
-/** Describes the time of a training step that no dispatch takes, and the host's time per step. */
+/** Describes a training step's overhead (its time minus its dispatches' times), and the host's time. */
 export function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
@@ -125,7 +125,7 @@ export function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line to the points of each axis with two or more points. Times are those of the shortest runs. */
+/** Fits a line to the points of each axis with two or more points. A point's time is its shortest run. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -224,7 +224,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Computes a change: noise if it is at most the sum of both spreads (quartile distance + clock error). */
+/** Computes a change: noise if it is at most the sum of both spreads (interquartile range + clock error). */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

@@ -15,7 +15,7 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Innermost loop with the most arithmetic; undefined if the code has no loop (e.g. it was unrolled). */
+  /** Innermost loop with the most arithmetic; undefined if it was unrolled, or the code has no loop. */
   readonly loop: Loop | undefined;
 }
 
@@ -62,7 +62,7 @@ function summarizeCode(code: readonly Instruction[]): Code {
   return { ...countInstructions(code), lines };
 }
 
-/** Returns an assumed number of iterations, for a loop whose number is unknown. @param depth - of nesting */
+/** Returns the number of iterations that is assumed for a loop. @param depth - nesting depth of the loop */
 export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
@@ -101,18 +101,18 @@ function countOperations({ text }: Instruction): { vector: number; fma: number; 
   return sum;
 }
 
-/** Cycles that a subgroup takes for a vector instruction, and for loads from memory and nearer memory. */
+/** Numbers of cycles: to issue a vector instruction, and until a load has arrived, by kind of memory. */
 export interface InstructionCycles {
   readonly vector: number;
   readonly memory: number;
-  /** Cycles until a load from workgroup memory, or from a cache of scalars, has arrived. */
+  /** Cycles until a load from workgroup memory, or through the scalar cache, has arrived. */
   readonly near: number;
 }
 
 const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
 const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
 
-/** Returns how many loads may still be pending after a wait; undefined for loads without a wait. */
+/** Returns how many loads of each kind may be pending after a wait; undefined for kinds not waited for. */
 function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
   const count = (pattern: RegExp) => {
     const [, digits] = text.match(pattern) ?? [];
@@ -127,8 +127,8 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
 }
 
 /**
- * Returns the cycles of a subgroup that is alone on a SIMD, if it runs the instructions in order. Loads of
- * one kind arrive in order. A wait lasts until few enough loads are pending. @param times - repetitions
+ * Returns how many cycles a subgroup takes that is alone on a SIMD. Instructions run in order, and loads of
+ * one kind arrive in order. A wait ends when few enough loads are pending. @param times - repetitions
  */
 export function timeCode(
   { lines }: Pick<Code, "lines">,

@@ -37,7 +37,7 @@ import type { DispatchPart } from "./time_model.ts";
 import { parseShader, type SpirvShader } from "./spirv.ts";
 import { explainFileError, readText } from "../../src/files/local_file.ts";
 
-/** WGSL text of a kernel with its constants, as the driver gets it, and the SPIR-V. */
+/** WGSL text of a kernel with the values of its constants, and the SPIR-V of this text. */
 export interface CompilableText {
   readonly kernel: string;
   readonly source: string;
@@ -49,7 +49,7 @@ export interface CompilableText {
 export interface StepDispatch {
   readonly label: string;
   readonly text: CompilableText;
-  /** Groups of workgroups that do different work; a single part if all workgroups do the same work. */
+  /** Groups of workgroups that do different work; a single group if all workgroups do the same work. */
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
   /** Number of training steps for which one dispatch builds the batches. */
@@ -78,14 +78,14 @@ export interface GatherOptions {
   onProgress?(text: string): void;
 }
 
-/** Variables that Mesa reads: DUMP when it compiles a shader, NO_CACHE when a device is opened. */
+/** Environment variables: Mesa reads DUMP when it compiles a shader, NO_CACHE when it opens a device. */
 const DUMP = "MESA_SPIRV_DUMP_PATH";
 const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 /** Captures the SPIR-V of every pipeline that a device creates. */
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Label of the current recording, for `uses`. */
+  /** Label of the current recording. Kernels that the recording compiles get this label in `uses`. */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {

@@ -11,7 +11,7 @@ function widthsText(counts: ByWidth): string {
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Formats e.g. "12 of 20": FMAs and vector operations of the innermost loop; without a loop, of all code. */
+/** Formats e.g. "12 of 20": FMAs of vector operations, in the innermost loop or (if unrolled) in all code. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -38,7 +38,7 @@ const factColumns: readonly CellColumn<CompiledFacts>[] = [
 
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
-/** Returns a table of the facts of kernels on one GPU, with a row per kernel text. */
+/** Returns a table with a row per kernel text: what the compiler reports for one GPU. */
 export function listTextCells(texts: readonly CompiledText[], gpu: string): TableCells {
   const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
   return buildCells(rows, [
@@ -68,7 +68,7 @@ export function listComparisonCells(
   return buildCells(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** True if a SIMD holds less than half of the possible subgroups: RDNA 32 (64 lanes) or 16; CDNA 10. */
+/** True if a SIMD holds less than half of the subgroups that fit: 10 on CDNA; 16 or (64 lanes) 32 on RDNA. */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
@@ -100,7 +100,7 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Returns a row per training step: estimated time on each card, and main bounds on the first card. */
+/** Returns a row per training step: estimated time on each card, and on the first card the main causes. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(

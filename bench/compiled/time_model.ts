@@ -1,6 +1,6 @@
 /**
- * GPUs for which kernels are compiled, a card with each GPU, and a model of a dispatch's time on the card.
- * The model is not yet tested on a card (bench/compiled.md). The time is a launch, plus the largest of
+ * Estimates the time of a dispatch on a graphics card, for each GPU for which kernels are compiled. The model
+ * is not yet tested on a card (bench/compiled.md). The time is the time of a launch, plus the largest of
  *
  *   memory   = bytes to read or write / bandwidth (of the last cache, if the step's data fit into it)
  *   vector   = vector instructions of all workgroups, divided among all SIMDs
@@ -123,13 +123,13 @@ export interface DispatchWork {
 const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Microseconds of a dispatch by cause. `us`: launch plus the largest other time. `bound`: largest cause. */
+/** Microseconds of a dispatch by cause. `us`: launch + largest other time. `bound`: the largest cause. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns the cycles to issue a subgroup's vector instructions, and those of a subgroup alone on a SIMD. */
+/** Returns cycles of a subgroup: to issue its vector instructions, and in total if it is alone on a SIMD. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -185,7 +185,7 @@ function getWork({ memory, vector, latency }: Readonly<Record<TimeBound, number>
   return Math.max(memory, vector, latency);
 }
 
-/** Returns the sum of the dispatches' microseconds per step, in total and by bound. */
+/** Sums the dispatches' microseconds per training step, in total and by cause. */
 export function sumEstimates(
   dispatches: readonly { readonly estimate: TimeEstimate; readonly steps: number }[],
 ): { us: number; by: Record<TimeBound, number> } {

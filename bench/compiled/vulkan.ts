@@ -238,7 +238,7 @@ export class NullCompiler {
     };
   }
 
-  /** Calls a listing function, and returns its structs. @param fill - sets fields before a second call */
+  /** Calls a listing function, and returns its structs. @param fill - sets their fields for another call */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

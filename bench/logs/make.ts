@@ -31,7 +31,9 @@ interface Effects {
   readonly constant: number;
   /** Standard deviation of the constant over the user types. */
   readonly rate: number;
-  /** Standard deviation of the items' strengths; `taste`: that of a type's utility for a category. */
+  /**
+   * Standard deviations: `strength` of the items' strengths, `taste` of a type's utilities for categories.
+   */
   readonly strength: number;
   readonly taste: number;
   /** Weight of the dot product of the item's and the type's hidden vectors. */
@@ -134,7 +136,7 @@ export interface GeneratedLog {
   readonly itemRows: string[] | undefined;
 }
 
-/** Generates a log from a seed. @param users - number of users; by default that of the kind of log */
+/** Generates a log from a seed. @param users - number of users; by default the number of the kind of log */
 export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   const pages = Array.from({ length: users }, (_, u) => {

@@ -1,4 +1,4 @@
-/** Process `child.ts PEER BACKEND JOB`: reads numbers of steps, and prints time and loss as JSON. */
+/** Process `child.ts PEER BACKEND JOB`: reads how many steps to run, and prints time and loss as JSON. */
 
 import { createInterface } from "node:readline";
 import process from "node:process";

@@ -14,23 +14,23 @@ import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
-/** Row of a table that each position reads, and positions that read each row. */
+/** Table row that each position reads (`taken`), and positions that read each row (`takers`). */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, most positions per row] positions that read each row, padded with their number. */
+  /** [table rows, most positions per row] positions that read each row; padding: the number of positions. */
   takers: np.Array;
 };
 
 type Batch = {
   /** [D] catalogue rows of the batch's D distinct items. */
   slotItem: TakenRows;
-  /** [E K] index among the distinct items, for K page positions of E events. */
+  /** [E K] index of each shown item among the distinct items, for K page positions of E events. */
   rowItem: TakenRows;
   /** [E] index of each event's state among the (L + 1) B states of B users. */
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of the distinct items; `fedFeatures` has shape [L B, F]. A number for one-hot items. */
+  /** [D, F] features of the distinct items; `fedFeatures`: [L B, F]. For one-hot items an unused number. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -237,7 +237,7 @@ function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
   };
 }
 
-/** Computes the loss. @param states - [E, H]. @param rowItems - [E K, N] items' part of the first layer */
+/** Computes the loss. @param states - [E, H]. @param rowItems - [E K, N] products of items and first layer */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,

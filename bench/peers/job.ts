@@ -54,7 +54,7 @@ const settingsSchema = v.object({
 export type JobSettings = v.InferOutput<typeof settingsSchema>;
 
 export interface PeerJob extends JobSettings {
-  /** Initial weights [rows, columns] by clickgan's names; those of a generator have a prefix. */
+  /** Initial weights [rows, columns] by clickgan's names. Names of a generator's weights have a prefix. */
   readonly weights: ReadonlyMap<string, TensorData>;
   /** [items, F] features; undefined for one-hot items. */
   readonly features: Float32Array<ArrayBuffer> | undefined;

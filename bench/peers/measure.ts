@@ -185,7 +185,7 @@ export interface PeerMeasurements {
   /** Median of milliseconds per step; undefined if the peer has no result. */
   readonly median?: number;
   readonly samples: number;
-  /** Median step time divided by clickgan's; `ratios`: smallest and largest quotient of one turn. */
+  /** Median step time divided by clickgan's; `ratios`: smallest and largest ratio of a single turn. */
   readonly ratio?: number;
   readonly ratios?: readonly [number, number];
   readonly problem?: string;

@@ -20,9 +20,9 @@ export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
-  /** The peer is ready. The text is its platform or "". */
+  /** The peer is ready. `ready` describes the peer's platform, or is "". */
   v.object({ ready: v.string() }),
-  /** The steps took `ms` milliseconds in total. The loss is that of the last step; null if not finite. */
+  /** The steps took `ms` milliseconds in total. `loss` is the last step's loss; null if it is not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),
   v.object({ failed: v.string(), cannot: v.boolean() }),
 ]);
@@ -43,7 +43,7 @@ export interface PeerCommand {
 /** Variables that are unset for peers, so that OpenBLAS (in PyTorch) chooses its kernels. */
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-/** Returns a peer's environment variables. @param own - variables that override those of this process. */
+/** Returns a peer's environment variables. @param own - variables to add or replace. */
 function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<string, string> {
   const around = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !LEFT_OUT.includes(name.toUpperCase())

@@ -23,7 +23,7 @@ export interface PeerEntry {
   readonly models: readonly PeerModel[];
   /** True if the peer needs a GPU with CUDA. */
   readonly onCard?: boolean;
-  /** Allowed difference of losses, if the peer computes something else (default: {@link TOLERANCE}). */
+  /** Allowed difference of losses: larger for another form of Adam; {@link TOLERANCE} by default. */
   readonly tolerance?: number;
 }
 
@@ -95,7 +95,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Repeats PyTorch's entries for each installation. @param cards - true to keep GPU entries without a GPU */
+/** Repeats PyTorch's entries per installation. @param cards - true to keep GPU entries if there is no GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],

@@ -43,7 +43,7 @@ async function openBackend(backend: string): Promise<string> {
 
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** Gathers rows, with a scatter as gradient: the library's gradient uses unsortedSegmentSum (not in wasm). */
+/** Gathers rows. Its gradient is a scatter, because wasm lacks the library's unsortedSegmentSum. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -61,7 +61,7 @@ const gatherBySegment: Gather = (table, places) =>
 class TensorflowModel {
   readonly #names: string[] = [];
   readonly #shapes: [number, number][] = [];
-  /** All parameters of the model, as views of the values below, which also have Adam's moments. */
+  /** All parameters of the model, as slices of the values in `#parts`, which also has Adam's moments. */
   #parameters: tf.Tensor2D[] = [];
   readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
   readonly #batches: DeviceBatch[];

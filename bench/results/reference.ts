@@ -12,7 +12,7 @@ const resultSchema = v.looseObject({
   test: v.array(v.looseObject({ snapshot: v.string(), nll: metric, prec1: metric, prec2: metric })),
 });
 
-/** Test metrics of one training, each of the snapshot with the best validation value of this metric. */
+/** Test metrics of a training. Each metric is of the snapshot that has the metric's best validation value. */
 interface TestMetrics {
   readonly loss: number;
   readonly prec1: number;

@@ -54,7 +54,7 @@ export interface ResultRuns {
     args: readonly string[],
     option?: "--save-dir" | "--out",
   ): Promise<string>;
-  /** Makes a folder of results, unless it exists for equal `words` (all inputs). @returns its path */
+  /** Makes a folder of results, unless an earlier run made it from equal inputs `words`. @returns its path */
   kept(name: string, words: readonly string[], make: Make): Promise<string>;
 }
 
@@ -91,7 +91,7 @@ export class FolderRuns implements ResultRuns {
     if (JSON.stringify(before?.made) === JSON.stringify(words)) return path;
     if (before === undefined && await pathExists(path)) {
       throw new UserError(
-        `Expected no ${path} without ${done}, found one. Move it away, or choose another --runs.`,
+        `Expected the file ${done} beside ${path}, found none. Move ${path} away, or choose another --runs.`,
       );
     }
     console.error(`${name}: ${words.join(" ")}`);

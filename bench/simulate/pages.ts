@@ -86,7 +86,7 @@ export class SimulatedPages {
     return new SimulatedPages(page, episode, log, stack.move(), learner?.parameters);
   }
 
-  /** Simulates pages, one episode after another. @returns milliseconds until the host knows of the end. */
+  /** Simulates pages, one episode after another. @returns milliseconds until the host knows of their end. */
   async play(pages: number): Promise<number> {
     const { page: { gpu, alive, users } } = this;
     const began = performance.now();

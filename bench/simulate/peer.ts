@@ -145,7 +145,7 @@ export class SimulatePeer {
     );
     if (wrong === undefined) return new SimulatePeer(name, process);
     process.stop();
-    throw new UserError(`Expected the results of clickgan from ${name}, got others: ${wrong}.`);
+    throw new UserError(`Expected ${name} to reproduce clickgan's results, but they differ: ${wrong}.`);
   }
 
   player(kind: SimulationKind, users: number): PagePlayer {
