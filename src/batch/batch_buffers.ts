@@ -1,4 +1,4 @@
-/** Builds a batch's index arrays on the GPU, from the users in the batch plan: events, rows and items. */
+/** Builds arrays that index a batch's events, rows and items: on the GPU, for the users in the batch plan. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -18,10 +18,10 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Slices are padded to a multiple of 64 elements, because a binding must begin at an aligned offset. */
+/** Slices have a multiple of this number of elements, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
-/** Index arrays of the next steps' batches, one slice per batch. The batch kernels explain the layouts. */
+/** Arrays that index the next steps' batches: a slice per batch. The batch kernels explain the layouts. */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;
@@ -76,7 +76,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of slices. More slices need fewer dispatches, but more memory and header space. */
+  /** Returns the number of batches (slices) to build at once, limited by memory and step headers. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -88,8 +88,8 @@ export class BatchIndexBuffers implements ClickBatch {
   }
 
   /**
-   * The batch's (item, token) pairs sorted by token; created on first use.
-   * @throws Error after {@link ownDispatches}, and for items without tokens.
+   * (item, token) pairs of the batch, sorted by token. The first access creates them.
+   * @throws Error at a first access after {@link ownDispatches}, and for items without tokens.
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
@@ -102,13 +102,13 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns dispatches that a step runs first on its batch, after {@link layout}. */
+  /** Returns the dispatches with which each step begins. The dispatches of {@link layout} must run before. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
   }
 
-  /** Returns the dispatches that build the index arrays of several batches, one batch per slice. */
+  /** Returns the dispatches that build the index arrays of several batches. Each batch has a slice. */
   layout(): ClickDispatch[] {
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;

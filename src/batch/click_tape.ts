@@ -31,12 +31,12 @@ export interface ClickBatch {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /** Lists of earlier events with a click, if `event` lacks them; `history` has each event's list end. */
+  /** Each user's earlier events with a click, if `event` lacks them. `history` has each list's end. */
   readonly clicks?: View;
   readonly row: View;
-  /** Inputs of count features, per row and item of the log; absent if each page is the whole catalogue. */
+  /** Inputs of count features for the log's rows and items; absent if a page shows the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** Array [words, users]: items that simulated users saw, `slate` per page; see simulate/pass_over.wgsl. */
+  /** Array [words, users] of simulate/pass_over.wgsl: items that users saw. A page has `slate` items. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
@@ -45,12 +45,12 @@ export interface ClickBatch {
   };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
-  /** Item of each row: its index among the batch's distinct items or, if one-hot, its item number. */
+  /** Item of each row: index among the batch's distinct items or, if items are one-hot, the item's number. */
   readonly rowItem: View;
   readonly slotItem: View;
   readonly slotFirst: View;
   readonly sorted: View;
   readonly ranked: View;
-  /** The batch's (item, token) pairs sorted by token. @throws Error if the items have no tokens. */
+  /** (item, token) pairs of the batch, sorted by token. @throws Error if the items have no tokens. */
   readonly tokenPairs: TokenPairs;
 }

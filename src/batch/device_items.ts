@@ -14,7 +14,7 @@ export class DeviceItems {
   readonly kind: ItemFeatures["kind"];
   /** F, the number of dense features; for one-hot features, the number of items. */
   readonly width: number;
-  /** Dense features [capacity, F], with rows padded to whole vectors; undefined without dense features. */
+  /** Dense features [capacity, F], rows padded to whole vectors; undefined without dense features. */
   readonly features: Memory | undefined;
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
@@ -54,7 +54,7 @@ export class DeviceItems {
     }
   }
 
-  /** Replaces the items by other items of the same kind. @throws Error for more items than the capacity. */
+  /** Replaces the items. Their kind must not change. @throws Error if they exceed the capacity. */
   write(items: ItemFeatures): void {
     if (items === this.#written || items.kind === "one-hot") return;
     const { count, width, values } = items;
@@ -82,7 +82,7 @@ interface TokenCapacity {
   readonly pairs: number;
 }
 
-/** Tokens of items with mixed features on the GPU, and a fixed order of the (item, token) pairs by token. */
+/** Tokens of items with mixed features, on the GPU, and the order of all (item, token) pairs by token. */
 export class DeviceTokens {
   /** V, the number of different tokens. */
   readonly count: number;
@@ -95,7 +95,7 @@ export class DeviceTokens {
   readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** True once the order by token is computed: it takes V iterations, and only gradients need it. */
+  /** True if the pairs were sorted by token. Only gradients need the order, which takes V iterations. */
   #isOrdered = false;
 
   /** @throws UserError if the tokens exceed the size that a kernel can bind. */
@@ -116,7 +116,7 @@ export class DeviceTokens {
     this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
-  /** Tokens that were written last, for the reference implementations in f64. */
+  /** Current tokens on the host. The reference implementations in f64 read them. */
   get host(): ItemTokens {
     return this.#host;
   }

@@ -1,4 +1,4 @@
-/** Click log on the GPU. The log is uploaded once. Each step uploads only the numbers of its users. */
+/** Click log on the GPU. The log is uploaded once. A step uploads only a list of user numbers. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { expectRowFeatures, type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
@@ -30,21 +30,21 @@ export interface LogCountSummary {
   readonly itemId: View;
 }
 
-/** Returns the words per row of {@link LogCountSummary.fact}: 4, and 1 per context feature. */
+/** Returns the number of words per row of {@link LogCountSummary.fact}: 4, plus 1 per context feature. */
 export function countFactWords({ rowFeatures = 0 }: Pick<LogWithCounts, "rowFeatures">): number {
   return 1 + OWN_WORDS + rowFeatures;
 }
 
-/** Bit of a context event (history that is not predicted), with the same value as in `batch_expand.wgsl`. */
+/** Bit that marks a context event (history that is not predicted), as in `batch_expand.wgsl`. */
 const GIVEN_BIT = 0x80000000;
-/** Bit of an additional click on a page. */
+/** Bit that marks an additional click on a page. */
 const FURTHER_BIT = 0x40000000;
 
 export function countBitWords(count: number): number {
   return Math.ceil(count / 32);
 }
 
-/** Events and rows of all users, and the displayed items, from which kernels build each batch. */
+/** Events, rows and displayed items of all users. Kernels build each batch from these arrays. */
 export class DeviceLog {
   readonly #arena: Arena;
   /** True if `itemId` holds the numbers of all items of the catalogue. */
@@ -53,21 +53,21 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * @internal Four words for each of E + 1 events: first row; clicked row or NONE; number of clicks before
-   * the event, with {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE. The clicked row of an
-   * additional click is a row of the page.
+   * @internal Four words per event, for E events and an end: index of the first row; clicked row or NONE;
+   * number of clicks in earlier events, plus {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE.
+   * For an additional click, the clicked row is a row of its page.
    */
   readonly event: View;
-  /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
+  /** Number of bits that mark a batch's items: one per displayed item; if one-hot, one per catalogue item. */
   readonly itemBits: number;
-  /** @internal Per row: bit of its item, index of its item among displayed items, index after sorting. */
+  /** @internal Per row: its item's bit, its item's index in `item`, and its index after sorting by item. */
   readonly row: View;
-  /** @internal For each displayed item: its number, and its first row's index in the order of items. */
+  /** @internal Per displayed item: its number, and the index of its first row after sorting by item. */
   readonly item: View;
   /** @internal Inputs of count features; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
 
-  /** @param capacity - default: the log's sizes. @throws UserError if a buffer of the log cannot be bound. */
+  /** @param capacity - default: the log's sizes. @throws UserError if a buffer is too large to be bound. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,
@@ -103,7 +103,7 @@ export class DeviceLog {
     }
   }
 
-  /** Replaces the log by a log of items of the same kind. @throws Error if the log exceeds the capacity. */
+  /** Replaces the log. Its items must keep their kind. @throws Error if the log exceeds the capacity. */
   write(log: ClickLog): void {
     const { eventRows, eventClick, eventKind, rowItem } = log;
     const [events, rows] = [eventClick.length, rowItem.length];
@@ -118,9 +118,9 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
-    /** Clicked rows of the last page. */
+    /** Rows of the current page whose additional clicks come next, in click order. */
     let clicked: number[] = [];
-    /** Kind of the last page. An additional click of an earlier page is a context event in a batch. */
+    /** Kind of the current page. If the page is only history, its additional clicks become context events. */
     let page = 0;
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;
@@ -179,8 +179,8 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
 }
 
 /**
- * Sorts the rows by item with a counting sort, which keeps the order of an item's rows: {@link DeviceLog}. If
- * the catalogue has more items than the log has rows, only the displayed items are counted.
+ * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. Returns the arrays of
+ * {@link DeviceLog}. If the catalogue has more items than the log has rows, only displayed items are counted.
  */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,

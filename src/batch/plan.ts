@@ -1,5 +1,5 @@
 /**
- * The batch plan is a GPU buffer with the users of the next steps. No other data is uploaded for a step.
+ * The batch plan is a GPU buffer that lists the users of the next steps. A step uploads nothing else.
  *
  * Batches that are too large for the device are split into micro-batches of whole users, which are computed
  * one after another. A user is never split, because the encoder's state depends on all of the user's events.
@@ -16,14 +16,14 @@ import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 export type BatchSlot = ClickSizes & {
-  /** Number of events over which means are taken, without context events. */
+  /** Denominator of means over events: the number of events that are not context events. */
   readonly counted: number;
 };
 
 /**
- * Ring buffer with one slot per step: step headers, and 16 bytes per user of a batch, including running
- * totals of events and rows. The queue runs writes and steps in order, so a slot may be reused while earlier
- * steps are in flight.
+ * Ring buffer with one slot per step. A slot has step headers (settings that kernels read), and 16 bytes per
+ * user, such as the number of rows of the users before. The queue runs writes and steps in order, so a slot
+ * may be overwritten before the steps that read it have ended.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -35,10 +35,10 @@ export class BatchPlan {
   #stamp = 0;
 
   /**
-   * @param capacity - sizes of the largest batch, for which the program's buffers are allocated.
-   * @param headersEach - number of headers per slot: one per program that needs its own settings.
-   * @param slices - number of batches that are built at once, from consecutive slots.
-   * @param dimensions - dimensions of the batches, equal to the dimensions of all tapes that use the plan.
+   * @param capacity - sizes of the largest batch. The buffers of programs are allocated for these sizes.
+   * @param headersEach - number of step headers per slot. Programs with different settings need one each.
+   * @param slices - number of consecutive slots whose batches are built by one dispatch.
+   * @param dimensions - names of batch sizes. All tapes that use the plan must have equal dimensions.
    */
   constructor(
     readonly gpu: Gpu,
@@ -70,9 +70,9 @@ export class BatchPlan {
   }
 
   /**
-   * Writes a slot on the host; {@link upload} sends the slot. @param purpose - settings of the slot's
-   * headers; the last settings are used for all remaining headers. @param log - log of the users; default:
-   * the plan's log. @param of - number of events in the whole batch, if `users` are a micro-batch. @returns
+   * Writes a slot on the host; {@link upload} copies the slot to the GPU. @param purpose - settings per
+   * header. If there are more headers, the last settings are repeated. @param log - by default, the plan's
+   * log. @param of - if `users` are a micro-batch: number of predicted events in the whole batch. @returns
    * the sizes of the batch. @throws UserError for an unknown or repeated user, or if the whole batch has only
    * context events.
    */
@@ -111,7 +111,7 @@ export class BatchPlan {
     return { ...sizes, counted };
   }
 
-  /** Writes the users' entries from entry `first` on, followed by an entry with the totals. */
+  /** Writes an entry per user, beginning at entry `first`, and then an entry with the sums over all users. */
   #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; context: number } {
     const { userEvents, eventRows, eventKind } = log;
     if (log.userSplit.length > this.#userStamps.length) {
@@ -139,7 +139,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Marks the items of rows `from` to `to` with `stamp`. @returns the number of newly marked items */
+  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns how many items did not have it */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     const stamps = this.#itemStamps;
     let items = 0;
@@ -152,7 +152,7 @@ export class BatchPlan {
     return items;
   }
 
-  /** Uploads `count` slots from `first` on. */
+  /** Uploads `count` slots, beginning at slot `first`. */
   upload(first: number, count: number): void {
     const words = 4 * (this.capacity.users + 1);
     const entries = this.#entries.subarray(first * words, (first + count) * words);
@@ -160,7 +160,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Uploads `count` slots from slot `first` on. After the last slot comes slot 0. */
+  /** Uploads `count` slots, beginning at slot `first` modulo `slots`. After the last slot comes slot 0. */
   uploadRing(first: number, count: number): void {
     const start = first % this.slots;
     const straight = Math.min(count, this.slots - start);
@@ -174,13 +174,13 @@ export class BatchPlan {
 }
 
 export function unknownUserError(user: number, users: number): UserError {
-  return new UserError(`Expected a user in 0..${users - 1}, got ${user}.`);
+  return new UserError(`Expected a user number in 0..${users - 1}, got ${user}.`);
 }
 export function duplicateUserError(user: number): UserError {
-  return new UserError(`Expected each user once in a batch, got ${user} twice.`);
+  return new UserError(`Expected each user once in a batch, got user ${user} twice.`);
 }
 
-/** Returns the largest size of several batches in each dimension. */
+/** Returns, for each dimension (such as rows), the largest size of all batches. */
 export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   const largest = (of: keyof ClickSizes) => Math.max(...batches.map((sizes) => sizes[of]));
   return {
@@ -191,7 +191,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns, per dimension, the summed sizes of the `count` largest users: a bound for any `count` users. */
+/** Returns upper bounds for the sizes of any `count` users: sums over the largest users of each dimension. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -211,7 +211,7 @@ export function computeBatchCapacity(
 
 export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 
-/** Limits by which batches are split into micro-batches. */
+/** Limits of micro-batches, into which large batches are split. */
 export interface MicroBatchPlan {
   readonly limit: MicroBatchLimit;
   /** Largest sizes of a micro-batch. */
@@ -220,7 +220,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - limit for micro-batches of several users */
+/** @param single - sizes of the largest user. @param rows - largest micro-batch, unless one user has more */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

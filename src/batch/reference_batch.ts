@@ -1,4 +1,4 @@
-/** Computes a batch's index arrays on the CPU in a simple way, for kernel tests and f64 references. */
+/** Computes a batch's index arrays on the CPU in a simple way, for kernel tests and f64 implementations. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
@@ -11,7 +11,7 @@ export interface ReferenceBatch {
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** For each event: number of the user's earlier clicks, and the index after the user's last event. */
   readonly history: { clicks: number; end: number }[];
-  /** For each row: event, row of the log, item, and the event again if the click is encoded, else NONE. */
+  /** For each row: event, row in the log, item, and the event again if the click is encoded, else NONE. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
   /** For each row: index of the row's item in `slotItem`. */
   readonly rowSlot: number[];
@@ -21,7 +21,7 @@ export interface ReferenceBatch {
   readonly own: Uint32Array[];
   /** For each row: the row's context features. */
   readonly features: Float32Array[];
-  /** Random seed in the step's header. */
+  /** Seed of the step's random numbers. */
   readonly noise: number;
 }
 

@@ -1,4 +1,4 @@
-/** Lists of (item, token) pairs by token: of a batch's distinct items, and of items that are encoded. */
+/** Sorts (item, token) pairs by token: of a batch's items, and of the items that the encoder reads. */
 
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
@@ -22,9 +22,9 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Pairs (index of the item, token). For the encoded items, the second number is token + V. */
+  /** Pairs (index of the item, token). In the list for the encoder, the second number is token + V. */
   readonly pair: View;
-  /** For each word of both lists' bit sets, the number of earlier ones; at the end, the number of pairs. */
+  /** For each word of the two bit sets, the word and the number of ones before. Last: the number of pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;
@@ -45,7 +45,7 @@ export class TokenPairs {
     return 2 * this.words + 1;
   }
 
-  /** Returns an upper bound of the number of pairs in both lists. */
+  /** Returns an upper bound for the number of pairs in both lists together. */
   boundPairs({ items, events }: ClickSizes): number {
     return this.tokens.boundPairs(items) + this.tokens.boundPairs(Math.min(items, events));
   }

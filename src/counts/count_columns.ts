@@ -6,7 +6,7 @@
  * The table of counts has one row of f32 per item (f32 is exact for item ids up to 2^24). Columns of a row:
  *
  *   shown, clicks, users    numbers of displays, clicks and clicking users (train users only)
- *   cutoff                  largest similarity of an omitted item
+ *   cutoff                  largest similarity of an item that is not among the M nearest
  *   S x (token, share)      per token slot, a token of the item (-1: free slot) and its share of all clicks
  *   M x id, M x both        ids of the M nearest items (ascending, then NO_ITEM), and numbers of common users
  */
@@ -32,27 +32,27 @@ export interface CountsConfig {
   neighbours: number;
   /** Number of a user's latest distinct clicked items. Only pairs of these items are counted. */
   latest: number;
-  /** True for a log with sampled pages, which users did not see: only clicks count. Absent for false. */
+  /** True if pages are sampled: users did not see them, so only clicks are counted. Absent for false. */
   sampledPages?: boolean | undefined;
-  /** X, the number of context features per row, which are the last columns. Absent for 0. */
+  /** X, the number of context features per row. Absent for 0. */
   rowFeatures?: number | undefined;
 }
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-displays (at the average rate) per click rate, and of pseudo-clicks per click share. */
+/** Number of pseudo-displays (at the average rate) for click rates, and of pseudo-clicks for click shares. */
 export const PRIOR = 5;
 /** Number of pseudo-displays, at the average click rate, for a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
-/** Largest number of token slots of all fields, which a kernel stores in registers. */
+/** Largest number of token slots per item, over all fields. A kernel stores the tokens in registers. */
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Names of the columns before the columns of fields. `AFTER` names the columns after them (page, user). */
+/** Features that come before the features of category fields. `AFTER` names the features after them. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -70,20 +70,22 @@ export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-/** Largest number of neighbours per item; smaller for large catalogues, whose table exceeds the cache. */
+/**
+ * Largest number of neighbours per item. It is smaller for large catalogues: their table exceeds the cache.
+ */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
-/** Largest number of floats in a table of counts: 112 MiB fit a storage binding of every adapter. */
+/** Largest number of floats in a table of counts. Every adapter can bind such a table (112 MiB). */
 const TABLE_FLOATS = 28 * 2 ** 20;
-/** Usual limit of floats in a table (64 MiB). {@link TABLE_FLOATS} is the limit for 8 neighbours per item. */
+/** A table with more than 8 neighbours per item has at most this number of floats, which take 64 MiB. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the number of token slots per item that fit if tokens and neighbours take equally many floats. */
+/** Returns the number of token slots per item. Tokens take at most half of the table of counts. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
-/** Returns M, the even number of neighbours per item that fit the table; 0 for too large catalogues. */
+/** Returns M, the even number of neighbours per item that fit; 0 if the catalogue is too large. */
 export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
   const fixed = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - fixed) / 4));
@@ -94,10 +96,10 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 
 /**
  * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays
- * without a click. The next fields are set for train users, who are counted in the tables: displays (11
- * bits), clicks (11 bits), true if the tables count the user's click pairs (1 bit), true if the item is in
- * such a pair (1 bit). Own counts are subtracted from the tables: otherwise the click rates would reveal the
- * user's own clicks to the model in training, but not in prediction.
+ * without a click. Only train users, whom the tables include, have the other fields: displays `shown` (11
+ * bits), `clicks` (11 bits), `paired` (1 bit: the tables count the user's pairs of clicked items), `inPairs`
+ * (1 bit: the item is in such a pair). Own counts are subtracted from the tables: otherwise the click rates
+ * would reveal the user's own clicks to the model in training, but not in prediction.
  */
 export interface OwnCounts {
   readonly passed: number;
@@ -119,7 +121,7 @@ export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): 
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs a user's past: (clicked pages, pages) and (clicks, displays), the first in the upper 16 bits. */
+/** Packs a user's totals into two words: clicked pages (upper 16 bits) and pages; clicks and displays. */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }

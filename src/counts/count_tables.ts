@@ -29,7 +29,7 @@ const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Builds the config of a log's counts; null for too many items. Without `fields`, all tokens form one. */
+/** Builds the config of a log's counts; null for too many items. If `fields` is [], all tokens form one. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
@@ -73,7 +73,7 @@ export interface TrainUserCounts {
   readonly pairs: ClickPairs;
 }
 
-/** Builds the tables of counts over a source's train users. @param counted - displays and clicks, if known */
+/** Builds the tables of counts over a log's train users. @param counted - its counts, if already computed */
 export function countTables(
   source: LogSource,
   config: CountsConfig,
@@ -124,10 +124,10 @@ function writeTokens(
 }
 
 /**
- * Writes each item's nearest items (by cosine), ascending by id, and the cutoff: the similarity of the
- * nearest item that is left out. When a user's own clicks are subtracted from a pair's count, a pair at or
- * below the cutoff is ignored. Otherwise, items that the user clicked would have more neighbours than
- * unclicked items.
+ * Writes the ids of each item's nearest items (by cosine), ascending, and the cutoff: the largest similarity
+ * of an item that is not among them. Counts for a train user exclude the user's own clicks; a pair whose
+ * similarity is then at or below the cutoff is ignored. Otherwise, items that the user clicked would have
+ * more neighbours than unclicked items.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);

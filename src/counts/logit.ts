@@ -12,7 +12,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices with their options: a page's first click or no click, then each click among unclicked rows. */
+/** Choices with options: a page's rows or no click; for each additional click, the page's unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -48,7 +48,7 @@ export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float6
   return best.w;
 }
 
-/** Point of the optimisation: weights, loss (with penalties) and the choice probability of each row. */
+/** Weights w during the optimisation, their loss (with penalties), and the choice probability p per row. */
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;
@@ -117,13 +117,13 @@ export interface CountsLogit {
   readonly positions: Float64Array;
 }
 
-/** Largest number of multiply-adds per Hessian, which takes one or two seconds. */
+/** Largest number of multiply-adds per Hessian. They take one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
-/** Ridge coefficient of a weight, per choice in the sample. `BIAS_RIDGE` is for the whole sample. */
+/** Ridge coefficient of each weight, divided by the number of choices. `BIAS_RIDGE` is not divided. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Largest number of dense features. If there are more, none are used: a fit's time grows quadratically. */
+/** With more dense features, none is used, because a fit's time grows with the square of their number. */
 const MOST_DENSE = 64;
 
 /** Fits the logit to train users. The counts for a user's rows exclude the user's own pages. */
@@ -191,8 +191,8 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 }
 
 /**
- * Builds the choices of users. A row has C counts, F dense features, a 1, and P position indicators, all
- * before standardising. The counts for a train user exclude the user's own pages.
+ * Builds the choices of users. A row has C count features, F dense features, a 1 (for the bias), and P
+ * position indicators, not yet standardised. The counts for a train user exclude the user's own pages.
  */
 export function buildLogitSample(
   source: LogSource,

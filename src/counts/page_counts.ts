@@ -1,4 +1,4 @@
-/** Computes count features in float64 (on the GPU: kernels/pw/row_counts.wgsl), and users' own counts. */
+/** Computes count features in float64 (kernels/pw/row_counts.wgsl: on the GPU), and users' own counts. */
 
 import {
   type CountsConfig,
@@ -40,7 +40,7 @@ export interface CountTables {
   readonly pageRate: number;
   /** Number of items on the longest counted page. The feature "page length" is clipped to this number. */
   readonly longestPage: number;
-  /** Only items that at least this many users clicked are counted in pairs. */
+  /** Smallest number of users who clicked an item that is counted in pairs. */
   readonly leastUsers: number;
 }
 
@@ -55,7 +55,7 @@ export interface PageHistory {
 
 /** Properties of a log that determine the users' own counts. */
 export interface LogWithCounts {
-  /** {@link CountsConfig.latest} if the tables of counts include this log's train users; else undefined. */
+  /** {@link CountsConfig.latest}; undefined if the tables of counts do not include the log's train users. */
   readonly latest?: number | undefined;
   /** {@link CountsConfig.sampledPages} */
   readonly sampledPages?: boolean | undefined;
@@ -67,8 +67,8 @@ export interface LogWithCounts {
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes the unstandardised count features of a displayed item to `to`, from index `at` on. @param pageLength
- * - number of items on the page. @param own - the user's own counts of the item
+ * Writes the count features of a displayed item, before standardising, to `to`, beginning at index `at`.
+ * @param pageLength - number of items on the page. @param own - the user's own counts of the item
  */
 export function writeItemCounts(
   tables: CountTables,
@@ -109,7 +109,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Returns the summed cosines, users of both / sqrt(users_a x users_b), of the item and the last clicks. */
+/** Returns the sum of an item's cosines, common users / sqrt(users_a x users_b), with recent clicks. */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -145,7 +145,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks neighbours. 0.5 is subtracted, as one common user is weak evidence. */
+/** Returns the similarity that ranks neighbours. It subtracts 0.5, because one common user proves little. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -157,8 +157,8 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 
 /**
  * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its
- * share of the user's clicks / its share of all clicks. @param own - index in `items` of the field's first
- * slot. @param within - the same index within a row
+ * share of the user's clicks / its share of all clicks. @param own - index in `items` of the item's first
+ * token of the field. @param within - its index in the item's row
  */
 function computeLift(
   items: Float32Array,
@@ -255,8 +255,8 @@ export function expectRowFeatures(
 }
 
 /**
- * Returns the unstandardised features [rows, C] of all rows of some users, user by user. Rows of context
- * events (history that is not predicted) and of additional clicks are zeros. @param latest - see
+ * Returns count features [rows, C] of all rows of some users, user by user, before standardising. Rows of
+ * events that are not predicted (history and additional clicks) are zeros. @param latest - see
  * {@link LogWithCounts}
  */
 export function computeCountFeatures(

@@ -12,7 +12,7 @@ export interface TrainCounts {
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** True for sampled pages, which users did not see: then `shown` is the average number for every item. */
+  /** True if pages were sampled. Users did not see them, so `shown` is set to the average for every item. */
   readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
@@ -22,7 +22,7 @@ export interface TrainCounts {
   readonly longestPage: number;
 }
 
-/** Counts displays and clicks of train users, without context events. A page is one display of its items. */
+/** Counts train users' displays and clicks, without context events. An additional click is not a display. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -76,7 +76,7 @@ export interface TokenField {
   readonly first: number;
   /** Number of tokens of the field. */
   readonly count: number;
-  /** Set if the field has hashed item ids: items may share a token by chance. */
+  /** Present if tokens are hashes of item ids, so that items may share a token by chance. */
   readonly hashed?: number;
 }
 
@@ -91,7 +91,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns the features of a log's items, read once, and a function from an item to its index in them. */
+/** Returns the features of a log's items, and a function from an item to its index in the features. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
@@ -119,7 +119,7 @@ export function forEachItemTokens(
   }
 }
 
-/** Returns each token's share of its field's clicks by train users [V]. Every token gets one pseudo-click. */
+/** Returns shares [V] of train users' clicks: a token's clicks plus 1, divided by the sum over its field. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   { clicks }: Pick<TrainCounts, "clicks">,
@@ -148,7 +148,7 @@ const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;
 
-/** Hash table of item-pair counts (open addressing). If {@link isFull}, call {@link keep} to drop pairs. */
+/** Hash table from item pairs to counts (open addressing). If it {@link isFull}, {@link keep} drops pairs. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
@@ -162,7 +162,7 @@ export class PairCounts {
     return this.#used;
   }
 
-  /** True if {@link keep} must drop pairs before many more pairs are added. */
+  /** True if the table is almost full, so that {@link keep} must drop pairs. */
   get isFull(): boolean {
     return this.#used > FULL * this.mostSlots;
   }
@@ -235,9 +235,9 @@ export interface ClickPairs {
   /** Number of users per item pair, if each of the two items has at least {@link least} users. */
   readonly pairs: PairCounts;
   /**
-   * Smallest number of users of an item in a counted pair; 1 if all pairs fit the table. The limit does not
-   * apply to a pair's count: a pair that reaches the limit only by a user's own clicks would reveal these
-   * clicks.
+   * A pair is counted if at least this number of users clicked each of its items; 1 if all pairs fit the
+   * table. The limit does not apply to a pair's count: a pair that reaches the limit only by a user's own
+   * clicks would reveal these clicks.
    */
   readonly least: number;
 }
@@ -281,7 +281,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns a limit of items per user with at most {@link MOST_PAIRS} pairs, even if all clicks differ. */
+/** Returns a limit of items per user, so that there are at most {@link MOST_PAIRS} pairs in all. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

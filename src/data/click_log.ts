@@ -8,11 +8,11 @@ import { UserError } from "../user_error.ts";
 
 // Kernels define NONE, GIVEN and FURTHER with the same values.
 
-/** In an event without a click, replaces the index of the clicked row. */
+/** Code for no click. It takes the place of the clicked row's index in an event without a click. */
 export const NONE = 0xffffffff;
-/** In a batch, replaces the clicked row of a context event (a click read as history, not predicted). */
+/** Code in a batch for the click of a context event, which a model reads as history and does not predict. */
 export const GIVEN = 0xfffffffe;
-/** In a batch, an additional click on the preceding page is `FURTHER` + the index of the clicked row. */
+/** Code in a batch for an additional click on a page, to which the index of the clicked row is added. */
 export const FURTHER = 0x80000000;
 
 /** Code of a context event: a click before the log begins. A model reads the click, but never predicts it. */
@@ -20,8 +20,8 @@ export const CONTEXT_EVENT = 1;
 /** Code of an additional click on the preceding page. The page's likelihood includes all its clicks. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * Code of an earlier page: in a split by time, a page of a validation or test user from before the user's
- * part. A model reads its clicks and counts its displayed items as history, but does not predict the page.
+ * Code of an earlier page. In a split by time, a validation or test user also has the pages of earlier parts.
+ * A model reads their clicks and counts their displayed items as history, but does not predict these pages.
  */
 export const EARLIER_PAGE = 3;
 
@@ -45,7 +45,7 @@ export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
  * Tokens of the items. A token is a value of a field (a categorical feature, such as id or category), and has
- * its own row in an embedding table. All fields share this table, with a range of token numbers each.
+ * a row in an embedding table. All fields share the table. Each field has a range of token numbers.
  */
 export interface ItemTokens {
   /** V, the number of tokens. The tokens have the numbers 0 .. V - 1. */
@@ -70,7 +70,7 @@ export type ItemFeatures =
   | {
     readonly kind: "mixed";
     readonly count: number;
-    /** F, the number of dense features per item; 0 or more. */
+    /** F, the number of dense features per item, which may be 0. */
     readonly width: number;
     /** [I, F], row-major. */
     readonly values: Float32Array<ArrayBuffer>;
@@ -105,7 +105,7 @@ export interface Clicks {
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] totals over older pages of each user that are not in this log; absent if no user has such pages. */
+  /** [U] totals over each user's older pages that this log lacks; absent if the log lacks no page. */
   readonly pastPages?: readonly PastPages[];
 }
 
@@ -113,7 +113,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Returns `make(name)` for each name in {@link eventLists}, without fields whose lists are all empty. */
+/** Returns an object with `make(name)` for each name in {@link eventLists} that has non-empty lists. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -133,7 +133,7 @@ export interface ClickLog extends Clicks {
   readonly sampledPages?: boolean;
 }
 
-/** Totals over a user's older pages, which show how often the user clicks; all 0 if the pages are unknown. */
+/** Totals over a user's older pages, which show how often the user clicks; all 0 if none are known. */
 export interface PastPages {
   /** Number of older pages. */
   readonly pages: number;
@@ -305,7 +305,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** For each token: 1 + number of the last checked item with the token; 0 if no item has had it so far. */
+  /** For each token: 1 + number of the last checked item that has the token; 0 if no checked item has it. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {

@@ -3,10 +3,10 @@
 import { UserError } from "../user_error.ts";
 import type { ContextFeature, NumberTransform } from "./manifest.ts";
 
-/** Values of context columns, by column name. A missing or null column means that the value is unknown. */
+/** Value of each context column, by name. The value of a missing or null column is unknown. */
 export type ContextRecord = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Separates page columns from impression columns. Columns without features are left out. */
+/** Separates page columns from impression columns. Columns from which no feature is computed are left out. */
 export function splitContext(
   features: readonly ContextFeature[],
   values: ContextRecord,
@@ -24,13 +24,13 @@ export function splitContext(
 export interface RequestContext {
   /** Values of the page's columns. */
   readonly page?: ContextRecord | undefined;
-  /** Values of the impression columns, which describe a displayed item of the page, by the item's id. */
+  /** For the id of each displayed item, the values of the impression columns, which describe the item. */
   readonly impressions?: Readonly<Record<string, ContextRecord>> | undefined;
-  /** Time when the page is shown, in a format of time columns. Ages end at this time. Default: now. */
+  /** Time when the page is shown, to which ages are computed; in a format of time columns. Default: now. */
   readonly time?: string | number | undefined;
 }
 
-/** Names of columns without a value, and of category columns whose value has no feature in the data set. */
+/** Names of columns without a value, and of columns with a category for which the data set has no feature. */
 export interface ContextGaps {
   readonly missing: readonly string[];
   readonly unknown: readonly string[];
@@ -42,7 +42,7 @@ export class EncodedContext {
   readonly #unknown = new Set<string>();
   readonly #ofPage: readonly number[];
   readonly #now: number;
-  /** Features of a displayed item whose context values are all unknown. */
+  /** Features of a displayed item whose impression columns are all unknown. */
   #bare: Float32Array<ArrayBuffer> | undefined;
 
   /**

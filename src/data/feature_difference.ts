@@ -7,7 +7,7 @@ type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference of two manifests, in the form "... there, ... here"; undefined if equal.
+ * Describes the first difference between two manifests as "... there, ... here"; undefined if equal.
  * @param there: features that a model was trained on. @param here: features of the data that the model gets.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
@@ -20,7 +20,7 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
     idsText(there.idsSha256, here.idsSha256);
 }
 
-/** Lists features that cannot be compared, because a manifest lacks the checksum of the feature's values. */
+/** Lists features that cannot be compared, because a manifest lacks the checksum of their values. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
@@ -64,7 +64,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-/** Relative tolerance for a transform's numbers, whose 16th digit may differ between data engines. */
+/** Relative tolerance for a transform's numbers. Two data engines may compute different 16th digits. */
 const ROUNDED = 1e-12;
 
 function isSame(there: Transform | ValueTransform, here: Transform | ValueTransform): boolean {

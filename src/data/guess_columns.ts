@@ -1,4 +1,4 @@
-/** Guesses which columns of a raw log have users, items, times and clicks, and suggests a command for it. */
+/** Guesses which columns of a raw log contain users, items, times and clicks, and suggests a command. */
 
 import { quoteShellWord } from "../shell_word.ts";
 
@@ -12,7 +12,7 @@ export interface LogSample {
   readonly separator?: string;
 }
 
-/** Usual column names per option of `data log`, in lower case, without separators; most likely first. */
+/** For each option of `data log`, usual column names, in lower case without separators, likeliest first. */
 const COMMON_NAMES = {
   user: "user userid uid visitor visitorid customer customerid member memberid person session",
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
@@ -104,12 +104,12 @@ function listFields(value: unknown, before: string): [name: string, value: strin
 }
 
 const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
-/** Returns the names by which a column matches: its full name, and the last part of a dotted name. */
+/** Returns a column's names to compare with usual names: full name, last part of a dotted name. */
 const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
 
 /**
- * Guesses the column of each option by its name, then by its values. No column is used for two options.
- * @param given - columns that are known
+ * Guesses the column of each option, first from names, then from values. No column is used for two options.
+ * @param given - columns that the user named
  */
 export function guessColumns(
   names: readonly string[],
@@ -137,17 +137,17 @@ export function guessColumns(
   return found;
 }
 
-/** Least number of rows for guesses by values. Fewer rows do not show which columns belong to pages. */
+/** Least number of rows for guesses from values. Fewer rows do not show which values a page's rows share. */
 const LEAST_ROWS = 8;
-/** Least share of the pages for which a rule must hold. Two users may have pages with the same time. */
+/** Least share of the pages for which a rule must hold. It fails if two users have pages at one time. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
-/** Matches words that mean a click, but that `data log` does not read. */
+/** Returns true for words that mean a click, but that `data log` does not read. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses missing columns by values. Rows with one time are a page: one user, distinct items. */
+/** Guesses missing columns from values. Rows with equal times form a page: one user, distinct items. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
@@ -173,9 +173,9 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
 }
 
 /**
- * Returns the SELECT for a log that `data log --source` cannot read, because its separator does not fit the
- * file's name, or because its words for clicks are unusual. Returns undefined if `--source` can read the log,
- * or if a required column is unknown.
+ * Returns a SELECT that reads the log. Returns undefined if a required column is unknown, or if the log needs
+ * no SELECT: `data log --source` reads files with usual words for clicks, and with the separator of their
+ * extension.
  */
 export function selectLog(
   path: string,

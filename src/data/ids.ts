@@ -1,22 +1,22 @@
-/** Converts between a source's ids of users and items, and the numbers 0, 1, 2, ... in the prepared log. */
+/** Converts ids of users and items, which the source contains, to the numbers 0, 1, 2, ... and back. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
-/** Ids of all users, or of all items. User number k (or item number k) has the id `of(k)`. */
+/** Ids of all users, or of all items. The user (or item) number k has the id `of(k)`. */
 export interface IdList {
   /** Number of ids. */
   readonly count: number;
-  /** Returns the source's id of a user number, or of an item number. */
+  /** Returns the id of a user or item, given its number. */
   of(number: number): string;
-  /** Returns an id's number; undefined if unknown. For an item with versions: the latest version's number. */
+  /** Returns the number of an id; undefined if unknown. For an item with versions: its latest number. */
   findIndex(id: string): number | undefined;
   /** Returns the numbers of all users or items, ascending. Old versions of an item are left out. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
-/** Ids of a source that has no ids: the id of a user or an item is its number. */
+/** Ids for a source without ids: the number of a user or item is its id. */
 export class NumberIds implements IdList {
   constructor(readonly count: number) {}
 
@@ -42,7 +42,7 @@ export class TextIds implements IdList {
     return this.list.length;
   }
 
-  /** Returns a number's id. A number beyond the list (if a model has more items) is returned as text. */
+  /** Returns the id of a number, or the number as text if it has no id (a model may have more items). */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -67,8 +67,8 @@ export const idSchema = v.pipe(
 const listSchema = v.array(idSchema);
 
 /**
- * Parses a list of ids: a JSON list, or texts between separators; [] for an empty text. A JSON list can
- * contain any id. Spaces are kept, because " x" and "x" may be different items.
+ * Parses a list of ids: a JSON list, which can contain any id, or texts between separators. An empty text is
+ * []. Spaces are kept, because " x" and "x" may be different items.
  * @throws UserError if an entry of a JSON list is not an id.
  */
 export function parseIds(text: string, separator: string | RegExp): string[] {
@@ -89,7 +89,7 @@ function listIn(text: string): unknown {
   }
 }
 
-/** Stores many short texts in one byte array: about 20 bytes per text. An array of strings takes 100. */
+/** Stores many short texts in one byte array: about 20 bytes per text, instead of 100 as strings. */
 export class TextList {
   readonly #decoder = new TextDecoder();
   #index: TextIndex | undefined;
@@ -115,7 +115,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns the last index of a text. The first call builds a hash table with 8 to 15 bytes per text. */
+  /** Returns the last index of a text. The first call builds a hash table: 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -123,7 +123,7 @@ export class TextList {
     return index.marks[slot] === 0 ? undefined : index.places[slot];
   }
 
-  /** Returns the last index of each distinct text, ascending. */
+  /** Returns, for each distinct text, the last index at which it occurs; ascending. */
   lasts(): Uint32Array<ArrayBuffer> {
     const { marks, places } = this.index;
     const isLast = new Uint8Array(this.length);
@@ -172,7 +172,7 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index in the list. Lookups skip texts with another one-byte mark. */
+/** Hash table from a text to its last index in the list. Only texts with equal marks are compared. */
 interface TextIndex {
   /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;

@@ -33,7 +33,7 @@ export class MemoryItems implements ItemCatalogue {
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
 
-  /** Does not copy arrays. @throws {UserError} for inconsistent sizes, or a token out of range */
+  /** The arrays are not copied. @throws {UserError} for inconsistent sizes, or a token out of range */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
     this.shape = getItemsShape(items);
@@ -72,7 +72,7 @@ function checkFeatures({ count, width, values, ...more }: Exclude<ItemFeatures, 
   const outside = token.find((id) => id >= V);
   if (first.length === count + 1 && first[count] === token.length && outside === undefined) return;
   throw new UserError(
-    `Expected starts of ${count} items that end at ${token.length} tokens of 0..${V - 1}, got ` +
+    `Expected token lists of ${count} items that end at ${token.length}, with tokens of 0..${V - 1}, got  ` +
       `${first.length - 1} items, an end of ${first.at(-1)}` +
       (outside === undefined ? "." : `, and token ${outside}.`),
   );
@@ -82,7 +82,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates parts of a catalogue. The first argument is the catalogue's shape; its `count` is ignored. */
+/** Concatenates parts of a catalogue. The first argument is the shape of their items; `count` is ignored. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],
@@ -125,7 +125,7 @@ function countTokens({ first }: ItemTokens): Uint32Array {
   return counts;
 }
 
-/** Returns the largest number of tokens that any `items` distinct items of a catalogue have in total. */
+/** Returns the largest number of tokens that `items` distinct items of a catalogue can have together. */
 export function boundTokens(tokenCounts: Uint32Array, items: number): number {
   let [left, tokens] = [items, 0];
   for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {

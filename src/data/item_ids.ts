@@ -1,4 +1,4 @@
-/** Item ids as features: a field whose tokens identify items. A model may ignore this field. */
+/** Item ids as features: a field with a token per item. A model may ignore this field. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -11,7 +11,7 @@ const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the field of item ids; undefined if it is the only feature, or if it is not the last field. */
+/** Returns the field of item ids if it is the last field, and not the only feature; otherwise undefined. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -36,7 +36,7 @@ export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogu
   return new FewerTokens(items, tokens);
 }
 
-/** View of a catalogue on disk that hides all tokens whose numbers are at or above a limit. */
+/** View of a catalogue on disk that hides all tokens from the number `tokens` on. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -45,7 +45,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts of all tokens, including hidden tokens: upper bounds for the visible tokens. */
+  /** Counts that include hidden tokens, and so are upper bounds. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

@@ -9,7 +9,7 @@ import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_cata
 import type { ContextColumn, TimeSplit } from "./manifest.ts";
 import { UserError } from "../user_error.ts";
 
-/** Index of a log's users: split, and offsets of events and rows. It takes 13 bytes of memory per user. */
+/** Index of a log's users: their splits, and offsets of events and rows. It takes 13 bytes per user. */
 export interface UserIndex {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -23,7 +23,7 @@ export interface UserIndex {
   readonly otherRows: number;
 }
 
-/** Counts predicted events (`events`), their rows (`rows`), and events that are not predicted (`context`). */
+/** Counts predicted events (`events`), rows of predicted events (`rows`), other events (`context`). */
 export function computeLogSize(
   { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -44,8 +44,8 @@ export interface LogSource extends UserIndex {
   /** X, the number of context features per row; see {@link Clicks.rowFeatures}. */
   readonly rowWidth: number;
   /**
-   * Returns the clicks of some users. Item numbers are those of the catalogue.
-   * @param users: ascending distinct user numbers. @throws UserError for damaged data.
+   * Returns the clicks of some users, with the catalogue's item numbers. @param users: ascending distinct
+   * user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
   /** Returns a source with the same clicks, but with another catalogue or another split of the users. */
@@ -124,7 +124,7 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** Returns a source with these clicks, but other items or another split. Ignores a catalogue on disk. */
+  /** Returns a source with these clicks and the given items and split. A catalogue on disk is ignored. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
@@ -134,17 +134,17 @@ export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** Reads users as a log, without items that these users never saw. @throws UserError for damaged data. */
+/** Reads some users as a log that contains only items they saw. @throws UserError for damaged data. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks that were read from `source` to a log. Items that occur on no page are left out. */
+/** Converts clicks that were read from `source` to a log, which contains only the items on their pages. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Allocates arrays for some users' clicks. The caller fills those except `userSplit` and `userEvents`. */
+/** Allocates arrays for some users' clicks. `userSplit` and `userEvents` are filled; the others are zeros. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted, rowWidth }: UserIndex & Pick<LogSource, "rowWidth">,
   users: Uint32Array,
@@ -168,7 +168,7 @@ export function makeWindow(
   };
 }
 
-/** Checks a log in memory by {@link checkLog}; on disk, checks only the split, as `read` checks events. */
+/** Checks a log in memory by {@link checkLog}. Of a log on disk, only the split: `read` checks the rest. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
@@ -177,29 +177,29 @@ export function checkSource(source: LogSource, needed: readonly Split[] = splits
 /** Largest number of rows that {@link walk} reads at once. A row takes at least 12 bytes of memory. */
 const WALK_ROWS = 2 ** 20;
 
-/** Callback for progress. The task `what` has `all` units of work, of which `done` are completed. */
+/** Callback for progress: `done` of the `all` units of the task `what` are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
 /** Progress of a data preparation. It is defined here, so that importers need no SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number of the current step of a SQL script, 1 to `of`. Outside a script, `number` and `of` are 0. */
+  /** Number of the current step of an SQL script, 1 to `of`. If no script runs, `number` and `of` are 0. */
   readonly number: number;
   readonly of: number;
-  /** Number of completed rounds of the current step, out of `rounds`. Most steps have one round. */
+  /** Number of the step's completed rounds, 0 to `rounds`. Most steps have one round. */
   readonly round: number;
   readonly rounds: number;
 }
 
-/** Returns the status of work outside a SQL script. */
+/** Returns the status of work that is not a step of an SQL script. */
 export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
 /**
- * Reads some users (ascending, distinct), a few at a time. A log in memory is passed on at once.
- * @param onPart: callback before users are passed on, called with the number of users passed on so far.
- * @yields a log that contains the users, and the numbers of these users in that log.
+ * Reads some users (ascending, distinct), a few at a time. A log in memory is yielded once, for all users.
+ * @param onPart: called before each yield, with the number of users yielded so far. @yields a log that
+ * contains the next users, and the numbers of these users in the yielded log.
  */
 export function* walk(
   source: LogSource,
@@ -253,7 +253,7 @@ export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if a predicted page has no click. If there are train users, only their pages are read. */
+/** Returns true if a predicted page has no click. Only pages of train users are read, if there are any. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
@@ -269,7 +269,7 @@ export function expectPagesWithoutClick(source: LogSource): void {
   );
 }
 
-/** Sizes of a training run's data. */
+/** Sizes and properties of a training run's data. */
 export interface DataSizes {
   /** Numbers of train, validation and test users. */
   readonly users: readonly [number, number, number];

@@ -23,7 +23,7 @@ export interface PresenceTransform {
 
 /** Transform from a column with values x to the feature (t(x) - mean) / sd. A missing value becomes 0. */
 export interface NumberTransform {
-  /** x is the number in the column, or the age: days from the time in the column to the end of the log. */
+  /** Meaning of x: the number in the column, or days from the time in the column to the end of the log. */
   of: "number" | "age";
   column: string;
   /** Constant in t(x) = sign(x) ln(1 + |x| / log); null if t(x) = x. */
@@ -32,7 +32,7 @@ export interface NumberTransform {
   mean: number;
   /** Standard deviation of t(x). */
   sd: number;
-  /** Lower limit of x. Smaller values are replaced by `low`, and values above `high` by `high`. */
+  /** Limits of x. A value below `low` is replaced by `low`, and a value above `high` by `high`. */
   low: number;
   high: number;
 }
@@ -48,8 +48,8 @@ export interface ValueTransform {
 
 /**
  * Description of a context feature, which every displayed item of a page has. The feature's column describes
- * the impression (the displayed item at that moment) or the page; all items of a page have equal page
- * features. An "age" ends when the page was shown.
+ * the impression (the item when it was displayed), or the page (then all items of the page have equal
+ * values). An "age" is computed to the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -62,7 +62,7 @@ export interface ContextFeature {
 export interface ContextColumn extends Pick<ContextFeature, "kind"> {
   readonly column: string;
   readonly type: "number" | "age" | "category";
-  /** Categories that have a feature, in the order of the features; [] for numbers and ages. */
+  /** Categories with a feature each, in the order of these features; [] for numbers and ages. */
   readonly values: readonly string[];
 }
 
@@ -98,7 +98,7 @@ export interface TokenFeature {
    * is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
-  /** N if item ids are hashed: each item has one of the field's first N tokens and one of the last N. */
+  /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */
   hashed?: number;
   /** Values of the tokens, in the order of the tokens; absent if the field has many tokens. */
   values?: string[];
@@ -112,9 +112,9 @@ export interface FeatureManifest {
   dense: DenseFeature[];
   /** Fields of tokens. The token ranges of two fields do not overlap. */
   tokens: TokenFeature[];
-  /** Context features: first of impressions, then of pages; absent if there are none. */
+  /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
-  /** Checksum of the item ids in order, if the items are one-hot. */
+  /** For one-hot items: checksum of the item ids, in the order of the items. */
   idsSha256?: string;
 }
 
@@ -162,7 +162,7 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Shares, 0 to 1, of a column's absent, clipped and unknown values. `column` is null for item ids. */
+/** Shares (0 to 1) of a column's absent, clipped and unknown values. For item ids, `column` is null. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   absent: share,
@@ -173,11 +173,11 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Dates of a split by time (ISO 8601, UTC), and numbers of users. A user may count in several parts. */
+/** Dates of a split by time (ISO 8601, UTC), and numbers of users, who may have pages in several parts. */
 const timeSplitSchema = v.object({
   /** Time of the first page of the log. */
   first: v.string(),
-  /** Times at which the validation part and the test part begin; absent if that is after the last page. */
+  /** Times at which validation and test begin. A time after the last page is absent. */
   validation: v.optional(v.string()),
   test: v.optional(v.string()),
   /** Time of the last page of the log. */
@@ -213,7 +213,7 @@ export const manifestSchema = v.object({
   features: featuresSchema,
   /** For each column, the shares of absent, clipped and unknown values. */
   shares: v.optional(v.array(sharesSchema), []),
-  /** Rows, bytes and checksum of each table. Tables that are not listed are not checked. */
+  /** Number of rows, size and checksum of each table. A table that is missing here is not checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({
     users: v.object({ train: count, validation: count, test: count }),
@@ -223,7 +223,7 @@ export const manifestSchema = v.object({
     clicks: count,
     /** Number of context events: clicks that a model reads as history, but does not predict. */
     context: count,
-    /** In a split by time: number of history pages from earlier parts, and number of items on these pages. */
+    /** In a split by time: number of pages that are history from earlier parts, and number of their items. */
     earlier: v.optional(count),
     earlierRows: v.optional(count),
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
@@ -237,7 +237,7 @@ export const manifestSchema = v.object({
   timeSplit: v.optional(timeSplitSchema),
   /** Number of rows or items of the source that were left out, by reason. */
   skipped: v.optional(v.record(v.string(), count), {}),
-  /** Notes on properties of the source that `deno task data` inferred. */
+  /** Notes on what `deno task data` inferred about the source. */
   notes: v.optional(v.array(v.string()), []),
   /** Warnings about properties of the data that may mislead a model, or a reader of the model's metrics. */
   warnings: v.optional(v.array(v.string())),

@@ -1,16 +1,16 @@
 import jstat from "jstat";
 import { meanAndSd } from "./mean_sd.ts";
 
-/** Mean over seeds of a difference a - b, and 95 % confidence interval of the mean (Student's t). */
+/** Mean difference a - b over seeds, and 95 % confidence interval of the mean (Student's t). */
 export interface PairedDifference {
   readonly mean: number;
-  /** Lower limit of the interval. A single seed gives no variance, so its limits are infinite. */
+  /** Lower limit of the interval. With a single seed, the variance is unknown and the limits are infinite. */
   readonly low: number;
   readonly high: number;
   readonly count: number;
 }
 
-/** @param a, b: measurements; a[k] and b[k] have one seed. @throws RangeError for empty or unequal lists. */
+/** @param a, b: measurements, a[k] and b[k] with one seed. @throws RangeError for empty or unequal lists. */
 export function computePairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
   const count = a.length;
   if (count === 0 || count !== b.length) {

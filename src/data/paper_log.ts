@@ -16,7 +16,7 @@ import { UserError } from "../user_error.ts";
 export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
- * Parses a log with one-hot items, numbered from 0 to the largest item number in the text.
+ * Parses a log. Its items are one-hot, and have the numbers from 0 to the largest item number in the text.
  *
  * Users are numbered from 0, in the order of their ids. Events are sorted by Time; rows of one event keep the
  * order of the text. Of several rows with equal (user, Time, item), only one is kept, as in the paper's
@@ -40,7 +40,7 @@ export function parsePaperLog(path: string, text: string, needed: readonly Split
   return buildLog(path, rows);
 }
 
-/** Returns the user ids, in the order of the users' numbers. @throws UserError as {@link parsePaperLog}. */
+/** Returns the id of each user number. @throws UserError for the faults of {@link parsePaperLog}. */
 export function parsePaperUsers(path: string, text: string): number[] {
   return [...parseRows(path, text).splitOf.keys()].sort((a, b) => a - b);
 }
@@ -109,7 +109,7 @@ function endOfEvent(path: string, rows: Rows, order: Uint32Array, start: number)
   return order.length;
 }
 
-/** Keeps one row per item of an event: the item's first clicked row or, without a click, its first row. */
+/** Keeps one row per item of an event: its first clicked row or, if none is clicked, its first row. */
 function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[] {
   const kept = new Map<number, number>();
   for (const row of event) {
@@ -129,7 +129,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError if two different Times round to one double, because two events would be merged. */
+/** @throws UserError if the two rows' different Times round to one double: two events would be merged. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -147,14 +147,14 @@ type Column = typeof columns[number];
 /** Largest item_new_index. A larger number is probably a raw id, and memory grows with the largest number. */
 const maxItem = 10_000_000;
 
-/** Makes empty columns, to each of which the parser appends one entry per row of the file. */
+/** Returns empty columns. The parser appends an entry per row of the file to each. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time as the nearest double. For a whole-number Time, `rest` is the exact Time minus the double. */
+  /** Time, rounded to a double. For a whole-number Time, `rest` is the exact Time minus `time`. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** By row index, all digits of a fractional Time that has more digits than a double. */
+  /** For the index of a row whose fractional Time has more digits than a double: all digits. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -301,11 +301,11 @@ function addRow(
 
 /** Number of decimal digits that a double always represents exactly. */
 const EXACT_DIGITS = 15;
-/** Number of decimal digits that two doubles represent exactly: a number's nearest double and the rest. */
+/** Number of decimal digits that two doubles represent exactly: the number, rounded, and the rest. */
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** Converts all notations of a number to one canonical text. @param text: match of {@link DECIMAL}. */
+/** Converts all notations of a number to one text. @param text: must match {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];

@@ -20,21 +20,21 @@ export interface TableFile {
 
 /** Values of one column in a row group, of any type. */
 export type ColumnValues = ArrayLike<unknown>;
-/** Replaces a column that was not requested, or that is not in the file. */
+/** Values of a column that was not requested, or that the file lacks. */
 export const ABSENT: ColumnValues = [];
 
-/** Rows of a row group: how many there are, and how many rows of the file come before. */
+/** Rows of a row group: their number, and the number of rows of the file before them. */
 export interface RowRange {
   readonly before: number;
   readonly rows: number;
 }
 
-/** For each column: "needed" or "optional" if the column is read; undefined if it is not read. */
+/** For each column: "needed" (must be in the file), "optional", or undefined (not read). */
 export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**
- * Reads some columns of a file, one row group at a time.
- * @param take: called with the columns of each row group, in the file's order.
+ * Reads some columns of a file, one row group at a time. @param take: called once per row group, in the
+ * file's order, with the columns.
  * @returns the number of rows of the file.
  * @throws UserError if the file is missing, damaged or encrypted, or if a column is missing or occurs twice.
  */
@@ -102,10 +102,10 @@ function damaged(path: string, error: unknown, remedy: string): UserError {
 
 const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
-/** Smallest size of a Parquet file: 4 bytes of magic, 4 bytes for the metadata's length, 4 bytes of magic. */
+/** Smallest size of a Parquet file: 4 bytes "PAR1", 4 bytes for the size of the metadata, 4 bytes "PAR1". */
 const LEAST_BYTES = 12;
 
-/** Checks the magic bytes at both ends of a file: without its first bytes, all metadata offsets are wrong. */
+/** Checks the bytes "PAR1" at both ends of a file: if the first bytes are missing, all offsets are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) {
@@ -210,14 +210,14 @@ async function readGroup<Name extends string>(
 // Functions that convert values of any Parquet type. They never truncate, or round to a whole number. For an
 // invalid value they return -1 or NaN, because throwing errors is too slow for millions of values.
 
-/** Returns a value that is a whole number from 0 to `end` - 1; -1 for any other value, such as NULL. */
+/** Returns the value if it is a whole number from 0 to `end` - 1; otherwise -1, for example for NULL. */
 export function toWholeNumber(value: unknown, end: number): number {
   // Number() rounds only integers beyond 2^53, which are larger than any `end`.
   const number = typeof value === "bigint" ? Number(value) : value;
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** Returns the 32-bit float nearest to a number; NaN for a number out of range, and for NULL and the like. */
+/** Returns the 32-bit float nearest to a number; NaN if it is out of range, or if the value is no number. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;

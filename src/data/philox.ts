@@ -2,34 +2,34 @@
  * Counter-based random numbers: Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3;
  * 2011).
  *
- * A counter and a key determine four random words. So the random draws for a page of a simulated user do not
- * depend on other pages. Host and device (kernels/probe/philox.wgsl) compute equal bits.
+ * A counter and a key determine four random words. So the random draws for one page of a simulated user do
+ * not depend on the draws for other pages. Host and device (kernels/probe/philox.wgsl) compute equal bits.
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** Purposes of random draws. Draws for different purposes are independent. */
+/** Numbers of random streams: a stream per purpose of draws. Different streams are independent. */
 export const purposes = {
-  /** Draws which item of a slate is clicked, or no click. */
+  /** Number of the random stream that draws the clicked item of a slate, or no click. */
   CHOICE: 0,
-  /** Draws a policy's random exploration. */
+  /** Number of the random stream that draws a policy's exploration. */
   EXPLORE: 1,
-  /** Draws the items of a slate. */
+  /** Number of the random stream that draws the items of a slate. */
   SLATE: 2,
-  /** Draws whether a user's episode ends. */
+  /** Number of the random stream that draws whether a user's episode ends. */
   LEAVE: 3,
-  /** Draws the logged user whose history becomes a simulated user's initial history. */
+  /** Number of the random stream that draws a logged user, whose history a simulated user begins with. */
   START: 4,
-  /** Draws pages from the replay buffer. */
+  /** Number of the random stream that draws pages from the replay buffer. */
   REPLAY: 5,
-  /** Draws the candidate items of a page. */
+  /** Number of the random stream that draws the candidate items of a page. */
   POOL: 6,
 } as const;
 
 /** Exclusive upper limit of the numbers in {@link purposes}. */
 const PURPOSES = 16;
 
-/** Returns the purpose for a page's position `slot` (0, 1, 2, ...), so that positions draw independently. */
+/** Returns a purpose for draws at position `slot` (0, 1, 2, ...) of a page: positions draw independently. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }

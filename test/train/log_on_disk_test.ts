@@ -295,9 +295,9 @@ Deno.test("a manual step takes any users of a log on disk; refused ones leave no
     for (const clicks of [log, disk]) {
       using own = await trainShannon(gpu, clicks, smallLstm, training, { validate: false, windowBatches: 1 });
       const { model, trainer } = own;
-      await assert.rejects(trainer.step([150]), /Expected a user in 0\.\.149, got 150/);
-      await assert.rejects(trainer.step([-1]), /Expected a user in 0\.\.149, got -1/);
-      await assert.rejects(trainer.step([7, 9, 7]), /Expected each user once in a batch, got 7 twice/);
+      await assert.rejects(trainer.step([150]), /Expected a user number in 0\.\.149, got 150/);
+      await assert.rejects(trainer.step([-1]), /Expected a user number in 0\.\.149, got -1/);
+      await assert.rejects(trainer.step([7, 9, 7]), /Expected each user once in a batch, got user 7 twice/);
       await assert.rejects(trainer.step([]), /Expected a batch with events/);
       await assert.rejects(trainer.step(Array.from({ length: 13 }, (_, k) => k)), /at most 12 users/);
       results.push([await trainer.step([140, 3, 77]), await trainer.step([1]), await model.weights()]);

@@ -275,7 +275,7 @@ Deno.test("a step takes any users of the log; a refused one leaves no trace", ()
     using model = new UserModel(gpu, log.items, smallLstm, { seed: 2 });
     const parameters = await readParameters(model, log);
     const trainer = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
-    await assert.rejects(trainer.step([40]), /Expected a user in 0\.\.39/);
+    await assert.rejects(trainer.step([40]), /Expected a user number in 0\.\.39/);
     const long = Array.from(listUsers(mixed, "validation").subarray(0, 4));
     const { nll } = await trainer.step(long);
     const expected = computeLossAndGradients64(mixed, long, parameters, getShape64(smallLstm));
