@@ -1,7 +1,7 @@
 /** Compares the defaults of `train` with the best baselines on all available logs. */
 
 import * as v from "../../src/schema.ts";
-import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baselines.ts";
+import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baseline_names.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import type { Interval } from "../../src/metrics/bootstrap.ts";
 import { compareLoadedSums, loadSums, type StoredSums } from "../../src/metrics/test_result.ts";

@@ -3,7 +3,8 @@
 import { buildCountsConfig } from "../counts/count_tables.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
-import { baselineNames, baselineOptions, FittedBaselines } from "../metrics/baselines/baselines.ts";
+import { baselineNames, baselineOptions } from "../metrics/baselines/baseline_names.ts";
+import { FittedBaselines } from "../metrics/baselines/baselines.ts";
 import { LOGIT_SEED, PLACES } from "../metrics/baselines/scorers.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { BIAS, initializeFromCounts, SCALE, TABLE } from "../model/model_counts.ts";

@@ -18,7 +18,7 @@ import { openGpu } from "../gpu/host/open_gpu.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import type { BaselineModel } from "../predict/baseline_model.ts";
 import { openBaseline } from "./open_baseline.ts";
-import { baselineOptions } from "../metrics/baselines/baselines.ts";
+import { baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";

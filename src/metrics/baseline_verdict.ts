@@ -4,7 +4,7 @@
  */
 
 import { meanAndSd } from "../data/mean_sd.ts";
-import { type BaselineName, baselineNames, baselineTitles } from "./baselines/baselines.ts";
+import { type BaselineName, baselineNames, baselineTitles } from "./baselines/baseline_names.ts";
 import type { Interval } from "./bootstrap.ts";
 import { formatThousands } from "../number_text.ts";
 import { getMetricTitle } from "./metric_columns.ts";

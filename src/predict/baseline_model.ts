@@ -2,7 +2,8 @@
 
 import type { Clicks, PastPages } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
-import type { BaselineName, FittedBaselines } from "../metrics/baselines/baselines.ts";
+import type { BaselineName } from "../metrics/baselines/baseline_names.ts";
+import type { FittedBaselines } from "../metrics/baselines/baselines.ts";
 import type { ItemScorer, UserState } from "../model/item_blocks.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { buildRequestClicks, type ScoringRequest } from "../model/scorer.ts";

@@ -42,7 +42,7 @@ import {
   listTrainedStages,
   type ReportPart,
 } from "./report_parts.ts";
-import { baselineTitles } from "../metrics/baselines/baselines.ts";
+import { baselineTitles } from "../metrics/baselines/baseline_names.ts";
 import { describeLoss } from "../run/test_stage.ts";
 
 /**

@@ -22,7 +22,7 @@ import {
   describeVerdict,
 } from "../metrics/baseline_verdict.ts";
 import { formatThousands } from "../number_text.ts";
-import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baselines.ts";
+import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baseline_names.ts";
 import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 
 /** Results of the test of a finished stage. */

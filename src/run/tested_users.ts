@@ -1,7 +1,7 @@
 /** Tests snapshots and baselines on the same users and the same bootstrap resamples, for result.json. */
 
-import { baselineNames, baselineTitles, FittedBaselines } from "../metrics/baselines/baselines.ts";
-import type { BaselineName, BaselineResult } from "../metrics/baselines/baselines.ts";
+import { type BaselineName, baselineNames, baselineTitles } from "../metrics/baselines/baseline_names.ts";
+import { type BaselineResult, FittedBaselines } from "../metrics/baselines/baselines.ts";
 import { listUsers, type Split } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingMetrics } from "../data/ranking.ts";

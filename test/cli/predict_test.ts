@@ -9,7 +9,7 @@ import { type Prediction, predictPages, writePredictions } from "../../src/predi
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
-import { baselineNames, baselineOptions } from "../../src/metrics/baselines/baselines.ts";
+import { baselineNames, baselineOptions } from "../../src/metrics/baselines/baseline_names.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";

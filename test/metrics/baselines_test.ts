@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { BaselineName, BaselineResult } from "../../src/metrics/baselines/baselines.ts";
+import type { BaselineName } from "../../src/metrics/baselines/baseline_names.ts";
+import type { BaselineResult } from "../../src/metrics/baselines/baselines.ts";
 import { fitLogOdds, FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import {
   createCategoryRateScorer,

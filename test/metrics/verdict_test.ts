@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import type { BaselineName } from "../../src/metrics/baselines/baselines.ts";
+import type { BaselineName } from "../../src/metrics/baselines/baseline_names.ts";
 import {
   formatDifferencesTable,
   formatResultTable,

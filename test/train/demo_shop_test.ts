@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
-import { type BaselineName, FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
+import type { BaselineName } from "../../src/metrics/baselines/baseline_names.ts";
+import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { checkLog, listUsers, NONE, type Split, splits } from "../../src/data/click_log.ts";
 import { makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";

@@ -1,7 +1,7 @@
 /** `data describe`, `data check` and `data merge`: statistics, validation and union of prepared data sets. */
 
 import { Command } from "commander";
-import { baselineTitles } from "../../metrics/baselines/baselines.ts";
+import { baselineTitles } from "../../metrics/baselines/baseline_names.ts";
 import { check } from "../../data/prepare/check_set.ts";
 import { type DataDescription, describe } from "../../data/prepare/describe.ts";
 import { getPreparedFolder, MEMORY, OUT_FOLDER } from "../../cli/arguments.ts";

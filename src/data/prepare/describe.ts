@@ -2,7 +2,8 @@
 
 import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
-import { type BaselineName, FittedBaselines } from "../../metrics/baselines/baselines.ts";
+import type { BaselineName } from "../../metrics/baselines/baseline_names.ts";
+import { FittedBaselines } from "../../metrics/baselines/baselines.ts";
 import { listUsers, type Split, splits } from "../click_log.ts";
 import type { ColumnShares, ContextFeature, Manifest } from "../manifest.ts";
 import { type PreparedSet, readPreparedLog } from "../prepared_set.ts";

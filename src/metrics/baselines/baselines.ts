@@ -6,6 +6,7 @@ import { countRows, countScored, toLogSource, walk } from "../../data/log_source
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
 import { MetricCollector, type MetricCollectorOptions } from "../metric_collector.ts";
 import type { ItemCategories } from "../item_categories.ts";
+import { type BaselineName, baselineNames, baselineTitles } from "./baseline_names.ts";
 import { findItemCategories, type NamedField } from "./find_categories.ts";
 import type { TestResult } from "../test_result.ts";
 import { chooseLatestLimit, countPairs, countTrain, startUserProgress } from "../../counts/train_counts.ts";
@@ -34,39 +35,16 @@ interface ScorerInputs {
   readonly onProgress: OnProgress | undefined;
 }
 
-interface Baseline {
-  readonly title: string;
-  /** Builds the baseline's scorer. Returns undefined if the data lack an input of the baseline. */
-  scorer(known: ScorerInputs): BaselineScorer | undefined;
-}
-
-/** All baselines in display order. The keys are the names in result.json. */
-const BASELINES = {
-  random: { title: "random", scorer: () => chance },
-  clickRate: { title: "click rate", scorer: ({ counts }) => createClickRateScorer(counts) },
-  lastClick: { title: "last click", scorer: ({ counts }) => createLastClickScorer(counts) },
-  categoryRate: {
-    title: "category rate",
-    scorer: ({ source, counts, fields }) => createCategoryRateScorer(source.items, counts, fields),
-  },
-  itemKnn: { title: "item-kNN", scorer: ({ pairs, counts }) => createItemKnnScorer(pairs, counts) },
-  logit: {
-    title: "logit on counts",
-    scorer: ({ source, fields, placed, onProgress, ...counted }) =>
-      createLogitScorer(source, fields, placed, counted, onProgress),
-  },
-} as const satisfies Readonly<Record<string, Baseline>>;
-
-export type BaselineName = keyof typeof BASELINES;
-export const baselineNames = Object.keys(BASELINES) as readonly BaselineName[];
-export const baselineTitles = Object.fromEntries(
-  baselineNames.map((name) => [name, BASELINES[name].title]),
-) as Readonly<Record<BaselineName, string>>;
-
-/** Values of the option --baseline, such as "click-rate". */
-export const baselineOptions = Object.fromEntries(
-  baselineNames.map((name) => [name, name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)]),
-) as Readonly<Record<BaselineName, string>>;
+/** Functions that build a baseline's scorer, or return undefined if the data lack an input of the baseline. */
+const SCORERS: Readonly<Record<BaselineName, (known: ScorerInputs) => BaselineScorer | undefined>> = {
+  random: () => chance,
+  clickRate: ({ counts }) => createClickRateScorer(counts),
+  lastClick: ({ counts }) => createLastClickScorer(counts),
+  categoryRate: ({ source, counts, fields }) => createCategoryRateScorer(source.items, counts, fields),
+  itemKnn: ({ pairs, counts }) => createItemKnnScorer(pairs, counts),
+  logit: ({ source, fields, placed, onProgress, ...counted }) =>
+    createLogitScorer(source, fields, placed, counted, onProgress),
+};
 
 /** Metrics of a baseline with its best setting on the validation users. */
 export interface BaselineResult extends TestResult {
@@ -109,12 +87,11 @@ export class FittedBaselines {
       const pairs = countPairs(source, chooseLatestLimit(source), onProgress);
       const known = { source, fields, placed: pageOrder === "shown", counts, pairs, onProgress };
       for (const name of baselineNames.slice(1)) {
-        const { title, scorer: scorerOf }: Baseline = BASELINES[name];
-        const scorer = scorerOf(known);
+        const scorer = SCORERS[name](known);
         if (!scorer) continue;
         scorers.set(name, {
           scorer,
-          ...choose(source, scorer, startUserProgress(`Settings of ${title}`, onProgress)),
+          ...choose(source, scorer, startUserProgress(`Settings of ${baselineTitles[name]}`, onProgress)),
         });
       }
     }
