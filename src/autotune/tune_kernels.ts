@@ -1,7 +1,7 @@
 /**
- * Autotuning: times, on a typical batch, kernel variants of a training step's matrix products, LSTM and sums.
- * A variant replaces the default variant (of a fixed table) only if it saves 10 % of the time in two
- * comparisons.
+ * Autotuning: times the kernel variants of a training step's matrix products, LSTM and sums on a typical
+ * batch. A variant replaces the default variant, which a fixed table gives, only if it saves 10 % of the time
+ * in two comparisons.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -21,7 +21,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum ("product" below) with its kernel variants, the default variant first. */
+/** A matrix product, LSTM or sum, called a "product" below. Its first variant is the default variant. */
 export interface TunableKernel {
   /** Key from formatMatmulKey or formatLstmKey. The key of a sum is the name of the kernel. */
   readonly key: string;
@@ -41,16 +41,16 @@ export interface TuningResult {
   /** Variants that are clearly faster than the product's default variant, by the product's key. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants that did not fit the budget or do not run on the adapter, for example "forward 64x64 rows". */
+  /** Variants that were not timed, for lack of time or because they do not run here: "forward 64x64 rows". */
   readonly untried: readonly string[];
   /** Number of products of which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Part of `seconds` that compiled default variants, which training needs anyway. */
+  /** Part of `seconds` spent on compiling default variants, which training needs anyway. */
   readonly neededSeconds: number;
 }
 
-/** Time limit of autotuning in ms, without compiling the kernels that training needs anyway. */
+/** Time limit of autotuning in ms. Compiling the kernels that training needs anyway does not count. */
 export const BUDGET = 2300;
 /** Minimum share of the default variant's time that a faster variant must save. */
 const MARGIN = 0.1;
@@ -60,7 +60,7 @@ const MARGIN = 0.1;
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the budget: `unknown` for a variant family's first compilation, `timing` for timing variants. */
+/** Assumed durations, as shares of the budget: `unknown` to compile a new family, `timing` to time. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -70,9 +70,9 @@ interface Ready<P> {
 
 /**
  * Tunes kernels. Variants of the default variant's family are tried first, because a CPU adapter may need
- * seconds to compile another family. The budget does not include compiling default variants, which training
- * needs anyway. A compiled variant is compared even if compiling took longer than expected.
- * @param products - by descending work; a product that does not fit the budget keeps its default variant
+ * seconds to compile another family. Compiling default variants does not count towards the budget, because
+ * training needs them anyway. A compiled variant is timed even if its compilation took longer than expected.
+ * @param products - largest work first; a product for which no time is left keeps its default variant
  * @param budget - milliseconds; a variant is tried only if compiling and timing it will probably fit
  */
 export async function tuneKernels<P>(
@@ -163,7 +163,7 @@ function isFaster(time = Infinity, fixed = 0): boolean {
   return time <= (1 - MARGIN) * fixed;
 }
 
-/** Returns each variant's median time. A round times all variants: the speed of a shared machine changes. */
+/** Returns each variant's median time. Each round times all variants, as a shared machine's speed changes. */
 async function timeInTurn<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -181,13 +181,13 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** Products with less than this share of the largest product's FLOPs are not tuned; LSTMs and sums are. */
+/** Matrix products below this share of the largest product's FLOPs are not tuned; LSTMs and sums always. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
 /** Minimum duration of a timed pass in microseconds. */
 const PASS = 300;
-/** Durations in clock ticks: `pass` for a timed pass, `guess` for a pass that only gives an estimate. */
+/** Minimum durations in clock ticks: `pass` for a timed pass, `guess` for a pass that gives an estimate. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
@@ -197,7 +197,7 @@ export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times the products of a model's training step. All numbers are zero: they do not affect the time. */
+/** Times the products of a model's training step. All data are zero: values do not affect the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -240,7 +240,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Adds a product to time. If several products have the same key, only the largest (FLOPs) is timed. */
+  /** Adds a product. Of several products with the same key, only the one with the most FLOPs is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
@@ -254,7 +254,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Returns the sizes of all products, with FLOPs rounded to a power of two, because batches differ. */
+  /** Returns each product's key and FLOPs. Batches differ, so FLOPs are rounded to powers of two. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();
@@ -301,7 +301,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Returns evenly spaced train users: `count` users, or fewer if they have {@link MOST_ROWS} rows. */
+/** Returns `count` evenly spaced train users, or only the first of them that fit {@link MOST_ROWS} rows. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

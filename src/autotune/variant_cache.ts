@@ -95,7 +95,7 @@ export interface TimeableKernels<P> extends KernelMeter<P> {
   sizes(): string[];
 }
 
-/** Chooses kernel variants. @param users - per batch @param folder - of the cache @param say - prints text */
+/** Chooses variants for batches of `users` users. @param folder - for the cache @param say - prints text */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,

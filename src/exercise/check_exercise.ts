@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes and execution orders, and times it and the ladder's kernels. */
+/** Checks a reader's kernel at several sizes and execution orders. Times it and the kernels of the ladder. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { ENABLE_SUBGROUPS, getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -39,7 +39,7 @@ interface CheckOptions {
 
 /**
  * Checks an answer (a reader's kernel) in all cases. @param file - path of the answer
- * @returns names of the cases, and a text on the last case's grid: a too large grid only wastes time
+ * @returns names of the cases, and a description of the last grid: a grid that is too large wastes time
  * @throws UserError if the answer is wrong
  */
 export async function checkAll(
@@ -101,8 +101,8 @@ const builtins: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns two variants of a kernel, in which neighbouring invocations are far apart or in reverse order.
- * Returns [] if a parameter is not a builtin, or if the kernel may use the order of lanes in a subgroup.
+ * Returns two variants of a kernel with other orders of invocations: both separate neighbours, and the second
+ * also reverses the order. Returns [] if the kernel uses subgroups, or parameters that are no builtins.
  */
 function otherOrders(own: Kernel): Kernel[] {
   if (own.source.includes(ENABLE_SUBGROUPS)) return [];
@@ -137,9 +137,9 @@ function otherOrders(own: Kernel): Kernel[] {
 
 /**
  * Runs a step twice on a case. The results must match the reference, the two runs must have identical bits,
- * and no other memory may change. Then the step runs, with the same checks, in other orders of invocations.
+ * and memory outside of the outputs may not change. Then other orders of invocations are checked.
  * @returns a description of the grid
- * @throws UserError that has the element with the largest error
+ * @throws UserError with the element that has the largest error
  */
 export async function checkAnswer(
   gpu: Gpu,
@@ -173,7 +173,7 @@ export async function checkAnswer(
   return formatGrid(bound, own, one);
 }
 
-/** Prepares an answer for a case. @throws UserError for any error: the size or the reader's text causes it */
+/** Prepares an answer for a case. @throws UserError if the size or the reader's text causes an error */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
   const open = (gpu: Gpu, size: LadderSize) => {
     try {
@@ -210,7 +210,7 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
 /** Error for a size that does not fit into memory; the reader's text is not the cause. */
 class TooLarge extends UserError {}
 
-/** Checks that an answer's inputs in uniform buffers fit. @throws UserError for an input that does not fit */
+/** Checks the inputs that an answer reads from uniform buffers. @throws UserError if an input does not fit */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,

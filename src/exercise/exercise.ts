@@ -8,7 +8,7 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Values of the letters of sizes, such as E and K, in the line "grid" of an answer. */
+/** Values of the letters, such as E and K, that stand for sizes in the line "grid" of an answer. */
 export type SizeLetters = Readonly<Record<string, number>>;
 
 /** A case whose inputs or size reveal errors that random inputs do not reveal. */
@@ -41,7 +41,7 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && idea.includes("shipped")
   );
-  if (!step) throw new Error(`Expected a shipped step of ${solution} in ladder ${ladder.name}, got none.`);
+  if (!step) throw new Error(`Expected a step with kernel ${solution} in ladder ${ladder.name}, found none.`);
   return step;
 }
 
@@ -78,7 +78,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
 
 type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
-/** Returns E, the number of pages, and K, the rows of the longest page (average of createChoicePages + 1). */
+/** Returns E, the number of pages, and K, the rows of the longest page: the mean of createChoicePages + 1. */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -99,7 +99,7 @@ export function createLongPageCase(open: OpenPages): HardCase {
   return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
 }
 
-/** Evaluates an expression of sizes. @param line - line's name. @throws UserError for bad text or letters */
+/** Evaluates an expression such as "E * K / 4". @param line - line's name. @throws UserError for bad text */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -252,7 +252,7 @@ export function parseGrid(
   };
 }
 
-/** Parses where inputs are stored. @param text - such as "input texture, weights uniform" */
+/** Parses the storage of inputs. @param text - for example "input texture, weights uniform" */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;

@@ -301,7 +301,7 @@ const lastClicks: Exercise = {
   letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
 };
 
-/** The exact generator of the adversarial stage, a projection on the simplex, and the reward's gradient. */
+/** Exercise on the exact generator (a projection on the simplex) and the gradient of the reward. */
 const sparsemax: Exercise = {
   name: "sparsemax",
   what: "the projection on the simplex: the exact generator",

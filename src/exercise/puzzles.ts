@@ -28,10 +28,10 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
 }
 
-/** Number of elements per block, the puzzles' workgroup. */
+/** Number of elements per block. In a puzzle each workgroup has one block. */
 const BLOCK = 64;
 const large = 2 ** 18;
-/** Canary word after arrays: 1234.5 as f32. From a NaN a kernel would compute a NaN, an unnoticed write. */
+/** Canary word after arrays: 1234.5 as f32. With NaN a kernel could write the same NaN, unnoticed. */
 const BEHIND = 0x449a5000;
 const ofX = ([N = 1]: LadderSize) => ({ x: N });
 const whole = [[BLOCK], [3 * BLOCK]] as const;
@@ -99,7 +99,7 @@ const puzzles: readonly Puzzle[] = [
   },
 ];
 
-/** Returns the numbers of rows and columns, or of elements, which are also constants of the kernels. */
+/** Returns the rows M and columns N, or the number of elements N, which are also constants of kernels. */
 function getLetters([first = 1, second]: LadderSize): SizeLetters {
   return second === undefined ? { N: first } : { M: first, N: second };
 }

@@ -34,14 +34,14 @@ import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slate
 import type { ShownEvent } from "../selftest/small_logs.ts";
 import { createHistoryLog, createLog, createOneHotItems, createRowsBatch } from "../selftest/small_logs.ts";
 
-/** Number of items in {@link rankTrial}. The first word has the bits of the items. */
+/** Number of items in {@link rankTrial}: at most 32, because one word has a bit per item. */
 const RANKED_ITEMS = 20;
 
 /**
- * Creates a test case with the bits of a batch: first a word with the bits of items, then words with the bits
- * of rows, sorted by item. Each user has one row.
+ * Creates a test case with the bits of a batch: one word with a bit per item that the batch uses, then words
+ * with a bit per row. Rows are sorted by item. Each user has one row.
  * @param size - [words]
- * @param word - returns the bits of a word of rows; by default, a random quarter of the bits is set
+ * @param word - returns word w (from 1) of the rows' bits; by default, a random quarter of the bits is set
  */
 export function rankTrial(
   gpu: Gpu,
@@ -68,7 +68,7 @@ export function rankTrial(
   const trial = createBatchTrial(gpu, { log, users });
   const { views = {} } = trial.specs.find(({ kernel }) => kernel.name.startsWith("batch_rank")) ?? {};
   const { bits, ranked } = views;
-  if (!bits || !ranked) throw new Error("Expected the bits of a batch, got none.");
+  if (!bits || !ranked) throw new Error("Expected batch_rank to bind the bits of a batch, found no binding.");
   return {
     ...trial,
     start: () => clear(gpu, asBufferView(bits)),
@@ -92,7 +92,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 
 /** Rules that replace the default rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
-  /** Returns a row's item, except of the first rows: they show each item once. @param u - random in [0, 1) */
+  /** Returns an item for each row after the first rows, which show each item once. @param u - in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
@@ -100,10 +100,10 @@ export interface TableRule {
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
- * Creates a test case for the gradient of a table with one row per item. An event reads the row of its
- * clicked item.
- * @param size - [events, items, columns]. An event shows three rows; the user clicks one row, which is an
- * input of the next event, or none.
+ * Creates a test case for the gradient of a table with one row per item. An event reads the table row of the
+ * item that was clicked at the previous event.
+ * @param size - [events, items, columns]. At an event three rows are shown, of which the user clicks one or
+ * none.
  */
 export function createTableTrial(
   gpu: Gpu,
@@ -138,7 +138,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a case of batch norm. @param size - [rows, columns] @param hard - constant and large columns */
+/** Creates a case of batch norm. @param size - [rows, columns] @param hard - true: constant, large columns */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -162,7 +162,7 @@ export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
-/** Creates a case of Adam. @param size - [parameters] @param hard - gradients of 0 and about epsilon */
+/** Creates a case of Adam. @param size - [parameters] @param hard - true: gradients of 0 and about epsilon */
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
@@ -233,7 +233,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a position-weights case. @param size - [users, events, features] @param hard - half never click */
+/** Creates a position weights case. @param size - [users, events, features] @param hard - half never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
@@ -269,7 +269,7 @@ export function createSparsemaxTrial(
   };
   const trial = createOpTrial(gpu, { ...makeExactMinimax(game)(pages), ...pages }, useBuffers(gpu));
   const { views: { policy } = {} } = trial.specs.find(({ kernel }) => kernel.name === "exact_minimax") ?? {};
-  if (!policy) throw new Error("Expected the generator's policy, got none.");
+  if (!policy) throw new Error("Expected exact_minimax to write the generator's policy, found no binding.");
   const u = pages.values?.get("u") ?? [];
   const { log: { eventRows } } = pages;
   const expected = listIndices(eventRows.length - 1).flatMap((e) =>
@@ -290,7 +290,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a test case of users' choices on two pages of a log. @param size - [users, slots] */
+/** Creates a test case of simulated users' clicks on two pages. @param size - [users, slots] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,

@@ -9,7 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together. Each tensor has one buffer: no dispatch may read and write a buffer. */
+/** Buffers that are freed together. Each tensor has its own, as no dispatch may read and write one buffer. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];
@@ -28,7 +28,7 @@ export class Arena {
     return this.allocateUnbound(name, bytes);
   }
 
-  /** Allocates a buffer that may exceed the largest binding, because kernels bind it in several windows. */
+  /** Allocates a buffer that may exceed the largest binding: kernels bind it in several parts (windows). */
   allocateUnbound(name: string, bytes: number): View {
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;

@@ -18,7 +18,7 @@ export class CommandRecorder {
     gpu.queue.submit([commands.finish()]);
   }
 
-  /** The current compute pass. A copy ends the pass, and the next access begins another pass. */
+  /** The current compute pass. A copy ends the pass; the next read of this property begins a new pass. */
   get pass(): GPUComputePassEncoder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }

@@ -18,7 +18,7 @@ export class LimitError extends UserError {
 
 const SUBGROUPS: GPUFeatureName = "subgroups";
 
-/** Description of the adapter that a run used, which the run's config records. */
+/** Description of an adapter. The config of a run records the adapter that the run used. */
 export interface AdapterDescription {
   /** @internal Kind of adapter, which selects the kernels. */
   readonly kind: AdapterKind;
@@ -34,7 +34,7 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Kind of adapter whose default kernel variants are used, not the actual kind's. For tests. */
+  /** @internal Kind of adapter whose default kernel variants are used, whatever the adapter is. For tests. */
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
@@ -200,7 +200,7 @@ export class Gpu {
     );
   }
 
-  /** Compiles a shader source once. @throws Error with the name of the kernel and the line of its source */
+  /** Compiles a source at its first use. @throws Error with the name of the kernel and the faulty line */
   async pipeline(
     kernel: string,
     source: string,
@@ -293,8 +293,8 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
 }
 
 /**
- * Formats an error of a shader compiler: the position in the kernel's source, then the message with the
- * faulty lines that naga (Deno, Firefox) shows, but without its repeated position and internal names.
+ * Formats an error of a shader compiler: first the position in the kernel's source, then the message with the
+ * faulty lines. Removes the repeated position and internal names that naga (Deno, Firefox) adds.
  */
 function formatCompilerError(kernel: string, { lineNum, linePos, message }: GPUCompilationMessage): string {
   const [head = "", ...lines] = message.trim().replaceAll(/ naga::ir::.*/g, "").split("\n");
@@ -337,7 +337,7 @@ function chooseDefaultVariants(
   return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
-/** Returns a name of the adapter: without a description, as in browsers, its vendor and architecture. */
+/** Returns the adapter's description or, if that is empty as in browsers, its vendor and architecture. */
 function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";

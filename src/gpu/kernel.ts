@@ -17,7 +17,7 @@ export interface Kernel {
   readonly bindings: readonly KernelBinding[];
   /** Default value of each constant by name, as text such as "8u". */
   readonly constants: ReadonlyMap<string, string>;
-  /** True if the kernel's index is x + y * (width of the grid): then a long x axis can be split over x, y. */
+  /** True if the kernel's index is x + y * (grid width), so that a long x axis can be split over x and y. */
   readonly foldable: boolean;
 }
 
@@ -76,7 +76,7 @@ export function getConstant(
   return Number(number);
 }
 
-/** On a GPU, returns a dispatch with `GPU_WORKGROUP` invocations per workgroup, which are whole subgroups. */
+/** On a GPU, sets the workgroup size of a dispatch to `GPU_WORKGROUP`, a multiple of the subgroup size. */
 export function adaptWorkgroup<U extends KernelTextInputs>(kind: AdapterKind, use: U): U {
   const { kernel, constants } = use;
   if (kind !== "gpu" || !kernel.constants.has("GPU_WORKGROUP")) return use;
@@ -91,8 +91,8 @@ export interface KernelTextInputs {
 }
 
 /**
- * Returns the text that the driver compiles. @throws Error for an undeclared constant, for the bound of an
- * unrolled loop that is no number, and for a binding without the line of WGSL that must be replaced.
+ * Returns the text that the driver compiles. @throws Error if a constant is not declared, if the bound of an
+ * unrolled loop is no number, or if the source lacks the line of WGSL to replace for a binding.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
@@ -163,7 +163,7 @@ function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
   }
 }
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** Matches one iteration of an unrolled loop. `first`, the start of a part of the loop, is at least 0. */
+/** Matches iteration n, or `first + n` of a loop's part, of an unrolled loop. `first` is at least 0. */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
 function isReadOnly(kernel: Kernel, name: string): boolean {

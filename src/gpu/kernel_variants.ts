@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Product: "forward" is act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
+/** "forward" computes act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 /** Kernel variant of a matrix product. The number in "panel 64" is the number of rows per workgroup. */
@@ -129,7 +129,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel of weights, divided by the time to compute one row of the panel's product. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. A workgroup also computes rows past the end of the batch. */
+/** Returns the panel variants, fastest first. A workgroup's rows past the end of the batch cost time, too. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>

@@ -30,10 +30,10 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
  *
  * - Size of a buffer: the parameters of a model with many items need more than the default 256 MiB.
  * - Size of a binding: a table with a row per item or token must fit into one binding. The default is 128
- * MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger, because kernels bind it in
- * windows.
+ *   MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger, because kernels bind it in
+ *   parts (windows).
  * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. With less memory, another kernel
- * computes the product (see kernel_variants.ts).
+ *   computes the product (see kernel_variants.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {
   maxBufferSize: Infinity,

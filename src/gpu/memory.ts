@@ -32,7 +32,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Slices, one per batch, if the view is the first of several: their number and their distance in bytes. */
+  /** If the view is the first of several ranges (slices), one per batch: number, and distance in bytes. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -105,7 +105,7 @@ const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
-/** Number of vectors of a row that are in one panel: 64 bytes. */
+/** Number of vectors of a row in one panel. Together they have 64 bytes. */
 const PANEL_VECTORS = 4;
 /** Number of texels in 256 bytes: WebGPU copies several lines only if their length is a multiple of 256. */
 const WIDTH_STEP = 16;
@@ -113,7 +113,7 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Number of vectors per row: columns / 4. If stored row by row, 1: each vector then counts as a row. */
+  /** Number of vectors per row: columns / 4. It is 1 without panels, where each vector counts as a row. */
   readonly rowVectors: number;
   readonly panelVectors: number;
   /** Number of panels per row. The last panel takes full space even if it has fewer columns. */
@@ -131,7 +131,7 @@ export function makePanelLayout(bytes: number, rowVectors: number): TextureLayou
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout for matrices that products read: panels, unless a row is below two cache lines. */
+/** Returns the layout of matrices that products read: panels, if a row has at least two cache lines. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
@@ -181,7 +181,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL, by a power of two as a shift: WGSL checks every division for zero. */
+/** Formats a division in WGSL. A power of two becomes a shift: WGSL checks every divisor for zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -234,7 +234,7 @@ export function unpackTexels(
   return matrix;
 }
 
-/** Calls `visit` for each vector with two indices: its first word in the matrix, and in the texels. */
+/** Calls `visit` for each vector with two indices of its first word: in the matrix and in the texels. */
 function forEachVector(
   layout: TextureLayout,
   words: number,

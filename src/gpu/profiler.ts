@@ -1,4 +1,4 @@
-/** Times compute passes by timestamp queries, for benches. One pass per dispatch slows the program down. */
+/** Times compute passes by timestamp queries. Only for benches: one pass per dispatch is slow. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -17,7 +17,7 @@ const MOST_QUERIES = 4096;
 
 /**
  * Runs passes, and commands between passes, in order in one submission.
- * @returns microseconds of each pass; timestamps must be nanoseconds, as on llvmpipe and NVIDIA
+ * @returns microseconds of each pass, if timestamps are nanoseconds as on llvmpipe and NVIDIA
  * @throws Error if the adapter has no timestamps, or for more passes than a query set holds
  */
 export async function timePasses(

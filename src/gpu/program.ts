@@ -1,8 +1,8 @@
 /**
  * A recorded program: the dispatches of a training step. Each dispatch has a pipeline, a bind group, and a
- * grid that is a function of the batch's sizes. Recording creates all objects for the first slice (batch) of
- * the index arrays. The first replay of another slice creates the bind groups of all slices. Replays create
- * no other objects.
+ * grid that is a function of the batch's sizes. An index array may have several slices, one per batch.
+ * Recording creates all objects for the first slice. The first replay of another slice creates the bind
+ * groups of all slices. Replays create no other objects.
  */
 
 import { UserError } from "../user_error.ts";
@@ -28,7 +28,7 @@ export interface Cost {
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
-/** Returns the work of a dispatch; zero if its spec does not state it. */
+/** Returns the work of a dispatch; zero if the dispatch does not state its work. */
 export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "cost">, sizes: S): Cost {
   return cost?.(sizes) ?? { flops: 0, bytes: 0 };
 }
@@ -78,7 +78,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
   readonly node?: DispatchNode;
 }
 
-/** Slice of the index arrays that a replay uses. Batches that are built at once have one slice each. */
+/** Part (slice) of the index arrays that a replay uses. Each of several batches built at once has a slice. */
 export interface BatchSlice {
   readonly index: number;
   /** Number of batches that a {@link isMultiStep multi-step kernel} computes at once. */
@@ -95,7 +95,7 @@ interface Dispatch<S extends BatchSizes> {
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
   readonly manySteps: boolean;
-  /** Textures that the dispatch writes through buffers. The buffers are copied into them afterwards. */
+  /** Textures whose buffers the dispatch writes. Each buffer is then copied into its texture. */
   readonly copies: readonly TextureView[];
 }
 

@@ -5,7 +5,7 @@ import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from
 
 /** Alignment in bytes of a copied texture. */
 const ALIGNMENT = 256;
-/** Largest staging buffer that views share, in bytes: copying a small view is faster than a new buffer. */
+/** Most bytes of small views that share a staging buffer, because a separate buffer would take longer. */
 const MOST_SHARED = 2 ** 20;
 
 /** Copies buffers and textures to the host in one wait. Returns 32-bit words, which may be floats. */
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} waits for all submitted work. Callers then take before they submit more work. */
+  /** True if {@link take} waits for all submitted work. Callers then call it before they submit more work. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the view as of the oldest submission not yet taken. @throws Error that WebGPU reported */
+  /** Returns the view after the oldest submission whose result was not taken. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("expected a submitted read, found none");
@@ -128,11 +128,11 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest buffer in bytes that is kept for reuse. Copying a larger buffer takes longer than the wait. */
+/** Largest buffer, in bytes, that is reused. For more bytes copying takes longer than a new buffer. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
-/** Largest time between yields to signals, timers and servers in ms; reads without waits block them. */
+/** Longest time in ms for which reads may block signals, timers and servers before they yield to them. */
 const MOST_MS = 100;
 
 export interface StagingBuffer {
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Reads now or, if that fails, after the buffer is mapped: npm's Dawn on Deno maps like browsers. */
+  /** Reads now or, if that fails, once the buffer is mapped: npm's Dawn on Deno maps later, like browsers. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
@@ -227,7 +227,7 @@ export class StagingPool {
     }
   }
 
-  /** Lets Deno handle signals, timers and servers, if reads do not wait for an event. */
+  /** Lets Deno handle signals, timers and servers, which reads block if {@link mapsAtOnce} is true. */
   async yieldToEvents(): Promise<void> {
     if (!this.mapsAtOnce) return;
     // A timer of 0 ms takes 1 to 2 ms. A message takes 0.01 ms, but Deno then handles no signal.

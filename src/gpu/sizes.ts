@@ -72,7 +72,7 @@ export function chooseGpuChunks(summedWeights: number): ChunkRule {
 
 /** Dimensions of a kind of batch, in the order of `step.size` in kernels. */
 export class Dimensions<S extends BatchSizes = BatchSizes> {
-  /** @param names - at most four dimensions @param chunked - dimension that is split: {@link countChunks} */
+  /** @param names - at most four dimensions @param chunked - dimension that {@link countChunks} splits */
   constructor(
     readonly names: readonly DimName<S>[],
     readonly chunked: DimName<S>,

@@ -1,6 +1,6 @@
 /**
- * The step header: a uniform that all kernels of a training step share. It has the sizes of the step's batch
- * and the slot for the step's results.
+ * The step header: a uniform that all kernels of a training step share. It has the sizes of the step's batch,
+ * and the index (slot) at which the step writes its results.
  *
  * A program is recorded once. Each step replays it with a different offset into a buffer of step headers, so
  * a batch of different sizes costs only 256 bytes of memory.
@@ -38,7 +38,7 @@ export interface SimulatedPage {
 
 export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
-  /** Denominator of means; for clicks the number of scored events. */
+  /** Denominator of means. In a batch of clicks it is the number of scored events. */
   readonly counted: number;
   /** Index of the batch's first entry in the batch plan; 0 without a plan. */
   readonly first: number;
@@ -49,13 +49,13 @@ export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers in slots. A slot may be rewritten early: the queue runs writes and steps in order. */
+/** Step headers by batch (slot). They may be rewritten early: the queue runs writes and steps in order. */
 export class StepHeaders<S extends BatchSizes> {
   /** Buffer of the headers, for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - headers per slot, for programs on one batch @param seen - slots that a kernel reads */
+  /** @param each - headers per slot: one per program of a batch @param seen - slots that a kernel binds */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -73,7 +73,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers for {@link upload}. @param purpose - settings by header; the last is repeated */
+  /** Writes a slot's headers for {@link upload}. @param purpose - one per header; the last may repeat */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

@@ -97,10 +97,10 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
 interface AccessSum {
   /** Number of accesses, summed over invocations. */
   accesses: number;
-  /** Number of a subgroup's accesses at known addresses. `cost` is their total of sectors or extra cycles. */
+  /** Number of subgroups' accesses at known addresses. `cost`: sectors or extra cycles of these accesses. */
   known: number;
   cost: number;
-  /** True if an invocation may or may not make an access. `anywhere` is true if an address is unknown. */
+  /** True if it is unknown whether an access happens. `anywhere`: true if an access's address is unknown. */
   perhaps: boolean;
   anywhere: boolean;
 }
@@ -143,7 +143,7 @@ class Tally {
   }
 }
 
-/** Returns the numbers of the segments of `piece` bytes with elements of `size` bytes at `addresses`. */
+/** Returns which segments of `piece` bytes contain elements of `size` bytes at `addresses`, as numbers. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found: number[] = [];
   for (const at of addresses) {

@@ -14,13 +14,13 @@ export interface IndexValues {
   readonly lines: readonly TracedLine[];
   /** True if the invocation returns at once, because the grid is larger than the work. */
   readonly idle: boolean;
-  /** Returns the value of an index in the kernel's body; undefined if it depends on unknown values. */
+  /** Returns the value of an index expression of the kernel; undefined if it depends on unknown values. */
   getValue(subscript: string): number | undefined;
 }
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function that computes an invocation's index values; none for unsupported kernels. */
+/** Returns a function that computes an invocation's index values: all unknown for an unsupported kernel. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);

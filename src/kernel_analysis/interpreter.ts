@@ -17,7 +17,7 @@ export type InvocationMask = Uint8Array;
 /** Returns the mask, or undefined if all invocations in the mask are inactive. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
-/** Largest number of statements that are interpreted for one kernel, in some seconds. */
+/** Largest number of statements that are interpreted for one kernel. They take some seconds. */
 const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
@@ -26,7 +26,7 @@ export interface MemoryReference {
   readonly name: string;
   readonly space: AddressSpace;
   readonly type: WgslType;
-  /** Offset in the variable in bytes, per invocation; undefined if unknown. */
+  /** Per invocation, offset in bytes from the start of the variable; undefined if unknown. */
   readonly at: readonly (number | undefined)[];
   readonly atomic?: boolean;
 }
@@ -78,7 +78,7 @@ export interface TracedLine {
 
 export interface InterpreterOptions {
   readonly onAccess?: Interpreter["access"];
-  /** True if loops are interpreted with an unknown number of iterations. */
+  /** True to interpret loops as if their numbers of iterations were unknown. */
   readonly skipsLoops?: boolean;
 }
 
@@ -107,7 +107,7 @@ export class Interpreter {
   readonly #shared = new Map<string, WgslValue>();
   #frame: Frame;
   #depth = 0;
-  /** Number of enclosing loops and of enclosing branches with an unknown condition. */
+  /** Number of loops, and of branches with an unknown condition, around the current statement. */
   #uncertain = 0;
   #executed = 0;
 
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Interprets a loop while an invocation is certainly active; if all are only perhaps active, once. */
+  /** Repeats a loop while an invocation is certainly active. Once, if all are only perhaps active. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
@@ -362,7 +362,7 @@ export class Interpreter {
   }
 }
 
-/** Sets the state of an invocation in a mask of exits, unless the mask has a more certain state. */
+/** Sets the state of invocation k in a mask of exits, unless its present state is more certain. */
 function mark(left: InvocationMask, k: number, state: number): void {
   left[k] = Math.max(left[k] ?? OFF, state);
 }

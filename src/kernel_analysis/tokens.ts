@@ -88,7 +88,7 @@ export class WgslTokens {
     return found;
   }
 
-  /** Consumes a template. @returns the text between < and >, without spaces */
+  /** Consumes a template such as `<f32, 4>`. @returns the text between < and >, without spaces */
   templateText(): string {
     this.expect("<");
     let inside = "";

@@ -65,7 +65,7 @@ export function makeStructType(members: readonly StructMember[]): WgslType {
 
 const roundUp = (size: number, to: number) => Math.ceil(size / to) * to;
 
-/** Returns offset (bytes) and type of a structure's member or a vector's components, if there is one. */
+/** Returns offset (bytes) and type of a structure's member or a vector's components; undefined without it. */
 export function findMember(
   { fields, element, stride = 0 }: WgslType,
   name: string,

@@ -17,7 +17,7 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input. "panels" is a texture that stores sixteen columns of all rows. */
+/** Memory from which a step reads an input. "panels": a texture in panels of sixteen columns (memory.ts). */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
@@ -32,11 +32,11 @@ export interface LadderStep {
   readonly constants?: (size: LadderSize) => Constants;
   /** Names of the dispatch's constants that the kernel gets (default: all constants that it declares). */
   readonly takes?: ReadonlySet<string>;
-  /** Returns the number of invocations at a size (default: the dispatch's number). */
+  /** Returns the number of invocations at a size (default: as in the replaced dispatch). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True if the kernel does not split its sums into chunks, so it writes only the first chunk. */
+  /** True if the kernel does not split its sums over rows, so it writes one chunk of partial sums. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - adapter's limit */
+  /** Returns why the kernel refuses a size, or undefined. @param workgroupBytes - limit of the adapter */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -76,7 +76,7 @@ export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the step that a step changes. @param k - index of the changing step in the ladder */
+/** Returns the number of the step from which a step was made. @param k - index of the step in the ladder */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
@@ -87,7 +87,7 @@ export interface BoundStep {
   readonly step: LadderStep;
   readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** Counts the step's memory accesses at the op's size, from the integers that the kernel reads. */
+  /** Counts the step's memory accesses at the op's size. Needs the integer arrays that the kernel reads. */
   readonly counts: () => AccessCounts;
   readonly hostMs: number;
 }
@@ -98,7 +98,7 @@ export class BoundLadder implements Disposable {
   readonly target: ClickDispatch;
   /** Copies of inputs in textures or uniform buffers, by name and storage. {@link prepare} fills them. */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
-  /** Integers that the dispatch reads, by the name of the binding. */
+  /** Integer arrays that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
 
   readonly outputs: ReadonlyMap<string, View>;
@@ -167,7 +167,7 @@ export class BoundLadder implements Disposable {
     });
   }
 
-  /** Returns memory for a step's binding: the op's memory for an output or a buffer input, else a copy. */
+  /** Returns memory for a step's binding: the op's memory, or a copy of an input in other storage. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
@@ -237,7 +237,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Returns a check whose texts name memory like the dispatch's bindings, not like the op's tensors. */
+  /** Returns a check whose texts name memory by the dispatch's bindings instead of the op's tensors. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {

@@ -1,8 +1,8 @@
 /**
- * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. If only
- * the ladder uses a step's kernel, its file name has the number of the step. All other steps use shipped
- * kernels, or the kernel of an earlier step with an input in different memory. All steps are checked at
- * irregular sizes and at the ladder's size. Only correct steps are timed.
+ * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. A kernel
+ * that only one step uses has the number of the step in its file name. All other steps use shipped kernels,
+ * or the kernel of an earlier step with an input in different memory. All steps are checked at irregular
+ * sizes and at the ladder's size. Only correct steps are timed.
  */
 
 import type { BoundStep, Ladder, LadderSize } from "./check_ladder.ts";
@@ -32,7 +32,7 @@ import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
-/** Irregular sizes of matmuls. The first two have equal padded columns, so they share compiled kernels. */
+/** Irregular sizes of matmuls. The first two have equal columns after padding, so they share kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -107,7 +107,7 @@ export function findLadder(name: string): Ladder {
   return found;
 }
 
-/** Results of a ladder step. A step with wrong results, or that does not support the size, has no time. */
+/** Results of a ladder step. No time is given if results are wrong or if the size is not supported. */
 export interface LadderStepResult extends LadderStepMeasurement {
   readonly flops: number;
   readonly bytes: number;
@@ -194,10 +194,10 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** Estimate: duration of timing a step in one round, divided by the duration of its check. */
+/** Estimated ratio: duration of timing a step in one round, divided by the duration of its check. */
 const RUNS = 7;
 
-/** Times each step once per round. @param known - durations of the steps' checks, to estimate what remains */
+/** Times each step once per round. @param known - how long the steps' checks took, to estimate the rest */
 async function timeRounds(
   gpu: Gpu,
   name: string,
@@ -232,7 +232,7 @@ async function timeRounds(
   return times;
 }
 
-/** Returns how many ms the first dispatch takes longer than the second. Some drivers compile in the first. */
+/** Returns by how many ms the first dispatch is slower than the second: some drivers compile in the first. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

@@ -20,8 +20,8 @@ const F = 3;
 
 /**
  * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
- * one event fewer, and some events have no click. The check of the gradients also checks the stored cells and
- * gates, from which they are computed.
+ * one event fewer, and some events have no click. The stored cells and gates are checked by the gradients,
+ * which are computed from them.
  * @param hard - true if every second gate input is large (up to hundreds), and every fourth user has no
  * events
  */
@@ -39,7 +39,7 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** Per direction: the ladder's own kernels, inputs that may be uniforms, and what a mat4x4f contains. */
+/** Per direction: the ladder's own kernels, inputs that may be uniforms, and the idea of the mat4x4f step. */
 const DIRECTIONS = {
   forward: {
     texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },
@@ -103,7 +103,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
 
 const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** Returns an LSTM step with one invocation per unit. @param each - returns the users per workgroup */
+/** Returns an LSTM step with one invocation per unit. @param each - returns a workgroup's number of users */
 function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,

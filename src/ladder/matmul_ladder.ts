@@ -108,21 +108,21 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Converts a matmul's size [M, K, N] to [M, K4, N4]: rows, and numbers of vec4f per row of K, N columns. */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]: K4 and N4 vec4f store a row of K and N columns. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
 /** Largest number of terms in a sum of a panel kernel, whose source contains all terms (an unrolled loop). */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns a check of a panel kernel's size. @param axis - index of the size that is at most `most` */
+/** Returns `refuses` of a panel kernel. @param axis - index in the size @param most - limit of that number */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
   const [, K4, N4] = toVectorSizes(size);
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB do not fit a uniform buffer";
 };
-/** Options of a step with weights in a uniform buffer. It does not support weights that do not fit. */
+/** Options of a step with weights in a uniform buffer. The step refuses weights that are too large for it. */
 const weightsUniform = { where: { weights: "uniform" }, refuses: checkUniformWeights } as const;
 
 export function listForwardSteps(): LadderStep[] {
@@ -139,7 +139,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns - index, in the size, of the output columns */
+/** Returns a step with a shipped kernel. @param columns - index of the output's columns in the size */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -166,7 +166,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps without workgroup memory. An invocation reads a value once for several sums. */
+/** Returns the steps without workgroup memory. An invocation uses each value it reads in several sums. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),

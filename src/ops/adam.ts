@@ -1,4 +1,4 @@
-/** Sums partial gradients and updates weights by Adam: a dispatch per sparse table and window of weights. */
+/** Sums partial gradients and updates weights by Adam: one dispatch per sparse table or window of weights. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
@@ -19,9 +19,9 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
  * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`:
- * as `dense`, but of tables with a row per item or token only the rows that the batch uses. Other rows keep
- * weights and moments, so the cost of a step does not depend on the catalogue's size. `adam_rows.wgsl`
- * explains how the results differ.
+ * as `dense`, except for tables with a row per item or token: a step updates only the rows that the batch
+ * uses, so the cost of a step does not depend on the catalogue's size. `adam_rows.wgsl` explains how the
+ * results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];

@@ -203,12 +203,12 @@ function backward<S extends BatchSizes>(norm: TrainingNorm<S>, call: OpCall<S>):
   return specs;
 }
 
-/** Returns the number of invocations: one per vector of four columns and block of ROWS (constant) rows. */
+/** Returns the number of invocations: one per vector of four columns and per block of `ROWS` rows. */
 function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: Norm<S>): SizeExpression<S> {
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
-/** Returns the smallest range of weights with all `parameters`, and their offsets in it in floats. */
+/** Returns the smallest range of weights that contains `parameters`, and their offsets in it in floats. */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));

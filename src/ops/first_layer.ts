@@ -88,7 +88,7 @@ export function firstLayer(
   });
 }
 
-/** Largest width of a state whose product with weights first_layer itself computes, on a GPU. */
+/** On a GPU, first_layer itself multiplies a state of at most this width by the first layer's weights. */
 const FUSED_COLUMNS = 32;
 
 function backward(
@@ -154,7 +154,7 @@ function computeDropoutNoise(row: number, stepNoise: number): number {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Returns true for a table with a row per item. @throws Error for others with a fixed number of rows */
+/** Returns true for a table, false if the rows depend on the batch. @throws Error for other tensors */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be a table parameter`);

@@ -43,7 +43,7 @@ export class GradientSum<S extends BatchSizes> {
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates - true for batches of micro-batches @param options.most - bytes per window */
+  /** @param options.accumulates - true for several micro-batches @param options.most - bytes per window */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -80,7 +80,7 @@ export class GradientSum<S extends BatchSizes> {
   }
 
   /**
-   * Encodes the dispatches after a micro-batch's backward pass, and after the last one the weight update.
+   * Encodes what follows a micro-batch's backward pass: sums and, after the last one, the weights' update.
    * @param slice - slice of the index arrays, for a batch with a single micro-batch
    * @throws Error for several micro-batches if `accumulates` was false
    */

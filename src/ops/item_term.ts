@@ -82,7 +82,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the gradient of the event vectors. `base` gets the output's gradient. */
+/** Returns the dispatch for the gradient of the event vectors. Passes the output's gradient on to `base`. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,

@@ -105,7 +105,7 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
 }
 
-/** Returns a product's dispatch with kernel and alternatives. @param make - returns a kernel's dispatch */
+/** Returns a product's dispatch and its alternative variants. @param make - returns a kernel's dispatch */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -133,7 +133,7 @@ function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns the number of partial dot products per row: one per panel, or one if a tile has whole rows. */
+/** Returns the number of partial dot products per row: one per panel, or one if tiles contain whole rows. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
@@ -167,7 +167,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns the invocations of {@link gradientsKernel}. Along y: chunks per column block, then row blocks. */
+/** Returns the invocations of {@link gradientsKernel}. y: chunks of each column block, then row blocks. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -287,7 +287,7 @@ function selectCpuUse(
   return { kernel: lstmKernels[direction].panel, constants: { H4: h4 }, invocations: { times: 1, per: 1 } };
 }
 
-/** Returns an LSTM's dispatch; on a GPU, with alternatives. @throws UserError for bad recorded variants */
+/** Returns an LSTM's dispatch and, on a GPU, alternatives. @throws UserError for bad recorded variants */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
   { h4, units }: { readonly h4: number; readonly units: number },

@@ -49,7 +49,7 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b), [M, N]. Forward, each gradient: 2 M K N flops. @throws Error for bad shapes */
+/** Records act(input W + b), [M, N]. It and each gradient take 2 M K N flops. @throws Error for bad shapes */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
@@ -167,7 +167,7 @@ function bothGradients<S extends BatchSizes>(
   };
 }
 
-/** Returns the dispatch for the input's gradient; undefined if it depends on no trainable parameter. */
+/** Returns the dispatch for the input's gradient; undefined if no trainable parameter affects the input. */
 function inputGradient<S extends BatchSizes>(
   call: OpCall<S>,
   product: Product<S>,
@@ -213,7 +213,7 @@ export function forwardProduct<S extends BatchSizes>(
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Returns the dot products if they have the kernel's number of parts; autotuning tries many kernels. */
+  /** Returns the dot products, unless autotuning tries a kernel with another number of partial sums. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,

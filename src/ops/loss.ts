@@ -26,7 +26,7 @@ export interface Loss<S extends BatchSizes, R> {
   /** Input whose gradient the loss computes; no other op may read it. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
-  /** Returns the dispatch of loss and gradient. @param gradient - gradient of `target`; unused without it */
+  /** Returns the dispatch of loss and gradient. @param gradient - gradient of `target`, if any */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
   /** Ring buffer [slots, v] of vec4f: a step writes the sums to its slot. Undefined if nothing reads them. */
   readonly ring: View | undefined;

@@ -32,9 +32,9 @@ import {
 } from "./mixed_product.ts";
 
 export interface LstmInputs {
-  /** Constant [I, F]. Absent for one-hot features: their product with `inputWeights` is one of its rows. */
+  /** Constant [I, F]. Absent for one-hot features, whose product with `inputWeights` is a row of weights. */
   readonly features?: Tensor;
-  /** Parameter [F, 4H] for gates i, g, f, o; for one-hot features a table [I, 4H]; absent for tokens only. */
+  /** Parameter [F, 4H] for gates i, g, f, o. One-hot features: a table [I, 4H]. Only tokens: absent. */
   readonly inputWeights?: Tensor;
   /** Table parameter [V, 4H] for mixed features. The input product includes the rows of an item's tokens. */
   readonly tokenTable?: Tensor;

@@ -40,7 +40,7 @@ export function slopeConstants({ activation }: { readonly activation: Activation
 
 /**
  * Returns the views of a kernel that writes partial sums. The offsets of weights are data instead of
- * constants, so that layers of one size share a shader.
+ * constants, so that layers of equal size share a shader.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },

@@ -121,7 +121,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** Returns the cost of the weighted sums. @param read - table vectors. @param each - others per event */
+/** Returns the cost of the weighted sums. @param read - table vectors @param each - vectors per event */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -170,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns the dispatches for gradients per event, weight and click. @param source - gradients per click */
+/** Returns the dispatches for products per event, and gradients of weights and clicks (into `source`). */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,

@@ -61,7 +61,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns scores [rows, 1] that the reader sums from dot products of `input`'s layer, if there are any. */
+  /** Returns scores [rows, 1] as dot products of `input`'s layer that the reader sums; undefined if none. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
     const dots = base ? undefined : this.#dotsBelow();
@@ -174,7 +174,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes gradients by one workgroup per row chunk and {@link GROUP_COLUMNS} columns, and sums a loss. */
+/** Computes gradients, one workgroup per row chunk and {@link GROUP_COLUMNS} vectors. Also sums a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,

@@ -36,15 +36,15 @@ const loads: readonly [name: string, probe: Kernel][] = [
 
 export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
 
-/** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of a probe. */
+/** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of load_*. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
 /** Share of the peak rate at which the adapter is busy. On two CPU cores one workgroup reaches half of it. */
 const ENOUGH = 3 / 4;
-/** Independent sums per invocation in fma.wgsl (12), divided by those in a usual kernel (4: one vector). */
+/** Independent sums of an invocation: 12 in fma.wgsl, divided by 4 (one vector) in a usual kernel. */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Microseconds that a probe should take. Its number of invocations is doubled until a run takes so long. */
+/** Microseconds that a run of a probe should take. Until then its number of invocations is doubled. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
 /** Sizes of an empty batch, which a program needs even if it only runs a probe. */

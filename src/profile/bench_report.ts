@@ -39,7 +39,7 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** First use of the kernel, e.g. "W1 LSTM: utility/layer2 forward". Two benches are compared by `id`. */
+  /** Name of the kernel's first use, e.g. "W1 LSTM: utility/layer2 forward". Benches are compared by it. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
@@ -197,7 +197,7 @@ export const benchReport = object({
     /** True if Mesa may have read compiled kernels from its disk cache, so that `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Results of the adapter's probes. A list of measurements that were not requested is empty. */
+  /** Results of the adapter's probes. Lists of measurements that were not requested are empty. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),

@@ -29,10 +29,10 @@ export interface RooflinePosition {
 
 /** Dispatches that take less than this multiple of an empty dispatch's time are bound by their launch. */
 const LAUNCH = 2;
-/** Share of the attainable rate from which work is not bound by latency, even with few invocations. */
+/** Work that reaches this share of the attainable rate is not bound by latency, despite few invocations. */
 const NEAR = 0.5;
 
-/** Returns rates, share and bound of work that took `microseconds`. @param invocations - not for copies */
+/** Returns rates, share and bound of work that took `microseconds`. @param invocations - none for copies */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,
@@ -64,7 +64,7 @@ export function computeAttainable(intensity: number, { flops, bandwidth }: Roofl
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
-/** Name of the probe: number of invocations below which parts of the adapter are idle. Not in old reports. */
+/** Name of the probe that finds how many invocations keep the adapter busy. Absent from old reports. */
 export const BUSY = "invocations that keep it busy";
 
 /**

@@ -37,7 +37,7 @@ export interface Workload {
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items. */
   readonly width: number;
-  /** Tokens of mixed features: each item has its id, a category per field, and 80 % have a common token. */
+  /** Tokens of mixed features: each item has its id and a category per field; 80 % share one more token. */
   readonly categories?: { readonly fields: number; readonly each: number };
   /** True if item k (from 0) is drawn in proportion to 1 / (k + 1)^(3/4); otherwise uniformly. */
   readonly zipf?: boolean;

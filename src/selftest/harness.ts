@@ -25,7 +25,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - words per buffer @param behind - value of the words: finite to make reads visible */
+  /** @param canaries - words after a buffer @param behind - their value; finite, so that reads are noticed */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -38,7 +38,7 @@ export class CanaryArena extends Arena {
     return view;
   }
 
-  /** Fills a buffer with canaries. @param first - first byte @param initial - numbers at the start instead */
+  /** Fills a buffer with canaries from byte `first`. @param initial - numbers to write first, at that byte */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -74,7 +74,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. @param kernels - names of kernels that ran, or dispatches to find the culprit */
+  /** Checks all canaries. @param kernels - kernels that ran, or dispatches to find out which wrote them */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -135,7 +135,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   /** Memory that is read after each of the two runs, which must give the same bits. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares results. @param words - returns a view's words without canaries @param specs - dispatches */
+  /** Compares results. @param words - returns a view's words without canaries @param specs - what ran */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],
@@ -208,7 +208,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 }
 
 /**
- * Returns the names of the kernels that write `memory`, and of the kernels that computed their inputs.
+ * Returns the names of the kernels that write `memory`, and of the kernels that computed what those read.
  * @param specs - dispatches in the order in which they run
  * @param known - memory that is checked separately; kernels that write only such memory are omitted
  */
@@ -233,7 +233,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns memory that a dispatch binds with access `how`, except the buffer for unused bindings. */
+/** Returns the memory that a dispatch binds with access `how`, without the buffer for unused bindings. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];

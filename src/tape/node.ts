@@ -69,10 +69,10 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Inputs that matrix products read many times; also the output, if they read its gradient many times. */
+  /** Tensors that matrix products read many times: inputs, and the output if its gradient is read often. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
-  /** Returns the dispatches of the gradients; absent without any. Called only for a trainable output. */
+  /** Returns the dispatches of the gradients; absent if it has none. Called only for a trainable output. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
   readonly reference: ReferenceOp<R>;
 }

@@ -54,7 +54,7 @@ export class ParameterArena {
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks them. */
+  /** Tables whose gradients are sparse, so not in {@link gradient}, in the last recorded training: names. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
@@ -108,7 +108,7 @@ export class ParameterArena {
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** Maximum number of row chunks over which gradients are summed. A small batch may have fewer chunks. */
+  /** Rule for the chunks of rows over which gradients are summed. A small batch may have fewer chunks. */
   get chunks(): ChunkRule {
     return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
   }

@@ -35,7 +35,7 @@ export interface Tensor {
    * [1, columns]. Absent or undefined if the layer does not support it.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Lets the only op that reads the tensor compute it from at most `most` columns. Absent if unsupported. */
+  /** Lets the tensor's only reader compute it from an input of `most` columns or fewer. May be absent. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /** Requests that the op's gradient kernel also sums outcomes of a loss. Absent or false if unsupported. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;

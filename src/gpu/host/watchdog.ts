@@ -1,11 +1,11 @@
-/** Ends the process from a second thread if a kernel does not end, as the wait blocks Deno's event loop. */
+/** Ends the process if a kernel does not end. Needs a second thread: the wait blocks Deno's event loop. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
 interface Watch {
-  /** Two counters: calls that are waiting for the device now, and beginnings and ends of calls so far. */
+  /** Two counters: calls that wait for the device now, and waits that began or ended so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
@@ -33,7 +33,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Watches from a separate thread, which gets the function's source text. So it uses only its argument. */
+/** Runs in a separate thread, which gets this function's source text. So it may use only its argument. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`));

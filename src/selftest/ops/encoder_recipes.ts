@@ -107,8 +107,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 }
 
 /**
- * Makes a test of count features and of the log's context features. @param latest - number of latest clicks
- * in the counted pairs; undefined if the users were not counted
+ * Makes a test of count features and of the log's context features. @param latest - number of a user's latest
+ * clicks whose pairs are counted; undefined if the users were not counted
  */
 export function makeRowCounts(
   { log, users }: TestBatch,

@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of row_dot whose gradient kernel, on a GPU, also sums a loss. @param vectors - per event */
+/** Makes a test of row_dot whose gradient kernel, on a GPU, also sums a loss of `vectors` vec4f per event. */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);
@@ -83,7 +83,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** Makes a test of row_dot whose products the previous layer computes; a second row_dot reads its output. */
+/** Makes a test of row_dot with products from the previous layer, whose output a second row_dot reads. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, Tensor>();
   return (b) => ({

@@ -41,7 +41,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** Makes a test of the choice loss in a network: the last hidden layer computes the products that it sums. */
+/** Makes a test of the choice loss in a network. It sums products that the last hidden layer computes. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,

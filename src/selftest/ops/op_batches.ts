@@ -56,7 +56,7 @@ export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 
 /** Batches for ops of position weights, which read no item features, so they serve all kinds of features. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
-  /** Batch with more clicks than the last m clicks that an op reads, which also contain repeated items. */
+  /** Batch with more clicks per user than the m that an op reads, and with repeated items among these m. */
   long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),

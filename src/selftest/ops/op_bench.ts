@@ -50,7 +50,7 @@ export interface OpCase {
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** True to omit the run with the op recorded twice, which compiles other shaders for the gradients. */
+  /** True to omit the run with the op recorded twice, for which more shaders must be compiled. */
   readonly once?: boolean;
   /** For a loss op, returns the number that the op differentiates, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
@@ -132,7 +132,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes an output's gradient: by convention before its activation. @param value - value of the output */
+/** Writes the gradient of an output or, by convention, of its activation's input. @param value - output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
@@ -277,7 +277,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes the gradients of the last node, a loss. @param values - of inputs; the outputs are added */
+/** Computes the gradients of the last node, a loss. @param values - inputs, to which outputs are added */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,

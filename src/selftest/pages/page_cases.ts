@@ -192,7 +192,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Returns a mask with random items of each user. The last user's mask allows only the items of one slate. */
+/** Returns a mask that excludes random items of each user. The last user has only one slate's items left. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -218,7 +218,7 @@ interface SlateExpectation {
   /** Returns a user's slate before the run. The mask excludes the items of this slate. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** Returns the expected slate. @param masked - [items] 1 if an item may not be shown, except `before` */
+  /** Returns the expected slate. @param masked - [items] 1 if masked, without `before`'s items */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
@@ -247,7 +247,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** Checks random slates. @param share - share of masked items @param epsilon - share of users who get them */
+/** Checks random slates. @param share - share of masked items @param epsilon - share of random slates */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;

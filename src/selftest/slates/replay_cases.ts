@@ -101,7 +101,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns a user's clicks before an episode and on its first `pages` pages. @param key - of random words */
+/** Returns a user's start history, then the clicks on `pages` pages. @param key - draws the start history */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -205,7 +205,7 @@ function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserP
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns mask words [panels, rows]: items clicked before a row's page (+ `later` pages), unused bits. */
+/** Returns masks [panels, rows] of unused bits and items clicked before a row's page plus `later` pages. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -222,7 +222,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows - pages per sample @param episodes - capacity @returns `after`: next states [rows, stride] */
+/** @param rows - pages per sample @param episodes - capacity @returns next states `after` [rows, stride] */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
