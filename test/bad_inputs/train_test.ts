@@ -20,7 +20,6 @@ import {
   remove,
 } from "./files.ts";
 import {
-  makeGoodSnapshot,
   makeLog,
   makePaperRows,
   makeRunBeforeAdversarial,
@@ -30,7 +29,6 @@ import {
   makeUsers,
   reshapeTensor,
   run,
-  setTensorValue,
 } from "./good_inputs.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 
@@ -48,8 +46,6 @@ const allParts = (page: number, clicks = true) => [
 
 const data: readonly BadInput[] = [
   ...makeCases(makeNothing, "train")`
-    an unknown option | --epochs 3 | unknown option '--epochs'
-    an invalid seed | --seed -1 | Expected a whole number in 0..4294967295
     a synthetic shop without item ids | --data demo --no-item-ids | Expected item ids and other features
     the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with a synthetic shop
   `,
@@ -79,13 +75,6 @@ const data: readonly BadInput[] = [
     ...train("users who never click have no precision", makePaperRows(allParts(3, false)), "prec@1 -"),
     ...{ code: 0, leaves: ["run/"] },
   },
-  onSet("no manifest", makeFolder("set"), "Expected a prepared data set, a folder with a manifest.json"),
-  onSet(
-    "a manifest that is an array",
-    makeSet({ manifest: "[]" }),
-    "is not a manifest of a prepared data set",
-  ),
-  onSet("a truncated table of pages", makeAll(makeSet(), cut("set/pages.parquet", 300)), "pages.parquet"),
   onSet("a set that is a loop of links", link("set", "DIR/set"), "set"),
   onSet(
     "a displayed item that does not exist",
@@ -96,11 +85,6 @@ const data: readonly BadInput[] = [
     "no train users",
     makeSet({ users: "SELECT * REPLACE ('test' AS split) FROM t" }),
     "has no train users",
-  ),
-  onSet(
-    "a dangling link in the place of a table",
-    makeAll(makeSet(), remove("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
-    "pages",
   ),
   makeCase(
     "positions of pages without an order",
@@ -179,7 +163,6 @@ const resumed: readonly BadInput[] = [
     ),
     ...goesOn,
   },
-  resume("no last snapshot", run(remove("old/last.safetensors")), "last.safetensors"),
   resume("a truncated last snapshot", run(cut("old/last.safetensors", -1)), "last.safetensors…truncated"),
   resume(
     "a last snapshot without logs",
@@ -187,7 +170,6 @@ const resumed: readonly BadInput[] = [
     "Expected the training state of a run in",
   ),
   resume("another iteration", last((m) => void (m.iteration = "3")), "a snapshot of iteration 4"),
-  resume("no best snapshot", run(remove("old/best-prec1.safetensors")), "best-prec1.safetensors"),
   resume(
     "a best snapshot of another iteration",
     run(makeSnapshot(({ metadata }) => void (metadata.iteration = "2"), "old/best-loss.safetensors")),
@@ -210,9 +192,6 @@ const resumed: readonly BadInput[] = [
 const init = (name: string, from: string, files: FileMaker, says: string | string[], more = {}) =>
   makeCase(`--init: ${name}`, `train --data DIR/log.tsv --init ${from} --batch-size 12`, files, says, more);
 const KERNEL = "utility/layer1/item_kernel";
-const huge = makeSnapshot((holds) => {
-  for (const name of makeGoodSnapshot().tensors.keys()) setTensorValue(name, 3e38)(holds);
-});
 
 const starts: readonly BadInput[] = [
   init(
@@ -227,10 +206,6 @@ const starts: readonly BadInput[] = [
     makeAll(makeLog(), makeSnapshot()),
     "utility/layer1/bias: expected 9 values [1, 9], got 8",
   ),
-  init("weights whose loss is not finite", "DIR/model.safetensors", makeAll(makeLog(), huge), [
-    "is not a finite number",
-    "smaller initial weights",
-  ], { leaves: ["run/"] }),
   init("seeds' folder", "DIR/s", makeAll(makeLog(), makeFile("s/seeds.json", "{}")), "folder of one seed"),
   init("no best snapshot", "DIR/old", run(remove("old/best-prec1.safetensors")), "a best-prec1 snapshot"),
   init("other data", "DIR/old", makeAll(run(), makeLog((text) => text + "\n")), "of a run on the same data"),

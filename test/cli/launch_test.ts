@@ -8,7 +8,7 @@ import { EXIT_FAULT, EXIT_USER_ERROR, runToExitCode } from "../../src/cli/run_ma
 import type { AdapterSummary, SetupHost } from "../../src/cli/setup.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
-import { listFiles, runCommand, withSmallLog } from "../command_check.ts";
+import { listFiles, runCommand, runCommandWith, runProcess, withSmallLog } from "../command_check.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -75,9 +75,9 @@ await runMain(() => { parseTrainOptions(Deno.args); return writeFileAtomically("
     );
     const { args, env } = describeProcess("train", ["--save-dir", `${folder}/run`], fault);
     args.splice(1, 0, "--config", new URL("../../deno.json", import.meta.url).pathname);
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
-    assert.ok(!success);
-    assert.match(new TextDecoder().decode(stderr), /about to write to/);
+    const { code, stderr } = await runProcess(new Deno.Command(Deno.execPath(), { args, env }));
+    assert.notEqual(code, 0);
+    assert.match(stderr, /about to write to/);
     assert.deepEqual(listFiles(folder), ["fault.ts"]);
   }));
 
@@ -296,12 +296,10 @@ async function listPackages(...modules: string[]): Promise<string[]> {
     }
   };
   for (const module of modules) {
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["info", "--json", ...DENO_FLAGS, module],
-      cwd: root,
-    }).output();
-    assert.ok(success, new TextDecoder().decode(stderr));
-    const graph = v.parse(graphSchema, JSON.parse(new TextDecoder().decode(stdout)));
+    const args = ["info", "--json", ...DENO_FLAGS, module];
+    const { code, stdout, stderr } = await runProcess(new Deno.Command(Deno.execPath(), { args, cwd: root }));
+    assert.equal(code, 0, stderr);
+    const graph = v.parse(graphSchema, JSON.parse(stdout));
     for (const { specifier, error, dependencies } of graph.modules) {
       assert.equal(error, undefined, specifier);
       for (const { code } of dependencies) {
@@ -351,24 +349,17 @@ Deno.test("deno task downloads nothing, and each command only its own packages",
     for (const flag of DENO_FLAGS) assert.ok(command.includes(` ${flag} `) || command.endsWith(flag), name);
   }
   await withEmptyFolder(async (DENO_DIR) => {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["task", "--eval", "echo done"],
-      cwd: root,
-      env: { ...NO_NETWORK, DENO_DIR },
-    }).output();
-    const said = new TextDecoder().decode(stderr);
-    assert.ok(success, said);
-    assert.doesNotMatch(said, /Download|Warning/);
+    const [args, env] = [["task", "--eval", "echo done"], { ...NO_NETWORK, DENO_DIR }];
+    const { code, stderr } = await runProcess(new Deno.Command(Deno.execPath(), { args, env, cwd: root }));
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /Download|Warning/);
   });
 });
 
 Deno.test("packages that cannot be fetched end a command with Deno's message and a failure", () =>
   withEmptyFolder(async (DENO_DIR) => {
-    const { args, env } = describeProcess("train", ["--help"]);
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args,
-      env: { ...env, ...NO_NETWORK, DENO_DIR },
-    }).output();
-    assert.ok(!success);
-    assert.match(new TextDecoder().decode(stderr), /error: .*npm package/);
+    const env = { ...NO_NETWORK, DENO_DIR };
+    const { code, stderr } = await runCommandWith(env, "train", "--help");
+    assert.notEqual(code, 0);
+    assert.match(stderr, /error: .*npm package/);
   }));

@@ -5,6 +5,7 @@ import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import { escapeGlob, expandGlob } from "../../src/data/prepare/glob.ts";
 import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
 import { checkZstd, findFiles } from "../../src/data/prepare/sources.ts";
+import { makeFifo } from "../bad_inputs/files.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
 import {
   expectRefused,
@@ -19,11 +20,6 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 const csv = "uid,sku,ts,label\n" + makeGoodRows(9);
-
-async function fifo(path: string): Promise<boolean> {
-  return (await new Deno.Command("mkfifo", { args: [path] }).output().catch(() => undefined))?.success ??
-    false;
-}
 
 Deno.test("globs find the expected files in order, and no file is skipped silently", async () => {
   const folder = await makeFolderWith();
@@ -133,7 +129,8 @@ Deno.test("a source that is not a readable local file is refused, with its name"
   for (const other of others) await expectRefused(folder, other, /only local files are read/);
   await assert.rejects(describe("s3://bucket/set", "500MB"), /UserError: .*only local files are read/);
   await expectRefused(folder, makeRecipe(at("a.csv"), { features: at("dangling.csv") }), /is a link to/);
-  if (await fifo(at("fifo.csv"))) {
+  if (Deno.build.os !== "windows") {
+    await makeFifo("fifo.csv")(folder);
     await Deno.remove(at("dangling.csv"));
     await expectRefused(folder, makeRecipe(at("fifo.csv")), /fifo\.csv: expected a regular file, got a FIFO/);
     await expectRefused(folder, makeRecipe(at("*.csv")), /fifo\.csv: expected a regular file, got a FIFO/);

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { parseManifest } from "../../src/data/manifest.ts";
 import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
-import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import type { PageData } from "../../src/lab/draw/kernel_panel.ts";
 import { guessColumns, sampleLog, selectLog, suggestCommand } from "../../src/data/guess_columns.ts";
@@ -10,7 +9,7 @@ import { checkFiles, readFiles } from "../../src/lab/client/reader.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { getKernelTableKey } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
-import { runCommand, writePaperFile } from "../command_check.ts";
+import { runOk, runScript, writePaperFile } from "../command_check.ts";
 import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
 import { writeSet } from "../foreign_set.ts";
 import { prepareIn, withFolder } from "../prepared_folder.ts";
@@ -191,19 +190,16 @@ Deno.test({
       const features = `${folder}/items.csv`;
       await prepareIn(folder, logRecipe({ ...log, features }), { out: `${folder}/set-items` });
       // The browser's driver needs all permissions, because it reads many system paths.
-      const script = new URL("./lab_page_check.ts", import.meta.url).href;
-      const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), folder];
-      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-      assert.ok(success, decode(stdout) + decode(stderr));
+      const script = new URL("./lab_page_check.ts", import.meta.url);
+      const { code, stdout, stderr } = await runScript(script, ["--allow-all"], [String(chromium), folder]);
+      assert.equal(code, 0, stdout + stderr);
       const saved = [
         { name: "best-loss", data: `${folder}/own.tsv`, row: "best-loss" },
         { name: "adversarial-last", data: "demo", row: "last, pi" },
       ];
       for (const { name, data, row } of saved) {
         const model = `${folder}/${name}.safetensors`;
-        const evaluated = await runCommand("evaluate", "--model", model, "--data", data);
-        assert.equal(evaluated.code, 0, evaluated.stderr);
+        const evaluated = await runOk("evaluate", "--model", model, "--data", data);
         assert.ok(evaluated.stdout.includes(row), evaluated.stdout);
       }
     });

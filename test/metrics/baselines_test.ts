@@ -14,17 +14,14 @@ import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { findRealData } from "../real_data.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
 
 /** Train pages: {0, 1} with a click on 1, {0, 2} without a click. Test page: {0, 1, 2} with a click on 2. */
-const log: ClickLog = {
-  name: "tiny",
-  items: { kind: "one-hot", count: 3 },
-  userSplit: Uint8Array.of(0, 2),
-  userEvents: Uint32Array.of(0, 2, 3),
-  eventRows: Uint32Array.of(0, 2, 4, 7),
-  eventClick: Uint32Array.of(1, NONE, 6),
-  rowItem: Uint32Array.of(0, 1, 0, 2, 0, 1, 2),
-};
+const log = logOfPages(
+  { kind: "one-hot", count: 3 },
+  [[[[0, 1], 1], [[0, 2], -1]], [[[0, 1, 2], 2]]],
+  (user) => 2 * user,
+);
 
 function evaluate(
   of: ClickLog,
@@ -163,23 +160,15 @@ Deno.test("category rate: the score is the user's share of a category relative t
 Deno.test("the best setting on validation users is selected", () => {
   // Users click the item of two pages before: the last click is wrong, one of the last three is right.
   const count = 30, pages = 12;
-  const users = Uint32Array.from({ length: count + 1 }, (_, k) => k * pages);
-  const rows = Uint32Array.from({ length: count * pages + 1 }, (_, k) => 4 * k);
-  const rowItem = Uint32Array.from({ length: 4 * count * pages }, (_, row) => row % 4);
   const random = createRandomStream(1, "pairs");
-  const pair = Array.from({ length: count }, () => Array.from(random.sampleWithoutReplacement(4, 2)));
-  const turns: ClickLog = {
-    name: "turns",
-    items: { kind: "one-hot", count: 4 },
-    userSplit: Uint8Array.from({ length: count }, (_, k) => k % 3),
-    userEvents: users,
-    eventRows: rows,
-    eventClick: Uint32Array.from(
-      { length: count * pages },
-      (_, e) => 4 * e + pair[Math.floor(e / pages)]![e % 3 === 0 ? 1 : 0]!,
-    ),
-    rowItem,
-  };
+  const users = Array.from({ length: count }, () => {
+    const [first = 0, second = 0] = random.sampleWithoutReplacement(4, 2);
+    return Array.from(
+      { length: pages },
+      (_, e): TrainingPage => [[0, 1, 2, 3], e % 3 === 0 ? second : first],
+    );
+  });
+  const turns = logOfPages({ kind: "one-hot", count: 4 }, users, (user) => user % 3);
   const found = FittedBaselines.of(turns).test(listUsers(turns, "test")).get("lastClick");
   assert.notEqual(found?.setting, "");
   const scorer = createLastClickScorer(countTrain(turns));

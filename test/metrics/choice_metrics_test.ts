@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../../src/counts/train_counts.ts";
-import { checkLog, type ClickLog, NONE } from "../../src/data/click_log.ts";
+import { ADDITIONAL_CLICK, checkLog, type ClickLog, CONTEXT_EVENT, NONE } from "../../src/data/click_log.ts";
 import { computeChoiceMetrics, computePrecision, meanSpearman, rankPage } from "../../src/data/ranking.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
@@ -11,6 +11,7 @@ import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { choiceSummary, makeGameSummary } from "../../src/train/training_results.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { logOfPages } from "../log_of_pages.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 
 Deno.test("sums become means over the events that they count", () => {
@@ -132,15 +133,9 @@ Deno.test("the exact generator's precisions are those of sparsemax, and top 1 is
   }));
 
 Deno.test("meanSpearman: the mean is over pages of two or more items, and ties have their mean rank", () => {
-  const pages: ClickLog = {
-    name: "pages",
-    items: { kind: "one-hot", count: 4 },
-    userSplit: Uint8Array.of(0),
-    userEvents: Uint32Array.of(0, 4),
-    eventRows: Uint32Array.of(0, 1, 3, 6, 10),
-    eventClick: Uint32Array.of(0, 1, 3, NONE),
-    rowItem: Uint32Array.of(0, 0, 1, 0, 1, 2, 0, 1, 2, 3),
-  };
+  const pages = logOfPages({ kind: "one-hot", count: 4 }, [
+    [[[0], 0], [[0, 1], 0], [[0, 1, 2], 0], [[0, 1, 2, 3], -1]],
+  ]);
   // A page of one item does not count; pages of two (equal orders) and of three (a tie: 3 / sqrt(12)) do.
   const scores = [5, 1, 2, 1, 1, 2, 4, 3, 2, 1];
   const truth = [9, 0, 3, 1, 2, 3, 1, 2, 3, 4];
@@ -152,25 +147,6 @@ Deno.test("meanSpearman: the mean is over pages of two or more items, and ties h
 
 const exactly = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
-
-Deno.test("precisionAt: without ties, precision is 0 or 1", () => {
-  const scores = [9, 3, 1, 2, 9];
-  for (const [clicked, at1, at2] of [[1, 1, 1], [3, 0, 1], [2, 0, 0]] as const) {
-    exactly(computePrecision(scores, 1, 4, [clicked], 1), at1);
-    exactly(computePrecision(scores, 1, 4, [clicked], 2), at2);
-  }
-});
-
-Deno.test("precisionAt: ties count in expectation for any clicked row", () => {
-  for (const clicked of [0, 1, 2, 3]) {
-    exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
-    exactly(computePrecision([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
-  }
-  exactly(computePrecision([7, 5, 5, 5], 0, 4, [2], 1), 0);
-  exactly(computePrecision([7, 5, 5, 5], 0, 4, [2], 2), 1 / 3);
-  exactly(computePrecision([7], 0, 1, [0], 1), 1);
-  exactly(computePrecision([7], 0, 1, [0], 2), 1);
-});
 
 function permutations(rows: number[]): number[][] {
   if (rows.length === 0) return [[]];
@@ -214,15 +190,10 @@ Deno.test("precision, MRR, NDCG and AUC of a page are means over all orders of t
 });
 
 /** User 0 has a click on row 1 and a page without a click; user 1 has a click on row 5. */
-const tiny: ClickLog = {
-  name: "tiny",
-  items: { kind: "one-hot", count: 3 },
-  userSplit: Uint8Array.of(0, 2),
-  userEvents: Uint32Array.of(0, 2, 3),
-  eventRows: Uint32Array.of(0, 2, 4, 7),
-  eventClick: Uint32Array.of(1, NONE, 5),
-  rowItem: Uint32Array.of(0, 1, 1, 2, 0, 1, 2),
-};
+const tiny = logOfPages({ kind: "one-hot", count: 3 }, [
+  [[[0, 1], 1], [[1, 2], -1]],
+  [[[0, 1, 2], 1]],
+], (user) => 2 * user);
 
 function rankingFigures(...of: Parameters<typeof computeChoiceMetrics>) {
   const { nll: _, ...figures } = computeChoiceMetrics(...of);
@@ -237,14 +208,10 @@ Deno.test("rankings: metrics are means over events with a click", () => {
 
 Deno.test("a page with several clicks: impressions and clicks count once; the loss is of successive choices", () => {
   // User 0 clicks row 1, then the item of row 0; user 1 clicks items three, one and two, in this order.
-  const several: ClickLog = {
-    ...tiny,
-    userEvents: Uint32Array.of(0, 3, 6),
-    eventRows: Uint32Array.of(0, 2, 3, 5, 8, 9, 10),
-    eventClick: Uint32Array.of(1, 2, NONE, 7, 8, 9),
-    eventKind: Uint8Array.of(0, 2, 0, 0, 2, 2),
-    rowItem: Uint32Array.of(0, 1, 0, 1, 2, 0, 1, 2, 0, 1),
-  };
+  const several = logOfPages(tiny.items, [
+    [[[0, 1], 1], [[0], 0, ADDITIONAL_CLICK], [[1, 2], -1]],
+    [[[0, 1, 2], 2], [[0], 0, ADDITIONAL_CLICK], [[1], 0, ADDITIONAL_CLICK]],
+  ], (user) => 2 * user);
   checkLog(several, []);
   const u = [0.5, -1, 9, 2, 1, 0.25, 0.75, -0.5, 9, 9];
   const e = u.map(Math.exp);
@@ -267,14 +234,10 @@ Deno.test("a page with several clicks: impressions and clicks count once; the lo
 
 Deno.test("context events do not count in metrics or as impressions", () => {
   // The same log with two context clicks before the pages.
-  const given: ClickLog = {
-    ...tiny,
-    userEvents: Uint32Array.of(0, 4, 5),
-    eventRows: Uint32Array.of(0, 1, 3, 4, 6, 9),
-    eventClick: Uint32Array.of(0, 2, 3, NONE, 7),
-    eventKind: Uint8Array.of(1, 0, 1, 0, 0),
-    rowItem: Uint32Array.of(2, 0, 1, 2, 1, 2, 0, 1, 2),
-  };
+  const given = logOfPages(tiny.items, [
+    [[[2], 0, CONTEXT_EVENT], [[0, 1], 1], [[2], 0, CONTEXT_EVENT], [[1, 2], -1]],
+    [[[0, 1, 2], 1]],
+  ], (user) => 2 * user);
   const scores = [0, 1, 0, 1, 3, 1, 2];
   const with2 = [-5, 0, 1, 7, 0, 1, 3, 1, 2];
   assert.deepEqual(rankingFigures(given, [0, 1], with2), rankingFigures(tiny, [0, 1], scores));

@@ -9,6 +9,7 @@ import type { MetricName } from "../../src/metrics/metric_columns.ts";
 import type { TestResult } from "../../src/metrics/test_result.ts";
 import { compareLoadedSums, compareScorings, loadSums, packSums } from "../../src/metrics/test_result.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
 
 function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
   assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);
@@ -285,16 +286,8 @@ Deno.test("stored scorings are compared like those in memory, on the same users 
 /** Returns users with one page of one item, which is clicked or not, so that a loss has one of two values. */
 function coins(count: number): { log: ClickLog; values: Float64Array } {
   const random = createRandomStream(3, "coins", count);
-  const rows = Uint32Array.from({ length: count + 1 }, (_, k) => k);
-  const log: ClickLog = {
-    name: "coins",
-    items: { kind: "one-hot", count: 1 },
-    userSplit: new Uint8Array(count),
-    userEvents: rows,
-    eventRows: rows,
-    eventClick: Uint32Array.from({ length: count }, (_, k) => random.uniform() < 0.3 ? k : NONE),
-    rowItem: new Uint32Array(count),
-  };
+  const users = Array.from({ length: count }, (): TrainingPage[] => [[[0], random.uniform() < 0.3 ? 0 : -1]]);
+  const log = logOfPages({ kind: "one-hot", count: 1 }, users);
   return { log, values: new Float64Array(count).fill(Math.log(0.3 / 0.7)) };
 }
 

@@ -52,6 +52,14 @@ const ADVERSARIAL: StageFileContents = {
   test: [{ ...figures("best-prec1", 1.25, 0.4, 0.5), piPrec1: 0.45, piPrec2: 0.55, lossMin: 0, lossMax: 1 }],
 };
 
+/** Returns a report on folders: its data, its charts, its parts and its HTML. */
+async function makeReport(...folders: string[]) {
+  const data = await collect(folders);
+  const charts = buildCharts(data);
+  const parts = buildReportPage(data, charts);
+  return { data, charts, parts, page: renderPage(parts, { style: "", script: "" }) };
+}
+
 function chartIn(charts: readonly ChartDefinition[], id: string): ChartDefinition {
   return charts.find((chart) => chart.id === id) ?? assert.fail(`no chart ${id}`);
 }
@@ -172,8 +180,7 @@ Deno.test("a chart's file has its points: of curves, bars, segments, and scatter
 Deno.test("a finished run has its curves, bars and baselines", () =>
   withEmptyFolder(async (folder) => {
     writeRun(`${folder}/run`, { shannon: FINISHED });
-    const data = await collect([`${folder}/run`]);
-    const charts = buildCharts(data);
+    const { charts, page } = await makeReport(`${folder}/run`);
     assert.deepEqual(listIds(charts), ["test-nll", "test-prec1", "test-prec2", "loss", "prec1", "prec2"]);
     const loss = curvesIn(charts, "loss");
     assert.deepEqual(loss.map((one) => [one.label, listX(one), listY(one)]), [
@@ -203,7 +210,6 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
     const getMin = (id: string) => chartIn(charts, id).config.options.scales?.x?.min;
     assert.ok(Number(getMin("test-nll")) > 0 && Number(getMin("test-nll")) < 1.3, "the loss axis is cut");
     assert.equal(getMin("test-prec1"), undefined);
-    const page = renderPage(buildReportPage(data, charts), { style: "", script: "" });
     assert.doesNotMatch(page, /NaN|undefined|null</);
     assert.doesNotMatch(page, /unfinished/);
     for (
@@ -224,13 +230,12 @@ Deno.test("runs over seeds have means, bands and notes on unfinished ones", () =
       { seed: 2, shannon: { ...second, test: [figures("best-loss", 2.5, 0.5, 0.6)] } },
       { seed: 3, shannon: { train: TRAIN.slice(0, 2), validation: VALIDATION.slice(0, 2) } },
     ]);
-    const data = await collect([`${folder}/seeds`]);
+    const { data, charts, page } = await makeReport(`${folder}/seeds`);
     const [model] = data.models;
     assert.deepEqual(model && listProgressNotes(model), [
       "seed 3 unfinished: iteration 2 of 4",
       "seed 4 not started",
     ]);
-    const charts = buildCharts(data);
     const [validation, loss = assert.fail()] = curvesIn(charts, "loss");
     assert.deepEqual(loss.data.map(({ runs }) => runs), [3, 3, 2, 2]);
     assert.deepEqual(listY(loss), [7 / 3, 5.5 / 3, 1.75, 1.5]);
@@ -239,7 +244,6 @@ Deno.test("runs over seeds have means, bands and notes on unfinished ones", () =
     const [bar] = barsIn(charts, "test-nll");
     assert.deepEqual([bar?.x, bar?.runs], [2, 2]);
     assert.ok(Math.abs((bar?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
-    const page = renderPage(buildReportPage(data, charts), { style: "", script: "" });
     assert.match(page, /seed 3 unfinished: iteration 2 of 4/);
     assert.match(page, /2\.0000<br><small>± 0\.7071/);
   }));
@@ -248,8 +252,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
   withEmptyFolder(async (folder) => {
     writeRun(`${folder}/both`, { shannon: FINISHED, adversarial: ADVERSARIAL });
     writeRun(`${folder}/NoPretrain`, { adversarial: ADVERSARIAL });
-    const data = await collect([`${folder}/both`, `${folder}/NoPretrain`]);
-    const charts = buildCharts(data);
+    const { charts, page } = await makeReport(`${folder}/both`, `${folder}/NoPretrain`);
     const names = (id: string) => curvesIn(charts, id).map(({ label }) => label);
     assert.deepEqual(names("loss"), [
       ...["both: validation", "both: train", "both: validation", "both: train"],
@@ -298,7 +301,6 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     );
     assert.deepEqual(own.map(([text]) => text).slice(0, 3), ["both", "NoPretrain", `${reward}, validation`]);
     for (const [text, labels] of own) assert.ok([...labels].every((label) => label?.includes(text)), text);
-    const page = renderPage(buildReportPage(data, charts), { style: "", script: "" });
     assert.match(page, /both: generator π/);
     assert.doesNotMatch(page, /unfinished/);
   }));
@@ -308,8 +310,7 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     const outcome = async (prec1: number, half: number, verdict?: string[]) => {
       const test = [figures("best-loss", 1.5, prec1, 0.5, half)];
       writeRun(`${folder}/run`, { shannon: { ...FINISHED, test, verdict } });
-      const data = await collect([`${folder}/run`]);
-      const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
+      const { page } = await makeReport(`${folder}/run`);
       return /<p class="outcome">[^]*?(?=<dl)/.exec(page)?.[0].replaceAll(/\s*<\/p>\s*/g, "\n") ?? "";
     };
     const better = await outcome(0.35, 0.02);
@@ -331,14 +332,12 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     });
     writeSeedsFolder(`${folder}/seeds`, [1, 2], [seed(1, 0.4), seed(2, 0.36)]);
     writeRun(`${folder}/other`, { shannon: { train: TRAIN, validation: VALIDATION } });
-    const data = await collect([`${folder}/seeds`, `${folder}/other`]);
-    const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
+    const { page } = await makeReport(`${folder}/seeds`, `${folder}/other`);
     assert.match(page, /<span class="better">.<\/span> prec@1 0\.3800 against 0\.3000 \(click rate\)<\/div>/);
     assert.match(page, /not yet/);
     assert.doesNotMatch(page, /class="outcome"/, "a single finished model is not the best of several");
     writeRun(`${folder}/other`, { shannon: { ...FINISHED, test: [figures("best-loss", 1.5, 0.45, 0.5)] } });
-    const both = await collect([`${folder}/seeds`, `${folder}/other`]);
-    const { header } = buildReportPage(both, buildCharts(both));
+    const { parts: { header } } = await makeReport(`${folder}/seeds`, `${folder}/other`);
     assert.match(header.text, /class="outcome">[^<]* 2 models, other [^<]* 45\.0 %[^<]*\+15\.0 /);
     assert.equal(page.match(/class="(better|alike|worse)"/g)?.length, 1, "unfinished: no verdict");
   }));
@@ -348,8 +347,7 @@ Deno.test("only the judged snapshot is compared with the baselines; every metric
     const details = { metrics: { prec1: 0.3 }, intervals: {} };
     const test = [{ ...figures("best-loss", 1.5, 0.3, 0.4), details }, { ...TEST[1], details }];
     writeRun(folder, { shannon: { ...FINISHED, test } });
-    const data = await collect([folder]);
-    const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
+    const { page } = await makeReport(folder);
     const names = [...page.matchAll(/<th scope="row">([^<]*) minus ([^<]*)</g)].map(([, a, b]) => [a, b]);
     // The strongest baseline is first.
     assert.deepEqual(names, [["best-loss", "click rate"], ["best-loss", "random"]]);
@@ -386,8 +384,7 @@ Deno.test("a result with slices, position effects and context shows segments, a 
       result.baselines.attainable.details = details(0.75);
       result.data.context = [{ kind: "page", column: "device", type: "category" }];
       writeJson(`${folder}/result.json`, result);
-      const data = await collect([folder]);
-      return buildReportPage(data, buildCharts(data));
+      return (await makeReport(folder)).parts;
     };
     const { header, main } = await render([0, -Math.LN2, 0]);
     assert.match(header.text, /device.*category.*page/);
@@ -425,8 +422,7 @@ Deno.test("a result with item gains and tastes shows both by names; an older res
       writeRun(folder, {
         shannon: { ...FINISHED, test: [{ ...figures("best-loss", 1.5, 0.3, 0.4), ...extra }] },
       });
-      const data = await collect([folder]);
-      return buildReportPage(data, buildCharts(data)).main.text;
+      return (await makeReport(folder)).parts.main.text;
     };
     const cells = (page: string, name: string) =>
       page.split(`<th scope="row">${name}</th>`)[1]?.split("</tr>")[0]?.match(/[^>]+(?=<\/td>)/g);
@@ -441,7 +437,7 @@ Deno.test("a result with item gains and tastes shows both by names; an older res
 Deno.test("losses that span a decade have a logarithmic axis", () =>
   withEmptyFolder(async (folder) => {
     const getAxis = async () =>
-      chartIn(buildCharts(await collect([folder])), "loss").config.options.scales?.y?.type;
+      chartIn((await makeReport(folder)).charts, "loss").config.options.scales?.y?.type;
     writeRun(folder, { shannon: FINISHED });
     assert.equal(await getAxis(), "linear");
     writeRun(folder, {
@@ -503,11 +499,10 @@ Deno.test("an experiment has its models' names, its claims, and pending models",
   withEmptyFolder(async (folder) => {
     writeExperiment(folder, [1, 2]);
     await Deno.remove(`${folder}/batchnorm-64-64`, { recursive: true });
-    const data = await collect([folder]);
+    const { data, page } = await makeReport(folder);
     assert.equal(data.models.length, 5);
     assert.deepEqual(data.notes, ["BatchNorm 64-64: not started"]);
     assert.deepEqual(data.claims.map(({ holds }) => holds), ["yes", "undecided"]);
-    const page = renderPage(buildReportPage(data, buildCharts(data)), { style: "", script: "" });
     assert.match(page, /BatchNorm 64-64: not started/);
     assert.match(page, /Batch norm &lt;worsens&gt; convergence/);
     await Deno.remove(`${folder}/result.json`);
@@ -517,21 +512,17 @@ Deno.test("an experiment has its models' names, its claims, and pending models",
 Deno.test("a result older than the run's extension is not shown", () =>
   withEmptyFolder(async (folder) => {
     writeRun(folder, { iterations: 9, shannon: { ...FINISHED, iteration: 3 } });
-    const data = await collect([folder]);
+    const { data, charts, page } = await makeReport(folder);
     assert.deepEqual(data.models.flatMap(listProgressNotes), ["unfinished: iteration 4 of 9"]);
-    const charts = buildCharts(data);
     assert.ok(charts.every(({ config }) => config.type === "line"));
-    assert.match(
-      renderPage(buildReportPage(data, charts), { style: "", script: "" }),
-      /No run is finished yet/,
-    );
+    assert.match(page, /No run is finished yet/);
   }));
 
 Deno.test("charts without a number are left out", () =>
   withEmptyFolder(async (folder) => {
     const rows = [[0, 2.5, "NaN", "NaN"]];
     writeRun(folder, { shannon: { validation: rows } });
-    assert.deepEqual(listIds(buildCharts(await collect([folder]))), ["loss"]);
+    assert.deepEqual(listIds((await makeReport(folder)).charts), ["loss"]);
   }));
 
 Deno.test("text from the data is escaped", () =>
@@ -540,9 +531,8 @@ Deno.test("text from the data is escaped", () =>
     writeRun(`${folder}/a`, { shannon: FINISHED });
     writeJson(`${folder}/experiment.json`, { models: [{ name: evil, folder: "a" }] });
     writeJson(`${folder}/a/config.json`, { ...makeConfig({}), command: [evil] });
-    const data = await collect([folder]);
-    const charts = buildCharts(data);
-    const page = renderPage(buildReportPage(data, charts), { style: "", script: 'const x = "</script>";' });
+    const { charts, parts } = await makeReport(folder);
+    const page = renderPage(parts, { style: "", script: 'const x = "</script>";' });
     assert.equal(page.match(/<script/g)?.length, 2);
     assert.equal(page.match(/<\/script/g)?.length, 2);
     assert.ok(!page.includes("<!--") && !page.includes('alert("1")</'));

@@ -21,7 +21,7 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)); random numbers select no
   const u = [0.3, -1, 2];
   const v = u.map(Math.exp);
   const all = 1 + total(v);
-  const { clickProbability: clickProbability } = choose(u, 0.5);
+  const { clickProbability } = choose(u, 0.5);
   assert.ok(Math.abs(1 - clickProbability - 1 / all) < 1e-15);
   const borders = [1, 1 + v[0]!, 1 + v[0]! + v[1]!].map((sum) => sum / all);
   const slots = [3, 0, 1, 2]; // 3 is no click
@@ -34,7 +34,7 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)); random numbers select no
   assert.equal(choose([-80], 0).slot, 1);
   // Utilities whose exponentials overflow or underflow.
   for (const [large, slot] of [[[700, 701], 1], [[-800, -801, -800], 3]] as const) {
-    const { slot: found, clickProbability: clickProbability } = choose(large, 0.5);
+    const { slot: found, clickProbability } = choose(large, 0.5);
     assert.deepEqual([found, clickProbability], [slot, slot === 1 ? 1 : 0]);
   }
 });

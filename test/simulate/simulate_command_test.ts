@@ -26,6 +26,7 @@ import {
 } from "../../src/data/shops.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
 import { interrupt, listFiles, runOk, splitArgs, withSmallLog } from "../command_check.ts";
 import {
   findAgain,
@@ -405,17 +406,12 @@ const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, ra
 
 Deno.test("default slates and pages are the usual ones of the log; a synthetic shop has no log", () => {
   // Users have 1, 3 and 3 pages, of 2, 4, 4, 5, 4, 2 and 3 items. A context event is not a page.
-  const sizes = [2, 4, 4, 5, 4, 2, 3];
-  const eventRows = Uint32Array.from([0, ...sizes], (_, k) => sizes.slice(0, k).reduce((a, b) => a + b, 0));
-  const log: ClickLog = {
-    name: "usual",
-    items: { kind: "one-hot", count: 30 },
-    userSplit: new Uint8Array(3),
-    userEvents: Uint32Array.of(0, 1, 4, 7),
-    eventRows,
-    eventClick: Uint32Array.from(eventRows.slice(0, -1)),
-    rowItem: Uint32Array.from({ length: 24 }, (_, row) => row),
-  };
+  const sizes = [[2], [4, 4, 5], [4, 2, 3]];
+  let row = 0;
+  const users = sizes.map((own) =>
+    own.map((length): TrainingPage => [Array.from({ length }, () => row++), 0])
+  );
+  const log = logOfPages({ kind: "one-hot", count: 30 }, users);
   const measured = (log: ClickLog, kind: "demo" | "paper" = "paper") => {
     const config: DataConfig = kind === "demo"
       ? { kind, seed: 1 }

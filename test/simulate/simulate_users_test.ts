@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
-import { NO_PAST_PAGES, type PastPages } from "../../src/data/click_log.ts";
 import { NO_OWN_COUNTS, type PageHistory, writeItemCounts } from "../../src/counts/page_counts.ts";
-import { checkLog, type ClickLog, type ItemFeatures, NONE } from "../../src/data/click_log.ts";
+import type { ClickLog, ItemFeatures, PastPages } from "../../src/data/click_log.ts";
+import { checkLog, NO_PAST_PAGES, NONE } from "../../src/data/click_log.ts";
 import type { HostDynamics } from "../../src/simulate/host/dynamics.ts";
 import { choose, computeSlateLogits, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import type { Counted64, Parameters64, Shape64, User64 } from "../f64_model.ts";
@@ -281,7 +281,7 @@ for (
       const episodes = simulateOnHost(dynamics, follows, {
         ...options,
         episode: 4,
-        follow({ user, page, slot, margin, clickProbability: clickProbability }) {
+        follow({ user, page, slot, margin, clickProbability }) {
           const found = device.choices[at(user, page)] ?? NaN;
           if (margin < 1e-5) near++;
           else assert.equal(found, slot, `user ${user}, page ${page}`);

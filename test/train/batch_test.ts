@@ -13,7 +13,7 @@ import type { ClickSizes } from "../../src/batch/click_sizes.ts";
 import { compareBatch } from "../../src/selftest/batch_cases.ts";
 import { CheckCollector, checkText } from "../../src/selftest/finding.ts";
 import { withGpu } from "../op_check.ts";
-import { logOfPages, type TrainingPage } from "./trainings.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
 import { createSmallLog, drawPermutation } from "../../src/selftest/small_logs.ts";
 
 /** Builds batches one after another in the same memory, then in parallel; compares with the reference. */

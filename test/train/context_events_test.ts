@@ -11,8 +11,8 @@ import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import type { TrainingPage } from "./trainings.ts";
-import { assertWithin, logOfPages, SIZE, trainGame, trainShannon } from "./trainings.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { assertWithin, SIZE, trainGame, trainShannon } from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
 const given = createSmallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });

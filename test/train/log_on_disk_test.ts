@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
-import { type ClickLog, type Clicks, listUsers } from "../../src/data/click_log.ts";
+import { type ClickLog, type ItemFeatures, listUsers } from "../../src/data/click_log.ts";
 import { makeDemoShop } from "../../src/data/demo_shop.ts";
-import { type ItemCatalogue, MemoryItems } from "../../src/data/item_catalogue.ts";
+import { MemoryItems } from "../../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog, toLogSource } from "../../src/data/log_source.ts";
 import { PackedItems, PackedItemsWriter } from "../../src/data/sets/packed_items.ts";
 import { PackedLog, PackedLogWriter } from "../../src/data/sets/packed_log.ts";
-import { UserError } from "../../src/user_error.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { initializeOnLog } from "../../src/model/model_counts.ts";
@@ -23,7 +22,8 @@ import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { makeRunConfig } from "../run/folder_check.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { isUserError, makeRunConfig } from "../run/folder_check.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
 import { trainGame, trainShannon } from "./trainings.ts";
 
@@ -179,104 +179,72 @@ Deno.test("micro-batches of a log on disk equal those of a log in memory", () =>
     }
   }));
 
-class Watched implements LogSource {
-  readonly log = undefined;
-  readonly reads: { users: number; rows: number }[] = [];
-  readonly itemsRead: number[] = [];
-  readonly items: ItemCatalogue;
-  constructor(private readonly memory: MemoryLog) {
-    const { items } = memory;
-    this.items = {
-      shape: items.shape,
-      tokenCounts: items.tokenCounts,
-      items: undefined,
-      read: (ids) => {
-        this.itemsRead.push(ids.length);
+/** Returns a source that is read like a log on disk, and the numbers of users, rows and items of each read. */
+function watch(memory: MemoryLog) {
+  const reads: { users: number; rows: number }[] = [];
+  const itemsRead: number[] = [];
+  const { name, userSplit, userEvents, userRows, userCounted, otherRows, rowWidth, items } = memory;
+  const source: LogSource = {
+    ...{ name, userSplit, userEvents, userRows, userCounted, otherRows, rowWidth, log: undefined },
+    items: {
+      ...{ shape: items.shape, tokenCounts: items.tokenCounts, items: undefined },
+      read(ids) {
+        itemsRead.push(ids.length);
         return items.read(ids);
       },
-    };
-  }
-  get name() {
-    return this.memory.name;
-  }
-  get userSplit() {
-    return this.memory.userSplit;
-  }
-  get otherRows() {
-    return this.memory.otherRows;
-  }
-  get userEvents() {
-    return this.memory.userEvents;
-  }
-  get userRows() {
-    return this.memory.userRows;
-  }
-  get userCounted() {
-    return this.memory.userCounted;
-  }
-  get rowWidth() {
-    return this.memory.rowWidth;
-  }
-  read(users: Uint32Array): Clicks {
-    const log = this.memory.read(users);
-    this.reads.push({ users: users.length, rows: log.rowItem.length });
-    return log;
-  }
-  with(change: { items?: ItemCatalogue; userSplit?: Uint8Array<ArrayBuffer> }): Watched {
-    return new Watched(this.memory.with(change));
-  }
+    },
+    read(users) {
+      const found = memory.read(users);
+      reads.push({ users: users.length, rows: found.rowItem.length });
+      return found;
+    },
+    with: () => assert.fail("a training changes neither items nor users"),
+  };
+  return { source, reads, itemsRead };
 }
 
-function evenLog(users: number, growing: boolean): ClickLog {
+function evenLog(users: number, growing: boolean): MemoryLog {
   const count = growing ? 2 * users : 40;
-  return {
-    name: "even",
-    items: growing
-      ? {
-        kind: "mixed",
-        count,
-        width: 1,
-        values: Float32Array.from({ length: count }, (_, i) => i / count),
-        tokens: {
-          count: 5,
-          first: Uint32Array.from({ length: count + 1 }, (_, i) => i),
-          token: Uint32Array.from({ length: count }, (_, i) => i % 5),
-        },
-      }
-      : { kind: "one-hot", count },
-    userSplit: Uint8Array.from({ length: users }, (_, u) => (u < 10 ? 1 : u < 20 ? 2 : 0)),
-    userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => 2 * u),
-    eventRows: Uint32Array.from({ length: 2 * users + 1 }, (_, e) => 3 * e),
-    eventClick: Uint32Array.from({ length: 2 * users }, (_, e) => 3 * e + e % 3),
-    rowItem: Uint32Array.from({ length: 6 * users }, (_, r) => (r * 7) % count),
-  };
+  const each = Array.from({ length: count }, (_, item) => item);
+  const items: ItemFeatures = growing
+    ? {
+      ...{ kind: "mixed", count, width: 1, values: Float32Array.from(each, (i) => i / count) },
+      tokens: {
+        ...{ count: 5, first: Uint32Array.from([...each, count]) },
+        token: Uint32Array.from(each, (i) => i % 5),
+      },
+    }
+    : { kind: "one-hot", count };
+  const page = (e: number): TrainingPage => [[0, 1, 2].map((k) => 7 * (3 * e + k) % count), e % 3];
+  const pages = Array.from({ length: users }, (_, u) => [page(2 * u), page(2 * u + 1)]);
+  return new MemoryLog(logOfPages(items, pages, (u) => (u < 10 ? 1 : u < 20 ? 2 : 0)));
 }
 
 const followsBatches = (growing: boolean) =>
   withGpu(undefined, async (gpu) => {
     const capacities: unknown[] = [];
     for (const users of [1000, 20_000]) {
-      const source = new Watched(new MemoryLog(evenLog(users, growing)));
+      const { source, reads, itemsRead } = watch(evenLog(users, growing));
       using own = await trainShannon(gpu, source, smallLstm, { ...training, batchSize: 5 }, {
         windowBatches: 8,
       });
       const { model, trainer } = own;
       capacities.push(trainer.deviceLog.capacity);
-      const before = source.reads.splice(0);
+      const before = reads.splice(0);
       assert.deepEqual(before.map((read) => read.users), [0, 10]);
       let groups = 0;
-      await trainer.run(200, { onStep: () => groups = source.reads.length });
-      const most = Math.max(...source.reads.map(({ rows }) => rows));
+      await trainer.run(200, { onStep: () => groups = reads.length });
+      const most = Math.max(...reads.map(({ rows }) => rows));
       assert.ok(most <= 8 * 5 * 6, `${most} rows were read at once`);
       assert.ok(groups >= 200 / 9, `${groups} groups`);
-      const read = source.reads.reduce((sum, { users }) => sum + users, 0);
+      const read = reads.reduce((sum, { users }) => sum + users, 0);
       assert.ok(read <= 200 * 5, `${read} users were read for 200 batches of 5`);
       using test = await NetworkEvaluation.ofModel(model, source, listUsers(source, "test"), { shards: 4 });
-      source.reads.length = 0;
+      reads.length = 0;
       const { events } = await test.evaluate();
       assert.equal(events, 20);
-      assert.ok(source.reads.length >= 4 && source.reads.every(({ users }) => users <= 3));
-      assert.ok(source.itemsRead.every((items) => items <= 240), `${Math.max(...source.itemsRead)} items`);
+      assert.ok(reads.length >= 4 && reads.every(({ users }) => users <= 3));
+      assert.ok(Math.max(...itemsRead) <= 240, `${Math.max(...itemsRead)} items`);
       const { capacity, tokens } = trainer.deviceLog.items;
       if (growing) assert.deepEqual([capacity, tokens?.pairs], [240, 240]);
     }
@@ -326,21 +294,17 @@ Deno.test("validation users: the requested number is drawn, equal for a seed in 
 
 Deno.test("too many validation users of a log on disk are refused before a read", () =>
   withGpu(undefined, async (gpu) => {
-    const source = new Watched(new MemoryLog(evenLog(30, false)));
+    const { source, reads } = watch(evenLog(30, false));
     // Ten validation users of 600,000 rows each, according to the index.
-    Object.defineProperty(source, "userRows", {
-      value: Uint32Array.from({ length: 31 }, (_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10)),
-    });
+    const userRows = source.userRows.map((_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10));
     await assert.rejects(
-      trainShannon(gpu, source, smallLstm, { ...training, batchSize: 2 }),
-      (error) =>
-        error instanceof UserError &&
-        /at most 4,194,304 displayed items.*the 10 validation users of even have 6,000,000.*--validation-users 6$/
-          .test(
-            error.message,
-          ),
+      trainShannon(gpu, { ...source, userRows }, smallLstm, { ...training, batchSize: 2 }),
+      isUserError(
+        /at most 4,194,304 displayed items.*the 10 validation users of pages have 6,000,000/,
+        /--validation-users 6$/,
+      ),
     );
-    assert.ok(source.reads.every(({ users }) => users === 0));
+    assert.ok(reads.every(({ users }) => users === 0));
   }));
 
 Deno.test("baselines and products for autotuning are those of the log in memory", () =>

@@ -11,16 +11,15 @@ import type { AdversarialConfig, TrainingConfig } from "../../src/train/training
 import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertSame,
   assertSameState,
   assertWithin,
   checkResume,
-  logOfPages,
   SIZE,
   trainGame,
-  type TrainingPage,
   trainShannon,
 } from "./trainings.ts";
 

@@ -11,11 +11,11 @@ import { withGpu } from "../op_check.ts";
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { buildStagesConfig, type ModelData } from "../../src/run/options/stages_options.ts";
-import { tinyData } from "../small_models.ts";
+import { noHistory, tinyData } from "../small_models.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { runScriptForJson } from "../command_check.ts";
-import type { TrainingPage } from "./trainings.ts";
-import { assertWithin, logOfPages, trainGame, trainShannon } from "./trainings.ts";
+import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { assertWithin, trainGame, trainShannon } from "./trainings.ts";
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
@@ -40,8 +40,7 @@ function sortedLog(): ClickLog {
 }
 
 const log = sortedLog();
-const { lstmUnits: _, ...common } = defaultModel;
-const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
+const logit: ModelConfig = { ...noHistory, dims: [] };
 
 /** Fits a conditional logit on all train users at once: the loss is convex, so the fit is optimal. */
 async function fit(gpu: Gpu, more: Partial<ModelConfig>) {
