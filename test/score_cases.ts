@@ -11,18 +11,17 @@ import { listModelParameters } from "../src/model/user_model.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
+import { logs as trainedLogs, SIZE } from "./train/trainings.ts";
 
 export interface ScoreCase {
   readonly log: ClickLog;
   readonly config: ModelConfig;
 }
 
-const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
 const logs = {
-  dense: createSmallLog(21, { ...size, width: WIDTH }),
-  "one-hot": createSmallLog(22, { ...size, width: 0 }),
-  mixed: createSmallLog(21, { ...size, width: WIDTH, tokens: 13 }),
-  tokens: createSmallLog(22, { ...size, width: 0, tokens: 20 }),
+  ...trainedLogs,
+  mixed: createSmallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
+  tokens: createSmallLog(22, { ...SIZE, width: 0, tokens: 20 }),
 };
 const oneField = { fields: [{ first: 0, count: 20, slots: 4 }], neighbours: 8, latest: 500 };
 const twoFields = {

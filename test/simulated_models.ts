@@ -5,7 +5,6 @@ import { MemoryLog } from "../src/data/log_source.ts";
 import { makeKey } from "../src/data/philox.ts";
 import { createRandomStream } from "../src/data/random.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../src/model/model_config.ts";
-import { defaultModel, defaultPwModel } from "../src/model/model_config.ts";
 import { initializeFromCounts } from "../src/model/model_counts.ts";
 import { listModelParameters } from "../src/model/user_model.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";
@@ -15,19 +14,18 @@ import type { Simulator } from "../src/simulate/simulator.ts";
 import { drawStartHistory, type StartOptions } from "../src/simulate/start.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const size = { users: 12, items: 41, maxEvents: 4, maxPage: 4 };
 export const logs = {
-  dense: createSmallLog(31, { ...size, width: 9 }),
+  dense: createSmallLog(31, { ...size, width: WIDTH }),
   "one-hot": createSmallLog(32, { ...size, width: 0 }),
-  mixed: createSmallLog(33, { ...size, width: 5, tokens: 12 }),
+  mixed: createSmallLog(33, { ...size, width: WIDTH, tokens: 12 }),
 };
-const dims = [6, 5];
-export const lstm: LstmModelConfig = { ...defaultModel, lstmUnits: 5, dims };
-export const pw: PwModelConfig = { ...defaultPwModel, pwLags: 3, pwWeightings: 2, dims };
+export const lstm: LstmModelConfig = smallLstm;
+export const pw: PwModelConfig = { ...smallPw, pwWeightings: 2 };
 export const tanh: ModelConfig = { ...pw, pwNonlinearity: "tanh" };
-const { lstmUnits: _, ...common } = lstm;
-export const none: ModelConfig = { ...common, encoder: "none" };
+export const none: ModelConfig = { ...noHistory, dims: lstm.dims };
 
 export type SimulatedModelKind = keyof typeof logs;
 

@@ -47,7 +47,6 @@ const allParts = (page: number, clicks = true) => [
 const data: readonly BadInput[] = [
   ...makeCases(makeNothing, "train")`
     a synthetic shop without item ids | --data demo --no-item-ids | Expected item ids and other features
-    the seed of a shop with a file | --data log.tsv --data-seed 2 | Expected --data-seed with a synthetic shop
   `,
   makeCase(
     "a name with a quote, whose hint must not run",

@@ -160,18 +160,15 @@ Deno.test("a baseline is refused without its inputs, for other data, and in an O
     await using predict = new CommandSeries("predict");
     await using exported = new CommandSeries("export");
     await train.ok(["--data", data, "--save-dir", run, "--counts", "none", ...SMALL]);
-    const expectRefusal = async (series: CommandSeries, args: string[], message: RegExp) => {
-      const { code, stderr } = await series.run(["--model", run, "--baseline", ...args]);
-      assert.equal(code, 1);
-      assert.match(stderr, message);
-    };
+    const refused = (series: CommandSeries, args: string[], message: RegExp) =>
+      series.refused(["--model", run, "--baseline", ...args], message);
     const out = ["--out", `${folder}/p.csv`];
     await predict.ok(["--model", run, "--baseline", "logit", ...out]); // also without counts in the model
-    await expectRefusal(predict, ["category-rate", ...out], /features that the baseline counts/);
+    await refused(predict, ["category-rate", ...out], /features that the baseline counts/);
     const other = `${folder}/other.tsv`;
     writePaperFile(other, createSmallLog(32, { users: 90, items: 30, width: 0 }));
-    await expectRefusal(predict, ["click-rate", "--data", other, ...out], /the data of the run/);
-    await expectRefusal(
+    await refused(predict, ["click-rate", "--data", other, ...out], /the data of the run/);
+    await refused(
       exported,
       ["item-knn", "--onnx", `${folder}/m.onnx`],
       /--baseline logit, got item-knn/,

@@ -76,9 +76,10 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   // A changed data set is refused.
   manifest.features.dense[0].meaning = "something else";
   await Deno.writeTextFile(`${out}/manifest.json`, JSON.stringify(manifest));
-  const other = await train.run(["--resume", `${folder}/memory`, "--iterations", "12"]);
-  assert.equal(other.code, 1);
-  assert.match(other.stderr, /has changed since the run began/);
+  await train.refused(
+    ["--resume", `${folder}/memory`, "--iterations", "12"],
+    /has changed since the run began/,
+  );
 });
 
 const sampled = (folder: string) => splitArgs(SAMPLED, `${folder}/raw/log.csv --out ${folder}/out`);
@@ -136,14 +137,11 @@ Deno.test("the next preparation removes the files of a killed one", async () => 
   // Files of other programs remain.
   await Deno.writeTextFile(`${folder}/out/notes.txt`, "mine");
   await using data = new CommandSeries("data");
-  const refused = await data.run(args);
-  assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /a new or empty folder for the prepared data, but .*out holds notes\.txt/);
+  await data.refused(args, /a new or empty folder for the prepared data, but .*out holds notes\.txt/);
   assert.ok(listFiles(`${folder}/out`).includes("pages.parquet"));
   await Deno.remove(`${folder}/out/notes.txt`);
   await Deno.writeTextFile(`${folder}/raw/log.csv`, makeLog(200)); // a short log, which is prepared quickly
-  const { code, stderr } = await data.run(args);
-  assert.equal(code, 0, stderr);
+  await data.ok(args);
   assert.deepEqual(listFiles(folder), ["out", "raw"]);
   assert.deepEqual(listFiles(`${folder}/out`), [
     "items.parquet",

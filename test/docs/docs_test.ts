@@ -8,7 +8,7 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
-import { runOk, runScript, writePaperFile } from "../command_check.ts";
+import { runOk, runProcess, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import type { MarkdownPage, ShownCommand } from "./pages.ts";
 import { fillSandbox, findBrokenLinks, isNotRun, listShownCommands, PageRunner, readPages } from "./pages.ts";
@@ -294,15 +294,15 @@ Deno.test(
       }
       writePaperFile(`${folder}/runs/data/mine`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
       const run = async (script: string, env: Record<string, string> = {}) => {
-        const { success, stderr } = await new Deno.Command("sh", {
-          args: ["-e", "-c", script],
-          cwd: folder,
-          env: { ...GPU_ENVIRONMENT, PATH: `${folder}/bin:${Deno.env.get("PATH")}`, ...env },
-          stdout: "null",
-          stderr: "piped",
-        }).output();
-        assert.ok(success, new TextDecoder().decode(stderr));
-        return new TextDecoder().decode(stderr);
+        const { code, stderr } = await runProcess(
+          new Deno.Command("sh", {
+            args: ["-e", "-c", script],
+            cwd: folder,
+            env: { ...GPU_ENVIRONMENT, PATH: `${folder}/bin:${Deno.env.get("PATH")}`, ...env },
+          }),
+        );
+        assert.equal(code, 0, stderr);
+        return stderr;
       };
       const task = { SLURM_ARRAY_TASK_ID: "2" };
       assert.match(await run(slurm, task), /4\/4/);

@@ -17,7 +17,14 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/training_co
 import { estimateIterationFlops, type TrainingWorkload } from "../../src/train/iteration_flops.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import config from "../../deno.json" with { type: "json" };
-import { runCommandWith, splitArgs, TEST_SHADERS, USER_SHADERS, withSmallLog } from "../command_check.ts";
+import {
+  runCommandWith,
+  runProcess,
+  splitArgs,
+  TEST_SHADERS,
+  USER_SHADERS,
+  withSmallLog,
+} from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
@@ -301,8 +308,8 @@ Deno.test("variables for the driver are removed once it has read them; the user'
     }
     console.log(seen.join());`;
   const args = ["eval", "--no-check", script];
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
-  assert.equal(new TextDecoder().decode(stdout), "6,,5,5\n");
+  const { stdout, stderr } = await runProcess(new Deno.Command(Deno.execPath(), { args }));
+  assert.equal(stdout, "6,,5,5\n", stderr);
 });
 
 Deno.test("the bits of a training depend neither on the driver's threads nor on its compiler settings", () =>

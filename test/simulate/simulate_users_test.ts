@@ -298,7 +298,7 @@ for (
 
 const [users, slate, pages] = [9, 3, 12];
 /** Some users start with more clicks than the model reads. */
-const start = [[3, 17], [], Array.from({ length: 26 }, (_, k) => 7 * k % 41), [8]];
+const start = [[3, 17], [], ...[7, 5].map((by) => Array.from({ length: 26 }, (_, k) => by * k % 41)), [8]];
 const remembered: readonly (readonly [name: string, SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
   ["LSTM", "dense", lstm],
   ["PW", "dense", pw],

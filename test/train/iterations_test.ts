@@ -6,7 +6,6 @@ import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { defaultModel } from "../../src/model/model_config.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
 import { scheduleLearningRate } from "../../src/train/training_config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
@@ -15,10 +14,11 @@ import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
 import { chunks } from "../../src/selftest/ops/op_batches.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
 import { type TestTraining, trainGame, trainShannon } from "./trainings.ts";
 
-const log = createSmallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
-const model = { ...defaultModel, lstmUnits: 4, dims: [6] };
+const log = createSmallLog(41, { users: 120, items: 20, width: WIDTH, noClick: 0.1 });
+const model = { ...smallLstm, dims: [6] };
 /** Learning rate that is too small to change results. */
 const STILL = 1e-12;
 

@@ -12,14 +12,14 @@ import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts
 import { countPairs, countTrain, PairCounts } from "../../src/counts/train_counts.ts";
 import { buildCountsConfig, countTables } from "../../src/counts/count_tables.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
 import { initializeOnLog, SCALE, TABLE } from "../../src/model/model_counts.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
-import { noHistory } from "../small_models.ts";
+import { noHistory, smallLstm, WIDTH } from "../small_models.ts";
 import { fitLogit, type LogitSample } from "../../src/counts/logit.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { computeUserLosses, isGain, StartChoice } from "../../src/run/start_choice.ts";
@@ -230,15 +230,11 @@ Deno.test("fitLogit: weights stay finite if the best item is always clicked", ()
   assert.ok(w.every(Number.isFinite) && w[0]! > 3);
 });
 
-const placedLog = createSmallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
+const placedLog = createSmallLog(41, { users: 120, items: 20, width: WIDTH, noClick: 0.1 });
 const withTrainer = (use: (trainer: Trainer, start: Weights) => Promise<void>) =>
   withGpu(undefined, async (gpu) => {
-    const small = { ...defaultModel, lstmUnits: 4, dims: [6] };
-    using own = await trainShannon(gpu, placedLog, small, {
-      batchSize: 15,
-      learningRate: 0.01,
-      validateEvery: 5,
-    });
+    const config = { batchSize: 15, learningRate: 0.01, validateEvery: 5 };
+    using own = await trainShannon(gpu, placedLog, { ...smallLstm, dims: [6] }, config);
     await use(own.trainer, await own.trainer.weights());
   });
 
