@@ -110,8 +110,8 @@ Deno.test("the service scores a page by ids as the model does", () =>
 
 Deno.test("environments: users get the pages of a simulator, one after another; invalid slates change nothing", () =>
   withGpu(undefined, async (gpu) => {
-    const model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
-    const service = new Service(model, data, new FakeScorer(), defaultService);
+    using model = new UserModel(gpu, one.log.items, one.config, { weights: drawWeights(one) });
+    using service = new Service(model, data, new FakeScorer(), defaultService);
     const own = (path: string, body: unknown) => ask(service, path, body);
     const refused = async (path: string, body: unknown, says: RegExp, by = service) => {
       const answer = await ask(by, path, body);
@@ -119,69 +119,64 @@ Deno.test("environments: users get the pages of a simulator, one after another; 
       assert.match(answer.body.error, says);
     };
     const options = { users: 20, slate: 2, pages: 3, seed: 4, leave: 0.5 };
-    const simulator = await Simulator.create(gpu, new LearnedSource(model), { ...options, usersAtOnce: 20 });
-    try {
-      const begun = (await own("/reset", options)).body;
-      const { environment, items } = begun;
-      assert.deepEqual([begun.users, begun.slate, begun.pages, items], [20, 2, 3, one.log.items.count]);
-      for (const episode of [0, 5]) {
-        if (episode > 0) await own("/reset", { environment, episode });
-        await simulator.reset(episode);
-        for (let page = 0; page < 3; page++) {
-          const slates = Array.from(
-            { length: 20 },
-            (_, u) => [2 * page, 2 * page + 1].map((k) => (k + u) % items),
-          );
-          const twice = slates.map(([item]) => [item, item]);
-          await refused("/step", { environment, slates: twice }, /^slates\[0\]: Expected each item once/);
-          const { state, ...found } = (await own("/step", { environment, slates })).body;
-          const { probability: _, ...expected } = await simulator.step(slates.flat());
-          assert.deepEqual(found, {
-            ...expected,
-            ...{ reward: Array.from(expected.reward), choice: Array.from(expected.choice) },
-            terminated: Array.from(expected.terminated, Boolean),
-          });
-          assert.deepEqual(state.flat(), Array.from(await simulator.states()));
-        }
-        await refused("/step", { environment, slates: Array(20).fill([0, 1]) }, /at most 3 pages/);
+    using simulator = await Simulator.create(gpu, new LearnedSource(model), { ...options, usersAtOnce: 20 });
+    const begun = (await own("/reset", options)).body;
+    const { environment, items } = begun;
+    assert.deepEqual([begun.users, begun.slate, begun.pages, items], [20, 2, 3, one.log.items.count]);
+    for (const episode of [0, 5]) {
+      if (episode > 0) await own("/reset", { environment, episode });
+      await simulator.reset(episode);
+      for (let page = 0; page < 3; page++) {
+        const slates = Array.from(
+          { length: 20 },
+          (_, u) => [2 * page, 2 * page + 1].map((k) => (k + u) % items),
+        );
+        const twice = slates.map(([item]) => [item, item]);
+        await refused("/step", { environment, slates: twice }, /^slates\[0\]: Expected each item once/);
+        const { state, ...found } = (await own("/step", { environment, slates })).body;
+        const { probability: _, ...expected } = await simulator.step(slates.flat());
+        assert.deepEqual(found, {
+          ...expected,
+          ...{ reward: Array.from(expected.reward), choice: Array.from(expected.choice) },
+          terminated: Array.from(expected.terminated, Boolean),
+        });
+        assert.deepEqual(state.flat(), Array.from(await simulator.states()));
       }
-      const both = await Promise.all([
-        own("/reset", { environment }),
-        own("/reset", { environment, episode: 5 }),
-      ]);
-      assert.deepEqual(both.map(({ status }) => status), [200, 200]);
-      await refused("/reset", { environment, users: 3 }, /only "episode" together with "environment"/);
-      await refused(
-        "/step",
-        { environment, slates: [[0, 1]] },
-        /^slates: Expected one slate per user, 20 in all/,
-      );
-      await refused("/step", { environment, slates: [[0]] }, /^slates\[0\]: Expected 2 items, got 1\./);
-      await refused("/reset", { slate: items + 1 }, /Expected a pool of/);
-      await refused("/reset", { users: 4096, pages: 1e5 }, /users x pages x slate of at most/);
-      assert.equal((await own("/close", { environment })).status, 200);
-      await refused("/reset", { environment }, /Expected an existing environment, got "1"/);
-      await refused("/close", { environment }, /Expected an existing environment, got "1"/);
-      const ids = await (await get(service, "/items")).json();
-      assert.equal(ids.items[3], data.items.of(3));
-      assert.equal((await (await get(service, "/health")).json()).status, "ok");
-      const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
-      const many = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
-      const wide = new Service(many, data, new FakeScorer(), defaultService);
-      await ask(wide, "/reset", { pages: 1 });
-      await refused(
-        "/reset",
-        { users: 4096, slate: 100, pages: 1 },
-        /^users: Expected at most \d+ with/,
-        wide,
-      );
-      assert.equal((await ask(wide, "/reset", { environment: "1" })).body.users, 1);
-      for (const part of [wide, many]) part[Symbol.dispose]();
-      const game = new Service(model, data, new FakeScorer(), { ...defaultService, uncalibrated: true });
-      await refused("/reset", {}, /not log-odds/, game);
-    } finally {
-      for (const part of [service, simulator, model]) part[Symbol.dispose]();
+      await refused("/step", { environment, slates: Array(20).fill([0, 1]) }, /at most 3 pages/);
     }
+    const both = await Promise.all([
+      own("/reset", { environment }),
+      own("/reset", { environment, episode: 5 }),
+    ]);
+    assert.deepEqual(both.map(({ status }) => status), [200, 200]);
+    await refused("/reset", { environment, users: 3 }, /only "episode" together with "environment"/);
+    await refused(
+      "/step",
+      { environment, slates: [[0, 1]] },
+      /^slates: Expected one slate per user, 20 in all/,
+    );
+    await refused("/step", { environment, slates: [[0]] }, /^slates\[0\]: Expected 2 items, got 1\./);
+    await refused("/reset", { slate: items + 1 }, /Expected a pool of/);
+    await refused("/reset", { users: 4096, pages: 1e5 }, /users x pages x slate of at most/);
+    assert.equal((await own("/close", { environment })).status, 200);
+    await refused("/reset", { environment }, /Expected an existing environment, got "1"/);
+    await refused("/close", { environment }, /Expected an existing environment, got "1"/);
+    const ids = await (await get(service, "/items")).json();
+    assert.equal(ids.items[3], data.items.of(3));
+    assert.equal((await (await get(service, "/health")).json()).status, "ok");
+    const { config } = scoreCases["LSTM, one-hot"] ?? assert.fail();
+    using many = new UserModel(gpu, { kind: "one-hot", count: 100 }, config, { seed: 1 });
+    using wide = new Service(many, data, new FakeScorer(), defaultService);
+    await ask(wide, "/reset", { pages: 1 });
+    await refused(
+      "/reset",
+      { users: 4096, slate: 100, pages: 1 },
+      /^users: Expected at most \d+ with/,
+      wide,
+    );
+    assert.equal((await ask(wide, "/reset", { environment: "1" })).body.users, 1);
+    const game = new Service(model, data, new FakeScorer(), { ...defaultService, uncalibrated: true });
+    await refused("/reset", {}, /not log-odds/, game);
   }));
 
 Deno.test("the service scores pages and recommends by a baseline, which simulates no users", async () => {

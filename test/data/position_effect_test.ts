@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { splitScript, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
+import { splitScript } from "../../src/data/prepare/sql_engine.ts";
 import {
   measurePositionEffect,
   type PositionEffect,
   summarizePositionEffect,
 } from "../../src/data/prepare/measure_position_effect.ts";
+import { getSharedEngine } from "../prepared_folder.ts";
 import script from "../../data/describe_positions.sql" with { type: "text" };
 
 /**
@@ -40,7 +41,7 @@ DROP MACRO chance; DROP MACRO gumbel;
 DROP TABLE IF EXISTS position_effect;`;
 
 Deno.test("position effect: found if it exists, and not if pages are only sorted or differ in length", async () => {
-  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  const engine = await getSharedEngine();
   const effect = async (
     order: string,
     effect: string,
@@ -51,30 +52,26 @@ Deno.test("position effect: found if it exists, and not if pages are only sorted
     await engine.runSteps(splitScript(script));
     return await measurePositionEffect(engine, "shown");
   };
-  try {
-    const none = await effect("x", "0");
-    assert.equal(none.verdict, "none", none.text);
-    assert.equal(none.positions.length, 10);
-    // Sorted by strength, first items have most clicks, as have equally strong items elsewhere.
-    const sorted = await effect("-w + 2 * x", "0");
-    assert.ok(["none", "small"].includes(sorted.verdict), JSON.stringify(sorted));
-    const looked = await effect("x", "if(position = 1, 0.7, 0)");
-    assert.equal(looked.verdict, "effect", looked.text);
-    const [first, second] = looked.positions;
-    assert.ok(
-      first && second && first.ratio - first.error > 1.3 && second.ratio < 1,
-      JSON.stringify(looked.positions),
-    );
-    // Each of several clicks is a choice among the items not clicked yet.
-    const several = "1 + (user + page) % 3";
-    const noneOfSeveral = await effect("x", "0", 1000, several);
-    assert.equal(noneOfSeveral.verdict, "none", JSON.stringify(noneOfSeveral));
-    assert.equal((await effect("x", "if(position = 1, 0.7, 0)", 1000, several)).verdict, "effect");
-    const few = await effect("x", "0", 40);
-    assert.equal(few.verdict, "unclear", few.text);
-  } finally {
-    engine.close();
-  }
+  const none = await effect("x", "0");
+  assert.equal(none.verdict, "none", none.text);
+  assert.equal(none.positions.length, 10);
+  // Sorted by strength, first items have most clicks, as have equally strong items elsewhere.
+  const sorted = await effect("-w + 2 * x", "0");
+  assert.ok(["none", "small"].includes(sorted.verdict), JSON.stringify(sorted));
+  const looked = await effect("x", "if(position = 1, 0.7, 0)");
+  assert.equal(looked.verdict, "effect", looked.text);
+  const [first, second] = looked.positions;
+  assert.ok(
+    first && second && first.ratio - first.error > 1.3 && second.ratio < 1,
+    JSON.stringify(looked.positions),
+  );
+  // Each of several clicks is a choice among the items not clicked yet.
+  const several = "1 + (user + page) % 3";
+  const noneOfSeveral = await effect("x", "0", 1000, several);
+  assert.equal(noneOfSeveral.verdict, "none", JSON.stringify(noneOfSeveral));
+  assert.equal((await effect("x", "if(position = 1, 0.7, 0)", 1000, several)).verdict, "effect");
+  const few = await effect("x", "0", 40);
+  assert.equal(few.verdict, "unclear", few.text);
 });
 
 Deno.test("position effect: the message names the effect", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
+import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
 import { escapeGlob, expandGlob } from "../../src/data/prepare/glob.ts";
 import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
 import { checkZstd, findFiles } from "../../src/data/prepare/sources.ts";
@@ -9,6 +9,7 @@ import { makeFifo } from "../bad_inputs/files.ts";
 import { expectRefusal, parseRows } from "../case_table.ts";
 import {
   expectRefused,
+  getSharedEngine,
   makeFolderWith,
   makeGoodRows,
   makeRecipe,
@@ -67,36 +68,32 @@ Deno.test("globs find the expected files in order, and no file is skipped silent
 });
 
 Deno.test("a file with any name is found by exactly that name, by the program and by the engine", async () => {
-  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  try {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.string({
-          unit: fc.constantFrom("a", "b", "*", "?", "[", "]", "!", "-", "'", "{", " "),
-          minLength: 1,
-          maxLength: 6,
-        }),
-        async (name) => {
-          const folder = await makeFolderWith({
-            [`${name}.csv`]: "v\n1\n",
-            "a.csv": "v\n2\n",
-            "ab.csv": "v\n2\n",
-            "-.csv": "v\n2\n",
-          });
-          const path = `${folder}/${name}.csv`;
-          const kept = ["a", "ab", "-"].includes(name) ? 2 : 1;
-          assert.deepEqual(expandGlob(path), [path]);
-          const rows = await engine.rows(
-            `SELECT v, filename FROM read_csv(${formatLiteral(escapeGlob(path))}, filename = true)`,
-          );
-          assert.deepEqual(rows.map(({ v, filename }) => [Number(v), filename]), [[kept, path]]);
-        },
-      ),
-      { numRuns: 80, seed: 2 },
-    );
-  } finally {
-    engine.close();
-  }
+  const engine = await getSharedEngine();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.string({
+        unit: fc.constantFrom("a", "b", "*", "?", "[", "]", "!", "-", "'", "{", " "),
+        minLength: 1,
+        maxLength: 6,
+      }),
+      async (name) => {
+        const folder = await makeFolderWith({
+          [`${name}.csv`]: "v\n1\n",
+          "a.csv": "v\n2\n",
+          "ab.csv": "v\n2\n",
+          "-.csv": "v\n2\n",
+        });
+        const path = `${folder}/${name}.csv`;
+        const kept = ["a", "ab", "-"].includes(name) ? 2 : 1;
+        assert.deepEqual(expandGlob(path), [path]);
+        const rows = await engine.rows(
+          `SELECT v, filename FROM read_csv(${formatLiteral(escapeGlob(path))}, filename = true)`,
+        );
+        assert.deepEqual(rows.map(({ v, filename }) => [Number(v), filename]), [[kept, path]]);
+      },
+    ),
+    { numRuns: 80, seed: 2 },
+  );
 });
 
 Deno.test("a source that is not a readable local file is refused, with its name", async () => {

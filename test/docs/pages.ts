@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
+import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { type CommandName, splitArgs, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { makeLongLog } from "../faults/scenarios.ts";
+import { writeParquet } from "../prepared_folder.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -129,16 +130,11 @@ export async function fillSandbox(folder: string, { text }: MarkdownPage): Promi
 async function fillLogs(folder: string): Promise<void> {
   await makeLongLog(folder);
   await Deno.mkdir(`${folder}/logs`);
-  const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  try {
-    const log = formatLiteral(`${folder}/log.csv`);
-    await engine.run(
-      `COPY (SELECT user AS uid, item AS sku, time AS ts, clicked AS label FROM ${log})
-       TO ${formatLiteral(`${folder}/logs/day1.parquet`)} (FORMAT parquet)`,
-    );
-  } finally {
-    engine.close();
-  }
+  const log = formatLiteral(`${folder}/log.csv`);
+  await writeParquet(
+    `${folder}/logs/day1.parquet`,
+    `SELECT user AS uid, item AS sku, time AS ts, clicked AS label FROM ${log}`,
+  );
   const items = await Deno.readTextFile(`${folder}/items.csv`);
   await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
 }

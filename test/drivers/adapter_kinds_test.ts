@@ -90,7 +90,6 @@ Deno.test("variants with another storage of matrices are refused on an open devi
       /expected kernel variants for the adapter kind cpu with buffers, got cpu/,
     );
     gpu.setVariants({ ...buffers, matmul: { "forward 8x8": "panel 64" } });
-    return Promise.resolve();
   }));
 
 // linear_test.ts, lstm_test.ts and model_test.ts test layers and the LSTM with matrices in buffers.

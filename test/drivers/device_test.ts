@@ -114,8 +114,8 @@ Deno.test("errors name the kernel: source line, missing and unknown views, inval
   }));
 
 Deno.test("an uncaptured error fails the next check, and names the kernel", async () => {
-  const gpu = await openGpu();
-  const arena = new Arena(gpu, "test");
+  using gpu = await openGpu();
+  using arena = new Arena(gpu, "test");
   const steps = arena.allocate("steps", 256).buffer;
   const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
   CommandRecorder.submit(gpu, "test", (commands) => {
@@ -125,8 +125,6 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   gpu.check();
   // Reads after the error get other staging buffers than the read that failed.
   assert.deepEqual(await readFloats(gpu, arena.upload("next", Float32Array.of(3))), Float32Array.of(3));
-  arena.destroy();
-  gpu.close();
 });
 
 Deno.test("replay and profile are correct, and live buffers are counted", () =>
@@ -165,7 +163,6 @@ Deno.test("sizes above a limit are refused with the limit's name", () =>
       refused("maxStorageBufferBindingSize"),
     );
     assert.throws(() => arena.allocateUnbound("huge", maxBufferSize + 4), refused("maxBufferSize"));
-    return Promise.resolve();
   }));
 
 Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
@@ -280,7 +277,6 @@ Deno.test("asynchronous reads let timers and signals run", () =>
 Deno.test("in this Deno, a buffer is mapped when the call returns", () =>
   withGpu("cpu", (gpu) => {
     assert.equal(StagingPool.of(gpu).mapsAtOnce, true);
-    return Promise.resolve();
   }));
 
 Deno.test("the driver gets two threads per core, none for small steps or one core, or the user's number", () => {

@@ -82,7 +82,6 @@ function costCase(name: string, own: OpCase, expected: Expected, kind: AdapterKi
       const bench = createOpBench(gpu, own, stack);
       const op = recordOp(bench, own, drawInputs(bench.tape, own).leaves, 1);
       assertCosts(op.own.slice(bench.batch.ownDispatches().length), expected, kind);
-      return Promise.resolve();
     }));
 }
 
@@ -328,9 +327,9 @@ for (const { log } of [oneHot, rareTokens]) {
   Deno.test(`cost: building a batch of ${log.items.kind} items`, () =>
     withGpu("cpu", (gpu) => {
       const capacity = computeBatchCapacity(log, "all", log.userSplit.length);
-      const arena = new Arena(gpu, "cost");
-      const deviceLog = new DeviceLog(gpu, log);
-      const plan = new BatchPlan(gpu, log, capacity, 1);
+      using arena = new Arena(gpu, "cost");
+      using deviceLog = new DeviceLog(gpu, log);
+      using plan = new BatchPlan(gpu, log, capacity, 1);
       const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
       const words = countBitWords(deviceLog.itemBits) + countBitWords(log.rowItem.length);
       assertCosts(batch.layout(), {
@@ -349,8 +348,6 @@ for (const { log } of [oneHot, rareTokens]) {
           "batch group of tokens": (s) => [0, 24 * pairs(s)],
         });
       }
-      for (const part of [arena, deviceLog, plan]) part[Symbol.dispose]();
-      return Promise.resolve();
     }));
 }
 
@@ -360,13 +357,13 @@ Deno.test("cost: adam, by parameter and by partial sum", () =>
       { name: "kernel", rows: 9, columns: 17 },
       { name: "table", rows: 90, columns: 5, table: true },
     ];
-    const parameters = new ParameterArena(gpu, specs);
-    const adam = new AdamState(parameters);
+    using parameters = new ParameterArena(gpu, specs);
+    using adam = new AdamState(parameters);
     const { length, summed } = parameters;
     assertCosts(adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() }), {
       adam: ({ chunks }) => [10 * length + summed * chunks, 28 * length + 4 * summed * chunks],
     });
-    const arena = new Arena(gpu, "cost");
+    using arena = new Arena(gpu, "cost");
     const table = parameters.get("table");
     const view = arena.allocate("list", 1024);
     const sparseRows = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
@@ -375,8 +372,6 @@ Deno.test("cost: adam, by parameter and by partial sum", () =>
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
       "adam of sparse rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],
     });
-    for (const part of [arena, adam, parameters]) part[Symbol.dispose]();
-    return Promise.resolve();
   }));
 
 Deno.test("cost: the comparison of a validation with the best", () =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseManifest } from "../../src/data/manifest.ts";
-import { formatLiteral, SqlEngine } from "../../src/data/prepare/sql_engine.ts";
+import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import type { PageData } from "../../src/lab/draw/kernel_panel.ts";
@@ -12,7 +12,7 @@ import { findChromium } from "../chromium.ts";
 import { runOk, runScript, writePaperFile } from "../command_check.ts";
 import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
 import { writeSet } from "../foreign_set.ts";
-import { prepareIn, withFolder } from "../prepared_folder.ts";
+import { getSharedEngine, prepareIn, withFolder } from "../prepared_folder.ts";
 
 const page = await buildLab();
 
@@ -73,28 +73,24 @@ Deno.test("the reader script decompresses other programs' files without WebAssem
   ];
   await withFolder({}, async (folder) => {
     await writeSet(folder, log, { files: 2 });
-    const engine = await SqlEngine.open({ workFolder: "", memory: "500MB", threads: 1 });
-    try {
-      for (const codec of ["snappy", "gzip", "zstd", "lz4_raw", "brotli"]) {
-        const last = formatLiteral(`${folder}/${paths.at(-1)}`);
-        await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${last}`);
-        await engine.run(`COPY t TO ${last} (FORMAT parquet, COMPRESSION ${codec})`);
-        const files = paths.map((path) => ({
-          path,
-          file: new File([Deno.readFileSync(`${folder}/${path}`)], path),
-        }));
-        const read = reader.readFiles(files, { report() {}, parseManifest });
-        if (codec !== "brotli") {
-          assert.deepEqual({ ...(await read).log, name: log.name }, log);
-          continue;
-        }
-        await assert.rejects(
-          read,
-          /pages\/part-00001\.parquet: expected a compression that can be read here \(.*ZSTD.*\), got BROTLI\. Write/,
-        );
+    const engine = await getSharedEngine();
+    for (const codec of ["snappy", "gzip", "zstd", "lz4_raw", "brotli"]) {
+      const last = formatLiteral(`${folder}/${paths.at(-1)}`);
+      await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${last}`);
+      await engine.run(`COPY t TO ${last} (FORMAT parquet, COMPRESSION ${codec})`);
+      const files = paths.map((path) => ({
+        path,
+        file: new File([Deno.readFileSync(`${folder}/${path}`)], path),
+      }));
+      const read = reader.readFiles(files, { report() {}, parseManifest });
+      if (codec !== "brotli") {
+        assert.deepEqual({ ...(await read).log, name: log.name }, log);
+        continue;
       }
-    } finally {
-      engine.close();
+      await assert.rejects(
+        read,
+        /pages\/part-00001\.parquet: expected a compression that can be read here \(.*ZSTD.*\), got BROTLI\. Write/,
+      );
     }
   });
   URL.revokeObjectURL(url);

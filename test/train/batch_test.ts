@@ -25,52 +25,48 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
   const deviceLog = stack.use(new DeviceLog(gpu, log));
   for (const headersEach of [1, 3]) {
     const slices = headersEach === 1 ? 1 : batches.length;
-    const arena = new Arena(gpu, "batch");
-    const plan = new BatchPlan(gpu, log, capacity, batches.length, headersEach, slices);
-    try {
-      const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity, plan);
-      const program = await Program.record(gpu, "batch", plan.steps, [
-        ...batch.layout(),
-        ...batch.ownDispatches(),
-      ]);
-      const layOut = (sizes: ClickSizes, place: number, count: number) => {
-        plan.upload(place, count);
-        CommandRecorder.submit(
-          gpu,
-          "test",
-          (commands) => program.encode(commands, sizes, plan.offset(place), { index: 0, count }),
-        );
-      };
-      const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
-      for (const users of batches) {
-        const place = all.length;
-        const expected = buildReferenceBatch(log, users);
-        const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
-        const counted = expected.events.filter(({ click }) => isPredicted(click)).length;
-        if (counted === 0) {
-          assert.throws(put, /got \d+ users whose \d+ events are all context events/);
-          continue;
-        }
-        const sizes = put();
-        assert.deepEqual(sizes, {
-          users: users.length,
-          events: expected.events.length,
-          rows: expected.rows.length,
-          items: expected.slotItem.length,
-          counted,
-        });
-        all.push({ users, sizes });
-        if (slices > 1) continue;
-        layOut(sizes, place, 1);
-        await compare(gpu, log, batch, 0, expected, sizes);
+    using arena = new Arena(gpu, "batch");
+    using plan = new BatchPlan(gpu, log, capacity, batches.length, headersEach, slices);
+    const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity, plan);
+    const program = await Program.record(gpu, "batch", plan.steps, [
+      ...batch.layout(),
+      ...batch.ownDispatches(),
+    ]);
+    const layOut = (sizes: ClickSizes, place: number, count: number) => {
+      plan.upload(place, count);
+      CommandRecorder.submit(
+        gpu,
+        "test",
+        (commands) => program.encode(commands, sizes, plan.offset(place), { index: 0, count }),
+      );
+    };
+    const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
+    for (const users of batches) {
+      const place = all.length;
+      const expected = buildReferenceBatch(log, users);
+      const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
+      const counted = expected.events.filter(({ click }) => isPredicted(click)).length;
+      if (counted === 0) {
+        assert.throws(put, /got \d+ users whose \d+ events are all context events/);
+        continue;
       }
-      if (slices === 1 || all.length === 0) continue;
-      layOut(maxSizes(all.map(({ sizes }) => sizes)), 0, all.length);
-      for (const [slice, { users, sizes }] of all.entries()) {
-        await compare(gpu, log, batch, slice, buildReferenceBatch(log, users), sizes);
-      }
-    } finally {
-      for (const part of [arena, plan]) part[Symbol.dispose]();
+      const sizes = put();
+      assert.deepEqual(sizes, {
+        users: users.length,
+        events: expected.events.length,
+        rows: expected.rows.length,
+        items: expected.slotItem.length,
+        counted,
+      });
+      all.push({ users, sizes });
+      if (slices > 1) continue;
+      layOut(sizes, place, 1);
+      await compare(gpu, log, batch, 0, expected, sizes);
+    }
+    if (slices === 1 || all.length === 0) continue;
+    layOut(maxSizes(all.map(({ sizes }) => sizes)), 0, all.length);
+    for (const [slice, { users, sizes }] of all.entries()) {
+      await compare(gpu, log, batch, slice, buildReferenceBatch(log, users), sizes);
     }
   }
 }

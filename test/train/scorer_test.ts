@@ -140,7 +140,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
   Deno.test(`onnxruntime computes the same utilities: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const weights = drawWeights(one);
-      const model = new UserModel(gpu, one.log.items, one.config, { weights });
+      using model = new UserModel(gpu, one.log.items, one.config, { weights });
       const catalogue = new MemoryItems(one.log.items);
       const file = exportModel({ config: one.config, catalogue, weights, metadata: {} });
       for (const [name, values] of weights) {
@@ -173,7 +173,6 @@ for (const [name, one] of Object.entries(scoreCases)) {
         }
       } finally {
         await session.release();
-        model.destroy();
       }
     }));
 }
