@@ -183,5 +183,5 @@ Deno.test("tables that exceed the size of a file are refused before they are cre
   const catalogue = { shape, tokenCounts: new Uint32Array(), items: undefined, read: () => assert.fail() };
   const tooLarge = () =>
     exportModel({ config: one.config, catalogue, weights: drawWeights(one), metadata: {} });
-  assert.throws(tooLarge, isUserError(/2,147,483,648 items .* holds at most/));
+  assert.throws(tooLarge, isUserError(/2,147,483,648 items .* has at most/));
 });
