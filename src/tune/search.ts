@@ -13,6 +13,8 @@ import type { Criterion } from "../train/best_records.ts";
 
 /** A setting (a set of `train` options), with the progress and result of its training so far. */
 export interface SearchCandidate {
+  /** Number of the setting. Setting 0 is the default setting. */
+  readonly number: number;
   readonly setting: TuneSetting;
   /** Number of finished training iterations. */
   readonly iterations: number;
@@ -32,7 +34,7 @@ export interface SearchState {
    * setting, so the list is empty until the default setting was trained.
    */
   readonly rungs: readonly number[];
-  /** All settings so far, by number. Setting 0 is the default setting. */
+  /** All settings so far, by number. */
   readonly candidates: readonly SearchCandidate[];
 }
 
@@ -75,22 +77,20 @@ export function findBestValidation(
   return best;
 }
 
-/** Returns the numbers of all settings, best setting first, and settings without a metric last. */
-export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): number[] {
-  const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion, upTo).rank);
-  // Infinity - Infinity is NaN, so equal ranks are compared by number.
-  const compare = (
-    a: number,
-    b: number,
-  ) => (ranks[a] === ranks[b] ? a - b : (ranks[a] ?? 0) - (ranks[b] ?? 0));
-  return candidates.map((_, number) => number).sort(compare);
+/** Returns all settings, best setting first, and settings without a metric last. */
+export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): SearchCandidate[] {
+  const ranked = candidates.map((candidate) => ({
+    candidate,
+    rank: findBestValidation(candidate, criterion, upTo).rank,
+  }));
+  // Equal ranks stay in the order of the numbers, also without metrics: Infinity - Infinity is NaN, taken as 0.
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
 }
 
-/** Returns the number of the setting with the best validation; undefined if no setting has a metric. */
-export function findWinner(state: SearchState): number | undefined {
+/** Returns the setting with the best validation; undefined if no setting has a metric. */
+export function findWinner(state: SearchState): SearchCandidate | undefined {
   const [first] = rankSettings(state);
-  const candidate = state.candidates[first ?? 0];
-  return candidate && findBestValidation(candidate, state.criterion).value !== null ? first : undefined;
+  return first && findBestValidation(first, state.criterion).value !== null ? first : undefined;
 }
 
 /** Returns true if a setting was trained up to a rung, or if its training ended before the rung. */
@@ -105,6 +105,7 @@ const LEAST_MORE = 0.25;
 
 /** State of a setting before its training. */
 const FRESH: SearchCandidate = {
+  number: 0,
   setting: {},
   iterations: 0,
   seconds: 0,
@@ -124,7 +125,6 @@ export interface Search {
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
   /** Starts or resumes the training of a setting, up to an iteration or a time limit in `seconds`. */
   readonly train: (
-    number: number,
     candidate: SearchCandidate,
     iterations: number,
     seconds: number,
@@ -154,33 +154,32 @@ export async function search(
   let kept = Promise.resolve();
   let failure: { readonly error: unknown } | undefined;
   const busy = new Map<number, Promise<void>>();
-  const run = async (number: number, iterations: number, seconds: number) => {
-    const before = current.candidates[number] ??
-      { ...FRESH, setting: draw(number, listSettings(current)) ?? {} };
-    current = withCandidate(current, number, before); // so that the setting is not drawn again
-    const after = await train(number, before, iterations, seconds);
-    current = withCandidate(current, number, after);
-    if (number === 0) current = withRungs(current, parts);
+  const run = async (candidate: SearchCandidate, iterations: number, seconds: number) => {
+    current = withCandidate(current, candidate); // so that the setting is not drawn again
+    const after = await train(candidate, iterations, seconds);
+    current = withCandidate(current, after);
+    if (after.number === 0) current = withRungs(current, parts);
     await (kept = kept.then(() => keep(current, spentSeconds())));
   };
-  const begin = ({ number, iterations }: Job, seconds: number) => {
-    const task = run(number, iterations, seconds)
+  const begin = ({ candidate, iterations }: Job, seconds: number) => {
+    const task = run(candidate, iterations, seconds)
       .catch((error) => void (failure ??= { error }))
-      .finally(() => busy.delete(number));
-    busy.set(number, task);
+      .finally(() => busy.delete(candidate.number));
+    busy.set(candidate.number, task);
   };
   const share = DEFAULT_SHARE * budgetSeconds;
   const { candidates: [usual = FRESH], rungs } = current;
   const had = usual.seconds + usual.setUpSeconds;
   const further = Math.min(left(), share - had);
-  if (rungs.length === 0) await run(0, parts.iterations, Math.max(0, share - spentSeconds()));
+  if (rungs.length === 0) await run(usual, parts.iterations, Math.max(0, share - spentSeconds()));
   else if (further > LEAST_MORE * had && !hasReached(usual, parts.iterations)) {
-    await run(0, parts.iterations, further);
+    await run(usual, parts.iterations, further);
   }
   for (;;) {
     while (busy.size < parts.jobs && !failure && !signal.aborted && current.rungs.length > 0) {
-      const more = draw(current.candidates.length, listSettings(current)) !== undefined;
-      const job = nextJob(current, left(), more, busy);
+      const number = current.candidates.length;
+      const setting = draw(number, current.candidates.map(({ setting }) => setting));
+      const job = nextJob(current, left(), setting && { ...FRESH, number, setting }, busy);
       if (!job) break;
       begin(job, left());
     }
@@ -191,13 +190,9 @@ export async function search(
   return { state: current, spentSeconds: spentSeconds() };
 }
 
-function listSettings({ candidates }: SearchState): TuneSetting[] {
-  return candidates.map(({ setting }) => setting);
-}
-
-function withCandidate(state: SearchState, number: number, candidate: SearchCandidate): SearchState {
+function withCandidate(state: SearchState, candidate: SearchCandidate): SearchState {
   const candidates = state.candidates.slice();
-  candidates[number] = candidate;
+  candidates[candidate.number] = candidate;
   return { ...state, candidates };
 }
 
@@ -211,9 +206,9 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** A training to start: the number of its setting, and the iteration up to which the setting is trained. */
+/** A training to start: its setting, and the iteration up to which the setting is trained. */
 interface Job {
-  readonly number: number;
+  readonly candidate: SearchCandidate;
   readonly iterations: number;
   /** Estimated seconds of the training. */
   readonly seconds: number;
@@ -227,61 +222,56 @@ const LEAST_SECONDS = 1;
 
 /**
  * Chooses the next training; undefined if no training fits into the remaining `secondsLeft` of the budget.
- * @param more - true if some settings are untried. @param busy - settings in training.
+ * @param untried - next setting to try, if any is left. @param busy - settings in training.
  */
-function nextJob(state: SearchState, secondsLeft: number, more: boolean, busy: Busy): Job | undefined {
-  const { candidates, rungs } = state;
+function nextJob(
+  state: SearchState,
+  secondsLeft: number,
+  untried: SearchCandidate | undefined,
+  busy: Busy,
+): Job | undefined {
+  const { rungs } = state;
   for (let rung = rungs.length - 2; rung >= 0; rung--) {
-    const number = promoted(state, rung, busy);
-    const job = number === undefined ? undefined : buildJob(state, number, rung + 1);
+    const candidate = findPromoted(state, rung, busy);
+    const job = candidate && buildJob(state, candidate, rung + 1);
     if (job && job.seconds <= secondsLeft) return job;
   }
-  const finish = finishing(state, secondsLeft, busy);
+  const finish = buildFinish(state, secondsLeft, busy);
   // First come settings whose training a stop or a smaller budget's first rung has cut short.
-  const begun = rankSettings(state).find((number) =>
-    !busy.has(number) && !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0)
-  );
-  const first = begun === undefined
-    ? { number: candidates.length, iterations: rungs[0] ?? 0, seconds: firstSeconds(state) }
-    : buildJob(state, begun, 0);
-  const isThere = begun !== undefined || more;
-  return isThere && first.seconds + (finish?.seconds ?? 0) <= secondsLeft ? first : finish;
+  const begun = rankSettings(state).find((one) => !busy.has(one.number) && !hasReached(one, rungs[0] ?? 0));
+  const first = begun
+    ? buildJob(state, begun, 0)
+    : untried && { candidate: untried, iterations: rungs[0] ?? 0, seconds: firstSeconds(state) };
+  return first && first.seconds + (finish?.seconds ?? 0) <= secondsLeft ? first : finish;
 }
 
 /**
- * Returns the number of the best setting that may be promoted from a rung; undefined if none may. A third of
- * the settings on the rung are promoted. The default is not counted, because its training is complete.
+ * Returns the best setting that may be promoted from a rung; undefined if none may. A third of the settings on
+ * the rung are promoted. The default is not counted, because its training is complete.
  */
-function promoted(state: SearchState, rung: number, busy: Busy): number | undefined {
-  const { candidates, rungs } = state;
-  const reached = (number: number, at: number) =>
-    hasReached(candidates[number] ?? FRESH, rungs[at] ?? Infinity);
-  const here = rankSettings(state, rungs[rung]).filter((number) => reached(number, rung));
+function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandidate | undefined {
+  const [from = Infinity, to = Infinity] = state.rungs.slice(rung);
+  const here = rankSettings(state, from).filter((one) => hasReached(one, from));
   const places = Math.floor(here.length / HALVING);
-  const gone = here.filter((number) =>
-    busy.has(number) || (number > 0 && (candidates[number]?.iterations ?? 0) > (rungs[rung] ?? 0))
-  );
+  const gone = here.filter(({ number, iterations }) => busy.has(number) || (number > 0 && iterations > from));
   if (gone.length >= places) return undefined;
-  return here.slice(0, places).find((number) => !busy.has(number) && !reached(number, rung + 1));
+  return here.slice(0, places).find((one) => !busy.has(one.number) && !hasReached(one, to));
 }
 
 /** Returns the training that continues the best setting up to the last rung. */
-function finishing(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
-  const number = findWinner(state);
+function buildFinish(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
+  const winner = findWinner(state);
   const top = state.rungs.length - 1;
-  const candidate = state.candidates[number ?? 0];
-  if (number === undefined || busy.has(number)) return undefined;
-  if (!candidate || hasReached(candidate, state.rungs[top] ?? 0)) return undefined;
-  if (secondsLeft < LEAST_SECONDS + candidate.setUpSeconds) return undefined;
-  return buildJob(state, number, top);
+  if (!winner || busy.has(winner.number) || hasReached(winner, state.rungs[top] ?? 0)) return undefined;
+  if (secondsLeft < LEAST_SECONDS + winner.setUpSeconds) return undefined;
+  return buildJob(state, winner, top);
 }
 
-function buildJob(state: SearchState, number: number, rung: number): Job {
-  const candidate = state.candidates[number] ?? FRESH;
-  const iterations = state.rungs[rung] ?? 0;
-  const own = candidate.iterations > 0 ? candidate : state.candidates[0] ?? FRESH;
-  const seconds = candidate.setUpSeconds + (iterations - candidate.iterations) * perIteration(own);
-  return { number, iterations, seconds };
+function buildJob({ candidates, rungs }: SearchState, candidate: SearchCandidate, rung: number): Job {
+  const iterations = rungs[rung] ?? 0;
+  const timed = candidate.iterations > 0 ? candidate : candidates[0] ?? FRESH;
+  const seconds = candidate.setUpSeconds + (iterations - candidate.iterations) * perIteration(timed);
+  return { candidate, iterations, seconds };
 }
 
 /** Estimates the seconds of a new training up to the first rung, as the median over all settings. */

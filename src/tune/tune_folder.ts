@@ -68,7 +68,8 @@ export async function readSearchState(
   { criterion, rungs, settings }: TuneConfig,
 ): Promise<SearchState> {
   const candidates = settings.map(async ({ options, ...rest }, number): Promise<SearchCandidate> => {
-    return { ...rest, setting: options, curve: await readCurve(getSettingFolder(path, number)) };
+    const curve = await readCurve(getSettingFolder(path, number));
+    return { ...rest, number, setting: options, curve };
   });
   return { criterion, rungs, candidates: await Promise.all(candidates) };
 }
@@ -98,16 +99,14 @@ export interface SettingRow {
 
 /** Lists all settings with their metrics, best setting first. @param path - folder of the search */
 export function listSettingRows(path: string, state: SearchState): SettingRow[] {
-  return rankSettings(state).flatMap((number) => {
-    const candidate = state.candidates[number];
-    if (!candidate) return [];
-    const { setting, iterations, seconds, setUpSeconds, end } = candidate;
+  return rankSettings(state).map((candidate) => {
+    const { number, setting, iterations, seconds, setUpSeconds, end } = candidate;
     const best = (criterion: Criterion) => findBestValidation(candidate, criterion);
-    return [{
+    return {
       ...{ number, setting, text: describeSetting(setting), folder: getSettingFolder(path, number) },
       ...{ iterations, bestIteration: best(state.criterion).iteration, seconds: seconds + setUpSeconds, end },
       validation: { loss: best("loss").value, prec1: best("prec1").value, prec2: best("prec2").value },
-    }];
+    };
   });
 }
 

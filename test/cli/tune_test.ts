@@ -130,7 +130,8 @@ async function runSearch(world: World, before?: { state: SearchState; spent: num
   let most = 0;
   const kept: { state: SearchState; spent: number }[] = [];
   const trained: { number: number; from: number; to: number }[] = [];
-  const train = (number: number, candidate: SearchCandidate, iterations: number, seconds: number) => {
+  const train = (candidate: SearchCandidate, iterations: number, seconds: number) => {
+    const { number } = candidate;
     const random = createRandomStream(17, "world", number);
     const [floor, pace, speed] = [1 + random.uniform(), 50 + 400 * random.uniform(), 0.5 + random.uniform()];
     const diverges = number > 0 && random.uniform() < 0.1;
@@ -208,7 +209,7 @@ for (const world of WORLDS) {
     assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
     // The remaining time would not suffice for another setting.
     assert.ok(spentSeconds >= 0.8 * world.budget || world.secondsEach === 5, `${spentSeconds}`);
-    const winner = findWinner(state) ?? assert.fail("no winner");
+    const winner = findWinner(state)?.number ?? assert.fail("no winner");
     const ranks = candidates.map((candidate) => findBestValidation(candidate, criterion).rank);
     assert.equal(ranks[winner], Math.min(...ranks));
     assert.ok((ranks[winner] ?? NaN) <= (ranks[0] ?? NaN));
@@ -273,7 +274,7 @@ Deno.test("tune: a larger budget continues the default and the best setting to t
     const { candidates, rungs } = long.state;
     assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);
     assert.deepEqual(rungs, listRungs(2000, STEP));
-    for (const number of [0, findWinner(long.state) ?? NaN]) {
+    for (const number of [0, findWinner(long.state)?.number ?? NaN]) {
       assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
     }
     // The search continues as far as the budget allows.

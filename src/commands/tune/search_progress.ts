@@ -10,7 +10,7 @@ import { findBestValidation, findWinner, type SearchCandidate, type SearchState 
 
 export interface SearchProgress extends Disposable {
   /** Reports that a setting's training begins. @param iterations - last iteration @returns run callbacks */
-  begin(number: number, candidate: SearchCandidate, iterations: number): RunCallbacks;
+  begin(candidate: SearchCandidate, iterations: number): RunCallbacks;
   /** Reports that a setting's training has paused or ended. */
   ended(number: number): void;
   /** Updates the display after the state of the search has changed. */
@@ -39,12 +39,12 @@ export function searchProgress(
   const left = () => `${formatDuration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
   let [current, tenth] = [state, Math.floor(10 * share())];
   const running = new Map<number, string>();
-  let winner = findWinner(state);
+  let winner = findWinner(state)?.number;
   const line = () =>
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
-    begin(number, { iterations: done }, iterations) {
+    begin({ number, iterations: done }, iterations) {
       const show = (at: number, value: string) =>
         running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
       let value = "";
@@ -62,11 +62,9 @@ export function searchProgress(
     done(now) {
       current = now;
       const next = findWinner(now);
-      const isNew = next !== undefined && next !== winner;
-      winner = next;
-      if (isNew) {
-        note(`${bestText(now)}  (${describeSetting(now.candidates[next]?.setting ?? {})})  ${left()}`);
-      }
+      const isNew = next !== undefined && next.number !== winner;
+      winner = next?.number;
+      if (isNew) note(`${bestText(now)}  (${describeSetting(next.setting)})  ${left()}`);
       const passed = Math.floor(10 * share());
       if (!output.isTTY && !isNew && passed > tenth) output.write(`${line()}\n`);
       tenth = passed;
@@ -79,12 +77,11 @@ export function searchProgress(
 /** Formats the best setting so far, such as "38 settings, best val loss 1.3912: setting 7". */
 function bestText(state: SearchState): string {
   const { candidates, criterion } = state;
-  const number = findWinner(state);
-  const candidate = candidates[number ?? 0];
-  if (number === undefined || !candidate) return "";
-  const { value } = findBestValidation(candidate, criterion);
+  const winner = findWinner(state);
+  if (!winner) return "";
+  const { value } = findBestValidation(winner, criterion);
   const count = `${candidates.length} setting${candidates.length === 1 ? "" : "s"}`;
-  return `${count}, best val ${formatMetric(criterion, value)}: setting ${number}`;
+  return `${count}, best val ${formatMetric(criterion, value)}: setting ${winner.number}`;
 }
 
 /** Formats a validation metric, such as "loss 1.3912". */

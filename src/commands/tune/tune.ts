@@ -49,8 +49,8 @@ async function main(): Promise<number> {
       ? await readSearchState(path, before)
       : { criterion: options.criterion, rungs: [], candidates: [] };
     if (!before) await writeTune(path, about, state, 0); // makes the folder resumable from the start
-    for (const [number, candidate] of state.candidates.entries()) {
-      await expectRun(getSettingFolder(path, number), candidate);
+    for (const candidate of state.candidates) {
+      await expectRun(getSettingFolder(path, candidate.number), candidate);
     }
     const runs = new TuneRuns(gpu, data, trainArguments, options.autotune, stop.signal);
     const space: SearchSpace = {
@@ -118,9 +118,10 @@ async function searchOn(
     validateEvery: training.validateEvery,
     jobs: options.jobs,
     draw: (number, before) => drawSetting(number, space, before),
-    async train(number, candidate, iterations, seconds) {
-      const run = await runs.openRun(candidate.setting, getSettingFolder(path, number), iterations);
-      const events = progress.begin(number, candidate, iterations);
+    async train(candidate, iterations, seconds) {
+      const { number, setting } = candidate;
+      const run = await runs.openRun(setting, getSettingFolder(path, number), iterations);
+      const events = progress.begin(candidate, iterations);
       const name = `setting ${number}`;
       const inJob = jobs && { name, jobs, note: progress.note, alone: number === 0 };
       try {

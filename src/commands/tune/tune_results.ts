@@ -47,7 +47,7 @@ export async function reportTune(
   const { criterion } = options;
   const rows = listSettingRows(path, state);
   await writeFileAtomically(`${path}/table.csv`, formatSettingsCsv(rows));
-  const winner = rows.find(({ number }) => number === findWinner(state));
+  const winner = rows.find(({ number }) => number === findWinner(state)?.number);
   if (!winner) throw noWinner(state);
   console.log(
     "\n" +
