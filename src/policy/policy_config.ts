@@ -58,7 +58,7 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError if policy.json has another number of items than the users. */
+/** @throws UserError if the number of items in policy.json differs from the users' catalogue. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(

@@ -26,8 +26,8 @@ export interface TrainedPolicy {
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
    * @param observes - users on which the policy was trained, whose model computes the states that the policy
    * reads.
-   * @throws UserError for another catalogue. To record the policy for other slate sizes or numbers of pages
-   * than in its training throws UserError.
+   * @throws UserError if the catalogue differs. The policy's `record` throws UserError if slate size or
+   * number of pages differs from the training.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**

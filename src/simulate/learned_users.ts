@@ -52,7 +52,7 @@ export class LearnedSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates a model's users. @param name - in reports. @throws UserError for the logistic loss. */
+  /** Creates a model's users. @param name - name in reports. @throws UserError for the logistic loss. */
   constructor(readonly model: UserModel, readonly name = "the model") {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {
@@ -231,7 +231,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups dispatches by the dimension of their rows. @param product - input of the LSTM's step */
+  /** Groups a tape's dispatches by what their rows stand for. @param product - input of the LSTM's step */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -245,7 +245,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the state that policies observe, if it is a tensor of the tape; undefined for an LSTM. */
+  /** Returns the tensor of the tape that policies read as state; undefined for an LSTM, which stores it. */
   #madeState(): Tensor | undefined {
     if (this.#lstm) return undefined;
     return this.#output("encoder/pw/state") ??
@@ -253,7 +253,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#output("wide/state_part");
   }
 
-  /** Returns the state [events, columns] for policies: an LSTM's h, or the pw state or its product. */
+  /** Returns the state [events, columns] for policies: an LSTM's h, the pw state, or layer 1's part of it. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };

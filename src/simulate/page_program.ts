@@ -63,8 +63,8 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the headers of all pages. Header 0 starts an episode, for as many users as fit. @param
-   * pageOf - returns the index of the page to which a header belongs.
+   * Writes and uploads the headers of all pages. Header 0 starts an episode, for the largest number of users.
+   * @param pageOf - returns the index of the page to which a header belongs.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;

@@ -43,7 +43,7 @@ export function createPool(options: PoolOptions, items: number): ItemPool {
       }
       const bit = (1 << (item % 32)) >>> 0;
       const word = excluded[item >>> 5] ?? 0;
-      if ((word & bit) === 0) throw new UserError(`Expected each item once in the pool, got ${item} twice.`);
+      if ((word & bit) === 0) throw new UserError(`Expected a pool without repeats, got item ${item} twice.`);
       excluded[item >>> 5] = (word & ~bit) >>> 0;
     }
   }
@@ -114,7 +114,7 @@ export function listCandidates(
 const fillKernel = parseKernel("fill", fillText);
 const maskKernel = parseKernel("page_mask", maskText);
 
-/** Records that `count` words per user are set to a value. */
+/** Returns a dispatch that sets `count` words per user to a value. */
 export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
   return {
     kernel: fillKernel,

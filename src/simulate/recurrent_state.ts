@@ -115,7 +115,7 @@ export function createStoredState(
   };
 }
 
-/** Returns the column where clicks begin. Networks read the columns before: state, a number, zeros. */
+/** Returns the column where clicks begin. Networks read the columns before it: state, page / T, zeros. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }

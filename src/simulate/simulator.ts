@@ -52,7 +52,7 @@ export interface StepOutcome {
 
 /** Pages per submission. While the host waits for one group of pages, the device runs the next group. */
 const PAGES_A_SUBMIT = 8;
-/** Maximum bytes of the counts of impressions without a click. Every adapter can bind so many bytes. */
+/** Maximum size of the counts of impressions without a click, in bytes. Every adapter can bind this size. */
 const PASSED_BYTES = 112 * 2 ** 20;
 /** Maximum users x slots per page, because each hidden layer has one row per user and slot. */
 const SLATE_ROWS = 2 ** 18;
@@ -114,7 +114,7 @@ export class Simulator {
     return this.#page.users;
   }
 
-  /** Simulates all users with a policy. @throws UserError if utilities are not finite, and as the policy. */
+  /** Simulates all users with a policy. @throws UserError if utilities are not finite, or `policy` throws. */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {

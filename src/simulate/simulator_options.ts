@@ -119,15 +119,15 @@ export function validateSlates(
     for (let j = 0; j < k; j++) {
       const item = slates[u * k + j] ?? NaN;
       if (!Number.isInteger(item) || item < 0 || item >= items) {
-        throw new SlateError(u, `Expected items in 0..${items - 1}, got ${item} for user ${u}.`);
+        throw new SlateError(u, `Expected items in 0..${items - 1}, got item ${item} for user ${u}.`);
       }
       if (seen.has(item)) {
-        throw new SlateError(u, `Expected each item once in a slate, got ${item} twice for user ${u}.`);
+        throw new SlateError(u, `Expected each item once in a slate, got item ${item} twice for user ${u}.`);
       }
       if (clicked?.[u]?.has(item)) {
         throw new SlateError(
           u,
-          `Expected items that were not clicked before, got ${item} for user ${u}. Set \`repeats\` to allow them.`,
+          `Expected items that were not clicked before, got item ${item} for user ${u}. Set \`repeats\` to allow them.`,
         );
       }
       seen.add(item);

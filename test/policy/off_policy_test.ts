@@ -346,7 +346,7 @@ Deno.test("unsupported estimates are refused with the reason and an alternative"
     });
     assert.ok(computeShare(pooled) >= 0.04, `pool ${pool}: ${computeShare(pooled)}`);
     const certain: LogEvidence = { ...one, mu: one.mu.map(() => 1) };
-    await expectRefusal(() => evaluate(certain, "greedy"), /all propensities 1/);
+    await expectRefusal(() => evaluate(certain, "greedy"), /all propensities are 1/);
     const asked = { model: shop, policy: createGreedyPolicy(), slate: 2, pages: 3, repeats: false };
     await expectRefusal(
       () => collectEvidence(gpu, { log: logs.dense, ...asked }),

@@ -309,13 +309,13 @@ Deno.test("step: a policy's slates give the policy's results, and forbidden slat
     const slates = Array.from({ length: 40 }, (_, r) => (r % 2 === 0 ? 30 : 31));
     const refused = (changed: Record<number, number>, message: RegExp) =>
       assert.rejects(simulator.step(Object.assign(slates.slice(), changed)), message);
-    await refused({ 0: 41 }, /items in 0\.\.40, got 41 for user 0/);
-    await refused({ 3: 30 }, /each item once in a slate, got 30 twice for user 1/);
+    await refused({ 0: 41 }, /items in 0\.\.40, got item 41 for user 0/);
+    await refused({ 3: 30 }, /each item once in a slate, got item 30 twice for user 1/);
     await assert.rejects(simulator.step([1, 2]), /20 x 2 items, got 2/);
     const user = Array.from({ length: 20 }, (_, u) => u).find((u) =>
       drawStartHistory(options.start, u, 0, makeKey(1)).length > 0
     );
-    await refused({ [2 * (user ?? 0)]: 5 }, /items that were not clicked before, got 5/);
+    await refused({ [2 * (user ?? 0)]: 5 }, /items that were not clicked before, got item 5/);
   }));
 
 Deno.test("weights of the adversarial stage are refused unless allowed", () =>
@@ -365,7 +365,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     await refused({ leave: NaN }, /between 0 and 1, got NaN/);
     await refused({ patience: -1 }, /patience .* got -1/);
     await refused({ pool: { items: [1, 2, 41] } }, /the pool's items to be in 0\.\.40, got 41/);
-    await refused({ pool: { items: [1, 2, 1] } }, /each item once in the pool, got 1 twice/);
+    await refused({ pool: { items: [1, 2, 1] } }, /a pool without repeats, got item 1 twice/);
     await refused({ pool: { random: 42 } }, /random pool of 1 to 41 items, got 42/);
     await refused({ pool: { random: 2 } }, /random pool of 3 items or more, got 2/);
     await refused({ start: [[41]] }, /histories of items in 0\.\.40, got 41/);

@@ -33,7 +33,7 @@ const LARGEST = 10;
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of pages that were excluded because they have another number of items, or no propensity. */
+  /** Number of pages excluded for their number of items, a missing propensity, or the limit per user. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator; undefined if the log lacks a column that it needs. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
@@ -58,7 +58,7 @@ export interface OffPolicyEvaluation {
   readonly factor: number | undefined;
   /** Predicted clicks per page minus the DR estimate (weights normalised if propensities are scaled). */
   readonly modelBias: MeanEstimate;
-  /** Minimum and maximum of logged propensity / propensity computed from scores at the log's temperature. */
+  /** Smallest and largest quotient of a logged propensity and the propensity computed from scores. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -68,7 +68,7 @@ export interface OffPolicyEvaluation {
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** Evaluates a policy. @param name - of the policy. @throws UserError if the log rarely shows its slates. */
+/** Evaluates a policy. @param name - for messages. @throws UserError if the log rarely has its slates. */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
@@ -169,7 +169,7 @@ function expectEnough(
 ): void {
   if (mu.every((chance) => chance === 1)) {
     throw new UserError(
-      `Expected a log of randomised pages to evaluate ${name}, got a log with all propensities 1. ` +
+      `Expected a log of randomised pages to evaluate ${name}, got a log in which all propensities are 1. ` +
         `Randomise pages: simulate --explore plackett-luce:1 --write-log.`,
     );
   }
@@ -203,7 +203,7 @@ function expectEnough(
   );
 }
 
-/** Returns the lowest temperature (two digits) with a sufficient effective size of the sampled pages. */
+/** Returns the lowest temperature (two digits) at which the effective size of the sampled pages suffices. */
 function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));

@@ -11,7 +11,7 @@ import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
 export interface LogEvidenceOptions extends ReplayOptions {
-  /** Temperature at which the policy draws slates by its scores. By default it shows the best slates. */
+  /** Temperature at which the policy draws slates by its scores. Without it, the best slates are shown. */
   readonly temperature?: number;
   /** Temperature at which the policy's scores drew the logged slates. IIPS needs this temperature. */
   readonly loggedTemperature?: number;
@@ -38,7 +38,7 @@ interface Row {
   /** P(any click) on the shown page by the model; `v` is the mean of P(any click) under the policy. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on the slot's item) if the page ended there; `slotV`: mean under the policy. */
+  /** [slots] model's P(click on the slot's item) if the page ended at this slot; `slotV`: mean under pi. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -48,7 +48,7 @@ export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
   /** Pages with which other temperatures are tested: scores of candidates, indices of shown items, and mu. */
   readonly samples: readonly PageSample[];
-  /** Number of excluded pages: pages of other sizes, without a propensity, or beyond the limit per user. */
+  /** Number of pages excluded for their number of items, a missing propensity, or the limit per user. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -68,7 +68,7 @@ const KEY: PhiloxKey = makeKey(1);
 const NO_PROPENSITIES = "Expected a log with propensities, got one without. Log randomised pages " +
   "(simulate --explore plackett-luce:1 --write-log), or name the column of the propensities (data log --propensity).";
 
-/** Collects the data of a log. @throws UserError if propensities are missing, or a slate is impossible. */
+/** Collects the data of a log. @throws UserError for missing or wrong propensities, or a wrong `repeats`. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);

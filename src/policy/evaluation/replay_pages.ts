@@ -73,7 +73,8 @@ interface Click {
 const TOGETHER_ITEMS = 2 ** 15;
 
 /**
- * Replays all users of a log. @param take - receives the pages of k items. @throws UserError as the policy.
+ * Replays all users of a log. @param take - receives the pages of k items. @throws UserError if
+ * `policy.record` throws it.
  */
 export async function replayPages(
   gpu: Gpu,
@@ -224,7 +225,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Updates the user states by at most one click per user on an item outside a page. */
+  /** Updates user states by clicks outside of pages. @param items - clicked item per user; undefined: none */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));
@@ -242,7 +243,7 @@ class Replay {
   }
 }
 
-/** Records a policy. @param known - the model's utilities, which need not be computed again as scores */
+/** Records a policy. @param known - the model's utilities. As scores, they are not computed again. */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -20,9 +20,9 @@ import { QNetwork, type QShape } from "../network/q_network.ts";
 import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
- * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. The sizes have
- * the same indices as users, events, rows and items in batches of click logs, so both kinds of batches share
- * shaders.
+ * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. Shaders read a
+ * size by its index. The order is equal to users, events, rows and items in batches of click logs, so both
+ * kinds of batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
@@ -43,7 +43,7 @@ export interface TrainingBatch {
   readonly ring: View;
 }
 
-/** Values of slates in a matrix [rows, stride] f32: sums of `count` columns, from column `first` on. */
+/** Matrix [rows, stride] f32. A slate's value is the sum of `count` columns of its row, from `first` on. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -79,7 +79,7 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights of the target network, which values next pages' slates, in the layout of the parameters. */
+  /** Weights of the target network, which predicts the next pages' values; layout as in `parameters`. */
   readonly target: View;
   /** Records the training step. Call this once per learner. */
   record(update: TrainingBatch): RecordedUpdate;

@@ -26,7 +26,7 @@ export interface LearningCurvePoint {
   readonly coverage: number;
 }
 
-/** Open files of a policy's training. The caller must own the folder meanwhile (files/owned_folder.ts). */
+/** Open files of a policy's training. The caller must hold the folder's lock (files/owned_folder.ts). */
 export class PolicyFolder {
   private constructor(
     readonly path: string,
@@ -123,7 +123,7 @@ export interface PolicyCallbacks {
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** Final evaluation of the best weights, on other users than those whose returns selected the weights. */
+  /** Final evaluation of the best weights, on users whose returns did not select the weights. */
   readonly chosen: LearningCurvePoint | undefined;
 }
 

@@ -77,7 +77,7 @@ export interface PolicySnapshot {
   readonly marks: PolicyLogMarks;
   /**
    * Returns the weights that the policy uses: the best weights, or before the first evaluation the latest
-   * weights. @param specs - parameters of the network. @throws UserError for damaged weights, or those of
+   * weights. @param specs - parameters of the network. @throws UserError for damaged weights, or weights of
    * another network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;

@@ -48,7 +48,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State of a training between two episodes. A resumed training has the bits of an uninterrupted one. */
+/** State of a training between two episodes. Interrupting and resuming a training changes no bits. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;
@@ -190,5 +190,5 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Episode number of learning curves. No training or comparison uses it, so random numbers differ. */
+/** Episode number of learning curves. Trainings and comparisons use other episode and random numbers. */
 export const CURVE_EPISODE = 2 ** 31;

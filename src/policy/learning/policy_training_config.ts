@@ -62,7 +62,7 @@ export interface PolicyTrainingConfig {
   discount: number;
   /** True if the target of an episode's last page includes the value of a next page. */
   bootstrapAtEnd: boolean;
-  /** Learning rate of Adam in the first three quarters of the training; a fifth of it in the last quarter. */
+  /** Learning rate of Adam in the first three quarters of the training. Later steps use a fifth of it. */
   learningRate: number;
   rows: number;
   stepsPerPage: number;

@@ -56,7 +56,7 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Q-values of a slate that the loss uses: "each", the "sum" of all, or only that of the "outcome". */
+/** Q-values of a slate that the loss uses: "each", the "sum" of all, or only the value of the "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
@@ -75,7 +75,7 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the outcome. */
   readonly outcome: View;
-  /** [rows, stride] chained targets: column c + 1 is the target of Q-value c. The last Q-value has none. */
+  /** [rows, stride] chained targets: column c + 1 is for Q-value c; the last Q-value has no target. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   readonly huber?: boolean;

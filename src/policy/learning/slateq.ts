@@ -57,7 +57,7 @@ export class SlateQLearner extends NetworkLearner {
     };
   }
 
-  /** Records the values of the best slates on the next pages, from utilities in the states before them. */
+  /** Records the values of the next pages' best slates, from the users' utilities before these pages. */
   async #after(sample: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;

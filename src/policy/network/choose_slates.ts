@@ -21,13 +21,13 @@ export interface SlateChoiceViews {
   readonly slates: View;
   /** Mask of items. The bits of the chosen items are set. */
   readonly masked: ItemMask;
-  /** True if slates are given: column j of `q` gets the value of the best item after the first j items. */
+  /** True if `slates` are an input: column j of `q` gets the value of the best item after j given items. */
   readonly given?: boolean;
 }
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items. Kind `item` has none. */
+  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items. Kind `item` has no such values. */
   readonly q: View;
   readonly stride: number;
 }
@@ -121,7 +121,7 @@ interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly current: Memory;
 }
 
-/** Records from the rows' states: partial sums of the hidden units (bases), and linear parts of Q-values. */
+/** Records partial sums of the hidden units (bases), and linear parts of Q-values, from the rows' states. */
 function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,

@@ -44,12 +44,12 @@ export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the columns of an item table: a part for the slot itself, and parts for later positions. */
+/** Returns the number of columns of an item table: some for the slot itself, others for later positions. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Counts the values that depend only on the state: one per position; for kind `item` one (+ no click). */
+/** Counts values that depend only on the state: one per position; kind `item`: one, or two with no click. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
@@ -157,7 +157,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns the offsets of a position's data in buffers, in units of four floats. -1: before the first. */
+  /** Returns offsets of a position's data in units of four floats. Position -1 precedes the first one. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
@@ -214,7 +214,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records the state's parts of Q-values. @param input - [rows, inputs] state and page number / T */
+  /** Records the state's part of each Q-value. @param input - [rows, inputs] state and page number / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

@@ -12,8 +12,9 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Names of a batch's dimensions for rows and items, and the arena of its buffers. Batches share shaders if
- * these dimensions have equal indices. In batches of click logs, the rows are the events.
+ * Names of a batch's dimensions for rows and items, and the arena of its buffers. Shaders read a size by its
+ * index, so two kinds of batches share shaders if these names have equal indices in both. In batches of click
+ * logs, the rows are the events.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -35,7 +36,7 @@ export function countCatalogueItems<S extends BatchSizes>({ items, capacity }: S
   return getSize(items, capacity);
 }
 
-/** Returns the index in `step.size` of the number of rows. */
+/** Returns the index of the number of rows in the header's list of sizes, `step.size`. */
 export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: SlateRows<S>): number {
   return dimensions.index(rows);
 }

@@ -13,7 +13,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of `uniform` from the nearest number with another outcome, which f32 may give if it is tiny. */
+  /** Distance of `uniform` to the nearest number with another outcome. If tiny, f32 may give that outcome. */
   readonly margin: number;
 }
 

@@ -86,7 +86,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the values for t pages left from those for t - 1. Data that do not depend on t are cached. */
+/** Computes the values for t pages left from values for t - 1. Data that do not depend on t are cached. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;

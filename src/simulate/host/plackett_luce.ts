@@ -6,7 +6,7 @@
  *   z = score / temperature
  */
 
-/** If less than this share of all weights remains, they are summed again: a difference would lose digits. */
+/** Share of all weights below which the rest is summed again, because a difference would lose digits. */
 const LOST = 1e-6;
 /** Replacement for scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
@@ -14,7 +14,7 @@ const LOWEST = -1e30;
 interface DrawnSlate {
   /** Indices of the k drawn scores, in display order. */
   readonly indices: number[];
-  /** Minimum over slots of the random number's distance to the nearest number that draws another item. */
+  /** Smallest distance of a slot's random number to the nearest number that draws another item. */
   readonly margin: number;
 }
 
