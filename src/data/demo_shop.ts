@@ -29,7 +29,7 @@ export interface DemoOptions {
   readonly items: number;
   /** Number of distinct items per page. */
   readonly pageSize: number;
-  /** Least number of events per user. Each user's number is drawn uniformly from minEvents..maxEvents. */
+  /** Least number of events per user. The number is drawn uniformly from minEvents..maxEvents. */
   readonly minEvents: number;
   /** Largest number of events per user. */
   readonly maxEvents: number;
@@ -45,7 +45,7 @@ const demoDefaults: DemoOptions = {
 
 /** True utilities of a synthetic shop, which a click log does not contain. */
 export interface DemoTruth {
-  /** [R] true utility of each row's item for the user who sees the page, given the user's earlier clicks. */
+  /** [R] true utility of each displayed item for the user who sees it, given the user's earlier clicks. */
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
@@ -107,7 +107,7 @@ export interface ShopSeeds {
 }
 
 /**
- * Makes the demo shop of a seed. A shop of the default sizes is made in well under a second.
+ * Makes a log of the shop `demo`. With the default sizes, it takes well under a second.
  * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
@@ -120,7 +120,7 @@ export function drawShopItems(seed: number, count: number = demoDefaults.items):
 }
 
 /**
- * Makes a shop of the list in shops.ts. Two shops with equal seeds use equal streams of random numbers.
+ * Makes a log of a shop in shops.ts. For equal seeds, different shops use equal random numbers.
  * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
  */
 export function makeShop(

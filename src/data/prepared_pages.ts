@@ -1,4 +1,4 @@
-/** Reads a prepared data set's table of pages, user by user. Checks the pages against the table of users. */
+/** Reads a prepared data set's table of pages, user by user, and compares it with the table of users. */
 
 import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, EARLIER_PAGE, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
@@ -28,9 +28,9 @@ type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 /** Throws an error about page k of a Parquet row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Buffer of events not yet passed to the callback `take`. An additional click is an event with one row. */
+/** Buffer of events that were not yet passed on. An additional click is an event with one row. */
 class Pending {
-  /** Number of buffered events up to the last event of each user whose pages were all read. */
+  /** For each user whose pages were all read: number of buffered events up to the user's last event. */
   userEnds: number[] = [];
   /** Number of rows of each event. */
   readonly sizes = new GrowingArray(Uint32Array);
@@ -54,7 +54,7 @@ class Pending {
     this.lists.eventCandidates.push(candidates);
   }
 
-  /** Removes and returns users whose pages were all read. @param width: context features per row */
+  /** Removes and returns the users whose pages were all read. @param width: context features per row */
   shift(width: number): Omit<Clicks, "userSplit"> {
     const userEvents = Uint32Array.from([0].concat(this.userEnds));
     this.userEnds = [];
@@ -85,7 +85,7 @@ export class PageReader {
   propensities = 0;
   /** Number of the user whose page is read next. */
   #user = 0;
-  /** Number of the first user who was not yet passed to the callback `take`. */
+  /** Number of the first user who was not yet passed on. */
   #first = 0;
   readonly #pending = new Pending();
 
@@ -173,7 +173,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true if page k belongs to an earlier part (in a split by time) than its user. */
+  /** Returns true if page k is from a part before its user's part (in a split by time). */
   #parseEarlierFlag({ earlier }: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     const flag = earlier === ABSENT ? false : earlier[k];
     if (flag === false) return false;
@@ -198,7 +198,7 @@ export class PageReader {
     fail(k, expected, formatValue(columns.page[k]));
   }
 
-  /** If the current user has no more pages, goes on to the next user with pages. */
+  /** If all pages of the current user were read, goes on to the next user with pages. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {
@@ -263,7 +263,7 @@ function parseAdditionalClicks(
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] without the column. @param none: meaning of [], for messages */
+/** Returns page k's list in a column; [] if the column is missing. @param none: what [] means */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -306,7 +306,7 @@ export function countContextFeatures({ context = [] }: FeatureManifest): Context
   return { impression: count("impression"), page: count("page") };
 }
 
-/** Returns the context features of a page's rows: per row, of the displayed item, then of the page. */
+/** Returns the context features of a page's rows: first features of the displayed item, then of the page. */
 function parseContext(
   columns: PageColumns,
   { impression, page }: ContextWidths,

@@ -89,7 +89,7 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` with the clicks of complete users, in order. About one row group is in memory.
+   * Calls `take` several times, with the clicks of the next users. About one row group is in memory.
    * @param items: number of items in the data set. @param atOnce: true to pass all users in one call.
    * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
    * @throws UserError if pages are missing or in a wrong order, or have unknown items.

@@ -22,7 +22,7 @@ export interface SetFiles {
 export interface PreparedUsers {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of pages (`userRows`: of displayed items) of all users before each user. */
+  /** [U+1] number of pages of all users before each user; `userRows`: number of their displayed items. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
@@ -33,7 +33,7 @@ const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/** Reads the table of users. @param onUsers: called with the number read. @throws UserError for faults. */
+/** Reads the table of users. @param onUsers: called with the number of users read. @throws UserError. */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
@@ -179,7 +179,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Up to this length, comparing all pairs is faster than a Set. Most items have fewer tokens. */
+/** Largest number of tokens for which comparing all pairs is faster than a Set. Most items have fewer. */
 const FEW = 16;
 
 function hasTwice(values: readonly unknown[]): boolean {
@@ -190,7 +190,7 @@ function hasTwice(values: readonly unknown[]): boolean {
   return false;
 }
 
-/** For each table that has ids, the name of the column with the users' or items' numbers. */
+/** For each table with a column of ids, the name of the column with the numbers. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
@@ -208,8 +208,8 @@ export async function readIds(
 }
 
 /**
- * Reads a column that has a text per user or item. Returns undefined if the column is missing.
- * @param count: expected number of texts. @throws UserError for another number, or a value that is not text.
+ * Reads a column that has a text per user or item. Returns undefined if the column is missing. @param count:
+ * number of users or items. @throws UserError if a text is missing, or if a value is not text.
  */
 export async function readTexts(
   files: SetFiles,

@@ -1,9 +1,8 @@
 /**
- * Random numbers of the host. A function creates a random stream by name, instead of taking it as an
- * argument.
+ * Random numbers on the CPU. Each function that needs random numbers creates a stream with a name.
  *
  * A stream's name is a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share
- * state: the batch of step 700 does not depend on whether steps 1 to 699 were run. So a run can be resumed.
+ * state: the batch of step 700 is the same if steps 1 to 699 were not run. So a run can be resumed.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
@@ -17,7 +16,7 @@ function mix(word: number): number {
   return word ^ (word >>> 16);
 }
 
-/** Computes two 32-bit hashes of a path, and expands the hashes to a generator's 128-bit state. */
+/** Computes the initial 128-bit state of a stream from two 32-bit hashes of its path. */
 function hashPath(path: readonly (number | string)[]): number[] {
   let a = 0x243f6a88, b = 0x85a308d3;
   const absorb = (word: number) => {
@@ -50,7 +49,7 @@ export class Random {
   readonly #generator;
   #spareNormal: number | undefined;
 
-  /** Use {@link createRandomStream} instead. @param state: four 32-bit words, not all 0. */
+  /** Called by {@link createRandomStream}. @param state: four 32-bit words, not all 0. */
   constructor(state: readonly number[]) {
     this.#generator = xoroshiro128plusFromState(state);
   }
@@ -86,7 +85,7 @@ export class Random {
     }
   }
 
-  /** Draws {@link normal} numbers until one is in -2..2, and returns it. The sd is about 0.880. */
+  /** Returns the first {@link normal} number that is in -2..2. The sd of these numbers is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();

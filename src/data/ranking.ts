@@ -1,14 +1,14 @@
-/** Ranking metrics of pages: means over all orders of items with equal scores. */
+/** Ranking metrics of pages. If items have equal scores, a metric is the mean over all their orders. */
 
 import { type Clicks, listClickedRows } from "./click_log.ts";
 
-/** Rank of a clicked row among the rows of its page. */
+/** Numbers that determine the rank of a clicked row on its page. */
 interface Standing {
-  /** Number of rows with a greater score. */
+  /** Number of rows with greater scores than the clicked row. */
   greater: number;
-  /** Number of rows with an equal score, including the row. */
+  /** Number of rows with the clicked row's score, including the clicked row. */
   same: number;
-  /** Number of clicked rows with an equal score, including the row. */
+  /** Number of clicked rows with this score, including the clicked row. */
   own: number;
 }
 
@@ -42,7 +42,7 @@ function bestStanding(
 
 /**
  * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
- * descending score. Ties are broken at random, because in the paper's files the clicked row is the last.
+ * descending score. Ties are broken at random, because the clicked row is always last in the paper's files.
  *
  * Let g rows score higher than the best clicked row, and let t rows (including the best clicked row) have its
  * score. If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g) / t).
@@ -70,7 +70,7 @@ function atTop({ greater, same, own }: Standing, k: number): number {
   return 1 - none;
 }
 
-/** Ranking metrics of a page with a click: means over all orders of rows with equal scores. */
+/** Ranking metrics of a page with a click. Each is a mean over all orders of rows with equal scores. */
 export interface PageRanking {
   /** Probability that a clicked item is ranked first. */
   readonly prec1: number;
@@ -80,11 +80,11 @@ export interface PageRanking {
   readonly mrr: number;
   /** DCG / ideal DCG, where the DCG is the sum of 1 / log2(1 + rank) over the clicked items. */
   readonly ndcg: number;
-  /** Share of pairs (clicked item, unclicked item) in which the clicked item ranks higher; NaN if none. */
+  /** Share of pairs (clicked, unclicked item) in which the clicked item ranks higher; NaN without pairs. */
   readonly auc: number;
 }
 
-/** Computes the metrics of a page with rows `start..end-1`. For arguments, see {@link computePrecision}. */
+/** Computes the metrics of a page with rows `start..end-1`. Arguments are as in {@link computePrecision}. */
 export function rankPage(
   scores: ArrayLike<number>,
   start: number,
@@ -121,7 +121,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Computes means of a function over consecutive ranks by cumulative sums, which grow when needed. */
+/** Computes means of a function of the rank over consecutive ranks, from a growing array of sums. */
 class RankWorths {
   readonly #upTo = [0];
 

@@ -2,7 +2,8 @@
  * Click models of the synthetic shops: states of users, utilities of items, and changes of states by clicks.
  *
  * A user's state has three running means over the clicked items: m1 and m2 (of the two style coordinates),
- * and p (of the price). At each click, old means have a weight of 70 %. First, all means are 0.
+ * and p (of the price). At each click, a mean m becomes .7 m + .3 x, where x is the value of the clicked
+ * item; m = 0 at first.
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
@@ -15,7 +16,7 @@
 
 import type { Random } from "./random.ts";
 
-/** Parameters in which synthetic shops differ. All shops have the same items and formula. */
+/** Parameters of a synthetic shop. All shops have the formula above, and equal items for equal seeds. */
 export interface ShopTruth {
   /** Name of the shop, for `--data`. */
   readonly name: string;
@@ -23,7 +24,7 @@ export interface ShopTruth {
   readonly about: string;
   /** Constant term of the utility. With a smaller constant, more pages have no click. */
   readonly constant: number;
-  /** Amount by which the utility of every item falls per unit of m1^2 + m2^2; 0 or more. */
+  /** Amount by which each utility falls if m1^2 + m2^2 grows by 1; 0 or more. */
   readonly fatigue: number;
 }
 
@@ -71,7 +72,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offsets of the features in an item's vector, and numbers of categories and brands. */
+/** Offset of each feature in an item's vector; `categories` and `brands` are numbers of values. */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
@@ -130,7 +131,7 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** Shop with no click on a fifth of the pages. Planning gains little: the best item stays the best. */
+/** Shop with no click on a fifth of the pages. Planning ahead gains little: the best items stay the best. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",

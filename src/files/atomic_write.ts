@@ -3,8 +3,7 @@
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
  * folder, which the writing process keeps locked. If a temporary file is not locked, its process was killed.
- * The next process that writes `train.csv` overwrites the temporary file, or the next process that owns the
- * folder removes the temporary file.
+ * The next process that writes `train.csv` overwrites it, or the next owner of the folder removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -20,7 +19,7 @@ export type FileContents = string | Uint8Array | readonly Uint8Array[];
 /** Maximum time, in seconds, to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Small arrays are joined up to this number of bytes, and written in one call. */
+/** Number of bytes up to which small arrays are joined, to be written in one call. */
 const RUN_BYTES = 2 ** 20;
 
 /**
@@ -29,7 +28,7 @@ const RUN_BYTES = 2 ** 20;
  * An existing file keeps its permissions.
  *
  * @param mark: see {@link expectReplaceable}
- * @throws {UserError} that names path, cause and remedy; the temporary file is then removed
+ * @throws {UserError} that names path, cause and remedy, after removing the temporary file
  */
 export function writeFileAtomically(path: string, contents: FileContents, mark?: string): Promise<void> {
   return writeAtomically(path, async (write) => {
@@ -39,7 +38,7 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 
 /**
  * Writes a file atomically and in pieces, so that the contents may be larger than memory.
- * @param make: passes all pieces, in order, to its argument. If `make` throws, the temporary file is removed.
+ * @param make: must pass all pieces, in order, to `write`. If `make` throws, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -73,7 +72,7 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Number of bytes, at each end of a file, in which a mark is searched for. */
+/** Number of bytes, at the beginning and at the end of a file, in which a mark is searched for. */
 const SEARCHED = 4096;
 
 /**
@@ -99,8 +98,8 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be changed in place: no file, or a regular file without hard links. A write to
- * a hard link would also change the file under its other names.
+ * Checks that a file may be changed in place: the path has no file, or a regular file with only one name. A
+ * write to a file with hard links would also change the file under its other names.
  * @throws UserError if the file may not be changed. Errors of the file system are not changed.
  */
 export function expectSole(path: string): void {
@@ -110,7 +109,7 @@ export function expectSole(path: string): void {
   );
 }
 
-/** Returns a file's metadata; undefined if it is missing. @throws UserError for other than a regular file. */
+/** Returns a file's metadata; undefined if it is missing. @throws UserError if it is not a regular file. */
 function regularFile(path: string): Deno.FileInfo | undefined {
   let info: Deno.FileInfo;
   try {
@@ -172,7 +171,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** Joins small arrays. Otherwise, a snapshot with dozens of small tensors would need as many system calls. */
+/** Joins small arrays, so that a snapshot with dozens of small tensors needs few system calls. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -244,7 +243,7 @@ export function removeTemporaries(folder: string): void {
   }
 }
 
-/** Removes a temporary file after an error. If this fails, the folder's next owner removes the file. */
+/** Removes a temporary file after an error. If the removal fails, the next owner of the folder does it. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);

@@ -3,8 +3,8 @@ import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * Kinds of folders that commands create. The field `format` of a JSON file in the folder names the kind. This
- * field alone shows that clickgan created the folder.
+ * Kinds of folders that commands create. The field `format` of a JSON file in the folder names the kind.
+ * Nothing else shows that clickgan created a folder.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",
@@ -23,7 +23,7 @@ const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "r
 /** Maximum size, in bytes, of a JSON file that is read. Larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns `folder` or its nearest parent folder that clickgan created; undefined if there is none. */
+/** Returns `folder`, or the nearest parent folder that clickgan created; undefined if there is none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

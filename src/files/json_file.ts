@@ -3,7 +3,7 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText } from "./local_file.ts";
 
-/** Reads a JSON file; undefined if it is missing. @throws UserError if it does not match the schema. */
+/** Reads a JSON file; undefined if there is none. @throws UserError if it does not match the schema. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {
@@ -25,7 +25,7 @@ export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** Returns the first two lines of the JSON file of a value with a field `format`; undefined without it. */
+/** Returns the first two lines of JSON with a field `format`; undefined if `value` has no such field. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;

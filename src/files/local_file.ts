@@ -49,7 +49,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy of the system's error codes. A third text is the remedy after a failed read. */
+/** For each error code of the system: cause, remedy, and perhaps another remedy after a failed read. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -135,7 +135,7 @@ export function expectFile(path: string): Deno.FileInfo {
 /**
  * Opens a file for reading. Every file that a user may have replaced is read by this function,
  * {@link readText} or {@link readBytes}: opening a FIFO or a device would block the process, even at Ctrl-C.
- * @throws UserError, without opening the path, if it is no file and no folder. Other errors are not changed.
+ * @throws UserError, before opening, if the path is no file and no folder. Other errors are not changed.
  */
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
@@ -169,7 +169,7 @@ function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts an error of reading a path to a UserError. For a broken link, it names the link's target. */
+/** Converts an error of reading a path to a UserError, which names the target of a broken link. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -184,7 +184,7 @@ export function explainMissing(error: unknown, path: string): unknown {
   );
 }
 
-/** Describes the kind of a file that is not regular, such as "a folder". */
+/** Returns words for a file that is not regular, such as "a folder". */
 export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";
@@ -201,7 +201,7 @@ function suggestRemedy(info: Deno.FileInfo): string {
 
 /**
  * Computes the size and the hexadecimal SHA-256 checksum of a file. The file may be larger than memory.
- * @param also: second hash of the same bytes. @throws UserError if the file cannot be read.
+ * @param also: second hash to update. @throws UserError if the file cannot be read.
  */
 export async function computeFileChecksum(
   path: string,

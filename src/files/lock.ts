@@ -13,10 +13,10 @@ const LOOK_MS = 100;
 /** Maximum number of tries to lock a file. A try fails if another process removes the opened file. */
 const MOST_TRIES = 100;
 
-/** Error codes of file systems that do not support locks. */
+/** Error codes that mean that the file system does not support locks. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Locks a file. Returns false if another process has the lock; true also if the file system has no locks. */
+/** Locks a file. Returns false if another process has the lock; true if the file system has no locks. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -84,7 +84,7 @@ export class Lock implements Disposable {
   }
 
   /**
-   * Takes a lock. Until it is released, this process may replace files in `what`, such as "runs/x".
+   * Takes a lock. Until the lock is released, this process may replace files in `what`, such as "runs/x".
    * @param path: the lock's file, removed when the lock is released. @param what: locked file or folder.
    * @throws UserError that names the other process, if another process has the lock.
    */

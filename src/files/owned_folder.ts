@@ -19,7 +19,7 @@ const LOCK = ".clickgan.lock";
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "This output is incomplete. The next command in this folder removes the output.\n";
 
-/** Returns the path of the lock of a file or folder. The lock is stored in the parent folder. */
+/** Returns the path of the lock file for a file or folder, which is in the parent folder. */
 export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
@@ -29,13 +29,13 @@ export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** An output folder in messages: its content, such as "the run", and its option, such as "--save-dir". */
+/** Output folder: for messages, its content, such as "the run", and its option, such as "--save-dir". */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files, if the output cannot be resumed and {@link SIGN} marks it. */
+  /** Names of all output files, if output of this kind cannot be resumed, so that {@link SIGN} marks it. */
   readonly own?: readonly string[];
-  /** Pattern of the names of working files, which are removed when the output is complete. */
+  /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
 }
 
@@ -47,13 +47,13 @@ export class OwnedFolder implements Disposable {
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of a folder with incomplete output that cannot be resumed; otherwise undefined. */
+  /** Purpose of the folder while its output is incomplete and cannot be resumed; otherwise undefined. */
   #unfinished: FolderPurpose | undefined;
 
   /**
-   * Creates a folder, or takes an empty folder, and locks it.
-   * @param together: all folders, in order, of an output with several folders. The first folder's sign file
-   * names all folders and is removed last. Until then, no folder is complete.
+   * Creates a folder, or takes an empty folder, and locks it. @param together: if the output has several
+   * folders, all of them, in order. The first folder's sign file names all folders and is removed last. Until
+   * then, no folder is complete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(
@@ -152,7 +152,7 @@ function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean
 }
 
 /**
- * Checks that a folder is empty, or contains only incomplete output of a killed command.
+ * Checks that a folder is missing, empty, or contains only incomplete output of a killed command.
  * @param together: see {@link OwnedFolder.begin}. @throws UserError for any other folder, and for a file.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {

@@ -1,4 +1,4 @@
-/** Writes tables to CSV or Parquet files, group of rows by group of rows. Each file is written atomically. */
+/** Writes tables to CSV or Parquet files, a group of rows at a time. Each file is written atomically. */
 
 import { ByteWriter, type ColumnSource, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
@@ -10,7 +10,7 @@ export interface RowColumn<Row> {
   readonly name: string;
   /** Type of the column in Parquet. */
   readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
-  /** True if a row may have no value. */
+  /** True if values may be missing. */
   readonly nullable?: boolean;
   of(row: Row): Exclude<Cell, undefined>;
 }
@@ -45,8 +45,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what: purpose of the file, for messages. @param shared: number of leading columns that all files
- * with this purpose share. An existing file is replaced only if it has the same shared columns.
+ * @param what: purpose of the file, for messages. @param shared: number of first columns that all files with
+ * this purpose have. An existing file is replaced only if it begins with these columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -79,7 +79,7 @@ export async function writeRows<Row>(
 
 /**
  * Returns the text by which files with this purpose are recognised (the mark of `expectReplaceable`): the
- * beginning of a CSV file's header, or the creator's name of a Parquet file.
+ * beginning of a CSV header, or the name of the creator in a Parquet file.
  * @param isWhole: true if `columns` are all columns of the file
  */
 export function getRowsMark(

@@ -8,7 +8,7 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 
 let outputs: string[] | undefined;
 
-/** Limits writes to `paths` and to the paths of earlier calls. `undefined` allows all writes. */
+/** Limits writes to `paths` and to the paths of earlier calls. If `paths` is undefined, allows all writes. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];
@@ -26,8 +26,8 @@ export function allowWrites(path: string): void {
 }
 
 /**
- * Returns `path` if this command may write, rename or remove the path. Allowed are the outputs, paths in an
- * output folder, and files next to an output whose names begin like the output's name: locks, temporary
+ * Returns `path` if this command may write, rename or remove the path. A command may write its outputs, paths
+ * in an output folder, and files next to an output whose names begin like the output's name: locks, temporary
  * files, and "page-returns.csv" next to "page.html".
  * @throws Error for any other path, because writing to it would be a bug.
  */
@@ -60,7 +60,7 @@ export function isHeld(path: string): boolean {
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Resolves the links in a path, which need not exist. `above` is its nearest existing parent folder. */
+/** Resolves the links in a path, which may not exist. `above`: the nearest existing parent folder. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;

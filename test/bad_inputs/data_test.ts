@@ -48,7 +48,7 @@ const logs: readonly BadInput[] = [
     an empty column | log --source x --user '' | Expected a name, got nothing
   `,
   log("no file", "DIR/none.csv", makeNothing, "got no such file"),
-  log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "got a folder. Name files in it"),
+  log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "got a folder. Name files in the folder"),
   log("a dangling link", "DIR/log.csv", link("log.csv", "DIR/gone"), "log.csv"),
   log("a FIFO", "DIR/log.csv", makeFifo("log.csv"), "log.csv"),
   log("an address of the web", "http://localhost:1/x.csv", makeNothing, "//localhost:1/x.csv"),

@@ -1,17 +1,17 @@
-/** Counts a source's bad rows, which cannot be read, and shows examples. Too many bad rows are an error. */
+/** Counts the rows of a source that cannot be read (bad rows), and shows examples. Too many are an error. */
 
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 import type { Json } from "@duckdb/node-api";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Largest accepted share of the rows that may be bad. */
+/** Largest accepted share of bad rows. */
 const MOST_BAD = 0.01;
 /** Number of example rows that a message shows per kind of fault. */
 const MOST_EXAMPLES = 3;
 
 export interface BadRow {
-  /** Location of the row: file and row number (from 1); or file, user and item if the number is unknown. */
+  /** Location of the row: file and row number (from 1) or, if the number is unknown, file, user and item. */
   readonly place: string;
   readonly fault: string;
 }
@@ -51,7 +51,7 @@ export function shortenValue(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** SQL for rejected rows, without blank lines, which DuckDB's CSV reader adds to the text of the next row. */
+/** SQL for rejected rows. The CSV reader adds blank lines to the text of the next row; they are removed. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -89,14 +89,14 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Deletes the list of rejected rows. Call this before rows are read again, or bad rows are counted twice. */
+/** Deletes the list of rejected rows. If rows are read again without this, bad rows are counted twice. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
 
 /**
- * @param rows counts all rows, good and bad.
- * @throws UserError if more than 1 % of the rows are bad; with `strict`, if one row is bad.
+ * @param rows: function that counts all rows, good and bad.
+ * @throws UserError if more than 1 % of the rows are bad or, with `strict`, if one row is bad.
  */
 export async function rejectIfTooBad(
   bad: BadRowSummary,
@@ -137,7 +137,7 @@ function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>)
   return `${message.split("\n")[0]}: ${line}`;
 }
 
-/** Parts of the message for a kind of fault. */
+/** Parts of the message about a kind of fault. */
 export interface FaultMessage {
   /** Description of the fault, which follows the number of rows, as in "3 x price cannot be read". */
   readonly kind: string;
@@ -147,9 +147,9 @@ export interface FaultMessage {
 }
 
 export interface FaultSource {
-  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL if none), and values. */
+  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
   readonly view: string;
-  /** Name of a table or view with the same rows and the column fault, which is used to count the faults. */
+  /** Name of a table or view that has the rows of `view` and the column fault. Faults are counted in it. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }
@@ -186,7 +186,7 @@ export async function readBadRows(
   };
 }
 
-/** Formats a row's {@link BadRow.place}. */
+/** Formats the location of a row; see {@link BadRow.place}. */
 function formatRowLocation(row: Readonly<Record<string, Json>>): string {
   if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
   const who = ["user", "item"].flatMap((name) =>

@@ -1,4 +1,4 @@
-/** Context columns of a log (which give context features), and their tables in data/context_features.sql. */
+/** Context columns of a log, from which context features are computed, and their tables in SQL. */
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
@@ -35,7 +35,7 @@ interface ContextOptions {
   readonly like?: string;
 }
 
-/** Lists context columns, impression columns first. @throws UserError for a column that is named twice. */
+/** Lists impression columns, then page columns. @throws UserError for a column that is named as both. */
 export async function chooseContextColumns(
   { impressionFeatures = [], pageFeatures = [], like }: ContextOptions,
 ): Promise<LogContextColumn[]> {
@@ -59,7 +59,7 @@ export async function chooseContextColumns(
   }));
 }
 
-/** Creates the table like_row_feature (empty without --encoding-from), and returns the script's variables. */
+/** Creates the table like_row_feature (empty without --encoding-from), and returns variables for SQL. */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],
@@ -89,7 +89,7 @@ export async function openContext(
   };
 }
 
-/** @throws UserError if a page feature has several values on a page. */
+/** @throws UserError if a column of --page-features has several values on one page. */
 export async function expectOnePageValue(engine: SqlEngine): Promise<void> {
   const [row] = await engine.rows(
     "SELECT name, count(*) AS pages FROM (SELECT DISTINCT user_id, time, tie, k FROM row_value " +

@@ -1,4 +1,4 @@
-/** Computes statistics of a prepared data set by `data/describe.sql`, and warns of misleading properties. */
+/** Computes statistics of a prepared data set by `data/describe.sql`, and lists warnings. */
 
 import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
@@ -33,7 +33,7 @@ export interface SplitStatistics {
   readonly neverClicked: number;
 }
 
-/** Metrics of baselines (fitted to train users) on a part. A baseline is absent if the set lacks its data. */
+/** Metrics on one part, of baselines fitted to train users. Baselines are absent if the set lacks inputs. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -44,14 +44,14 @@ export interface DataDescription {
   /** Number of distinct item ids. All versions of an item have one id. */
   readonly ids: number;
   readonly context: number;
-  /** In a split by time: number of pages of earlier parts, which are history and not predicted. */
+  /** In a split by time: number of pages from earlier parts, which are history and are not predicted. */
   readonly earlier: number;
   readonly parts: readonly SplitStatistics[];
   /** Metrics of baselines on validation and test; empty if the set does not fit into memory. */
   readonly baselines: readonly BaselinePrecisions[];
-  /** Number of pages by page size (number of items). */
+  /** Number of pages for each number of items per page. */
   readonly pageSizes: readonly { size: number; pages: number }[];
-  /** Number of clicks by position on the page, over pages with at least two items. */
+  /** Number of clicks at each position, over pages with at least two items. */
   readonly clickPositions: readonly { position: number; clicks: number }[];
   readonly positionEffect: PositionEffect;
   /** Number of pages with a known propensity, and minimum and median of the propensities. */
@@ -63,8 +63,8 @@ export interface DataDescription {
 }
 
 /**
- * Clicks per displayed item where a context feature is low, and where it is high: in the lowest and the
- * highest third of a number, and without and with the value of a category.
+ * Clicks per displayed item, if a context feature is low and if it is high. For numbers, low and high are the
+ * lowest and the highest third of the values; for categories, low is 0 and high is 1.
  */
 export interface ContextDescription {
   readonly name: string;
@@ -75,7 +75,7 @@ export interface ContextDescription {
   readonly high: number;
   /** high / low. */
   readonly ratio: number;
-  /** Half width of the 95 % interval of log(ratio), if clicks were independent. */
+  /** Half width of the 95 % interval of log(ratio), computed as if clicks were independent. */
   readonly error: number;
 }
 
@@ -98,7 +98,7 @@ export async function describe(
   }
 }
 
-/** Lists warnings on a set that `engine` wrote. Afterwards, `engine` uses a database in memory. */
+/** Lists warnings about a set that `engine` wrote. It also switches `engine` to a database in memory. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -217,7 +217,7 @@ function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics
 }
 
 /**
- * Reads a set with the checks of training, because statistics of a set that training refuses are meaningless.
+ * Reads a set with the code and checks of training. Statistics of a set that training refuses mean nothing.
  * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
@@ -239,7 +239,7 @@ function baselinesOn(log: LogSource, { features, pageOrder }: Manifest): Baselin
   });
 }
 
-/** Numbers of suspicious pages, users and clicks: columns of the table `suspicion` of data/describe.sql. */
+/** Numbers of suspicious pages, users and clicks, by column of the table `suspicion` of data/describe.sql. */
 type Suspicion = Readonly<Record<string, number>>;
 
 export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): string[] {
@@ -303,7 +303,7 @@ function pageWarnings(s: Suspicion): string[] {
   return warnings;
 }
 
-/** Warns about a part without users, and about a part with many clicked items that no train user saw. */
+/** Warns of a part that has no users, or many clicked items that no train user saw. */
 function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));

@@ -8,17 +8,17 @@ import { buildSelectSql, type Relation } from "./relation.ts";
 export interface FeatureColumns {
   /** Columns with numbers or times, which become dense features. */
   readonly dense: readonly string[];
-  /** For each dense column, true if it is a time. */
+  /** For each column in `dense`, true if it contains times. */
   readonly times: readonly boolean[];
   /** Columns of categories, whose values become tokens. */
   readonly tokens: readonly string[];
-  /** For each token column, true if a text has several values, separated by |. */
+  /** For each column in `tokens`, true if its texts have several values, separated by |. */
   readonly splits: readonly boolean[];
 }
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns that --dense and --tokens, or the set of --encoding-from, name; undefined for a list not named. */
+/** Columns that --dense and --tokens, or the set of --encoding-from, name; undefined if none is named. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
@@ -29,7 +29,7 @@ export interface NamedColumns {
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;
-/** Matches, in SQL, dates with an unknown order of day and month, such as 03/04/1995. */
+/** SQL pattern of dates with an unknown order of day and month, such as 03/04/1995. */
 const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
 
 const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
@@ -198,7 +198,7 @@ function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if texts split at | have fewer distinct parts than there are distinct texts (film genres). */
+/** Returns true if texts split at | have fewer distinct parts than distinct texts, such as film genres. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

@@ -1,4 +1,4 @@
-/** Opens a table of item features as a view, whose features item_features.sql encodes. */
+/** Opens a table of item features as a view. item_features.sql encodes the features in the view. */
 
 import {
   defineFlagOption,
@@ -22,10 +22,10 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. An embedding with fewer gradients stays close to its random initial value. */
+/** Default of --rare-below. Embeddings that get fewer gradients stay close to their random initial values. */
 const RARE_BELOW = 10;
 
-/** Limit of --hash-items. Larger embedding tables do not fit into a storage binding of today's adapters. */
+/** Largest value of --hash-items. No adapter of today can bind a larger embedding table. */
 const MOST_BUCKETS = 10_000_000;
 
 /** Command-line options for item features and item ids. */
@@ -89,7 +89,7 @@ export interface PreparedFeatures {
   readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
-  /** Names of the columns whose values must be exact ids, for messages. */
+  /** Names of the columns whose values must be exact ids; used in messages. */
   readonly ids: string;
   readonly like: SourceEncoding | undefined;
   /** True if the user chose the token columns. */
@@ -100,10 +100,10 @@ export interface PreparedFeatures {
 /** Title of the step in page_rows.sql that reads the features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the script steps that encode items and context. Run them after the users were split into parts. */
+/** Returns the SQL steps that encode items and context. They run after the users were split into parts. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
-/** Checks the tables after a step. @throws UserError for items or values that cannot be encoded. */
+/** Checks the tables that a step created. @throws UserError for items or values that cannot be encoded. */
 export async function checkItems(
   engine: SqlEngine,
   { like, areTokensNamed }: PreparedFeatures,
@@ -152,7 +152,7 @@ export async function openFeatures(
   return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
 }
 
-/** Opens the table of items: files, a SELECT, or the log's column `features`; undefined if there is none. */
+/** Opens item features from files, a SELECT, or the log's column `features`; undefined if there are none. */
 async function openSource(
   engine: SqlEngine,
   { features }: FeatureOptions,
@@ -169,7 +169,7 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the columns that options name. @throws UserError for --encoding-from with --dense or --tokens. */
+/** Returns the columns that options name. @throws UserError for --dense or --tokens with --encoding-from. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   for (
@@ -211,7 +211,7 @@ function itemVariables(
   };
 }
 
-/** Creates an empty view feature_source. @throws {UserError} if options name columns of a missing table. */
+/** Creates an empty view feature_source. @throws {UserError} if options name columns of no table. */
 async function withoutFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -235,7 +235,7 @@ async function withoutFeatures(
   return { ...none, columns, like, variables };
 }
 
-/** SQL of an empty view feature_source. */
+/** SQL that creates an empty view feature_source. */
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
@@ -301,7 +301,7 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   );
 }
 
-/** Returns the id of the first item that has several different rows; undefined if each item has one row. */
+/** Returns the id of an item that has different rows; undefined if all rows of each item are equal. */
 async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) " +
@@ -310,7 +310,7 @@ async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   return twice && String(twice.item_id);
 }
 
-/** Counts bad feature rows. @throws UserError for an item with different rows, or a number beyond 32 bits. */
+/** Counts bad feature rows. @throws UserError if an item has different rows, or a number overflows f32. */
 export async function checkFeatures(
   engine: SqlEngine,
   { source, columns, faults, ids }: PreparedFeatures,

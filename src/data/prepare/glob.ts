@@ -1,13 +1,13 @@
 /**
- * Expands paths with *, ? or [...]. The SQL engine's globs skip files that cannot be opened, and treat the
- * name of an existing folder as a pattern. The functions of this file never skip a file silently.
+ * Expands paths with *, ? or [...]. The SQL engine would skip files that cannot be opened, and treat the name
+ * of an existing folder as a pattern. The functions of this file skip no file without an error.
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern. The system would shorten the path and lose the pattern. */
+/** Matches a path that has .. after a pattern. The system would remove the pattern from the path. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not interpret the path as a glob. */
@@ -31,7 +31,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds matches of a pattern's parts below `base` to `found`. @param base: "", or a path that ends with /. */
+/** Adds matches of the pattern's parts below `base` to `found`. @param base: "", or a path ending with /. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {

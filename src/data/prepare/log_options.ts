@@ -1,4 +1,4 @@
-/** Options of `data log` that describe a log: files with named columns, or a SELECT. */
+/** Options of `data log` that describe a log: either files and column names, or a SELECT. */
 
 import { defineNameOption, defineValueOption, InvalidValueError, picklist, whole } from "../../option.ts";
 import type { OptionValues } from "../../option.ts";
@@ -99,7 +99,7 @@ function positive(text: string): number {
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options for files. They are not allowed with a SELECT, because the names of its columns replace them. */
+/** Options that name files and columns. They are refused with --query, whose SELECT names them. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
@@ -113,13 +113,13 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options that need --pages sampled. `NOT_SAMPLED` has the options that --pages sampled does not allow. */
+/** Options that are allowed only with --pages sampled. `NOT_SAMPLED`: options that are refused with it. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
   ...["items", "position", "propensity", "pageGap", "impressionFeatures", "pageFeatures"] as const,
 ];
 
-/** @throws UserError for incompatible options, and if a required option is missing. */
+/** @throws UserError for incompatible options, or for a missing option. */
 export function expectShape(options: LogOptions): void {
   const has = (name: keyof LogOptions) => options[name] !== undefined;
   for (const [first, second, why] of APART) {
@@ -138,11 +138,11 @@ export function expectShape(options: LogOptions): void {
     );
   }
   if (has("featuresKey") && !has("features")) {
-    throw new UserError(`Expected --features with --features-key, got none. ${WHERE}`);
+    throw new UserError(`Expected --features with --features-key, got no --features. ${WHERE}`);
   }
   if (has("query")) return;
   if (has("propensityOf") && !has("propensity")) {
-    throw new UserError(`Expected --propensity with --propensity-of, got none. ${WHERE}`);
+    throw new UserError(`Expected --propensity with --propensity-of, got no --propensity. ${WHERE}`);
   }
   const needed: readonly [what: string, names: readonly (keyof LogOptions)[]][] = [
     ["--query (a SELECT) or --source (files)", ["source"]],
@@ -158,7 +158,7 @@ export function expectShape(options: LogOptions): void {
   if (missing !== undefined) throw new UserError(`Expected ${missing[0]}; got none. ${WHERE}`);
   if (has("items") && has("features") && !has("featuresKey")) {
     throw new UserError(
-      "Expected --features-key with --items, got none. Name the column of --features with the item's id.",
+      "Expected --features-key with --items: name the column of --features that has the items' ids.",
     );
   }
 }

@@ -1,4 +1,4 @@
-/** Creates the view `source` for data/log.sql: the rows of a log, from files or from a SELECT. */
+/** Creates the view `source`, which data/log.sql reads: the rows of a log, from files or from a SELECT. */
 
 import { UserError } from "../../user_error.ts";
 import { quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
@@ -21,7 +21,7 @@ import { openSelect } from "./select.ts";
 import type { LogContextColumn } from "./context_columns.ts";
 import type { SourceFile } from "./sources.ts";
 
-/** Columns of a log. A SELECT has columns with these names. For files, options such as --user name them. */
+/** Names of a log's columns in a SELECT. For files, options such as --user name the columns. */
 export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
 const LOG_COLUMNS: readonly LogColumn[] = [
   ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
@@ -30,11 +30,11 @@ const LOG_COLUMNS: readonly LogColumn[] = [
 export interface LogRelations {
   readonly files: readonly SourceFile[];
   readonly query?: string;
-  /** Name of each column in the source, for messages; undefined for a column that the log lacks. */
+  /** For messages: name of each column in the source; undefined for a column that the log lacks. */
   readonly names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>;
   /** Item features, if the SELECT has a column `features`. */
   readonly features?: Relation;
-  /** Names of the columns with ids, for messages. */
+  /** For messages: names of the columns that contain ids. */
   readonly ids: string;
   readonly faults: FaultSource;
 }
@@ -198,7 +198,7 @@ function buildListsSql(
   ].join("\n");
 }
 
-/** For each column of a SELECT: allowed SQL types, a description, and true for a required column. */
+/** For each column that a SELECT may return: allowed SQL types, a description, and true if it is required. */
 const QUERY_COLUMNS: Readonly<
   Record<LogColumn | "candidates" | "features" | "context", readonly [RegExp, string, boolean?]>
 > = {

@@ -1,15 +1,15 @@
-/** Measures by `data/describe_positions.sql` how much the position on the page affects clicks. */
+/** Measures how much the position on the page affects clicks, by `data/describe_positions.sql`. */
 
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Clicks at a position. data/describe_positions.sql estimates the strength of each item for this. */
+/** Clicks at a position, and clicks expected from items' strengths (see data/describe_positions.sql). */
 export interface PositionStatistics {
   /** Position on the page, from 1. */
   readonly position: number;
   readonly shown: number;
   readonly clicks: number;
-  /** Number of clicks that the strengths of the items predict without an effect of the position. */
+  /** Number of clicks that the strengths of the items predict if positions have no effect. */
   readonly expected: number;
   /** clicks / expected: 1 means no effect of the position. */
   readonly ratio: number;
@@ -24,12 +24,12 @@ export interface PositionEffect {
   readonly positions: readonly PositionStatistics[];
 }
 
-/** Least numbers of expected clicks, and of users with expected clicks, for a variance at a position. */
+/** Smallest numbers of expected clicks, and of users, for which a position's variance is estimated. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** Limit of a deviation, in sd. Without position bias, a position of ten exceeds it in 1 of 100 logs. */
+/** Smallest deviation, in sd, of an effect. Without bias, 1 of 100 logs with ten positions exceeds it. */
 const MOST_DEVIATIONS = 3.29;
-/** Largest |ratio - 1| of a small effect. */
+/** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;
 /** Largest half width of an interval for the verdict "none". A wider interval may contain a large effect. */
 const WIDE = 0.25;

@@ -1,4 +1,4 @@
-/** Prepares a data set: runs the SQL steps that open one kind of source, and steps that all sources share. */
+/** Prepares a data set: runs the SQL steps for one kind of source, and then the steps for all sources. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
@@ -23,18 +23,18 @@ import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 /** Options for preparing any kind of source. */
 export interface PrepareOptions {
   readonly out: string;
-  /** "hash" puts each user into one part, "time" each page; see data/user_macros.sql. */
+  /** "hash" assigns users to the parts of the data, "time" assigns pages; see data/user_macros.sql. */
   readonly split: "hash" | "time";
-  /** Shares of the users (in a split by time: of the pages) in train and validation. The rest is for test. */
+  /** Shares of train and validation among all users (in a split by time: all pages). The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Split by time: begin of parts in ms; if negative, before the log's last page. Default: by `shares`. */
+  /** Split by time: begin of parts in ms; negative: before the log's last page. Default: `shares`. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-  /** If set, only so many latest events of each user are kept. */
+  /** Number of each user's latest events that are kept; by default, all. */
   readonly maxEvents?: number;
 }
 
@@ -50,15 +50,15 @@ export interface PreparedInput {
   /** The SELECT that reads the source; undefined for files. */
   readonly query?: string;
   readonly variables: Readonly<Record<string, SqlValue>>;
-  /** Steps that build the pages, from which `data/users.sql` reads the users. */
+  /** SQL steps that build the pages. `data/users.sql` then reads the users from the pages. */
   readonly steps: readonly ScriptStep[];
-  /** Steps that build the item tables after the users were split. `data/prepared.sql` writes these tables. */
+  /** SQL steps that build item tables after the users were split. `data/prepared.sql` writes them. */
   readonly itemSteps: readonly ScriptStep[];
-  /** Counts rows that a step read, except those the CSV reader rejected. Called if there is a bad row. */
+  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called if a row is bad. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Counts the bad rows that a step's SQL found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;
-  /** Checks the tables after a step. @throws UserError for data from which a model cannot learn. */
+  /** Checks the tables that a step created. @throws UserError for data from which a model cannot learn. */
   after(engine: SqlEngine, step: ScriptStep): Promise<void>;
   readonly pageOrder: Manifest["pageOrder"];
   readonly sampledPages: boolean;
@@ -75,7 +75,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Description of the output folder: names of a data set's files, and of the SQL engine's working files. */
+/** Description of the output folder: file names of a data set and of the SQL engine's temporary data. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
@@ -172,7 +172,7 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
   );
 }
 
-/** Reads the dates of a split by time. @throws UserError if train or test is empty, or parts overlap. */
+/** Reads the dates of a split by time. @throws UserError if train or test is empty, or if parts overlap. */
 async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> {
   const [row = {}] = await engine.rows(
     "SELECT min(time) AS first, max(time) AS last, count(*) FILTER (time_part(time) = 0) AS train, " +

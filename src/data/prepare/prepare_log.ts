@@ -23,7 +23,7 @@ import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Returns the function that opens a log to be prepared. @throws UserError for incompatible options. */
+/** Returns a function that opens the log for a preparation. @throws UserError for incompatible options. */
 export function logRecipe(options: LogOptions): PreparationRecipe {
   expectShape(options);
   return (engine, work, signal) => begin(engine, options, work, signal);
@@ -72,12 +72,12 @@ async function begin(
   };
 }
 
-/** Number of rows at the beginning of a log that are searched for dates such as 31.12.2025. */
+/** Number of first rows of a log in which dates such as 31.12.2025 are searched for. */
 const DATED_ROWS = 1000;
 
 /**
  * Finds the order of day and month in dates such as 31.12.2025.
- * @returns true if the day is first, false if the month is first, null for a log without these dates.
+ * @returns true if the day is first, false if the month is first, null for a log without such dates.
  * @throws UserError unless exactly one of the two orders fits all dates.
  */
 async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<boolean | null> {
@@ -136,7 +136,7 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 const AS_IS = "--pages as-is accepts it";
 
-/** Plausible times of a log, in ms since 1970. Other numbers may be years, or times since another origin. */
+/** Plausible times of a log, in ms since 1970. Others may be years, or times since another year. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
 /** @throws UserError if most times are numbers that cannot plausibly be times since 1970. */
@@ -228,7 +228,7 @@ const LONG_MS = 120_000;
 /** A warning is given if more than this share of the pages is suspicious. */
 const ODD_SHARE = 0.05;
 
-/** Numbers of pages (all, with several items, with two items at one position, long), longest span in ms. */
+/** Numbers of pages: all, with several items, with two items at one position, long. `span`: longest in ms. */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
 /** Warns if many pages of the log look like several merged pages, or like fragments of pages. */
@@ -290,17 +290,17 @@ async function expectOnePropensity(
   if (several === 0) return;
   throw new UserError(
     `Expected one ${propensity} on all rows of a page, got several on ${formatThousands(several)} pages. ` +
-      "If each item has its own, conditional on the items before it: --propensity-of item.",
+      "If each item has a propensity, conditional on the items before it: --propensity-of item.",
   );
 }
 
-/** Units of time, longest first. `least` distinct times are needed to test if all times are whole units. */
+/** Units of time, longest first. Times may be whole units if there are at least `least` distinct times. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** SQL per unit: true if all times are multiples of the unit plus a common offset, such as a time of day. */
+/** SQL that tests for each unit if all times are multiples of it, plus one offset such as a time of day. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) ` +

@@ -22,7 +22,7 @@ export interface Relation {
   readonly files: readonly SourceFile[];
 }
 
-/** Columns with the location of each row, which the SQL engine's file readers add. */
+/** Columns that the SQL engine's file readers add: the location of each row. */
 export const PLACE = ["filename", "file_row_number"] as const;
 
 /** A column, and the option by which the user named it. */
@@ -38,7 +38,7 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 };
 
 /**
- * Opens files with the same columns, all in one format: CSV with a header, TSV, JSON lines or Parquet.
+ * Opens files with equal columns, all in one format: CSV with a header, TSV, JSON lines or Parquet.
  * @param pattern: a path or a glob. @param what: contents of the files, for messages, such as "a log".
  * @throws UserError for files that are missing, damaged or of several formats, or that lack a wanted column.
  */
@@ -52,7 +52,7 @@ export async function openFiles(
   const stat = await Deno.stat(pattern).catch(() => undefined);
   if (stat?.isDirectory) {
     throw new UserError(
-      `Expected ${what} at ${pattern}, got a folder. Name files in it, such as '${pattern}/*.parquet'.`,
+      `Expected ${what} at ${pattern}, got a folder. Name files in the folder, such as '${pattern}/*.parquet'.`,
     );
   }
   const files = findFiles(pattern, what);
@@ -198,7 +198,7 @@ function expectSame(
   );
 }
 
-/** Finds a name that, without case and punctuation, equals or contains `name`, or is contained in `name`. */
+/** Finds a name that equals, contains or is contained in `name`, apart from case and punctuation. */
 export function findNearestName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   return names.find((other) => plain(other) === plain(name)) ??
@@ -207,7 +207,7 @@ export function findNearestName(name: string, names: readonly string[]): string 
     );
 }
 
-/** @throws UserError if a column of ids has lists, structs or the like. */
+/** @throws UserError if values in a column of ids are lists, structs or the like. */
 export function expectIds({ path, columns }: Relation, ids: readonly RequestedColumn[]): void {
   for (const { column, option } of ids) {
     const type = columns.find(({ name }) => name === column)?.type ?? "";
@@ -218,14 +218,14 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
 
 /**
  * Type as which a column is read. "id": an exact id. "items": a list of ids. "ids": an id or a list of ids.
- * "list": a text or a list of texts. "text": a text, perhaps cast to a number or time later. "number".
+ * "list": a text or a list of texts. "text": a text, which may be cast later. "number": a number.
  */
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
 interface Read {
   /** SQL of the value. */
   readonly value: string;
-  /** SQL of the value as text if it is an inexact id, else NULL; "" if the column cannot have inexact ids. */
+  /** SQL that returns an inexact id as text, and NULL for other values; "" if no value can be inexact. */
   readonly inexact: string;
 }
 
@@ -238,8 +238,8 @@ const NONE: Readonly<Record<ColumnType, string>> = {
  * Builds a query that returns one row per row of a relation, with these columns:
  *
  *     file, row    location of the row; `row` is the number from 1 in a Parquet file, else NULL
- *     inexact      as text, the row's first floating point id that is not an exact whole number, to which
- *                  different ids may have been rounded
+ *     inexact      the row's first floating point id that is not an exact whole number (as text):
+ *                  different ids may have been rounded to it
  *     NAME         for each NAME in `values`: a text, a list of texts, or a number; NULL if there is no value
  */
 export function buildSelectSql(
@@ -305,7 +305,7 @@ function buildValueSql(column: string, type: string, as: ColumnType): Read {
     : { value: `${value}ELSE ${text} END`, inexact: "" };
 }
 
-/** Builds SQL that reads a JSON value. A whole number of any length is read as written; 5.0 is read as 5. */
+/** Builds SQL that reads a JSON value. Whole numbers of any length are read exactly; 5.0 is read as 5. */
 function jsonValue(column: string, as: ColumnType): Read {
   const kind = (x: string) => `json_type(${x})`;
   const text = (x: string) => `json_extract_string(${x}, '$')`;

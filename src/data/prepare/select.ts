@@ -1,7 +1,7 @@
 /**
  * Opens a user's SELECT as a view. The SELECT reads files by functions of the SQL engine, such as read_csv
- * and read_parquet. The engine's parse tree names the files. Statements and functions that write, attach or
- * set something are refused.
+ * and read_parquet. The names of the files are found in the engine's parse tree. Statements and functions
+ * that write, attach or set something are refused.
  */
 
 import { resolve } from "node:path";
@@ -12,7 +12,7 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Functions that FROM may call: readers of files, and (in OTHERS) functions that read no files. */
+/** Functions that FROM may call to read files. `OTHERS` names functions in FROM that read no files. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;
@@ -28,7 +28,7 @@ const parsedSchema = v.looseObject({
 
 /**
  * Creates a view from the SELECT in a file. @param work: the output folder, which the SELECT must not read.
- * @throws UserError for text that is not one SELECT, or a SELECT that reads anything except local files.
+ * @throws UserError if the file is not one SELECT, or if the SELECT reads anything except local files.
  */
 export async function openSelect(
   engine: SqlEngine,
@@ -68,7 +68,7 @@ function explain(path: string, error: unknown): unknown {
   return new UserError(`${path}${line === undefined ? "" : `:${line}`}: ${what.trim()}`, { cause: error });
 }
 
-/** Lists paths and globs that a SELECT reads. @throws UserError unless the text is one SELECT of files. */
+/** Lists paths and globs that a SELECT reads. @throws UserError if the text is not one SELECT of files. */
 async function listReadPaths(engine: SqlEngine, path: string, text: string): Promise<string[]> {
   const json = String(await engine.value(`SELECT json_serialize_sql(${formatLiteral(text)})`));
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));
@@ -96,7 +96,7 @@ const constantSchema = v.looseObject({
 });
 const listSchema = v.looseObject({ function_name: v.literal("list_value"), children: v.array(v.unknown()) });
 
-/** Lists the paths and globs that a node of a parsed SELECT and its descendants read. */
+/** Lists the paths and globs that a node of the parse tree, or a node below it, reads. */
 function readBy(path: string, node: unknown): string[] {
   if (typeof node !== "object" || node === null) return [];
   const table = v.safeParse(tableSchema, node);

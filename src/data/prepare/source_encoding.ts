@@ -1,4 +1,4 @@
-/** Option `--encoding-from`: encodes the items of a log with the feature encoding of another prepared set. */
+/** Option `--encoding-from`: encodes the features of a log's items as in another prepared set. */
 
 import { basename } from "node:path";
 import { computeFileChecksum } from "../../files/local_file.ts";
@@ -15,14 +15,14 @@ import type { Json } from "@duckdb/node-api";
 
 export interface SourceEncoding {
   readonly folder: string;
-  /** Columns of the item table from which the features are encoded. */
+  /** Columns of the item table from which the features are computed. */
   readonly columns: FeatureColumns;
   readonly isOneHot: boolean;
   /** N if the item ids of the set are hashed to 2 x N tokens. */
   readonly hashed: number | undefined;
-  /** Shares of absent, clipped and unknown values per column of the set. */
+  /** For each column of the set, shares of absent, clipped and unknown values. */
   readonly shares: readonly ColumnShares[];
-  /** True to accept columns for most of whose values the set has no token or number. */
+  /** True to accept a column even if the set cannot encode most of its values. */
   readonly allowUnknownValues: boolean;
 }
 
@@ -38,7 +38,7 @@ CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
 /**
  * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item. Without
  * --encoding-from, these tables stay empty.
- * @throws UserError for a set without a description of its encoding, and for incompatible options.
+ * @throws UserError for incompatible options, and for a set whose manifest does not describe its encoding.
  */
 export async function openLike(
   engine: SqlEngine,
@@ -57,7 +57,7 @@ export async function openLike(
   if (folder === undefined) {
     if (allowUnknownValues) {
       throw new UserError(
-        "Expected --encoding-from with --allow-unknown-values, got none. Name the set that has the encoding.",
+        "Expected --encoding-from with --allow-unknown-values: name the prepared set that has the encoding.",
       );
     }
     return undefined;
@@ -107,7 +107,7 @@ export async function openLike(
   };
 }
 
-/** @throws UserError for a manifest without the encoding, which another program or an old version wrote. */
+/** @throws UserError for a manifest without the encoding (of another program, or an old version). */
 function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
@@ -118,7 +118,7 @@ function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureMani
   );
 }
 
-/** Returns the rows of the table like_scale without the column k, which numbers the rows. */
+/** Returns the rows of the table like_scale, without the column k (the row's number). */
 function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
@@ -152,7 +152,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   );
 }
 
-/** For a set with one-hot items. @throws UserError for an item that the set does not have. */
+/** Checks a log against a set with one-hot items. @throws UserError for an item that the set lacks. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) " +
@@ -166,7 +166,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   );
 }
 
-/** Largest accepted share of a column's values that the set of --encoding-from does not have. */
+/** Largest accepted share of a column's values that the set of --encoding-from cannot encode. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
   ["clipped", "of the numbers are out of that set's range"],
@@ -174,7 +174,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if the set lacks most values of a column. Item ids are not checked. */
+/** @throws UserError if the set cannot encode most values of a column. Item ids are not checked. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -195,7 +195,7 @@ export async function expectLike(
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Reads the manifest's description of the features from the tables that data/item_features.sql creates. */
+/** Reads from the tables of data/item_features.sql the description of the features for the manifest. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY position")).map((row) => ({
     name: String(row.name),
@@ -227,7 +227,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds SQL for a checksum of ordered texts, each after its length, so that different lists differ. */
+/** Builds SQL for a checksum of ordered texts. Each text follows its length, so different lists differ. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
@@ -260,7 +260,7 @@ function parseVocabulary(row: Row) {
 
 /**
  * Writes the vocabulary, with a row per token: index of the token's field in the manifest, and the token's
- * value. The value is NULL for a token that all values without a token share.
+ * value. The value is NULL for the token of all values that have no token.
  * @returns the number of rows; 0 if there are no tokens.
  */
 export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {

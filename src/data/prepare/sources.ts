@@ -1,4 +1,4 @@
-/** Finds the files of a source, checks that each file is complete, and reads column names. */
+/** Finds the files of a source, checks that each file is complete, and reads the names of columns. */
 
 import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
@@ -26,7 +26,7 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   );
 }
 
-/** Reads compressed files to the end: the SQL engine accepts truncated files. @throws UserError. */
+/** Reads compressed files to the end: the SQL engine would accept truncated files. @throws UserError. */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
     const decoder = createDecoder(path);
@@ -48,15 +48,15 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 }
 
 /**
- * Builds SQL that reads each line of a text file as one value, by a delimiter that does not occur in text:
- * chr(1). Lines end with \n or \r\n. A file with both line ends gives additional blank lines.
+ * Builds SQL that reads each line of a text file as one value. The delimiter is chr(1), which does not occur
+ * in text. Lines end with \n or \r\n. If a file has both line ends, there are additional blank lines.
  */
 function linesSql(path: string): string {
   return `read_csv(${formatLiteral(escapeGlob(path))}, header = false, delim = chr(1), quote = '', ` +
     "escape = '', columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false)";
 }
 
-/** Reads the header of a CSV file. @throws UserError for an empty file, and for a quote that is open. */
+/** Reads the header of a CSV file. @throws UserError for an empty file, and for an unclosed quote. */
 export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: string): Promise<string[]> {
   const line = await engine.value(`SELECT line FROM ${linesSql(path)} LIMIT 1`);
   if (line === null) throw new UserError(`${path}: expected a header line and rows, got an empty file.`);
@@ -111,7 +111,7 @@ function createDecoder(path: string): Transform | undefined {
 // Checks that a zstd file (RFC 8878) is complete: zstd decoders accept truncated files. Reads only headers.
 
 const FRAME = 0xfd2fb528;
-/** First of 16 magic numbers that mark zstd frames without data. */
+/** First of 16 consecutive numbers, one of which marks a zstd frame without data. */
 const SKIPPABLE = 0x184d2a50;
 const RLE = 1;
 const RESERVED = 3;

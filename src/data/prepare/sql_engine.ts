@@ -152,12 +152,12 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Advice for errors that the input, the disk or limits cause. Each pattern matches a message of DuckDB. */
+/** Advice for errors caused by the input, the disk or limits. Each pattern matches a message of DuckDB. */
 const REMEDIES: readonly [RegExp, string][] = [
   [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
   [
     /out of memory|failed to (allocate|pin|offload)/i,
-    "Raise --memory (to 4GB), or prepare a part of the users.",
+    "Raise --memory (for example to 4GB), or prepare a part of the users.",
   ],
   [
     /permission denied|read-only file system/i,

@@ -1,4 +1,4 @@
-/** Opens the data set that a run's config names. A large log stays on disk; others are read into memory. */
+/** Opens the data set that a run's config names. Only small logs are read into memory. */
 
 import { type ClickLog, listUsers, splits } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
@@ -31,7 +31,7 @@ export type DataConfig =
     kind: "paper";
     path: string;
     sha256: string;
-    /** Seed of a new random split of the users; null for the split in the file. */
+    /** Seed of a new random split of the users; null to use the split in the file. */
     resplit: number | null;
   }
   | {
@@ -75,7 +75,7 @@ export interface Dataset {
   readonly features: FeatureManifest | undefined;
   /** Order of the items of a page; undefined if unknown. */
   readonly pageOrder: PageOrder | undefined;
-  /** Warnings in the manifest; undefined after a new split, for which the warnings may be wrong. */
+  /** Warnings in the manifest; undefined after a new split, because the warnings may not apply to it. */
   readonly warnings?: readonly string[];
   /** Dates of a split by time; undefined for a split by users. */
   readonly timeSplit?: TimeSplit;
@@ -87,7 +87,7 @@ export interface Dataset {
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
-  /** Seed of a synthetic shop's users. With another `usersSeed`, other users see the same items. */
+  /** Seed of a synthetic shop's users, if it differs from the seed of the items. */
   readonly usersSeed?: number;
   /** False to use only features other than item ids. */
   readonly itemIds?: boolean;
@@ -95,7 +95,7 @@ export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
 
 /**
  * Opens a data set: a synthetic shop by name, a prepared data set by folder, or a file in the paper's layout.
- * @param seed: of a synthetic shop, and of a new split. @param resplit: true for a new random split of users.
+ * @param seed: seed of a synthetic shop or a new split. @param resplit: true for a new random split of users.
  * @throws UserError for invalid data.
  */
 export async function openDataset(
@@ -124,7 +124,7 @@ async function openWhole(
   for (const [option, value] of Object.entries({ "--data-seed": dataSeed, "--data-users-seed": usersSeed })) {
     if (value === undefined) continue;
     throw new UserError(
-      `Expected ${option} with a synthetic shop (${shopNames}), got it with ${source}. Leave it out.`,
+      `Expected ${option} with a synthetic shop (${shopNames}), got it with ${source}. Leave ${option} out.`,
     );
   }
   const dealt = resplit ? seed : null;
@@ -204,7 +204,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Returns a data set without ground truth. @param config: a run stores it to open the data set again. */
+/** Returns a data set without true utilities. @param config: stored in a run, to open the data set again. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
@@ -245,8 +245,8 @@ export interface ModelItems {
 }
 
 /**
- * Adapts a data set to a model: leaves out item ids that the model does not use, and checks other features.
- * @param what: the model's name, for messages. @param onNote: gets notes on features that cannot be compared.
+ * Adapts a data set to a model: removes item ids that the model does not use, and compares other features.
+ * @param what: the model's name, for messages. @param onNote: called if features cannot be compared.
  * @throws UserError for items that the model does not know, or item features with another meaning.
  */
 export function fitDataset(

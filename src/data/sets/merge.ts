@@ -1,6 +1,6 @@
 /**
  * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test).
- * Items with equal ids and features become one item; with different features, versions of an item.
+ * Items with equal ids become one item or, if their features differ, versions of one item.
  */
 
 import { createHash } from "node:crypto";
@@ -34,8 +34,8 @@ export interface MergeResult {
 const TOGETHER = 1000;
 
 /**
- * Merges data sets into one prepared data set. @param folder: an existing folder.
- * @throws UserError if the sets have different item features, or if {@link writePrepared} throws it.
+ * Merges data sets into one prepared data set. @param folder: an existing folder. @throws UserError if the
+ * sets have different item features, or if a file cannot be written.
  */
 export async function mergeSets(
   folder: string,
@@ -96,7 +96,7 @@ export async function mergeSets(
   return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
 }
 
-/** @throws UserError if two data sets have the same contents: the merged set would have each user twice. */
+/** @throws UserError if two data sets have equal contents: the merged set would have each user twice. */
 function expectDistinct(parts: readonly MergePart[]): void {
   const seen = new Map<string, string>();
   for (const { name, data: { dataset: { config } } } of parts) {
@@ -113,7 +113,7 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** Warns about a set whose pages were drawn from all items of that set, if the merged set has more items. */
+/** Warns if a set's pages were drawn from all items of the set, and the merged set has more items. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,
@@ -128,7 +128,7 @@ function drawnFrom(
   ];
 }
 
-/** Unique ids of the merged users, and their sources. Users of an already merged set keep their sources. */
+/** Unique ids of the merged users, and names of their data sets, which users of a merged set keep. */
 class MergedUsers {
   readonly ids: string[] = [];
   readonly sources: string[] = [];
@@ -227,7 +227,7 @@ function shapeText(shape: ItemsShape): string {
   return `${shape.width} numbers${shape.kind === "mixed" ? ` and ${shape.tokens} tokens` : ""}`;
 }
 
-/** Returns a text that identifies a version of an item: a checksum of its features, and its id. */
+/** Returns a text that identifies a version of an item: its id, and a checksum of its features. */
 function hashItemVersion(id: string, items: ItemFeatures, item: number): string {
   if (items.kind === "one-hot") return id;
   const values = items.values.subarray(item * items.width, (item + 1) * items.width);

@@ -39,14 +39,14 @@ export class OpenedDataset {
     return new OpenedDataset(dataset, userIds, await readIds(files, "items", items, onProgress));
   }
 
-  /** The clicks, as trainers and evaluations take them. */
+  /** The clicks, for trainers and evaluations. */
   get source(): LogSource {
     return this.dataset.source;
   }
 
   /**
-   * Returns the number of the user with an id. In a split by time, a person has a number per part. The number
-   * of the last part is returned, in which the history has all pages.
+   * Returns the number of the user with an id. In a split by time, a person has a number in each part. The
+   * number in the last part is returned, because its history has all pages.
    * @throws UserError for an unknown id.
    */
   user(id: string): number {
@@ -83,10 +83,10 @@ export class OpenedDataset {
 
 /**
  * Opens a data set: a synthetic shop ("demo" or "restless"), a prepared data set, or a file in paper layout.
- * @param options.seed of a synthetic shop; 1 by default. @param options.usersSeed of the shop's users: with
- * another `usersSeed`, other users see the same items. @param options.memoryRows: a data set with at most so
- * many displayed items (four million by default) is read into memory. @param options.cache: folder in which a
- * larger data set is packed into files; no other files are written. @throws UserError for invalid data.
+ * @param options.seed of a synthetic shop; 1 by default. @param options.usersSeed of the shop's users, if it
+ * differs from the seed of the items. @param options.memoryRows: a data set with at most so many displayed
+ * items (four million by default) is read into memory. @param options.cache: folder in which a larger data
+ * set is packed into files; no other files are written. @throws UserError for invalid data.
  */
 export async function openDataset(
   path: string,

@@ -2,9 +2,9 @@
  * Reads and writes packed files, which store logs and catalogues: a header, then little-endian 32-bit words.
  *
  * The last three words of the header are CRC-32 checksums: of the file's name (to detect a renamed file), of
- * all words after the header, and of the header. The checksums are verified once, when the file is opened,
- * with a megabyte of memory. Verifying 400 MB takes 0.03 s if the system has cached the file. Later reads
- * check only that numbers are consistent.
+ * all words after the header, and of the header. The checksums are verified once, when the file is opened, in
+ * pieces of one megabyte. Verifying 400 MB takes 0.03 s if the system has cached the file. Later reads check
+ * only that numbers are consistent.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";
@@ -16,7 +16,7 @@ import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
 
-/** Error for a packed file that the system cannot read or write. */
+/** Error of the system when it reads or writes a packed file. */
 export class PackedFileError extends UserError {}
 /** Error for a file that was damaged or changed, or is not a packed file. */
 export class DamagedPackedFileError extends UserError {
@@ -64,8 +64,8 @@ export class PackedFile {
   }
 
   /**
-   * Reads the header (two words of magic, the version, and words that depend on the kind of file), and
-   * verifies the checksums of the whole file. @throws UserError for another kind or version, or changes.
+   * Reads the header (two words for the kind of file, the version, and words that depend on the kind), and
+   * verifies all checksums. @throws UserError for a wrong kind, a wrong version, or a changed file.
    */
   header(magic: readonly number[], version: number): Uint32Array {
     const header = new Uint32Array(HEADER_WORDS);
@@ -126,7 +126,7 @@ export class PackedFileWriter implements Disposable {
 
   private constructor(readonly path: string, private readonly temporary: TemporaryFile) {}
 
-  /** Creates a file with an empty header, which {@link finish} fills. @throws UserError if that fails. */
+  /** Creates a file with an empty header, which {@link finish} fills. @throws UserError on failure. */
   static create(path: string): PackedFileWriter {
     try {
       const temporary = openTemporary(path);
@@ -148,7 +148,7 @@ export class PackedFileWriter implements Disposable {
     this.#sum = crc32(toBytes(array), this.#sum);
   }
 
-  /** Writes the header (first words: `own`), and gives the file its name. @throws UserError if that fails. */
+  /** Writes the header, which begins with `own`, and renames the file. @throws UserError on failure. */
   finish(own: readonly number[]): void {
     const header = new Uint32Array(HEADER_WORDS);
     header.set(own);

@@ -1,7 +1,7 @@
 /**
  * A catalogue in one packed file, from which single items are read. The file has these sections:
  *
- *   header     16 words: magic (2 words), version, kind (0 one-hot, 1 dense, 2 mixed), numbers of items I,
+ *   header     16 words: mark (2 words), version, kind (0 one-hot, 1 dense, 2 mixed), numbers of items I,
  *              features F and tokens V, number of pairs (item, its token), length C of `counts`, zeros,
  *              and three checksums
  *   items      for each item, in order: F features as f32, and then the item's tokens as words
@@ -19,7 +19,7 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. Items of a batch are often close together, so a read often has several items. */
+/** Number of words per read. Items of a batch are often close together, so one read often has several. */
 const BLOCK = 4096;
 
 /** A catalogue in a file. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** A section of a file with one block in memory. Returns single words: an array per item is far slower. */
+/** Section of a file with one block in memory. Single words are read: an array per item is far slower. */
 class Block {
   #first = 0;
   #end = 0;
@@ -123,12 +123,12 @@ class Block {
     return this.#words[this.#place(at)] ?? 0;
   }
 
-  /** Copies `count` words (f32) from index `first` of the section to index `place` of `target`. */
+  /** Copies `count` floats from index `first` of the section to index `place` of `target`. */
   copyFloats(first: number, count: number, target: Float32Array, place: number): void {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the index of a word in the block in memory. If necessary, reads the block with the word. */
+  /** Returns the index in the block of the section's word `at`. If necessary, reads the block first. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
@@ -143,7 +143,7 @@ class Block {
   }
 }
 
-/** Largest number of words, which the file stores as a u32. */
+/** Largest number of words, because the file stores the number as a u32. */
 const MOST = 2 ** 32 - 1;
 
 /** Writes a packed catalogue piece by piece. Needs 4 bytes of memory per mixed item. */

@@ -1,7 +1,7 @@
 /**
  * A click log in one packed file, from which single users are read. The file has these sections:
  *
- *   header     16 words: magic (2 words), version, numbers of users U, events E and rows R, number of rows of
+ *   header     16 words: mark (2 words), version, numbers of users U, events E and rows R, number of rows of
  *              events that are not predicted, number of context features X per row, zeros, three checksums
  *   users      for each user, in order:
  *                events   two words per event: number of rows, with the event's kind in the top two bits (see
@@ -11,7 +11,7 @@
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
  * All words except the f32 are little-endian u32. The events of user u begin at byte
- * 64 + 8 userEvents[u] + 4 (1 + X) userRows[u]. So one read gets consecutive users.
+ * 64 + 8 userEvents[u] + 4 (1 + X) userRows[u]. So consecutive users need only one read.
  */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, getRowWidth, isPage, NONE } from "../click_log.ts";
@@ -99,7 +99,7 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Returns a log of this file with other items, or another split. Closing one of the logs closes both. */
+  /** Returns a log of this file with the given items and split. Closing one of the two logs closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, sampledPages, rowWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -123,7 +123,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Reads consecutive users into `window` from `place` (its next user and row) on, and advances `place`. */
+  /** Reads consecutive users into `window`, from user and row `place` on, and then advances `place`. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const position = computeOffset(this, first);
     const length = (computeOffset(this, first + count) - position) / 4;
@@ -167,7 +167,7 @@ export class PackedLog implements LogSource, Disposable {
   }
 }
 
-/** Largest number of events, and largest number of rows, which the file stores as u32. */
+/** Largest number of events, and of rows, because the file stores both numbers as u32. */
 const MOST = 2 ** 32 - 1;
 
 /**

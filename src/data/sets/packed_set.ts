@@ -63,7 +63,7 @@ export async function openPrepared(
   }
 }
 
-/** Packs a data set into two files of the cache. @param path: of both files, without .items and .clicks. */
+/** Packs a data set into two files in the cache: `path`.items and `path`.clicks. */
 async function pack(
   set: PreparedSet,
   path: string,
@@ -97,7 +97,7 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Returns {@link computeTableChecksum} of a table. @throws UserError if the manifest's differs. */
+/** Returns {@link computeTableChecksum} of a table. @throws UserError if it differs from the manifest. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];
@@ -109,7 +109,7 @@ export async function expectChecksum({ folder, manifest }: PreparedSet, part: Ta
   );
 }
 
-/** Opens a file of the cache. A missing file is created, and a damaged file is created again. */
+/** Opens a file in the cache. A missing file is created, and a damaged file is created again. */
 async function openPacked<T>(
   path: string,
   open: (path: string) => T,

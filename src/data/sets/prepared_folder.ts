@@ -121,7 +121,7 @@ function namesIn(folder: string): string[] {
   return names;
 }
 
-/** Stats a path; undefined if it does not exist. @throws UserError for an unreadable path (a broken link). */
+/** Returns a path's metadata; undefined if it does not exist. @throws UserError if it cannot be read. */
 function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -141,7 +141,7 @@ function isLink(path: string): boolean {
 }
 
 /**
- * Computes the checksum of a table. Several files of a table are hashed like the concatenation of the files.
+ * Computes the checksum of a table. If a table has several files, their concatenation is hashed.
  * @returns path of the table's file or folder, size in bytes, checksum, and checksum of each file.
  */
 export async function computeTableChecksum(
@@ -162,7 +162,7 @@ export async function computeTableChecksum(
   return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
-/** Returns a Parquet file, whose path is checked only when the file is opened. */
+/** Returns an object that opens a Parquet file. The path is checked when the file is opened. */
 export function openParquetFile(path: string): TableFile {
   return { path, open: () => toOpenFile(open(path)) };
 }

@@ -30,7 +30,7 @@ export interface PreparedContents {
   readonly warnings?: readonly string[];
   /** Meaning of the item features; if absent, the features get generic names. */
   readonly features?: FeatureManifest;
-  /** Folder of a prepared set with these features, whose vocabulary is copied for --encoding-from. */
+  /** Folder of a prepared set with these features. Its vocabulary, which --encoding-from needs, is copied. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
   readonly sampledPages?: boolean | undefined;
@@ -53,7 +53,7 @@ export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Writes a set to a new folder; removes all files if `write` fails. @throws UserError if it is not empty. */
+/** Runs `write` for a new folder. If it fails, removes all files. @throws UserError if it is not empty. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -123,8 +123,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the vocabulary of the set `from`, which `--encoding-from` needs in addition to the manifest.
- * @returns shares and checksum of the vocabulary; {} if the features of `from` differ.
+ * Copies the vocabulary of the set in the folder `from`. `--encoding-from` needs it in addition to the
+ * manifest. @returns column shares and the vocabulary's checksum; {} if the sets' features differ.
  */
 async function copyVocabulary(
   folder: string,
@@ -189,7 +189,7 @@ const LIST_COLUMNS = {
   eventPropensities: list("propensities", "DOUBLE"),
   eventCandidates: list("candidates", "INT32"),
 } as const;
-/** Columns of the table of pages with context features. */
+/** Columns with context features in the table of pages. */
 const CONTEXT_COLUMNS = {
   impression: list("impression_features", "FLOAT"),
   page: list("page_features", "FLOAT"),
@@ -233,7 +233,7 @@ function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
 
-/** Rows of the table of users, which are collected while the users' pages are written. */
+/** Rows of the table of users. They are collected while the pages are written. */
 class UserRows {
   readonly #split = new GrowingArray(Uint8Array);
   readonly #pages = new GrowingArray(Uint32Array);
@@ -259,7 +259,7 @@ class UserRows {
     return counts;
   }
 
-  /** Yields the row groups of the table. @param texts: per text column, a function from a user to a text. */
+  /** Yields the table's row groups. @param texts: for each text column, a function from user to text. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
@@ -322,7 +322,7 @@ async function* pageGroups(
 const listContextKinds = (widths: ContextWidths) =>
   (["impression", "page"] as const).filter((kind) => widths[kind] > 0);
 
-/** Returns a page's context features of one kind; zeros (unknown values) if the clicks have none. */
+/** Returns a page's context features of one kind; zeros, which mean unknown, if the clicks have none. */
 function listContext(
   { rowFeatures }: Clicks,
   { impression, page }: ContextWidths,
@@ -361,7 +361,7 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Returns features with generic names; for one-hot items, the same checksum of ids as `deno task data`. */
+/** Returns features with generic names; for one-hot items, with a checksum of ids as in `deno task data`. */
 function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") {
     const hash = createHash("sha256");
