@@ -137,7 +137,7 @@ function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   if (unknown === undefined) return;
   throw new UserError(
     `${path}: expected a compression that can be read here (${[...known].join(", ")}), got ${unknown}. ` +
-      "Write the file with one of these.",
+      "Write the file again with one of these compressions.",
   );
 }
 

@@ -292,7 +292,7 @@ Deno.test("items: --encoding-from with one-hot items keeps their numbers and ref
     /item numbers stand for different ids/,
   );
   await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
-  const says = 'Expected the items of …, got 1 others ("sku-x")';
+  const says = 'Expected only items of …, got 1 other items ("sku-x")';
   await expectRefused(folder, recipe(folder, likeFirst, "new.csv"), says);
 });
 

@@ -134,7 +134,7 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 // Checks of the pages, which give warnings and errors.
 
-const AS_IS = "--pages as-is accepts it";
+const AS_IS = "--pages as-is accepts the log";
 
 /** Plausible times of a log, in ms since 1970. Others may be years, or times since another year. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
@@ -157,7 +157,7 @@ async function expectTimes(
   throw new UserError(
     `Expected ${time} to be times of a log, got numbers that as ${row.time_kind} are ${row.first} ` +
       `to ${row.last}. Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
-      `If only the order of the times counts: ${AS_IS}.`,
+      `If only the order of the times matters, ${AS_IS}.`,
   );
 }
 
@@ -193,7 +193,7 @@ async function expectPages(
   if (clicked === 0) {
     throw new UserError(
       `Expected clicks, got none on ${formatThousands(count)} pages: there is nothing to learn. ` +
-        `Is ${names.clicked} the right column? Ratings and other words: data/recipes/ratings.sql. ${AS_IS}.`,
+        `Is ${names.clicked} the right column? For ratings and other words, see data/recipes/ratings.sql. ${AS_IS}.`,
     );
   }
   const byTime = names.page === undefined && items === undefined && pageGap === undefined &&
@@ -203,7 +203,7 @@ async function expectPages(
     if (step.refused) {
       throw new UserError(
         `Expected page ids or finer times, got whole ${step.name}s (${names.time}): ${merge}. ` +
-          `Name the column of page ids by --page, or a finer time by --time. If such rows are a page: ` +
+          `Name the column of page ids by --page, or a finer time by --time. If such rows are a page, ` +
           `${AS_IS}. ${GUIDE}`,
       );
     }
@@ -311,7 +311,7 @@ function allClickedText(pages: number, items: number): string {
   return `Expected items without a click, got ${formatThousands(items)} clicked items on ` +
     `${formatThousands(pages)} pages: this is a log of clicks without negatives, so prec@1 is always 1. ` +
     "Sample unclicked items with --pages sampled, or join the displayed items in a SELECT " +
-    `(data/recipes/clicks_table.sql). If all displayed items were clicked: ${AS_IS}. ${GUIDE}`;
+    `(data/recipes/clicks_table.sql). If all displayed items were clicked, ${AS_IS}. ${GUIDE}`;
 }
 
 function oneItemText(

@@ -161,7 +161,9 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   if (rows.length === 0) return;
   const examples = rows.map(({ item_id }) => `"${item_id}"`).join(", ");
   throw new UserError(
-    `Expected the items of ${basename(folder)}, got ${rows[0]?.n} others (${examples}). The items of that ` +
+    `Expected only items of ${basename(folder)}, got ${
+      rows[0]?.n
+    } other items (${examples}). The items of that ` +
       "set are one-hot: its models cannot score new items. Prepare the set again with --item-ids, and train.",
   );
 }

@@ -142,7 +142,7 @@ async function openWhole(
     const { features, pageOrder, warnings, timeSplit } = manifest;
     if (resplit && timeSplit) {
       throw new UserError(
-        `Expected data with --resplit whose users are in one part each, got ${source}, ` +
+        `Expected --resplit with data in which each user belongs to one part, got ${source}, ` +
           "which was split by time. A new split would train on validation and test pages. " +
           "Leave --resplit out, or prepare the log again with other --shares or --split-at.",
       );

@@ -49,7 +49,7 @@ export async function mergeSets(
   const byTime = parts.find(({ data: { dataset } }) => dataset.timeSplit);
   if (byTime) {
     throw new UserError(
-      `Expected sets whose users are in one part each, got ${byTime.name}, which was split by time. ` +
+      `Expected sets in which each user belongs to one part, got ${byTime.name}, which was split by time. ` +
         "Prepare all logs together, with a glob as --source or with --query.",
     );
   }
