@@ -38,10 +38,10 @@ export interface KernelMeter<P> {
 }
 
 export interface TuningResult {
-  /** Variants that are clearly faster than the product's default variant, by the product's key. */
+  /** For each product's key, the variant that is clearly faster than the default variant, if there is one. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants that were not timed, for lack of time or because they do not run here: "forward 64x64 rows". */
+  /** Variants that were not timed (no time left, or they do not run here), e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
   /** Number of products of which at least two variants were timed. */
   readonly compared: number;
@@ -52,7 +52,7 @@ export interface TuningResult {
 
 /** Time limit of autotuning in ms. Compiling the kernels that training needs anyway does not count. */
 export const BUDGET = 2300;
-/** Minimum share of the default variant's time that a faster variant must save. */
+/** Share of the default variant's time that a variant must save to replace the default variant. */
 const MARGIN = 0.1;
 /**
  * Numbers of timing rounds. Comparison `first` times all variants. Comparison `again` times only the default
@@ -60,7 +60,7 @@ const MARGIN = 0.1;
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Assumed durations, as shares of the budget: `unknown` to compile a new family, `timing` to time. */
+/** Assumed shares of the budget: `unknown` to compile a family's first variant, `timing` to time one. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {

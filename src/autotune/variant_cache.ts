@@ -42,7 +42,7 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 const MOST_ENTRIES = 100;
 
-/** File of the variants that autotuning chose, by key. If it cannot be read, autotuning runs again. */
+/** File with the variants that autotuning chose for each key. If it cannot be read, autotuning runs again. */
 export class VariantCache {
   /** @param say - prints why the cache is not used */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}

@@ -242,7 +242,7 @@ function findHints(
   ].join("");
 }
 
-/** Describes an answer's error: wrong numbers, stray writes, or two different runs; undefined if correct. */
+/** Describes an answer's error: wrong numbers, stray writes, or runs that differ; undefined if correct. */
 async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;

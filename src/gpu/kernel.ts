@@ -163,7 +163,7 @@ function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
   }
 }
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** Matches iteration n, or `first + n` of a loop's part, of an unrolled loop. `first` is at least 0. */
+/** Matches an iteration of an unrolled loop: n or, in a part of the loop, `first + n`, with `first` >= 0. */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
 function isReadOnly(kernel: Kernel, name: string): boolean {

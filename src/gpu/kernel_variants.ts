@@ -47,9 +47,9 @@ export interface KernelVariants {
    * needs "buffers".
    */
   readonly matrices?: "buffers" | undefined;
-  /** Variants of matrix products that differ from the defaults, by {@link formatMatmulKey}. */
+  /** Variants of matrix products other than the defaults. The keys are those of {@link formatMatmulKey}. */
   readonly matmul: Record<string, MatmulVariant>;
-  /** Variants of LSTMs that differ from the defaults, by {@link formatLstmKey}. */
+  /** Variants of LSTMs other than the defaults. The keys are those of {@link formatLstmKey}. */
   readonly lstm?: Record<string, LstmVariant> | undefined;
   /** Variants of the kernels that add up partial sums, by kernel name. */
   readonly sum?: Record<string, SumVariant> | undefined;

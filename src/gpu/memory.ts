@@ -32,7 +32,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** If the view is the first of several ranges (slices), one per batch: number, and distance in bytes. */
+  /** For the first of several ranges (slices), one per batch: their number, and their distance in bytes. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 

@@ -3,7 +3,7 @@
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
 
-/** Alignment in bytes of a copied texture. */
+/** Alignment, in bytes, of a texture's texels in a staging buffer. */
 const ALIGNMENT = 256;
 /** Most bytes of small views that share a staging buffer, because a separate buffer would take longer. */
 const MOST_SHARED = 2 ** 20;
@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the view after the oldest submission whose result was not taken. @throws Error of WebGPU */
+  /** Returns the view's data after the oldest submission that no call has taken. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("expected a submitted read, found none");

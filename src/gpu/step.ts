@@ -17,9 +17,9 @@ export interface StepSettings {
   readonly learningRate: number;
   /** Number of iterations before this step. Kernels record it as the iteration of the best loss. */
   readonly iteration: number;
-  /** Factor of weight decay: learning rate x weight decay. A step subtracts `decay` * w from a weight w. */
+  /** Fraction of a weight that weight decay subtracts in a step: learning rate x weight decay. */
   readonly decay?: number;
-  /** Factor of weight decay for tables in this step; by default `decay`. */
+  /** Fraction that weight decay subtracts from the weights of tables; by default `decay`. */
   readonly tableDecay?: number;
   /** Random seed of the step, 32 bits. */
   readonly noise?: number;

@@ -143,7 +143,7 @@ class Tally {
   }
 }
 
-/** Returns which segments of `piece` bytes contain elements of `size` bytes at `addresses`, as numbers. */
+/** Returns the numbers of the `piece`-byte segments that contain elements of `size` bytes at `addresses`. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found: number[] = [];
   for (const at of addresses) {

@@ -69,7 +69,7 @@ export interface WgslVariable {
   readonly constant: boolean;
 }
 
-/** A `let` or `const` declaration in a kernel whose value is known. */
+/** A `let` or `const` declaration of a kernel, with a known value. */
 export interface TracedLine {
   readonly name: string;
   readonly from: string;
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Repeats a loop while an invocation is certainly active. Once, if all are only perhaps active. */
+  /** Repeats a loop while an invocation is certainly active. If all are perhaps active, it runs once. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };

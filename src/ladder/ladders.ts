@@ -32,7 +32,7 @@ import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
-/** Irregular sizes of matmuls. The first two have equal columns after padding, so they share kernels. */
+/** Irregular sizes of matmuls. The first two have equally many columns after padding: they share kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -107,7 +107,7 @@ export function findLadder(name: string): Ladder {
   return found;
 }
 
-/** Results of a ladder step. No time is given if results are wrong or if the size is not supported. */
+/** Results of a ladder step. There is no time if results are wrong or the size is not supported. */
 export interface LadderStepResult extends LadderStepMeasurement {
   readonly flops: number;
   readonly bytes: number;

@@ -55,7 +55,7 @@ export function createForwardTrial(
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
 }
 
-/** Creates a test case of the input's gradient times ELU' of the previous layer, as a separate dispatch. */
+/** Creates a test case of the input's gradient alone, times ELU' of the previous layer. */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
   const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
@@ -115,7 +115,7 @@ function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: numbe
 
 /** Largest number of terms in a sum of a panel kernel, whose source contains all terms (an unrolled loop). */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns `refuses` of a panel kernel. @param axis - index in the size @param most - limit of that number */
+/** Returns `refuses` for a panel kernel: the number at index `axis` of a size is at most `most`. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {

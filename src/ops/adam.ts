@@ -19,9 +19,9 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
  * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`:
- * as `dense`, except for tables with a row per item or token: a step updates only the rows that the batch
- * uses, so the cost of a step does not depend on the catalogue's size. `adam_rows.wgsl` explains how the
- * results differ.
+ * as `dense`, except for tables with a row per item or token: only the rows that the batch uses are updated.
+ * All other rows keep weights and moments, so the cost of a step does not depend on the catalogue's size.
+ * `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];

@@ -75,7 +75,7 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly output: Tensor;
   readonly dimensions: Dimensions<S>;
   readonly rows: DimName<S>;
-  /** Index of the number of rows in step.size. */
+  /** Index, in `step.size`, of the number of rows. */
   readonly M: number;
   readonly N: number;
   readonly N4: number;

@@ -1,4 +1,4 @@
-/** Gathers table rows by the items of a batch or those that the encoder reads, and sums their gradients. */
+/** Gathers table rows by the batch's items or by the items that the encoder reads. Sums their gradients. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };

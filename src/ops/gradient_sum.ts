@@ -80,7 +80,7 @@ export class GradientSum<S extends BatchSizes> {
   }
 
   /**
-   * Encodes what follows a micro-batch's backward pass: sums and, after the last one, the weights' update.
+   * Encodes the sum of gradients after a micro-batch's backward pass and, after the last, the weight update.
    * @param slice - slice of the index arrays, for a batch with a single micro-batch
    * @throws Error for several micro-batches if `accumulates` was false
    */

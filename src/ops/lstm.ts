@@ -111,7 +111,7 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };
 }
 
-/** Binds weights that each event reads; on a CPU adapter as a uniform, unless the kernel copies them. */
+/** Binds weights that each event reads: on a CPU adapter as a uniform, unless the kernel copies weights. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))

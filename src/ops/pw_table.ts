@@ -37,10 +37,10 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Table parameter [I, n N] of n groups: group j of row i has the first layer's weights for item i and
-   * weighting j. Or [events, n N]: for each event, the product of such weights and the features of the item
-   * that the encoder reads at the event. Or, in a batch with lists of clicks, [items, n N]: the product of
-   * such weights and the features of each item.
+   * Weights of the first layer in n groups, one per weighting: a table parameter [I, n N] with a row per
+   * item. Or [events, n N]: for each event, the product of these weights and the features of the item that
+   * the encoder reads at the event. Or, in a batch with lists of clicks, [items, n N]: the product of these
+   * weights and the features of each item.
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -121,7 +121,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** Returns the cost of the weighted sums. @param read - table vectors @param each - vectors per event */
+/** Returns the cost of the weighted sums. @param read - table vectors @param each - others per event */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }

@@ -174,7 +174,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes gradients, one workgroup per row chunk and {@link GROUP_COLUMNS} vectors. Also sums a loss. */
+/** Computes gradients with a workgroup per row chunk and {@link GROUP_COLUMNS} vectors. May sum a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,

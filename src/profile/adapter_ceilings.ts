@@ -44,7 +44,7 @@ const ENOUGH = 3 / 4;
 /** Independent sums of an invocation: 12 in fma.wgsl, divided by 4 (one vector) in a usual kernel. */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Microseconds that a run of a probe should take. Until then its number of invocations is doubled. */
+/** Microseconds that a probe should take. The number of invocations is doubled until a run takes so long. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
 /** Sizes of an empty batch, which a program needs even if it only runs a probe. */

@@ -99,7 +99,7 @@ const growthPoint = object({
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A timed step of a ladder. A step with wrong results, or that does not support the size, has no times. */
+/** A step of a ladder. There are no times if the results are wrong or the size is not supported. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),

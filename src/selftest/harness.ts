@@ -16,7 +16,7 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Word that marks memory as not written. No kernel writes it by chance. As f32 it is NaN, even times 0. */
+/** Mark of unwritten memory, which no kernel writes by chance. As f32 it is NaN, and so is 0 times NaN. */
 export const CANARY = 0x7fda7a7a;
 /** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
 const CANARIES = 64;
@@ -38,7 +38,7 @@ export class CanaryArena extends Arena {
     return view;
   }
 
-  /** Fills a buffer with canaries from byte `first`. @param initial - numbers to write first, at that byte */
+  /** Fills a buffer with canaries from byte `first`. @param initial - numbers to write there first */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -210,7 +210,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 /**
  * Returns the names of the kernels that write `memory`, and of the kernels that computed what those read.
  * @param specs - dispatches in the order in which they run
- * @param known - memory that is checked separately; kernels that write only such memory are omitted
+ * @param known - memory that is checked separately; kernels that write only this memory are omitted
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],

@@ -54,12 +54,12 @@ export class ParameterArena {
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Tables whose gradients are sparse, so not in {@link gradient}, in the last recorded training: names. */
+  /** Names of tables that {@link gradient} lacks: the last recorded training has sparse gradients of them. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError if a parameter exceeds a limit of the adapter; the message has both */
+  /** @throws UserError if a parameter exceeds a limit of the adapter; the message names both */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;
@@ -117,7 +117,7 @@ export class ParameterArena {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** Allocates the weights. @throws UserError if they are too large, with the number of items that fit. */
+  /** Allocates the weights. @throws UserError with the number of items that fit, if they are too large. */
   #allocateWeights(): View {
     // If all weights together are too large, the tables are larger than all other parameters.
     const table = this.specs.find(({ table }) => table);

@@ -37,7 +37,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly #written = new Set<Tensor>();
   /** Functions that allocate the tensors; undefined after the allocation. */
   #unplaced: (() => void)[] | undefined = [];
-  /** Nodes whose forward dispatches were returned. */
+  /** Nodes whose dispatches {@link forward} has returned. */
   readonly #run = new Set<TapeNode<S, R>>();
   #unwritten: View | undefined;
 

@@ -132,7 +132,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes the gradient of an output or, by convention, of its activation's input. @param value - output */
+/** Writes the gradient of an output or, by convention, of its activation's input. @param value - its value */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
@@ -222,7 +222,7 @@ export interface ReferenceRun {
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** Returns the number whose derivatives are `gradients`, for other values of the inputs. */
+  /** Computes, from any inputs, the number whose derivatives are `gradients`. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 

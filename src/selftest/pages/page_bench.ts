@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Runs an episode's pages twice. @param set - resets what runs change @returns words without canaries */
+  /** Runs an episode's pages twice. @param set - undoes a run's changes @returns words without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],
@@ -72,7 +72,7 @@ export function drawRandomBits(words: number, share: number, seed = 1): Uint32Ar
 export const key = makeKey(1);
 export type PageCheck = (checked: CheckedPage, checks: CheckCollector) => Promise<void>;
 
-/** Returns mask words with one bit per user and item. @param set - true if the bit is set */
+/** Returns mask words with one bit per user and item. @param set - returns true for bits to set */
 export function makePageBits(
   page: PageBuffers,
   set: (user: number, item: number) => boolean,

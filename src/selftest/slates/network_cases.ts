@@ -59,7 +59,7 @@ export interface LearnedBatch {
 
 export const LEARNED_ITEMS = 37;
 
-/** Creates, per row of a batch, a slate, the slot of the outcome, and a target value. */
+/** Creates a slate, the slot of the outcome, and a target value for each row of a batch. */
 function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   const columns = countValueColumns(shape);
   const slates = Array.from(

@@ -13,7 +13,7 @@ import type { CheckCollector } from "../finding.ts";
 import type { KernelTrial } from "../harness.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** Sizes of a batch. In step.size, rows are where pages have users: checks and simulator share shaders. */
+/** Sizes of a batch. In step.size `rows` is where pages have users, so checks and simulator share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
@@ -26,7 +26,7 @@ export interface SlateBench extends Disposable {
   upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
   /** Uploads a matrix that matrix products read: to a texture if the adapter's variants use textures. */
   textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
-  /** Runs dispatches twice: equal bits. @param more.reset - undoes a run's changes @returns views' words */
+  /** Runs dispatches twice and compares bits. @param more.reset - undoes a run @returns the views' words */
   run(
     specs: readonly DispatchSpec<TestSizes>[],
     views: readonly Memory[],

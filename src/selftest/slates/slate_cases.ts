@@ -53,11 +53,11 @@ export interface ScoredRows {
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
   readonly taken: (row: number, item: number) => boolean;
-  /** Returns the first item with the same table row. Among equal items the kernel must choose the first. */
+  /** Returns the first item whose table row equals that of `item`: the one that the kernel must choose. */
   readonly equal: (item: number) => number;
 }
 
-/** Returns a mask by row: all items but one, a third of the items, no item, all items, all but the last. */
+/** Returns a mask. Its rows contain all items but one, a third, none, all items, or all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
