@@ -68,7 +68,7 @@ export interface GameProgramOptions {
   readonly log: DeviceLog;
   /** Plan of the batches; its capacity is the largest batch on which the programs can run. */
   readonly plan: BatchPlan;
-  /** Ring buffer for the metric sums of {@link minimax}: [slots, 2] vec4f. */
+  /** Ring buffer of metric sums, with two vec4f per slot: see {@link minimax}. */
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
@@ -80,7 +80,7 @@ export interface GameProgramOptions {
     readonly itemDropout: number;
     /** True if a batch may be split into several micro-batches. */
     readonly accumulates?: boolean;
-    /** Exchanges gradients between ranks; undefined for a single process. */
+    /** Function that creates the exchange of gradients between ranks; undefined for one process. */
     readonly shared?: GradientExchangeFactory;
   };
 }

@@ -4,7 +4,7 @@ import { createRandomStream, type Random } from "../data/random.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 
 export interface ModelParameter extends ParameterSpec {
-  /** @internal Draws one initial value. */
+  /** @internal Function that draws one initial value. */
   readonly initial: (random: Random) => number;
 }
 

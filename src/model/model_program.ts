@@ -71,7 +71,7 @@ export interface ModelTraining {
   readonly itemDropout: number;
   /** True if a batch may be split into several micro-batches. */
   readonly accumulates?: boolean;
-  /** Exchanges gradients between ranks; undefined for a single process. */
+  /** Function that creates the exchange of gradients between ranks; undefined for one process. */
   readonly shared?: GradientExchangeFactory;
 }
 
@@ -85,9 +85,9 @@ export type GradientExchangeFactory = (
 
 /** Update of a network's weights from its gradients; both fields are undefined without training. */
 export interface WeightUpdate {
-  /** Sums the gradients of all micro-batches and updates the weights. */
+  /** Sum of the gradients of all micro-batches, and update of the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
-  /** Sums the gradients of all ranks and updates the weights; replaces `sum` in distributed training. */
+  /** Sum of the gradients of all ranks, and update; replaces `sum` in distributed training. */
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
@@ -154,7 +154,7 @@ export interface RecordedModelStep {
   readonly tape: ClickTape;
 }
 
-/** Records a model's step. @param arena - arena of all buffers that the step writes */
+/** Records a model's step. @param arena - owner of all buffers that the step writes */
 export function recordModelStep(
   model: RecordableModel,
   { log, plan, ring, training }: ModelProgramOptions,

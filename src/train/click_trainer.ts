@@ -211,7 +211,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps.draw = drawBatch;
   }
 
-  /** @internal Calls `use` with the evaluation on all validation users; undefined without validation. */
+  /** @internal Calls `use` with the evaluation on all validation users, or with undefined. */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();

@@ -1,4 +1,4 @@
-/** Estimates the FLOPs of a training iteration in advance, to choose the threads of a software driver. */
+/** Estimates the FLOPs of a training iteration in advance, to choose the number of a driver's threads. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

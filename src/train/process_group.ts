@@ -1,4 +1,4 @@
-/** Declares the interface of the processes of distributed training (src/run/ranks/), and sums gradients. */
+/** Interface to the ranks (processes) of a distributed training (src/run/ranks/), and sums of gradients. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
