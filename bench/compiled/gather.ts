@@ -130,7 +130,7 @@ class SpirvFolder {
   }
 }
 
-/** Calls `work` with a folder into which the driver writes the SPIR-V of each shader. */
+/** Calls `work` with a folder, to which the driver writes the SPIR-V of each shader that it compiles. */
 async function withSpirvFolder<T>(work: (folder: SpirvFolder) => Promise<T>): Promise<T> {
   return await withTemporaryFolder("spirv", async (folder) => {
     Deno.env.set(DUMP, folder);

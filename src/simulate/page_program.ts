@@ -37,7 +37,9 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places - number of page headers that are stored at once. @param dispatches - of all programs. */
+  /**
+   * @param places - number of page headers stored at once. @param dispatches - dispatches of all programs.
+   */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,

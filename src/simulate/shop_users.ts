@@ -25,7 +25,7 @@ const stepKernel = parseKernel("shop_step", stepText);
 
 const CHUNK_ROWS = 2 ** 18;
 
-/** Returns [items, 4]: two style coordinates, price, and the utility's part that is equal for all users. */
+/** Returns [items, 4]: two style coordinates, price, and the part of the utility that all users share. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;

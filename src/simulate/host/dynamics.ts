@@ -55,7 +55,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes the logits of a slate. @param utilities - per item. @param effects - of positions 2, 3, ... */
+/** Computes a slate's logits. @param utilities - one per item. @param effects - for positions 2, 3, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
