@@ -25,7 +25,6 @@ import { expectMarkers, formatMarkdownTable, formatTable, writeBetweenMarkers } 
 import type { RunConfig } from "../../run/run_config.ts";
 import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
 import type { SeedsConfig } from "../../run/seeds_folder.ts";
-import { readSnapshot } from "../../run/snapshot_file.ts";
 import { defaultTraining, paperAdversarial } from "../../train/training_config.ts";
 import type { AdversarialConfig, StagesConfig } from "../../train/training_config.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";
@@ -35,16 +34,9 @@ import { getDefaultFolder, reportFile } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
 import { expectTrainUsers, getBatchSize, parseReproduceOptions, selectModels } from "./reproduce_options.ts";
 import type { ReproduceOptions } from "./reproduce_options.ts";
-import {
-  continueRun,
-  createRunConfig,
-  describeInit,
-  isFinished,
-  printLine,
-  withGpu,
-} from "../train/run_stages.ts";
-import { runInJobs, type RunOfMany } from "../train/run_jobs.ts";
-import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
+import { createRunConfig, describeInit, printLine, withGpu } from "../train/run_stages.ts";
+import { runAll, type RunOfMany } from "../train/run_jobs.ts";
+import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { writeReport } from "../../report/report_page.ts";
 import { basename } from "node:path";
@@ -66,11 +58,11 @@ async function main(): Promise<number> {
     using _folder = before ? OwnedFolder.open(path) : await OwnedFolder.begin(path, EXPERIMENTS);
     for (const { folder } of models) await expectSameData(`${path}/${folder}`, data);
     const experiment = await openExperiment(path, options, models);
-    const work: Work = { gpu, data, path, experiment, autotune: options.autotune, stop };
-    const isDone = options.jobs > 1
-      ? await trainInJobs(work, models, options.jobs)
-      : await trainInTurn(work, models);
-    if (!isDone) {
+    const work: Work = { gpu, data, path, experiment, autotune: options.autotune };
+    const runs = await listUnfinishedRuns(work, models);
+    const context = { gpu, data, init: undefined, signal: stop.signal };
+    await runAll(runs, options.jobs, context, stop, "Resume with the same command.");
+    if (stop.signal.aborted) {
       printLine(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
       return EXIT_INTERRUPTED;
     }
@@ -85,40 +77,26 @@ interface Work {
   readonly path: string;
   readonly experiment: Experiment;
   readonly autotune: boolean | undefined;
-  readonly stop: StopRequest;
 }
 
-/** Trains all models, one after another. @returns true if all trainings are finished */
-async function trainInTurn(work: Work, models: readonly ExperimentModel[]): Promise<boolean> {
-  for (const [k, model] of models.entries()) {
-    for (const seed of work.experiment.seeds) {
-      if (await isTrained(work, model, seed)) continue;
-      printLine(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
-      if (!await train(work, model, seed)) return false;
-    }
-  }
-  return true;
-}
-
-/** Trains all models in parallel child processes. @returns true if all trainings are finished */
-async function trainInJobs(work: Work, models: readonly ExperimentModel[], jobs: number): Promise<boolean> {
-  const { path, experiment, stop } = work;
-  const formatRunName = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
+async function listUnfinishedRuns(work: Work, models: readonly ExperimentModel[]): Promise<RunOfMany[]> {
+  const { path, experiment } = work;
+  const nameRun = (folder: string | undefined, seed: number) => `${folder} seed ${seed}`;
   const runs: RunOfMany[] = [];
-  for (const model of models) {
+  for (const [k, model] of models.entries()) {
     const seeds = await readOrCreateSeeds(work, model);
     for (const seed of experiment.seeds) {
       if (await isTrained(work, model, seed)) continue;
       runs.push({
-        name: formatRunName(model.folder, seed),
+        name: nameRun(model.folder, seed),
+        title: `${model.name} (${k + 1} of ${models.length}), seed ${seed}`,
         path: getSeedFolder(`${path}/${model.folder}`, seed),
         config: () => buildRunConfig(seeds, model, path, seed),
-        after: formatRunName(model.adversarialAfter, seed),
+        after: nameRun(model.adversarialAfter, seed),
       });
     }
   }
-  if (runs.length > 0) await runInJobs(runs, jobs, stop, "Resume with the same command.");
-  return !stop.signal.aborted;
+  return runs;
 }
 
 async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
@@ -126,18 +104,6 @@ async function isTrained({ path }: Work, model: ExperimentModel, seed: number): 
   // Opening the folder removes the temporary files of a killed command.
   OwnedFolder.open(getSeedFolder(`${path}/${model.folder}`, seed))[Symbol.dispose]();
   return true;
-}
-
-/** Starts or resumes a model's training with one seed. @returns true if the training is finished */
-async function train(work: Work, model: ExperimentModel, seed: number): Promise<boolean> {
-  const { gpu, data, path, stop } = work;
-  const config = await buildRunConfig(await readOrCreateSeeds(work, model), model, path, seed);
-  const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
-  const folder = getSeedFolder(`${path}/${model.folder}`, seed);
-  await makeFolder(folder);
-  using _folder = OwnedFolder.open(folder);
-  const run = { gpu, data, init, path: folder, config, signal: stop.signal };
-  return isFinished(config, await continueRun(run, stop));
 }
 
 /** Returns the options that must not change when the command continues the experiments in a folder. */

@@ -1,4 +1,4 @@
-/** Trains runs in child processes and shows their progress. `job.ts` is the program of a child process. */
+/** Trains several runs, in turn or in child processes, whose program is `job.ts`, and shows their progress. */
 
 import { serialize } from "node:v8";
 import * as v from "../../schema.ts";
@@ -17,10 +17,13 @@ import { formatThousands } from "../../number_text.ts";
 import { DivergedError } from "../../train/training_results.ts";
 import type { TrainingStepResult, ValidationResult } from "../../train/training_results.ts";
 import { makeFolder } from "../../files/atomic_write.ts";
+import { OwnedFolder } from "../../files/owned_folder.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
 import { listStages, type StageMetrics, type StageName, type TrainingStage } from "../../run/stages.ts";
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
-import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
+import { readSnapshot } from "../../run/snapshot_file.ts";
+import type { RunCallbacks, RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
+import { continueRun, printLine } from "./run_stages.ts";
 
 /** Request to a child process, which reads the request from its standard input. */
 export const requestSchema = v.strictObject({
@@ -109,6 +112,8 @@ export function runInJob(
 
 export interface RunOfMany {
   readonly name: string;
+  /** Line that is printed before the run if the runs are trained in turn; `name` by default. */
+  readonly title?: string;
   readonly path: string;
   /** Builds the config of the run when the run starts. */
   readonly config: () => RunConfig | Promise<RunConfig>;
@@ -118,12 +123,39 @@ export interface RunOfMany {
 }
 
 /**
+ * Trains runs, in this process if `jobs` is 1.
+ * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Its `init` are the
+ * initial weights of runs without `after`. @param resumeHint - see {@link runInJobs}.
+ * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
+ */
+export async function runAll(
+  runs: readonly RunOfMany[],
+  jobs: number,
+  context: RunContext,
+  stop: StopRequest,
+  resumeHint: string,
+): Promise<StageRunResult[][]> {
+  if (jobs > 1 && runs.length > 0) return await runInJobs(runs, jobs, stop, resumeHint);
+  const all: StageRunResult[][] = [];
+  for (const { name, title = name, path, config: make, after, report } of runs) {
+    if (stop.signal.aborted) break;
+    printLine(title);
+    const config = await make();
+    const init = after && config.init ? (await readSnapshot(config.init.path)).weights : context.init;
+    await makeFolder(path);
+    using _folder = OwnedFolder.open(path);
+    all.push(await continueRun({ ...context, init, path, config }, stop, report));
+  }
+  return all;
+}
+
+/**
  * Trains runs in parallel. A run starts when a slot is free and its initial weights exist.
  * @param resumeHint - sentence of the error message that says how to resume
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete.
  * @throws UserError that names failed runs, after all runs have ended
  */
-export async function runInJobs(
+async function runInJobs(
   runs: readonly RunOfMany[],
   count: number,
   stop: StopRequest,

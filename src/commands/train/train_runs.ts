@@ -1,8 +1,6 @@
 /** Trains one run, or one run per seed, and prints the results. */
 
-import { makeFolder } from "../../files/atomic_write.ts";
-import { runInJobs } from "./run_jobs.ts";
-import { OwnedFolder } from "../../files/owned_folder.ts";
+import { runAll } from "./run_jobs.ts";
 import { writeReport } from "../../report/report_page.ts";
 import type { RunConfig } from "../../run/run_config.ts";
 import { getSeedConfig, getSeedFolder, type SeedsConfig, writeSeedsResult } from "../../run/seeds_folder.ts";
@@ -44,9 +42,13 @@ export async function runSeeds(
   { report, jobs }: { readonly report: boolean; readonly jobs: number },
   stop: StopRequest,
 ): Promise<number> {
-  const finished = jobs > 1
-    ? await seedsInJobs(path, seeds, jobs, stop)
-    : await seedsInTurn(context, path, seeds, stop);
+  const runs = seeds.seeds.map((seed) => ({
+    ...{ name: `seed ${seed}`, path: getSeedFolder(path, seed), config: () => getSeedConfig(seeds, seed) },
+    report: makeTestPrinter(seeds.config.model),
+  }));
+  const resumeHint = `Resume with: deno task -q train --resume ${quotePath(path)} --jobs ${jobs}`;
+  const all = await runAll(runs, jobs, context, stop, resumeHint);
+  const finished = all.filter((results) => isFinished(seeds.config, results));
   if (finished.length < seeds.seeds.length) {
     return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`, seeds.config);
   }
@@ -59,48 +61,6 @@ export async function runSeeds(
   console.log(`Results are in ${path}`);
   if (report) await writeRunReport(path);
   return 0;
-}
-
-/** Trains one run per seed, one after another. @returns the results of all finished runs */
-async function seedsInTurn(
-  context: RunContext,
-  path: string,
-  seeds: SeedsConfig,
-  stop: StopRequest,
-): Promise<StageRunResult[][]> {
-  const finished: StageRunResult[][] = [];
-  for (const seed of seeds.seeds) {
-    if (stop.signal.aborted) break;
-    printLine(`seed ${seed}`);
-    const config = getSeedConfig(seeds, seed);
-    const folder = getSeedFolder(path, seed);
-    await makeFolder(folder);
-    using _folder = OwnedFolder.open(folder);
-    const results = await continueRun(
-      { ...context, path: folder, config },
-      stop,
-      makeTestPrinter(config.model),
-    );
-    if (!isFinished(config, results)) break;
-    finished.push(results);
-  }
-  return finished;
-}
-
-/** Trains one run per seed in parallel processes. @throws UserError that names failed seeds, at the end */
-async function seedsInJobs(
-  path: string,
-  seeds: SeedsConfig,
-  jobs: number,
-  stop: StopRequest,
-): Promise<StageRunResult[][]> {
-  const runs = seeds.seeds.map((seed) => ({
-    ...{ name: `seed ${seed}`, path: getSeedFolder(path, seed), config: () => getSeedConfig(seeds, seed) },
-    report: makeTestPrinter(seeds.config.model),
-  }));
-  const resumeHint = `Resume with: deno task -q train --resume ${quotePath(path)} --jobs ${jobs}`;
-  const all = await runInJobs(runs, jobs, stop, resumeHint);
-  return all.filter((results, k) => isFinished(getSeedConfig(seeds, seeds.seeds[k] ?? 0), results));
 }
 
 async function writeRunReport(path: string): Promise<void> {
