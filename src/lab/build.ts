@@ -79,9 +79,9 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   return kernels;
 }
 
-/** Number of the last chapter of the course about kernels of a training step. */
+/** Number of the last chapter that explains kernels of a training step. */
 const LAST_STEP_CHAPTER = 9;
-/** Number of the chapter of the course about kernels for CPU adapters. */
+/** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
 /** Returns the chapter of each kernel, and the float64 reference of each op. */

@@ -83,7 +83,7 @@ export function formatAdapterName({ description, vendor, architecture }: Adapter
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** Counts test cases, differing cases and skipped kernels of the variants for GPUs and for CPU adapters. */
+/** Counts test cases, failed cases and skipped kernels: once for GPU kernels, once for CPU kernels. */
 export function summarizeSelftest(
   findings: readonly KindFinding[],
   leftOut: readonly string[] = [],

@@ -231,7 +231,7 @@ async function checkSelftest(page: Page): Promise<void> {
   const run = page.getByRole("button", { name: "Run the self-test" });
   await page.fill("#selftest-only", "no such case");
   await run.click();
-  await waitForText(page, `Expected part of a case's name, got "no such case".`);
+  await waitForText(page, `Expected a part of a test case's name, got "no such case".`);
   await page.fill("#selftest-only", "page: fill");
   await run.click();
   await waitForText(page, "/All kernels match float64: \\d+ kernels?, \\d+ cases/");

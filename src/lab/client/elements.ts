@@ -1,4 +1,4 @@
-/** Creates elements of the page. Strings become text nodes. Data in markup are escaped already. */
+/** Creates elements of the page. Strings become text nodes; markup must have escaped its data. */
 
 import { Html, markup } from "../../report/html.ts";
 import { markOptions } from "../draw/text.ts";

@@ -74,8 +74,8 @@ export class LabWorker {
 
   /**
    * Waits until cancelled work has ended, then runs work that needs the device alone, such as timing. @param
-   * what begin of the error message for other calls, such as "A training is running" @throws UserError while
-   * other work runs
+   * what first words of the error message of other calls, such as "A training is running" @throws UserError
+   * if other work is running
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     while (this.#running?.signal?.aborted) await this.#running.ended;

@@ -14,7 +14,7 @@ import { createUserService } from "./services/user_service.ts";
 export type ToWorker =
   /** Calls a method of a service. Each call has a different id. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
-  /** Cancels a call. The worker still answers it. */
+  /** Cancels a call. The worker still answers the call. */
   | { readonly id: number; readonly cancel: true };
 
 export type FromWorker =

@@ -79,7 +79,7 @@ ${
   }`;
 }
 
-/** Returns the paragraph "Work split" of a kernel's header, with values after the names of constants. */
+/** Returns the paragraph "Work split" of a kernel's header. Inserts the value after each constant's name. */
 function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
   return findHeaderPart(text, "Work split")?.replace(
@@ -88,7 +88,7 @@ function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary
   );
 }
 
-/** Renders fields for a workgroup and an invocation, whose array elements the element `.owned` shows. */
+/** Renders two fields in which the user chooses a workgroup and an invocation for the drawing. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);

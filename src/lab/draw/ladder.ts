@@ -16,14 +16,14 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the step is a speed-up on this adapter but a slow-down on the recorded one, or vice versa. */
+  /** Set if the step gains time on this adapter but loses time on the recorded adapter, or vice versa. */
   readonly reversal?: "slower here" | "faster here";
 }
 
-/** Smallest difference between a gain and 1 that counts, even if the gain has a smaller error. */
+/** A gain within 5 % of 1 counts as no change, even if the error of the gain is smaller. */
 const LEAST_GAIN = 0.05;
 
-/** Compares each step of a ladder. @param shipped recorded times of the ladder, if any */
+/** Compares each step of a ladder with its recorded time. @param shipped recorded times, if any */
 export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>
@@ -38,7 +38,7 @@ export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | u
   });
 }
 
-/** Estimates the relative error of a ratio of two times from the errors of the times: at least 5 %. */
+/** Estimates the relative error of the ratio of two times from their errors. Returns at least 0.05. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(LEAST_GAIN, share(step) + share(base));

@@ -113,7 +113,7 @@ function cells(
   return { html: markup`${drawn}`, bottom: top + rows.length * side };
 }
 
-/** Index of a workgroup in the grid, and of an invocation in it, counted along x first. */
+/** Index of a workgroup in the grid, and index of an invocation in this workgroup. x runs fastest. */
 export interface InvocationChoice {
   readonly group: number;
   readonly invocation: number;
@@ -184,7 +184,7 @@ In this workgroup, ${
   return markup`${ends}${renderScrollTable("Values of an invocation", "numeric owned-lines", head, rows)}`;
 }
 
-/** Formats the distinct values of a workgroup, for example "768 to 1,023", "0 to 60 by 4" or "3". */
+/** Formats the distinct values of an index, for example "768 to 1,023", "0 to 60 by 4" or "3". */
 export function formatValues(values: readonly number[]): string {
   const sorted = [...new Set(values)].sort((a, b) => a - b);
   const [low, next] = sorted;
@@ -198,7 +198,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Renders reads and writes in the kernel's body: subscript, access, and element (if the index gives it). */
+/** Renders the subscripts in the kernel's body, and the elements that they select, if they are known. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const loop = listLoopVariables(text);
   const getReason = (subscript: string) =>

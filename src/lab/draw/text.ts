@@ -19,10 +19,10 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Headings of columns; an array has the heading of a column of texts. */
+/** Headings of columns. A heading in an array belongs to a column of texts. */
 type Heads = readonly (string | readonly [string])[];
 
-/** Renders a table that can be scrolled. @param kinds CSS classes @param rows names and cells, or markup */
+/** Renders a table that can be scrolled. @param kinds CSS classes @param rows cells or markup of each row */
 export function renderScrollTable(
   label: string,
   kinds: string,
@@ -64,7 +64,7 @@ export function renderBreakableName(name: string): Html {
 /** Returns the address of a link's target in the lab; undefined if the page has no such target. */
 type ResolveLink = (target: string) => string | undefined;
 
-/** Renders Markdown. A link without an address becomes text. An address of the lab in code becomes a link. */
+/** Renders Markdown. A link without an address becomes text; code such as `#course` becomes a link. */
 export function renderMarkdown(markdown: string, resolve: ResolveLink = () => undefined): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1

@@ -106,7 +106,7 @@ ${this.#table}</div>`;
     });
     const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
     this.#status.textContent = this.#findings.length === 0 && !signal.aborted
-      ? `Expected part of a case's name, got "${request.only}".`
+      ? `Expected a part of a test case's name, got "${request.only}".`
       : describeVerdict(this.#findings, found.seconds, signal.aborted);
     if (signal.aborted) return;
     this.#before = found;

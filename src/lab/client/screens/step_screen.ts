@@ -52,7 +52,7 @@ ${stop.element}</div>`,
     notice.element,
     results,
   );
-  /** Names of the batches with a fixed model, for which the user cannot choose a model. */
+  /** Names of the workloads that have a fixed model: the user cannot choose another model for them. */
   let own: ReadonlySet<string> = new Set();
   const updateModel = () => model.disabled = own.has(workload.value);
   workload.addEventListener("change", updateModel);
@@ -83,7 +83,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Shows a profile. Returns a function that opens the first dispatch of a kernel; false if there is none. */
+/** Shows a profile. The returned function opens a kernel's first dispatch; it returns false without one. */
 function showProfile(results: HTMLElement, profile: StepProfile): (kernel: string) => boolean {
   const { result, facts, probes, clock } = profile;
   const ceilings = findCeilings(probes);
@@ -156,7 +156,7 @@ class DispatchPanel {
     heading?.scrollIntoView({ block: "start" });
   }
 
-  /** Shows the array elements of the chosen invocation. */
+  /** Shows the array elements that the chosen invocation reads and writes. */
   #showOwned(): void {
     const fields = [...this.element.querySelectorAll("input")];
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);

@@ -170,7 +170,7 @@ function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;
-  /** Probability by the model before the last click, if the page is the same. */
+  /** Model's probability before the last click; undefined if the last click changed the page. */
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;
@@ -204,7 +204,7 @@ function describeFeatures(features: Readonly<Record<string, number>>): string {
   return `category ${category}, brand ${brand}, ${numbers}${sale > 0 ? ", on sale" : ""}`;
 }
 
-/** Width and height of the drawing, which shows styles from -RANGE to RANGE. */
+/** Width and height of the drawing in pixels. Both axes show styles from -RANGE to RANGE. */
 const SIZE = 240;
 const RANGE = 2;
 

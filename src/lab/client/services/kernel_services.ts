@@ -26,8 +26,8 @@ export function createKernelServices(worker: LabWorker) {
 export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
   /** WGSL text of the shipped kernel, which solves the exercise. */
   readonly solution: string;
-  /** Title of the ladder, and default size for timing an answer, for example "2560x10". */
   readonly title: string;
+  /** Default size for timing an answer, for example "2560x10". */
   readonly size: string;
 }
 

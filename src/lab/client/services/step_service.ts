@@ -23,7 +23,7 @@ import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.
 
 export interface StepChoices {
   readonly workloads: readonly StepWorkload[];
-  /** Names of the models that the user can choose for workloads with `ownModel` false. */
+  /** Names of the models that the user can choose if the workload has no model of its own. */
   readonly models: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export interface ProfileRequest {
   readonly workload: string;
   /** Name of the model; ignored for the workload of the current model. */
   readonly model: string;
-  /** Seconds to time whole steps. Each measurement of the adapter gets a twentieth of this time. */
+  /** Seconds for timing whole steps. Each measurement of the adapter takes a twentieth of this time. */
   readonly seconds: number;
 }
 
@@ -90,7 +90,7 @@ function findWorkload({ workload, model: modelName }: ProfileRequest): ChosenWor
   return { model, log: log.make };
 }
 
-/** Returns a workload with configuration and data of the current model, which does not change. */
+/** Returns a workload with the configuration and the data of the current model. Timing keeps the model. */
 function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {

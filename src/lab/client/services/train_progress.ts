@@ -74,7 +74,7 @@ export class StepGatherer implements SessionEvents {
     this.#reportSoon();
   }
 
-  /** Reports in a microtask: it runs after all steps of a group, which arrive without a wait in between. */
+  /** Reports in a microtask. It runs after the last step of a group, because the steps arrive together. */
   #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;

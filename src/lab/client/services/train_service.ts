@@ -171,7 +171,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info snapshot to start from: the data get its item numbers */
+  /** Opens the training data. @param info snapshot to start from, whose item numbers the data then use */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,

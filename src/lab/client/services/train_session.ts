@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Chooses between start and best validation, if the training starts from a logit on counts. */
+    /** Chooses between initial and best weights; undefined unless training starts from a logit on counts. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -204,7 +204,7 @@ export class TrainSession {
   }
 }
 
-/** Checks that no setting except iterations and options of a later stage has changed. @throws UserError */
+/** Checks that only the iterations or options of a later stage have changed. @throws UserError otherwise */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
@@ -224,7 +224,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   if (iterations > iteration || (beginsNext && iterations === iteration)) return;
   if (session.trainer.stopped && beginsNext) return;
   throw new UserError(
-    `Expected --${stage.option} above the ${iteration} iterations done, got ${iterations}. Increase it.`,
+    `Expected --${stage.option} to exceed the ${iteration} finished iterations, got ${iterations}. Increase it.`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** Service of the screen "Be the user": the model and, in a synthetic shop, the ground truth score items. */
+/** Service of the screen "Be the user": scores items by the model and, in a shop, by the true utilities. */
 
 import {
   advanceShopState,
@@ -28,7 +28,7 @@ export interface PageView {
 /** Utilities and click probabilities of the items on a page, by the model or by the ground truth. */
 export interface ModelScores {
   readonly utilities: readonly number[];
-  /** Probability of a click on each item, with the effect of its position. */
+  /** Probability of a click on each item, including the effect of the item's position. */
   readonly probabilities: readonly number[];
   readonly noClick: number;
 }
