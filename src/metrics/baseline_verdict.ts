@@ -62,7 +62,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
-/** Returns "better" if the model is significantly better than all baselines, "worse" if a baseline is. */
+/** Returns "better" if a model is significantly better than all baselines, "worse" if worse than any. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -78,7 +78,7 @@ export interface BaselineVerdict {
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. Sentence 1 names the best baseline, or one that is not beaten. */
+/** Describes a verdict in sentences. The first one names the best baseline, or an unbeaten baseline. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
@@ -115,9 +115,9 @@ interface Scoring {
 }
 
 /**
- * Compares a snapshot's ranking with the baselines: the better ranking of reward and generator, if both
- * exist. @param judged - name of the snapshot; the last snapshot if none has the name. @param split - split
- * of the users
+ * Compares a snapshot's ranking with the baselines. If the snapshot has two rankings, of the reward and of
+ * the generator, the better one is compared. @param judged - name of the snapshot; if no snapshot has this
+ * name, the last snapshot is compared. @param split - split of the users
  */
 export function compareRanking(
   test: readonly Scoring[],

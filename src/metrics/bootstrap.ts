@@ -23,7 +23,7 @@ const SIDE_BY_SIDE = 8;
 
 /** Bootstrap resamples of groups of users. */
 export class Bootstrap {
-  /** Group numbers of the resamples, ascending from `#starts[b]` on. `#times` counts each group's draws. */
+  /** Drawn groups of all resamples. Resample b begins at `#starts[b]`. `#times` counts a group's draws. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
@@ -71,7 +71,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Computes totals of up to 8 columns. @param block - [groups, 8] values. @param own - columns in `out` */
+  /** Computes totals of 8 columns at most. @param block - [groups, 8] @param own - their columns in `out` */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {

@@ -2,7 +2,7 @@
 
 import type { EvaluatedPage } from "./metric_columns.ts";
 
-/** Smallest number of displays of a compared item: with fewer displays, rates are mostly noise. */
+/** Items with fewer displays are not compared, because their click rates are mostly noise. */
 export const LEAST_DISPLAYS = 30;
 /** Largest number of items in each list. */
 const MOST_ITEMS = 10;
@@ -18,7 +18,7 @@ export interface ItemGain {
   /** Mean predicted probability that the item is the page's first click. */
   readonly model: number;
   readonly clickRate: number;
-  /** Log-likelihood (click or none) of the model minus that of the click-rate baseline, over all displays. */
+  /** Gain in log-likelihood (of a click or none) over the click-rate baseline, summed over all displays. */
   readonly gain: number;
 }
 

@@ -84,7 +84,6 @@ export class MetricCollector {
     this.#sliceClicks = Array.from({ length: slices }, () => new CalibrationSums(1));
   }
 
-  /** Adds users with their scores. */
   add(part: ScoredUsers): void {
     const { log, places, compact } = part;
     let [row, event] = [0, 0];
@@ -165,7 +164,7 @@ export class MetricCollector {
     this.#addRows(page, ofPage, ofRow);
   }
 
-  /** Adds the rows' click probabilities to the calibration sums and to the slices of rows. */
+  /** Adds the rows' click probabilities to the calibration sums and to slices by position, item, category. */
   #addRows(
     { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],

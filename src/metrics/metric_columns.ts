@@ -120,8 +120,8 @@ export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: bo
 export type SliceKey = "page length" | "history" | "position" | "item" | "category";
 
 /**
- * All kinds of slices. By position, item or category, an event is in the slices of its first clicked row. The
- * log determines the names of categories, so their slices follow all others.
+ * All kinds of slices. The first clicked item decides to which slices by position, item or category an event
+ * belongs. Slices by category come last, because their number depends on the log.
  */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
@@ -180,8 +180,8 @@ const event = new Float64Array(columns);
 
 /**
  * Computes the value that an event adds to each column. @param single - true if items are clicked
- * independently. @param outcome - outcome of the event on the device. @returns [columns] values. The next
- * call overwrites the returned array.
+ * independently. @param outcome - values that the device computed for the event. @returns [columns] values.
+ * The next call overwrites the returned array.
  */
 export function computePageSums(
   { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,

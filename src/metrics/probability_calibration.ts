@@ -1,4 +1,4 @@
-/** Calibration of click probabilities: reliability bins and expected calibration error. */
+/** Calibration of click probabilities. A case is one prediction: its event (a click) happens or does not. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
@@ -21,7 +21,6 @@ export interface ReliabilityBin {
   readonly interval: Interval | null;
 }
 
-/** Calibration of predicted probabilities. */
 export interface ProbabilityCalibration {
   /** Expected calibration error: mean of |predicted - observed| over bins, weighted by numbers of cases. */
   readonly ece: number;
@@ -68,7 +67,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Returns `value` of each resample, whose sums are in `totals` from offset `from` on. */
+    /** Computes `value` for each resample. The sums of a resample begin at the index `from` of `totals`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);

@@ -97,7 +97,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** For each generator metric, the reward metric that stands in for it in a model without a generator. */
+/** Reward metric for each generator metric, for comparisons with a model that has no generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
@@ -212,7 +212,7 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   return { users, groups, details: { metrics }, resampled };
 }
 
-/** Computes two models' difference in a metric; undefined if a model lacks it or the test users differ. */
+/** Computes two models' difference in a metric; undefined if one has no value, or the test users differ. */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
   name: MetricName,

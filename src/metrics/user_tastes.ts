@@ -11,7 +11,7 @@ const MOST_CATEGORIES = 5;
 /** Shares of a category in first clicks. All shares may sum to more than 1: items may have 2 categories. */
 export interface CategoryShare {
   readonly category: string;
-  /** Share of the user's clicks. */
+  /** Share of the user's clicks that are on items of the category. */
   readonly observed: number;
   /** Share of the click probability that the model predicts on the user's pages. */
   readonly predicted: number;
@@ -60,7 +60,7 @@ class TasteSums {
 /** Sums the pages of users, user by user. */
 export class TasteCollector {
   readonly #all: TasteSums;
-  /** Earlier users with the most clicks, then the current user. */
+  /** The earlier users that have the most clicks, then the current user. */
   #users: TasteSums[] = [];
 
   constructor(private readonly categories: ItemCategories) {

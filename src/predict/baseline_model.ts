@@ -1,4 +1,4 @@
-/** Scores pages and items by a baseline of the test results, in place of a trained model. */
+/** Scores pages and items by a baseline in place of the trained model. */
 
 import type { Clicks, PastPages } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -12,7 +12,7 @@ import type { UserUtilities } from "../train/network_evaluation.ts";
 /** Number of users that are read at once. */
 const CHUNK = 1024;
 
-/** Baseline with utilities that are log-odds of a choice. Context features and earlier pages are ignored. */
+/** Baseline with utilities log(P(click) / P(no click)). Ignores context features and counts of past pages. */
 export class BaselineModel implements ItemScorer {
   readonly blockItems = 4096;
   readonly room = { users: Infinity, events: Infinity, rows: Infinity };

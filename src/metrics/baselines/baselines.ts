@@ -1,4 +1,4 @@
-/** Baselines that only count clicks and impressions; settings and scales are fitted on validation users. */
+/** Baselines that count clicks and impressions. Settings and utilities are fitted on validation users. */
 
 import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
@@ -35,7 +35,7 @@ interface ScorerInputs {
   readonly onProgress: OnProgress | undefined;
 }
 
-/** Functions that build a baseline's scorer, or return undefined if the data lack an input of the baseline. */
+/** Functions that build the baselines' scorers. A function returns undefined if the data lack an input. */
 const SCORERS: Readonly<Record<BaselineName, (known: ScorerInputs) => BaselineScorer | undefined>> = {
   random: () => chance,
   clickRate: ({ counts }) => createClickRateScorer(counts),
@@ -109,12 +109,12 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen, categories };
   }
 
-  /** Returns the scale from a baseline's scores to utilities; undefined without validation users. */
+  /** Returns the map from a baseline's scores to utilities; undefined without validation users. */
   scale(name: BaselineName): UtilityScale | undefined {
     return this.scorers.get(name)?.logOdds;
   }
 
-  /** Returns a baseline's utilities of the users' rows, user by user; undefined without baseline or scale. */
+  /** Returns a baseline's utilities of the users' rows, user by user; undefined if `scale(name)` is. */
   utilities(name: BaselineName, log: Clicks, users: ArrayLike<number>): Float64Array | undefined {
     const { scorer, setting, logOdds } = this.scorers.get(name) ?? {};
     if (!scorer || !logOdds) return undefined;
@@ -150,11 +150,11 @@ const MOST_ROWS = 2 ** 17;
 interface Choice {
   /** Index of the chosen setting in the scorer's `settings`. */
   readonly setting: number;
-  /** Scale from scores to utilities; undefined if there are no validation users. */
+  /** Map from scores to utilities; undefined if there are no validation users. */
   readonly logOdds: UtilityScale | undefined;
 }
 
-/** Returns the (first) setting with the best prec@1. @param onPart - gets the number of finished users */
+/** Returns the first setting with the best prec@1. @param onPart - gets the number of finished users */
 function choose(
   source: LogSource,
   scorer: BaselineScorer,
@@ -203,7 +203,7 @@ function fit(
   return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
-/** Returns as many of the first users as have at most {@link MOST_ROWS} rows in total. */
+/** Returns the first users, as many as have at most {@link MOST_ROWS} rows together. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
@@ -227,9 +227,10 @@ function* listPages(
   }
 }
 
+/** Map from scores to utilities: utility = offset + slope * log(score). */
 export interface UtilityScale {
   readonly offset: number;
-  /** Factor of the log score, at least 0: utilities rank items like the scores. */
+  /** Factor of the log score. It is at least 0, so utilities and scores rank items in the same order. */
   readonly slope: number;
 }
 

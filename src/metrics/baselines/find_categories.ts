@@ -9,11 +9,14 @@ import type { ItemCategories } from "../item_categories.ts";
 /** Item field whose values may be categories. */
 export type NamedField = TokenField & Pick<TokenFeature, "values" | "column">;
 
-/** Largest number of categories that have a group of their own. */
+/** Largest number of categories that have a group. Items without these categories form the group "other". */
 const MOST_CATEGORIES = 8;
 const USUAL_NAME = /categor|genre/i;
 
-/** Groups items by a field named like a category, else by the first field with names; undefined if none. */
+/**
+ * Groups items by the field that is named like a category, or by the first field whose values have names.
+ * @returns undefined if no values have names
+ */
 export function findItemCategories(
   catalogue: ItemCatalogue,
   counts: Pick<TrainCounts, "clicks">,

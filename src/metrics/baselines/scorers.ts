@@ -29,7 +29,7 @@ export interface BaselineScorer {
 
 /** Returns the score of a displayed item under a setting. */
 type ItemScore = (setting: number) => number;
-/** Scores a page's items. @param history - items that the user clicked, oldest first, with context events */
+/** Scores a page's items. @param history - items of earlier clicks (incl. context events), oldest first */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
@@ -237,7 +237,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   });
 }
 
-/** Returns [windows, 2] mean similarities to the latest clicks: without, and with clicks on the item. */
+/** Returns [windows, 2] mean similarities to the latest clicks: without and with clicks on `item`. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -263,7 +263,7 @@ function listLatest(history: readonly number[], most: number): number[] {
   return [...found];
 }
 
-/** Number of first page positions that each have a position effect; later positions share the last effect. */
+/** Number of position effects, for the first positions on a page. Later positions share the last effect. */
 export const PLACES = 20;
 /** Fixed seed for drawing the pages of a large log: all runs on a log have the same logit on counts. */
 export const LOGIT_SEED = 1;
