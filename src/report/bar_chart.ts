@@ -72,7 +72,7 @@ export function buildBarChart(
 
 const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
 
-/** Returns the options of a bar chart. The pointer selects the bar at the same height, also beside it. */
+/** Returns the options of a bar chart. The pointer selects the bar at its height, even beside the bar. */
 function barOptions(x: object, stacked: boolean): ChartOptions {
   return {
     indexAxis: "y",

@@ -57,7 +57,7 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
 type Level = NonNullable<LineChart["levels"]>[number];
 type Levels = (metric: MetricName) => Level[];
 
-/** Returns a function that lists a metric of all baselines; none if the models have different test users. */
+/** Returns a function that lists a metric of the baselines: [] if the models have different test users. */
 function listSharedLevels(models: readonly ReportModel[]): Levels {
   const [only, ...others] = groupByBaselines(models);
   return (metric) =>
@@ -118,7 +118,7 @@ function curves(part: ReportPart, column: string, window: number, offset = compu
   });
 }
 
-/** Returns the iterations before a stage. Curves of the stage are moved to the right by this number. */
+/** Returns the number of iterations before a stage, by which charts move the stage's curves to the right. */
 function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
@@ -224,7 +224,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a bar for a metric of the snapshot that represents the stage or, if missing, of another one. */
+/** Builds a bar for a metric of the snapshot that represents the stage. Without it, uses another snapshot. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -241,7 +241,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Criterion by which a column of validation.csv selects a snapshot. Adversarial stage: generator metrics. */
+/** Criterion of the snapshot with the best value in a column of validation.csv, by stage and column. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

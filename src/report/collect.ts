@@ -101,7 +101,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
 }
 
-/** Reads an experiment; undefined for another folder. Each model without a log row gets a note. */
+/** Reads an experiment. Returns undefined if the folder has none. A model without a log row gets a note. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -165,7 +165,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
     if (!result?.test) return undefined;
     throw new UserError(
       `Expected rows in train.csv or validation.csv, as ${folder} has a result.json, found no row. ` +
-        "Put the old files back, or train again.",
+        "Put the logs of the run back, or train again.",
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
@@ -211,7 +211,7 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads columns of a log, none if the file is missing. Ignores an incomplete last line (without newline).
+ * Reads columns of a log. A missing file has no rows. An incomplete last line (without newline) is ignored.
  * @throws UserError with file and line if the column `iteration` is missing, or if a row is damaged
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {

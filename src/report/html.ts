@@ -42,7 +42,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script, where they occur only in strings, whose values stay the same. */
+/** Escapes end tags in a trusted script. They occur only in strings, whose values do not change. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

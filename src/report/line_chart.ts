@@ -37,7 +37,7 @@ export interface LineChart extends ChartHead {
   readonly yTitle: string;
   /** True for a logarithmic y axis, which needs values above 0. */
   readonly logarithmic?: boolean;
-  /** Title in CSV files for half the height of the bands; default: "sd". */
+  /** Title of the CSV column with half the height of the band; default: "sd". */
   readonly spread?: string;
   /** Vertical lines at the start of the adversarial stage: one line, or one per model in its colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
@@ -162,7 +162,7 @@ function round(value: number): number {
 
 /**
  * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern.
- * Leaves out models (parts) if there is only one. @param datasets datasets of each series
+ * A single model, or a single part, has no entry. @param datasets datasets of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));

@@ -55,7 +55,7 @@ ${
 ${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
-/** Returns true if some test pages have only one item: prec@1 then changes without these pages. */
+/** Returns true if some test pages have only one item. Without these pages, prec@1 differs. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -81,7 +81,7 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders metrics of a snapshot. @param scorings one per run @param names undefined: no such metric */
+/** Renders metrics of a snapshot. @param scorings one per run @param names undefined gives an empty cell */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
@@ -112,7 +112,7 @@ interface ComparedPart {
   readonly prec1: number;
 }
 
-/** Compares the best model part (by prec@1) with parts on the same test users; undefined if none. */
+/** Compares the part with the best prec@1 with all parts on the same test users; undefined without any. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
@@ -169,7 +169,7 @@ export function findDetailedResult(part: ReportPart): StageResult | undefined {
     .find(({ test }) => test.some(({ details }) => details));
 }
 
-/** Renders the model minus each baseline, beginning with the best baseline. */
+/** Renders the differences between the model and each baseline, beginning with the best baseline. */
 function renderDifferences(part: ReportPart): Html | undefined {
   const { test = [] } = findDetailedResult(part) ?? {};
   const judged = findJudged(part, test);

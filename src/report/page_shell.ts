@@ -41,7 +41,7 @@ export async function readPageParts(): Promise<PageParts> {
 
 const DATA_ID = "chart-data";
 
-/** Height in CSS pixels of a bar with a two-line name, and of the axis. */
+/** Heights in CSS pixels: of a bar with a two-line name, and of the axis. */
 const BAR_HEIGHT = 36;
 const AXIS_HEIGHT = 64;
 

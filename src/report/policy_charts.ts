@@ -76,7 +76,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** Builds charts of predicted and realised clicks by page, except for the policies' training model. */
+/** Builds charts of predicted and realised clicks by page. The environment of the training has no chart. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
@@ -107,7 +107,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds charts of returns (learned policy minus rival) by user, sorted; in the ground truth, if known. */
+/** Builds charts of sorted returns per user (learned policy minus rival), in the ground truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -175,7 +175,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a chart of Q^1, Q^2, ... against Q^k per learned policy, for states that the policy visited. */
+/** Builds a chart per learned policy: the values Q^1, Q^2, ... against Q^k, in states that it visited. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {

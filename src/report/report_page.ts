@@ -91,7 +91,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders settings that are equal for all models, then other settings. @param what kind of settings */
+/** Renders the settings that all models share, then the settings that differ. @param what kind of settings */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,

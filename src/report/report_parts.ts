@@ -60,7 +60,7 @@ export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stag
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Names of the metrics of the generator, by name of the same metric of the reward. */
+/** Name of each metric of the generator, by the name that the metric has for the reward. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",

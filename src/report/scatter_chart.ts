@@ -15,7 +15,7 @@ export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly logarithmic: readonly ("x" | "y")[];
-  /** Series (at least one) of points (at least one per series). */
+  /** Series of points: at least one series, and at least one point per series. */
   readonly series: readonly {
     readonly name: string;
     readonly colour: number;

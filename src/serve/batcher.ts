@@ -5,7 +5,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
 import type { ScorerCapacity, ScoringRequest, UtilityScorer } from "../model/scorer.ts";
 
-/** Scorer of a service. @property config - config of a baseline; undefined for a model's scorer */
+/** Scorer of a service. @property config - config of the baseline; undefined if a model scores the pages */
 export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer & {
   readonly config?: ModelConfig;
 };

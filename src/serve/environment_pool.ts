@@ -21,7 +21,7 @@ interface PooledEnvironment {
   turn: Promise<unknown>;
 }
 
-/** Error: a client requests a new environment, the pool is full, and no environment is idle. */
+/** Error of a request for a new environment if the pool is full, and no environment is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {

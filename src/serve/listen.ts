@@ -30,7 +30,7 @@ export interface ListenOptions {
   readonly port: number;
   /** Additional host names that the headers Host and Origin may contain, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Largest number of open connections. Others are closed, or wait if no file descriptor is free. */
+  /** Largest number of open connections. Further ones are closed, or wait if no file descriptor is free. */
   readonly connections: number;
 }
 

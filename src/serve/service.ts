@@ -29,7 +29,7 @@ export interface ServiceOptions {
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Largest number of rows per batch: enough for a request of the largest size, or several usual ones. */
+/** Largest number of rows per batch: enough for a request of the largest size, or several usual requests. */
 const ROWS = 2 ** 15;
 /** Number of item ids per chunk of the response to /items. */
 const ITEMS_A_PART = 2 ** 13;

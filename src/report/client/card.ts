@@ -33,7 +33,7 @@ export class ChartCard {
     onSave("png", () => this.#savePng());
   }
 
-  /** Draws the chart; hidden datasets stay hidden. @param width in CSS pixels; default: as the figure */
+  /** Draws the chart without hidden datasets. @param width in CSS pixels; default: the width of the figure */
   draw(theme: Theme, width?: number): void {
     const canvas = this.#figure.querySelector("canvas");
     if (!canvas) throw new Error(`Expected a canvas for the chart ${this.#definition.id}.`);
@@ -87,8 +87,9 @@ export class ChartCard {
   }
 }
 
-/** Size of a saved picture in CSS pixels, of {@link PIXEL_RATIO} x {@link PIXEL_RATIO} pixels each. */
+/** Size of a saved picture in CSS pixels. */
 const SIZE = { width: 960, height: 600 };
+/** Pixels of a saved picture per CSS pixel, in each direction. */
 const PIXEL_RATIO = 2;
 
 function fillBackground({ ctx, width, height }: Chart): void {

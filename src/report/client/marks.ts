@@ -49,7 +49,7 @@ export const marks: Plugin = {
   },
 };
 
-/** Draws a whisker. @returns its ends in pixels; without a whisker, twice the end of the bar */
+/** Draws a whisker. @returns its two ends in pixels. Without a whisker, both are the end of the bar. */
 function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: boolean): [number, number] {
   const scale = isBars ? scales.x : scales.y;
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
@@ -86,7 +86,7 @@ function boxAround(left: number, right: number, y: number, height: number): Box 
   return { left, right, top: y - height / 2, bottom: y + height / 2 };
 }
 
-/** Draws a name at the first free place: right, left, above or below its point; if joined, below or above. */
+/** Draws a name at a free place: right, left, above or below its point; on a line, only below or above. */
 function drawName(chart: Chart, name: string, { x, y, dataset }: Mark, taken: Box[]): void {
   const { ctx, chartArea: area } = chart;
   const { width } = ctx.measureText(name);

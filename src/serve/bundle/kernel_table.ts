@@ -5,7 +5,7 @@
 
 const TABLE = "WGSL";
 
-/** Returns a kernel's key in the table: its file name without extension, for an exercise with a prefix. */
+/** Returns a kernel's key in the table: the file name without extension. Exercises get a prefix. */
 export function getKernelTableKey(path: string): string {
   const name = path.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   return /[/\\]exercises[/\\]/.test(path) ? `exercise_${name}` : name;

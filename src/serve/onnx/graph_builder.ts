@@ -29,7 +29,7 @@ message Model {
 }`;
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
-/** Name prefix of tensors from which features are computed, whose bound export_model.ts knows. */
+/** Name prefix of tensors for count features. export_model.ts knows an upper bound of these features. */
 export const COUNTED = "counts/of_items/";
 
 export const FLOAT = 1;

@@ -18,7 +18,7 @@ import { addContextFeatures } from "./onnx_context.ts";
 import { addLastClicks, type EncoderInputs } from "./onnx_encoders.ts";
 import { COUNTED, FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 
-/** Upper bound of the logarithm of a float. */
+/** Upper bound of the natural logarithm of a float32. */
 export const LARGEST_LOG = 89;
 
 interface CountInputs {
@@ -114,7 +114,7 @@ function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** Adds nodes that look up a value per displayed item [users, items, 1]. @param of value of an item */
+/** Adds nodes that look up a value per displayed item [users, items, 1]. @param of returns an item's value */
 function ofItems(
   { graph, items, page }: CountInputs,
   name: string,
@@ -124,7 +124,7 @@ function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** Adds nodes for each user's sums [users, size] of `value` [users, .] by the index `place` [users, .]. */
+/** Adds nodes for sums [users, size]: each element of `value` [users, .] is added at its index in `place`. */
 function summed(
   { graph, page }: CountInputs,
   size: number,
@@ -137,7 +137,7 @@ function summed(
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
-/** Adds nodes for one weighted sum of K values of the user per displayed item: [users, items, 1]. */
+/** Adds nodes for a weighted sum of K elements of `from` [users, .] per displayed item: [users, items, 1]. */
 function lookedUp(
   { graph, items, page }: CountInputs,
   name: string,

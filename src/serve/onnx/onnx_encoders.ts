@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph: clicked items give a part [users, N] of the first layer's input. */
+/** Adds encoders to an ONNX graph. They compute a part [users, N] of the first layer from clicked items. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -113,7 +113,8 @@ export function addClickProduct(
 }
 
 /**
- * Adds nodes for the last m clicks, latest first: `item` [users, m] (0: none), `there` [users, m, 1] 1 or 0.
+ * Adds nodes for the last m clicks, latest first. `there` [users, m, 1] is 1, or 0 if the user has fewer
+ * clicks. `item` [users, m] is the clicked item, or any item if the user has fewer clicks.
  */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
