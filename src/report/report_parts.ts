@@ -60,7 +60,7 @@ export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stag
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Name of each metric of the generator, by the name that the metric has for the reward. */
+/** Name of each generator metric, by the name of the reward metric with the same definition. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
