@@ -259,7 +259,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Unclicked items of the preceding page; empty for a page without a click. */
+    /** Items of the preceding page without a click; empty if the page has no click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;

@@ -63,7 +63,7 @@ export class EncodedContext {
     return { missing: [...this.#missing], unknown: [...this.#unknown] };
   }
 
-  /** Returns the context features of an item's row. @throws UserError for the constructor's reasons. */
+  /** Returns the context features of an item's row. @throws UserError as the constructor. */
   encodeRow(id: string): Float32Array<ArrayBuffer> {
     const record = this.context.impressions?.[id];
     if (record) {
@@ -75,7 +75,7 @@ export class EncodedContext {
     return this.#bare ??= Float32Array.from([...this.#encodeRecord("impression", {}, ""), ...this.#ofPage]);
   }
 
-  /** Returns the features [ids, X] of a page's rows. @throws UserError for the constructor's reasons. */
+  /** Returns the context features [ids, X] of a page's rows. @throws UserError as the constructor. */
   encodeRows(ids: readonly string[]): Float32Array<ArrayBuffer> {
     const values = new Float32Array(ids.length * this.features.length);
     ids.forEach((id, k) => values.set(this.encodeRow(id), k * this.features.length));
@@ -121,7 +121,7 @@ function readText(value: ContextRecord[string] | undefined): string | undefined 
   return text === "" ? undefined : text;
 }
 
-/** Parses a number, or a time to its age in days; undefined if missing. @throws UserError for other text. */
+/** Returns a number, or the age of a time in days; undefined for a missing value. @throws UserError. */
 function readNumber(
   value: ContextRecord[string] | undefined,
   isTime: boolean,

@@ -236,7 +236,7 @@ export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if a user has a predicted page with a click or, for `isClicked` = false, without a click. */
+/** Returns true if a user has a predicted page with a click (if `isClicked`), or without (if not). */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {

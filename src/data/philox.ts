@@ -26,7 +26,7 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** Exclusive upper limit of the numbers in {@link purposes}. */
+/** All numbers in {@link purposes} are less than this. */
 const PURPOSES = 16;
 
 /** Returns a purpose for draws at position `slot` (0, 1, 2, ...) of a page: positions draw independently. */

@@ -58,7 +58,7 @@ export class PreparedSet implements PreparedUsers {
     return this.manifest.name;
   }
 
-  /** Returns the shape of a catalogue of `count` items with the features of this data set. */
+  /** Returns the sizes of a catalogue of `count` items that have the features of this data set. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);

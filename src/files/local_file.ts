@@ -184,7 +184,7 @@ export function explainMissing(error: unknown, path: string): unknown {
   );
 }
 
-/** Returns words for a file that is not regular, such as "a folder". */
+/** Returns words such as "a folder" for a file that is not regular. */
 export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";
