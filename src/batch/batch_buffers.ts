@@ -18,7 +18,7 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Slices have a multiple of this number of elements, because a binding must begin at an aligned offset. */
+/** Each slice has a multiple of this number of elements: a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
 /** Arrays that index the next steps' batches: a slice per batch. The batch kernels explain the layouts. */

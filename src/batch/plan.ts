@@ -139,7 +139,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns how many items did not have it */
+  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns the number of newly marked items */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     const stamps = this.#itemStamps;
     let items = 0;

@@ -77,7 +77,7 @@ const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
 /** Largest number of floats in a table of counts. Every adapter can bind such a table (112 MiB). */
 const TABLE_FLOATS = 28 * 2 ** 20;
-/** A table with more than 8 neighbours per item has at most this number of floats, which take 64 MiB. */
+/** Largest number of floats in a table with more than 8 neighbours per item. They take 64 MiB. */
 const USUAL_FLOATS = 2 ** 24;
 
 /** Returns the number of token slots per item. Tokens take at most half of the table of counts. */

@@ -29,7 +29,7 @@ const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Builds the config of a log's counts; null for too many items. If `fields` is [], all tokens form one. */
+/** Builds a config of a log's counts; null for too many items. If `fields` is [], all tokens are a field. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);

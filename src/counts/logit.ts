@@ -123,7 +123,7 @@ const FIT_PAGES = 20_000;
 /** Ridge coefficient of each weight, divided by the number of choices. `BIAS_RIDGE` is not divided. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** With more dense features, none is used, because a fit's time grows with the square of their number. */
+/** Largest number of dense features. If there are more, none is used, because a fit would take too long. */
 const MOST_DENSE = 64;
 
 /** Fits the logit to train users. The counts for a user's rows exclude the user's own pages. */

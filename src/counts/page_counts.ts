@@ -40,7 +40,7 @@ export interface CountTables {
   readonly pageRate: number;
   /** Number of items on the longest counted page. The feature "page length" is clipped to this number. */
   readonly longestPage: number;
-  /** Smallest number of users who clicked an item that is counted in pairs. */
+  /** Number of users who must have clicked an item, so that its pairs are counted. */
   readonly leastUsers: number;
 }
 

@@ -235,8 +235,8 @@ export interface ClickPairs {
   /** Number of users per item pair, if each of the two items has at least {@link least} users. */
   readonly pairs: PairCounts;
   /**
-   * A pair is counted if at least this number of users clicked each of its items; 1 if all pairs fit the
-   * table. The limit does not apply to a pair's count: a pair that reaches the limit only by a user's own
+   * Number of users who must have clicked each item of a pair, so that the pair is counted; 1 if all pairs
+   * fit. The limit does not apply to a pair's count: a pair that reaches the limit only by a user's own
    * clicks would reveal these clicks.
    */
   readonly least: number;

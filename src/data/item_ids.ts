@@ -1,4 +1,4 @@
-/** Item ids as features: a field with a token per item. A model may ignore this field. */
+/** Item ids as features: a field of tokens that identify items. A model may ignore this field. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";

@@ -190,7 +190,7 @@ function hasTwice(values: readonly unknown[]): boolean {
   return false;
 }
 
-/** For each table with a column of ids, the name of the column with the numbers. */
+/** For each table with a column `id`, the name of the column with the numbers of users or items. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**

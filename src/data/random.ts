@@ -1,5 +1,5 @@
 /**
- * Random numbers on the CPU. Each function that needs random numbers creates a stream with a name.
+ * Random numbers on the CPU. A function that needs random numbers creates a stream by its name.
  *
  * A stream's name is a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share
  * state: the batch of step 700 is the same if steps 1 to 699 were not run. So a run can be resumed.

@@ -243,7 +243,7 @@ export function removeTemporaries(folder: string): void {
   }
 }
 
-/** Removes a temporary file after an error. If the removal fails, the next owner of the folder does it. */
+/** Removes a temporary file after an error. If this fails, the next owner of the folder removes it. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);

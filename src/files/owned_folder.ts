@@ -29,7 +29,7 @@ export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Output folder: for messages, its content, such as "the run", and its option, such as "--save-dir". */
+/** Names of an output folder in messages: its content ("the run"), and its option ("--save-dir"). */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;

@@ -1,4 +1,4 @@
-/** Context columns of a log, from which context features are computed, and their tables in SQL. */
+/** Context columns of a log, from which SQL computes context features. */
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
