@@ -58,7 +58,7 @@ export function parseKernel(name: string, source: string): Kernel {
   return { name, source, bindings, constants, foldable: source.includes("num_workgroups") };
 }
 
-/** Returns true if one dispatch of a kernel computes several steps: one z slice of its grid per step. */
+/** Returns true if one dispatch of a kernel computes several steps, one for each z of its grid. */
 export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }

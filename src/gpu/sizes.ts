@@ -59,12 +59,12 @@ export interface ChunkRule {
 export const MAX_CHUNKS = 16;
 export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
-/** Largest number of chunks on a GPU. With one workgroup per chunk, most of its cores are busy. */
+/** Largest number of chunks on a GPU. With one workgroup per chunk, most cores are busy. */
 const GPU_CHUNKS = 128;
 /** Size of partial sums, in bytes, up to which a GPU may use more than {@link MAX_CHUNKS} chunks. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU. Many weights get few chunks: they fill the GPU and need much memory anyway. */
+/** Returns the rule for a GPU. Many weights get few chunks: even these fill the GPU and need much memory. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };

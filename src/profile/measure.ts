@@ -1,4 +1,4 @@
-/** Times work on the device: chooses a clock, and takes many samples. A sample may repeat the work often. */
+/** Times work on the device: chooses a clock and takes many samples. A sample may repeat the work. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";

@@ -21,7 +21,7 @@ export interface RooflinePosition {
   readonly gbs: number;
   /** Arithmetic intensity: FLOPs per byte read or written; undefined for work without memory accesses. */
   readonly intensity: number | undefined;
-  /** Share, 0..1, of the rate attainable at this intensity; undefined for work without FLOPs and bytes. */
+  /** Share, 0..1, of the rate attainable at this intensity; undefined if work has no FLOPs and no bytes. */
   readonly share: number | undefined;
   /** What takes most time: launch of the dispatch, latency (few invocations), memory, or arithmetic. */
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";

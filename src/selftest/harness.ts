@@ -145,7 +145,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs a test's dispatches twice and compares the results. @param specs - replace the test's dispatches */
+/** Runs a test's dispatches twice and compares the results. @param specs - other dispatches to run */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,

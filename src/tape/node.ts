@@ -20,7 +20,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns where to write partial sums of the gradient of a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
-  /** Returns where to write the gradient of the rows of `table` in `list`; undefined if it must be dense. */
+  /** Returns where to write the gradient of the rows of `table` in `list`; undefined for a dense one. */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
@@ -72,7 +72,7 @@ export interface TapeNode<S extends BatchSizes, R> {
   /** Tensors that matrix products read many times: inputs, and the output if its gradient is read often. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
-  /** Returns the dispatches of the gradients; absent if it has none. Called only for a trainable output. */
+  /** Returns the dispatches of the op's gradients, if it has any. Called only for a trainable output. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
   readonly reference: ReferenceOp<R>;
 }

@@ -1,4 +1,4 @@
-/** Ends the process if a kernel does not end. Needs a second thread: the wait blocks Deno's event loop. */
+/** Ends the process if a kernel does not end. Uses a second thread, as the wait blocks Deno's event loop. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
