@@ -1,4 +1,4 @@
-/** Reads results back to the host. A read may wait 10 ms (see {@link StagingPool}), so no step reads. */
+/** Reads results back to the host. Training steps never do: it may take 10 ms (see {@link StagingPool}). */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";

@@ -194,7 +194,7 @@ interface StepTimes {
   error: { error?: number };
 }
 
-/** Estimated ratio: duration of timing a step in one round, divided by the duration of its check. */
+/** Estimated time of one round for a step, as a multiple of the duration of the step's check. */
 const RUNS = 7;
 
 /** Times each step once per round. @param known - how long the steps' checks took, to estimate the rest */

@@ -205,7 +205,7 @@ function registerSteps(): LadderStep[] {
 /** Returns the steps with 16 columns (a panel) of weights in workgroup memory, and one row per invocation. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
-    /** Returns the grid, with two axes, of the steps before the shipped step. */
+    /** Returns a grid with two axes. The later steps, with the shipped kernel, have one axis. */
     invocations: (size: LadderSize) => {
       const [M, , N4] = toVectorSizes(size);
       return [Math.ceil(N4 / 4), M] as const;

@@ -204,7 +204,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
 
 /** Resolution of the host's clock, in microseconds, that is negligible for a single call. */
 const FINE_HOST = 5;
-/** For a coarser host clock: number of samples, and minimum number of clock steps per sample. */
+/** If the host's clock is coarser: number of samples, and minimum duration of a sample in clock steps. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
 /** Returns microseconds per call of a host function; with a coarse host clock, means of many calls. */

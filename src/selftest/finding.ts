@@ -179,7 +179,7 @@ export interface WorstElement {
   readonly share: number;
 }
 
-/** Returns the kernels that computed the first wrong numbers, without kernels that wrote correct numbers. */
+/** Returns the kernels that computed the first wrong numbers, except those that also wrote correct ones. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.

@@ -233,7 +233,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns the memory that a dispatch binds with access `how`, without the buffer for unused bindings. */
+/** Returns what a dispatch reads or writes (`how`), without the buffer for unused bindings. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];

@@ -101,7 +101,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout - texture layout for a matrix that products read often: some CPUs are then faster */
+  /** @param layout - for a matrix that products read often: layout of a texture, fast on some CPUs */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,

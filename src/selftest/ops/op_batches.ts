@@ -49,7 +49,7 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch like `mixed.many` without dense features, whose product would be an ordinary dense layer. */
+/** Batch like `mixed.many`, but with tokens alone: the part of dense features is a plain dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
