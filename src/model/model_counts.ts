@@ -149,7 +149,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Returns a log's count settings. `latest` is set only if the counts include the log's train users. */
+/** Returns a log's settings of count features, with `latest` only if the counts include its train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

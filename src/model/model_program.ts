@@ -49,7 +49,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns count settings of a log whose users are not in the counts; undefined without count features. */
+/** Returns settings of count features for a log whose users were not counted; undefined without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;

@@ -127,7 +127,7 @@ export class UserModel implements ItemScorer {
     };
   }
 
-  /** @internal Count settings for a log on the device; undefined for a model without counts. */
+  /** @internal Settings of count features; undefined for a model without count features. */
   get counted(): LogWithCounts | undefined {
     return this.config.counts ?? undefined;
   }

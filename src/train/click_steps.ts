@@ -1,6 +1,7 @@
 /**
  * Training steps on clicks. A step draws a batch of users, writes the user numbers to the batch plan (a GPU
- * buffer), builds the batch's index arrays on the device, and runs the GPU programs of the training stage.
+ * buffer), builds the batch's index arrays (e.g. the rows of each event, the rows sorted by item) on the
+ * device, and runs the GPU programs of the training stage.
  */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -32,7 +33,7 @@ export interface TrainingPhase extends WeightUpdate {
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` in later phases of an unsplit batch: some results stay valid. */
+  /** Programs that replace `gradients` in later phases of an unsplit batch, when some results are valid. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 

@@ -49,7 +49,7 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
   /** Creates a ring buffer with the shards' metric sums from slot `firstSlot` on. Optional. */
   makeRing?(shards: number): { view: View; firstSlot: number };
-  /** Count settings; needed if the reward model has count features and shards are read one at a time. */
+  /** Settings of count features; needed if the reward has them and shards are read one at a time. */
   readonly counted?: LogWithCounts;
 }
 

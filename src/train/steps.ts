@@ -48,7 +48,7 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
    * drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes building index arrays: of batch k, in slot `slot` + k, into slice k of the arrays. */
+  /** Encodes building the index arrays of all batches: batch k is in slot `slot` + k and fills slice k. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;

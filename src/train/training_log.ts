@@ -18,11 +18,11 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Default size of a window, in batches of average size; the following limits also apply. */
+/** Default size of the window, in batches of average size; the following limits also apply. */
 const WINDOW_BATCHES = 64;
-/** Largest number of rows per window, 12 bytes each. Item features need additional memory. */
+/** Largest number of rows in the window, 12 bytes each. Item features need additional memory. */
 const WINDOW_ROWS = 2 ** 21;
-/** Largest number of events per window, 16 bytes each. */
+/** Largest number of events in the window, 16 bytes each. */
 const WINDOW_EVENTS = 2 ** 20;
 /** Largest number of rows of validation users on the device, if the log is on disk. */
 const VALIDATION_ROWS = 2 ** 22;
@@ -55,7 +55,7 @@ export class TrainingLog {
   /**
    * @param capacity - largest sizes of a batch. @param batchOption - option that sets the batch size. @param
    * windowBatches - number of batches of average size per window; a window always fits one batch of any
-   * users. @param counted - count settings, for models with counts
+   * users. @param counted - settings of count features, if the model has any
    */
   constructor(
     gpu: Gpu,

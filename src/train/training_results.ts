@@ -22,7 +22,7 @@ export type ValidationResult<F> = TrainingStepResult<F> & {
 
 /** Thrown for a non-finite loss. */
 export class DivergedError extends UserError {
-  /** @param rates - names of the learning rate options. @param loss - name of the loss */
+  /** @param rates - options of the learning rates. @param loss - name of the loss, for the message */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
