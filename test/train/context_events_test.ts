@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import { CONTEXT_EVENT, listUsers, NONE } from "../../src/data/click_log.ts";
+import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../../src/data/click_log.ts";
 import { computeLogSize, MemoryLog } from "../../src/data/log_source.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
@@ -8,7 +8,7 @@ import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trai
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
 import { assertWithin, SIZE, trainGame, trainShannon } from "./trainings.ts";
 
@@ -128,4 +128,20 @@ Deno.test("users without predicted events are in no batch, and are skipped in an
       trainGame(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),
       /Expected clicks of train users/,
     );
+  }));
+
+Deno.test("additional clicks do not change P(no click)", () =>
+  withGpu(undefined, async (gpu) => {
+    // Of three pages, one has no click, one has a click, and one has two.
+    const users = Array.from({ length: 9 }, (_, k): TrainingPage[] => {
+      const page = [k, (k + 1) % 9, (k + 2) % 9];
+      const further = page[(k + 2) % 3] ?? 0;
+      return [[page, -1], [page, k % 3], [page, (k + 1) % 3], [[further], 0, ADDITIONAL_CLICK]];
+    });
+    const log = logOfPages({ kind: "one-hot", count: 9 }, users);
+    const settings = { batchSize: 9, learningRate: 0.1 };
+    using own = await trainShannon(gpu, log, { ...noHistory, dims: [] }, settings, { validate: false });
+    for (let step = 0; step < 100; step++) await own.trainer.step(listUsers(log, "train"));
+    const u = await own.model.score({ history: [], page: [0, 1, 2] });
+    assertWithin("P(no click)", 1 / u.reduce((sum, x) => sum + Math.exp(x), 1), 1 / 3, 0.02);
   }));
