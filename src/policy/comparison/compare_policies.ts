@@ -20,7 +20,7 @@ import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** User states and item impressions in the training log of the model that the policies were trained on. */
+/** Training log of the model on which policies were trained: its user states and item impressions. */
 export interface LogSupport {
   readonly states: LoggedStates;
   /** [items] number of times that the log shows the item to train users. */
@@ -88,7 +88,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
 
 /**
  * Computes the user states after logged clicks, and the ellipsoid that contains 99 % of these states.
- * @param histories - clicks of a logged user before a page, oldest click first; one per user.
+ * @param histories - per page of a sample of the log: the user's clicks so far, oldest click first.
  */
 export async function readLoggedStates(
   gpu: Gpu,

@@ -24,7 +24,7 @@ export interface PolicyDifference {
   /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than with the rival policy. */
   readonly lose: number;
   readonly gain: number;
-  /** Ascending differences per user. Above {@link CURVE_POINTS} users, that many evenly spaced quantiles. */
+  /** Ascending differences of the users; evenly spaced quantiles if above {@link CURVE_POINTS} users. */
   readonly sorted: Float64Array;
 }
 

@@ -185,7 +185,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** Computes metrics with intervals. @param metrics - of the added episodes, one episode per user. */
+  /** Computes metrics with intervals. @param metrics - from the added episodes, one episode per user. */
   compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const totals = columns > 0 ? getBootstrap(groups, RESAMPLES).totals(this.#sums, columns) : undefined;

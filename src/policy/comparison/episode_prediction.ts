@@ -14,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Episode number of evaluations. No training uses this number, so random numbers differ. */
+/** Episode number of evaluations. Trainings use other episode numbers, and so other random numbers. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {

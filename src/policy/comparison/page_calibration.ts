@@ -24,7 +24,7 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** @param episodes - of consecutive users. @throws RangeError for wrong sizes. */
+/** @param episodes - episodes of consecutive users. @throws RangeError for wrong sizes. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;

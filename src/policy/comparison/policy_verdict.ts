@@ -65,7 +65,7 @@ export function judgePolicies(comparison: PolicyComparison): Claim[] {
   });
 }
 
-/** Names the simulators in which a policy beats greedy. Called if it does not on the ground truth. */
+/** Names the simulators in which a policy beats greedy, if it does not beat greedy on the truth. */
 function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
