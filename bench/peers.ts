@@ -88,7 +88,7 @@ export function createCommand(): Command {
   });
 }
 
-/** Parses names of peers. clickgan is always included, because the others are compared with it. */
+/** Parses names of peers. clickgan is always included, because all peers are compared with clickgan. */
 function parsePeers(text: string): PeerEntry[] {
   const named = makeNamesParser(keys)(text);
   return roster.filter(({ key }) => key === "clickgan" || named.includes(key));

@@ -8,9 +8,9 @@
  *              unit runs rounds of workgroups, and in each round subgroups wait for their loads
  *
  * Instructions and waits are counted in the machine code. The innermost loop with the most arithmetic runs as
- * often as the part's FLOPs require; all other code runs once. Mesa's own cycles are not used, because Mesa
- * divides them by two or more for each branch around a loop's body. The model ignores bank conflicts,
- * uncoalesced loads and clock drops.
+ * often as the part's FLOPs require; all other code runs once. Mesa's own cycles are not used, because they
+ * count a loop's body less for each branch around it. The model ignores bank conflicts, uncoalesced loads and
+ * clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";

@@ -2,9 +2,9 @@
  * Peer jax-js. The whole step, with its gradient and Adam, is one compiled function. jax-js compiles a
  * function again for every shape, so all batches are padded to one size, and all pages to the longest page. A
  * function consumes its arguments; `.ref` keeps an array for another use. The library's gradient of `take`
- * does not compile on Deno's WebGPU, because it passes a storage pointer to a function; elsewhere it runs on
- * one thread. So the differentiated function gets rows that were taken before, and a second `take` collects
- * each row's gradients from the positions that read the row.
+ * does not compile on Deno's WebGPU, because its shader passes a storage pointer to a function; elsewhere
+ * this gradient runs on one thread. So the differentiated function gets rows that were taken before, and a
+ * second `take` collects each row's gradients from the positions that read the row.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";

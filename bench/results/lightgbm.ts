@@ -1,6 +1,6 @@
 /**
  * LightGBM as a baseline of the trials: writes the features of the logit on counts, trains on them in a
- * separate process (../peers/lightgbm_peer.py), and tests the scores like those of other baselines.
+ * separate process (../peers/lightgbm_peer.py), and tests LightGBM's scores like other baselines.
  */
 
 import * as v from "../../src/schema.ts";

@@ -1,4 +1,4 @@
-/** Compares test metrics of the paper's models with those of an independent PyTorch implementation. */
+/** Compares the paper's models, trained by clickgan and by an independent PyTorch program, on test users. */
 
 import * as v from "../../src/schema.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";

@@ -1,6 +1,6 @@
 /**
- * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, the process
- * compares its pages, and its first optimiser step on them (the "lesson"), with those of clickgan.
+ * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, PyTorch's
+ * pages, and its first optimiser step on the pages (the "lesson"), are compared with clickgan's.
  */
 
 import * as v from "../../src/schema.ts";

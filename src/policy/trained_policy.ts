@@ -31,9 +31,9 @@ export interface TrainedPolicy {
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * Returns the slate that the policy shows a user next. The result has predicted returns only if such a
-   * history can occur in the training: any history after training with `--start`, otherwise at most one click
-   * per earlier page.
+   * Returns the slate that the policy shows a user next. The result has predicted returns only if the history
+   * can occur in the training: any history after training with `--start`, otherwise at most one click per
+   * earlier page.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */

@@ -30,7 +30,7 @@ export interface SimulatorRunOptions {
   readonly firstPage?: number;
   /** Called and awaited after each group of pages. If the function throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called and awaited after each page, when buffers have its results; pages are submitted one by one. */
+  /** Called and awaited after each page, when buffers have the page's results. Pages are submitted singly. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
   /** Receives the logs in order: one per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;

@@ -35,7 +35,7 @@ export interface OffPolicyEvaluation {
   readonly users: number;
   /** Number of pages excluded for their number of items, a missing propensity, or the limit per user. */
   readonly excluded: number;
-  /** Estimated clicks per page, by estimator; undefined if the log lacks a column that it needs. */
+  /** Estimated clicks per page, by estimator; undefined if the log lacks a column for the estimator. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
   /** Estimated clicks on the first `pages` pages of each user, and the effective sample size in users. */
   readonly decisions:
@@ -68,7 +68,7 @@ export interface OffPolicyEvaluation {
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** Evaluates a policy. @param name - for messages. @throws UserError if the log rarely has its slates. */
+/** Evaluates a policy. @param name - policy's name. @throws UserError if its slates are rare in the log. */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);

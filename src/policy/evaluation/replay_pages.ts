@@ -20,7 +20,7 @@ export interface ReplayOptions {
   readonly log: Clicks;
   readonly model: UsersSource;
   readonly policy: Policy;
-  /** k, the number of items on a page. Pages of other sizes only update the users' states. */
+  /** k, the number of items on a page. Pages with fewer or more items only update the users' states. */
   readonly slate: number;
   /** T, the maximum number of pages per user. A trained policy is not defined on later pages. */
   readonly pages: number;

@@ -21,8 +21,8 @@ import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
  * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. Shaders read a
- * size by its index. The order is equal to users, events, rows and items in batches of click logs, so both
- * kinds of batches share shaders.
+ * size by its index. Batches of click logs have users, events, rows and items at these indices, so both kinds
+ * of batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;

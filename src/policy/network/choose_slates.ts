@@ -27,7 +27,7 @@ export interface SlateChoiceViews {
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items. Kind `item` has no such values. */
+  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items. Not for kind `item`. */
   readonly q: View;
   readonly stride: number;
 }

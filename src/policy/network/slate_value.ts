@@ -326,7 +326,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the items that hidden unit n of position j adds up, each with its weights and their column. */
+/** Lists the items that hidden unit n of position j adds up, with weights and the column of the weights. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({

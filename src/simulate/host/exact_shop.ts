@@ -32,7 +32,7 @@ export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "rewa
   readonly onProgress?: (done: number, all: number) => void;
 }
 
-/** Default numbers of grid points. Values differ by at most 0.3 % from those of a much finer grid. */
+/** Default numbers of grid points. Values differ by at most 0.3 % from a much finer grid's. */
 export const usualPoints = [33, 33, 17] as const;
 
 /** Ranges of reachable states: m1 and m2 (mean styles) from -2 to 2, p (mean price) from -1 to 1. */
