@@ -124,8 +124,8 @@ export function describeRanking(
   const option = name ? `: --baseline ${baselineOptions[name]} of predict and recommend` : "";
   return [
     ...words,
-    `Until the model ranks better than the baselines, rank by the best one (${best}${option}). deno task tune ` +
-    "compares other options on the validation users; deno task data describe shows what the log lacks.",
+    `Until the model ranks better than the baselines, rank by the best one (${best}${option}). A search of ` +
+    "options (deno task tune) or more data (deno task data describe shows what the log lacks) may help.",
   ];
 }
 
@@ -188,7 +188,7 @@ function describeTraining(
   }
   if (best.iteration > EARLY * iterations) return [];
   return [
-    `The validation loss was best at ${of} and rose afterwards: the model overfits early. deno task tune ` +
-    `compares values of --weight-decay, --item-dropout, --learning-rate and --dims on the validation users.`,
+    `The validation loss was best at ${of} and rose afterwards: the model overfits early. A search of ` +
+    `--weight-decay, --item-dropout, --learning-rate and --dims (deno task tune) may help.`,
   ];
 }
