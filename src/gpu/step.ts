@@ -2,7 +2,7 @@
  * The step header: a uniform that all kernels of a training step share. It has the sizes of the step's batch,
  * and the index (slot) at which the step writes its results.
  *
- * A program is recorded once. Each step replays it with a different offset into a buffer of step headers, so
+ * A program is recorded once. Each step replays it with a different offset into a buffer of step headers. So
  * a batch of different sizes costs only 256 bytes of memory.
  */
 

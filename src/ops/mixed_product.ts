@@ -1,6 +1,6 @@
 /**
  * Op mixed_product computes the product W f for items with mixed features f = (tokens, dense features). A
- * token is a feature that is 1 for items with the token and 0 for all other items, so the token part of W f
+ * token is a feature that is 1 for items with the token and 0 for all other items. So the token part of W f
  * is the sum of the table rows of an item's tokens. Further ops on mixed features use this file's functions
  * for the token part of the product, its gradient and its reference.
  */

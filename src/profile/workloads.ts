@@ -154,7 +154,7 @@ export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
   /** Writes the batch again, because training reuses its memory. Returns a step's programs in order. */
   step(): RecordedPart[];
-  /** Returns the model's programs outside of a training step: evaluation, and copying the best weights. */
+  /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;
   readonly trainer: Steppable;
 }

@@ -113,7 +113,7 @@ export async function runSelftest(
   return { adapter: opened[0]?.adapter, findings, leftOut, seconds };
 }
 
-/** Opens a device with variants that use the kernels that no model uses on the adapter. */
+/** Opens a device whose variants run the kernels that no model uses on the adapter. */
 async function openPart({ cases, variants }: UnusedKernels, open: OpenSelftest): Promise<Part> {
   const { kind } = variants;
   const own = selectCases(kind).filter(({ name }) => cases.includes(name)).map((one) => ({
