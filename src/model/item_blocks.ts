@@ -48,7 +48,7 @@ export interface UserState {
   readonly history?: ArrayLike<number>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
-  /** Returns the X context features with which an item is displayed. If undefined: zeros. */
+  /** Function that returns an item's X context features; if undefined, all features are zero. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
 }
 

@@ -30,7 +30,9 @@ export interface CommonModelConfig {
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, rank of the wide part: a linear model of an item and of its pairs with clicked items. 0: no part. */
+  /**
+   * K, rank of the wide part, a linear model of an item and its pairs with clicked items; 0: no wide part.
+   */
   wide: number;
   /** Likelihood of a page: one choice per page, or independent clicks. */
   loss: "choice" | "logistic";
