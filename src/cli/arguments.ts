@@ -1,4 +1,4 @@
-/** Flags of options that several commands share, in commander's syntax, and default output folders. */
+/** Option flags (in commander's syntax) and default output folders that several commands share. */
 
 import { basename, isAbsolute, join } from "node:path";
 
@@ -26,7 +26,7 @@ function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
-/** Removes options and their values from arguments. @param options - flags in commander's syntax */
+/** Removes options and their values from command-line arguments. @param options - in commander's syntax */
 export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
@@ -37,7 +37,7 @@ export function removeOptions(args: readonly string[], options: readonly string[
   return rest;
 }
 
-/** Returns an environment variable; undefined if it is not set, or if this process may not read it. */
+/** Returns an environment variable's value; undefined if it is not set, or this process may not read it. */
 export function readEnvironmentVariable(name: string): string | undefined {
   try {
     return Deno.env.get(name);
@@ -62,7 +62,7 @@ export function getCacheFolder(
   return home ? join(home, ".cache", "clickgan") : undefined;
 }
 
-/** Parent folder of new runs without `--save-dir`, relative to the working directory. */
+/** Parent folder of the folders of new runs, if `--save-dir` is omitted. Relative to the working directory. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
 /** Returns the default path of a report about runs. @param run - folder of the first run */

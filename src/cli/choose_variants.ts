@@ -1,4 +1,4 @@
-/** Chooses the kernel variants of a new run: standard variants, or on a GPU the fastest measured variants. */
+/** Chooses a new run's kernel variants: on a GPU the measured fastest, on a CPU the standard variants. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -15,8 +15,9 @@ export const autotune = defineFlagOption(
 );
 
 /**
- * Chooses the kernel variants of a run. @param wanted - typed value of --autotune; undefined without it.
- * @param sizes - model, and number of users per batch. @param say - prints a line that reports the choice.
+ * Chooses the kernel variants of a run. @param wanted - typed value of --autotune; undefined if the option
+ * was not typed.
+ * @param sizes - the model, and the number of users per batch. @param say - prints a line about the choice.
  */
 export async function chooseVariants(
   wanted: boolean | undefined,

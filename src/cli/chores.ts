@@ -1,6 +1,7 @@
 /**
  * Tasks for contributors ("chores"), such as `deno task build kernels`, `deno task check types` or
- * `deno task test:special faults`. This program may only start processes, which have their own permissions.
+ * `deno task test:special faults`. This program has only the permission to start processes; each process gets
+ * its own permissions.
  */
 
 import { DENO_FLAGS } from "../deno_flags.ts";
@@ -10,7 +11,7 @@ import { forwardSignals } from "./launch.ts";
 
 interface Chore {
   readonly about: string;
-  /** Arguments of the Deno process. Further arguments of the command line are appended. */
+  /** Arguments of the Deno process. The user's further arguments are appended. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -19,7 +20,7 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** All chores, by the name of their deno.json task, then by their own name. */
+/** All chores: by the name of a task in deno.json, the chores of this task by name. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {
@@ -78,8 +79,9 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
 };
 
 /**
- * Runs the named chores of a task one after another until one fails. Without names, the task `check` runs all
- * its chores. In other tasks, arguments after the first name are passed to the chore. @returns the exit code.
+ * Runs the named chores of a task one after another until one fails. The task `check` runs all its chores if
+ * no name is typed. Every other task runs one chore, and passes the arguments after its name to it. @returns
+ * the exit code.
  * @throws UserError for an unknown name
  */
 async function main(task: string, args: readonly string[]): Promise<number> {

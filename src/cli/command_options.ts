@@ -45,7 +45,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Adapts a parser for commander: a refused value becomes commander's error, which names the option. */
+/** Adapts a parser for commander: if the parser refuses a value, commander's error names the option. */
 function asArgument<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
@@ -81,7 +81,7 @@ export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: 
   };
 }
 
-/** Help text for lists of ids, which `parseIds` parses. */
+/** Help text that describes the syntax of a list of ids (see `parseIds`). */
 export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';
 
 /** Parses an amount of memory in DuckDB's syntax, such as "2GB". */
@@ -90,7 +90,7 @@ export function parseMemorySize(text: string): string {
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
 
-/** @throws UserError if the last of `count` consecutive seeds would exceed the largest allowed seed. */
+/** @throws UserError if the last of `count` consecutive seeds is larger than the largest allowed seed. */
 export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
@@ -105,7 +105,7 @@ export const path = asArgument(values.parsePath);
 /** Parses the path of a folder. The folder need not exist. */
 export const folder = asArgument(values.parseFolder);
 
-/** Arguments of commander's `option` for host names that `serve` and `lab` accept. */
+/** Arguments of commander's `option()` for the option --allow-host of `serve` and `lab`. */
 export const ALLOW_HOST = [
   "--allow-host <name>",
   "accept requests to this host name, such as a proxy's, besides localhost; may be repeated",
@@ -117,14 +117,14 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** Makes a parser of output paths with the given endings, so that no file of another kind is replaced. */
+/** Makes a parser that accepts only output files with given endings, to protect files of other kinds. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
 
-/** Returns the options that the user typed. Call {@link parse} first. */
+/** Returns the options that the user typed, after {@link parse} has parsed them. */
 export function listGivenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();
   for (const option of command.options) {
@@ -136,7 +136,7 @@ export function listGivenOptions(command: Command): GivenOptions {
   return given;
 }
 
-/** Parses arguments. Errors of commander become UserErrors. --help and --version end the process. */
+/** Parses arguments. Converts commander's errors to UserErrors. --help and --version end the process. */
 export function parse<T extends object>(command: Command, args: readonly string[]): T {
   prepare(command);
   try {
@@ -163,7 +163,7 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 const OTHER_LAYOUTS =
   "\nAny other layout of a log is read by a SELECT: --query FILE.sql. Examples: data/recipes.";
 
-/** Width of help texts without a terminal, in characters. Commander has the same default. */
+/** Width of help texts in characters if the output is not a terminal (commander's default). */
 const HELP_WIDTH = 80;
 
 function prepare(command: Command): void {
@@ -177,7 +177,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Suggests an option that accepts the value of an unknown option; "" if there is none. */
+/** If an option is unknown, suggests a known option that accepts the typed value; "" if no option does. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {
@@ -189,7 +189,7 @@ function meantBy({ options }: Command, args: readonly string[]): string {
   return hints[0] ?? "";
 }
 
-/** Converts errors of commander to UserErrors. @param hint - text to add if an option is unknown */
+/** Converts commander's errors to UserErrors. @param hint - text for the message if an option is unknown */
 function toUserError(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);

@@ -29,7 +29,7 @@ interface Child {
   readonly process: ProcessOptions;
   /** Text that the child reads from its standard input. */
   readonly input?: string;
-  /** If this signal is aborted, the child is interrupted as by Ctrl-C. */
+  /** If this signal is aborted, the child process is interrupted as if the user had pressed Ctrl-C. */
   readonly signal?: AbortSignal;
   /** Called with each line that the child writes to standard output. */
   readonly onOutput: (line: string) => void;
@@ -39,24 +39,24 @@ interface Child {
 
 export class FailedJobError extends UserError {}
 
-/** Slots that limit the number of child processes at the same time. */
+/** Limits the number of child processes that run at the same time. Each child process occupies one slot. */
 export class JobSlots {
   #free: number;
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first - number of slots that are open at first. {@link openAll} opens the other slots. */
+  /** @param first - number of slots that are usable at first. {@link openAll} makes the others usable. */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
   }
 
-  /** Opens all slots, after the driver's shader cache was filled, so that new children compile no kernels. */
+  /** Makes all slots usable, after the driver has cached the shaders, so that new children compile none. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
 
-  /** Waits for a free slot, and runs the work in it. */
+  /** Waits for a free slot, and occupies the slot while the work runs. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((enter) => this.#waiting.push(enter));
@@ -74,7 +74,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns variables that limit the cores of a child. @param alone - true if no other child runs */
+  /** Returns the variable that limits a child's cores. @param alone - true if no other child runs */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };
@@ -139,21 +139,21 @@ async function eachLine(stream: ReadableStream<Uint8Array>, onLine: (line: strin
   if (rest !== "") onLine(rest);
 }
 
-/** Decodes a value that a child printed. V8's serialisation format keeps NaN and Infinity. */
+/** Decodes a value that a child printed in V8's serialisation format, which keeps NaN and Infinity. */
 export function decodeMessage(line: string): unknown {
   return deserialize(Uint8Array.fromBase64(line));
 }
 
 export interface JobsProgress extends Disposable {
-  /** Updates the progress of one training. @param share - finished share, 0 to 1. @param text - state */
+  /** Updates the progress of a training. @param share - finished share, 0 to 1. @param text - text to show */
   update(name: string, share: number, text: string): void;
   ended(name: string): void;
   note(text: string): void;
 }
 
 /**
- * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, each training
- * prints ten lines. @param total - number of trainings
+ * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, prints a line after
+ * each tenth of a training. @param total - number of trainings
  */
 export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
   const began = performance.now();
@@ -192,8 +192,8 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
 }
 
 /**
- * Waits until all tasks have ended, even if some fail. @param resumeHint - sentence on how to continue failed
- * tasks.
+ * Waits until all tasks have ended, even if some fail. @param resumeHint - sentence that says how to continue
+ * failed tasks.
  * @returns the results. @throws UserError that names the failed tasks
  */
 export async function runAllSettled<T>(

@@ -3,8 +3,8 @@
  * permissions and module, for example `launch.ts --allow-read src/commands/train/train.ts`.
  *
  * Only a parent process can report that a command crashed in the graphics driver, or was killed because
- * memory ran out. The launcher reads no arguments of the command, uses no package, and delays a command by
- * 0.05 s. Commands that start commands run them as `deno task` does, by {@link describeProcess}.
+ * memory ran out. The launcher does not read the command's arguments, uses no package, and delays a command
+ * by 0.05 s. A command that starts another command gives it the same permissions by {@link describeProcess}.
  */
 
 import config from "../../deno.json" with { type: "json" };
@@ -14,7 +14,7 @@ import { runMain } from "./run_main.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT, hasDriver } from "./setup.ts";
 import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
 
-/** Deno's flags for a command. Without --quiet, Deno shows its progress when it downloads packages. */
+/** Deno's flags for a command. --quiet is left out, so that Deno shows when it downloads packages. */
 const FLAGS = DENO_FLAGS.filter((flag) => flag !== "--quiet");
 
 /** Runs a command. @returns its exit code; 128 + n if signal n ended the command */
@@ -45,12 +45,12 @@ async function launch(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** Milliseconds after a second signal, after which a command is killed. */
+/** Milliseconds from the second signal until a command that still runs is killed. */
 const GRACE_MS = 3000;
 
 /**
- * Forwards signals to a child process, which decides how to react. In a terminal, each Ctrl-C reaches the
- * child twice: directly, and from the launcher. A child that hangs is killed after a second Ctrl-C.
+ * Forwards signals to a child process, which handles them. In a terminal, each Ctrl-C reaches the
+ * child twice: directly, and from the launcher. If the child hangs, it is killed after a second Ctrl-C.
  */
 export function forwardSignals(child: Deno.ChildProcess): void {
   let first: number | undefined;
@@ -98,7 +98,7 @@ export interface CommandTask {
   readonly permissions: readonly string[];
 }
 
-/** Returns module and permissions of a task in deno.json. @throws Error for a task without the launcher */
+/** Returns module and permissions of a task in deno.json. @throws Error if the task does not use launch.ts */
 export function readTask(name: TaskName): CommandTask {
   const task = config.tasks[name];
   const [, text] = task.command.split("src/cli/launch.ts ");
@@ -115,7 +115,7 @@ export interface ProcessOptions {
 
 /**
  * Returns arguments and environment variables that start a command as a child, without the launcher.
- * @param module - module that runs with the command's permissions; by default the command's own module
+ * @param module - module to run, with the command's permissions (default: the command's module)
  */
 export function describeProcess(
   name: TaskName,

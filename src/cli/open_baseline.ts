@@ -1,4 +1,4 @@
-/** Opens a baseline of the test results, fitted to the train users of a run, in place of the run's model. */
+/** Opens a baseline (see the test results) that replaces a run's model, fitted to the run's train users. */
 
 import { buildCountsConfig } from "../counts/count_tables.ts";
 import type { OnProgress } from "../data/log_source.ts";
@@ -15,10 +15,10 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline. The logit on counts is a model of the same kind as the run's model, so it replaces the
- * run's model, and the function returns undefined.
+ * Opens a baseline. The logit on counts is a user model: for this baseline, the function changes the weights
+ * and config of `run`, and returns undefined.
  * @param trained - training data of the run @param own - data of the command
- * @throws UserError for data with other items, and for data from which the baseline cannot be computed
+ * @throws UserError if `own` and `trained` differ in their items, or the data do not allow the baseline
  */
 export function openBaseline(
   run: OpenedRun,
@@ -46,18 +46,18 @@ export function openBaseline(
   return new BaselineModel(run.fit(own).source, fitted, name, run.info.model);
 }
 
-/** Returns true if each item has the same number in two data sets. */
+/** Returns true if two data sets give each item the same number. */
 function hasItemsOf(one: DataConfig, other: DataConfig): boolean {
   if (one.kind === "demo") return other.kind === "demo" && one.shop === other.shop && one.seed === other.seed;
   return other.kind === one.kind && one.sha256 === other.sha256;
 }
 
-/** Offset and slope of a logit that is not scaled, because the data have no validation users. */
+/** Offset and slope that leave the logit unscaled, for data without validation users. */
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's model by the logit on counts, scaled on the validation users. The model's other parts are
- * initialised so that they add 0 to the utility. Returns false for a catalogue too large for count tables.
+ * Replaces a run's model by the logit on counts, scaled on the validation users. All other parts of the model
+ * add 0 to the utility. Returns false if the catalogue is too large for count tables.
  */
 function useLogit(
   run: OpenedRun,

@@ -1,6 +1,5 @@
 /**
- * Opens the data set of a command, with a progress display and the cache folder. Also opens the model of
- * commands that use a trained model.
+ * Opens a command's data set (shows the progress, and uses the cache folder), and a command's trained model.
  */
 
 import { type Command, Option } from "commander";
@@ -37,10 +36,10 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
-/** Default of --data-seed in the help of commands with a model. */
+/** Text in the help: default of --data-seed for commands that use a trained model. */
 export const MODEL_SEED = "the seed of the model's data, else --seed";
 
-/** Adds the options for the seeds of a synthetic shop. @param seed - default of --data-seed, for the help */
+/** Adds options for the seeds of a synthetic shop. @param seed - help text: default of --data-seed */
 export function addShopSeeds(command: Command, seed = "--seed"): Command {
   return command
     .option(
@@ -70,7 +69,7 @@ export const RESPLIT = [
   false,
 ] as const;
 
-/** Adds split options for commands with a model. By default, data are split as in the model's training. */
+/** Adds split options for commands with a trained model. By default they split data as its training did. */
 function addSplitOptions(command: Command): Command {
   return command
     .option("--seed <n>", "seed of a synthetic shop and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
@@ -112,7 +111,7 @@ export function reopenData(config: DataConfig): Promise<Dataset> {
   return withProgress((onProgress) => reopenDataset(config, { cache: getCacheFolder(), onProgress }));
 }
 
-/** Runs work with a progress display, which appears after one second. */
+/** Runs work. If it takes more than a second, its progress is shown. */
 export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
   using progress = createDelayedProgress();
   return await work(progress.onProgress);
@@ -124,7 +123,7 @@ export interface ModelDataOptions extends ShopSeedOptions {
   seed: number;
   resplit: boolean;
   memoryRows: number;
-  /** Baseline to use instead of the trained model. */
+  /** Name of the baseline that replaces the trained model. */
   baseline?: string;
 }
 
@@ -152,18 +151,18 @@ export function createBaselineOption(): Option {
 
 export interface OpenedModel {
   readonly run: OpenedRun;
-  /** Data set of the command, with the items of the model. */
+  /** Data set of the command, aligned to the model's items. */
   readonly data: OpenedDataset;
   readonly gpu: Gpu;
   readonly model: UserModel;
   /** The model, or the baseline that replaces it. */
   readonly scorer: UserModel | BaselineModel;
-  /** Position effects of the scorer; undefined without position effects. */
+  /** Position effects of the scorer; undefined if it has none. */
   readonly effects: readonly number[] | undefined;
 }
 
 /**
- * Opens the model of a command, and a data set that has the items of the model.
+ * Opens the model of a command, and a data set with the model's items.
  * @param recorded - data to open if no option names data; by default the data of the model's training.
  * @throws UserError if the data set and the model have different items.
  */
@@ -201,7 +200,8 @@ async function fitBaseline(run: OpenedRun, own: Dataset, option: string): Promis
 }
 
 /**
- * Returns the data options of a command that uses a model. @param path - path of the model's snapshot.
+ * Returns the options that name a command's data; if omitted, they name the data of the model's training.
+ * @param path - path of the model's snapshot.
  * @throws UserError if neither the options nor the run's config name data.
  */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
@@ -221,7 +221,7 @@ export function openModelData(path: string, trainedOn: DataConfig | undefined, o
   );
 }
 
-/** Opens model, data and device, calls `use`, and closes them. @throws UserError as {@link openModel} */
+/** Opens model, data and device, calls `use`, and closes all three. @throws UserError as {@link openModel} */
 export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,

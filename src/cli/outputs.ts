@@ -1,4 +1,4 @@
-/** Checks output paths: commands must not overwrite their inputs or another command's output. */
+/** Checks output paths: a command must not overwrite its inputs or another command's output. */
 
 import type { Command } from "commander";
 import { findMadeFolder } from "../files/folder_formats.ts";
@@ -19,7 +19,7 @@ import {
   WRITE_LOG,
 } from "./arguments.ts";
 
-/** Options whose values are paths of new outputs. */
+/** Options that name new output files or folders. */
 const OUTPUTS: readonly string[] = [
   OUT_FILE,
   OUT_FOLDER,
@@ -30,7 +30,7 @@ const OUTPUTS: readonly string[] = [
   JSON_FILE,
   HTML_FILE,
 ];
-/** Options whose values are existing files or folders that a command continues or edits. */
+/** Options that name existing files or folders, which a command continues or edits. */
 const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
 /** A path, and the name of the option or argument whose value is the path. */
@@ -64,7 +64,7 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/** Allows writes into a folder that no option names. @throws UserError if it is another command's output */
+/** Allows writing to a folder that no option names. @throws UserError if another command wrote the folder */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
@@ -75,13 +75,13 @@ function describeOption(option: Command["options"][number]) {
   return { flags: option.flags, long: option.long ?? option.flags, attributeName: option.attributeName() };
 }
 
-/** Lists all strings in an option's parsed value, such as the strings of an array. */
+/** Lists all strings in a parsed option value; the value may be a string, an array or an object. */
 function listTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError if an output is, or lies within, one of the `others` or another command's folder. */
+/** @throws UserError if an output is or lies in one of the paths `others`, or another command's folder. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));
@@ -89,7 +89,7 @@ export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[
   if (owner !== undefined) throw overlap({ by, path }, owner, within && `the path of ${within.by}`);
 }
 
-/** @throws UserError for another command's folder. Commands that create folders check this themselves. */
+/** @throws UserError for a folder that another command wrote. Commands that create folders check it, too. */
 function expectNotMade(folder: NamedPath): void {
   const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);

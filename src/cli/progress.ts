@@ -1,4 +1,4 @@
-/** Progress displays. A terminal shows one changing line; else a line per tenth of the work is printed. */
+/** Progress displays. A terminal shows one changing line. Other outputs get a line per tenth of the work. */
 
 import process from "node:process";
 import { formatThousands } from "../number_text.ts";
@@ -20,7 +20,7 @@ const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
 
 /** Progress display of a training. The process cannot end before the display is stopped or disposed of. */
 interface TrainingProgress extends Disposable {
-  /** Updates the number of finished iterations. Omitted metrics keep their last values. */
+  /** Updates the number of finished iterations, and the given metrics. */
   update(iteration: number, metrics?: ProgressMetrics): void;
   /** Prints a line of text above the display. */
   note(text: string): void;
@@ -37,7 +37,7 @@ export interface ProgressOutput {
 export interface TrainingStatus {
   iteration: number;
   total: number;
-  /** Number of iterations of earlier sessions. */
+  /** Number of iterations that earlier sessions made. */
   start: number;
   /** Seconds since this session began. */
   seconds: number;
@@ -50,7 +50,7 @@ export interface TrainingStatus {
 /**
  * Shows the progress of a training.
  * @param total - number of the last iteration
- * @param start - number of iterations of earlier sessions, which do not count for the speed
+ * @param start - number of iterations that earlier sessions made; the speed ignores them
  */
 export function createTrainingProgress(
   total: number,
@@ -86,7 +86,7 @@ interface Display {
 
 const CLEAR_LINE = "\r\x1b[K";
 
-/** Shows a line that is updated from the first step on and stays at the end. Notes appear above it. */
+/** Shows a progress line on a terminal, from the first iteration on. Notes appear above the line. */
 function terminalDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
   let live: ReturnType<typeof createLiveLine> | undefined;
   return {
@@ -153,7 +153,7 @@ export function formatProgressLine(
   return `[${"=".repeat(done)}${"-".repeat(barLength - done)}]  ${line}`;
 }
 
-/** Formats the remaining time, estimated from the mean speed of this session. */
+/** Formats the estimated remaining time, from this session's mean speed. */
 function timeLeft({ iteration, total, start, seconds }: Readonly<TrainingStatus>): string {
   const done = iteration - start;
   if (done <= 0) return "";
@@ -178,21 +178,21 @@ export function formatDuration(seconds: number): string {
 
 const REFRESH_MS = 250;
 
-/** Returns the terminal's width less 1: on some terminals, a character in the last column would wrap. */
+/** Returns the terminal's width minus 1, because some terminals wrap after a character in the last column. */
 function getTerminalWidth({ columns }: ProgressOutput): number {
   return (columns || 80) - 1;
 }
 
 /**
- * Creates a line of the terminal that is updated every 250 ms. Without a terminal, only notes are printed.
- * @param text - returns the line, which must have at most `width` characters
+ * Shows a line on the terminal and updates it every 250 ms. Without a terminal, only notes are printed.
+ * @param text - returns the current line, with at most `width` characters
  */
 export function createLiveLine(output: ProgressOutput, text: (width: number) => string) {
   const draw = () => void output.write(CLEAR_LINE + text(getTerminalWidth(output)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,
-    /** Prints a line that stays above the updated line. */
+    /** Prints a permanent line above the updated line. */
     note: (line: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${line}\n`),
     stop() {
       if (timer === undefined) return;
@@ -203,12 +203,12 @@ export function createLiveLine(output: ProgressOutput, text: (width: number) => 
 }
 
 interface StepProgress extends Disposable {
-  /** Reports that a step, or a round of a step, begins. */
+  /** Reports that a step begins, or a round (part) of a step. */
   begin(status: PreparationStatus): void;
   stop(): void;
 }
 
-/** Shows the progress of a task with several steps: one terminal line, or a printed line per step. */
+/** Shows the progress of a task with several steps: one line on a terminal, otherwise a line per step. */
 export function stepProgress(output: ProgressOutput = process.stderr): StepProgress {
   let current: PreparationStatus | undefined;
   let began = performance.now();
@@ -227,7 +227,7 @@ export function stepProgress(output: ProgressOutput = process.stderr): StepProgr
   };
 }
 
-/** Milliseconds without a display. Shorter work shows no progress. */
+/** Milliseconds until the display appears. Shorter work shows no progress. */
 const SILENT_MS = 1000;
 
 /** Shows progress on a terminal after `silentMs` milliseconds. Without a terminal, nothing is printed. */

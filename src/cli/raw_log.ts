@@ -1,4 +1,4 @@
-/** Error messages for a raw log in place of a data set. They show the command that prepares the log. */
+/** Error messages if a user passes a raw log instead of a data set. They show how to prepare the log. */
 
 import { basename, dirname } from "node:path";
 import { createReadStream } from "node:fs";
@@ -23,7 +23,7 @@ import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
 import { quotePath } from "../shell_word.ts";
 
-/** A command `data log` that prepares a raw log, with guessed columns. */
+/** The arguments of `data log` that prepare a raw log. Its columns were guessed. */
 export interface LogPreparation {
   readonly columns: LogColumns;
   readonly args: readonly string[];
@@ -32,7 +32,7 @@ export interface LogPreparation {
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly names: readonly string[];
-  /** SQL for a log that `data log` cannot read by column names alone. The SQL's file is an argument. */
+  /** SELECT for a log that `data log` cannot read by its columns alone, and the file for this SELECT. */
   readonly select?: { readonly file: string; readonly text: string };
 }
 
@@ -40,7 +40,7 @@ export interface LogPreparation {
 const HEAD_LENGTH = 1 << 16;
 
 /**
- * Guesses the columns of a log. @param given - known columns. @param out - folder of the prepared data set
+ * Guesses a log's columns. @param given - columns that are known. @param out - folder of the prepared data
  * @returns undefined for a file in the paper's layout, and for a file that is not a table
  */
 export async function suggestPreparation(
@@ -95,19 +95,19 @@ async function readHead(path: string): Promise<string> {
   return head;
 }
 
-/** Writes the file of a preparation's SELECT, if any. @throws UserError if the file exists and differs */
+/** Writes the SELECT, if any, to its file. @throws UserError if the file exists with another SELECT */
 export async function writeSelect({ select }: LogPreparation): Promise<void> {
   if (!select) return;
   if (await pathExists(select.file) && await readText(select.file) !== `${select.text}\n`) {
     throw new UserError(
-      `Expected no file ${select.file}, found another SELECT in it. Pass it by --query, or remove it.`,
+      `Expected no file ${select.file}, found one with another SELECT. Pass the file by --query, or remove it.`,
     );
   }
   await makeFolder(dirname(select.file));
   await writeFileAtomically(select.file, `${select.text}\n`);
 }
 
-/** Error for a raw log in place of a data set. The message has the commands that prepare and use the log. */
+/** Error for a raw log in place of a data set. Its message shows how to prepare and use the log. */
 export class RawLogError extends UserError {
   constructor(path: string, readonly preparation: LogPreparation, use?: string) {
     const next = `Prepare the log and use the data set${use === undefined ? "" : ", or add --yes"}:`;
@@ -120,8 +120,8 @@ export class RawLogError extends UserError {
 }
 
 /**
- * @param use - returns the user's command with the folder of the prepared data set as data
- * @throws RawLogError for a table with at least two of a raw log's columns, and for a Parquet file
+ * @param use - returns the user's command, with the prepared data set `out` in place of the raw log
+ * @throws RawLogError if the data are a table in which two columns of a log were guessed, or a Parquet file
  */
 export async function expectNoRawLog(data: string, use?: (out: string) => string): Promise<void> {
   if (findShop(data) || !isFile(data)) return;
@@ -154,11 +154,11 @@ export function describeRunning(found: LogPreparation): string {
   return [`Running ${formatLogCommand(found.args)}`, ...listUnused(found)].join("\n");
 }
 
-/** Describes guessed and missing columns, and the SELECT, if needed. @param next - what to do next */
+/** Names guessed and missing columns, and shows a SELECT if one is needed. @param next - what to do next */
 export function describeGuess(found: LogPreparation, next: string): string {
   const { columns, names, isComplete, select } = found;
   if (select) {
-    return "The log's separator or clicks need a SELECT, whose columns were guessed. Save the SELECT as " +
+    return "The log's separator or clicks can only be read by a SELECT. Its columns were guessed. Save it as " +
       `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;
   }
   if (isComplete) {

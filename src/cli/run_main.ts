@@ -1,6 +1,7 @@
 /**
- * Ends a command with an exit code and an error message. If standard output cannot be written, for example on
- * a full disk, the command continues on standard error and exits with a failure. A closed pipe is no failure.
+ * Runs a command, reports its errors, and ends the process with an exit code. If writing to standard output
+ * fails, for example on a full disk, the command writes to standard error instead, and exits with an error
+ * code. A closed pipe is no error.
  */
 
 import process from "node:process";
@@ -31,7 +32,7 @@ export async function runMain(main: () => Promise<number | void>): Promise<never
   return endProcess(await runToExitCode(main, report));
 }
 
-/** Ends the process. If standard output could not be written, exit code 0 is replaced by a failure's code. */
+/** Ends the process. After a failed write to standard output, the exit code 0 becomes 1. */
 export function endProcess(code: number): never {
   const lost = failure;
   if (lost === undefined) return Deno.exit(code);
@@ -43,7 +44,7 @@ export function endProcess(code: number): never {
   return Deno.exit(code === 0 ? EXIT_USER_ERROR : code);
 }
 
-/** Runs `main` and returns the exit code. If `main` throws, the error's message is passed to `report`. */
+/** Runs `main` and returns the exit code. If `main` throws an error, `report` gets the error's message. */
 export async function runToExitCode(
   main: () => Promise<number | void>,
   report: (text: string) => void,
@@ -55,7 +56,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors. On a full disk, for example, writing fails, and then closing fails. */
+/** Returns the first of nested errors: on a full disk, for example, first writing fails, then closing. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
@@ -76,7 +77,7 @@ function reportFailure(thrown: unknown, report: (text: string) => void): number 
 /** First error of writing to standard output; undefined without an error. */
 let failure: unknown;
 
-/** Makes console.log and console.error safe: the command continues if a line cannot be written. */
+/** Makes console.log and console.error safe: if a line cannot be written, the command continues. */
 function guardOutput(): void {
   const [log, error] = [console.log, console.error];
   const write = process.stderr.write.bind(process.stderr); // used by progress lines
@@ -106,7 +107,7 @@ function guardOutput(): void {
   };
 }
 
-/** Explains a failure of the system that no caller has explained; undefined for a bug in the program. */
+/** Explains an error of the system, such as a full disk. Returns undefined for a bug in the program. */
 export function explainFailure(thrown: unknown): UserError | undefined {
   const error = findFirstError(thrown);
   if (error instanceof UserError) return error;
@@ -135,7 +136,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** Returns true if JavaScript ran out of memory. A negative or NaN length is a bug instead. */
+/** Returns true if JavaScript ran out of memory. A RangeError for a negative or NaN length is a bug. */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(

@@ -1,6 +1,6 @@
 /**
- * Makes sure that WebGPU finds an adapter. If none is found and root runs the command on Debian or Ubuntu,
- * Mesa's software driver is installed; otherwise, instructions are printed.
+ * Checks that WebGPU finds an adapter. If there is none, root on Debian or Ubuntu gets Mesa's software
+ * driver, and all other users get instructions.
  */
 
 import { UserError } from "../user_error.ts";
@@ -13,7 +13,7 @@ export interface AdapterSummary {
   software: boolean;
 }
 
-/** Operations on the machine that {@link ensureAdapter} uses. Tests replace them. */
+/** Operations of the machine that {@link ensureAdapter} calls. Tests replace them by mocks. */
 export interface SetupHost {
   readonly os: typeof Deno.build.os;
   isRoot(): boolean;
@@ -25,14 +25,14 @@ export interface SetupHost {
 }
 
 /**
- * Environment variables of every process that uses WebGPU. OpenGL is excluded: kernels are tested only on
- * Vulkan, Metal and DirectX 12, and OpenGL would silently replace a missing Vulkan driver.
+ * Environment variables of every process that uses WebGPU. They exclude OpenGL, which would silently replace
+ * a missing Vulkan driver: kernels are tested only on Vulkan, Metal and DirectX 12.
  */
 export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
   DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
 };
 
-/** Environment variables of every child process. They stop Deno from looking for a newer version. */
+/** Environment variables of every child process: Deno must not look for a newer version of Deno. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1" };
 
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
@@ -62,8 +62,9 @@ const DRIVER_FOLDERS = ["/usr/share", "/usr/local/share", "/etc", "/usr/local/et
 );
 
 /**
- * Returns true if WebGPU probably has a driver, without starting the driver (under 1 ms). On Linux, a driver
- * is registered with Vulkan or named by VK_DRIVER_FILES. If it fails later, `deno task setup` is advised.
+ * Returns true if WebGPU probably has a driver, without starting the driver (under 1 ms). On Linux, it looks
+ * for registered Vulkan drivers and for variables such as VK_DRIVER_FILES. If the driver fails later, an
+ * error advises `deno task setup`.
  */
 export function hasDriver(): boolean {
   if (Deno.build.os !== "linux") return true;
@@ -122,7 +123,7 @@ function getDriverName(os: SetupHost["os"]): string {
   }
 }
 
-/** Parses the probe's output, without a schema library: the launcher runs before packages are installed. */
+/** Parses the probe's output. It uses no schema library, because it runs before packages are installed. */
 function readProbe(text: string): AdapterSummary | null {
   const value: unknown = JSON.parse(text);
   if (value === null) return null;

@@ -1,8 +1,8 @@
 /**
- * Stops commands by signals. The first Ctrl-C (or similar signal) ends the training after the submitted
- * steps. A later signal ends the process at once. No process outlives its parent: when a launcher
- * has ended, its command stops as after Ctrl-C; when the parent task or npx has ended, the launcher stops.
- * (`kill -9` ends only one process.)
+ * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training after its submitted steps.
+ * A later signal ends the process at once. No process outlives its parent, even if `kill -9` ends only the
+ * parent: a command whose launcher has ended stops as after Ctrl-C, and a launcher stops when the task or npx
+ * that started it has ended.
  */
 
 import process from "node:process";
@@ -13,10 +13,10 @@ export interface StopRequest {
   onStop: (() => void) | undefined;
 }
 
-/** Exit code of a command that a signal has stopped, as is usual in shells. */
+/** Exit code of a command that a signal has stopped (128 + 2, as in shells). */
 export const EXIT_INTERRUPTED = 130;
 
-/** Signals within this number of milliseconds count as one: terminal, task and launcher all send a signal. */
+/** Signals within so many milliseconds count as one: at Ctrl-C, terminal, task and launcher each send one. */
 export const ECHO_MS = 1000;
 /** Signals that ask a process to end. When a terminal is closed, the system sends SIGHUP. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -27,7 +27,7 @@ export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** Listens for signals that ask the command to end. @param exitCode - exit code if a second signal ends it */
+/** Listens for signals that ask the command to end. @param exitCode - used if a second signal ends it */
 export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
@@ -60,10 +60,10 @@ export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
 const NPM_VARIABLE = "npm_command";
 
 const LOOK_MS = 500;
-/** Maximum number of processes between the launcher and npx, both included: the task, a shell, npx. */
+/** Maximum number of processes above the launcher among which npx is searched: task, shells, npx. */
 const MOST_ANCESTORS = 4;
 
-/** Ends the command when its launcher has ended. {@link stopOnSignals} replaces this function. */
+/** Called when the launcher has ended. {@link stopOnSignals} replaces it by a function that saves first. */
 let end: () => void = () => Deno.exit(143);
 
 /** Ends this command when its launcher has ended. */
@@ -72,7 +72,7 @@ export function watchLauncher(): void {
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
-/** Watches the processes that started the launcher. @param gone - called once, when one of them has ended */
+/** Watches the processes that started the launcher. @param gone - called once, when a process has ended */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
   const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
@@ -96,7 +96,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Returns the ids of the parents of process `parent` up to npx; [] if npx or the ids are not found. */
+/** Returns the ids of the processes above process `parent` up to npx; [] if npx is not found. */
 async function ancestorsUpToNpx(parent: number): Promise<number[]> {
   const found: number[] = [];
   for (let pid = parent; found.length < MOST_ANCESTORS;) {

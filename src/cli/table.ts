@@ -4,7 +4,7 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 
-/** Maximum width of a table, and columns that are dropped, in this order, while the table is wider. */
+/** Maximum width of a table, and the columns to drop, in order, until the table fits. */
 export interface TableFit {
   readonly width?: number;
   readonly drop?: readonly string[];
@@ -12,8 +12,8 @@ export interface TableFit {
 
 /**
  * Formats a table with a rule below the header and no other borders. Numeric columns are aligned to the
- * right; they may contain "-" or nothing for a missing number. If the table is too wide, columns are dropped,
- * and then the widest text column is wrapped at words. @returns lines without trailing blanks
+ * right; a missing number is "-" or empty. If the table is too wide, columns are dropped; if it still is, the
+ * widest text column is wrapped at words. @returns lines without trailing blanks
  */
 export function formatTable(
   head: readonly string[],
@@ -94,17 +94,17 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column of a table. If lines are too long, the columns with the lowest `dropOrder` above 0 go first. */
+/** A column of a table. If lines are too long, columns are dropped, lowest `dropOrder` above 0 first. */
 export interface TableColumn<Row> {
   readonly head: string;
   readonly dropOrder: number;
   cell(row: Row): string;
 }
 
-/** Maximum line length, in characters, of a table whose columns may be dropped. */
+/** Maximum line length, in characters, of a table from which columns may be dropped. */
 export const WIDEST = 100;
 
-/** Formats a table without the columns that exceed `width`. @returns the text, and the shown columns */
+/** Formats a table, and drops columns until it fits `width`. @returns the text, and the remaining columns */
 export function formatFittedTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
@@ -136,7 +136,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Number of leading characters of a file that must be unchanged when the file is replaced. */
+/** Number of a file's leading characters that are compared with the file on disk before it is replaced. */
 const READ_AGAIN = 400;
 
 /**
@@ -149,7 +149,7 @@ export async function writeBetweenMarkers(file: string, name: string, text: stri
   await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
-/** Writes a block with a bold title between markers. A block with the same title is replaced. */
+/** Writes a block with a bold title between two markers. A block with an equal title is replaced. */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
   const { between } = await aroundMarkers(file, name);
   const begin = `**${title}**`;

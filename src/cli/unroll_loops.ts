@@ -12,6 +12,7 @@
  *
  * The first comment defines the loop. The lines after it are generated, and are valid WGSL. To change them,
  * edit the comment and run the task. Iterations that a size does not need are removed when the kernel is
+ * compiled.
  */
 
 const loop = /^( *)\/\/ unrolled, n = (\d+) to (\d+)(?: by (\d+))?: (.*)$/;

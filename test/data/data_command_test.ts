@@ -301,7 +301,7 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     /Save the SELECT as runs\/data\/semi\.sql:\nSELECT "Leser" AS "user".*\nFROM read_csv\('semi\.csv', delim = ';'/;
   await data.refused(semi, select);
   await Deno.writeTextFile(`${folder}/runs/data/semi.sql`, "SELECT 1\n");
-  await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql, found another SELECT/);
+  await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql, found one with another SELECT/);
   await Deno.remove(`${folder}/runs/data/semi.sql`);
   const selected = await data.ok([...semi, "--yes"]);
   assert.match(selected.stdout, /^200 pages with 600 impressions of \d+ items, 200 clicks/m);
