@@ -1,9 +1,9 @@
-/** Value of a CSV cell. Null and undefined are written as an empty cell, booleans as 1 or 0. */
+/** Value of a CSV cell: null and undefined give an empty cell, true and false give 1 and 0. */
 export type Cell = string | number | boolean | null | undefined;
 
 /**
- * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. Other text is
- * unchanged, so that ids equal the log's ids; a spreadsheet may therefore run a cell such as `=1+1` (see
+ * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. No other text
+ * is changed, so ids equal the log's ids, but a spreadsheet may run a cell such as `=1+1` as a formula (see
  * {@link isFormula}). Numbers are not rounded.
  */
 export function formatCsvRow(cells: readonly Cell[]): string {

@@ -1,6 +1,6 @@
 /**
- * clickgan as a library for Deno, with the modules that the commands use. src/README.md trains a model with a
- * {@link Trainer} in twenty lines of code.
+ * clickgan as a library for Deno: the modules on which the commands are built. src/README.md shows how to
+ * train a model with a {@link Trainer} in twenty lines.
  *
  * @module
  */

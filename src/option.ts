@@ -1,25 +1,25 @@
 /**
- * Options as data. An option is defined once, with flags, help text, range and default, next to the schema of
- * the config field that the option sets. Config schema, config defaults, command line and the lab's form are
- * derived from this definition, so that all use the same words and refuse the same values.
+ * Options as data. An option is defined once: flags, help text, range, default, and the schema of the config
+ * field that it sets. The config's schema and defaults, the command line and the lab's form derive from this
+ * definition, so they use equal words and refuse equal values.
  */
 
 import * as v from "./schema.ts";
 import { UserError } from "./user_error.ts";
 
-/** Error for a value that an option does not accept. The caller adds the name of the option. */
+/** Error for a value that an option refuses. The caller adds the option's name to the message. */
 export class InvalidValueError extends UserError {}
 
-/** Accepted values of an option: a schema of the values in a config, and a parser of typed values. */
+/** Values that an option accepts: a schema for the values in a config, and a parser for typed values. */
 export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** Parses a typed value. @throws InvalidValueError for a value out of range. */
   parse(text: string): T;
-  /** All values of an option that accepts only a few words. */
+  /** All accepted words, if the option accepts only a few words. */
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers from `least` to `most`. It throws InvalidValueError otherwise. */
+/** Returns a parser of whole numbers from `least` to `most`. It throws InvalidValueError for other texts. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -60,7 +60,7 @@ export function positive(most: number): ValueRange<number> {
   return numbers(v.positive(most), `a number above 0 and at most ${most}`);
 }
 
-/** Returns a range of numbers that includes both limits. */
+/** Returns the range of the numbers from `least` to `most`, both included. */
 export function between(least: number, most: number): ValueRange<number> {
   return numbers(v.between(least, most), `a number from ${least} to ${most}`);
 }
@@ -68,7 +68,7 @@ export function between(least: number, most: number): ValueRange<number> {
 const MOST_LAYERS = 8;
 const WIDEST_LAYER = 4096;
 
-/** Returns the range of layer sizes such as 64-64. With `least` 0, it includes the empty list ("none"). */
+/** Returns the range of lists of layer sizes, such as 64-64. If `least` is 0, "none" (no layer) is valid. */
 export function layers(least: 0 | 1): ValueRange<number[]> {
   return {
     schema: v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS)),
@@ -89,7 +89,7 @@ export function picklist<const T extends string>(choices: readonly T[]): ValueRa
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** Returns a range that also accepts null, the value of an option that the user does not type. */
+/** Returns a range that also accepts null in a config, for an option that was not typed. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
@@ -106,7 +106,7 @@ export interface ValueOption extends Common {
   readonly kind: "value";
   /** Parses a typed value. @throws InvalidValueError for a value out of range. */
   parse(text: string): unknown;
-  /** Default value; undefined if the default depends on other options or data, see `about`. */
+  /** Default value; undefined if it depends on other options or data (`about` says how). */
   readonly default?: unknown;
   /** Value if the user types the option without a value; undefined if a value is required. */
   readonly preset?: string;
@@ -119,12 +119,12 @@ export interface ChoiceOption extends Common {
   readonly default?: string;
 }
 
-/** A boolean option. An option with flag `--no-...` has the default true. */
+/** A boolean option. Its default is true if its flag is `--no-...`. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  /** Default value; undefined if the command must know whether the user typed the option. */
+  /** Default value; undefined if the command must distinguish an option that was not typed. */
   readonly default: boolean | undefined;
-  /** Help text of the flag `--no-...`, if the option has two flags. */
+  /** Help text of the second flag `--no-...`, if the option has one. */
   readonly otherwise?: string;
 }
 
@@ -135,7 +135,7 @@ export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
 type Table = Readonly<Record<string, TypedOption<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
-/** Option values, by the keys of a table of options. */
+/** Option values by option name, for the options of a table. */
 export type OptionValues<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
 /** Options that the help text lists under one heading. */
@@ -172,7 +172,7 @@ export function defineSwitchOption(flags: string, about: string): SwitchOption &
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option whose value is true if typed. @param otherwise - see {@link SwitchOption} */
+/** Defines an option that is true if typed, else undefined. @param otherwise - see {@link SwitchOption} */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
@@ -181,7 +181,7 @@ export function defineNameOption(flags: string, about: string): TypedOption<stri
   return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** @param expected - description of the text. @throws InvalidValueError for blank text. */
+/** Returns the text. @param expected - describes valid text. @throws InvalidValueError for blank text. */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
@@ -192,11 +192,11 @@ export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
-/** Refuses a path not in UTF-8: Deno replaces invalid bytes by U+FFFD, which would name another file. */
+/** Refuses a path that is not in UTF-8: Deno would replace its invalid bytes, and use another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
-    `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename it, or use a link to it.`,
+    `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename the file, or use a link to it.`,
   );
 }
 
@@ -234,7 +234,7 @@ export interface ConfigField<T> {
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
-  /** True if the option's default, but not the field's, depends on data or other options (see `about`). */
+  /** True if the default of the option depends on data or other options; the field's default is fixed. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -251,7 +251,7 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** Defines a boolean config field. If the user types the option, the field's default is inverted. */
+/** Defines a boolean config field. If the user types the option, the field is not `standard`. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }
@@ -287,7 +287,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** Returns the option values, by name, from which {@link buildConfig} builds this config. */
+/** Returns the option values, by option name, from which {@link buildConfig} would build this config. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

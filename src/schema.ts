@@ -1,4 +1,4 @@
-/** Schemas of external data: the library valibot (small enough for a web page), and additions for JSON. */
+/** Schemas of external data: the library valibot (small enough for web pages), with additions for JSON. */
 
 import * as v from "valibot";
 
@@ -21,7 +21,7 @@ export const positive = (most = Number.MAX_VALUE) => v.pipe(v.number(), v.gtValu
 export const between = (least: number, most: number) =>
   v.pipe(v.number(), v.minValue(least), v.maxValue(most));
 
-/** Maximum length, in characters, of the description of a refused value. */
+/** Maximum number of characters that describe a refused value. */
 const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
 

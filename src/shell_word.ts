@@ -3,12 +3,12 @@
 /** Characters without a special meaning in POSIX shells. */
 const PLAIN = /^[\w./:@%+,-]+$/;
 
-/** Quotes a text without NUL characters as one word of a shell, which executes no part of the word. */
+/** Quotes a text without NUL characters as one word, of which a shell executes no part. */
 export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Quotes a path for a shell. A path with a leading hyphen gets the prefix "./", or it would be an option. */
+/** Quotes a path for a shell. "./" is put before a leading hyphen, which would make it an option. */
 export function quotePath(path: string): string {
   return quoteShellWord(path.startsWith("-") ? `./${path}` : path);
 }

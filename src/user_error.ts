@@ -3,6 +3,6 @@
  * expected, what was found and what to do. Commands print the message alone, without a stack trace.
  */
 export class UserError extends Error {
-  /** Prefix of the message when the error is printed as a whole. */
+  /** Prefix of the message if the whole error is printed. */
   override readonly name = "UserError";
 }

@@ -158,7 +158,7 @@ export function describeRunning(found: LogPreparation): string {
 export function describeGuess(found: LogPreparation, next: string): string {
   const { columns, names, isComplete, select } = found;
   if (select) {
-    return "The log's separator or clicks can only be read by a SELECT. Its columns were guessed. Save it as " +
+    return "The log's separator or clicks can only be read by a SELECT. Its columns were guessed. Save the SELECT as " +
       `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;
   }
   if (isComplete) {

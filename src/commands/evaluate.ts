@@ -108,7 +108,7 @@ async function main(): Promise<void> {
   const opened = await openData({ ...options, ...openModelData(snapshot.path, trainedOn, options) }, needed);
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
-      `Expected --split of one part of ${opened.source.name}, got all: the log was split by time, so one ` +
+      `Expected one part of ${opened.source.name} in --split, got all: the log was split by time, so one ` +
         "user may be in several parts, and the baselines use the train part. Evaluate each part separately.",
     );
   }
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
   for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
   if (logged || model.positions === 0) return;
   console.log(
-    `The positions of ${data.source.name} are unknown: metrics take every item as in the first position.`,
+    `The positions of ${data.source.name} are unknown: metrics treat every item as shown in the first position.`,
   );
 }
 
@@ -149,7 +149,7 @@ function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
 }
 
 interface Scored {
-  /** True if the snapshot's utilities are the log-odds of a choice. */
+  /** True if the snapshot's utilities are log-odds of choosing one item of the page. */
   readonly isChoice: boolean;
   readonly result: SnapshotResult;
   readonly tested: TestResult;

@@ -21,7 +21,7 @@ interface ExportOptions extends ModelDataOptions {
 function parseOptions(args: readonly string[]): ExportOptions {
   const command = withModelAndData(
     new Command("deno task export")
-      .description("Writes a trained model with the items of a data set as an ONNX file (for onnxruntime).")
+      .description("Writes a trained model and the items of a data set to an ONNX file (for onnxruntime).")
       .version(version)
       .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(createBaselineOption()).addOption(

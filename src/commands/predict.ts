@@ -68,7 +68,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** Returns position effects for probabilities, with a description. @throws UserError for unknown positions */
+/** Returns the position effects to use, and describes them. @throws UserError if positions are unknown */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   effects: readonly number[] | undefined,

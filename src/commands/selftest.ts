@@ -56,7 +56,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
   return parse<SelftestOptions>(command, args);
 }
 
-/** Formats the largest error / tolerance, such as "0.12"; "exact" or "wrong" if the tolerance is 0. */
+/** Formats the ratio of largest error and tolerance, as "0.12"; "exact" or "wrong" if the tolerance is 0. */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;
@@ -95,7 +95,7 @@ async function main(): Promise<number> {
   if (kinds.every((kind) => selectCases(kind, only).length === 0)) {
     const names = new Set(kinds.flatMap((kind) => selectCases(kind).map(({ name }) => name)));
     throw new UserError(
-      `Expected --only with a part of a case's name, got "${only}". Cases:\n  ${[...names].join("\n  ")}`,
+      `Expected a part of a test case's name in --only, got "${only}". Cases:\n  ${[...names].join("\n  ")}`,
     );
   }
   using progress = stepProgress();

@@ -13,14 +13,14 @@ import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
-/** Milliseconds in which open requests may finish after a signal to stop. */
+/** Milliseconds that open requests have to finish after a signal to stop. */
 const GRACE_MS = 10_000;
 
-/** Number of open connections without a request that are allowed in addition to `maxRequests`. */
+/** Number of idle connections that may stay open, in addition to `maxRequests`. */
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Number of consecutive checks that must find no open request, because a response may still be unsent. */
+/** Number of consecutive checks without an open request before the service ends: a response may be unsent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

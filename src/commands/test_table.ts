@@ -12,7 +12,7 @@ import type { ReportPart, Scoring } from "../report/report_parts.ts";
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
-  /** Metrics; undefined for a baseline that the data do not support. */
+  /** Metrics; undefined for a baseline that cannot be computed from the data. */
   readonly scoring: Scoring | undefined;
 }
 
@@ -97,7 +97,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", "95 %", ""], rows);
 }
 
-/** Describes how close best-loss is to the ground truth; undefined if the ground truth is unknown. */
+/** Compares best-loss with the ground truth; undefined if the ground truth is unknown. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
@@ -110,7 +110,7 @@ export function describeAttainedShare(
     `loss ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
 }
 
-/** Describes the rank correlation of snapshots with the ground truth; undefined if the truth is unknown. */
+/** Describes each snapshot's rank correlation with the ground truth; undefined if the truth is unknown. */
 export function describeRankCorrelation(results: readonly SnapshotResult[]): string | undefined {
   const known = results.flatMap(({ snapshot, spearman }) =>
     spearman === undefined ? [] : [{ snapshot, spearman }]
@@ -120,7 +120,7 @@ export function describeRankCorrelation(results: readonly SnapshotResult[]): str
   return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Formats a table of baselines, and of each metric's mean and sample standard deviation over runs. */
+/** Formats a table: mean and sample standard deviation of each metric over runs, and the baselines. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,
@@ -164,7 +164,7 @@ function baselinePlayers(baselines: BaselineResults): Player[] {
   });
 }
 
-/** Describes the settings of baselines that were chosen by metrics of the validation users. */
+/** Describes the settings of the baselines, which were chosen by metrics of validation users. */
 export function describeBaselineSettings(baselines: BaselineResults): string | undefined {
   const set = shownBaselines.flatMap(([key, name]) => {
     const setting = baselines[key]?.setting;

@@ -1,6 +1,7 @@
 /**
- * Append-only CSV file of numbers with a fixed header, for example the losses of a run. A mark stores the
- * file's length and checksum. When a run resumes, the mark shows whether the first bytes have changed.
+ * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. A
+ * mark stores the file's length and checksum at a save. When a run resumes, the mark shows whether these
+ * bytes have changed.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -14,7 +15,7 @@ import { explainFileError, readBytesSync } from "../files/local_file.ts";
 /** Methods of an open file that {@link CsvLog} calls. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
-/** Mark of a log: number and SHA-256 of the bytes in the log at one moment. */
+/** Mark of a log: its number of bytes at a save, and the SHA-256 of these bytes. */
 export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
 export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
@@ -26,12 +27,12 @@ export class CsvLog {
   readonly #file: LogFile;
   readonly #path: string;
   readonly #columns: number;
-  /** Hash of the bytes that are already in the file. */
+  /** Hash of the bytes that were written to the file. */
   readonly #hash = createHash("sha256");
   #size = 0;
   #pending = "";
 
-  /** Use `begin` or `resume` instead. @param file - open for appending. @param bytes - content of the file */
+  /** Called by `begin` and `resume`. @param file - open for appending. @param bytes - content of the file */
   constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
     this.#file = file;
     this.#path = path;
@@ -65,16 +66,16 @@ export class CsvLog {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
     throw new UserError(
-      `Expected no log at ${path}, found a file with ${bytes.length} bytes in it. ` +
+      `Expected no log at ${path}, found a file of ${bytes.length} bytes. ` +
         "Nothing was changed: move the file away, or choose another folder.",
     );
   }
 
   /**
-   * Checks that the first bytes of a log are the bytes that a mark describes.
-   * @param mark - mark that was taken when the checkpoint was written
+   * Checks that a log still begins with the bytes that a mark describes. @param mark - mark from the time
+   * when the checkpoint was written
    * @param iteration - iteration of the checkpoint, for a log with one row per iteration
-   * @throws {UserError} if the log's first bytes have changed, or if the last row is of another iteration
+   * @throws {UserError} if these bytes have changed, or if their last row has a different iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -91,15 +92,15 @@ export class CsvLog {
       );
     }
     throw new UserError(
-      `Expected the same first ${bytes} bytes in ${path} as when the run was last saved, ` +
-        `found ${found.length < bytes ? `only ${found.length}` : "other bytes"}. ` +
+      `Expected the first ${bytes} bytes of ${path} to be unchanged since the run was last saved, ` +
+        `found ${found.length < bytes ? `only ${found.length}` : "changed bytes"}. ` +
         "Put the old file back. Otherwise the run cannot be resumed, but its snapshots are intact: start a " +
         "new run from one of its snapshots with --init.",
     );
   }
 
   /**
-   * Opens a log and truncates the file to the length in a mark: all rows after the checkpoint are removed.
+   * Opens a log, and truncates the file to the length in a mark, which removes all rows after the checkpoint.
    * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
@@ -120,8 +121,8 @@ export class CsvLog {
   }
 
   /**
-   * Returns a mark of the end of the file, without the rows that wait for `flush`. The file is synced to disk
-   * first: even after a power cut, no checkpoint may have a mark beyond the end of the log.
+   * Returns a mark of the file's current end. Rows that wait for `flush` do not count. The file is first
+   * synced to disk, so that even after a power cut the file is not shorter than the mark.
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {
@@ -142,8 +143,8 @@ export class CsvLog {
   }
 
   /**
-   * Writes the pending rows. If writing fails, the file has only complete rows, and a later flush writes the
-   * rest. @throws {UserError} that names the file, if the disk is full or missing
+   * Writes the pending rows. If writing fails, incomplete rows are removed, and a later flush writes the
+   * remaining rows. @throws {UserError} with the file's name, if the disk is full or missing
    */
   flush(): void {
     const bytes = new TextEncoder().encode(this.#pending);

@@ -1,4 +1,4 @@
-/** Adds ids of users, and titles or ids of items, to test results, so that a report needs no data set. */
+/** Adds user ids and item titles (or ids) to test results, so that a report does not need the data set. */
 
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
@@ -7,7 +7,7 @@ import { readTexts } from "../data/prepared_tables.ts";
 import { UserError } from "../user_error.ts";
 import type { SnapshotResult } from "./tested_users.ts";
 
-/** Adds names to results. If the data set was moved or changed, the results keep only the numbers. */
+/** Adds names to results. If the data set was moved or changed, results have only user and item numbers. */
 export async function nameResults<T extends Pick<SnapshotResult, "itemGains" | "tastes">>(
   results: readonly T[],
   dataset: Dataset,

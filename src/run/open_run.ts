@@ -38,12 +38,12 @@ export class OpenedRun {
     private readonly variants: KernelVariants | undefined,
     /** @internal Data config of the training; undefined if the snapshot is not in a run's folder. */
     readonly trainedOn: DataConfig | undefined,
-    /** For an unfinished run, a sentence with the progress and the command that resumes the run. */
+    /** Sentence about an unfinished run: its progress, and the command that resumes it. */
     readonly unfinished?: string,
   ) {}
 
   /**
-   * Creates the model on the GPU for the items of a data set, with the kernel variants of the run.
+   * Creates the model on the GPU, for the items of a data set, with the run's kernel variants.
    * @throws UserError if the data set and the model have different items.
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
@@ -52,7 +52,7 @@ export class OpenedRun {
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 
-  /** @internal Replaces the model, for a baseline. */
+  /** @internal Replaces the model by a baseline. */
   replaceModel(model: ModelConfig, weights: Weights): void {
     this.info = { ...this.info, model, game: undefined };
     this.weights = weights;
@@ -70,7 +70,7 @@ export class OpenedRun {
 /**
  * Opens a trained model.
  * @param path - path of a snapshot or of a run's folder: see {@link findSnapshot}.
- * @throws UserError if the path has no model of clickgan, or if the model's file is damaged.
+ * @throws UserError if there is no model of clickgan at the path, or if the model's file is damaged.
  */
 export async function openRun(path: string): Promise<OpenedRun> {
   const { file, unfinished } = await findSnapshot(path);
@@ -84,7 +84,7 @@ export async function openRun(path: string): Promise<OpenedRun> {
   return new OpenedRun(file, info, selectNetworkWeights(weights, ""), variants, data, unfinished);
 }
 
-/** Snapshot that commands use if `--model` names a run. */
+/** Snapshot that commands use for a value of `--model`. */
 export interface FoundSnapshot {
   readonly file: string;
   /** Sentence about an unfinished run: {@link OpenedRun.unfinished}. */
@@ -92,8 +92,8 @@ export interface FoundSnapshot {
 }
 
 /**
- * Finds the snapshot at a path: a file, or in a run's folder best-loss (best-prec1 if the run has only an
- * adversarial stage). For an unfinished run this is the best snapshot at the last save.
+ * Finds the snapshot at a path. If the path is a run's folder, the snapshot is best-loss (best-prec1 for a
+ * run with only an adversarial stage), for an unfinished run as of the last save.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
@@ -113,7 +113,7 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
   );
 }
 
-/** Describes progress and resume command of an unfinished run. Returns undefined for a finished run. */
+/** Describes an unfinished run: its progress, and how to resume it. Returns undefined for a finished run. */
 export async function describeUnfinished(path: string): Promise<string | undefined> {
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
@@ -145,8 +145,8 @@ const configSchema = v.looseObject({
 });
 
 /**
- * Reads the kernel variants and the data config of a snapshot's run. With the same variants, utilities have
- * the same bits. Returns an empty object if the snapshot is not in a run's folder.
+ * Reads the kernel variants and the data config of a snapshot's run. With these variants, utilities have the
+ * run's bits. Returns an empty object if the snapshot is not in a run's folder.
  */
 export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   return await configIn(dirname(snapshot), configSchema) ?? {};

@@ -14,7 +14,7 @@ export const runConfigSchema = v.pipe(
   v.object({
     format: v.literal(FOLDER_FORMATS.run),
     clickgan: v.string(),
-    /** Command-line arguments, stored for information only. */
+    /** Command-line arguments, for information only. */
     command: v.array(v.string()),
     data: dataConfigSchema,
     ...stagesConfigSchema.entries,
@@ -31,16 +31,16 @@ export const runConfigSchema = v.pipe(
     }),
     /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
     system: v.string(),
-    /** Kernel variants of the run; absent if the run uses the fixed table of variants. */
+    /** Kernel variants of the run; absent if the run uses the standard variants. */
     variants: v.optional(kernelVariantsSchema),
-    /** Number of ranks (processes), and number of training steps between synchronisations of the ranks. */
+    /** Number of ranks (MPI processes), and number of training steps between synchronisations of weights. */
     ranks: v.optional(v.strictObject({ size: v.wholeNumber(), syncEvery: v.wholeNumber() })),
   }),
   v.check(({ pretrain, adversarial }) => pretrain || adversarial !== null, "there is no stage to train"),
 );
 export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 
-/** @throws UserError if the folder has no run, or if the run's config is damaged. */
+/** Reads config.json. @throws UserError if the folder has no run, or if the run's config is damaged. */
 export async function readConfig(path: string): Promise<RunConfig> {
   const config = await readJson(configFile(path), runConfigSchema);
   if (!config) throw new UserError(`Expected a run folder with a config.json, found none at ${path}.`);

@@ -33,12 +33,12 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Contents of a stage's files, apart from the training state. */
+/** Contents of a stage's files, without the training state. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Columns of the stage's logs, after the first column `iteration`. */
   readonly columns: readonly string[];
-  /** Game of the adversarial stage, recorded in snapshots. */
+  /** Settings of the adversarial game, which snapshots record; undefined for the Shannon stage. */
   readonly game: SnapshotGame | undefined;
   readonly features: FeatureManifest | undefined;
 }
@@ -50,11 +50,11 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** Files of a stage. While they are open, the caller owns the run's folder (files/owned_folder.ts). */
+/** Files of a stage. The caller must own the run's folder while they are open (files/owned_folder.ts). */
 export class RunFolder {
-  /** Iteration of the best snapshot in the folder, for each validation criterion. */
+  /** Iteration of the best snapshot that is in the folder, for each validation criterion. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
-  /** Names of the files in the folder when the stage began; undefined if there was no folder. */
+  /** Names of the files that were in the folder when the stage began; undefined if there was no folder. */
   #before: readonly string[] | undefined;
 
   private constructor(
@@ -90,7 +90,7 @@ export class RunFolder {
   }
 
   /**
-   * Opens a stage to resume it. The logs are truncated to their lengths at the time when `last` was written.
+   * Opens a stage to resume it. Truncates the logs to the lengths that they had when `last` was written.
    * @param last - result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
@@ -130,11 +130,11 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. A new best snapshot has a temporary name until `last`, which refers to the
-   * best snapshots, is written. So after a crash at any point, the folder has a `last` and the best snapshots
-   * to which `last` refers. @param kept - initial weights, if best-loss stores them instead of the weights
-   * with the lowest loss. Then `last` also stores the weights with the lowest loss, which a resumed training
-   * needs.
+   * Writes all snapshots and logs. `last` refers to the best snapshots. A new best snapshot has a temporary
+   * name until the new `last` is written. So after a crash at any time, the folder has a `last` with the best
+   * snapshots to which it refers. @param kept - initial weights, if best-loss stores them instead of the
+   * weights with the lowest loss. In this case `last` also stores the latter, because a resumed training
+   * needs them.
    */
   async save(
     specs: readonly ParameterSpec[],
@@ -164,7 +164,7 @@ export class RunFolder {
     }
   }
 
-  /** Writes only the best snapshots, after divergence. Best snapshots of `last` get temporary names. */
+  /** Writes only the best snapshots, after divergence. Those to which `last` refers get temporary names. */
   async saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
@@ -227,7 +227,7 @@ export class RunFolder {
 }
 
 /**
- * Checks that a stage may begin in a folder. The folder may have no files of a run, except files of a process
+ * Checks that a stage may begin in a folder. Of a run's files, the folder may have only those of a process
  * that was killed before its first snapshot. @throws UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
@@ -257,7 +257,7 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
   }
 }
 
-/** Removes temporary files of a killed process. */
+/** Removes the temporary files of a process that was killed. */
 function clean(path: string): void {
   try {
     removeTemporaries(path);

@@ -1,6 +1,6 @@
 /**
- * State from which a stage resumes: the snapshot `last`, the best snapshots to which `last` refers, and marks
- * of the stage's logs. This file also defines the names of the snapshot files.
+ * State from which a stage resumes: the snapshot `last`, the best snapshots to which `last` refers, and the
+ * lengths and checksums (marks) of the logs. This file also defines the names of the snapshot files.
  */
 
 import { requireWritable } from "../files/write_scope.ts";
@@ -41,21 +41,21 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 }
 
 /**
- * Returns the temporary path of a best snapshot: either the snapshot is newer than `last`, or it belongs to
- * `last` and a newer best snapshot has the usual path.
+ * Returns the temporary path of a best snapshot. The snapshot at this path is newer than `last`, or it
+ * belongs to `last` while a newer best snapshot has the usual path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
 
-/** State of a stage, read from the header of the snapshot `last`. */
+/** State of a stage, as in the header of the snapshot `last`. */
 export interface SavedStage {
   readonly iteration: number;
   /** Best value so far and its iteration, for each validation criterion. */
   readonly best: BestRecords;
   /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iteration of the best snapshot, for each validation criterion; undefined before a validation. */
+  /** Iteration of the best snapshot, for each validation criterion; undefined before the first validation. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
@@ -81,8 +81,8 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 }
 
 /**
- * Returns the path of a stage's best snapshot, if any: the best snapshot to which `last` refers. After a
- * crash the snapshot may have a temporary name. After divergence, the snapshot may be newer than `last`.
+ * Returns the path of a stage's best snapshot, if any, to which `last` refers. After a crash, it may be a
+ * temporary path. After divergence, the snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -116,7 +116,7 @@ export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "i
   CsvLog.expectMarked(logFile(path, "validation"), logs.validation);
 }
 
-/** Reads the snapshot `last` of a stage. @throws UserError if the file is damaged or lacks a state. */
+/** Reads the snapshot `last` of a stage. @throws UserError if it is damaged or has no training state. */
 export async function readLast(path: string): Promise<LastState> {
   const file = getSnapshotPath(path, "last");
   const snapshot = await readSnapshot(file);
@@ -124,7 +124,7 @@ export async function readLast(path: string): Promise<LastState> {
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best || !logs.success) {
     throw new UserError(
-      `Expected the training state of a run in ${file}, found none. Put the run's file back, or start a new ` +
+      `Expected the training state of a run in ${file}, found none. Put the run's own file back, or start a new ` +
         "run from these weights with --init.",
     );
   }
@@ -136,7 +136,7 @@ export async function readLast(path: string): Promise<LastState> {
  * Reads the training state of a stage and checks the state against the model. No file is changed.
  * @param last - result of {@link readLast}. @returns the training state, and the criteria whose best
  * snapshots still have temporary names, for {@link settleBest}.
- * @throws UserError if a snapshot is missing or damaged, or has other shapes than the model.
+ * @throws UserError if a snapshot is missing or damaged, or does not have the model's shapes.
  */
 export async function restoreState(
   path: string,
@@ -169,14 +169,14 @@ export async function restoreState(
   return { state, aside };
 }
 
-/** Gives the usual names to best snapshots with temporary names. */
+/** Renames best snapshots from their temporary to their usual names. */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));
   }
 }
 
-/** Adds the model's constants, which are not trained, to the best weights. @throws for wrong shapes. */
+/** Adds the model's constants, which are not trained, to the best weights. @throws if shapes are wrong. */
 function withConstants(
   specs: readonly ParameterSpec[],
   best: Weights,
@@ -191,7 +191,7 @@ function withConstants(
   return weights;
 }
 
-/** Reads the best snapshot of an iteration. After a crash or divergence it may have a temporary name. */
+/** Reads the best snapshot of a given iteration, from its usual or its temporary path. */
 async function readBest(
   path: string,
   specs: readonly ParameterSpec[],

@@ -1,4 +1,4 @@
-/** Folder of a command with `--seeds`: `seeds.json`, one run per seed, and at the end `result.json`. */
+/** Folder of runs with several seeds: `seeds.json`, one run per seed, and at the end `result.json`. */
 
 import * as v from "../schema.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
@@ -34,7 +34,7 @@ export function getSeedFolder(path: string, seed: number): string {
   return `${path}/seed-${seed}`;
 }
 
-/** Writes the metrics of all seeds' runs to result.json. The folders of the runs have the details. */
+/** Writes the metrics of the runs of all seeds to result.json. Details are in the folders of the runs. */
 export async function writeSeedsResult(path: string, results: readonly StageRunResult[]): Promise<void> {
   const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
     ...{ stage, folder, seed, iteration },

@@ -30,7 +30,7 @@ export async function writeSnapshot(
   await writeSafetensors(path, tensors, metadata);
 }
 
-/** Reads a snapshot, or another program's safetensors file. @throws UserError if missing or damaged. */
+/** Reads a snapshot, or another program's safetensors file. @throws UserError if it is missing or damaged. */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return parseSnapshot(await readSafetensors(path), path);
 }
@@ -47,7 +47,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Checks the header before the file is read: an endless pipe or a huge file would fill the memory. */
+/** Checks the header before the whole file is read, because an endless pipe would fill the memory. */
 async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // reading a folder reports its own error
@@ -80,7 +80,7 @@ async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Arr
   return bytes;
 }
 
-/** Text in the header of every snapshot of this program. */
+/** Text that the header of each clickgan snapshot contains. */
 const FORMAT_MARK = '"format":"clickgan-';
 
 /** Writes a safetensors file atomically. @throws {UserError} if the file cannot be written */

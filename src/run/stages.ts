@@ -1,4 +1,4 @@
-/** Stages of a run. A stage defines how a model is trained, its folder and the names of its metrics. */
+/** Stages of a run. A stage defines its trainer, its folder and the names of its metrics. */
 
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -23,7 +23,7 @@ export type StageName = "shannon" | "adversarial";
 /** Metrics of a training stage. Only the adversarial stage has the metrics of the adversarial game. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
-/** Metric with its name in progress lines. */
+/** A metric, and its name in progress lines. */
 export interface NamedMetric {
   readonly name: string;
   readonly metric: keyof GameMetrics;
@@ -36,25 +36,25 @@ export interface TrainingStage {
   readonly heading: string;
   /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error message if `option` is set in order to extend the stage, but the run lacks the stage. */
+  /** Error message if the user wants to extend the stage by `option`, but the run does not have the stage. */
   readonly absent: string;
-  /** Metrics by column of train.csv and validation.csv, after the first column `iteration`. */
+  /** Columns of train.csv and validation.csv after the first column `iteration`, each with its metric. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
   /** Metrics in the stage's progress lines. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
-  /** True if the loss is a negative log-likelihood, comparable with the loss of the ground truth. */
+  /** True if the loss is a negative log-likelihood, which can be compared with the ground truth's loss. */
   readonly hasLikelihood: boolean;
-  /** Snapshot whose item ranking is compared with the rankings of the baselines. */
+  /** Snapshot whose item ranking the verdict compares with the rankings of the baselines. */
   readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */
   folder(run: string): string;
-  /** Returns the stage's number of iterations. The config passed to any method must include the stage. */
+  /** Returns the stage's number of iterations. The config, also in other methods, must include the stage. */
   iterations(config: StagesConfig): number;
   /** Returns the interval between validations, and the rule for early stopping. */
   schedule(config: StagesConfig): ValidationSchedule;
   withIterations<C extends StagesConfig>(config: C, iterations: number): C;
-  /** Creates the stage's trainer. @param generator - initial weights of the generator; undefined: random */
+  /** Creates the stage's trainer. @param generator - the generator's initial weights; random if undefined */
   create(
     model: UserModel,
     data: Pick<Dataset, "source">,
@@ -62,7 +62,7 @@ export interface TrainingStage {
     generator: Weights | undefined,
     distributed?: DistributedContext,
   ): Promise<ClickTrainer<StageMetrics>>;
-  /** Returns the game that the stage's snapshots record; undefined for a stage without a generator. */
+  /** Returns the settings of the adversarial game, for snapshots; undefined for the Shannon stage. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
 }
 
@@ -71,7 +71,7 @@ export const shannonStage: TrainingStage = {
   title: "Shannon stage",
   heading: "Test users",
   option: "iterations",
-  absent: "This run has no Shannon stage that --iterations could extend.",
+  absent: "This run has no Shannon stage, so --iterations cannot extend it.",
   columns: { loss: "nll", prec1: "prec1", prec2: "prec2" },
   shown: { loss: { name: "loss", metric: "nll" }, prec1: { name: "prec@1", metric: "prec1" } },
   hasLikelihood: true,
@@ -93,7 +93,7 @@ export const adversarialStage: TrainingStage = {
   title: "adversarial stage",
   heading: "Test users, after the adversarial stage",
   option: "adversarial",
-  absent: "This run has no adversarial stage that --adversarial could extend. " +
+  absent: "This run has no adversarial stage, so --adversarial cannot extend it. " +
     "Add one in a new run: --init <this run> --adversarial <n>.",
   columns: {
     loss: "nll",
@@ -139,20 +139,19 @@ function getAdversarialConfig({ adversarial }: StagesConfig) {
 /** All stages, in the order of training. */
 export const stages: readonly TrainingStage[] = [shannonStage, adversarialStage];
 
-/** Returns the stages of a run in order. A stage starts from best-prec1 of the previous stage. */
+/** Returns a run's stages in order. The second stage starts from the first stage's snapshot best-prec1. */
 export function listStages(config: StagesConfig): TrainingStage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
 
-/** Returns the stage that a run trains before `stage`; undefined if `stage` is the run's first. */
+/** Returns the stage that a run trains before `stage`; undefined if `stage` is the first. */
 export function findStageBefore(stage: TrainingStage, config: StagesConfig): TrainingStage | undefined {
   return listStages(config)[listStages(config).indexOf(stage) - 1];
 }
 
 /**
- * Builds the initial weights of a stage: the weights of `init`, and random weights for networks that `init`
- * lacks. For a model without position effects, as in the adversarial stage, the position effects of `init`
- * are dropped.
+ * Builds the initial weights of a stage from `init`. A network that is not in `init` gets random weights. If
+ * the model has no position effects, as in the adversarial stage, the position effects in `init` are dropped.
  */
 export function buildStart(
   init: Weights | undefined,
@@ -166,7 +165,7 @@ export function buildStart(
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
-/** Returns one value per column of the stage's logs: the metric, or NaN if the metric is undefined. */
+/** Returns the row of metrics for the stage's logs, with NaN for undefined metrics. */
 export function buildRow({ columns }: TrainingStage, metrics: StageMetrics): number[] {
   return Object.values(columns).map((name) => metrics[name] ?? NaN);
 }

@@ -10,16 +10,16 @@ import type { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { StageMetrics } from "./stages.ts";
 
-/** Initial weights that best-loss stores instead of the weights with the lowest validation loss. */
+/** Initial weights, if best-loss stores these, and not the weights with the lowest validation loss. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
 }
 
-/** Smallest significant gain, in standard errors: if the true gain is 0, 10 % of the gains are larger. */
+/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of all gains are larger. */
 const ERRORS = 1.28;
 
-/** Computes the validation loss of the current weights. @returns [users] sum of a user's event losses */
+/** Computes validation losses of the current weights. @returns [users] sum of the losses of a user's pages */
 export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -56,18 +56,18 @@ function sum(values: Float64Array): number {
 
 /** Decides whether best-loss stores the initial weights. */
 export class StartChoice {
-  /** [users] losses of the initial weights; undefined until the first comparison. */
+  /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
-  /** Result of the last comparison, and the iteration of the lowest loss in this comparison. */
+  /** Result of the last comparison, and the iteration whose weights were compared. */
   #compared = { iteration: 0, isGain: true };
 
-  /** @param start - computes the initial weights, which are not stored: they are large and seldom needed */
+  /** @param start - computes the initial weights, which are too large to be stored and seldom needed */
   constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
 
   /**
-   * Returns the initial weights if no later weights have a significantly lower validation loss; else
-   * undefined. The lowest of many validation losses is optimistic: other users have a higher loss. Call it
-   * only when no step is in flight. The trainer's weights are unchanged afterwards.
+   * Returns the initial weights, or undefined if later weights have a significantly lower validation loss.
+   * (The lowest of many validation losses is optimistic: the loss of other users is higher.) Call it only
+   * when no training step is in flight. The trainer's weights are the same afterwards.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration } = this.trainer.best.loss;

@@ -1,4 +1,4 @@
-/** Tests snapshots of a finished stage, compares them with baselines, and gives advice on the training. */
+/** Tests the snapshots of a finished stage, compares them with baselines, and gives advice on training. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
@@ -35,8 +35,8 @@ export interface StageTest {
 }
 
 /**
- * Tests the snapshots of a stage; restores the trainer's weights afterwards. @param kept - initial weights,
- * if best-loss stores them instead of the weights with the lowest validation loss
+ * Tests the snapshots of a stage, and then restores the trainer's weights. @param kept - initial weights, if
+ * best-loss stores them instead of the weights with the lowest validation loss
  */
 export async function testStage(
   stage: TrainingStage,
@@ -85,9 +85,9 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** The best validation counts as early if it is within the first 5 % of the iterations. */
+/** The best validation is early if it is within the first 5 % of the iterations. */
 const EARLY = 0.05;
-/** The best validation counts as late within the last 10 %: due to noise it is seldom the very last one. */
+/** The best validation is late if it is within the last 10 % (due to noise, it is seldom the very last). */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
@@ -107,7 +107,7 @@ export function describeTest(
   ];
 }
 
-/** Compares a ranking with baselines. If a baseline is as good, adds advice. @param split - tested users */
+/** Compares a ranking with baselines. Gives advice if one is as good. @param split - of the tested users */
 export function describeRanking(
   test: readonly SnapshotResult[],
   judged?: SnapshotResult["snapshot"],
@@ -129,7 +129,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss (or of the only snapshot) with baselines. Too few users give []. */
+/** Compares the loss of best-loss (or of the only snapshot) with baselines. Returns [] for too few users. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;
@@ -148,7 +148,7 @@ export function describeLoss(
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
-/** Describes why the table's row "logit on counts" differs from the logit with which training started. */
+/** Explains why the table's row "logit on counts" differs from the logit with which training started. */
 function describeLogitRow(
   { positions, wide }: StagesConfig["model"],
   { seed }: StagesConfig["training"],

@@ -1,4 +1,4 @@
-/** Tests snapshots and baselines on the same users and the same bootstrap resamples, for result.json. */
+/** Tests snapshots and baselines on common users and common bootstrap resamples, for result.json. */
 
 import { type BaselineName, baselineNames, baselineTitles } from "../metrics/baselines/baseline_names.ts";
 import { type BaselineResult, FittedBaselines } from "../metrics/baselines/baselines.ts";
@@ -20,11 +20,11 @@ import type { Dataset } from "../data/sets/dataset.ts";
 import type { StageMetrics } from "./stages.ts";
 import type { SnapshotName } from "./run_state.ts";
 
-/** Test metrics of a baseline. The loss is missing if the baseline only ranks items. */
+/** Test metrics of a baseline. A baseline that only ranks items has no loss. */
 export interface BaselineMetricsResult extends RankingMetrics {
   readonly nll?: number;
   readonly longerPages: RankingMetrics;
-  /** Setting of the baseline with the best metrics on the validation users. */
+  /** Setting with which the baseline was best on the validation users. */
   readonly setting?: string;
   readonly details: MetricDetails;
 }
@@ -64,7 +64,7 @@ interface TestedModel<F extends StageMetrics> {
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Cached baselines of a log, which runs, stages and the lab share. A log's features never change. */
+/** Baselines of a log, cached for all runs, stages and the lab, because a log's features never change. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -79,7 +79,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** Returns the users of a split and the baselines' test results, computed once per log and split. */
+  /** Returns a split's users, and the baselines' test results, which are computed once per log and split. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
@@ -87,7 +87,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests baselines on users. Baselines are fitted once per log, on train users. @param users - ascending */
+  /** Tests baselines on users. Baselines are fitted once per log, to train users. @param users - ascending */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -100,7 +100,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks. @param choice - how to compute probabilities */
+  /** Tests the current weights of an evaluation's networks. @param choice - options of probabilities */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -139,7 +139,7 @@ export class TestedUsers {
     };
   }
 
-  /** Returns the differences in metrics between a tested model and each baseline. */
+  /** Returns the differences between a tested model's metrics and the metrics of each baseline. */
   against(tested: TestResult): Partial<Record<BaselineName, MetricDifferences>> {
     return Object.fromEntries(baselineNames.flatMap((name) => {
       const baseline = this.baselines.get(name);
@@ -163,7 +163,7 @@ function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgr
   return found;
 }
 
-/** Replaces a game's metrics, which use only the first click of a page, by metrics that use all clicks. */
+/** Replaces metrics that use only a page's first click by metrics that use all its clicks. */
 function ofAllClicks<F extends StageMetrics>(
   { longerPages, ...metrics }: EvaluationMetrics<F>,
   { details }: TestResult,
@@ -197,14 +197,14 @@ export type SnapshotResult =
     readonly users?: number;
     /** Mean rank correlation of utilities and ground truth, if known; see {@link meanSpearman}. */
     readonly spearman?: number;
-    /** Learned effects of the positions on a page, from the first on; absent without position effects. */
+    /** Learned effects of the positions on a page, first position first; absent if the model has none. */
     readonly positionEffects?: readonly number[];
     readonly details: MetricDetails;
-    /** Items with the largest gains and losses; absent if the click rate has no probabilities. */
+    /** Items with the largest gains and losses; absent if the baseline click rate has no probabilities. */
     readonly itemGains?: ItemGains;
     /** Tastes of some users; absent for items without categories. */
     readonly tastes?: readonly UserTaste[];
-    /** Differences in metrics between the snapshot and each baseline. */
+    /** Differences between the metrics of the snapshot and of each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
     /** Metric sums over groups of test users, for the report's paired comparisons of runs. */
     readonly paired?: StoredSums;

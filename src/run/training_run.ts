@@ -1,4 +1,4 @@
-/** Trains a run in its folder, from the first or the last saved iteration, and computes test metrics. */
+/** Trains a run in its folder, from the start or from its last save, and computes test metrics. */
 
 import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -25,13 +25,13 @@ import { readSnapshot } from "./snapshot_file.ts";
 import { buildRow, buildStart, findStageBefore } from "./stages.ts";
 import type { StageMetrics, StageName, TrainingStage } from "./stages.ts";
 
-/** Smallest number of seconds between two saves. A crash loses all work since the last save. */
+/** Minimum number of seconds between two saves. A crash loses all work since the last save. */
 const SAVE_SECONDS = 20;
-/** Smallest interval between two saves, as a multiple of the time of a save (long for large tables). */
+/** Minimum time between two saves, as a multiple of the duration of a save (saving large tables is slow). */
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split. @param parts - maximum number of micro-batches */
+  /** Called before the first step if batches are split. @param parts - maximum micro-batches per batch */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
@@ -47,12 +47,12 @@ export interface StageRunResult extends Partial<StageTest> {
   readonly iteration: number;
   /** Time at which training ended, in ISO 8601. */
   readonly finished: string;
-  /** Seconds of training in this session, without set-up. */
+  /** Seconds of training in this session, without preparation. */
   readonly sessionSeconds: number;
   /** True if this session resumed the training of an earlier session. */
   readonly resumed: boolean;
   readonly data: DataSizes;
-  /** Communication during this session's training, measured on rank 0. */
+  /** Communication of rank 0 during this session's training. */
   readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
@@ -75,19 +75,19 @@ export interface TrainingRun {
 /** Settings that all runs of a command share. */
 export type RunContext = Omit<TrainingRun, "config" | "path">;
 
-/** Objects of a stage in training. */
+/** A stage in training, with its objects. */
 interface Training {
   readonly stage: TrainingStage;
   readonly run: TrainingRun;
   readonly events: RunCallbacks;
   readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
-  /** Compares the initial with the best loss; undefined if training does not start from a logit on counts. */
+  /** Compares initial and best loss; undefined if training does not start from a logit on counts. */
   readonly choice: StartChoice | undefined;
 }
 
 /**
- * Checks that a stage can be resumed or begun; changes no file.
+ * Checks that a stage can begin or resume. Changes no file.
  * @param path - path of the run's folder. @returns the number of finished iterations; undefined without a
  * saved state. @throws UserError if files of the stage have changed.
  */
@@ -167,7 +167,7 @@ async function resumeStage(
   });
 }
 
-/** Checks that the saved stages of a run can be restored; changes no file. @throws UserError otherwise. */
+/** Checks that a run's saved stages can be restored. Changes no file. @throws UserError if they cannot. */
 export async function expectRestorable(stages: readonly TrainingStage[], run: TrainingRun): Promise<void> {
   for (const stage of stages) {
     const folder = stage.folder(run.path);
@@ -185,7 +185,7 @@ async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Pro
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
-/** Trains a stage on a rank other than 0. @returns true if the stage was trained to its end */
+/** Trains a stage on a rank above 0. @returns true if the stage was trained to its end */
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
   const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");
@@ -202,7 +202,7 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. If `begins` is true, count features initialise the weights that `init` lacks. */
+  /** Initial weights. If `begins` is true, weights that `init` lacks are computed from count features. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
@@ -239,7 +239,7 @@ async function save({ trainer, model, choice }: Training, folder: RunFolder): Pr
   await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
-/** Returns the communication since `before` and its share of the training. @param of - training seconds */
+/** Returns the communication since `before`, and its share of the training. @param of - training seconds */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

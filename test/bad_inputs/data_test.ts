@@ -27,10 +27,10 @@ const logs: readonly BadInput[] = [
     an empty --out | --out '' | Expected the path of a folder, got nothing
     shares that do not add up | --shares 80-10-20 | Expected three percentages that add up to 100
     a begin of parts without a split by time | --split-at 14d,7d | Expected --split time with --split-at
-    split times and shares | --split time --split-at 14d,7d --shares 80-10-10 | Expected --shares or --split-at, got both
-    one begin for two parts | --split time --split-at 14d | Expected the begin of validation and the later begin of test
-    a test before validation | --split time --split-at 7d,14d | Expected the begin of validation and the later begin of test
-    a begin on an impossible date | --split time --split-at 2025-02-30,2025-03-01 | Expected the begin of validation
+    split times and shares | --split time --split-at 14d,7d --shares 80-10-10 | Expected either --shares or --split-at, got both
+    one begin for two parts | --split time --split-at 14d | Expected the time at which validation begins and a later time at which test begins
+    a test before validation | --split time --split-at 7d,14d | Expected the time at which validation begins and a later time at which test begins
+    a begin on an impossible date | --split time --split-at 2025-02-30,2025-03-01 | Expected the time at which validation begins
     a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then a test part, in order of time; got a log from 2020-09-13
     an invalid memory size | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000

@@ -177,7 +177,7 @@ const resumed: readonly BadInput[] = [
   resume(
     "a log with a row less",
     run(alterFile("old/train.csv", (log) => log.slice(0, -9))),
-    "as when the run was last saved",
+    "to be unchanged since the run was last saved",
   ),
   resume("a log that is a folder", run(remove("old/train.csv"), makeFolder("old/train.csv")), "train.csv"),
   makeCase(

@@ -165,5 +165,5 @@ Deno.test("selftest: the command prints a table or JSON, and refuses unknown nam
   assert.equal(findings.length, 2);
   const none = await runCommand("selftest", "--only", "nothing");
   assert.equal(none.code, 1);
-  assert.match(none.stderr, /Expected --only with a part of a case's name, got "nothing"[^]*page: fill/);
+  assert.match(none.stderr, /Expected a part of a test case's name in --only, got "nothing"[^]*page: fill/);
 });

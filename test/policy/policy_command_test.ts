@@ -59,7 +59,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
   const wider = /^error: Expected slates of 2 on 4 pages, as in the training of .*/m;
   await simulations.refused([...shop, "--slate", "3"], wider);
-  const others = /^error: Expected a policy for the items of restless, got .* with other items on /m;
+  const others = /^error: Expected a policy for the items of restless, got .* with different items on /m;
   await simulations.refused([...shop, "--data-seed", "2"], others);
 
   await refusesChanged(policies, straight);
@@ -191,11 +191,11 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
     await refused(/Expected the id of an item .* "no-item"/, "rank", policy, "--history", "3,no-item");
     await refused(/Expected --slate 2, as in the training of .*, got 3/, "rank", policy, "--slate", "3");
-    await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
+    await refused(/Expected --test-model to differ from/, ...compare, "--test-model", a);
     await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
     await refused(/Expected trainings with different seeds/, ...compare, policy);
     Deno.copyFileSync(`${b}/best-loss.safetensors`, `${a}/best-loss.safetensors`);
-    await refused(/found a changed file/, "rank", policy);
+    await refused(/the file has changed/, "rank", policy);
   }));
 
 const [ITEMS, USERS, PAGES] = [8, 160, 6];

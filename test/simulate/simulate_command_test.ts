@@ -167,7 +167,7 @@ Deno.test("a model without its run is opened again with its earlier data, unless
       /the ground truth of a log is unknown/,
     );
     await makeSnapshot(({ tensors }) => [...tensors.values()][0]?.data.fill(0))(folder);
-    await assert.rejects(() => findAgain(subject, GIVEN), /found a changed file/);
+    await assert.rejects(() => findAgain(subject, GIVEN), /the file has changed/);
   }));
 
 Deno.test("policies of a model whose log has a click on every page are not compared", () =>

@@ -1,4 +1,4 @@
-/** `data`: prepares raw logs as data sets, and describes data sets. `data example` writes an example log. */
+/** `data`: prepares data sets from raw logs, and describes them. `data example` writes an example log. */
 
 import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
 
 function exampleCommand(): Command {
   return new Command("example")
-    .description("Writes a synthetic shop as a raw log (log.csv, items.csv), an example for data log.")
+    .description("Writes a raw log of a synthetic shop (log.csv, items.csv), as an example for data log.")
     .option(OUT_FOLDER, "folder of the two files", folder, EXAMPLE_FOLDER)
     .addOption(
       new Option("--shop <name>", "synthetic shop").choices(shops.map(({ name }) => name)).default(demo.name),
@@ -57,7 +57,7 @@ function exampleCommand(): Command {
 
 // The example is a synthetic shop in two CSV files, in a common layout of raw logs.
 
-/** Time of the first page in the example. Consecutive pages of a user are one hour apart. */
+/** Time of each user's first page in the example log. Consecutive pages of a user are one hour apart. */
 const OPENED = Date.UTC(2026, 0, 1, 8);
 const HOUR = 3_600_000;
 

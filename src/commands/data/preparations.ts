@@ -1,4 +1,4 @@
-/** `data log`: prepares a raw log as a data set. */
+/** `data log`: prepares a data set from a raw log. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { formatBadRows } from "../../data/prepare/bad_rows.ts";
@@ -26,7 +26,7 @@ import { formatThousands } from "../../number_text.ts";
 import { describeTimeSplit } from "../../data/manifest.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Prepares a data set by a recipe (the SQL for one kind of log). After Ctrl-C, the process ends. */
+/** Prepares a data set by a recipe, which is the SQL for one kind of log. After Ctrl-C, the process ends. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
 /** Creates the command `data log`. */
@@ -82,7 +82,7 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
         );
       }
       if (options.splitAt && command.getOptionValueSource("shares") === "cli") {
-        throw new UserError("Expected --shares or --split-at, got both. Omit one option.");
+        throw new UserError("Expected either --shares or --split-at, got both. Omit one option.");
       }
       try {
         expectShape(options);
@@ -94,8 +94,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 }
 
 /**
- * With --yes, returns guesses for the columns that --source needs and no option names. @throws UserError with
- * the complete command, without --yes or if a column cannot be guessed; `error` if nothing can be guessed.
+ * With --yes, guesses the columns of --source that no option names. @throws UserError that shows the complete
+ * command, if --yes is missing or a column cannot be guessed; `error` if no column can be guessed.
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
@@ -132,7 +132,7 @@ function shares(text: string): PrepareOptions["shares"] {
   );
 }
 
-/** Parses the begin of validation and test, such as 2025-05-01,2025-05-08 or 14d,7d. */
+/** Parses the times at which validation and test begin, such as 2025-05-01,2025-05-08 or 14d,7d. */
 function parseSplitAt(text: string): PrepareOptions["splitAt"] {
   const [validation = NaN, test = NaN, ...more] = text.split(",").map(parseBegin);
   const inOrder = Math.sign(validation) !== Math.sign(test) || validation < test;
@@ -140,12 +140,12 @@ function parseSplitAt(text: string): PrepareOptions["splitAt"] {
     return { validation, test };
   }
   throw new InvalidArgumentError(
-    "Expected the begin of validation and the later begin of test: two dates or times such as " +
-      `2025-05-01,2025-05-08T12:00, or days or hours before the last page such as 14d,7d or 48h,24h; got "${text}".`,
+    "Expected the time at which validation begins and a later time at which test begins, such as " +
+      `2025-05-01,2025-05-08T12:00, or days or hours before the last page, such as 14d,7d or 48h,24h; got "${text}".`,
   );
 }
 
-/** Parses a UTC date or time to ms since 1970, a duration before the last page to negative ms, else NaN. */
+/** Parses a UTC time to ms since 1970, or a duration before the last page to negative ms; NaN if invalid. */
 function parseBegin(text: string): number {
   const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?)([dh])$/) ?? [];
   if (amount !== undefined) return Math.round(-Number(amount) * 3_600_000 * (unit === "d" ? 24 : 1)) || NaN;

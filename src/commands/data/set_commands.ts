@@ -1,4 +1,4 @@
-/** `data describe`, `data check` and `data merge`: statistics, validation and union of prepared data sets. */
+/** `data describe`, `data check` and `data merge`: describe, validate and merge prepared data sets. */
 
 import { Command } from "commander";
 import { baselineTitles } from "../../metrics/baselines/baseline_names.ts";
@@ -31,7 +31,7 @@ export function describeCommand(): Command {
     });
 }
 
-/** Baselines of which the table shows only prec@1. */
+/** Baselines for which the table shows only prec@1. */
 const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
 function text(path: string, d: DataDescription): string {
@@ -130,7 +130,7 @@ function contextLines(features: DataDescription["contextFeatures"]): string[] {
   ];
 }
 
-/** Formats the click rate per position, relative to the mean click rate of the items at the position. */
+/** Formats each position's click rate, divided by the mean click rate of the items shown at this position. */
 function positionLines({ text, positions }: DataDescription["positionEffect"]): string[] {
   const shown = positions.filter(({ error }) => error > 0).map(({ position, ratio, error }) =>
     `${position}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
@@ -145,7 +145,7 @@ function positionLines({ text, positions }: DataDescription["positionEffect"]): 
   ];
 }
 
-/** Formats a histogram: the shares of the ten most frequent values, in ascending order of the values. */
+/** Formats a histogram: the ten most frequent values, in ascending order, with their shares. */
 function histogram(counts: readonly (readonly [number, number])[]): string {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
@@ -225,7 +225,7 @@ function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, folder(text)];
 }
 
-/** Returns the name of a data set's folder, or the whole path if another data set has the same name. */
+/** Returns the name of a data set's folder, or its whole path if two data sets have folders of this name. */
 function nameFor(path: string, others: readonly MergePart[]): string {
   const name = basename(resolve(path));
   return others.some((other) => other.name === name) ? path : name;

@@ -1,4 +1,4 @@
-/** Converts options of an episode, for a data set, to the items of the pool and the start clicks of users. */
+/** Converts a command's options for episodes to the setting of a simulation: item pool and start clicks. */
 
 import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
@@ -14,16 +14,16 @@ import type { EpisodeOptions, PoolArgument } from "../simulate/simulate_options.
 
 export interface EpisodeSetting {
   readonly options: SimulatorOptions;
-  /** Returns the clicks with which a simulated user starts, oldest first. */
+  /** Returns a simulated user's clicks before the first page, oldest click first. */
   getStart(user: number): ArrayLike<number>;
-  /** Returns the id of the logged user with whose clicks a user starts; undefined without start clicks. */
+  /** Returns the id of the logged user who had a user's start clicks; undefined without start clicks. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
-/** Maximum number of pages per episode that is derived from a log. */
+/** Maximum number of pages per episode if this number is derived from a log. */
 const MOST_PAGES = 100;
 
-/** Usual slate size and number of pages per user in a log, and a sentence that describes them. */
+/** A log's usual slate size, its usual number of pages per user, and a sentence that states both. */
 export interface LoggedSizes {
   readonly slate: number;
   readonly pages: number;
@@ -32,7 +32,7 @@ export interface LoggedSizes {
 
 /**
  * Measures the most frequent page size of a log, and the median number of pages per user.
- * @returns undefined for a synthetic shop, and for a log whose pages are sampled instead of shown
+ * @returns undefined for a synthetic shop, and for a log whose pages were sampled, not displayed
  */
 export function measureLoggedSizes(
   { source, dataset: { config } }: Pick<OpenedDataset, "source" | "dataset">,
@@ -63,7 +63,7 @@ export function measureLoggedSizes(
   return { slate, pages, note };
 }
 
-/** Builds the setting of episodes. @throws UserError for a split without users, or unknown items in a pool */
+/** Builds the setting of episodes. @throws UserError for an empty split, or for unknown items in the pool */
 export function buildEpisodeSetting(
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
   data: OpenedDataset,
@@ -94,7 +94,7 @@ export function buildEpisodeSetting(
   };
 }
 
-/** Returns the start clicks: none, or those of a split's users. @throws UserError for an empty split */
+/** Returns the start clicks: none, or the clicks of a split's users. @throws UserError for an empty split */
 export function buildStartOptions(source: LogSource, start: "empty" | Split): StartOptions {
   return start === "empty" ? "empty" : readHistories(source, start).histories;
 }
@@ -142,7 +142,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
   return { items: [...places.keys()] };
 }
 
-/** Reads a file of item ids: a JSON list, or one id per line. `place` is the line or list index, from 1. */
+/** Reads a file of item ids: a JSON list, or one id per line. `place`: line or list index, from 1. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

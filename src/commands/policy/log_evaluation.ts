@@ -1,4 +1,4 @@
-/** Off-policy evaluation for commands: opens logs with the click model's items, and formats evaluations. */
+/** Off-policy evaluation: opens a log with the click model's items, evaluates policies, formats results. */
 
 import { openData } from "../../cli/open_data.ts";
 import { formatTable } from "../../cli/table.ts";
@@ -20,7 +20,7 @@ import type { OffPolicyEvaluation } from "../../policy/evaluation/evaluate_polic
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { PolicyTask } from "../../policy/learning/policy_training_config.ts";
 
-/** Opens a log. @throws UserError if the log has other items than the click model. */
+/** Opens a log. @throws UserError if the log and the click model have different items. */
 export async function openLogged(
   log: string,
   { data }: UserSelection,
@@ -31,13 +31,13 @@ export async function openLogged(
   );
   if (hasSameItems(data, opened)) return opened;
   throw new UserError(
-    `Expected a log with the items of ${data.source.name}, got ${log} with other items. Prepare the log ` +
+    `Expected a log with the items of ${data.source.name}, but ${log} has different items. Prepare the log ` +
       "with --encoding-from the model's training data; for a synthetic shop, simulate with the same --data-seed.",
   );
 }
 
 /**
- * Selects the pages of users who were not used to train the model or the policy.
+ * Selects the pages of users on whom neither the model nor the policy was trained.
  * @param counted - true if the policy counts the clicks of the log's train users
  * @throws UserError if the log is on disk, or its positions are unknown.
  */
@@ -51,7 +51,7 @@ export function selectEvaluationClicks(
   }
   if (dataset.pageOrder === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(
-      `Expected a log with known positions, on which propensities depend, got ${source.name} without ` +
+      `Expected a log with known positions, because propensities depend on them, got ${source.name} without ` +
         "positions. Name the column of positions: data log --position.",
     );
   }
@@ -82,7 +82,7 @@ export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.
 export const formatRange = ({ interval }: MeanEstimate) =>
   interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
-/** Describes whether propensities are plausible, estimators are valid, and log and model agree. */
+/** Says whether the propensities are plausible, the estimators valid, and the log and the model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
@@ -115,7 +115,7 @@ export function describeEvaluation(
         "The log's slates were not drawn by these scores at this temperature: the log's propensities are " +
         `${
           off.map((ratio) => ratio.toPrecision(3)).join(" to ")
-        } times the expected ones. IIPS is not valid.`,
+        } times the expected propensities. IIPS is not valid.`,
       ]
       : []),
   ];
@@ -129,16 +129,16 @@ export interface LogEvaluationContext {
   readonly onProgress: (policy: string, done: number, of: number) => void;
 }
 
-/** A policy's evaluation on a log, or the reason why the log does not allow an evaluation. */
+/** Evaluation of a policy on a log, or the reason why this log does not allow it. */
 export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly error?: string;
-  /** DR estimate of the policy's clicks on the next page minus greedy's clicks, on the same pages. */
+  /** DR estimate, over the same pages: clicks on the next page under the policy minus clicks under greedy. */
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature of a policy's slates: 1 if random, undefined for a deterministic policy. */
+/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined if it does not draw. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
@@ -178,7 +178,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats estimates from the log next to simulated click rates, and describes contradictions. */
+/** Formats a table of estimates from the log and simulated click rates, and describes contradictions. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

@@ -1,4 +1,4 @@
-/** Environments of a comparison: users of the training, of a second model, and of a ground truth. */
+/** Environments of a comparison: users of the training, of a second model, and of a shop's ground truth. */
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -31,21 +31,21 @@ export interface FoundEnvironments {
 }
 
 export interface OpenedEnvironments {
-  /** Environments of the comparison. The policies were trained in the first environment. */
+  /** Environments of the comparison. The first is the environment in which the policies were trained. */
   readonly environments: readonly OpenEnvironment[];
-  /** Users whose model computes the user states that policies observe. */
+  /** Users on whom the policies were trained. Their model computes the user states that policies observe. */
   readonly observer: UsersSource;
   readonly log: LogSource;
   /** Returns user states and item impressions of the observer's log; undefined for a ground truth. */
   logged(): Promise<LogSupport | undefined>;
 }
 
-/** Maximum number of logged pages whose user states are read. */
+/** Maximum number of logged pages for which user states are computed. */
 const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject - users on whom the policies were trained.
- * @throws UserError if the subject has changed or has other items than an environment, if each page of the
+ * @throws UserError if the subject has changed, if an environment has different items, if each page of the
  * log has a click, or if the options name an environment twice.
  */
 export async function findEnvironments(
@@ -103,12 +103,12 @@ async function secondModel(
   const found = await findUsers(own);
   if (!isSame(getSubject(found), subject)) return found;
   throw new UserError(
-    `Expected --test-model to be another model, got ${model}, on which the policies were trained. Train a ` +
+    `Expected --test-model to differ from ${model}, the model on which the policies were trained. Train a ` +
       "second model on other users (for a synthetic shop: with another --data-users-seed).",
   );
 }
 
-/** Opens the ground truth of a shop. @throws UserError if the shop has other items than the model's log */
+/** Opens a shop's ground truth. @throws UserError if the shop and the model's log have different items */
 function openShopTruth(
   subject: PolicySubject,
   { data }: UserSelection,
@@ -129,7 +129,7 @@ function openShopTruth(
   const own = getDenseFeatures(data.source);
   if (!own || !areEqualArrays(own, values)) {
     throw new UserError(
-      "Expected a shop with the items of the model's log, got other items with --shop " +
+      "Expected a shop with the items of the model's log, but the items differ with --shop " +
         `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}. ` +
         "Set --data-seed to the seed of the log's shop.",
     );
@@ -137,18 +137,18 @@ function openShopTruth(
   return new ShopSource(shop, values);
 }
 
-/** Returns the dense features [items, features]; undefined for items without dense features in memory. */
+/** Returns dense features [items, features]; undefined if items have none, or the features are on disk. */
 function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }
 
-/** @throws UserError if the second model has other items than the first model. */
+/** @throws UserError if the two models have different items. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
   if (hasSameItems(one, other)) return;
   const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);
   throw new UserError(
-    `Expected --test-model with the same items, got ${model} with ${countItems(other)} items instead of ` +
-      `${countItems(one)}, or with another order. Train it on the same data set; for a synthetic shop, ` +
+    `Expected --test-model with equal items, got ${model} with ${countItems(other)} items instead of ` +
+      `${countItems(one)}, or in a different order. Train it on the same data set; for a synthetic shop, ` +
       "with the same --data-seed and another --data-users-seed.",
   );
 }

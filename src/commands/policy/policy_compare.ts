@@ -1,4 +1,4 @@
-/** `policy compare`: compares policies on users of their training, a second model, and a ground truth. */
+/** `policy compare`: compares policies on the users of their training, a second model, and a ground truth. */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -44,7 +44,7 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Grid points per axis of a shop's states. For 500 items, 20 pages: 10 s of CPU (`fine`), 1 s (`coarse`). */
+/** Grid points per axis of a shop's states. 500 items, 20 pages: 10 s of CPU (`fine`), 1 s (`coarse`). */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
@@ -274,7 +274,7 @@ async function tell(
   console.log(`\nThe page is ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists a column of returns for each policy, training and environment. All columns have the same users. */
+/** Lists the returns [users] of each policy, training and environment, with the same users in all lists. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

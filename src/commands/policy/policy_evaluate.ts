@@ -42,7 +42,7 @@ interface Options extends Pick<UserSelectionOptions, "model" | "shop" | "dataSee
 export function createPolicyEvaluateCommand(): Command {
   const command = new Command("evaluate")
     .description(
-      "Estimates a policy's clicks from a log with propensities: on the next page of each logged user, " +
+      "Estimates, from a log with propensities, a policy's clicks on the next page of each logged user, " +
         "but not over whole episodes. Estimators: IPS, SNIPS, doubly robust with a model, and estimators " +
         "for slates, all with 95 % confidence intervals over users.",
     )

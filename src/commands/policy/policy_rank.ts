@@ -1,4 +1,4 @@
-/** `policy rank`: prints the slate that a policy shows after given clicks. */
+/** `policy rank`: prints the slate that a policy shows to a user with the given clicks. */
 
 import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";
@@ -20,7 +20,7 @@ interface Options {
 export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
-      "Prints the slate that a policy shows to a user next: utility and P(click) of each item by the " +
+      "Prints the next slate that a policy shows to a user: utility and P(click) of each item by the " +
         "model, and the predicted return of this page and all later pages (cdqn: per item, slateq: of the " +
         "slate, gdqn: none). Returns are predicted only for users as in training: without start clicks, a " +
         "user has at most one click per page before --page.",
@@ -86,7 +86,7 @@ function tell(
   console.log(`P(no click): ${noClick.toFixed(4)}, by the model.`);
   if (clicks >= page && value === undefined) {
     console.log(
-      "Unknown return: no training user had so many clicks by this page. Set --page, or train with --start.",
+      "Unknown return: in training, no user had so many clicks by this page. Set --page, or train with --start.",
     );
   }
   if (value === undefined) return;

@@ -49,7 +49,7 @@ interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig 
 
 type Names = readonly (keyof PolicyTrainingConfig)[];
 
-/** Headings of the help, and the options under each heading. */
+/** Option names in the help, by heading. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
   Network: ["hidden", "trunk", "sharePositions"],
@@ -84,7 +84,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   return command;
 }
 
-/** @throws UserError if options for the users or their start clicks are missing or contradict each other. */
+/** @throws UserError if options for users or start clicks are missing, or contradict each other. */
 function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions, "start">): void {
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
@@ -123,8 +123,8 @@ function checkPolicyResume(given: GivenOptions): void {
 
 export function createPolicyTrainCommand(): Command {
   const command = new Command("train").description(
-    "Trains a policy on simulated users, who click as a learned model or the ground truth of a synthetic " +
-      "shop says. Users, replay buffer and networks are on the device.",
+    "Trains a policy on simulated users, whose clicks follow a learned model or the ground truth of a synthetic " +
+      "shop. Users, replay buffer and networks are on the device.",
   );
   addPolicyTrainOptions(command);
   return command.action(async (options: PolicyTrainOptions) => {
@@ -217,7 +217,7 @@ async function goOn(
   return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
 }
 
-/** Creates a trainer, and calls `use`. @param saved - config of the training to resume, if any */
+/** Creates a trainer, and calls `use` with it. @param saved - config of the training to resume, if any */
 async function withTrainer<T>(
   found: UserSelection,
   training: PolicyTrainingConfig,

@@ -161,7 +161,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** Sets slate size, pages and start clicks, if not typed, to the values of a trained policy. */
+/** If slate size, pages or start clicks were not typed, takes the value with which the policy was trained. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
@@ -176,7 +176,7 @@ function asTrained(
   };
 }
 
-/** Opens the policy and the baselines. If the data do not suffice for a baseline, a note replaces it. */
+/** Opens the policy and the baselines. If the data do not support a baseline, a note says so. */
 async function chosen(
   options: SimulateOptions,
   opened: OpenedPolicy | undefined,

@@ -1,4 +1,4 @@
-/** Options of `simulate`, and options for users and environments that several commands share. */
+/** Options of `simulate`, and the options for users and environments, which several commands share. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Split } from "../../data/click_log.ts";
@@ -26,7 +26,7 @@ import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.
 import type { SimulationSettings } from "../../simulate/simulator_options.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
-/** Value of --pool: all items, about `random` items that are drawn for each page, or the items in a file. */
+/** Value of --pool: all items, about `random` items drawn for each page, or the items listed in a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
 export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool" | "patience" | "together"> {
@@ -38,7 +38,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Distribution from which slates are drawn by the policy's scores; undefined to show the best slates. */
+  /** Distribution, by the policy's scores, from which slates are drawn; undefined to show the best slates. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;
@@ -57,7 +57,7 @@ of each user under each policy, and, with --episodes-file, episodes.csv or episo
 
 On each page, greedy scores the whole catalogue, so its time grows with users x pages x items.`;
 
-/** Describes the default of --slate or --pages. @param otherwise - default for data without a log */
+/** Describes the default of --slate or --pages. @param otherwise - default for a synthetic shop */
 export function describeSizeDefault(otherwise: number): string {
   return `as in the log; ${otherwise} in a synthetic shop`;
 }
@@ -166,11 +166,13 @@ export function parseSimulateOptions(
   const options = parse<SimulateOptions>(command, args);
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
-    throw new UserError("Expected --save-dir with --episodes-file, got none: the file is in that folder.");
+    throw new UserError(
+      "Expected --save-dir with --episodes-file, got none: the file is written to the --save-dir.",
+    );
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --policy greedy --explore, got utility, for which greedy has no item scores.",
+      "Expected --reward click with --policy greedy --explore, got utility: greedy scores items only for clicks.",
     );
   }
   return { options, given: listGivenOptions(command) };
@@ -197,7 +199,7 @@ function ofThatShop(): Option {
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** Adds options for users. @param beside - use of --model with --truth. @param seed - default seed */
+/** Adds options for users. @param beside - says what --model does with --truth. @param seed - default seed */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -223,7 +225,7 @@ export function addUsersOptions(
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }
 
-/** @throws UserError if the options name no click model, or name it twice. */
+/** @throws UserError if the options name no click model, or two. */
 export function checkUsers(
   { model, data, shop, truth, uncalibrated, context }: UserSelectionOptions,
 ): void {
@@ -248,7 +250,7 @@ export function checkUsers(
     );
   }
   if (truth && named === undefined && model === undefined) {
-    throw new UserError(`Expected --shop with --truth: ${shopNames}, got none.`);
+    throw new UserError(`Expected --shop (${shopNames}) with --truth, got none.`);
   }
   const option = uncalibrated ? "--uncalibrated" : context ? "--context" : undefined;
   if (option !== undefined && model === undefined) {

@@ -15,18 +15,18 @@ import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
 
-/** Limits of the number of users who are simulated together. They keep progress updates frequent. */
+/** Limits for the number of users who are simulated at once, so that progress updates are frequent. */
 export interface BatchPace {
-  /** Maximum of users x items between updates on a CPU; Infinity if a policy does not score all items. */
+  /** Maximum number of users x items at once on a CPU; Infinity if a policy does not score all items. */
   readonly scores: number;
-  /** Minimum number of users; fewer users would not keep the device busy. */
+  /** Minimum number of users who are simulated at once; fewer would not keep the device busy. */
   readonly least: number;
 }
 
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
-/** Limits for policies that compute the utility network for each item. */
+/** Limits for policies that run the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Limits for policies that need only a few operations per network unit and item. */
+/** Limits for policies that score an item by a few operations per network unit. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;
@@ -38,8 +38,8 @@ export interface ReadyPolicy {
 }
 
 /**
- * Finds the policy that an option names, before data and models are opened.
- * @returns the policy in a folder; undefined for a named policy. @throws UserError for an unknown policy.
+ * Finds the policy that an option names, before data and models are opened. @returns the policy in a folder;
+ * undefined for a built-in policy such as "greedy". @throws UserError for an unknown policy.
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
   if (findNamedPolicy(name)) return undefined;
@@ -50,7 +50,7 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   );
 }
 
-/** Opens a policy by name. @throws UserError for an unknown name, and for insufficient data */
+/** Opens a built-in policy by name. @throws UserError if the name is unknown, or the data do not suffice */
 export function openNamedPolicy(
   name: string,
   { data: { source: log }, known }: Pick<SimulationContext, "data" | "known">,
@@ -62,7 +62,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** Opens a trained policy. @throws UserError if its training's model is missing or has other items */
+/** Opens a trained policy. @throws UserError if its training's model is missing or has different items */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,
@@ -87,9 +87,9 @@ export interface SimulationCallbacks {
   readonly onLog?: (log: EpisodeLog) => Promise<void>;
 }
 
-/** Maximum number of users that are simulated together. */
+/** Maximum number of users who are simulated at once. */
 const MOST = 4096;
-/** Factor by which more users are simulated together on a GPU than on a CPU (an estimate, not measured). */
+/** Ratio of the numbers of users simulated at once on a GPU and on a CPU (an estimate, not measured). */
 const ON_GPU = 64;
 
 function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace): number {
@@ -97,7 +97,7 @@ function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace)
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
 
-/** Simulates users with each policy. @throws UserError as {@link Simulator.create}; `signal.reason` */
+/** Simulates users with each policy. @throws `signal.reason`; UserError as {@link Simulator.create} */
 export async function runPolicies(
   { gpu, environment }: Pick<SimulationContext, "gpu" | "environment">,
   { options }: Pick<EpisodeSetting, "options">,
@@ -140,7 +140,7 @@ export async function openTrainingUsers(
   const found = await findAgain(trainedOn, options);
   if (hasSameItems(found.data, data)) return found.open(gpu, stack).environment;
   throw new UserError(
-    `Expected a policy for the items of ${data.source.name}, got ${path}, which was trained with other ` +
+    `Expected a policy for the items of ${data.source.name}, got ${path}, which was trained with different ` +
       `items on ${describeSubject(trainedOn)}. Simulate users of the policy's items; for a synthetic ` +
       "shop, set the same --data-seed.",
   );

@@ -1,4 +1,4 @@
-/** Files of `simulate`: metrics and episodes in one folder, and the pages as a data set in another folder. */
+/** Files of `simulate`: metrics and episodes in one folder, and the shown pages as a data set in another. */
 
 import type { IdList } from "../../data/ids.ts";
 import { expectReplaceable } from "../../files/atomic_write.ts";
@@ -19,7 +19,7 @@ import type { SimulationContext } from "./user_selection.ts";
 
 interface PageRow {
   readonly user: number;
-  /** Id of the logged user with whose clicks the simulated user started; null without start clicks. */
+  /** Id of the logged user who had the simulated user's start clicks; null without start clicks. */
   readonly startedAs: string | null;
   readonly page: number;
   /** Ids of the items on the page, first position first. */
@@ -63,7 +63,7 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Returns the id of the logged user with whose clicks a user started; absent without start clicks. */
+  /** Returns the id of the logged user who had a user's start clicks; absent without start clicks. */
   readonly startedAs?: (user: number) => string | null;
 }
 
@@ -95,11 +95,11 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Adds rows, after earlier rows are written (limits the memory). @throws the error of the writing */
+  /** Waits until earlier rows are written, which limits the memory, then adds rows. @throws a write error */
   put(made: T): Promise<void>;
   /** Completes the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
-  /** Stops the writing, and removes the incomplete file. */
+  /** Stops writing, and removes the incomplete file. */
   abandon(error: unknown): Promise<void>;
 }
 
@@ -109,7 +109,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // put and finish report the error
   done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
-  /** Replaces a stream error by the error of the stream's reader, which caused it. */
+  /** If writing to the stream fails because its reader failed, throws the reader's error. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;
@@ -134,7 +134,7 @@ export interface SinkContext {
   readonly setting: EpisodeSetting;
 }
 
-/** Creates a writer for each requested file. The folders must exist. */
+/** Creates a writer for each requested file, in folders that exist. */
 export function createSinks(context: SinkContext): RowSink[] {
   const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
   const episodes = { slate, items: data.items, startedAs: setting.startedAs };
@@ -150,7 +150,7 @@ export function createSinks(context: SinkContext): RowSink[] {
   ];
 }
 
-/** Minimum number of users with which no split is empty. */
+/** Minimum number of users; with fewer users, a split would be empty. */
 const LEAST_USERS = 7;
 
 /** @throws UserError if there are too few users for the three splits. */

@@ -1,4 +1,4 @@
-/** Results of `simulate`: a table of policies, a curve by page, conclusions, and the data of result.json. */
+/** Results of `simulate`: tables of policies and of click rates by page, conclusions, and result.json. */
 
 import { comparePolicies } from "../../policy/comparison/comparison.ts";
 import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/episode_metrics.ts";
@@ -25,7 +25,7 @@ export interface SimulationSummary {
 
 const RANGE = "95 % CI";
 const percent = (share: number) => percentText(share, 1);
-/** Formats a share, which may be very small, in percent. */
+/** Formats a share in percent, with one significant digit if it is below 0.1 %. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
 const some = (count: number, what: string) => `${formatThousands(count)} ${what}${count === 1 ? "" : "s"}`;
@@ -55,7 +55,7 @@ function listResultColumns(
   return columns.filter((column) => column !== false);
 }
 
-/** Formats all results. @param width - maximum characters per line. Columns that do not fit are omitted. */
+/** Formats all results. @param width - maximum characters per line; columns that do not fit are omitted */
 export function formatResults(
   summary: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -76,7 +76,7 @@ export function formatResults(
   ].join("\n");
 }
 
-/** Maximum number of columns of the printed curve. */
+/** Maximum number of pages in the printed table of click rates by page. */
 const POINTS = 6;
 
 function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
@@ -109,7 +109,7 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
   return tables.length > 0 ? [...tables, ""] : [""];
 }
 
-/** Lists the sentences below the table, after `others`. @param ranges - true if the table has intervals */
+/** Lists the sentences below the table. @param ranges - true if the table has intervals */
 function sentences(
   { options: { reward, pages }, noClickRateReason, notes }: SimulationSummary,
   runs: readonly PolicySimulation[],
@@ -139,7 +139,7 @@ function sentences(
   return [...texts, ...notes];
 }
 
-/** Describes how the first policy differs from each other policy on the same users, best policy first. */
+/** Compares the first policy with each of the other policies (best first), on the same users. */
 export function describeDifferences(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
   if (summary.noClickRateReason !== undefined) return [summary.noClickRateReason];
   const [first, ...all] = runs;
@@ -166,7 +166,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly P
   });
 }
 
-/** Returns the policies' part of result.json. Metrics without meaning are null. */
+/** Returns what result.json says about the policies. A metric without meaning is null. */
 export function buildResults(summary: SimulationSummary, runs: readonly PolicySimulation[]) {
   const counts = summary.noClickRateReason === undefined;
   const [first] = runs;

@@ -1,4 +1,4 @@
-/** Opens the simulated users that options name: of a learned model, or of a shop's ground truth. */
+/** Opens the simulated users that options name. They click by a learned model or a shop's ground truth. */
 
 import { dirname, join } from "node:path";
 import { findShop, shopNames } from "../../data/shops.ts";
@@ -24,9 +24,9 @@ import { SCALE } from "../../model/model_counts.ts";
 import { listModelContext, setStandIns } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
-/** A learned model whose simulated users a policy is trained on. */
+/** A learned model that simulates the users on whom a policy is trained. */
 export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
-/** The ground truth of a synthetic shop whose simulated users a policy is trained on. */
+/** The ground truth of a synthetic shop that simulates the users on whom a policy is trained. */
 export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
 
 export interface UserSelection {
@@ -41,13 +41,13 @@ export interface UserSelection {
 }
 
 export interface UserEnvironment {
-  /** Users who click: by the ground truth if the options name one, otherwise by the model. */
+  /** Simulated users. They click by the ground truth if the options name one, otherwise by the model. */
   readonly environment: UsersSource;
-  /** Model whose user states the policies observe; undefined if they observe states of the environment. */
+  /** Model whose user states policies observe; undefined if they observe the environment's user states. */
   readonly known: UsersSource | undefined;
 }
 
-/** Returns the description, for a policy's config, of the users on whom the policy is trained. */
+/** Returns the entry of a policy's config that describes the users on whom the policy is trained. */
 export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
@@ -58,7 +58,7 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
  * Finds the users that the options name.
  * @param options - checked by `checkUsers` of simulate_options.ts; `seed` is the default seed of a
  * synthetic shop and the seed of `resplit`.
- * @throws UserError if a model is missing or has other items, or if the ground truth is unknown.
+ * @throws UserError if a model is missing or has different items, or if the ground truth is unknown.
  */
 export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
@@ -89,11 +89,11 @@ export async function findAgain(
   const found = await selectModel(opened, { truth: false, uncalibrated: true });
   if (found.model?.sha256 === subject.sha256) return found;
   throw new UserError(
-    `Expected the model ${subject.path} on which the policy was trained, found a changed file. Restore it.`,
+    `Expected the model ${subject.path} on which the policy was trained, but the file has changed. Restore it.`,
   );
 }
 
-/** @throws UserError if the shop has other items than the model. */
+/** @throws UserError if the shop and the model have different items. */
 async function expectOwnShop(
   { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
   { dataSeed }: Pick<UserSelectionOptions, "dataSeed">,
@@ -111,7 +111,7 @@ async function expectOwnShop(
     return;
   }
   throw new UserError(
-    `Expected a shop with the items of the model ${path}, got ${name} with other items. ` +
+    `Expected a shop with the items of the model ${path}, but the shop ${name} has different items. ` +
       (trainedOn.kind === "demo"
         ? `Omit --data-seed, or set it to ${trainedOn.seed}.`
         : "Set --data-seed to the seed of the shop of the model's log."),
@@ -145,7 +145,7 @@ async function selectModel(
 }
 
 /**
- * Sets the values of context columns on simulated pages: the given values, and otherwise the columns' means.
+ * Sets the context values of simulated pages: a column without a given value gets its mean.
  * @returns a sentence about the values, if there are context columns
  */
 function assumeContext(run: OpenedRun, data: OpenedDataset, values: ContextRecord = {}): string[] {
@@ -181,9 +181,9 @@ function selectTruth(data: OpenedDataset): UserSelection {
 const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
 
 /**
- * Reads the verdict on a model's test metrics from `result.json` in the snapshot's folder, because a
- * simulation is no better than its model. Returns [] if the file is missing or damaged: snapshots need no
- * run.
+ * Reads the verdict on a model's test metrics from `result.json` in the snapshot's folder: a simulation is
+ * only as good as its model. Returns [] if the file is missing or damaged, because a snapshot may be outside
+ * of a run.
  */
 async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   try {
@@ -194,13 +194,13 @@ async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if two data configs have the same items: the same seed of a shop, or the same checksum. */
+/** Returns true if two data configs have the same items: equal seeds of a shop, or equal checksums. */
 export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);
 }
 
-/** Returns true if two data sets have the same ordered item ids. Features in memory must be equal. */
+/** Returns true if two data sets have equal item ids in equal order, and equal features (if in memory). */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -224,7 +224,7 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Objects that are disposed of before the device. */
+  /** Objects to dispose of before the device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;
@@ -233,7 +233,7 @@ export interface SimulationContext extends UserEnvironment {
   readonly noClickRateReason: string | undefined;
 }
 
-/** Opens users and device, and calls `use`. @throws UserError as {@link findUsers}, or for wrong rewards. */
+/** Opens users and device, and calls `use`. @throws UserError as {@link findUsers}, or for a wrong reward */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,

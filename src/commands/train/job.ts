@@ -1,4 +1,4 @@
-/** Program of a child process that trains one run. A command with several runs starts it by `run_jobs.ts`. */
+/** Program of a child process that trains one run. `run_jobs.ts` starts it for commands with several runs. */
 
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";

@@ -1,4 +1,4 @@
-/** Trains several runs, in turn or in child processes, whose program is `job.ts`, and shows their progress. */
+/** Trains several runs, in turn or in child processes (which run `job.ts`), and shows their progress. */
 
 import { serialize } from "node:v8";
 import * as v from "../../schema.ts";
@@ -25,7 +25,7 @@ import { readSnapshot } from "../../run/snapshot_file.ts";
 import type { RunCallbacks, RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { continueRun, printLine } from "./run_stages.ts";
 
-/** Request to a child process, which reads the request from its standard input. */
+/** Request to a child process, passed on its standard input. */
 export const requestSchema = v.strictObject({
   path: v.string(),
   config: runConfigSchema,
@@ -47,7 +47,7 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** A run in a child process: its name, the job slots, and callbacks. */
+/** A run to train in a child process: its name, the slots that limit the child processes, and callbacks. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
@@ -59,7 +59,8 @@ export interface FollowedRun {
 }
 
 /**
- * Starts or resumes a run in a child process. The results have the same bits as in the parent process.
+ * Starts or resumes a run in a child process. The results have the bits that training in this process would
+ * give.
  * @returns the results of the stages; [] if the command was interrupted before the start
  * @throws FailedJobError, DivergedError
  */
@@ -117,7 +118,7 @@ export interface RunOfMany {
   readonly path: string;
   /** Builds the config of the run when the run starts. */
   readonly config: () => RunConfig | Promise<RunConfig>;
-  /** Name of the run in the list that provides the initial weights. */
+  /** Name of the run that provides the initial weights. */
   readonly after?: string;
   readonly report?: (result: StageRunResult, stage: TrainingStage) => void;
 }

@@ -32,8 +32,8 @@ import { readPositionEffects } from "../../model/position_effect.ts";
 import type { Weights } from "../../tape/parameters.ts";
 
 /**
- * Resumes a run. A run without a saved state is started.
- * @param report - called after each stage that has ended or was interrupted.
+ * Resumes a run, or starts it if it has no saved state.
+ * @param report - called when a stage has ended or was interrupted.
  * @returns the results of the stages. If the run was interrupted, the last result has no test metrics.
  */
 export async function continueRun(
@@ -57,7 +57,7 @@ export async function continueRun(
 }
 
 /**
- * Checks, without changing a file, that a run can be started or resumed with a config.
+ * Checks that a run can be started or resumed with a config. Changes no file.
  * @throws UserError if files of the run have changed, or if the run has more iterations than the config.
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
@@ -137,7 +137,7 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   if (done !== undefined) printLine(`resuming after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
-  /** Progress line of the work before the first training step and after the last step. */
+  /** Progress line for the work before the first training step and after the last. */
   let delayed: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
   return {
@@ -159,7 +159,7 @@ function onTerminal({ shown }: TrainingStage, total: number, done: number | unde
   };
 }
 
-/** Describes which share of the training time the ranks spent on communication. */
+/** Describes the share of the training time that ranks spent on communication. */
 function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunResult["ranks"]>): string {
   const [percent, megabytes] = [(100 * share).toFixed(1), formatThousands(Math.round(bytes / 1e6))];
   return `${size} ranks: ${percent} % of the training time was communication, including waiting ` +
@@ -168,7 +168,7 @@ function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunR
     } calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the GPU adapter, prints adapter and data, and calls `use`. @param trained - trained stages */
+/** Opens the GPU adapter, prints adapter and data, and calls `use`. @param trained - stages to train */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -215,8 +215,8 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
 }
 
 /**
- * Builds the config of a new run, or of the first run of several seeds.
- * @param options.init - file with the initial weights. @param options.command - command line.
+ * Builds the config of a new run; of several seeds, the run of the first seed.
+ * @param options.init - file with the initial weights. @param options.command - the command's arguments.
  */
 export async function createRunConfig(
   gpu: Gpu,
@@ -251,7 +251,7 @@ export async function describeInit(path: string): Promise<NonNullable<RunConfig[
   return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
-/** Reads a run's initial weights, and aligns the data to their model. @throws UserError for a changed file */
+/** Reads a run's initial weights, aligns the data to the model. @throws UserError if the file has changed */
 export async function reopenInit(
   { init }: RunConfig,
   data: Dataset,
@@ -284,7 +284,7 @@ export function getTimestamp(): string {
 /** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if a resumed run may have other bits. The device must not yet use the recorded kernel variants. */
+/** Warns if a resumed run may differ in its bits. Call it before the run's kernel variants are set. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -325,7 +325,7 @@ function describeMatrixMemory({ matrices }: AdapterTraits): string {
   return `matrices in ${matrices ?? "textures"}`;
 }
 
-/** Lists the notes below a model's metrics. @param weights - weights of a snapshot, if available */
+/** Lists notes on a model's metrics. @param weights - weights of a snapshot, if available */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {
@@ -344,7 +344,7 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
   return notes;
 }
 
-/** Describes the effects of the positions in the training data. The effects of later positions are 0. */
+/** Describes the position effects. Positions that never occur in the training data have the effect 0. */
 function describePositionEffects(effects: readonly number[]): string {
   const seen = effects.findLastIndex((effect) => effect !== 0) + 1;
   const texts = effects.slice(1, seen).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);

@@ -74,7 +74,7 @@ interface TrainRequest {
   readonly ranks: MpiRanks | undefined;
 }
 
-/** Prepares a raw log in a child process. @throws RawLogError without --yes, and for unclear columns */
+/** Prepares a raw log in a child process. @throws RawLogError without --yes, or if a column is not guessed */
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
@@ -143,7 +143,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
 
-/** @throws UserError if the folder is not empty. For a folder with a run, the error says how to resume it. */
+/** @throws UserError if the folder is not empty. If it has a run, the error says how to resume the run. */
 function expectNewRun(path: string): void {
   const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
   if (!holdsRun) return expectEmpty(path, NEW_RUN);
@@ -173,9 +173,9 @@ interface Init {
 }
 
 /**
- * Opens the initial weights. @param source - path of a snapshot, or of a run, whose first stage's best-prec1
- * snapshot is used.
- * @throws UserError for a run on other data, because its train users may be test users of `data`.
+ * Opens the initial weights. @param source - path of a snapshot, or of a run (its first stage's best-prec1
+ * snapshot is used).
+ * @throws UserError if the run was trained on other data: its train users may be test users of `data`.
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
   const config = await hasConfig(source) ? await readConfig(source) : undefined;
@@ -210,7 +210,7 @@ function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
   return ranks !== undefined && ranks.rank > 0;
 }
 
-/** Resumes a run on a rank other than 0. Rank 0 sends config, state and iterations, but not the data. */
+/** Resumes a run on the ranks above 0. Rank 0 sends config, state and iterations, but no data. */
 async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number> {
   const configs = await receiveConfigs(ranks);
   const [config] = configs;
@@ -272,7 +272,7 @@ async function hasBegun(path: string): Promise<boolean> {
   return begun.includes(true);
 }
 
-/** @throws UserError if the options extend a stage whose weights the next stage has already started from. */
+/** @throws UserError if the options extend a stage, but the next stage has already begun. */
 async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
   const all = listStages(saved);
   for (const [k, stage] of all.entries()) {
@@ -286,7 +286,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
   }
 }
 
-/** Returns the config with the typed numbers of iterations. @throws UserError for a missing stage */
+/** Sets the typed numbers of iterations in the config. @throws UserError if the run lacks a stage */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {
@@ -296,7 +296,7 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
   return extended;
 }
 
-/** Opens the data and initial weights of a run. @param fresh - true if initial weights are needed */
+/** Opens a run's data, and its initial weights if `fresh` is true. */
 async function reopen(
   config: RunConfig,
   fresh: boolean,

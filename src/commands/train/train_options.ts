@@ -34,10 +34,10 @@ interface RunOptions extends ShopSeedOptions {
   init?: string;
   resume?: string;
   report: boolean;
-  /** True if a raw log is prepared without asking. */
+  /** True to prepare a raw log without asking. */
   yes: boolean;
   syncEvery: number;
-  /** True if kernel variants are timed on the adapter. The default depends on the adapter. */
+  /** True to time kernel variants on the adapter. The default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -125,7 +125,7 @@ export function addTrainOptions(command: Command): Command {
   return command;
 }
 
-/** Options that are allowed with --resume. All other settings come from the run's config. */
+/** Names of the options that are allowed with --resume. The run's config has all other settings. */
 const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
 
 /** @throws UserError if --jobs is above 1 for a single training */

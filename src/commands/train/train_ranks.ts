@@ -1,6 +1,6 @@
 /**
  * `train` under mpirun. Rank 0 writes files and prints results; the other ranks only train. Before training,
- * the ranks compare their version, machine, data and options. Only one rank reports an error.
+ * the ranks compare versions, machines, data and options. If ranks fail, only one reports an error.
  */
 
 import process from "node:process";
@@ -25,11 +25,11 @@ import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
-/** Milliseconds that a rank waits for a lower rank to report an error, so that only one rank reports it. */
+/** Milliseconds that a failed rank waits for lower ranks to report an error, so that only one reports it. */
 const TURN_MS = 1200;
-/** Milliseconds from a signal to a forced exit. A step with a snapshot takes less, if all ranks still run. */
+/** Milliseconds from a signal to a forced exit. If all ranks run, a training step and a save take less. */
 const STOP_MS = 5000;
-/** Milliseconds that a rank waits for mpirun to end it after another rank has reported an error. */
+/** Milliseconds that a rank above 0 waits for mpirun to end it, after a divergence that rank 0 reports. */
 const ENDED_MS = 60_000;
 
 /** Runs the command, with MPI if mpirun started several processes. @returns the command's exit code */
@@ -73,7 +73,7 @@ function silence(): () => void {
   };
 }
 
-/** @throws UserError if the ranks have different programs, machines, data sets or options. */
+/** @throws UserError if the ranks differ in their program, machine, data set or options. */
 export async function expectSame(
   ranks: MpiRanks | undefined,
   gpu: Gpu,
@@ -100,7 +100,7 @@ export async function receiveConfigs(ranks: MpiRanks): Promise<RunConfig[]> {
   return v.parse(v.array(runConfigSchema), JSON.parse(text));
 }
 
-/** Trains the runs on a rank other than 0. @returns the exit code */
+/** Trains the runs on a rank above 0. @returns the exit code */
 export async function follow(
   context: RunContext,
   ranks: MpiRanks,
@@ -114,7 +114,7 @@ export async function follow(
   return 0;
 }
 
-/** Builds the config of the ranks. @throws UserError for --sync-every with a single process */
+/** Builds the ranks' config; undefined for one process. @throws UserError for --sync-every in one process */
 export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number): RanksConfig | undefined {
   if (ranks) return { size: ranks.size, syncEvery };
   if (syncEvery === 1) return undefined;
@@ -124,13 +124,13 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
   );
 }
 
-/** Number of ranks of a run, and number of steps between two synchronisations of the weights. */
+/** Number of ranks that train a run, and number of steps between two synchronisations of their weights. */
 interface RanksConfig {
   readonly size: number;
   readonly syncEvery: number;
 }
 
-/** @throws UserError for models and batch sizes that cannot be trained by several ranks. */
+/** @throws UserError if the ranks cannot train the model, or cannot share the batches. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {
@@ -158,7 +158,7 @@ function expectMultiple(option: string, value: number, { syncEvery }: RanksConfi
   );
 }
 
-/** @throws UserError if a run is resumed with another number of ranks than at its start. */
+/** @throws UserError if the number of ranks differs from the number at the start of the run. */
 export function expectAsMany(
   then: RanksConfig | undefined,
   now: { size: number } | undefined,
@@ -168,15 +168,14 @@ export function expectAsMany(
   if (was === is) return;
   const command = trainCommand({ size: was });
   throw new UserError(
-    `Expected ${was} ranks, with which the run in ${path} began, got ${is}: another number changes the ` +
+    `Expected ${was} ranks, as at the start of the run in ${path}, got ${is}: the number changes the ` +
       `results' bits. Resume with ${command} --resume, or start a new run from its weights with --init.`,
   );
 }
 
 /**
- * Checks that all ranks have the same values.
- * @param machine - name of this rank's machine. @param own - values of this rank, by name. @throws UserError
- * if a rank's value differs from the value of rank 0. The message contains both values.
+ * Checks that all ranks have equal values. @param machine - name of this rank's machine. @param own - values
+ * of this rank, by name. @throws UserError with both values if a rank's value differs from rank 0's.
  */
 export async function expectAgreement(
   ranks: ProcessGroup,
@@ -200,7 +199,7 @@ export async function expectAgreement(
   }
 }
 
-/** Lists all values in a nested object as pairs of a path, such as "data.kind", and a JSON text. */
+/** Lists all values of a nested object: the path of each value, such as "data.kind", and its JSON text. */
 function listLeaves(value: unknown, path = ""): [string, string][] {
   const isLeaf = typeof value !== "object" || value === null || Array.isArray(value);
   if (isLeaf) return [[path, JSON.stringify(value) ?? "none"]];

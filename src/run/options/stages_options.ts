@@ -1,6 +1,6 @@
 /**
- * Options of `train` for models and stages, checks of their combinations, and the resulting configs. An
- * option of one config field is defined next to the field, in model/model_config.ts or
+ * Options of `train` for models and stages: definitions, checks of their combinations, and the configs that
+ * they give. An option that sets one config field is defined with this field, in model/model_config.ts or
  * train/training_config.ts.
  */
 
@@ -42,7 +42,7 @@ import {
 } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Options with defaults that depend on the data: see {@link withDefaults}. */
+/** Options whose defaults depend on the data, see {@link withDefaults}. */
 type ByData =
   & Pick<CommonModelConfig, "wide">
   & Pick<TrainingConfig, "batchSize" | "earlyStopping" | "learningRate" | "weightDecay" | "tokenDecay">
@@ -55,7 +55,7 @@ type ModelOptions =
     encoder: ModelConfig["encoder"];
     /** Standard deviation of the initial kernel weights. The default depends on the encoder. */
     kernelSd?: number;
-    /** `all` if count features are inputs of the utility network, otherwise `none`. */
+    /** `all` if the utility network has count features as inputs, otherwise `none`. */
     counts: "all" | "none";
   };
 
@@ -75,7 +75,7 @@ export type StagesOptions =
   & Omit<TrainingConfig, keyof ByData>
   & GameOptions
   & {
-    /** Snapshot or run with the initial weights. Without it, initial weights are random. */
+    /** Path of a snapshot or run with the initial weights; if it is omitted, initial weights are random. */
     init?: string;
   };
 
@@ -103,7 +103,7 @@ export const trainingGroups: readonly OptionGroup[] = [
   { heading: "Regularisation (both stages):", options: listOptions(overFittingFields) },
 ];
 
-/** Options that need an adversarial stage. */
+/** Options that are valid only with an adversarial stage. */
 const gameOptions = listOptions(gameFields);
 
 export const adversarialGroup: OptionGroup = {
@@ -172,7 +172,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
   if (!pretrain && init !== undefined) {
     throw new UserError(
-      "Expected either --no-pretrain (a random reward) or --init (a trained reward), got both. Remove one.",
+      "Expected either --no-pretrain (a random reward) or --init (a trained reward), got both. Remove one option.",
     );
   }
   const idle = adversarial === 0 ? gameOptions.flatMap(({ name }) => given.get(name) ?? []) : [];
@@ -184,7 +184,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage. An adversarial stage with `init` needs no Shannon stage. */
+/** Returns true if a run has a Shannon stage. With `init`, an adversarial stage needs none. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
@@ -193,11 +193,11 @@ function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolea
 export interface ModelData {
   readonly source: LogSource;
   readonly features?: { readonly tokens: readonly TokenField[] };
-  /** Meaning of the order of items on a page. */
+  /** Says whether the order of a page's items is the displayed order. */
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the config of all stages. @param init - model of the initial weights; its count config is used */
+/** Builds the config of all stages. @param init - config of the initial model, whose count config is used */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -217,7 +217,7 @@ export function buildStagesConfig(
   };
 }
 
-/** Default number of pages per batch: fewer pages give noisy gradients, more pages give slow steps. */
+/** Default number of pages per batch: fewer pages give noisy gradients, more pages make steps slow. */
 const BATCH_PAGES = 400;
 /** Smallest default batch size in users: a user's pages are similar, so a batch needs several users. */
 const LEAST_USERS = 8;
@@ -227,16 +227,17 @@ const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
 /**
- * Share by which a step shrinks the embeddings of tokens by default, in the Shannon stage of a model with
- * counts. Embeddings of item ids overfit, and count features already tell how popular each item is.
+ * Default share by which a training step shrinks the embeddings of tokens, in the Shannon stage of a model
+ * with count features. Embeddings of item ids overfit, and count features already measure an item's
+ * popularity.
  */
 export const TOKEN_SHRINKAGE = 0.04;
 /** Default of --early-stopping in the Shannon stage of a model with count features. */
 export const EARLY_STOPPING = "loss";
 
 /**
- * Fills in defaults. With count features, the defaults did best on many logs (bench/trials.md), and some
- * depend on the data. Without count features, the defaults are those of the paper's scripts.
+ * Fills in defaults. With count features, these defaults did best on many logs (bench/trials.md); some depend
+ * on the data. Without count features, they are the defaults of the paper's scripts.
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
@@ -260,7 +261,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns the number of users with about {@link BATCH_PAGES} pages, at most a quarter of the train users. */
+/** Returns how many users have about {@link BATCH_PAGES} pages; at most a quarter of the train users. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -270,9 +271,9 @@ function batchFor(source: LogSource): number {
 }
 
 /**
- * Checks that a model can learn from the pages of a log. @returns a warning if each page shows one item,
- * because every ranking of one item is correct; otherwise undefined. @throws UserError if every displayed
- * item was clicked.
+ * Checks that a model can learn from the pages of a log. @returns a warning if each page shows one item
+ * (every ranking is then correct); otherwise undefined. @throws UserError if every displayed item was
+ * clicked.
  */
 export function describePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
   if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
@@ -286,7 +287,7 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
     "the loss; a constant prediction has the entropy of the click rate as its loss.";
 }
 
-/** Returns true for a predicted page with at least one item that was not clicked. */
+/** Returns true if a page is predicted and shows an item that was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
   if (log.eventKind?.[event]) return false;
   return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;
@@ -297,12 +298,12 @@ interface DataOrder {
   readonly pageOrder?: PageOrder;
 }
 
-/** Returns true if the data record the order in which each page showed its items. */
+/** Returns true if the data have the order in which each page showed its items. */
 export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
   return kind !== "paper" && pageOrder !== "arbitrary";
 }
 
-/** @throws UserError for a model with position effects if the data lack the order of the items on a page. */
+/** @throws UserError if a model has position effects, but the data lack the order of a page's items. */
 export function expectPlaces(
   name: string,
   order: DataOrder,

@@ -1,12 +1,13 @@
 /**
- * Processes (ranks) of Open MPI: reads rank and size from the environment, and calls MPI's C interface. MPI
- * only transfers bytes. This file adds in the order of ranks, so sums do not depend on MPI's algorithm.
+ * Ranks (processes) of Open MPI: reads this process's rank and the number of ranks from the environment, and
+ * calls MPI's C interface. MPI only transfers bytes. This file adds values in the order of the ranks, so that
+ * sums do not depend on MPI's algorithm.
  */
 
 import { UserError } from "../../user_error.ts";
 import type { ProcessGroup } from "../../train/process_group.ts";
 
-/** Number of this process among the ranks, from 0, and the number of ranks. */
+/** Number of this process (its rank, from 0), and the number of ranks (size). */
 interface RankPlace {
   readonly rank: number;
   readonly size: number;
@@ -20,7 +21,7 @@ const ENVIRONMENTS = [
 
 /**
  * Reads this process's rank from the environment. Returns undefined for a single process, even under mpirun.
- * @throws UserError for invalid variables: this process would train alone while the other ranks wait
+ * @throws UserError for invalid variables, because this process would train alone while other ranks wait
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
@@ -39,7 +40,7 @@ export function rankPlace(variable: (name: string) => string | undefined): RankP
   return undefined;
 }
 
-/** Returns the `train` command for the same number of ranks. */
+/** Returns the command that starts `train` with a number of ranks. */
 export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string {
   return place && place.size > 1 ? `mpirun -n ${place.size} deno task -q train` : "deno task -q train";
 }
@@ -47,10 +48,10 @@ export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string
 const LIBRARY = "libmpi.so.40";
 /** Value of MPI_THREAD_SERIALIZED: several threads of Deno call MPI, but only one at a time. */
 const SERIALIZED = 2;
-/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE; unlike C handles, they are equal in every process. */
+/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. They are equal in every process, C handles are not. */
 const [WORLD, BYTE] = [0, 1];
 
-/** Upper bound of MPI_MAX_PROCESSOR_NAME in all MPI libraries. */
+/** Upper bound of the constant MPI_MAX_PROCESSOR_NAME of any MPI library. */
 const LONGEST_NAME = 1024;
 
 const wait = { result: "i32", nonblocking: true } as const;
@@ -72,11 +73,11 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Largest number of values per MPI call: MPI counts bytes in 32 bits, and smaller messages save memory. */
+/** Largest number of values per MPI call: MPI counts bytes in 32 bits, and small messages save memory. */
 const PIECE = 2 ** 24;
-/** A call may take HANG_MS, or TIMES times the caller's computing time before the call if this is longer. */
+/** Time limit of a call: HANG_MS, or TIMES times the rank's computing time before the call, if longer. */
 const [HANG_MS, TIMES] = [6500, 4];
-/** Time limit in ms of calls during which a rank may save a file or open its data. */
+/** Time limit in ms of a call during which another rank may save files or open data. */
 const PATIENCE_MS = 30 * 60_000;
 
 /** Time and bytes that this rank has spent on communication. */
@@ -89,7 +90,7 @@ export interface CommunicationTimes {
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** True after the first call with the short time limit: training has begun. */
+  /** True once a call with the short time limit was made, which means that training has begun. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();
@@ -105,8 +106,8 @@ export class MpiRanks implements ProcessGroup {
   }
 
   /**
-   * Initialises MPI together with all other ranks. @param library - path of Open MPI's library, for tests.
-   * @throws UserError without the library, or if MPI reports another rank or size than the environment.
+   * Initialises MPI, together with all other ranks. @param library - path of Open MPI's library, for tests.
+   * @throws UserError if the library is missing, or if MPI and the environment differ in rank or size.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
     const mpi = open(library, place.size);
@@ -142,7 +143,7 @@ export class MpiRanks implements ProcessGroup {
     return sum;
   }
 
-  /** Sums values over the ranks: each rank sums one part over all ranks, then all parts are gathered. */
+  /** Sums values over the ranks. Each rank sums one part of the values, then every rank gathers all parts. */
   async #sumPiece(values: Float32Array<ArrayBuffer>, patient: boolean): Promise<Float32Array<ArrayBuffer>> {
     const { size } = this;
     const share = Math.ceil(values.length / size);
@@ -167,7 +168,7 @@ export class MpiRanks implements ProcessGroup {
     );
   }
 
-  /** Finalizes MPI together with all other ranks. */
+  /** Finalizes MPI, together with all other ranks. */
   async leave(): Promise<void> {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
@@ -185,7 +186,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(call, given.byteLength, patient);
   }
 
-  /** Awaits an MPI call, which ends when all ranks have made it. @throws UserError if it takes too long. */
+  /** Waits for an MPI call, which ends when all ranks have made it. @throws UserError at the time limit. */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
     if (!patient) this.begun = true;
@@ -226,7 +227,7 @@ function hangs(limit: number): UserError {
   );
 }
 
-/** Gathers a text from each rank, in the order of ranks. */
+/** Gathers a text from each rank, in the order of the ranks. */
 export async function gatherTexts(ranks: ProcessGroup, own: string): Promise<string[]> {
   const bytes = new TextEncoder().encode(own);
   const lengths = (await ranks.gather(Uint32Array.of(bytes.length), true)).map(([length = 0]) => length);

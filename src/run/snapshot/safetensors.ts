@@ -5,7 +5,7 @@
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
  *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte
  *
- * In files of clickgan the metadata have a checksum of data and metadata, which decoding verifies if present.
+ * Metadata of clickgan's files contain a checksum of data and metadata, which decoding verifies if present.
  *
  * Only F32 and U32 are supported. Every machine with WebGPU is little-endian, so typed arrays have the file's
  * byte order.
@@ -30,16 +30,16 @@ export interface TensorFile {
 const METADATA = "__metadata__";
 /** Metadata key of the file's CRC-32, stored as hexadecimal text. */
 const CHECKSUM = "crc32";
-/** Bytes of the field with the length of the header. */
+/** Number of bytes of the field that holds the length of the header. */
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ELEMENT_BYTES = 4;
-/** Largest header in bytes, as in the reference implementation: a longer header is damaged or an attack. */
+/** Largest valid header in bytes, as in the reference implementation. Longer ones are damaged or attacks. */
 const LONGEST_HEADER = 100_000_000;
 
 /**
  * Encodes a safetensors file. Tensors are in the order of the map, so equal input gives equal bytes.
- * @throws {RangeError} if the length of an array does not fit its shape
+ * @throws {RangeError} if an array's length differs from its shape
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
@@ -57,7 +57,7 @@ export function encodeSafetensors(
 
 /**
  * Encodes a file as consecutive byte arrays. The values of the tensors are not copied: the arrays are views.
- * @param crc - implementation of CRC-32, if the host has a faster one
+ * @param crc - a faster implementation of CRC-32, if the host has one
  */
 export function encodeSafetensorsPieces(
   tensors: ReadonlyMap<string, TensorData>,
@@ -100,9 +100,9 @@ function encodeHeader(
 }
 
 /**
- * Decodes a safetensors file. Tensors are returned in the order of their data. Values at offsets that are
- * multiples of 4 are views of `bytes`; other values are copied. @param what - name of the bytes in errors,
- * usually a path. @param crc - see {@link encodeSafetensorsPieces}
+ * Decodes a safetensors file. Tensors are returned in the order of their data. A tensor at an offset that is
+ * a multiple of 4 is a view of `bytes`; any other tensor is copied. @param what - name of the file in errors,
+ * usually its path. @param crc - see {@link encodeSafetensorsPieces}
  * @throws {UserError} if the header is damaged, data are missing or overlap, or a tensor is neither F32 nor
  * U32
  */
@@ -152,7 +152,7 @@ export function readLayout(
   return { entries, rawMetadata, dataStart };
 }
 
-/** Tensor in the header of the file. */
+/** Entry of a tensor in the header of the file. */
 interface Entry {
   name: string;
   dtype: "F32" | "U32";
@@ -172,7 +172,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns the offset of the data. @param bytes - at least 8 bytes of the file. @param size - file size */
+/** Returns the offset of the data. @param bytes - at least the first 8 bytes. @param size - of the file */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
@@ -232,7 +232,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   return { name, dtype, shape, begin, end };
 }
 
-/** Separates the checksum from the metadata. Returns no checksum if the metadata have none. */
+/** Separates the checksum, if any, from the other metadata. */
 export function readMetadata(raw: unknown, what: string): {
   metadata: Record<string, string>;
   checksum: string | undefined;
@@ -289,7 +289,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns the bytes of a tensor with 4-byte elements. A result above 2^53 is inexact, but above any file. */
+/** Returns the bytes of a tensor with 4-byte elements. Sizes above 2^53 are inexact, but exceed any file. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }

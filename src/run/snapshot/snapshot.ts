@@ -34,11 +34,11 @@ export interface SnapshotGame {
   skipNoClick: boolean;
 }
 
-/** Metadata of a snapshot: they describe the model of the weights. */
+/** Metadata of a snapshot. They describe the model to which the weights belong. */
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;
-  /** Number and kind of the items for which the model was built. */
+  /** Number of the items for which the model was built, and the kind of their features. */
   readonly items: ItemsShape;
   /** @internal Names, order, scales, values and checksums of item features; undefined without a manifest. */
   readonly features?: FeatureManifest;
@@ -46,7 +46,7 @@ export interface SnapshotInfo {
   readonly iteration: number;
   /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
   readonly kind: string;
-  /** @internal Game of the adversarial stage. In the file, the generator's weights have a prefix. */
+  /** @internal Settings of the adversarial game. The names of the generator's weights have a prefix. */
   readonly game?: SnapshotGame;
 }
 
@@ -85,8 +85,8 @@ function json<S extends v.GenericSchema>(schema: S) {
 
 /**
  * Builds the tensors and metadata of a snapshot file. @param specs - parameters of all networks.
- * @param weights - weights by parameter name, of shape [rows, columns]. @param more - additional tensors
- * (e.g. the optimiser's moments) by prefix of their names. @param extra - additional metadata
+ * @param weights - weights [rows, columns] by parameter name. @param more - additional tensors, such as the
+ * optimiser's moments, by the prefix of their names. @param extra - additional metadata
  */
 export function buildSnapshot(
   specs: readonly ParameterSpec[],
@@ -106,7 +106,7 @@ export function buildSnapshot(
   return { tensors, metadata: snapshotMetadata(info, extra) };
 }
 
-/** Returns the parameters that a file stores under names with a prefix: all except constants. */
+/** Returns the parameters that a file stores under a prefix: all parameters except constants. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -142,13 +142,13 @@ export function encodeSnapshot(
 
 /** Contents of a snapshot. */
 export interface Snapshot {
-  /** Weights by name. The names of a generator's weights begin with a prefix. */
+  /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
-  /** Returns the tensors whose names begin with a prefix such as "adam.m/", by name without the prefix. */
+  /** Returns the tensors whose names begin with a prefix such as "adam.m/", which their keys omit. */
   part(prefix: string): Weights;
   /** Checks that the tensors have the parameters' shapes [rows, columns]. @throws UserError otherwise. */
   checkShapes(specs: readonly ParameterSpec[]): void;
-  /** Metadata of the model; undefined for a file of another program, whose weights may be usable. */
+  /** Metadata of the model; undefined for a safetensors file of another program. */
   readonly info: SnapshotInfo | undefined;
   /** All metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -156,13 +156,13 @@ export interface Snapshot {
 
 /** Name prefixes of Adam's first and second moments in a snapshot file. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
-/** Name prefixes of the best weights so far, per validation criterion, in a file with a training state. */
+/** Name prefixes of the best weights for each validation criterion, in a file with a training state. */
 export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   loss: "best-loss/",
   prec1: "best-prec1/",
   prec2: "best-prec2/",
 };
-/** Prefixes of the names of tensors that are not current weights. */
+/** Name prefixes of all tensors that are not current weights. */
 const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
@@ -215,7 +215,7 @@ export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): 
   };
 }
 
-/** Lists all tensors that a snapshot with these metadata may have. */
+/** Lists all tensors that may be in a snapshot with these metadata. */
 function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] {
   const under = (prefix: string, specs: readonly ParameterSpec[]) =>
     specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
@@ -227,9 +227,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Returns weights with a usable table row for feature values that were not in the training data. If the
- * training data had no value for a field's token "other", the token's row becomes the mean of the field's
- * other rows, so an unknown value counts as an average value. @param V - number of the model's tokens
+ * Returns weights with a table row for feature values that were not in the training data. Such values have
+ * the token "other" of their field. If training had no value with this token, its row becomes the mean of the
+ * field's other rows, so an unknown value is treated as an average value. @param V - number of tokens
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

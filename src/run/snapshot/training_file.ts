@@ -1,6 +1,6 @@
 /**
- * Stores a training state in one file, for hosts without folders, such as a browser. The file is a run's
- * snapshot `last`, with the optimiser's moments, the best weights so far and the settings of the training.
+ * Stores a training state in one file, for hosts without folders, such as a browser. The file is a snapshot
+ * of the current weights that also has the optimiser's moments, the best weights and the training's settings.
  */
 
 import * as v from "../../schema.ts";
@@ -17,9 +17,9 @@ import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 /** Settings of a training, stored in its file. */
 const settingSchema = v.strictObject({
   config: stagesConfigSchema,
-  /** Stage that was in training when the file was written. */
+  /** Stage that was being trained when the file was written. */
   stage: v.picklist(["shannon", "adversarial"]),
-  /** Checksum of the data that the model was trained on. */
+  /** Checksum of the training data. */
   data: v.string(),
   /** GPU adapter on which the model was trained, for information only. */
   adapter: v.string(),
@@ -43,7 +43,7 @@ export function encodeTraining(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Reads a training's settings; undefined if the snapshot has none. @throws UserError if damaged. */
+/** Reads a training's settings; undefined if the file has none. @throws UserError if they are damaged. */
 export function readTrainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);
@@ -53,7 +53,7 @@ export function readTrainingSetting({ metadata }: Snapshot, path: string): Train
   );
 }
 
-/** Reads the state to resume a training. @param specs - all parameters. @throws UserError if damaged. */
+/** Reads the state to resume from. @param specs - all parameters. @throws UserError if it is damaged. */
 export function readTrainingState(
   snapshot: Snapshot,
   specs: readonly ParameterSpec[],
@@ -62,7 +62,9 @@ export function readTrainingState(
   const { info, metadata, weights } = snapshot;
   const best = parseBestRecords(metadata.best);
   if (!info || !best) {
-    throw new UserError(`Expected the best validations in ${path}, found none. Use another copy.`);
+    throw new UserError(
+      `Expected a training's best validation metrics in ${path}, found none. Use another copy of the file.`,
+    );
   }
   const constants = specs.filter(({ constant }) => constant).map(({ name }) => name);
   const part = (prefix: string): Weights => {
