@@ -49,7 +49,7 @@ const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** GPUs by their names in RADV. Most tables show only the first GPU. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** Workloads in order. A kernel's results are from the first workload that uses it. */
+/** Workloads. A kernel's results are from the first workload of this list that uses the kernel. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
 /** Name by which `--model` selects the kernels of simulated users and policies. */
 const SIMULATED = "simulated users";

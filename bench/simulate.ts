@@ -98,7 +98,7 @@ const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Simulatio
 /** Largest number of users x items that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Chooses the users per step: fewer users if all items are scored, to limit the time of a page. */
+/** Chooses the number of users: fewer if all items are scored, to limit the time of a page. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"

@@ -172,7 +172,7 @@ export interface MeasuredChange {
   readonly after?: Measured;
   /** Relative change of the median: after / before - 1. */
   readonly change?: number;
-  /** Sum of the spreads before and after, divided by the median before. */
+  /** Sum of both benches' spreads, divided by the median of the earlier bench. */
   readonly noise?: number;
   readonly verdict: "better" | "worse" | "noise" | "new" | "gone";
 }

@@ -112,7 +112,7 @@ export interface InstructionCycles {
 const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
 const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
 
-/** Returns how many loads of each kind may be pending after a wait; undefined for kinds not waited for. */
+/** Returns how many loads of each kind may be pending after an instruction; undefined if it does not wait. */
 function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
   const count = (pattern: RegExp) => {
     const [, digits] = text.match(pattern) ?? [];

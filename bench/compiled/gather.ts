@@ -52,7 +52,7 @@ export interface StepDispatch {
   /** Groups of workgroups that do different work; a single group if all workgroups do the same work. */
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
-  /** Number of training steps for which one dispatch builds the batches. */
+  /** Number of training steps per dispatch: above 1 if the dispatch builds the batches of several steps. */
   readonly steps: number;
 }
 

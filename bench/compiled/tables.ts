@@ -68,7 +68,7 @@ export function listComparisonCells(
   return buildCells(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** True if a SIMD holds less than half of the most subgroups: 10 on CDNA; on RDNA 16, or 32 of 64 lanes. */
+/** True if a SIMD holds less than half of the maximum: 10 subgroups on CDNA; 16 or (64 lanes) 32 on RDNA. */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }

@@ -116,7 +116,7 @@ export interface DispatchPart {
 export interface DispatchWork {
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
-  /** Number of bytes of all data of the dispatch's step. */
+  /** Size in bytes of all data that the dispatch's step uses. */
   readonly workingSet: number;
 }
 

@@ -34,7 +34,7 @@ export interface LightgbmPython {
   readonly versions: string;
 }
 
-/** Checks that a Python has the packages in the versions of the script. @throws UserError otherwise */
+/** Checks that a Python has the packages in the versions that the script needs. @throws UserError if not */
 export async function expectLightgbm(program: string): Promise<LightgbmPython> {
   const expected = `Expected a Python with lightgbm as --python, got ${program}`;
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();

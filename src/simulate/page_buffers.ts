@@ -22,10 +22,10 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
-/** Number of items whose counts share a word. The counts are impressions without a click. */
+/** Number of items whose counts of impressions without a click share a word. */
 const PASSED_ITEMS = 8;
 
-/** Returns the words per user: impressions without a click per item, and a last word that counts pages. */
+/** Returns the number of words per user: counts of impressions without a click, then a count of pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }

@@ -36,7 +36,7 @@ export interface SimulatorRunOptions {
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
-/** Outcome per user of a page that {@link Simulator.step} has shown. */
+/** Outcomes of a page that {@link Simulator.step} has shown, one per user. */
 export interface StepOutcome {
   /** [users] reward of the page. */
   readonly reward: Float32Array<ArrayBuffer>;

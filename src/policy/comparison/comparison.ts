@@ -24,7 +24,7 @@ export interface PolicyDifference {
   /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than with the rival policy. */
   readonly lose: number;
   readonly gain: number;
-  /** Ascending differences of the users; evenly spaced quantiles if above {@link CURVE_POINTS} users. */
+  /** Ascending differences per user; for more than {@link CURVE_POINTS} users, evenly spaced quantiles. */
   readonly sorted: Float64Array;
 }
 

@@ -39,7 +39,7 @@ import { SlateQLearner } from "./slateq.ts";
 /** Properties in which CDQN and GDQN differ. */
 interface Variant {
   kind(config: PolicyTrainingConfig): QKind;
-  /** Which Q-values of a slate the loss uses. */
+  /** Q-values of a slate that the loss uses. */
   readonly counts: QCounts;
   /** Returns which columns of the Q-values [rows, slots] add up to the value of a slate. */
   worth(slate: number): Pick<NextValue, "first" | "count">;

@@ -83,7 +83,7 @@ export interface PolicySnapshot {
   weights(specs: readonly ParameterSpec[]): Weights;
   /** Returns the best weights; undefined before the first evaluation. @throws as {@link weights}. */
   best(specs: readonly ParameterSpec[]): BestWeights | undefined;
-  /** Returns the training state. @throws UserError as {@link weights}, and if tensors are missing. */
+  /** Returns the training state. @throws UserError for damaged or missing tensors, or another network's. */
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
