@@ -33,7 +33,7 @@ export interface ScoredUsers {
   readonly log: Clicks;
   /** Indices in the log of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
-  /** Scores of all rows of the log; with `compact`, of the rows of the users in `places`, user by user. */
+  /** Scores of all rows of the log. With `compact`, only rows of the users in `places`, in this order. */
   readonly scores: ArrayLike<number>;
   readonly compact?: boolean;
   /** Scores that rank the rows. If present, `scores` are only used as utilities for probabilities. */
@@ -198,7 +198,6 @@ export class MetricCollector {
     addTo(this.#slices, slice * this.#sliceGroups + this.#users % this.#sliceGroups, sums);
   }
 
-  /** Computes the metrics over all added users. */
   tested(): TestResult {
     const names = this.#names();
     const { metrics, intervals, resampled } = measure(this.#all, getBootstrap(this.#groups), names);

@@ -47,8 +47,8 @@ interface Ratio {
 }
 
 /**
- * Metrics of test users. `longer...`: without pages of one item. `pi...`: of the generator. `auc` is the
- * share of a page's unclicked items that rank below a clicked item; it excludes pages without unclicked
+ * Metrics of test users. `longer...`: without pages of one item. `pi...`: if the generator ranks. `auc` is
+ * the share of a page's unclicked items that rank below a clicked item; it excludes pages without unclicked
  * items.
  */
 const ratios = {

@@ -8,7 +8,7 @@ const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin has cells with about a tenth of all cases. */
 const BINS = 10;
-/** Number of values per histogram cell: cases, sum of predicted probabilities, positive cases. */
+/** A histogram cell has 3 sums: number of cases, predicted probabilities, number of positive cases. */
 const SUMS = 3;
 
 export interface ReliabilityBin {

@@ -143,7 +143,6 @@ function difference(
 
 /** Columns whose sums are stored, in storage order. */
 const STORED = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
-/** Metrics computed from the stored sums. */
 const STORED_METRICS: readonly MetricName[] = ["nll", "prec1", "prec2", "piPrec1"];
 
 /** Metric sums of a snapshot or baseline in result.json, for paired comparison with other runs. */

@@ -164,7 +164,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   if (rows === 0) {
     if (!result?.test) return undefined;
     throw new UserError(
-      `Expected rows in train.csv or validation.csv, as ${folder} has a result.json, found no row. ` +
+      `Expected rows in train.csv or validation.csv, because ${folder} has a result.json, found no row. ` +
         "Put the logs of the run back, or train again.",
     );
   }
@@ -192,7 +192,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Returns the settings of a run without the seed, and of its machine, by their path in the config. */
+/** Returns the settings of a run (without the seed), and facts about its machine, by path in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");

@@ -104,7 +104,7 @@ function listBaselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model (stage, generator or reward) with metrics of the snapshot that represents it. */
+/** A part of a model (stage, generator or reward) with metrics of the snapshot that represents the part. */
 interface ComparedPart {
   readonly part: ReportPart;
   /** Metric sums per group of test users, from which differences between models are computed. */

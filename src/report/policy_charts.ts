@@ -189,8 +189,8 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
       id: formatChartId("consistency", k, cell.policy),
       title: `Consistency of the values of ${cell.policy}`,
       note:
-        `States that the policy visited in ${cell.environment}. Root mean square difference from Q${k} / ` +
-        `mean of Q${k}: ${
+        `States that the policy visited in ${cell.environment}. Root mean square of the difference from ` +
+        `Q${k}, divided by the mean of Q${k}: ${
           found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
         }.`,
       xTitle: `Q${k}`,

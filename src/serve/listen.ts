@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 /** Host names of this machine that the header Host may contain. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits in ms for receiving headers, for a request, and for a write. Slow connections are closed. */
+/** Time limits in ms for receiving headers, for a request, and for a write. LOOK_MS: interval of checks. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -73,8 +73,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections in place of Node's server, which accepts all pending connections before it counts them,
- * and never accepts a connection again if the process had no free file descriptor.
+ * Accepts connections in place of Node's server, which accepts all pending connections before it counts them.
+ * After a lack of file descriptors, Node's server never accepts a connection again.
  */
 async function acceptAll(
   listener: Deno.TcpListener,

@@ -5,7 +5,7 @@ import { markOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name. `on...` adds a listener; `true` is an attribute without a value; false is none. */
+/** Attributes by name. `on...` adds a listener; true is an attribute without a value; false omits it. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;

@@ -228,7 +228,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores the training in a snapshot (if any) on the same data. Also returns a note for the user. */
+/** Restores the training in a snapshot (if any), unless the data differ. Also returns a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
