@@ -24,7 +24,7 @@ export interface ReliabilityBin {
 export interface ProbabilityCalibration {
   /** Expected calibration error: mean of |predicted - observed| over bins, weighted by numbers of cases. */
   readonly ece: number;
-  /** Expected calibration error of perfectly calibrated probabilities with this number of cases. */
+  /** Calibration error that perfectly calibrated probabilities would have by chance, with as many cases. */
   readonly eceByChance: number | null;
   /** Bins in ascending order of probability. */
   readonly bins: readonly ReliabilityBin[];

@@ -1,4 +1,4 @@
-/** Frame of the page: header, tabs, state of the device, and one screen. {@link Lab} has shared state. */
+/** Frame of the page: header, tabs, state of the device, and one screen. The screens share a {@link Lab}. */
 
 import { type CallWorker, Connection, readPageData } from "./connection.ts";
 import { dom, element, Notice } from "./elements.ts";

@@ -35,7 +35,7 @@ export interface ExportedModel {
   readonly config: ModelConfig;
   readonly catalogue: ItemCatalogue;
   readonly weights: Weights;
-  /** Context features of the model's data set, in their order. */
+  /** Context features of the model's data set, in the order of the data set. */
   readonly context?: readonly ContextFeature[] | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }

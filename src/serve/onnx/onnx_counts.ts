@@ -1,7 +1,7 @@
 /**
  * Adds count features (src/counts/page_counts.ts) to an ONNX graph. The graph counts items and tokens in a
- * user's recent clicks, and looks up the counts of displayed items. The file has a few hundred words per item
- * of the catalogue.
+ * user's recent clicks, and looks up the counts of displayed items. The file has a few hundred numbers per
+ * item of the catalogue.
  */
 
 import {

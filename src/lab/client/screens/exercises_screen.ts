@@ -74,7 +74,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#show();
   }
 
-  /** Shows the saved text of the user or, if the user has chosen it, the solution. */
+  /** Shows the solution if the user has chosen the solution, otherwise the user's saved text. */
   #show(): void {
     const { name = "", starter = "", solution = "" } = this.#current ?? {};
     this.#results.replaceChildren();

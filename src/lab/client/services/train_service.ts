@@ -71,7 +71,7 @@ export class TrainService {
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** Model of a loaded snapshot without a training. */
+  /** Model of a loaded snapshot that contains no training. */
   #loadedModel: UserModel | undefined;
   /** Resolves when no work reads the session any more. The session must not be freed earlier. */
   #reading: Promise<unknown> = Promise.resolve();
