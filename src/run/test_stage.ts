@@ -85,9 +85,9 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** The best validation is early if it is within the first 5 % of the iterations. */
+/** Share of the iterations within which a best validation is early. */
 const EARLY = 0.05;
-/** The best validation is late if it is within the last 10 % (due to noise, it is seldom the very last). */
+/** Share of the iterations after which a best validation is late: due to noise, it is seldom the very last. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */

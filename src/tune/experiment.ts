@@ -1,6 +1,6 @@
 /**
- * The published experiments on one data set: the models with their order and folders, and the results:
- * metrics per model and seed, and outcomes of the published claims.
+ * The published experiments on one data set: the models in order, with their folders, and the results, which
+ * are metrics per model and seed and the outcomes of the published claims.
  */
 
 import * as v from "../schema.ts";
@@ -67,16 +67,16 @@ export const experimentModels: readonly ExperimentModel[] = [
   },
 ];
 
-/** Returns true if a model supports this kind of item features. PW models with tanh do not support tokens. */
+/** Returns true if a model supports a kind of item features. (PW models with tanh do not support tokens.) */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
 
 const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
-  /** Data set as the user typed it: a file, or the name of a synthetic shop. */
+  /** Value of --data: a file, a folder, or the name of a synthetic shop. */
   data: v.string(),
-  /** Seed of a synthetic shop, if typed. `dataUsersSeed` is the separate seed of the shop's users. */
+  /** Typed seed of a synthetic shop, if any. `dataUsersSeed`: typed seed of the shop's users, if any. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
@@ -111,8 +111,8 @@ export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
 /**
- * Metrics of a reward or a generator, each from the snapshot with the metric's best validation value; NaN for
- * a missing metric. A generator has no loss.
+ * Metrics of a reward or a generator. Each metric is from the snapshot that was best in this metric on the
+ * validation users; NaN for a missing metric. A generator has no loss.
  */
 export type PartOutcome = Readonly<Record<typeof outcomeColumns[number], number>>;
 
@@ -178,7 +178,7 @@ export async function readOutcome(
       sampling: (high - low) / 2,
     };
   };
-  // A game's loss is no likelihood, so a reward's loss is from the snapshot with pi's best prec@1.
+  // An adversarial stage's loss is no likelihood, so it is taken from the snapshot with pi's best prec@1.
   return { reward: readPart("", game ? prec1 : loss), ...(game && { pi: readPart("pi_") }), log };
 }
 
@@ -195,14 +195,14 @@ export function listOutcomeRows(outcomes: readonly ModelOutcome[]): [name: strin
 }
 
 function buildRow(name: string, parts: readonly PartOutcome[]): [name: string, ...cells: string[]] {
-  // A metric of 4 digits after the point, for example ".8737".
+  // Formats a metric with four digits after the point, for example ".8737".
   const fixed = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(4).replace(/^0/, "");
   const cells = outcomeColumns.map((column) => {
     const values = parts.map((part) => part[column]);
     const isSampling = column === "sampling";
     const { mean, sd } = meanAndSd(isSampling ? values.filter((value) => !Number.isNaN(value)) : values);
     if (Number.isNaN(mean)) return "-";
-    // All seeds have the same test users, so only the mean of their half-widths is of interest.
+    // All seeds have the same test users, so only the mean of the half-widths is of interest.
     return isSampling ? `+- ${fixed(mean)}` : `${fixed(mean)} +- ${fixed(sd)}`;
   });
   return [name, ...cells];
@@ -214,7 +214,7 @@ const testPrec1: Measure = ({ reward }) => reward["test prec@1"];
 const piPrec1: Measure = ({ pi }) => pi?.["test prec@1"] ?? NaN;
 const meanPiPrec1: Measure = ({ log }) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-/** Returns the best validation prec@1 plus its increase in the second half of training. */
+/** Returns the best validation prec@1 plus the increase of this best in the second half of training. */
 function extrapolatePrec1({ reward, log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);
@@ -233,7 +233,7 @@ interface PublishedClaim {
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];
   readonly less: readonly [folder: string, measure: Measure];
-  /** True if the measures are losses. Else they are shares, whose difference is in percentage points. */
+  /** True if the measures are losses. Otherwise they are shares, whose difference is in percentage points. */
   readonly isLoss?: true;
 }
 

@@ -1,10 +1,11 @@
 /**
- * Hyperparameter search: the order in which settings are trained within a time budget. Callbacks train them.
+ * Hyperparameter search within a time budget: chooses which setting to train next. Callbacks train settings.
  *
  * Asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of iterations at
- * which settings are compared. Whenever three more settings have reached a rung, the best setting on the rung
- * that is not yet promoted continues to the next rung. Otherwise a new setting starts. Settings may train in
- * parallel. The search can be stopped at any time, and need not know how many settings fit the budget.
+ * which settings are compared. Whenever three more settings have reached a rung, one setting is promoted: the
+ * best of the rung's settings that were not promoted yet continues to the next rung. Otherwise a new setting
+ * starts. Settings may train in parallel. The search can be stopped at any time, and does not plan how many
+ * settings the budget allows.
  */
 
 import type { TuneSetting } from "./space.ts";
@@ -18,29 +19,29 @@ export interface SearchCandidate {
   readonly setting: TuneSetting;
   /** Number of finished training iterations. */
   readonly iterations: number;
-  /** Seconds of training in all sessions. `setUpSeconds` are the other seconds of the last session. */
+  /** Seconds of training in all sessions. `setUpSeconds`: all other seconds of the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   /** Validation log, with a column per criterion. */
   readonly curve: RunLog;
-  /** State of the training. After early stopping ("stopped") or divergence, it does not continue. */
+  /** State of the training, which cannot continue after early stopping ("stopped") or divergence. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
 export interface SearchState {
   readonly criterion: Criterion;
   /**
-   * Numbers of iterations at which settings are compared, ascending. They depend on the speed of the default
-   * setting, so the list is empty until the default setting was trained.
+   * Numbers of iterations at which settings are compared, ascending. They depend on how fast the default
+   * setting trains, so the list is empty until the default setting was trained.
    */
   readonly rungs: readonly number[];
-  /** All settings so far, by number. */
+  /** All settings that the search has begun to train, by number. */
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Ratio of the iterations of consecutive rungs. Of HALVING settings on a rung, one is promoted. */
+/** Ratio of the iterations of two consecutive rungs, and of a rung's settings to its promoted settings. */
 const HALVING = 3;
-/** Maximum number of rungs. With more rungs, early comparisons would favour fast learners, which overfit. */
+/** Maximum number of rungs. More rungs would compare earlier, and so favour fast learners, which overfit. */
 const RUNGS = 2;
 
 /** Lists the rungs. @param top - last rung. @param step - iterations between two validations. */
@@ -54,13 +55,13 @@ export function listRungs(top: number, step: number): number[] {
 
 /** Best validation of a setting: its iteration, and the value of the metric. */
 export interface BestValidation {
-  /** Loss or negative precision by which settings are ranked (lower is better); else Infinity. */
+  /** Loss or negative precision by which settings are ranked (lower is better); Infinity if there is none. */
   readonly rank: number;
   readonly value: number | null;
   readonly iteration: number;
 }
 
-/** Returns a setting's best validation up to an iteration. A diverged setting has no best validation. */
+/** Returns a setting's best validation up to an iteration. A diverged setting has none (`value` is null). */
 export function findBestValidation(
   { curve, end }: SearchCandidate,
   criterion: Criterion,
@@ -93,14 +94,14 @@ export function findWinner(state: SearchState): SearchCandidate | undefined {
   return first && findBestValidation(first, state.criterion).value !== null ? first : undefined;
 }
 
-/** Returns true if a setting was trained up to a rung, or if its training ended before the rung. */
+/** Returns true if a setting was trained up to a rung, or can no longer be trained. */
 export function hasReached({ iterations, end }: SearchCandidate, rung: number): boolean {
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the budget for the default setting. If it takes longer, so would other settings. */
+/** Maximum share of the budget for the default setting. If it trains slowly, other settings do so, too. */
 const DEFAULT_SHARE = 0.3;
-/** Minimum share by which a larger budget must extend the default's training time, or it is not extended. */
+/** Minimum share of its time that a larger budget must add, or the default setting is not trained further. */
 const LEAST_MORE = 0.25;
 
 /** State of a setting before its training. */
@@ -116,14 +117,14 @@ const FRESH: SearchCandidate = {
 
 export interface Search {
   readonly budgetSeconds: number;
-  /** Iterations of a complete training. `validateEvery` is the number of iterations between validations. */
+  /** Iterations of a complete training. `validateEvery`: number of iterations between two validations. */
   readonly iterations: number;
   readonly validateEvery: number;
-  /** Maximum number of settings that are trained in parallel. The default is trained first and alone. */
+  /** Maximum number of settings that are trained in parallel. Before them, the default is trained alone. */
   readonly jobs: number;
-  /** Draws setting `number`; undefined if all settings have been drawn. @param before - earlier settings */
+  /** Draws setting `number`; undefined if no new setting is left. @param before - settings drawn earlier */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
-  /** Starts or resumes the training of a setting, up to an iteration or a time limit in `seconds`. */
+  /** Starts or resumes the training of a setting, until it has made `iterations` or used `seconds`. */
   readonly train: (
     candidate: SearchCandidate,
     iterations: number,
@@ -131,7 +132,7 @@ export interface Search {
   ) => Promise<SearchCandidate>;
   /** Saves the state of the search, after the training of a setting has paused or ended. */
   readonly keep: (state: SearchState, spentSeconds: number) => Promise<void>;
-  /** Returns the current time, in seconds, of any clock. */
+  /** Returns the current time in seconds, from any clock. */
   readonly now: () => number;
   /** If this signal is aborted, the search ends after the running trainings. */
   readonly signal: AbortSignal;
@@ -196,7 +197,7 @@ function withCandidate(state: SearchState, candidate: SearchCandidate): SearchSt
   return { ...state, candidates };
 }
 
-/** Computes the rungs from the default setting's iterations, unless its first training was interrupted. */
+/** Computes the rungs from the default setting's iterations, but not if its training was interrupted. */
 function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = state.candidates;
   if (!first) return state;
@@ -206,7 +207,7 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** A training to start: its setting, and the iteration up to which the setting is trained. */
+/** A training to start: its setting, and the number of iterations that the setting will then have. */
 interface Job {
   readonly candidate: SearchCandidate;
   readonly iterations: number;
@@ -217,11 +218,11 @@ interface Job {
 /** Settings in training, by number. */
 type Busy = ReadonlyMap<number, unknown>;
 
-/** Minimum number of seconds in which a training can be useful. */
+/** Minimum number of seconds of a useful training. */
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the next training; undefined if no training fits into the remaining `secondsLeft` of the budget.
+ * Chooses the next training; undefined if no training can end within `secondsLeft`, the rest of the budget.
  * @param untried - next setting to try, if any is left. @param busy - settings in training.
  */
 function nextJob(
@@ -237,7 +238,7 @@ function nextJob(
     if (job && job.seconds <= secondsLeft) return job;
   }
   const finish = buildFinish(state, secondsLeft, busy);
-  // First come settings whose training a stop or a smaller budget's first rung has cut short.
+  // Settings below the first rung come first. A stop, or a smaller budget's first rung, ended their training.
   const begun = rankSettings(state).find((one) => !busy.has(one.number) && !hasReached(one, rungs[0] ?? 0));
   const first = begun
     ? buildJob(state, begun, 0)
@@ -246,8 +247,9 @@ function nextJob(
 }
 
 /**
- * Returns the best setting that may be promoted from a rung; undefined if none may. A third of the settings on
- * the rung are promoted. The default is not counted, because its training is complete.
+ * Returns the best setting that may be promoted from a rung; undefined if none may. A third of the settings
+ * on the rung are promoted. The default setting is not counted as promoted, because it is trained to the end
+ * in any case.
  */
 function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandidate | undefined {
   const [from = Infinity, to = Infinity] = state.rungs.slice(rung);
@@ -274,7 +276,7 @@ function buildJob({ candidates, rungs }: SearchState, candidate: SearchCandidate
   return { candidate, iterations, seconds };
 }
 
-/** Estimates the seconds of a new training up to the first rung, as the median over all settings. */
+/** Estimates how many seconds a new setting takes to the first rung: the median over all earlier settings. */
 function firstSeconds({ candidates, rungs }: SearchState): number {
   const iterations = rungs[0] ?? 0;
   const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>

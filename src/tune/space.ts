@@ -1,32 +1,32 @@
 /**
- * Search space of `tune`. A setting is a set of typed options of `train`. The default setting comes first,
- * then a few settings that are known to do well, then random settings.
+ * Search space of `tune`. A setting is a set of `train` options. The first setting is the default, then come
+ * a few settings that are known to do well, and then random settings.
  */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { findItemIdField } from "../data/item_ids.ts";
 
-/** A setting: typed options of `train`, such as { "--encoder": "pw", "--no-item-ids": "" }. */
+/** A setting: options of `train` with their values, such as { "--encoder": "pw", "--no-item-ids": "" }. */
 export type TuneSetting = Readonly<Record<string, string>>;
 
 export interface SearchSpace {
   readonly seed: number;
   /** Flags that the search does not vary: the user typed them, or they do not apply to the data. */
   readonly fixed: ReadonlySet<string>;
-  /** Encoder of the default setting. `learningRate` is the learning rate of the default setting. */
+  /** Encoder of the default setting. `learningRate`: learning rate of the default setting. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** Returns true if a setting is valid for the fixed options, the data set's items and the adapter. */
+  /** Returns true if a setting is valid with the fixed options, the data set's items and the adapter. */
   readonly accepts: (setting: TuneSetting) => boolean;
-  /** Metric for early stopping. The default setting trains without early stopping. */
+  /** Metric of early stopping, for all settings except the default, which trains without early stopping. */
   readonly stopping: string;
 }
 
 export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 
-/** Settings that are worth trying on any log. Fast learners are first, in case of a small budget. */
+/** Settings that are worth trying on any log. Fast learners come first, because the budget may be small. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -38,13 +38,13 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Tried values of --dims. The list is short, because each value needs different kernels. */
+/** Values of --dims that the search draws. The list is short, because each value needs separate kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
-/** Value of --dims without hidden layers, which only models without a click history allow. */
+/** Value of --dims for no hidden layer, which is valid only for models without a click history. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** Range of the relative shrinkage of the weights per step: weight decay x learning rate. */
+/** Range of weight decay x learning rate, which is the share by which a training step shrinks weights. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
@@ -58,10 +58,10 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** If this many consecutive draws give settings that were tried before, the search space is exhausted. */
+/** Number of consecutive draws of known settings after which the search space is regarded as exhausted. */
 const MOST_DRAWS = 100;
 
-/** Draws setting `number` (0: the default); undefined if none is left. @param before - earlier settings */
+/** Draws setting `number` (0: the default); undefined if no setting is left. @param before - drawn earlier */
 export function drawSetting(
   number: number,
   space: SearchSpace,
@@ -71,7 +71,7 @@ export function drawSetting(
   const taken = new Set(before.map(describeSetting));
   const isNew = (setting: TuneSetting) => !taken.has(describeSetting(setting)) && space.accepts(setting);
   const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
-  // A resumed search draws the same setting: each known setting is either tried already, or next.
+  // A resumed search draws the settings of an uninterrupted search: a known setting was tried, or is next.
   if (known) return known;
   const random = createRandomStream(space.seed, "tune", number);
   for (let k = 0; k < MOST_DRAWS; k++) {
@@ -96,7 +96,7 @@ export function describeSetting(setting: TuneSetting): string {
 
 const STOPPING = ["--early-stopping"];
 
-/** Removes the flags that the search must not vary from a setting, and adds early stopping. */
+/** Adds early stopping to a setting, and removes the flags that the search must not vary. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, "--early-stopping": stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));

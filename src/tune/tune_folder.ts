@@ -1,6 +1,6 @@
 /**
- * Folder of a search. It contains `tune.json` (settings and state), an ordinary run per setting, `table.csv`
- * and, after the test, `result.json`.
+ * Folder of a search. It contains `tune.json` (settings and state), the folder of a run for each setting, and
+ * at the end `table.csv` and `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -22,7 +22,7 @@ const tuneSchema = v.strictObject({
   options: v.array(v.string()),
   data: runConfigSchema.entries.data,
   criterion: v.picklist(criteria),
-  /** Total seconds of all sessions. */
+  /** Seconds that all sessions of the search took together. */
   spentSeconds: v.atLeast(0),
   rungs: v.array(v.whole(1)),
   settings: v.array(v.strictObject({
@@ -33,7 +33,7 @@ const tuneSchema = v.strictObject({
     end: v.picklist(["open", "stopped", "diverged"]),
   })),
 });
-/** Settings and state of a search, without the validation curves, which are in the logs of the runs. */
+/** Settings and state of a search. The validation curves are in the logs of the runs. */
 export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 function tuneFile(path: string): string {
@@ -84,7 +84,7 @@ export function readCurve(run: string): Promise<RunLog> {
   return readLog(`${run}/validation.csv`, criteria);
 }
 
-/** A setting with its validation metrics. Each metric is its best value, or null if undefined. */
+/** A setting with the best value of each validation metric; null if the metric is undefined. */
 export interface SettingRow {
   readonly number: number;
   readonly setting: TuneSetting;
@@ -138,7 +138,7 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
 
 /**
  * Returns the arguments with which `train` repeats a setting.
- * @param options - options that all settings share. @param usual - default number of iterations.
+ * @param options - options that all settings share. @param usual - `train`'s default number of iterations.
  */
 export function trainArguments(
   options: readonly string[],

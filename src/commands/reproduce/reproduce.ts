@@ -1,6 +1,6 @@
 /**
  * `reproduce`: trains the models of the published experiments on any data set, and tests the published claims
- * on it. The command prints a table and the outcome of each claim, and writes a report.
+ * on these data. The command prints a table and the outcome of each claim, and writes a report.
  */
 
 import { UserError } from "../../user_error.ts";
@@ -106,13 +106,13 @@ async function isTrained({ path }: Work, model: ExperimentModel, seed: number): 
   return true;
 }
 
-/** Returns the options that must not change when the command continues the experiments in a folder. */
+/** Returns the options that must not change when the command continues experiments. */
 function selectSettings(options: ReproduceOptions) {
   const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
   return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
 }
 
-/** @throws UserError if the experiments in the folder have other settings. */
+/** @throws UserError if the experiments in the folder have different settings. */
 function expectSameSettings(path: string, before: Experiment | undefined, options: ReproduceOptions): void {
   if (!before) return expectEmpty(path, EXPERIMENTS);
   const settings = selectSettings(options);
@@ -126,7 +126,7 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
   }
 }
 
-/** Starts new experiments, or continues the experiments in the folder. */
+/** Starts new experiments in the folder, or continues the experiments there. */
 async function openExperiment(
   path: string,
   options: ReproduceOptions,
@@ -146,7 +146,7 @@ async function openExperiment(
   return experiment;
 }
 
-/** @throws UserError if a model was trained on other data. */
+/** @throws UserError if a model was trained on different data. */
 async function expectSameData(path: string, data: Dataset): Promise<void> {
   const before = await readSeeds(path);
   if (!before || JSON.stringify(before.config.data) === JSON.stringify(data.config)) return;
@@ -156,7 +156,7 @@ async function expectSameData(path: string, data: Dataset): Promise<void> {
   );
 }
 
-/** Reads a model's seeds.json. Before the model's first run, the file is written. */
+/** Reads a model's seeds.json, or writes it if the model has no run yet. */
 async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<SeedsConfig> {
   const { path, experiment } = work;
   const seeds = [...experiment.seeds];
@@ -171,7 +171,7 @@ async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<Se
   return all;
 }
 
-/** Builds the config of a model's first run, whose seed is the first seed. */
+/** Builds the config of a model's run with the first seed. */
 async function configFor(
   { gpu, data, experiment, autotune }: Work,
   model: ExperimentModel,
@@ -204,7 +204,7 @@ function buildAdversarialConfig(iterations: number): AdversarialConfig {
   };
 }
 
-/** Builds a run's config. A fine-tuned model starts from best-prec1 of its base model with the same seed. */
+/** Builds a run's config. A fine-tuned model starts from best-prec1 of its base model with this seed. */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,

@@ -33,7 +33,7 @@ export interface ReproduceOptions extends ShopSeedOptions {
   adversarial: number;
   models?: string[];
   readme?: string;
-  /** True if kernel variants are timed on the adapter. The default depends on the adapter. */
+  /** True to time kernel variants on the adapter. The default depends on the adapter. */
   autotune?: boolean;
 }
 
@@ -100,7 +100,7 @@ function modelNames(text: string): string[] {
 }
 
 /**
- * Returns the requested models, and the models from which they start, in the order of training.
+ * Returns, in the order of training, the requested models and the models from whose weights they start.
  * @throws UserError for a requested model that does not support the data's items.
  */
 export function selectModels(
@@ -128,7 +128,7 @@ export function selectModels(
   return experimentModels.filter(({ folder }) => needed.has(folder));
 }
 
-/** @throws UserError if the data have fewer train users than a model's published batch size. */
+/** @throws UserError if the data have fewer train users than the published batch size of a model. */
 export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel[]): void {
   const found = listUsers(data.source, "train").length;
   for (const model of models) {
@@ -141,7 +141,7 @@ export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel
   }
 }
 
-/** Returns the published batch size of a model, in users. */
+/** Returns the published batch size of a model (number of users). */
 export function getBatchSize({ adversarialAfter }: ExperimentModel): number {
   return (adversarialAfter === undefined ? defaultTraining : paperAdversarial).batchSize;
 }

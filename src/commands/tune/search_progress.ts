@@ -1,4 +1,4 @@
-/** Progress display of `tune`: the time that is left, the settings in training, and new best settings. */
+/** Progress display of `tune`: the remaining time, the settings in training, and each new best setting. */
 
 import process from "node:process";
 import { getMetricTitle } from "../../metrics/metric_columns.ts";
@@ -9,7 +9,7 @@ import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
 
 export interface SearchProgress extends Disposable {
-  /** Reports that a setting's training begins. @param iterations - last iteration @returns run callbacks */
+  /** Reports that a setting's training begins. @param iterations - its end @returns callbacks for its run */
   begin(candidate: SearchCandidate, iterations: number): RunCallbacks;
   /** Reports that a setting's training has paused or ended. */
   ended(number: number): void;
@@ -18,7 +18,7 @@ export interface SearchProgress extends Disposable {
   note(text: string): void;
 }
 
-/** Returns the metric that a criterion stands for. */
+/** Returns the name of the metric that a criterion stands for. */
 function getCriterionMetric(criterion: Criterion): "nll" | "prec1" | "prec2" {
   return criterion === "loss" ? "nll" : criterion;
 }

@@ -82,7 +82,7 @@ interface Work {
   readonly stop: StopRequest;
 }
 
-/** @throws UserError if the folder has a search with other data or options. */
+/** @throws UserError if the search in the folder has different data or options. */
 function expectSame(path: string, before: TuneConfig, now: About): void {
   const refuse = (what: string) =>
     new UserError(

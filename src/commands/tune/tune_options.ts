@@ -35,7 +35,7 @@ export interface TuneOptions extends ShopSeedOptions {
   readonly criterion: Criterion;
   readonly saveDir?: string;
   readonly jobs: number;
-  /** True if kernel variants are timed on the adapter. The default depends on the adapter. */
+  /** True to time kernel variants on the adapter. The default depends on the adapter. */
   readonly autotune?: boolean;
 }
 
@@ -55,7 +55,7 @@ Examples:
 
 /**
  * Parses the arguments of `tune`.
- * @returns the options, and the typed arguments of `train`.
+ * @returns the options of `tune`, and the typed arguments that belong to `train`.
  * @throws {UserError} for invalid options
  */
 export function parseTuneOptions(

@@ -1,6 +1,6 @@
 /**
- * Results of `tune`: a table of settings, the test of the best setting as `train` prints it, differences from
- * the default setting, cautions, and the `train` command of the best setting.
+ * Results of `tune`: a table of settings, the test of the best setting (printed as by `train`), its
+ * differences from the default setting, cautions, and the `train` command that repeats the best setting.
  */
 
 import { writeJson } from "../../files/json_file.ts";
@@ -35,10 +35,10 @@ interface Results {
   readonly runs: TuneRuns;
 }
 
-/** Maximum number of printed settings. The file table.csv has all settings. */
+/** Maximum number of settings in the printed table. The file table.csv has all settings. */
 const SHOWN = 10;
 
-/** Tests the best setting, prints and writes the results. @throws UserError if no setting has a metric. */
+/** Tests the best setting, prints and writes results. @throws UserError if no setting has a metric. */
 export async function reportTune(
   results: Results,
   { state, spentSeconds }: { readonly state: SearchState; readonly spentSeconds: number },
@@ -104,7 +104,7 @@ async function testSetting(
   return { run, result: await testCandidate(run, { onProgress: progress.onProgress }) };
 }
 
-/** Compares the best snapshots of two settings by their metrics; undefined if a snapshot was not tested. */
+/** Compares the metrics of two settings' best snapshots; undefined if a snapshot was not tested. */
 function compareSettings(
   one: StageRunResult,
   other: StageRunResult,
@@ -124,11 +124,11 @@ export interface SearchSummary {
   readonly criterion: Criterion;
   /** Number of iterations of a complete training. */
   readonly iterations: number;
-  /** Metrics of the best setting minus those of the default; undefined if they were not compared. */
+  /** Metrics of the best setting minus metrics of the default; undefined if they were not compared. */
   readonly versusDefault: MetricDifferences | undefined;
 }
 
-/** Lists cautions about the choice of the best setting, and says what a longer search may change. */
+/** Lists cautions about the choice of the best setting, and says if a larger budget may help. */
 export function listCautions(
   { rows, winner, criterion, iterations, versusDefault }: SearchSummary,
 ): string[] {
@@ -164,7 +164,7 @@ export function listCautions(
   return lines;
 }
 
-/** Describes the seconds that the search took, compared with its budget. */
+/** Describes how long the search took, and how long it was allowed to take. */
 export function describeBudget(spentSeconds: number, budgetSeconds: number): string {
   const over = spentSeconds - budgetSeconds;
   const took = `The search took ${formatDuration(spentSeconds)} of ${formatDuration(budgetSeconds)}`;

@@ -1,4 +1,4 @@
-/** Runs of a search. Each setting is trained in an ordinary run, but the run is not tested. */
+/** Runs of a search. Each setting is trained in a run like a run of `train`, but without a test. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -22,9 +22,9 @@ import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
-  /** The data set without item ids as a feature; undefined for data without item ids. */
+  /** The data set without the feature item id; undefined if the data set does not have this feature. */
   readonly #withoutIds: Dataset | undefined;
-  /** Kernel variants by model and batch size. */
+  /** Kernel variants for each model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
 
   /** @param options - arguments of `train` for all settings. @param autotune - typed value of --autotune */
@@ -38,7 +38,7 @@ export class TuneRuns {
     if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
   }
 
-  /** Returns true if `train` accepts a setting for the data set's items and the GPU adapter. */
+  /** Returns true if `train` accepts a setting for the data set's items and this GPU adapter. */
   accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
     const data = this.#getData(setting);
@@ -87,9 +87,9 @@ export class TuneRuns {
 
 /**
  * Continues the training of a setting.
- * @param common - the run. Its signal ends the training.
+ * @param common - the run, whose signal ends the training.
  * @param inJob - child process that trains the setting and locks the run's folder, if any.
- * @param limit - seconds after which training is interrupted, but only after the first validation.
+ * @param limit - seconds after which training is interrupted (but not before the first validation).
  * @throws UserError if files have changed or cannot be written.
  */
 export async function trainCandidate(
@@ -157,7 +157,7 @@ async function startOrResume(
   inJob?: Omit<FollowedRun, "events">,
 ): Promise<StageRunResult | undefined> {
   const { path, config } = run;
-  // A killed search may have left a run with more iterations than the search recorded.
+  // If the search was killed, the run may have more iterations than the search recorded.
   const iterations = Math.max(await countIterationsDone(shannonStage, path) ?? 0, config.training.iterations);
   const extended = { ...run, config: shannonStage.withIterations(config, iterations) };
   if (!inJob) return await runStage(shannonStage, extended, events);
