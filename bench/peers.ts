@@ -130,9 +130,7 @@ async function peers(options: Options, { signal }: StopRequest): Promise<void> {
   await page.write(marker, `${machine}, ${model}. Programs: ${listNotes(measured).join("; ")}.`, ...blocks);
   await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, listSummaryCells(measured));
   if (measured.some(({ measurements }) => measurements.some(({ wrong }) => wrong))) {
-    throw new UserError(
-      "Expected all peers to reproduce clickgan's losses, but some differ: see WRONG above.",
-    );
+    throw new UserError("Expected all losses to equal clickgan's, but some differ: see WRONG above.");
   }
 }
 

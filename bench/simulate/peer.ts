@@ -135,9 +135,7 @@ export function findSimulationDisagreement(
 export class SimulatePeer {
   private constructor(readonly name: string, private readonly process: PeerProcess) {}
 
-  /**
-   * Starts PyTorch. @param file - job file. @throws UserError if results differ; Error if the process fails
-   */
+  /** Starts PyTorch. @param file - job file. @throws UserError if results differ; Error if it fails */
   static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = listTorchVariants();

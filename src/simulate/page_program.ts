@@ -37,9 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /**
-   * @param places - number of page headers stored at once. @param dispatches - dispatches of all programs.
-   */
+  /** @param places - page headers stored at once. @param dispatches - dispatches of all programs. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,

@@ -72,10 +72,7 @@ interface Click {
 /** Maximum of users x items per group of users, whose results are read back together. */
 const TOGETHER_ITEMS = 2 ** 15;
 
-/**
- * Replays all users of a log. @param take - receives the pages of k items. @throws UserError if
- * `policy.record` throws it.
- */
+/** Replays all users of a log. @param take - gets pages of k items. @throws UserError by `policy.record`. */
 export async function replayPages(
   gpu: Gpu,
   options: ReplayOptions,
