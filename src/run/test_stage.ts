@@ -87,7 +87,7 @@ export async function testStage(
 
 /** Share of the iterations within which a best validation is early. */
 const EARLY = 0.05;
-/** Share of the iterations after which a best validation is late: due to noise, it is seldom the very last. */
+/** Share of the iterations after which a best validation is late. Due to noise, the last is seldom best. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */

@@ -31,7 +31,7 @@ export interface LoggedSizes {
 }
 
 /**
- * Measures the most frequent page size of a log, and the median number of pages per user.
+ * Measures a log's most frequent page size, and its median number of pages per user.
  * @returns undefined for a synthetic shop, and for a log whose pages were sampled, not displayed
  */
 export function measureLoggedSizes(

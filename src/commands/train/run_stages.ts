@@ -76,7 +76,7 @@ export function isFinished(config: RunConfig, results: readonly StageRunResult[]
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** Creates a stage's progress display. @param total - iterations. @param done - finished iterations */
+/** Function that creates a stage's progress display, for `total` iterations, of which `done` are finished. */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
