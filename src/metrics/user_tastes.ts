@@ -13,9 +13,9 @@ export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */
   readonly observed: number;
-  /** Share of the click probability that the model predicts on the user's pages. */
+  /** Share of the predicted click probability on the user's pages that is on items of the category. */
   readonly predicted: number;
-  /** Share of the clicks of all tested users. */
+  /** Share of all tested users' clicks that are on items of the category. */
   readonly average: number;
 }
 

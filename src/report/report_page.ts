@@ -161,7 +161,7 @@ function renderOutcome(model: ReportModel): Html {
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
 }
 
-/** Renders which of several models with equal test users ranks best, and compares it with baselines. */
+/** Renders which model ranks best, and compares it with baselines. All models have equal test users. */
 function renderBestModel(models: readonly ReportModel[]): Html {
   const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
   const [best] = judged.toSorted((a, b) => b.prec1 - a.prec1);

@@ -35,8 +35,8 @@ interface CountInputs {
 }
 
 /**
- * Adds nodes for standardised count and context features [users, items, C]. They assume that the user has the
- * average click rate, and has seen no item without a click.
+ * Adds nodes for standardised count and context features [users, items, C]. The features assume that the user
+ * has the average click rate, and clicked every item that was shown before.
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -86,7 +86,7 @@ export function addDisplayedCounts(
   return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
 }
 
-/** Adds nodes for count features x weights of the first layer: [users, items, N]. */
+/** Adds nodes for the product [users, items, N] of count features and weights of the first layer. */
 export function addCountsLayer(
   { graph, weight, tensor }: EncoderInputs,
   counts: TensorName,

@@ -91,7 +91,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     }
   }
 
-  /** Returns the chosen data; undefined, after showing an error, if no file is chosen. */
+  /** Returns the chosen data. If no file is chosen, shows an error and returns undefined. */
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
     await this.#checked;
