@@ -20,7 +20,7 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** All chores: by the name of a task in deno.json, the chores of this task by name. */
+/** Chores by the name of their task in deno.json, and by their own name. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {

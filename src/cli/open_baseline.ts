@@ -1,4 +1,4 @@
-/** Opens a baseline (see the test results) that replaces a run's model, fitted to the run's train users. */
+/** Opens a baseline that replaces a run's model. The baseline is fitted to the run's train users. */
 
 import { buildCountsConfig } from "../counts/count_tables.ts";
 import type { OnProgress } from "../data/log_source.ts";

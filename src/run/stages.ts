@@ -49,7 +49,7 @@ export interface TrainingStage {
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */
   folder(run: string): string;
-  /** Returns the stage's number of iterations. The config, also in other methods, must include the stage. */
+  /** Returns the stage's number of iterations. A config passed to any method must include the stage. */
   iterations(config: StagesConfig): number;
   /** Returns the interval between validations, and the rule for early stopping. */
   schedule(config: StagesConfig): ValidationSchedule;

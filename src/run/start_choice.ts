@@ -10,7 +10,7 @@ import type { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { StageMetrics } from "./stages.ts";
 
-/** Initial weights, if best-loss stores these, and not the weights with the lowest validation loss. */
+/** Initial weights, which best-loss stores if no later weights have a significantly lower loss. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;

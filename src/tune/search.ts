@@ -101,7 +101,7 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
 
 /** Maximum share of the budget for the default setting. If it trains slowly, other settings do so, too. */
 const DEFAULT_SHARE = 0.3;
-/** Minimum share of its time that a larger budget must add, or the default setting is not trained further. */
+/** Minimum share by which a larger budget must lengthen the default setting's training to resume it. */
 const LEAST_MORE = 0.25;
 
 /** State of a setting before its training. */

@@ -144,7 +144,7 @@ export function encodeSnapshot(
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
-  /** Returns the tensors whose names begin with a prefix such as "adam.m/", which their keys omit. */
+  /** Returns the tensors whose names begin with a prefix such as "adam.m/", by the rest of the name. */
   part(prefix: string): Weights;
   /** Checks that the tensors have the parameters' shapes [rows, columns]. @throws UserError otherwise. */
   checkShapes(specs: readonly ParameterSpec[]): void;
