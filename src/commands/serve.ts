@@ -20,7 +20,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Number of consecutive checks without an open request before the service ends (a response may be unsent). */
+/** Number of consecutive checks without an open request until the service ends: responses may be unsent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

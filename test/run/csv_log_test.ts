@@ -76,7 +76,7 @@ Deno.test("CsvLog does not resume a changed log, and leaves it as it is", () =>
     const mark = computeLogMark(text);
     assert.throws(
       () => CsvLog.resume(path, columns, mark),
-      isUserError(/Expected the same first \d+ bytes in .* only 0\. Put the old file/),
+      isUserError(/Expected the first \d+ bytes of .* only 0\. Put the old file/),
     );
     const changed = [
       "",
@@ -91,7 +91,7 @@ Deno.test("CsvLog does not resume a changed log, and leaves it as it is", () =>
       Deno.writeTextFileSync(path, other);
       assert.throws(
         () => CsvLog.resume(path, columns, mark),
-        isUserError(/Expected the same first \d+ bytes in .*log\.csv/),
+        isUserError(/Expected the first \d+ bytes of .*log\.csv/),
       );
       assert.equal(Deno.readTextFileSync(path), other);
     }
