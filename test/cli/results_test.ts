@@ -62,7 +62,10 @@ Deno.test("results: a finished training is repeated only for other settings", ()
     await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to succeed/);
     assert.ok(!await pathExists(path), "the folder of the earlier settings must be removed");
     await Deno.mkdir(`${folder}/runs/mine`);
-    await assert.rejects(runs.trained("mine", "train", [...args, "2"]), isUserError(/mine\.done\.json beside/));
+    await assert.rejects(
+      runs.trained("mine", "train", [...args, "2"]),
+      isUserError(/mine\.done\.json beside/),
+    );
     const parallel = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
     const both = ["0", "1"].map((count) => parallel.trained(`parallel-${count}`, "train", [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);

@@ -304,7 +304,7 @@ Deno.test("unsupported trainings of ranks are refused before they start", () => 
   const adversarial = { ...defaultAdversarial, batchSize: 1 };
   const refused: [() => void, RegExp][] = [
     [() => check(13, 1), /users in a batch \(--batch-size\)/],
-    [() => check(2, 4), /--validate-every to be a multiple of --sync-every 4.*--validate-every 12/],
+    [() => check(2, 4), /--validate-every to be a multiple of --sync-every 4.*nearest multiple is 12/],
     [() => check(2, 1, { model: { ...defaultModel, batchNorm: true } }), /--batch-norm/],
     [() => check(2, 1, { adversarial }), /--adversarial-batch-size/],
     [
