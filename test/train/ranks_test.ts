@@ -311,7 +311,7 @@ Deno.test("unsupported trainings of ranks are refused before they start", () => 
       () => expectAsMany({ size: 2, syncEvery: 1 }, undefined, "run"),
       /mpirun -n 2 deno task -q train --resume/,
     ],
-    [() => expectAsMany(undefined, { size: 2 }, "run"), /began with, 1, got 2/],
+    [() => expectAsMany(undefined, { size: 2 }, "run"), /as at the start of the run in run, got 2/],
   ];
   for (const [attempt, message] of refused) assert.throws(attempt, isUserError(message));
   expectAsMany({ size: 2, syncEvery: 1 }, { size: 2 }, "run");
