@@ -321,6 +321,7 @@ async function checkOwnData(page: Page): Promise<void> {
       await waitUntil(page, `lab.measurements.get("training")?.iteration === 4`);
       expectNear(`losses on own data, ${name}`, (await keptIn(page)).losses, expected);
     }
+    await waitUntil(page, IDLE); // a click during the final test may be lost
     await saveBy(page, "Save current state", `${folder}/last.safetensors`);
     const { info } = decodeSnapshot(Deno.readFileSync(`${folder}/last.safetensors`), "last");
     assert.ok(info?.features);
