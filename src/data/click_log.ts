@@ -12,7 +12,7 @@ import { UserError } from "../user_error.ts";
 export const NONE = 0xffffffff;
 /** Code in a batch for the click of a context event, which a model reads as history and does not predict. */
 export const GIVEN = 0xfffffffe;
-/** Code in a batch for an additional click on a page, to which the index of the clicked row is added. */
+/** Code in a batch for an additional click on a page: `FURTHER` plus the index of the clicked row. */
 export const FURTHER = 0x80000000;
 
 /** Code of a context event: a click before the log begins. A model reads the click, but never predicts it. */
@@ -40,7 +40,7 @@ export function isPredicted(click: number): boolean {
  * several parts is one user in each part, and the pages of earlier parts are {@link EARLIER_PAGE}s.
  */
 export type Split = "train" | "validation" | "test";
-/** Names of the codes in {@link Clicks.userSplit}: k is `splits[k]`. The paper's files have these codes. */
+/** Names of the codes in {@link Clicks.userSplit}, in order from 0. The paper's files have these codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
@@ -79,7 +79,7 @@ export type ItemFeatures =
 
 /** Pages that users were shown, and the users' clicks on the pages. An item is represented by its number. */
 export interface Clicks {
-  /** [U] index into {@link splits}. */
+  /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
   /** [U+1] `userEvents[u]` is the index of user u's first event. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
@@ -96,7 +96,7 @@ export interface Clicks {
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] number of the item that each row displays. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R, X] context features of each row: of the displayed item, then of the page; absent if none. */
+  /** [R, X] context features of each row: of the displayed item, then of the page; absent if X is 0. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
    * [E] propensities of each page: one number (probability that the page was shown), one number per item (the
@@ -113,7 +113,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Returns an object with `make(name)` for each name in {@link eventLists} that has non-empty lists. */
+/** Calls `make` for each name in {@link eventLists}. Returns, by name, the results with non-empty lists. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -249,7 +249,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   checkSplits(log.name, userSplit, needed);
 }
 
-/** Checks that a context event is one click, and an additional click is on an unclicked item of its page. */
+/** Checks that context events are one click, and that additional clicks are on a page's unclicked items. */
 function checkGiven(
   { userSplit, userEvents, eventRows, eventClick, rowItem }: ClickLog,
   eventKind: Uint8Array,
@@ -259,7 +259,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Items of the preceding page without a click; empty if the page has no click. */
+    /** Unclicked items of the preceding page; empty if the preceding page has no click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;

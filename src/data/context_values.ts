@@ -26,7 +26,7 @@ export interface RequestContext {
   readonly page?: ContextRecord | undefined;
   /** For the id of each displayed item, the values of the impression columns, which describe the item. */
   readonly impressions?: Readonly<Record<string, ContextRecord>> | undefined;
-  /** Time when the page is shown, to which ages are computed; in a format of time columns. Default: now. */
+  /** Time when the page is shown, in a format of time columns; default: now. Ages refer to this time. */
   readonly time?: string | number | undefined;
 }
 

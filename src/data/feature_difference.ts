@@ -7,7 +7,7 @@ type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference between two manifests as "... there, ... here"; undefined if equal.
+ * Returns the first difference between two manifests as "... there, ... here"; undefined if they are equal.
  * @param there: features that a model was trained on. @param here: features of the data that the model gets.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {

@@ -37,7 +37,7 @@ export function isPaperHead(head: string): boolean {
   return PAPER_COLUMNS.some((name) => (head.split("\n")[0] ?? "").includes(name));
 }
 
-/** Returns the command that prepares a log. @param head first lines of the log; "" if unknown */
+/** Returns the command that prepares a log. @param head - first lines of the log; "" if unknown */
 export function suggestCommand(path: string, head: string): string {
   const { names, rows } = sampleLog(head);
   return formatLogCommand(listLogArguments(path, guessColumns(names, rows), "runs/data/mine"));
@@ -104,7 +104,7 @@ function listFields(value: unknown, before: string): [name: string, value: strin
 }
 
 const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
-/** Returns a column's names to compare with usual names: full name, last part of a dotted name. */
+/** Returns a column's full name, and the part after the last dot. Both are compared with usual names. */
 const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
 
 /**
@@ -139,15 +139,15 @@ export function guessColumns(
 
 /** Least number of rows for guesses from values. Fewer rows do not show which values a page's rows share. */
 const LEAST_ROWS = 8;
-/** Least share of the pages for which a rule must hold. It fails if two users have pages at one time. */
+/** A rule must hold for this share of the pages. If two users have equal times, it fails for their rows. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
-/** Returns true for words that mean a click, but that `data log` does not read. */
+/** Returns true for a word that means a click, but is not among the words that `data log` reads. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses missing columns from values. Rows with equal times form a page: one user, distinct items. */
+/** Guesses missing columns from values. Rows with equal times should have one user and distinct items. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
@@ -173,9 +173,8 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
 }
 
 /**
- * Returns a SELECT that reads the log. Returns undefined if a required column is unknown, or if the log needs
- * no SELECT: `data log --source` reads files with usual words for clicks, and with the separator of their
- * extension.
+ * Returns a SELECT that reads the log; undefined if a required column is unknown, or if `data log --source`
+ * can read the log. It can if the file has usual words for clicks, and the separator of its extension.
  */
 export function selectLog(
   path: string,

@@ -42,7 +42,7 @@ export class TextIds implements IdList {
     return this.list.length;
   }
 
-  /** Returns the id of a number, or the number as text if it has no id (a model may have more items). */
+  /** Returns the id of a number. A number without an id is returned as text: a model may have more items. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }

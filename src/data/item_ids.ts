@@ -36,7 +36,7 @@ export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogu
   return new FewerTokens(items, tokens);
 }
 
-/** View of a catalogue on disk that hides all tokens from the number `tokens` on. */
+/** View of a catalogue on disk that hides all tokens with numbers of `tokens` or more. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;

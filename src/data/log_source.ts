@@ -11,7 +11,7 @@ import { UserError } from "../user_error.ts";
 
 /** Index of a log's users: their splits, and offsets of events and rows. It takes 13 bytes per user. */
 export interface UserIndex {
-  /** [U] index into {@link splits}. */
+  /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
   /** [U+1] number of events of all users before each user. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
@@ -23,7 +23,7 @@ export interface UserIndex {
   readonly otherRows: number;
 }
 
-/** Counts predicted events (`events`), rows of predicted events (`rows`), other events (`context`). */
+/** Counts predicted events (`events`), rows of predicted events (`rows`), and other events (`context`). */
 export function computeLogSize(
   { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -168,7 +168,7 @@ export function makeWindow(
   };
 }
 
-/** Checks a log in memory by {@link checkLog}. Of a log on disk, only the split: `read` checks the rest. */
+/** Checks a log by {@link checkLog}. For a log on disk, checks only the split; `read` checks the rest. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
@@ -236,7 +236,7 @@ export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if a user has a predicted page with a click (if `isClicked`), or without (if not). */
+/** Returns true if a user has a predicted page with a click or, if `isClicked` is false, without a click. */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -253,7 +253,7 @@ export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if a predicted page has no click. Only pages of train users are read, if there are any. */
+/** Returns true if a predicted page has no click. If there are train users, only their pages are read. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
@@ -263,7 +263,7 @@ export function hasPagesWithoutClick(source: LogSource): boolean {
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
-    `Expected a log with pages without a click, which planning needs, got ${source.name}, ` +
+    `Expected a log in which some pages have no click (planning needs them), got ${source.name}, ` +
       "where every page has a click. A model of this log ranks items, but does not learn " +
       "how high utilities are, nor how often users click nothing. Use its ranking: deno task recommend.",
   );

@@ -49,7 +49,7 @@ export interface ValueTransform {
 /**
  * Description of a context feature, which every displayed item of a page has. The feature's column describes
  * the impression (the item when it was displayed), or the page (then all items of the page have equal
- * values). An "age" is computed to the time when the page was shown.
+ * values). An "age" is the age at the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -62,7 +62,7 @@ export interface ContextFeature {
 export interface ContextColumn extends Pick<ContextFeature, "kind"> {
   readonly column: string;
   readonly type: "number" | "age" | "category";
-  /** Categories with a feature each, in the order of these features; [] for numbers and ages. */
+  /** Categories that have a feature, in the order of the features; [] for numbers and ages. */
   readonly values: readonly string[];
 }
 

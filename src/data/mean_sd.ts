@@ -1,4 +1,4 @@
-/** Returns mean and sample standard deviation. Of no value, both are NaN; of one value, the sd is NaN. */
+/** Returns mean and sample standard deviation. Without values, both are NaN; one value has the sd NaN. */
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);

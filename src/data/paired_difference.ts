@@ -10,7 +10,7 @@ export interface PairedDifference {
   readonly count: number;
 }
 
-/** @param a, b: measurements, a[k] and b[k] with one seed. @throws RangeError for empty or unequal lists. */
+/** @param a, b: measurements; a[k] and b[k] share a seed. @throws RangeError for empty or unequal lists. */
 export function computePairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
   const count = a.length;
   if (count === 0 || count !== b.length) {

@@ -147,14 +147,14 @@ type Column = typeof columns[number];
 /** Largest item_new_index. A larger number is probably a raw id, and memory grows with the largest number. */
 const maxItem = 10_000_000;
 
-/** Returns empty columns. The parser appends an entry per row of the file to each. */
+/** Returns empty columns. For each row of the file, the parser appends an entry to each column. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
   /** Time, rounded to a double. For a whole-number Time, `rest` is the exact Time minus `time`. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** For the index of a row whose fractional Time has more digits than a double: all digits. */
+  /** By row index: all digits of a fractional Time that has more digits than a double. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -301,7 +301,7 @@ function addRow(
 
 /** Number of decimal digits that a double always represents exactly. */
 const EXACT_DIGITS = 15;
-/** Number of decimal digits that two doubles represent exactly: the number, rounded, and the rest. */
+/** Number of decimal digits that two doubles represent exactly: the rounded number, and the rest. */
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 

@@ -81,7 +81,7 @@ export async function listParquetColumns(table: TableFile): Promise<string[]> {
   }
 }
 
-/** @throws UserError if a file does not begin and end as Parquet. @param remedy: advice in the message. */
+/** @throws UserError if a file does not begin and end like Parquet. @param remedy: advice in the message. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
   const { path } = table;
   using file = table.open();
@@ -217,7 +217,7 @@ export function toWholeNumber(value: unknown, end: number): number {
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** Returns the 32-bit float nearest to a number; NaN if it is out of range, or if the value is no number. */
+/** Returns the 32-bit float nearest to a number; NaN if it is out of range or the value is not numeric. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;

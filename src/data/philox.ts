@@ -8,7 +8,7 @@
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** Numbers of random streams: a stream per purpose of draws. Different streams are independent. */
+/** For each purpose of random draws: number of its random stream. Different streams are independent. */
 export const purposes = {
   /** Number of the random stream that draws the clicked item of a slate, or no click. */
   CHOICE: 0,
@@ -29,7 +29,7 @@ export const purposes = {
 /** All numbers in {@link purposes} are less than this. */
 const PURPOSES = 16;
 
-/** Returns a purpose for draws at position `slot` (0, 1, 2, ...) of a page: positions draw independently. */
+/** Returns the purpose for position `slot` (0, 1, 2, ...) of a page. Each position has its own stream. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }

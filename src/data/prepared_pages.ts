@@ -90,7 +90,7 @@ export class PageReader {
   readonly #pending = new Pending();
 
   /**
-   * @param folder: of the data set, for messages. @param items: number of items in the data set.
+   * @param folder: path of the data set, for messages. @param items: number of items in the data set.
    * @param take: called after each row group with the clicks of all users whose pages were read completely;
    * with `atOnce`, called once at the end with the clicks of all users.
    */
@@ -173,7 +173,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true if page k is from a part before its user's part (in a split by time). */
+  /** Returns true if page k is from an earlier part than its user's part (in a split by time). */
   #parseEarlierFlag({ earlier }: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     const flag = earlier === ABSENT ? false : earlier[k];
     if (flag === false) return false;
@@ -263,7 +263,7 @@ function parseAdditionalClicks(
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] if the column is missing. @param none: what [] means */
+/** Returns page k's list in a column; [] if the column is missing. @param none: when [] is allowed */
 function parseList(
   column: ColumnValues,
   k: number,

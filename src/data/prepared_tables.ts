@@ -20,7 +20,7 @@ export interface SetFiles {
 }
 
 export interface PreparedUsers {
-  /** [U] index into {@link splits}. */
+  /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
   /** [U+1] number of pages of all users before each user; `userRows`: number of their displayed items. */
   readonly userPages: Uint32Array<ArrayBuffer>;
@@ -179,7 +179,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Largest number of tokens for which comparing all pairs is faster than a Set. Most items have fewer. */
+/** Up to this number of tokens, comparing all pairs is faster than a Set. Most items have fewer tokens. */
 const FEW = 16;
 
 function hasTwice(values: readonly unknown[]): boolean {

@@ -125,7 +125,7 @@ export function createRandomStream(seed: number, ...path: (number | string)[]): 
   return new Random(hashPath([seed, ...path]));
 }
 
-/** Returns a function that draws item k in proportion to 1 / (k + 1)^(3/4). */
+/** Returns a function that draws item k with a probability proportional to 1 / (k + 1)^(3/4). */
 export function createZipfDraw(items: number, random: Random): () => number {
   let total = 0;
   // Math.sqrt is rounded correctly on every machine, but Math.pow is not.

@@ -121,7 +121,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Computes means of a function of the rank over consecutive ranks, from a growing array of sums. */
+/** Computes the mean of a function of the rank over a range of ranks. Keeps sums of the function. */
 class RankWorths {
   readonly #upTo = [0];
 
@@ -155,7 +155,7 @@ export interface ChoiceMetrics extends RankingMetrics {
 }
 
 /**
- * Computes the metrics of a choice model from the utilities u = `utility` [R] by
+ * Computes the metrics of a choice model from the utilities u = `utility` [R]. The model is
  * P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)), where the term 1 stands for no click.
  */
 export function computeChoiceMetrics(

@@ -284,7 +284,7 @@ const simulations: readonly BadInput[] = [
   ...makeCases(makeAll(makePaperRows(makeUsers(0, 3, 0)), makeSnapshot()), "")`
     utilities of users who always click | simulate ${GIVEN} --reward utility | Expected --reward click, got utility: every page of log.tsv
     a plan for users who always click | policy train --save-dir DIR/policy ${GIVEN} --reward utility
-      | Expected a log with pages without a click
+      | Expected a log in which some pages have no click
   `,
   makeCase(
     "weights of the adversarial stage",

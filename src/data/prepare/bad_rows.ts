@@ -1,4 +1,4 @@
-/** Counts the rows of a source that cannot be read (bad rows), and shows examples. Too many are an error. */
+/** Counts and shows the rows of a source that cannot be read (bad rows). Too many bad rows are an error. */
 
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -51,7 +51,7 @@ export function shortenValue(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** SQL for rejected rows. The CSV reader adds blank lines to the text of the next row; they are removed. */
+/** SQL for rejected rows. The CSV reader adds blank lines to the next row's text; this SQL removes them. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -89,7 +89,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Deletes the list of rejected rows. If rows are read again without this, bad rows are counted twice. */
+/** Deletes the list of rejected rows, so that bad rows are not counted twice if rows are read again. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }

@@ -33,7 +33,7 @@ export interface SplitStatistics {
   readonly neverClicked: number;
 }
 
-/** Metrics on one part, of baselines fitted to train users. Baselines are absent if the set lacks inputs. */
+/** Baselines' metrics on one part. A baseline is fitted to train users; absent if the set lacks inputs. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -63,8 +63,8 @@ export interface DataDescription {
 }
 
 /**
- * Clicks per displayed item, if a context feature is low and if it is high. For numbers, low and high are the
- * lowest and the highest third of the values; for categories, low is 0 and high is 1.
+ * Clicks per displayed item, for low and for high values of a context feature. For numbers, these are the
+ * lowest third and the highest third of the values; for categories, low is 0 and high is 1.
  */
 export interface ContextDescription {
   readonly name: string;
@@ -217,7 +217,7 @@ function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics
 }
 
 /**
- * Reads a set with the code and checks of training. Statistics of a set that training refuses mean nothing.
+ * Reads a set with the code and checks of training. If training refuses a set, its statistics mean nothing.
  * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
@@ -264,7 +264,8 @@ function positionWarnings(s: Suspicion): string[] {
   if (most <= odd) return [];
   return [
     `${percent(most)} of the clicks are at position ${s.most_position} (by chance: ${chance}): ` +
-    "either people look there first (position bias, not utility), or the log was written in this order.",
+    "either people look at this position first (position bias, not utility), " +
+    "or the log was written in this order.",
   ];
 }
 
@@ -290,14 +291,14 @@ function pageWarnings(s: Suspicion): string[] {
   } else if (one > 0.1) {
     warnings.push(
       `${percent(one)} of the pages show one item, which any model ranks first. ` +
-        "See the metrics of longer pages.",
+        "Look at the metrics of longer pages, which have several items.",
     );
   }
   const single = share(s.users_of_one, s.users);
   if (single > 0.5) {
     warnings.push(
       `${percent(single)} of the users have one event and no history. ` +
-        "A model of the history cannot help these users.",
+        "A model that learns from histories cannot help these users.",
     );
   }
   return warnings;

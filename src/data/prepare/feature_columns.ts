@@ -18,7 +18,7 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns that --dense and --tokens, or the set of --encoding-from, name; undefined if none is named. */
+/** Columns named by --dense and --tokens, or by the set of --encoding-from; undefined if none are named. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
@@ -198,7 +198,7 @@ function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if texts split at | have fewer distinct parts than distinct texts, such as film genres. */
+/** Returns true if there are fewer distinct parts (split at |) than distinct texts, as for film genres. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

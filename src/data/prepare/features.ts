@@ -211,7 +211,7 @@ function itemVariables(
   };
 }
 
-/** Creates an empty view feature_source. @throws {UserError} if options name columns of no table. */
+/** Creates an empty view feature_source. @throws {UserError} if options name columns of item features. */
 async function withoutFeatures(
   engine: SqlEngine,
   options: FeatureOptions,

@@ -31,7 +31,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds matches of the pattern's parts below `base` to `found`. @param base: "", or a path ending with /. */
+/** Adds to `found` the paths below `base` that match the parts. @param base: "", or a path ending with /. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {

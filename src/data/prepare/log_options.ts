@@ -99,7 +99,7 @@ function positive(text: string): number {
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options that name files and columns. They are refused with --query, whose SELECT names them. */
+/** Options that name files and columns. With --query they are refused: the SELECT names files and columns. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
@@ -134,7 +134,7 @@ export function expectShape(options: LogOptions): void {
     throw new UserError(
       sampled
         ? `Expected no ${formatFlag(name)} with --pages sampled, which builds pages. Leave one out. ${WHERE}`
-        : `Expected --pages sampled with ${formatFlag(name)}. ${WHERE}`,
+        : `Expected --pages sampled with ${formatFlag(name)}, got no --pages sampled. ${WHERE}`,
     );
   }
   if (has("featuresKey") && !has("features")) {

@@ -3,7 +3,7 @@
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Clicks at a position, and clicks expected from items' strengths (see data/describe_positions.sql). */
+/** Clicks at a position, and clicks that items' strengths predict (see data/describe_positions.sql). */
 export interface PositionStatistics {
   /** Position on the page, from 1. */
   readonly position: number;
@@ -27,7 +27,7 @@ export interface PositionEffect {
 /** Smallest numbers of expected clicks, and of users, for which a position's variance is estimated. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** Smallest deviation, in sd, of an effect. Without bias, 1 of 100 logs with ten positions exceeds it. */
+/** A ratio this many sd from 1 is an effect. Without bias, 1 of 100 logs (ten positions) has an effect. */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;
@@ -86,8 +86,8 @@ export function summarizePositionEffect(
     verdict: small ? "small" : "effect",
     text: small
       ? `Small position bias: ${how}.`
-      : `Position bias: ${how}. Either people look there first, or the pages were sorted by something ` +
-        "that the items' strengths lack. By default, train models position bias (off: --position-bias 0).",
+      : `Position bias: ${how}. Either people look at some positions first, or the pages were sorted ` +
+        "by something that items' strengths lack. deno task train learns this bias (off: --position-bias 0).",
     positions,
   };
 }
@@ -102,7 +102,7 @@ function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect,
     }
     : {
       verdict: "none",
-      text: `No position bias: at each position items are clicked as often as elsewhere, within ${within}.`,
+      text: `No position bias: items are clicked equally often at all positions, within ${within}.`,
     };
 }
 

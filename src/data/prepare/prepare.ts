@@ -27,7 +27,7 @@ export interface PrepareOptions {
   readonly split: "hash" | "time";
   /** Shares of train and validation among all users (in a split by time: all pages). The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Times (ms) at which validation and test begin; negative: before the last page. Default: `shares`. */
+  /** Times (ms) at which validation and test begin; if negative, before the last page. Default: `shares`. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;

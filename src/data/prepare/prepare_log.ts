@@ -136,7 +136,7 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 const AS_IS = "--pages as-is accepts the log";
 
-/** Plausible times of a log, in ms since 1970. Others may be years, or times since another year. */
+/** Plausible times of a log, in ms since 1970. Other numbers may be years, or times since another year. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
 /** @throws UserError if most times are numbers that cannot plausibly be times since 1970. */
@@ -155,8 +155,8 @@ async function expectTimes(
   );
   if (!row) return;
   throw new UserError(
-    `Expected ${time} to be times of a log, got numbers that as ${row.time_kind} are ${row.first} ` +
-      `to ${row.last}. Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
+    `Expected ${time} to be times of a log, got numbers that mean ${row.first} to ${row.last} ` +
+      `if they are ${row.time_kind}. Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
       `If only the order of the times matters, ${AS_IS}.`,
   );
 }
@@ -223,12 +223,15 @@ async function expectPages(
   }
 }
 
-/** A page is suspicious if its first and last row are at least this time apart. */
+/** A page is suspicious if its first and last row are at least this far apart in time. */
 const LONG_MS = 120_000;
 /** A warning is given if more than this share of the pages is suspicious. */
 const ODD_SHARE = 0.05;
 
-/** Numbers of pages: all, with several items, with two items at one position, long. `span`: longest in ms. */
+/**
+ * Numbers of all pages (`count`), of pages with several items (`longer`), of pages with two items at one
+ * position (`twice`), and of pages of {@link LONG_MS} or more (`long`). `span`: ms of the longest page.
+ */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
 /** Warns if many pages of the log look like several merged pages, or like fragments of pages. */
@@ -279,7 +282,7 @@ function durationText(ms: number): string {
   return `${formatThousands(Math.floor(ms / length))} ${unit}`;
 }
 
-/** @throws UserError if rows of a page have different propensities. With --propensity-of item, they may. */
+/** @throws UserError if rows of a page have different propensities. --propensity-of item allows them. */
 async function expectOnePropensity(
   engine: SqlEngine,
   { propensityOf }: LogOptions,
@@ -290,7 +293,7 @@ async function expectOnePropensity(
   if (several === 0) return;
   throw new UserError(
     `Expected one ${propensity} on all rows of a page, got several on ${formatThousands(several)} pages. ` +
-      "If each item has a propensity, conditional on the items before it: --propensity-of item.",
+      "If each item has a propensity, conditional on the items before it, use --propensity-of item.",
   );
 }
 
@@ -300,7 +303,7 @@ const STEPS = [
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** SQL that tests for each unit if all times are multiples of it, plus one offset such as a time of day. */
+/** SQL that tests for each unit if all times are multiples of it, plus a common offset (a time of day). */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) ` +

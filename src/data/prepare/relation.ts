@@ -198,7 +198,7 @@ function expectSame(
   );
 }
 
-/** Finds a name that equals, contains or is contained in `name`, apart from case and punctuation. */
+/** Finds a name that equals, contains or is contained in `name`, ignoring case and punctuation. */
 export function findNearestName(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   return names.find((other) => plain(other) === plain(name)) ??

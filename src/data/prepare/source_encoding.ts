@@ -197,7 +197,7 @@ export async function expectLike(
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Reads from the tables of data/item_features.sql the description of the features for the manifest. */
+/** Reads the features' description for the manifest from the tables that data/item_features.sql creates. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY position")).map((row) => ({
     name: String(row.name),
@@ -229,7 +229,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds SQL for a checksum of ordered texts. Each text follows its length, so different lists differ. */
+/** Builds SQL for a checksum of a list of texts. The lengths of the texts make the checksum unambiguous. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }

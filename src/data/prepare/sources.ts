@@ -111,7 +111,7 @@ function createDecoder(path: string): Transform | undefined {
 // Checks that a zstd file (RFC 8878) is complete: zstd decoders accept truncated files. Reads only headers.
 
 const FRAME = 0xfd2fb528;
-/** First of 16 consecutive numbers, one of which marks a zstd frame without data. */
+/** First of 16 consecutive numbers. Each of these numbers marks a zstd frame without data. */
 const SKIPPABLE = 0x184d2a50;
 const RLE = 1;
 const RESERVED = 3;

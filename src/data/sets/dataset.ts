@@ -232,7 +232,7 @@ const shopFeatures: FeatureManifest = {
   tokens: [],
 };
 
-/** Returns the meaning of the item features, also of a synthetic shop; undefined if unknown. */
+/** Returns the meaning of the item features; undefined if unknown. A synthetic shop's features are known. */
 export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }

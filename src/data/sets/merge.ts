@@ -128,7 +128,7 @@ function drawnFrom(
   ];
 }
 
-/** Unique ids of the merged users, and names of their data sets, which users of a merged set keep. */
+/** Unique id and source (name of a data set) of each user. The users of a merged set keep their sources. */
 class MergedUsers {
   readonly ids: string[] = [];
   readonly sources: string[] = [];

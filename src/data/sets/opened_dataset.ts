@@ -83,10 +83,10 @@ export class OpenedDataset {
 
 /**
  * Opens a data set: a synthetic shop ("demo" or "restless"), a prepared data set, or a file in paper layout.
- * @param options.seed of a synthetic shop; 1 by default. @param options.usersSeed of the shop's users, if it
- * differs from the seed of the items. @param options.memoryRows: a data set with at most so many displayed
- * items (four million by default) is read into memory. @param options.cache: folder in which a larger data
- * set is packed into files; no other files are written. @throws UserError for invalid data.
+ * @param options.seed - seed of a synthetic shop; 1 by default. @param options.usersSeed - seed of the shop's
+ * users, if it differs from the seed of the items. @param options.memoryRows - a data set with at most this
+ * number of displayed items (four million by default) is read into memory. @param options.cache - folder in
+ * which a larger set is packed into files; no other files are written. @throws UserError for invalid data.
  */
 export async function openDataset(
   path: string,

@@ -60,7 +60,7 @@ export class PackedLog implements LogSource, Disposable {
 
   /**
    * Opens a file that {@link PackedLogWriter} wrote, and verifies the checksums of the whole file.
-   * @param name: of the log, for reports. @param items: catalogue of the log's items.
+   * @param name: name of the log, for reports. @param items: catalogue of the log's items.
    * @throws {UserError} for a file that cannot be read, is of another kind, or has changed.
    */
   static open(

@@ -25,7 +25,7 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: IdList;
-  /** Functions from a user to a text, for each text column of the table of users, such as the users' ids. */
+  /** For each text column of the table of users (such as the ids): a function from a user to a text. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
   readonly warnings?: readonly string[];
   /** Meaning of the item features; if absent, the features get generic names. */
@@ -53,7 +53,7 @@ export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Runs `write` for a new folder. If it fails, removes all files. @throws UserError if it is not empty. */
+/** Runs `write` for a new folder; removes all files on failure. @throws UserError for a non-empty folder. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -322,7 +322,7 @@ async function* pageGroups(
 const listContextKinds = (widths: ContextWidths) =>
   (["impression", "page"] as const).filter((kind) => widths[kind] > 0);
 
-/** Returns a page's context features of one kind; zeros, which mean unknown, if the clicks have none. */
+/** Returns a page's context features of one kind; zeros (unknown) if the clicks have no context. */
 function listContext(
   { rowFeatures }: Clicks,
   { impression, page }: ContextWidths,
@@ -361,7 +361,7 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Returns features with generic names; for one-hot items, with a checksum of ids as in `deno task data`. */
+/** Returns features with generic names. One-hot items get a checksum of ids, as `deno task data` computes. */
 function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") {
     const hash = createHash("sha256");
