@@ -1,7 +1,7 @@
 /**
  * Options as data. An option is defined once: flags, help text, range, default, and the schema of the config
  * field that it sets. The config's schema and defaults, the command line and the lab's form derive from this
- * definition, so they use equal words and refuse equal values.
+ * definition, so they use the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
@@ -10,10 +10,10 @@ import { UserError } from "./user_error.ts";
 /** Error for a value that an option refuses. The caller adds the option's name to the message. */
 export class InvalidValueError extends UserError {}
 
-/** Values that an option accepts: a schema for the values in a config, and a parser for typed values. */
+/** Values that an option accepts: a schema for values in a config, and a parser for texts that users type. */
 export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
-  /** Parses a typed value. @throws InvalidValueError for a value out of range. */
+  /** Parses a text that a user typed. @throws InvalidValueError for a value out of range. */
   parse(text: string): T;
   /** All accepted words, if the option accepts only a few words. */
   readonly choices?: readonly string[];
@@ -89,7 +89,7 @@ export function picklist<const T extends string>(choices: readonly T[]): ValueRa
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** Returns a range that also accepts null in a config, for an option that was not typed. */
+/** Returns a range that also accepts null in a config, which means that the user typed no value. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
@@ -104,7 +104,7 @@ interface Common {
 
 export interface ValueOption extends Common {
   readonly kind: "value";
-  /** Parses a typed value. @throws InvalidValueError for a value out of range. */
+  /** Parses a text that a user typed. @throws InvalidValueError for a value out of range. */
   parse(text: string): unknown;
   /** Default value; undefined if it depends on other options or data (`about` says how). */
   readonly default?: unknown;
@@ -122,7 +122,7 @@ export interface ChoiceOption extends Common {
 /** A boolean option. Its default is true if its flag is `--no-...`. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  /** Default value; undefined if the command must distinguish an option that was not typed. */
+  /** Default value; undefined if the command must know whether the user typed the option. */
   readonly default: boolean | undefined;
   /** Help text of the second flag `--no-...`, if the option has one. */
   readonly otherwise?: string;
@@ -172,7 +172,7 @@ export function defineSwitchOption(flags: string, about: string): SwitchOption &
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option that is true if typed, else undefined. @param otherwise - see {@link SwitchOption} */
+/** Defines an option: true if a user types it, else undefined. @param otherwise - see {@link SwitchOption} */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
@@ -234,7 +234,7 @@ export interface ConfigField<T> {
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
 interface FieldOptions {
-  /** True if the default of the option depends on data or other options; the field's default is fixed. */
+  /** True if the option's default depends on data or other options, unlike the field's fixed default. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -251,7 +251,7 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** Defines a boolean config field. If the user types the option, the field is not `standard`. */
+/** Defines a boolean config field. `standard` is the default, and the option negates it. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }

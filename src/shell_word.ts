@@ -3,7 +3,7 @@
 /** Characters without a special meaning in POSIX shells. */
 const PLAIN = /^[\w./:@%+,-]+$/;
 
-/** Quotes a text without NUL characters as one word, of which a shell executes no part. */
+/** Quotes a text without NUL characters as one word. A shell then executes no part of the text. */
 export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

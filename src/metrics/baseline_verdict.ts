@@ -13,7 +13,7 @@ import type { MetricGap } from "./test_result.ts";
 /** Outcome of the comparison of a model with another model. */
 export type Significance = "better" | "worse" | "no significant difference";
 
-/** Largest rounding error (by f32 and the order of summation) of a difference between two metrics. */
+/** Two equal metrics may differ by this much, because of rounding to f32 and the order of summation. */
 const ROUNDING = 1e-6;
 
 /** Classifies a difference by its confidence interval. @param interval - null for too few users or runs */
@@ -62,7 +62,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
-/** Returns "better" if a model is significantly better than all baselines, "worse" if worse than any. */
+/** Returns "better" if a model is significantly better than all baselines, "worse" if worse than one. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -78,7 +78,7 @@ export interface BaselineVerdict {
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. The first one names the best baseline, or an unbeaten baseline. */
+/** Describes a verdict in sentences. The first sentence names the best or an unbeaten baseline. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
@@ -115,9 +115,9 @@ interface Scoring {
 }
 
 /**
- * Compares a snapshot's ranking with the baselines. If the snapshot has two rankings, of the reward and of
- * the generator, the better one is compared. @param judged - name of the snapshot; if no snapshot has this
- * name, the last snapshot is compared. @param split - split of the users
+ * Compares a snapshot's ranking with the baselines. If the snapshot has two rankings (the reward's and the
+ * generator's), the better one is compared. @param judged - name of the snapshot; if no snapshot has this
+ * name, the last snapshot is compared. @param split - name of the test users' split, such as "test"
  */
 export function compareRanking(
   test: readonly Scoring[],
@@ -142,7 +142,7 @@ export function describeUsers(count: number | undefined, split = "test"): string
   return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
 }
 
-/** Returns, for example, "In the simulator slateq is worse than greedy". @param place - "In the simulator" */
+/** Returns for example "In the simulator slateq is worse than greedy"; `place` is "In the simulator". */
 export function describeSignificance(
   is: Significance,
   subject: string,
@@ -167,7 +167,7 @@ export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** Claim that a difference is above 0, a verdict on the claim, and the result in words. */
+/** The claim that a difference is above 0, the verdict on this claim, and the result in words. */
 export interface Claim {
   readonly claim: string;
   /** Verdict on the claim: "undecided" if the interval of the difference contains 0. */

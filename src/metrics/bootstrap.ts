@@ -23,7 +23,7 @@ const SIDE_BY_SIDE = 8;
 
 /** Bootstrap resamples of groups of users. */
 export class Bootstrap {
-  /** Drawn groups of all resamples. Resample b begins at `#starts[b]`. `#times` counts a group's draws. */
+  /** Drawn groups of all resamples. Resample b begins at `#starts[b]`. `#times` counts each group's draws. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
@@ -71,7 +71,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Computes totals of 8 columns at most. @param block - [groups, 8] @param own - their columns in `out` */
+  /** Computes totals of up to 8 columns. @param block - [groups, 8] @param own - columns of `out` to fill */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
@@ -129,8 +129,8 @@ function quantile(values: Float64Array, share: number): number {
 
 /**
  * Returns the value at index `rank` of the sorted order (quickselect, Hoare 1961). Smaller values move to
- * lower indices, larger values to higher indices. For the 1,300 intervals of a short run, sorting takes twice
- * as long.
+ * lower indices, larger values to higher indices. For the 1,300 intervals of a short run, sorting would take
+ * twice as long.
  */
 function select(values: Float64Array, rank: number): number {
   let first = 0, last = values.length - 1;

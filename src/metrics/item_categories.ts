@@ -3,7 +3,7 @@
 export interface ItemCategories {
   /** Name of the item field, such as "genre". */
   readonly field: string;
-  /** Names of the groups: the categories with the most clicks, then "other" for items of no such category. */
+  /** Names of the groups: the categories with the most clicks, then "other" for all other items. */
   readonly names: readonly string[];
   /** [I] bit k is set if item i is in group k. An item with several categories is in several groups. */
   readonly groups: Uint16Array;

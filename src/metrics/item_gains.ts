@@ -1,4 +1,4 @@
-/** Finds the items whose clicks a model predicts much better, or worse, than the click rate does. */
+/** Finds items whose clicks a model predicts much better or much worse than their click rates do. */
 
 import type { EvaluatedPage } from "./metric_columns.ts";
 
@@ -18,7 +18,7 @@ export interface ItemGain {
   /** Mean predicted probability that the item is the page's first click. */
   readonly model: number;
   readonly clickRate: number;
-  /** Gain in log-likelihood (of a click or none) over the click-rate baseline, summed over all displays. */
+  /** Gain in log-likelihood (of a click or no click) over the baseline click rate, summed over displays. */
   readonly gain: number;
 }
 
@@ -37,7 +37,7 @@ type Sums = { -readonly [K in "displays" | "clicked" | "model" | "clickRate" | "
 export class ItemGainCollector {
   readonly #ofItem = new Map<number, Sums>();
 
-  /** Adds a page. @param rates - click probabilities of the page's items by the click-rate baseline */
+  /** Adds a page. @param rates - the items' click probabilities under the click-rate baseline */
   add({ items, clicked, chances }: EvaluatedPage, rates: ArrayLike<number>): void {
     items.forEach((item, k) => {
       const sums = this.#ofItem.get(item) ?? { displays: 0, clicked: 0, model: 0, clickRate: 0, gain: 0 };
@@ -51,7 +51,7 @@ export class ItemGainCollector {
     });
   }
 
-  /** Lists the items with the largest gains and losses among those with {@link LEAST_DISPLAYS} displays. */
+  /** Of the items with {@link LEAST_DISPLAYS} displays, lists those with the largest gains and losses. */
   largest(): ItemGains {
     const all = [...this.#ofItem].filter(([, { displays }]) => displays >= LEAST_DISPLAYS)
       .map(([item, { displays, gain, ...sums }]): ItemGain => ({

@@ -31,12 +31,12 @@ const SLICE_RESAMPLES = 500;
 export interface ScoredUsers {
   /** Log with the item numbers of the catalogue. */
   readonly log: Clicks;
-  /** Indices in the log of the users to add. All compared models must add users in the same order. */
+  /** Indices (in the log) of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
-  /** Scores of all rows of the log. With `compact`, only rows of the users in `places`, in this order. */
+  /** Scores of all rows of the log. With `compact`: of the rows of the users in `places`, in this order. */
   readonly scores: ArrayLike<number>;
   readonly compact?: boolean;
-  /** Scores that rank the rows. If present, `scores` are only used as utilities for probabilities. */
+  /** Scores that rank the rows (default: `scores`). Probabilities are always computed from `scores`. */
   readonly ranking?: ArrayLike<number>;
   /** Outcomes (loss, prec@1, ...) of all events of the users in `places`; see train/training_results.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };

@@ -47,9 +47,9 @@ interface Ratio {
 }
 
 /**
- * Metrics of test users. `longer...`: without pages of one item. `pi...`: if the generator ranks. `auc` is
- * the share of a page's unclicked items that rank below a clicked item; it excludes pages without unclicked
- * items.
+ * Metrics of test users. Names with `longer` exclude pages of one item; names with `pi` measure the
+ * generator's ranking. `auc` is the share of a page's unclicked items that rank below a clicked item; it
+ * excludes pages without unclicked items.
  */
 const ratios = {
   nll: { sum: "nll", per: "events", title: "loss" },
@@ -114,14 +114,14 @@ export const pageLengths = new Ranges([1, 2, 3, 5, 10, 20, 50]);
 export const historyLengths = new Ranges([0, 1, 3, 6, 11, 21, 51]);
 /** Ranges of positions on the page, counted from 1. */
 export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
-/** Slices: items that a train user saw ("seen in training"), and other items ("new"). */
+/** Two slices: items that a train user saw ("seen in training"), and all other items ("new"). */
 export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: boolean) => isSeen ? 0 : 1 };
 
 export type SliceKey = "page length" | "history" | "position" | "item" | "category";
 
 /**
- * All kinds of slices. The first clicked item decides to which slices by position, item or category an event
- * belongs. Slices by category come last, because their number depends on the log.
+ * All kinds of slices. An event belongs to the slices of the position, item and category of its first click.
+ * Slices by category come last, because their number depends on the log.
  */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
@@ -220,7 +220,7 @@ export function computePageSums(
   return sums;
 }
 
-/** Computes -log P(observed clicks). A ranking has no probabilities, so the result is NaN. */
+/** Computes -log P(observed clicks). The result is NaN for a ranking, which has no probabilities. */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

@@ -1,9 +1,9 @@
-/** Calibration of click probabilities. A case is one prediction: its event (a click) happens or does not. */
+/** Calibration of click probabilities. A case is a prediction of an event (a click) that happens or not. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. The outermost cells also hold all other values. */
+/** Number of histogram cells for log-odds from -8 to 8. The outermost cells also hold all values beyond. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin has cells with about a tenth of all cases. */
@@ -24,7 +24,7 @@ export interface ReliabilityBin {
 export interface ProbabilityCalibration {
   /** Expected calibration error: mean of |predicted - observed| over bins, weighted by numbers of cases. */
   readonly ece: number;
-  /** Calibration error that perfectly calibrated probabilities would have by chance, with as many cases. */
+  /** ECE of perfectly calibrated probabilities: their error by chance, for the same number of cases. */
   readonly eceByChance: number | null;
   /** Bins in ascending order of probability. */
   readonly bins: readonly ReliabilityBin[];
@@ -38,7 +38,7 @@ export function findBin(probability: number): number {
 
 /** Sums over predicted cases, by histogram cell and group of users. */
 export class CalibrationSums {
-  /** Array [groups, 3] per histogram cell; undefined without cases, because most cells are empty. */
+  /** [groups, 3] sums of each histogram cell; undefined for a cell without cases (most have none). */
   readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
 
   constructor(private readonly groups: number) {}

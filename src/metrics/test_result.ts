@@ -97,7 +97,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Reward metric for each generator metric, for comparisons with a model that has no generator. */
+/** Metric of the reward for each metric of the generator, to compare with a model without generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
@@ -211,7 +211,7 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   return { users, groups, details: { metrics }, resampled };
 }
 
-/** Computes two models' difference in a metric; undefined if one has no value, or the test users differ. */
+/** Computes two models' difference in a metric; undefined if a value is missing or test users differ. */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
   name: MetricName,

@@ -8,12 +8,12 @@ const MOST_USERS = 4;
 const LEAST_CLICKS = 5;
 const MOST_CATEGORIES = 5;
 
-/** Shares of a category in first clicks. All shares may sum to more than 1: items may have 2 categories. */
+/** Shares of a category in first clicks. The sum over categories may exceed 1: items may have several. */
 export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */
   readonly observed: number;
-  /** Share of the predicted click probability on the user's pages that is on items of the category. */
+  /** Of the predicted click probability on the user's pages, the share on items of the category. */
   readonly predicted: number;
   /** Share of all tested users' clicks that are on items of the category. */
   readonly average: number;
@@ -60,7 +60,7 @@ class TasteSums {
 /** Sums the pages of users, user by user. */
 export class TasteCollector {
   readonly #all: TasteSums;
-  /** The earlier users that have the most clicks, then the current user. */
+  /** The users with the most clicks so far, then the current user. */
   #users: TasteSums[] = [];
 
   constructor(private readonly categories: ItemCategories) {

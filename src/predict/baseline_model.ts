@@ -12,7 +12,7 @@ import type { UserUtilities } from "../train/network_evaluation.ts";
 /** Number of users that are read at once. */
 const CHUNK = 1024;
 
-/** Baseline with utilities log(P(click) / P(no click)). Ignores context features and counts of past pages. */
+/** Baseline with utilities log(P(click) / P(no click)). It ignores context features and past pages. */
 export class BaselineModel implements ItemScorer {
   readonly blockItems = 4096;
   readonly room = { users: Infinity, events: Infinity, rows: Infinity };

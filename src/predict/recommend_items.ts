@@ -6,9 +6,7 @@ import type { ItemScorer } from "../model/item_blocks.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 
-/** A recommended item. */
 export interface Recommendation {
-  /** Number of the item. */
   readonly item: number;
   /** Utility of the item for the user whose click history is in the request. */
   readonly utility: number;
@@ -19,7 +17,7 @@ export interface RecommendedPageItem extends Recommendation {
   readonly probability: number;
 }
 
-/** Computes the click probabilities of a page of recommended items. @param effects position effects */
+/** Computes the click probabilities of a page of recommended items. @param effects - position effects */
 export function computeRecommendedPage(
   best: readonly Recommendation[],
   config: ModelConfig,
@@ -30,7 +28,6 @@ export function computeRecommendedPage(
   return { items: best.map((one, k) => ({ ...one, probability: items[k] ?? NaN })), noClick };
 }
 
-/** Options of {@link recommend}. */
 export interface RecommendOptions {
   /** Item numbers of the user's clicks, oldest click first. */
   readonly history: ArrayLike<number>;
@@ -49,8 +46,8 @@ export interface RecommendOptions {
 }
 
 /**
- * Returns the items with the largest utilities in descending order; items with equal utilities by ascending
- * number. @param scorer computes the utilities @throws UserError if a utility is not finite
+ * Returns the items with the largest utilities, best first. Items with equal utilities are in the order of
+ * their numbers. @param scorer - computes the utilities. @throws UserError if a utility is not finite
  */
 export async function recommend(
   scorer: ItemScorer,

@@ -18,7 +18,7 @@ export const contextSchema = v.strictObject({
   time: v.optional(v.union([v.string(), v.finiteNumber()])),
 });
 
-/** Lists the context features that are inputs of a model; none for a model without count features. */
+/** Lists the context features that are inputs of a model; none if it has no count features. */
 export function listModelContext(
   { counts }: ModelConfig,
   features: FeatureManifest | undefined,
@@ -26,12 +26,12 @@ export function listModelContext(
   return counts?.rowFeatures ? features?.context ?? [] : [];
 }
 
-/** Schema of context values by column name, which apply to all pages of a simulation. */
+/** Schema of the context values that apply to all pages of a simulation, by column name. */
 export const standInSchema = record;
 
 /**
  * Replaces means of context features by given values, for pages without a logged context (simulated pages).
- * Other features keep their means. @param scale [3, C] tensor `counts/scale` of a model @returns a changed
+ * Other features keep their means. @param scale - [3, C] tensor `counts/scale` of a model. @returns a changed
  * copy
  * @throws UserError for unknown columns or unreadable values
  */
@@ -65,8 +65,8 @@ export function getStandIns(
 }
 
 /**
- * Encodes the context of a request; undefined if request and model have none. @param skipUnknown true to
- * ignore impressions of unknown items @throws UserError for unknown items, columns and values
+ * Encodes the context of a request; undefined if neither request nor model has any. @param skipUnknown - true
+ * to ignore impressions of unknown items @throws UserError for unknown items, columns and values
  */
 export function encodeContext(
   data: OpenedDataset,

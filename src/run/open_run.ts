@@ -92,8 +92,8 @@ export interface FoundSnapshot {
 }
 
 /**
- * Finds the snapshot at a path. If the path is a run's folder, the snapshot is best-loss (best-prec1 for a
- * run with only an adversarial stage), for an unfinished run as of the last save.
+ * Finds the snapshot at a path. If the path is a run's folder, the snapshot is best-loss, or best-prec1 if
+ * the run has only an adversarial stage. An unfinished run has the snapshot of its last save.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
@@ -146,7 +146,7 @@ const configSchema = v.looseObject({
 
 /**
  * Reads the kernel variants and the data config of a snapshot's run. With these variants, utilities have the
- * run's bits. Returns an empty object if the snapshot is not in a run's folder.
+ * same bits as in the run. Returns an empty object if the snapshot is not in a run's folder.
  */
 export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   return await configIn(dirname(snapshot), configSchema) ?? {};

@@ -133,8 +133,8 @@ export class RunFolder {
    * Writes all snapshots and logs. `last` refers to the best snapshots. A new best snapshot has a temporary
    * name until the new `last` is written. So after a crash at any time, the folder has a `last` with the best
    * snapshots to which it refers. @param kept - initial weights, if best-loss stores them instead of the
-   * weights with the lowest loss. In this case `last` also stores the latter, because a resumed training
-   * needs them.
+   * weights with the lowest loss. In this case `last` also stores the weights with the lowest loss, because a
+   * resumed training needs them.
    */
   async save(
     specs: readonly ParameterSpec[],
@@ -164,7 +164,7 @@ export class RunFolder {
     }
   }
 
-  /** Writes only the best snapshots, after divergence. Those to which `last` refers get temporary names. */
+  /** After divergence, writes only the best snapshots. The old ones of `last` get temporary names. */
   async saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
@@ -227,8 +227,8 @@ export class RunFolder {
 }
 
 /**
- * Checks that a stage may begin in a folder. Of a run's files, the folder may have only those of a process
- * that was killed before its first snapshot. @throws UserError if data would be lost.
+ * Checks that a stage may begin in a folder. A folder with files of a run is refused, unless this run was
+ * killed before its first snapshot. @throws UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];

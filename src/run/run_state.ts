@@ -81,8 +81,8 @@ export async function readSavedStage(path: string): Promise<SavedStage | undefin
 }
 
 /**
- * Returns the path of a stage's best snapshot, if any, to which `last` refers. After a crash, it may be a
- * temporary path. After divergence, the snapshot may be newer than `last`.
+ * Returns the path of the best snapshot to which a stage's `last` refers, if there is one. After a crash, it
+ * may be a temporary path. After divergence, the snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);

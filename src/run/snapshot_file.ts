@@ -47,7 +47,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Checks the header before the whole file is read, because an endless pipe would fill the memory. */
+/** Checks the header first: if the path is an endless pipe, reading all of it would fill the memory. */
 async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
   const { isDirectory, size } = await Deno.stat(path);
   if (!isDirectory) expectFile(path); // reading a folder reports its own error

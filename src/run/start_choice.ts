@@ -16,7 +16,7 @@ export interface KeptStart {
   readonly weights: Weights;
 }
 
-/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of all gains are larger. */
+/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of the gains are larger. */
 const ERRORS = 1.28;
 
 /** Computes validation losses of the current weights. @returns [users] sum of the losses of a user's pages */

@@ -85,9 +85,9 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
 }
 
-/** Share of the iterations within which a best validation is early. */
+/** A best validation within this share of the iterations counts as early. */
 const EARLY = 0.05;
-/** Share of the iterations after which a best validation is late. Due to noise, the last is seldom best. */
+/** A best validation after this share of the iterations is late. Due to noise, the last is seldom best. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
@@ -107,7 +107,7 @@ export function describeTest(
   ];
 }
 
-/** Compares a ranking with baselines. Gives advice if one is as good. @param split - of the tested users */
+/** Compares a ranking with baselines. Gives advice if a baseline is as good. @param split - of the users */
 export function describeRanking(
   test: readonly SnapshotResult[],
   judged?: SnapshotResult["snapshot"],

@@ -163,7 +163,7 @@ function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgr
   return found;
 }
 
-/** Replaces metrics that use only a page's first click by metrics that use all its clicks. */
+/** Replaces metrics that use only the first click of a page by metrics that use all clicks of a page. */
 function ofAllClicks<F extends StageMetrics>(
   { longerPages, ...metrics }: EvaluationMetrics<F>,
   { details }: TestResult,

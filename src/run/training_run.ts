@@ -31,7 +31,7 @@ const SAVE_SECONDS = 20;
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split. @param parts - maximum micro-batches per batch */
+  /** Called before the first step if batches are split. @param parts - maximum number of parts per batch */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
@@ -109,7 +109,7 @@ export async function runStage(
 }
 
 /**
- * Starts a stage in a new folder, from the best-prec1 snapshot of the run's previous stage, if any.
+ * Starts a stage in a new folder. If the run has a previous stage, starts from its best-prec1 snapshot.
  * @throws UserError if nothing can be saved. The stage's files are then removed.
  */
 async function startStage(
@@ -239,7 +239,7 @@ async function save({ trainer, model, choice }: Training, folder: RunFolder): Pr
   await folder.save(trainer.specs, model.shape, state, await choice?.choose());
 }
 
-/** Returns the communication since `before`, and its share of the training. @param of - training seconds */
+/** Returns the communication since `before`, and its share of the training. @param of - training time in s */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

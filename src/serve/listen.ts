@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 /** Host names of this machine that the header Host may contain. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits in ms for receiving headers, for a request, and for a write. LOOK_MS: interval of checks. */
+/** Time limits in ms for receiving headers, for a request, and for a write. LOOK_MS: time between checks. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -30,7 +30,7 @@ export interface ListenOptions {
   readonly port: number;
   /** Additional host names that the headers Host and Origin may contain, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Largest number of open connections. Further ones are closed, or wait if no file descriptor is free. */
+  /** Largest number of open connections. Others are closed, or wait for a free file descriptor. */
   readonly connections: number;
 }
 
@@ -97,7 +97,7 @@ async function acceptAll(
   }
 }
 
-/** A Node server that does not listen: it gets accepted connections, and applies its time limits. */
+/** A Node server that does not listen: it gets accepted connections, and limits their times. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };

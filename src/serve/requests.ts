@@ -163,7 +163,7 @@ export interface ScoreRequest extends ScoringRequest {
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";
-  /** Context columns for which the request has no known value; undefined without context columns. */
+  /** Context columns whose values are missing or unknown; undefined if there are no context columns. */
   readonly gaps: ContextGaps | undefined;
 }
 

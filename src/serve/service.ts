@@ -65,7 +65,7 @@ export class Service {
   #closing = false;
   #failed = false;
 
-  /** @param onFault called for each error that is not an invalid request */
+  /** @param onFault - called for each error that is not an invalid request */
   constructor(
     model: UserModel,
     private readonly data: OpenedDataset,
@@ -196,12 +196,12 @@ export class Service {
 
   async reset(body: string): Promise<Response> {
     if (this.scorer.config) {
-      throw new UserError("Expected a trained model to simulate users, got a baseline.");
+      throw new UserError("Expected a trained model, got a baseline, which cannot simulate users.");
     }
     if (this.options.uncalibrated) {
       throw new UserError(
-        "Expected a model of the first stage to simulate users. A model of the adversarial stage has " +
-          "utilities that are not log-odds.",
+        "Expected a model of the first stage, got a model of the adversarial stage. Its " +
+          "utilities are not log-odds, so it cannot simulate users.",
       );
     }
     const request = readReset(body);

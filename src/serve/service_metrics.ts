@@ -66,7 +66,7 @@ export class ServiceMetrics {
   readonly batchSeconds = new Histogram("clickgan_batch_seconds", "Time to score a batch.", SECONDS);
   readonly rows = new Counter("clickgan_rows_total", "Scored rows: clicks of histories and items of pages.");
 
-  /** Formats all metrics. @param gauges help text and current value of each gauge, by name */
+  /** Formats all metrics. @param gauges - help text and value of each gauge, by name */
   text(gauges: Readonly<Record<string, readonly [help: string, value: number]>>): string {
     const now = Object.entries(gauges).map(([name, [help, value]]) =>
       head({ name, help }, "gauge") + line(name, "", value)

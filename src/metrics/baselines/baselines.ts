@@ -23,7 +23,7 @@ import {
 import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
 import { fitLogit } from "../../counts/logit.ts";
 
-/** Inputs of the scorers: a log, and counts of clicks and impressions of the log's train users. */
+/** Inputs of the scorers: a log, and counts of the clicks and impressions of its train users. */
 interface ScorerInputs {
   readonly source: LogSource;
   /** Item fields whose values are tokens. */
@@ -114,7 +114,7 @@ export class FittedBaselines {
     return this.scorers.get(name)?.logOdds;
   }
 
-  /** Returns a baseline's utilities of the users' rows, user by user; undefined if `scale(name)` is. */
+  /** Returns a baseline's utilities of the users' rows, user by user; undefined without validation users. */
   utilities(name: BaselineName, log: Clicks, users: ArrayLike<number>): Float64Array | undefined {
     const { scorer, setting, logOdds } = this.scorers.get(name) ?? {};
     if (!scorer || !logOdds) return undefined;
@@ -144,7 +144,7 @@ export class FittedBaselines {
   }
 }
 
-/** Largest number of validation users' impressions on which settings are compared. */
+/** Settings are compared on at most this number of impressions of validation users. */
 const MOST_ROWS = 2 ** 17;
 
 interface Choice {
@@ -203,13 +203,13 @@ function fit(
   return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
-/** Returns the first users, as many as have at most {@link MOST_ROWS} rows together. */
+/** Returns as many of the first users as have at most {@link MOST_ROWS} rows in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** Yields the row range and clicked rows of each predicted page; row 0 is the first row of these users. */
+/** Yields each predicted page's row range and clicked rows. Row 0 is the first row of the first user. */
 function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
@@ -249,7 +249,7 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty that keeps slope and offset finite if clicks are missing, or only on top-ranked items. */
+/** Ridge penalty. Keeps slope and offset finite if there are no clicks, or only on top-ranked items. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */

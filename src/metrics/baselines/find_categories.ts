@@ -14,7 +14,8 @@ const MOST_CATEGORIES = 8;
 const USUAL_NAME = /categor|genre/i;
 
 /**
- * Groups items by the field that is named like a category, or by the first field whose values have names.
+ * Groups items by the field whose name contains "categor" or "genre", or by the first field whose values have
+ * names.
  * @returns undefined if no values have names
  */
 export function findItemCategories(

@@ -20,9 +20,10 @@ export interface BaselineScorer {
   /** Descriptions of the settings. The first setting is used if there are no validation users. */
   readonly settings: readonly string[];
   /**
-   * Scores displayed items for users by their clicks on earlier pages. @param log - log with the item numbers
-   * of the catalogue. @param users - indices of the users in the log. @param chosen - indices of settings in
-   * `settings`. @returns one array per setting: positive scores of the rows of these users, user by user
+   * Scores the items that were displayed to users, by these users' clicks on earlier pages. @param log - log
+   * with the item numbers of the catalogue. @param users - indices of the users in the log. @param chosen -
+   * indices of settings in `settings`. @returns one array per setting: positive scores of the rows of these
+   * users, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
 }
@@ -71,7 +72,7 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
   );
 }
 
-/** Scorer with one score for all items: all items of a page, and no click, are equally likely. */
+/** Gives all items the same score: each item's click, and no click on the page, are equally likely. */
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
@@ -120,8 +121,8 @@ const MOST_FIELDS = 8;
  * p_t). The lift of an item is the mean lift of its tokens in a field, multiplied over fields. Before the
  * user's first click every lift is 1.
  *
- * @param fields - item fields whose values are tokens. A field with nearly as many values as items is no
- * category. Without fields, all tokens form one field.
+ * @param fields - item fields whose values are tokens. A field is used if it has 2 or more values, at most
+ * one value per 2 items, and no hashed ids. Without fields, all tokens form one field.
  * @returns undefined for items without categories
  */
 export function createCategoryRateScorer(
@@ -196,10 +197,10 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** Settings of the item-kNN baseline: number of latest clicks whose items' neighbours are used. */
+/** Settings of the item-kNN baseline: number of latest clicks with which items are compared. */
 const CLICKS = [1, 5, 20];
 /**
- * Weights of similarity. Infinity ranks by similarity first, a finite weight multiplies the click rate by 1 +
+ * Weights of similarity. Infinity ranks by similarity first; a finite weight multiplies the click rate by 1 +
  * weight * mean similarity.
  */
 const WEIGHTS = [Infinity, 3, 30];
@@ -212,8 +213,8 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
 
 /**
  * Scores an item by its similarity to the items that the user clicked (item-based nearest neighbours). The
- * similarity of items i and j is the cosine n_ij / sqrt(n_i n_j) of users: n_ij clicked both items, n_i
- * clicked i, n_j clicked j.
+ * similarity of items i and j is the cosine n_ij / sqrt(n_i n_j): n_ij users clicked both items, n_i clicked
+ * i, and n_j clicked j.
  */
 export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts): BaselineScorer {
   const settings = SETTINGS.map(({ clicks, weight, again }) =>
@@ -237,7 +238,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   });
 }
 
-/** Returns [windows, 2] mean similarities to the latest clicks: without and with clicks on `item`. */
+/** Returns [CLICKS.length, 2] mean similarities to the latest clicks: without and with clicks on `item`. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -256,7 +257,7 @@ function similarities(item: number, recent: readonly number[], { users, pairs }:
   return found;
 }
 
-/** Returns the `most` distinct items that were clicked last, latest first. */
+/** Returns up to `most` different items that were clicked last, latest first. */
 function listLatest(history: readonly number[], most: number): number[] {
   const found = new Set<number>();
   for (let k = history.length - 1; k >= 0 && found.size < most; k--) found.add(history[k]!);

@@ -167,7 +167,8 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
   if (!pretrain && adversarial === 0) {
     throw new UserError(
-      "Expected --adversarial <n> with --no-pretrain, got none: without a stage there is nothing to train.",
+      "Expected --adversarial <n> with --no-pretrain, got no --adversarial: without a stage there is " +
+        "nothing to train.",
     );
   }
   if (!pretrain && init !== undefined) {
@@ -178,13 +179,13 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   const idle = adversarial === 0 ? gameOptions.flatMap(({ name }) => given.get(name) ?? []) : [];
   if (idle.length > 0) {
     throw new UserError(
-      `Expected --adversarial <n> with ${idle.join(", ")}, got none: ` +
+      `Expected --adversarial <n> with ${idle.join(", ")}, got no --adversarial: ` +
         "these options belong to the adversarial stage.",
     );
   }
 }
 
-/** Returns true if a run has a Shannon stage. With `init`, an adversarial stage needs none. */
+/** Returns true if a run has a Shannon stage. With `init` and an adversarial stage, it has none. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }

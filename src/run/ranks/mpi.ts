@@ -48,7 +48,7 @@ export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string
 const LIBRARY = "libmpi.so.40";
 /** Value of MPI_THREAD_SERIALIZED: several threads of Deno call MPI, but only one at a time. */
 const SERIALIZED = 2;
-/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. They are equal in every process, C handles are not. */
+/** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. Unlike C handles, they are the same in every process. */
 const [WORLD, BYTE] = [0, 1];
 
 /** Upper bound of the constant MPI_MAX_PROCESSOR_NAME of any MPI library. */
@@ -73,9 +73,9 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Largest number of values per MPI call: MPI counts bytes in 32 bits, and small messages save memory. */
+/** Largest number of values per MPI call. MPI counts bytes in 32 bits; small messages save memory. */
 const PIECE = 2 ** 24;
-/** Time limit of a call: HANG_MS, or TIMES times the rank's computing time before the call, if longer. */
+/** Time limit of a call: HANG_MS or, if longer, TIMES * the rank's computing time before the call. */
 const [HANG_MS, TIMES] = [6500, 4];
 /** Time limit in ms of a call during which another rank may save files or open data. */
 const PATIENCE_MS = 30 * 60_000;
@@ -90,7 +90,7 @@ export interface CommunicationTimes {
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** True once a call with the short time limit was made, which means that training has begun. */
+  /** True after the first call with the short time limit: training has then begun. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();
@@ -173,7 +173,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** Runs a collective operation. @param count - number of values from each rank to each other rank */
+  /** Runs a collective operation. @param count - values that each rank sends to each other rank */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,

@@ -34,7 +34,7 @@ const CHECKSUM = "crc32";
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ELEMENT_BYTES = 4;
-/** Largest valid header in bytes, as in the reference implementation. Longer ones are damaged or attacks. */
+/** Largest header in bytes, as in the reference implementation. A longer header is damaged or an attack. */
 const LONGEST_HEADER = 100_000_000;
 
 /**
@@ -137,7 +137,7 @@ function computeChecksum(
 
 /**
  * Reads the header of a safetensors file. @param bytes - beginning of the file, with the whole header.
- * @param size - bytes of the whole file. @throws {UserError} as {@link decodeSafetensors}
+ * @param size - size of the whole file. @throws {UserError} as {@link decodeSafetensors}
  */
 export function readLayout(
   bytes: Uint8Array,
@@ -172,7 +172,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns the offset of the data. @param bytes - at least the first 8 bytes. @param size - of the file */
+/** Returns the offset of the data. @param bytes - at least the first 8 bytes. @param size - file size */
 export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
     throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${formatThousands(size)} found`);
@@ -232,7 +232,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   return { name, dtype, shape, begin, end };
 }
 
-/** Separates the checksum, if any, from the other metadata. */
+/** Separates the checksum (if there is one) from the other metadata. */
 export function readMetadata(raw: unknown, what: string): {
   metadata: Record<string, string>;
   checksum: string | undefined;
@@ -289,7 +289,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns the bytes of a tensor with 4-byte elements. Sizes above 2^53 are inexact, but exceed any file. */
+/** Returns a tensor's size in bytes (4 per element). Above 2^53 it is inexact, but exceeds any file. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }

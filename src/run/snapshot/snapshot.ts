@@ -140,7 +140,6 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Contents of a snapshot. */
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;

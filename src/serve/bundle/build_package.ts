@@ -22,7 +22,7 @@ export interface StagedPackage {
   readonly tarball: string;
 }
 
-/** Builds and checks the package. @param folder new or empty folder @throws UserError if it has files */
+/** Builds and checks the package in a new or empty folder. @throws UserError if the folder has files */
 export async function buildPackage(folder: string): Promise<StagedPackage> {
   const staged = `${folder}/package`;
   const tarball = `${folder}/clickgan-${config.version}.tgz`;

@@ -16,7 +16,7 @@ export interface BundleOptions {
   /** False to keep the script readable; true by default. */
   readonly minify?: boolean;
   readonly banner?: string;
-  /** Kernel texts: in the script ("whole", default), or read from a table (kernel_table.ts). */
+  /** Kernel texts: in the script (default: "whole"), or read from a table (kernel_table.ts). */
   readonly kernels?: "whole" | "without comments" | "from a table";
   /** Folders of the packages that Deno does not find from the entry, by name of the package. */
   readonly folders?: Readonly<Record<string, string>>;
@@ -136,8 +136,8 @@ export async function readPackageFile(entry: string, name: string, file: string)
 
 /**
  * Removes comments (more than a third of a kernel's text), empty lines, and spaces at line ends. In functions
- * and structs, also removes spaces next to = , ; { and }. One space stays before a constant in a function:
- * the program replaces the values of only those constants that begin a line.
+ * and structs, also removes spaces next to = , ; { and }. One space stays before a constant in a function,
+ * because the program later replaces the values of all constants that begin a line.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

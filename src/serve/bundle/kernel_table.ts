@@ -16,7 +16,7 @@ export function formatTableEntry(path: string): string {
   return `${TABLE}.${getKernelTableKey(path)}`;
 }
 
-/** Returns the script that defines the table. @param kernels WGSL texts by key, as JSON */
+/** Returns the script that defines the table. @param kernels - WGSL texts by key, as JSON */
 export function buildTableScript(kernels: string): string {
   // Scripts share globalThis, but they do not share the variables of a module.
   return `globalThis.${TABLE}=${kernels};\n`;

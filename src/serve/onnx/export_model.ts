@@ -99,8 +99,9 @@ export function exportModel(
 }
 
 /**
- * Returns an upper bound of the absolute values in the graph. Each tensor multiplies a value at most once, by
- * at most the largest value of a table, or the largest sum over the rows of a kernel.
+ * Returns an upper bound of the absolute values in the graph. Each tensor multiplies a value at most once.
+ * The factor is at most the table's largest absolute value, or the largest sum of absolute values in a column
+ * of the kernel.
  */
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));

@@ -89,8 +89,9 @@ export class GraphBuilder {
   readonly initializers: Tensor[] = [];
 
   /**
-   * Adds a node. @returns the name of its last result. @param input names of tensors, or constants: a number
-   * or a list of whole numbers. @param attributes whole numbers, texts, or lists of whole numbers, by name.
+   * Adds a node. @returns the name of its last result. @param input - names of tensors, or constants: a
+   * number or a list of whole numbers. @param attributes - whole numbers, texts, or lists of whole numbers,
+   * by name.
    */
   op(
     opType: string,
@@ -138,7 +139,7 @@ export class GraphBuilder {
   }
 }
 
-/** Describes an input or output of the graph. @param dims names of the dimensions. */
+/** Describes an input or output of the graph. @param dims - names of the dimensions. */
 export function makeValueInfo(
   name: TensorName,
   elemType: number,

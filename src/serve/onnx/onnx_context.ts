@@ -25,7 +25,7 @@ function formatInput(kind: ContextFeature["kind"], column: string): TensorName {
   return `${kind}.${column}`;
 }
 
-/** Adds nodes for the context features, [users, items, 1] each. @param zero zeros [users, items, 1] */
+/** Adds a node [users, items, 1] for each context feature. @param zero - zeros [users, items, 1] */
 export function addContextFeatures(
   graph: GraphBuilder,
   features: readonly ContextFeature[],

@@ -114,7 +114,7 @@ function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** Adds nodes that look up a value per displayed item [users, items, 1]. @param of returns an item's value */
+/** Adds nodes that look up values [users, items, 1] of displayed items. @param of - gives an item's value */
 function ofItems(
   { graph, items, page }: CountInputs,
   name: string,
@@ -182,7 +182,7 @@ function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName
   return graph.op("Cast", [same], { to: FLOAT });
 }
 
-/** Adds nodes for the number of displayed items [users], clipped to 1 to `longest`. */
+/** Adds nodes for the number of displayed items [users], between 1 and `longest`. */
 function pageLength(graph: GraphBuilder, longest: number): TensorName {
   const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
   const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });

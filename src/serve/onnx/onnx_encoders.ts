@@ -7,7 +7,7 @@ import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph_builder.ts";
 
-/** The graph, and inputs of an encoder. */
+/** A graph, and what an encoder needs to add nodes to the graph. */
 export interface EncoderInputs {
   readonly graph: GraphBuilder;
   readonly catalogue: ItemCatalogue;
@@ -25,7 +25,7 @@ export interface EncoderInputs {
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. A table has the product of features and input weights per item. The ONNX op gets these
+ * Adds the LSTM. Per item, a table has the product of features and input weights. The ONNX op gets these
  * products, and the identity as weights: it only multiplies by 1 and adds zeros, so the result is exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
