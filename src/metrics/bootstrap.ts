@@ -97,7 +97,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns cached resamples for a number of groups, so that models are compared by paired differences. */
+/** Returns the resamples for a number of groups. They are cached: paired models need the same ones. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);

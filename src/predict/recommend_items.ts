@@ -12,7 +12,7 @@ export interface Recommendation {
   readonly utility: number;
 }
 
-/** A recommended item, and its click probability on a page of all recommended items in their order. */
+/** A recommended item, and its click probability on the page that shows all of them in order. */
 export interface RecommendedPageItem extends Recommendation {
   readonly probability: number;
 }

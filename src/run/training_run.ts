@@ -68,7 +68,7 @@ export interface TrainingRun {
   readonly signal: AbortSignal;
   /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
-  /** True to skip the test, for commands that choose among runs by validation metrics. */
+  /** True to skip the test. Commands that compare runs by validation metrics need no test. */
   readonly untested?: boolean;
 }
 
@@ -202,7 +202,7 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. If `begins` is true, weights that `init` lacks are computed from count features. */
+  /** Initial weights. If `begins` is true, count features give the weights that `init` lacks. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {

@@ -157,10 +157,10 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * Returns an error response if a web page of another site may have sent the request, otherwise undefined. The
- * page could let its own host name resolve to this machine to read responses (DNS rebinding); the header Host
- * then has the foreign name. Or the page sends cross-site requests, which Origin or Sec-Fetch-Site shows.
- * Links that a user follows are allowed, because no page reads the response.
+ * Returns an error response if a web page of another site may have sent the request, otherwise undefined. To
+ * read responses, the page could let its own host name resolve to this machine (DNS rebinding); the header
+ * Host then has this foreign name. Or the page sends cross-site requests, which Origin or Sec-Fetch-Site
+ * shows. Links that a user follows are allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,

@@ -140,7 +140,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   throw new UserError(describeRefusal(parsed.issues[0]));
 }
 
-/** Replaces terms of valibot in error messages by the terms of JSON. */
+/** In error messages, these terms of valibot are replaced by terms of JSON. */
 const TYPES: readonly (readonly [RegExp, string])[] = [
   [/^missing$/, "expected a value, got none"],
   [/^not known$/, "expected no field of this name, got one"],

@@ -219,7 +219,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Streams all item ids in the order of their numbers: one string could be too long for JavaScript. */
+  /** Streams all item ids in the order of their numbers, because one string could become too long. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {

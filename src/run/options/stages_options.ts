@@ -228,8 +228,8 @@ const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
 /**
- * Default share by which a training step shrinks the embeddings of tokens, in the Shannon stage of a model
- * with count features. Embeddings of item ids overfit, and count features already measure an item's
+ * A training step shrinks the embeddings of tokens by this share. This default is for the Shannon stage of a
+ * model with count features. Embeddings of item ids overfit, and count features already measure an item's
  * popularity.
  */
 export const TOKEN_SHRINKAGE = 0.04;

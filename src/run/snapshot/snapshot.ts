@@ -38,7 +38,7 @@ export interface SnapshotGame {
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;
-  /** Number of the items for which the model was built, and the kind of their features. */
+  /** Items for which the model was built: their number, and the kind of their features. */
   readonly items: ItemsShape;
   /** @internal Names, order, scales, values and checksums of item features; undefined without a manifest. */
   readonly features?: FeatureManifest;

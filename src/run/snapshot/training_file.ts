@@ -43,7 +43,7 @@ export function encodeTraining(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Reads a training's settings; undefined if the file has none. @throws UserError if they are damaged. */
+/** Reads a training's settings; undefined if they are missing. @throws UserError if they are damaged. */
 export function readTrainingSetting({ metadata }: Snapshot, path: string): TrainingSetting | undefined {
   if (metadata.training === undefined) return undefined;
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), settingSchema), metadata.training);

@@ -182,7 +182,7 @@ function tanhOfDense(
 /**
  * Adds tanh position weights for one-hot features. The state has one component tanh(w + bias) per item; w
  * sums the weights of all lags at which the user clicked the item. `base`, the state of a user without
- * clicks, is tanh(bias) x kernel. `delta` has tanh(w + bias) - tanh(bias) at one click of each clicked item.
+ * clicks, is tanh(bias) x kernel. `delta` has tanh(w + bias) - tanh(bias) at one click per clicked item.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
