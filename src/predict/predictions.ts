@@ -43,9 +43,8 @@ export interface PredictOptions {
 
 /**
  * Yields one list per user: the predictions of all pages of the user, without pages that are only history
- * (context events). @param model - user model with the items of the data set. @param users - distinct
- * ascending user numbers. @throws UserError if no user has a predicted page; DOMException if the signal is
- * aborted.
+ * (context events). @param model - model with the data set's items. @param users - distinct ascending user
+ * numbers. @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */
 export async function* predictPages(
   model: UserModel | BaselineModel,

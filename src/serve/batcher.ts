@@ -19,8 +19,7 @@ interface Waiting {
 /**
  * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch: a single
  * request runs at once, and batches grow under load. Batches alternate with pieces of long work, such as
- * blocks of a catalogue: at most one piece runs between two batches, and at most one batch runs between two
- * pieces.
+ * blocks of a catalogue: at most one piece runs between two batches, and one batch between two pieces.
  */
 export class Batcher {
   #queue: Waiting[] = [];

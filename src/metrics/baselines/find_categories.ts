@@ -14,8 +14,7 @@ const MOST_CATEGORIES = 8;
 const USUAL_NAME = /categor|genre/i;
 
 /**
- * Groups items by the field whose name contains "categor" or "genre", or by the first field whose values have
- * names.
+ * Groups items by a field named like "category" or "genre", or by the first field with named values.
  * @returns undefined if no values have names
  */
 export function findItemCategories(
