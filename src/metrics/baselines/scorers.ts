@@ -161,7 +161,7 @@ export function createCategoryRateScorer(
   });
 }
 
-/** A user's clicks so far by token and field. A click on an item with n tokens in a field counts 1/n each. */
+/** A user's clicks so far by token and field. If a clicked item has n tokens in a field, each gets 1/n. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();

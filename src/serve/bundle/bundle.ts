@@ -18,7 +18,7 @@ export interface BundleOptions {
   readonly banner?: string;
   /** Kernel texts: in the script (default: "whole"), or read from a table (kernel_table.ts). */
   readonly kernels?: "whole" | "without comments" | "from a table";
-  /** Folders of the packages that Deno does not find from the entry, by name of the package. */
+  /** By package name: folders of packages that Deno does not find from the entry. */
   readonly folders?: Readonly<Record<string, string>>;
   /** Texts that replace modules, by the name under which a module is imported. */
   readonly replacements?: Readonly<Record<string, string>>;
