@@ -21,8 +21,8 @@ const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs in place of two Parquet decompressors. hysnappy needs WebAssembly, which the policy forbids;
- * hyparquet has a Snappy decoder. The dictionary of Brotli is larger than the rest of the reader's script.
+ * Stubs that replace two decompressors of Parquet. hysnappy needs WebAssembly, which the policy forbids: the
+ * decoder of hyparquet replaces it. The dictionary of Brotli is larger than the rest of the reader's script.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
@@ -65,7 +65,7 @@ ${new Html(style)}</style>`;
 /** Title element of the lab's page. The program recognises a page of the lab by this element. */
 export const TITLE = "<title>clickgan lab</title>";
 
-/** Returns the WGSL files of the scripts by kernel name. @throws Error if two kernels have one name */
+/** Returns the WGSL files that scripts import, by kernel name. @throws Error if a name occurs twice */
 async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string, string>> {
   const kernels: Record<string, string> = {};
   const paths = new Set(scripts.flatMap(({ inputs }) => [...inputs.keys()]));
@@ -110,7 +110,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   return { chapters, chapterOf, references };
 }
 
-/** Removes the suffix that names the variant, such as _tiled, from the name of a kernel. */
+/** Removes the suffix of the variant (such as _tiled) from the name of a kernel. */
 function stem(kernel: string): string {
   return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
 }

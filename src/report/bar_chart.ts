@@ -25,7 +25,7 @@ export interface Bar {
   readonly snapshot: string;
 }
 
-/** Builds a bar chart with values and whiskers (interval or sd). Long names fit beside horizontal bars. */
+/** Builds a bar chart with values and whiskers (interval or sd). Bars are horizontal to fit long names. */
 export function buildBarChart(
   chart: ChartHead & {
     readonly xTitle: string;
@@ -100,7 +100,7 @@ export interface StackChart extends ChartHead {
   readonly unit: string;
   /** Names of the bars (at least one). */
   readonly bars: readonly string[];
-  /** Segments, with one value per bar. Bars show shares of their sums, because sums may differ a lot. */
+  /** Segments, with one value per bar. A bar shows shares of its sum, because sums may differ a lot. */
   readonly segments: readonly {
     readonly name: string;
     readonly colour: number;

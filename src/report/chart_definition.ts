@@ -18,7 +18,7 @@ export interface ChartPoint {
   /** Sample standard deviation over the runs; null for a single run. */
   readonly sd?: number | null;
   readonly runs?: number;
-  /** Lower end of a whisker: a 95 % bootstrap interval or an interquartile range. */
+  /** Lower end of a whisker, which shows a 95 % bootstrap interval or an interquartile range. */
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;
@@ -33,7 +33,7 @@ export interface ChartPoint {
   readonly value?: number;
 }
 
-/** Options of a Chart.js dataset, and fields that are only read by our script and the CSV export. */
+/** Options of a Chart.js dataset, and fields that only our script and the CSV export read. */
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];
@@ -77,7 +77,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file: the title, and the field of a point or dataset that has the values. */
+  /** Columns of the CSV file: the title, and the field (of a point or dataset) with the values. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

@@ -57,7 +57,7 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
 type Level = NonNullable<LineChart["levels"]>[number];
 type Levels = (metric: MetricName) => Level[];
 
-/** Returns a function that lists a metric of the baselines: [] if the models have different test users. */
+/** The returned function lists a metric of the baselines; [] if the models have different test users. */
 function listSharedLevels(models: readonly ReportModel[]): Levels {
   const [only, ...others] = groupByBaselines(models);
   return (metric) =>
@@ -224,7 +224,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a bar for a metric of the snapshot that represents the stage. Without it, uses another snapshot. */
+/** Builds a bar for a metric of the snapshot that represents the stage (if missing: of another snapshot). */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -241,7 +241,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Criterion of the snapshot with the best value in a column of validation.csv, by stage and column. */
+/** For each stage and column of validation.csv: criterion whose snapshot has the column's best value. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

@@ -26,9 +26,9 @@ import {
 import { shownBaselines } from "../run/tested_users.ts";
 
 /**
- * Reads the models of a report. An experiment has several models. @param folders folders of runs, of several
- * seeds, or of experiments @throws UserError if a folder is missing, damaged or of another kind, or if the
- * logs have no row yet
+ * Reads the models of a report. An experiment has several models.
+ * @param folders - folders of runs, of several seeds, or of experiments
+ * @throws UserError if a folder is missing, damaged or of another kind, or if the logs have no row yet
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
   const models: ReportModel[] = [];
@@ -101,7 +101,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
 }
 
-/** Reads an experiment. Returns undefined if the folder has none. A model without a log row gets a note. */
+/** Reads an experiment; undefined if the folder has none. A model whose logs have no row gets a note. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -115,7 +115,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   }
   if (models.length === 0) {
     throw new UserError(
-      `Expected a model of the experiment in ${folder} with a row in its logs, found none. ` +
+      `Expected rows in the logs of the experiment in ${folder}, found none yet. ` +
         "Try again after some iterations.",
     );
   }
@@ -164,7 +164,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   if (rows === 0) {
     if (!result?.test) return undefined;
     throw new UserError(
-      `Expected rows in train.csv or validation.csv, because ${folder} has a result.json, found no row. ` +
+      `Expected rows in train.csv or validation.csv of ${folder}, which has a result.json, found none. ` +
         "Put the logs of the run back, or train again.",
     );
   }

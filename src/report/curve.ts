@@ -8,9 +8,9 @@ import type { RunLog } from "./report_data.ts";
 const MAX_POINTS = 150;
 
 /**
- * Chooses the number of iterations over which a point of a curve is a mean: 1, 2, 5, 10, 20, ... All curves
- * of a page have the same window, so that their smoothness can be compared. @param iterations iterations of
- * the longest run
+ * Chooses the window: the number of iterations per point of a curve, which is 1, 2, 5, 10, 20, ... All curves
+ * of a page have the same window, so that their smoothness can be compared.
+ * @param iterations - number of iterations of the longest run
  */
 export function chooseWindow(iterations: number): number {
   for (let decade = 1;; decade *= 10) {
@@ -22,8 +22,8 @@ export function chooseWindow(iterations: number): number {
 /**
  * Computes a curve of a log column: for each window of iterations, first the mean of each run, then mean and
  * sd of these means over the runs. Runs may end at different iterations. Ignores non-finite values.
- * @param window iterations per window: first 1 to `window`; iteration 0 is a separate point
- * @param offset number that is added to all iterations @returns [] for a column without values
+ * @param window - iterations per window; the first has 1 to `window`, and iteration 0 is a separate point
+ * @param offset - number that is added to all iterations @returns [] for a column without values
  */
 export function computeCurve(
   logs: readonly RunLog[],

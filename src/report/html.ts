@@ -1,15 +1,15 @@
-/** Builds HTML as values of type {@link Html}, which also list their charts. Strings are always escaped. */
+/** Builds HTML as values of {@link Html}, each with a list of its charts. Strings are always escaped. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
-  /** @param text HTML source @param charts definitions of the charts with a figure in `text` */
+  /** @param text - HTML source @param charts - definitions of the charts with a figure in `text` */
   constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/** Template tag that escapes all values except {@link Html}. `deno fmt` would format a tag named `html`. */
+/** Template tag that escapes all values except {@link Html}. `deno fmt` changes templates of a tag `html`. */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),
@@ -42,7 +42,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. They occur only in strings, whose values do not change. */
+/** Escapes end tags in a trusted script. They occur only in string literals, which keep their values. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

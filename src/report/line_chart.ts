@@ -155,14 +155,14 @@ function isGap(point: CurvePoint | undefined): boolean {
   return (point?.y ?? null) === null;
 }
 
-/** Rounds a number to six digits, which are more precise than a pixel, to make pages smaller. */
+/** Rounds to six digits, so that pages are smaller. The rounding error is less than a pixel. */
 function round(value: number): number {
   return Number(value.toPrecision(6));
 }
 
 /**
  * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern.
- * A single model, or a single part, has no entry. @param datasets datasets of each series
+ * A single model, or a single part, has no entry. @param datasets - datasets of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));
@@ -179,7 +179,7 @@ function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDat
   return parts.length === 1 ? models : [...models, ...parts];
 }
 
-/** Builds a horizontal or vertical line behind the curves. @param name label on the line */
+/** Builds a horizontal or vertical line behind the curves. @param name - label on the line */
 function buildLine(
   scaleID: "x" | "y",
   value: number,

@@ -12,7 +12,7 @@ const MEANINGS = {
   longerPrec2: "prec@2 on pages with more than one item.",
   mrr: "Mean of 1 / rank of the clicked item (mean reciprocal rank). Higher is better.",
   ndcg:
-    "Mean of DCG / largest DCG per page. DCG: sum of 1 / log2(1 + rank) over clicked items. Higher is better.",
+    "Mean over pages: DCG / largest DCG. DCG: sum of 1 / log2(1 + rank) of clicked items. Higher is better.",
   auc: "Share of a page's unclicked items that rank below the clicked item. Random: 0.5. Higher is better.",
   piPrec1: "prec@1 if the generator pi ranks the items.",
   piPrec2: "prec@2 if the generator pi ranks the items.",

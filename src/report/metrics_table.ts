@@ -1,6 +1,6 @@
 /**
- * Renders tables of test metrics of snapshots and baselines, differences between the best model and all
- * others, differences between each model and the baselines, and reliability diagrams.
+ * Renders tables and reliability diagrams. One table has the test metrics of snapshots and baselines; others
+ * compare the best model with all other models, and each model with the baselines.
  */
 
 import type { MetricName } from "../metrics/metric_columns.ts";
@@ -55,7 +55,7 @@ ${
 ${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
-/** Returns true if some test pages have only one item. Without these pages, prec@1 differs. */
+/** Returns true if some test pages have only one item, so that prec@1 differs on the other pages. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -81,7 +81,7 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders metrics of a snapshot. @param scorings one per run @param names undefined gives an empty cell */
+/** Renders snapshot metrics. @param scorings - one per run @param names - undefined for an empty cell */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
@@ -112,7 +112,7 @@ interface ComparedPart {
   readonly prec1: number;
 }
 
-/** Compares the part with the best prec@1 with all parts on the same test users; undefined without any. */
+/** Compares the part of highest prec@1 with all other parts on its test users; undefined if it is alone. */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
@@ -150,7 +150,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   ];
 }
 
-/** Returns the kind of a loss: only losses of one kind are comparable. Undefined in the adversarial stage. */
+/** Returns the kind of loss: losses of two kinds are not comparable. Undefined in the adversarial stage. */
 function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
@@ -220,7 +220,7 @@ export function renderByPart(
   }`;
 }
 
-/** Renders a table for the first run of each Shannon stage, because only its utilities are log-odds. */
+/** Renders a table for the first run of each Shannon stage: only utilities of this stage are log-odds. */
 export function renderByTest(
   models: readonly ReportModel[],
   render: (test: SnapshotMetrics) => Html | undefined,

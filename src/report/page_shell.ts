@@ -20,12 +20,12 @@ function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that a page may be written. @throws UserError if `file` exists and is another kind of file */
+/** Checks that a page may be written. @throws UserError if `file` exists but is no page of this kind */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page and its folder. @throws UserError if writing fails or `file` is another kind of file */
+/** Writes a page and its folder. @throws UserError if writing fails or `file` is no page of this kind */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
@@ -76,7 +76,7 @@ ${inlineScript(script)}`;
   return htmlPage(POLICY, head, body);
 }
 
-/** @param verdict sentences with conclusions, at the top of the page */
+/** @param verdict - sentences with conclusions, at the top of the page */
 export function renderPageHeader(
   title: string,
   facts: NamedFacts,

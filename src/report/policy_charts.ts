@@ -31,7 +31,7 @@ export function describeEnvironment({ name, role }: ComparisonEnvironment): stri
   return `${name} (${roles[role] ?? role})`;
 }
 
-/** Builds a bar chart of the returns of all policies for each environment. */
+/** For each environment, builds a bar chart of the returns of all policies. */
 export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition[] {
   const unit = `${getRewardUnit(comparison)} per user`;
   return comparison.environments.map((environment) => {
@@ -53,7 +53,7 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
   });
 }
 
-/** Builds a chart of click rates by page number for each environment, with one curve per policy. */
+/** For each environment, builds a chart of click rates by page number, with one curve per policy. */
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
@@ -76,7 +76,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** Builds charts of predicted and realised clicks by page. The environment of the training has no chart. */
+/** Builds charts of predicted and realised clicks by page, except for the training environment. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
@@ -107,7 +107,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds charts of sorted returns per user (learned policy minus rival), in the ground truth if known. */
+/** Charts the returns of all users, sorted: learned policy minus rival. Uses the ground truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -167,7 +167,7 @@ export function buildLearningCharts(
   return buildLineChart({
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
-    note: "Bands: 95 % interval over the users of an evaluation. Larger changes come from the training. " +
+    note: "Bands: 95 % interval over the users of an evaluation. Larger changes come from training itself. " +
       "Circles: evaluation of the weights that the policy uses.",
     xTitle: "pages of users",
     yTitle: `${unit} per user`,
@@ -175,7 +175,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a chart per learned policy: the values Q^1, Q^2, ... against Q^k, in states that it visited. */
+/** Builds a chart per learned policy: values Q^1, Q^2, ... against Q^k, in states that the policy visited. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -210,7 +210,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds a curve by page: mean and sd over trainings. @param curves values by page of each training */
+/** Builds a curve by page: mean and sd over trainings. @param curves - values by page of each training */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

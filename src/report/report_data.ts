@@ -19,7 +19,7 @@ const metric = v.nullable(number);
 const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });
 const rankingMetrics = { ...metricsSchema.entries, piPrec1: metric, piPrec2: metric };
 
-/** Schema of a 95 % bootstrap interval over users; null with too few users. */
+/** Schema of a 95 % bootstrap interval over users; null if there are too few users. */
 const interval = v.nullable(v.tuple([number, number]));
 
 const named = <T extends v.GenericSchema>(schema: T) => v.record(v.string(), schema);

@@ -46,9 +46,9 @@ import { baselineTitles } from "../metrics/baselines/baseline_names.ts";
 import { describeLoss } from "../run/test_stage.ts";
 
 /**
- * Writes an HTML page about runs, which replaces an existing page and needs no network. @param folders
- * folders of runs (finished or not), of several seeds, or of experiments @throws UserError if a folder is
- * damaged or has no run, or if the page cannot be written
+ * Writes an HTML page about runs, which replaces an existing page and needs no network.
+ * @param folders - folders of runs (finished or not), of several seeds, or of experiments
+ * @throws UserError if a folder is damaged or has no run, or if the page cannot be written
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
@@ -91,7 +91,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders the settings that all models share, then the settings that differ. @param what kind of settings */
+/** Renders settings that all models share, then all other settings. @param what - name of the settings */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -142,7 +142,7 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders the result of the model's best ranking, its comparison with the baselines, and what to do. */
+/** Renders the metrics of the model's best part, its comparison with the baselines, and advice. */
 function renderOutcome(model: ReportModel): Html {
   const [best] = judgeParts(model).toSorted((a, b) => b.prec1 - a.prec1);
   if (!best) return markup``;
@@ -161,7 +161,7 @@ function renderOutcome(model: ReportModel): Html {
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
 }
 
-/** Renders which model ranks best, and compares it with baselines. All models have equal test users. */
+/** Names the best model and compares it with baselines; empty if the models have different test users. */
 function renderBestModel(models: readonly ReportModel[]): Html {
   const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
   const [best] = judged.toSorted((a, b) => b.prec1 - a.prec1);

@@ -60,7 +60,7 @@ export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stag
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Name of each generator metric, by the name of the reward metric with the same definition. */
+/** Names of generator metrics. The keys name the reward metrics with the same definitions. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -75,7 +75,7 @@ export interface MeanAndSd {
   readonly runs: number;
 }
 
-/** Computes mean and sd of those values that are numbers; undefined if there are none. */
+/** Computes mean and sd of those values that are numbers; undefined if no value is a number. */
 export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;

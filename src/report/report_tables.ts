@@ -9,7 +9,7 @@ export const MISSING = "-";
 /** Pairs of a name and a value on a page, such as ("folder", "runs/x"). */
 export type NamedFacts = readonly (readonly [string, string])[];
 
-/** Renders facts as a list. @param getClass returns the CSS class of a value by name of the fact */
+/** Renders facts as a list. @param getClass - maps the name of a fact to the CSS class of its value */
 export function renderFacts(facts: NamedFacts, getClass?: (name: string) => string): Html {
   const look = (name: string) => getClass && markup` class="${getClass(name)}"`;
   return markup`<dl class="facts">${
@@ -29,8 +29,8 @@ function isWord(cell: ReportCell | undefined): boolean {
 }
 
 /**
- * Renders a table. A table that is wider than the page can be scrolled. @param label label for screen readers
- * @param head names of the columns; the first column has the names of the rows
+ * Renders a table. A table that is wider than the page can be scrolled. @param label - for screen readers
+ * @param head - names of the columns; the first column has the names of the rows
  */
 export function renderTable(
   label: string,
@@ -81,7 +81,7 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Returns the number of decimals for interval ends: at most 3, because ends are less precise. */
+/** Returns the number of decimals for interval ends: at most 3, because ends are less precise than means. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

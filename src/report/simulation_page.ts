@@ -1,4 +1,4 @@
-/** Builds the page about simulated users: metrics per policy, curves by page, and differences of policies. */
+/** Builds the page of simulated users: metrics per policy, curves by page, differences between policies. */
 
 import { formatPercent } from "../number_text.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
@@ -61,7 +61,7 @@ catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders the differences between the first policy and its rivals, on the same users and random numbers. */
+/** Renders the first policy minus its rivals. All policies have the same users and random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;

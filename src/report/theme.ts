@@ -1,4 +1,4 @@
-/** Colours of charts in light and dark mode. No imports, because the script of pages includes this file. */
+/** Colours of charts in light and dark mode. This file has no imports: the script of pages includes it. */
 
 /** Colours of a light or dark page. The palette suits colour-blind readers. */
 export interface Theme {
@@ -11,7 +11,7 @@ export interface Theme {
   readonly palette: readonly string[];
 }
 
-/** Light theme with the palette of Okabe and Ito; colours too pale for thin lines on white are darker. */
+/** Light theme with the palette of Okabe and Ito. Some colours are darker, to suit thin lines on white. */
 export const light: Theme = {
   text: "#333a44",
   grid: "#dfe3e8",
@@ -40,7 +40,7 @@ export const NEUTRAL = -1;
 /** Index of a colour in the palette, or name of another colour. */
 export type Colour = number | "text" | "background";
 
-/** Returns the name of a colour in a chart's configuration ({@link resolveColour}). @param opacity 0..1 */
+/** Returns the name of a colour in a chart's configuration ({@link resolveColour}). @param opacity - 0..1 */
 export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }

@@ -222,7 +222,11 @@ const reports: readonly BadInput[] = [
   `,
   report("a truncated config", run(cut("old/config.json", 99)), "config.json is damaged"),
   report("neither rows nor logs", run(NO_LOGS), "found none yet"),
-  report("no rows", run(NO_LOGS, makeFile("old/result.json", '{"iteration":4,"test":[]}')), "found no row"),
+  report(
+    "no rows",
+    run(NO_LOGS, makeFile("old/result.json", '{"iteration":4,"test":[]}')),
+    "has a result.json",
+  ),
   report("a result whose iteration is text", result('{"iteration": "4"}'), "result.json is damaged"),
   report("a log that is a folder", run(remove("old/train.csv"), makeFolder("old/train.csv")), "train.csv"),
   report("a binary log", run(makeFile("old/train.csv", "\0\n\0\n")), "train.csv:1: expected a header"),
@@ -230,7 +234,7 @@ const reports: readonly BadInput[] = [
   report(
     "an experiment whose folder is outside of its path",
     makeFile("old/experiment.json", '{"models":[{"name":"a","folder":"../../../../etc"}]}'),
-    "with a row in its logs, found none",
+    "logs of the experiment",
   ),
   report(
     "losses of NaN, infinity and 1e300 are not drawn",

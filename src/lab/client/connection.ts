@@ -55,7 +55,7 @@ export class Connection {
   readonly #worker = startWorker();
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
-  /** Error after which the worker answers no calls. */
+  /** Error that ended the worker: the worker answers no more calls. */
   #failure: LabError | undefined;
 
   constructor(private readonly onEvent: (event: WorkerEvent) => void) {

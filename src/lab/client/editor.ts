@@ -41,13 +41,13 @@ export class Editor {
     insertText(this.#editor, text, 0, this.text.length);
   }
 
-  /** Marks lines with errors. @param faulty numbers of the lines (from 1) */
+  /** Marks lines with errors. @param faulty - numbers of the lines (from 1) */
   mark(faulty: readonly number[]): void {
     const { lines } = this.#editor; // indices of `lines` begin at 1
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 
-  /** Marks lines with compiler errors, and returns a list of the errors; undefined for any other error. */
+  /** Marks lines with compiler errors, and returns a list of them. Returns undefined for any other error. */
   showErrors(error: unknown): HTMLElement | undefined {
     const found = [...(error instanceof Error ? error.message : "").matchAll(MESSAGE)].map(
       ([, line, column, words = ""]) => ({ line: Number(line), column: Number(column), words }),

@@ -1,11 +1,11 @@
-/** Creates elements of the page. Strings become text nodes; markup must have escaped its data. */
+/** Creates elements of the page. Strings become text nodes; data in markup must be escaped. */
 
 import { Html, markup } from "../../report/html.ts";
 import { markOptions } from "../draw/text.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name. `on...` adds a listener; true is an attribute without a value; false omits it. */
+/** Attributes by name. `on...` adds a listener. true adds an attribute without value; false adds none. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -30,7 +30,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /**
  * Creates an element from a template with elements in it: `` dom`<p class="buttons">${button}</p>` ``. Do not
- * put elements into a table or a list of options, where browsers remove their markers.
+ * put elements directly into a table or a `select`: browsers remove the placeholders there.
  */
 export function dom(
   pieces: TemplateStringsArray,

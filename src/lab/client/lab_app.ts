@@ -30,7 +30,7 @@ const HIDDEN_SECONDS = 20;
 
 export class Lab {
   device: DeviceState = { kind: "opening" };
-  /** Text in the address after the name of the screen, e.g. "softmax" in #exercise=softmax; or "". */
+  /** Text after the screen's name in the address ("softmax" in #exercise=softmax); "" if there is none. */
   part = "";
   /** Measurements on this adapter by name, such as "training". The screen Save writes them to a file. */
   readonly measurements = new Map<string, unknown>();
@@ -77,7 +77,7 @@ export class Lab {
     listener(this.device);
   }
 
-  /** Calls the listener each time the screen `id` is shown, first right after `mount`. */
+  /** Calls the listener each time the screen `id` is shown: for the first time right after `mount`. */
   onShow(id: string, listener: () => void): void {
     this.#showListeners.push({ id, listener });
   }
@@ -93,7 +93,7 @@ export class Lab {
     this.#measurementListeners.forEach((listener) => listener());
   }
 
-  /** Throws the error of a call, or a short error if the top of the page already shows the message. */
+  /** Throws the error of a call. If the top of the page already shows its message, throws a short error. */
   #rethrow(error: unknown): never {
     if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
     throw new Error(

@@ -36,7 +36,7 @@ export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Returns a function that reports progress. It throws {@link CallStoppedError} after a cancellation. */
+/** Returns a function that reports progress. After a cancellation, it throws {@link CallStoppedError}. */
 export function reportProgress<P>({ progress, signal }: ServiceCall<P>): (done: P) => void {
   return (done) => {
     expectNotCancelled(signal);
@@ -54,7 +54,7 @@ export class LabWorker {
 
   constructor(private readonly send: (event: WorkerEvent) => void) {}
 
-  /** Returns the shared device; the first call opens it. @throws UserError without an adapter */
+  /** Returns the shared device; the first call opens it. @throws UserError if there is no adapter */
   gpu(): Promise<Gpu> {
     this.#gpu ??= this.#open();
     return this.#gpu;
@@ -73,9 +73,9 @@ export class LabWorker {
   }
 
   /**
-   * Waits until cancelled work has ended, then runs work that needs the device alone, such as timing. @param
-   * what first words of the error message of other calls, such as "A training is running" @throws UserError
-   * if other work is running
+   * Waits until cancelled work has ended, then runs work that must not share the device, such as timing.
+   * @param what - first words of the error message of other calls, such as "A training is running"
+   * @throws UserError if other work is running
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     while (this.#running?.signal?.aborted) await this.#running.ended;

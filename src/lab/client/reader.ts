@@ -1,7 +1,7 @@
 /**
  * Reads the files that the user chose: one file in the paper's layout, or all files of a prepared data set.
- * This file becomes a separate script, which is loaded with the first chosen file. It returns plain data:
- * page and worker have separate copies of classes.
+ * This file becomes a separate script, which is loaded when the user chooses the first file. The script
+ * returns plain data, because the page and the worker have their own copies of classes.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -52,7 +52,7 @@ export async function checkFiles(files: readonly ReaderFile[]): Promise<string |
   return isPaperHead(head) ? undefined : suggestCommand(first.path, head);
 }
 
-/** Reads the chosen files. @throws UserError for an invalid file, or one too large for the browser */
+/** Reads the chosen files. @throws UserError if a file is invalid or too large for the browser */
 export async function readFiles(files: readonly ReaderFile[], context: ReadContext): Promise<ReaderData> {
   try {
     for (const file of files) await expectReadable(file);

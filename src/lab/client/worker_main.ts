@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /**
  * Entry point of the worker, which owns the device. The page calls methods of the worker's services. A call
- * may report progress, can be cancelled, and ends with a result or a failure. Messages have only cloneable
+ * may report progress, can be cancelled, and ends with a result or a failure. Messages contain only cloneable
  * values.
  */
 
@@ -47,7 +47,7 @@ export type Services = ReturnType<typeof createServices> & ReturnType<KernelScri
 
 function adapterService(worker: LabWorker) {
   return {
-    /** Opens the device, and sends a description of the adapter. @throws UserError without an adapter */
+    /** Opens the device, and sends a description of the adapter. @throws UserError if there is no adapter */
     async open(): Promise<void> {
       await worker.gpu();
     },
@@ -101,7 +101,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Returns true for a UserError. Compares names: the script that reads files has a copy of the class. */
+/** Returns true for a UserError. Compares names: the reader's script has its own copy of the class. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }

@@ -79,7 +79,7 @@ ${
   }`;
 }
 
-/** Returns the paragraph "Work split" of a kernel's header. Inserts the value after each constant's name. */
+/** Returns the paragraph "Work split" of a kernel's header. Inserts each constant's value after its name. */
 function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
   return findHeaderPart(text, "Work split")?.replace(
@@ -194,7 +194,7 @@ languages[WGSL] = {
   call: /\b[a-zA-Z_]\w*(?=\()/,
 };
 
-/** Renders WGSL with highlighted syntax. @param marked numbers of the lines to mark, from 1 */
+/** Renders WGSL with highlighted syntax. @param marked - numbers of the lines to mark, from 1 */
 export function renderWgslListing(text: string, marked: readonly number[]): Html {
   const set = new Set(marked);
   const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
@@ -205,7 +205,7 @@ export function renderWgslListing(text: string, marked: readonly number[]): Html
  aria-label="${label}"><code>${lines}</code></pre>`;
 }
 
-/** Returns a paragraph of a kernel's header. @param word first words, for example "Work split" */
+/** Returns a paragraph of a kernel's header. @param word - first words, for example "Work split" */
 export function findHeaderPart(text: string, word: string): string | undefined {
   const lines = text.split("\n");
   const head = lines.slice(0, lines.findIndex((line) => !line.startsWith("//")));
@@ -217,19 +217,19 @@ export function findHeaderPart(text: string, word: string): string | undefined {
   return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
 }
 
-/** Returns the numbers (from 1) of lines that differ between the text for the driver and the file. */
+/** Returns the numbers (from 1) of the lines in which the driver's text differs from the file. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
 }
 
 /**
- * Machine code of a kernel with the constants of its first use in the bench. Recorded by `deno task bench
- * compiled --readme bench/compiled.md`.
+ * Machine code of a kernel, with the constants of the kernel's first use in the bench. The command `deno task
+ * bench compiled --readme bench/compiled.md` records it.
  */
 interface RecordedKernel {
   readonly kernel: string;
-  /** Workload and model of this first use, for example "W1 LSTM". */
+  /** Workload and model of the kernel's first use, for example "W1 LSTM". */
   readonly where: string;
   /** Values such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];

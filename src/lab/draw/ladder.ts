@@ -23,7 +23,7 @@ export interface ComparedStep extends LadderStepMeasurement {
 /** A gain within 5 % of 1 counts as no change, even if the error of the gain is smaller. */
 const LEAST_GAIN = 0.05;
 
-/** Compares each step of a ladder with its recorded time. @param shipped recorded times, if any */
+/** Compares each step of a ladder with its recorded time. @param shipped - recorded times, if any */
 export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>
@@ -87,13 +87,13 @@ export function describeComparison(
       ", ",
     );
   const [slower, faster] = [list("slower here"), list("faster here")];
-  if (slower !== "") sentences.push(`Faster there, but slower here: step ${slower}.`);
-  if (faster !== "") sentences.push(`Slower there, but faster here: step ${faster}.`);
+  if (slower !== "") sentences.push(`Faster on ${shipped.adapter}, but slower here: step ${slower}.`);
+  if (faster !== "") sentences.push(`Slower on ${shipped.adapter}, but faster here: step ${faster}.`);
   if (slower + faster === "") sentences.push("No step is faster on one adapter and slower on the other.");
   return sentences;
 }
 
-/** Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis over all gains. */
+/** Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis for all gains. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(1, ...known)), Math.log(Math.max(1, ...known))];

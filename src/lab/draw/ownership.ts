@@ -14,7 +14,7 @@ type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 /** Largest number of cells along an axis. With more cells, a gap is drawn before the last cells. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Selects the cells of an axis: all, or the first, the chosen and the last cells. undefined is a gap. */
+/** Selects the cells of an axis: all, or the first, chosen and last cells with undefined for gaps. */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Counts launched invocations, and idle ones: only whole workgroups can be launched. */
+/** Counts all launched invocations, and those without work: a dispatch launches whole workgroups. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -119,7 +119,7 @@ export interface InvocationChoice {
   readonly invocation: number;
 }
 
-/** Returns the number of workgroups, and of invocations per workgroup. */
+/** Returns the number of workgroups, and the number of invocations per workgroup. */
 export function countChoices({ grid, workgroup }: KernelSummary): InvocationChoice {
   return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
 }
@@ -150,7 +150,7 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
 /** Largest number of subscripts to show per binding. */
 const SUBSCRIPTS = 3;
 
-/** Renders drawing and tables of an invocation. @param chosen indices, which are clamped to the grid */
+/** Renders drawing and tables of an invocation. @param chosen - indices, which are clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));

@@ -19,10 +19,10 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Headings of columns. A heading in an array belongs to a column of texts. */
+/** Headings of columns. The heading of a column of texts is in an array. */
 type Heads = readonly (string | readonly [string])[];
 
-/** Renders a table that can be scrolled. @param kinds CSS classes @param rows cells or markup of each row */
+/** Renders a scrollable table. @param kinds - CSS classes @param rows - cells or markup of each row */
 export function renderScrollTable(
   label: string,
   kinds: string,

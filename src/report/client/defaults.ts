@@ -48,7 +48,7 @@ export function makeChart(
   return new Chart(canvas, change(inTheme(config, theme) as ChartConfiguration));
 }
 
-/** Returns a copy of a chart configuration with a theme's colours in place of names of colours. */
+/** Returns a copy of a chart configuration, in which the theme's colours replace the colour names. */
 function inTheme(value: unknown, theme: Theme, key = ""): unknown {
   if (typeof value === "string") return /color$/i.test(key) ? resolveColour(theme, value) : value;
   if (Array.isArray(value)) return value.map((one) => inTheme(one, theme, key));

@@ -49,7 +49,7 @@ export const marks: Plugin = {
   },
 };
 
-/** Draws a whisker. @returns its two ends in pixels. Without a whisker, both are the end of the bar. */
+/** Draws a whisker. @returns its ends in pixels. If there is no whisker, both are the end of the bar. */
 function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: boolean): [number, number] {
   const scale = isBars ? scales.x : scales.y;
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
@@ -66,7 +66,7 @@ function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: bool
   return [from, to];
 }
 
-/** Draws a value inside its bar if it fits, otherwise right of the bar. @param ends ends of the whisker */
+/** Draws a value inside its bar if it fits, otherwise right of the bar. @param ends - ends of the whisker */
 function drawValue(chart: Chart, text: string, { y }: Mark, ends: readonly [number, number]): void {
   const { ctx, chartArea, scales } = chart;
   const { width } = ctx.measureText(text);
@@ -86,7 +86,7 @@ function boxAround(left: number, right: number, y: number, height: number): Box 
   return { left, right, top: y - height / 2, bottom: y + height / 2 };
 }
 
-/** Draws a name at a free place: right, left, above or below its point; on a line, only below or above. */
+/** Draws a name at a free place beside, above or below its point; never beside a point on a line. */
 function drawName(chart: Chart, name: string, { x, y, dataset }: Mark, taken: Box[]): void {
   const { ctx, chartArea: area } = chart;
   const { width } = ctx.measureText(name);

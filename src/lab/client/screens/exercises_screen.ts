@@ -140,7 +140,7 @@ function findShippedLadder({ ladder, size }: { ladder: string; size: readonly nu
 
 const getStorageKey = (exercise: string) => `clickgan exercise ${exercise}`;
 
-/** Returns the saved text for an exercise; undefined if there is none. */
+/** Returns the saved text for an exercise; undefined if no text was saved. */
 function loadText(exercise: string): string | undefined {
   try {
     return localStorage.getItem(getStorageKey(exercise)) ?? undefined;
@@ -149,7 +149,7 @@ function loadText(exercise: string): string | undefined {
   }
 }
 
-/** Saves the user's text, or removes it if undefined. Returns true on success. */
+/** Saves the user's text; if `text` is undefined, removes the saved text. Returns true on success. */
 function saveText(exercise: string, text: string | undefined): boolean {
   try {
     if (text === undefined) localStorage.removeItem(getStorageKey(exercise));

@@ -1,4 +1,4 @@
-/** Screen "Scratchpad": runs the user's kernel on the user's numbers, both of which are in its address. */
+/** Screen "Scratchpad": runs a kernel that the user writes. The address contains kernel and numbers. */
 
 import { type Html, markup } from "../../../report/html.ts";
 import { formatMicroseconds } from "../../draw/text.ts";
@@ -43,7 +43,7 @@ class ScratchpadView {
   readonly #invocations = element("input", { type: "text", size: 12, autocomplete: "off" });
   readonly #arrays = new Map<string, string>();
   #pause: ReturnType<typeof setTimeout> | undefined;
-  /** Names of the arrays that have a field. */
+  /** Declarations of the arrays that have a field, as one text. */
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
@@ -60,7 +60,7 @@ contains your kernel and its numbers: copy the address to save or share them. In
 ${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel in an address. For "", keeps the shown kernel or, at the start, shows an example. */
+  /** Shows the kernel that `part` contains. "" keeps the shown kernel, or shows an example at the start. */
   async open(part: string): Promise<void> {
     if (part === this.#shown || (part === "" && this.#shown !== undefined)) return;
     this.#shown = part;

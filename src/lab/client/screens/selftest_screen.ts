@@ -46,7 +46,7 @@ class SelftestView {
     ...Object.keys(choices).map((name) => element("option", { value: name }, name)),
   );
   readonly #only = element("input", { id: "selftest-only", type: "text", size: 12, placeholder: "all" });
-  /** Shows the kernels that were skipped because no model uses them on this adapter. */
+  /** List of the kernels that were skipped because no model uses them on this adapter. */
   readonly #leftOut = element("div", { class: "left-out", hidden: true });
   readonly #faults = element("div");
   readonly #table = element("div", { hidden: true }, renderScrollTable("Kernels", "kernels", HEADS, []));
@@ -149,7 +149,7 @@ function renderRow({ kernel, kind, values, differs, worst }: KernelFinding): Htm
 /** Number of powers of ten on the axis of a bar. */
 const DECADES = 4;
 
-/** Renders error / tolerance as a bar on a logarithmic axis, and as text. */
+/** Renders the ratio error / tolerance as a bar on a logarithmic axis, and as text. */
 function renderError(differs: boolean, worst: KernelFinding["worst"]): Html {
   if (!worst) return markup`${differs ? "differs" : "-"}`;
   const { share, element: { tolerance } } = worst;

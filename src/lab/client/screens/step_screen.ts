@@ -83,7 +83,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Shows a profile. The returned function opens a kernel's first dispatch; it returns false without one. */
+/** Shows a profile. The returned function opens a kernel's first dispatch; false means that it has none. */
 function showProfile(results: HTMLElement, profile: StepProfile): (kernel: string) => boolean {
   const { result, facts, probes, clock } = profile;
   const ceilings = findCeilings(probes);
@@ -131,7 +131,7 @@ class DispatchPanel {
   readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
   #kernel: KernelSummary | undefined;
 
-  /** @param back scrolls back to the row of the dispatch in the table */
+  /** @param back - scrolls back to the row of the dispatch in the table */
   constructor(
     private readonly ceilings: RooflineCeilings,
     private readonly data: PageData,

@@ -272,7 +272,7 @@ ${this.#snapshots.element}</div></div>`;
   }
 }
 
-/** Scrolls to an element outside the window. On a phone, results are far below the button. */
+/** Scrolls to an element if it is outside the window: on a phone, results are far below the button. */
 function bringIntoView(part: HTMLElement): void {
   const { top, bottom } = part.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();

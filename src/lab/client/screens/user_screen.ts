@@ -9,7 +9,7 @@ import type { ModelScores, ScoredPage, ShopView } from "../services/user_service
 
 /** Largest number of items per page; a shop may have fewer items. */
 const PAGE_SIZE = 10;
-/** Smallest change of a probability to show. */
+/** Smallest change of a probability that is shown. */
 const SMALLEST_CHANGE = 0.0005;
 
 export function showUser(root: HTMLElement, lab: Lab): void {
@@ -92,7 +92,7 @@ class UserView {
     return Object.fromEntries(entries.filter(([, value]) => value !== ""));
   }
 
-  /** Adds a click and shows the next page. @param item undefined: the user leaves without a click */
+  /** Adds a click and shows the next page. @param item - undefined if the user leaves without a click */
   async #click(item: number | undefined): Promise<void> {
     const clicked = item === undefined ? this.#clicked : [...this.#clicked, item];
     await this.#load(this.#keepPage.checked ? this.#page : this.#newPage(), clicked);

@@ -104,7 +104,7 @@ export interface ScratchResult {
   readonly time: Pick<Timing, "median" | "lower" | "upper" | "error">;
 }
 
-/** Largest number of values to show per output. */
+/** Largest number of values that are shown per output. */
 const SHOWN_VALUES = 256;
 
 function scratchpadService(worker: LabWorker) {
@@ -213,7 +213,7 @@ function laddersService(worker: LabWorker) {
         return { name, title, size, steps: steps.length, chapter };
       }),
 
-    /** Checks the steps of a ladder, and times the correct steps in turn. */
+    /** Checks the steps of a ladder, and times the correct steps. */
     run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);

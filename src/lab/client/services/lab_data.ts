@@ -73,7 +73,7 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
 }
 
 /**
- * Aligns the items of data with the items of a snapshot. @param what name of the model in error messages
+ * Aligns the items of data with the items of a snapshot. @param what - name of the model in error messages
  * @throws UserError for unknown items, or features with another meaning
  */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {

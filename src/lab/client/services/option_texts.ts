@@ -22,7 +22,7 @@ export interface ShownGroup {
   readonly options: readonly ShownOption[];
 }
 
-/** Texts that the user entered, by name of the option. No text or "" means the default. */
+/** Texts that the user entered, by name of the option. A missing text, or "", means the default. */
 export type OptionTexts = Readonly<Record<string, string>>;
 
 const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
@@ -49,7 +49,7 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 
 /**
  * Parses the options of a training. `buildStagesConfig` resolves defaults that depend on the data.
- * @param fromSnapshot true to start from a snapshot, as with --init
+ * @param fromSnapshot - true to start from a snapshot, as with --init
  * @throws UserError for an invalid option, or for options that contradict each other
  */
 export function readOptions(
@@ -94,7 +94,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns the text of an option; "" for the default. @param standard default in the Shannon stage */
+/** Returns the text of an option; "" for the default. @param standard - default in the Shannon stage */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],
@@ -106,7 +106,7 @@ function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStoppi
   return isDefault ? "" : String(shannon ?? "");
 }
 
-/** Returns the flags of options in which two trainings differ. @param but names of options to ignore */
+/** Returns the flags of options in which trainings differ. @param but - names of options to ignore */
 export function listChangedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
   const [before, now] = [formatOptionTexts(a), formatOptionTexts(b)];
   return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(extractFlag);

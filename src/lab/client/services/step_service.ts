@@ -90,7 +90,7 @@ function findWorkload({ workload, model: modelName }: ProfileRequest): ChosenWor
   return { model, log: log.make };
 }
 
-/** Returns a workload with the configuration and the data of the current model. Timing keeps the model. */
+/** Returns a workload with the configuration and data of the current model, which timing does not change. */
 function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {
@@ -154,7 +154,7 @@ export interface KernelSummary extends IndexScope {
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Number of invocations with work, before rounding up to whole workgroups. */
+  /** Number of invocations that have work. A dispatch launches more, to fill whole workgroups. */
   readonly invocations: readonly [x: number, y: number];
 }
 

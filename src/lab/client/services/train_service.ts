@@ -123,7 +123,7 @@ export class TrainService {
     });
   }
 
-  /** Returns the status of the current training, even after an error; undefined without a training. */
+  /** Returns the status of the current training, even after an error; undefined if there is none. */
   status(): StageStatus | undefined {
     return this.#session && describeStatus(this.#session);
   }
@@ -137,7 +137,7 @@ export class TrainService {
     return await this.#whileReading((await this.#reviveSession(() => {})).snapshot(offer));
   }
 
-  /** Loads a snapshot to start from, inspect or resume. @throws UserError if it does not fit the data */
+  /** Loads a snapshot to inspect it, start from it or resume it. @throws UserError if the data do not fit */
   load(request: LoadRequest): Promise<LoadedSnapshot> {
     return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(request));
   }
@@ -148,7 +148,7 @@ export class TrainService {
     const { info, weights } = snapshot;
     if (!info) {
       throw new UserError(
-        `Expected a snapshot of train, got ${name} without the model's configuration.`,
+        `Expected a file that train wrote, got ${name}: the file lacks the configuration of the model.`,
       );
     }
     const data = alignDataToSnapshot(`The model of ${name}`, info, await this.#open(choice, () => {}));
@@ -171,7 +171,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info snapshot to start from, whose item numbers the data then use */
+  /** Opens the training data. @param info - initial snapshot: the data then use its item numbers */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -238,13 +238,13 @@ export class TrainService {
     return this.#expectSession();
   }
 
-  /** Makes a session the current training. All screens use its model. */
+  /** Replaces the current training by a session. All screens use the session's model. */
   #present(next: TrainSession): void {
     this.#session = next;
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };
   }
 
-  /** Keeps the session from being freed until `work` is done. */
+  /** Ensures that the session is not freed before `work` is done. */
   #whileReading<T>(work: Promise<T>): Promise<T> {
     this.#reading = Promise.allSettled([this.#reading, work]);
     return work;

@@ -24,7 +24,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the training state to memory. A lost device loses at most this time. */
+/** Seconds between two copies of the training state to memory: the most time that a lost device costs. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -60,13 +60,13 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Chooses between initial and best weights; undefined unless training starts from a logit on counts. */
+    /** Chooses initial or best weights; undefined if training does not start from a logit model on counts. */
     readonly choice: StartChoice | undefined,
   ) {}
 
   /**
-   * @param current stage to train; default: the first stage @throws UserError for a size beyond the adapter's
-   * limits, weights that do not fit the model, or too few users
+   * @param current - stage to train; default: the first stage
+   * @throws UserError if a size exceeds the adapter's limits, weights do not fit, or there are too few users
    */
   static async create(
     gpu: Gpu,
@@ -75,7 +75,7 @@ export class TrainSession {
     current?: CurrentStage,
   ): Promise<TrainSession> {
     const [first] = listStages(config);
-    if (!current && !first) throw new Error("Expected a stage to train, found none.");
+    if (!current && !first) throw new Error("Expected at least one training stage, found none.");
     const { stage, before } = current ?? { stage: first as TrainingStage, before: [] };
     const { data: { source } } = setting;
     const ended = before.at(-1);
@@ -173,7 +173,7 @@ export class TrainSession {
     return this.#saved = await this.trainer.state();
   }
 
-  /** Returns the bytes of a snapshot. @throws UserError if it is missing, or weights are not finite */
+  /** Returns the bytes of a snapshot. @throws UserError if it is missing or has non-finite weights */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { current: { before }, config, gpu, setting: { data } } = this;
     const on = { config, data, adapter: describeAdapter(gpu) };
@@ -204,7 +204,10 @@ export class TrainSession {
   }
 }
 
-/** Checks that only the iterations or options of a later stage have changed. @throws UserError otherwise */
+/**
+ * Checks that a training can be resumed: some iterations must be left, and only the number of iterations
+ * of its stage and the options of the next stage may differ. @throws UserError otherwise
+ */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
@@ -228,7 +231,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores the training in a snapshot (if any), unless the data differ. Also returns a note for the user. */
+/** Restores the training of a snapshot, if it has one on the same data. Also returns a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -274,7 +277,7 @@ export interface SnapshotOffer {
   readonly file: string;
 }
 
-/** Lists the snapshots of a stage that the user can save. @param isOver true if a later stage has begun */
+/** Lists the snapshots of a stage that the user can save. @param isOver - true if a later stage has begun */
 export function listSnapshotOffers(
   { name, shown: { loss, prec1 } }: TrainingStage,
   best: BestRecords,
@@ -300,7 +303,8 @@ interface Origin {
 }
 
 /**
- * Returns the bytes of a snapshot; `last` can be resumed. @throws UserError if it is missing or not finite
+ * Returns the bytes of a snapshot. A training can resume only from `last`. @throws UserError if the snapshot
+ * is missing or has non-finite weights
  */
 function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,

@@ -37,7 +37,7 @@ export interface ScoredPage {
   /** Number of training steps of the model. */
   readonly iteration: number;
   readonly model: ModelScores;
-  /** Scores by the ground truth, and state of the user; both only for a synthetic shop. */
+  /** Scores by the ground truth; like `state`, undefined if the shop is not synthetic. */
   readonly truth: ModelScores | undefined;
   readonly state: ShopState | undefined;
 }
@@ -61,7 +61,7 @@ export function createUserService(worker: LabWorker) {
   }
 
   return {
-    /** Returns the shop of the current model. @throws UserError without a model */
+    /** Returns the shop of the current model. @throws UserError if there is no model */
     shop(): ShopView {
       const { model, data } = expectModel();
       const { source, truth } = data;
@@ -95,7 +95,7 @@ export function createUserService(worker: LabWorker) {
   };
 }
 
-/** Returns the context features [items, features] of a page. @throws UserError for an unreadable value */
+/** Returns the context features [items, features] of a page. @throws UserError if a value is invalid */
 function encodePage(
   features: readonly ContextFeature[],
   page: readonly number[],

@@ -29,7 +29,7 @@ export class DataField {
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly ReaderFile[] = [];
-  /** Error in the chosen files, or command that prepares them. */
+  /** Shows an error in the chosen files, or the command that prepares them. */
   readonly #status = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
   /** Resolves when the chosen files are checked. */
@@ -120,7 +120,7 @@ function listPicked(files: Iterable<File>): ReaderFile[] {
 
 /**
  * Lists the dropped files. Call it during the drop event: the browser clears the list after the event.
- * @throws if the page may not read a folder, for example because the page was opened as a local file
+ * @throws if the browser does not let the page read a folder, for example a page that is a local file
  */
 async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   const found = await Promise.all(
@@ -148,7 +148,7 @@ async function listFiles(entry: FileSystemEntry, folder: string): Promise<Reader
   return found.flat();
 }
 
-/** Returns all entries of a folder, which the browser returns in several parts. */
+/** Returns all entries of a folder. The browser gives them in several parts. */
 async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];

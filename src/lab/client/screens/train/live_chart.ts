@@ -1,6 +1,6 @@
 /**
- * Stores the curves of a running training, and draws a chart of a metric with lines for baselines. The chart
- * is SVG with colours of the style sheet: a chart library would take a third of the script's size limit.
+ * Stores the curves of a running training, and draws a chart of a metric with lines for baselines. The code
+ * draws SVG in colours of the style sheet: a chart library would take a third of the script's size limit.
  */
 
 import { formatCsvRow } from "../../../../csv.ts";

@@ -17,7 +17,7 @@ const VISIBLE = [
 export class TrainForm {
   readonly element: HTMLElement;
   readonly data: DataField;
-  /** Fields of the options; none until the worker has sent the options. */
+  /** Fields of the options; empty until the worker has sent the options. */
   #fields: readonly Field[] = [];
   /** Names of the options of the adversarial stage, which are hidden while the stage is off. */
   #adversarialNames: ReadonlySet<string> = new Set();
@@ -46,7 +46,7 @@ export class TrainForm {
     void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
   }
 
-  /** Returns the user's input; undefined for invalid fields. @throws LabError for contradictory options */
+  /** Returns the input; undefined if a field is invalid. @throws LabError if options contradict each other */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
     if (!await this.#check()) {
