@@ -1,4 +1,4 @@
-/** Renders tables and lists of pages: rows in groups, metrics with intervals, claims with outcomes. */
+/** Renders tables and lists for pages: rows in groups, metrics with intervals, claims with outcomes. */
 
 import type { Interval } from "../metrics/bootstrap.ts";
 import { type Claim, claimOutcomes, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";

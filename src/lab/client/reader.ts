@@ -38,7 +38,7 @@ export interface ReadContext {
 /** Bytes that are read from the start of a file, to find a CSV header or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
 
-/** Returns the command that prepares the files; undefined for prepared files. @throws UserError */
+/** Returns the command that prepares the log; undefined if the lab can read it. @throws UserError */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);

@@ -198,7 +198,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Renders the subscripts in the kernel's body, and the elements that they select, if they are known. */
+/** Renders the subscripts in the kernel's body and, if known, the elements that the subscripts select. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const loop = listLoopVariables(text);
   const getReason = (subscript: string) =>

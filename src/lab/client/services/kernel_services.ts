@@ -75,7 +75,7 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** Returns the file name with which the compiler's messages about an answer begin. */
+/** Returns the file name at the start of the compiler's messages about an answer. */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }

@@ -332,7 +332,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Fills table rows of tokens (category values) that training never met, by {@link withMeanRows}. */
+/** Calls {@link withMeanRows} to fill the table rows of tokens (category values) that training never met. */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,

@@ -111,7 +111,7 @@ const TICKS = 5;
 export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** Metric of the baselines that is drawn as horizontal lines. */
+  /** Metric whose baseline values are drawn as horizontal lines. */
   readonly level?: "loss" | "prec1";
   /** Criterion that selects the best validation, which the chart marks. */
   readonly best?: Criterion;
