@@ -22,7 +22,7 @@ const topKernel = parseKernel("top_slate", topText);
 
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
-/** Records uniformly random slates. @param explore - true to draw only with probability `step.epsilon`. */
+/** Draws slates uniformly. @param explore - true to draw only with probability `step.epsilon`. */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
   return {
@@ -42,7 +42,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   };
 }
 
-/** Records slates of the first allowed items. @param order - [items] u32 item numbers, best first. */
+/** Chooses the first allowed items. @param order - [items] u32 item numbers, best first. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -54,7 +54,7 @@ export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch
   };
 }
 
-/** Records slates of the allowed items with the highest scores. @param score - [users, items] f32 */
+/** Chooses the allowed items with the highest scores. @param score - [users, items] f32 */
 export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
   return {
@@ -118,7 +118,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
   });
 }
 
-/** Number of pseudo-impressions, at the mean click rate, that are added to each item. */
+/** To each item, this number of pseudo-impressions at the mean click rate is added. */
 const PRIOR_DISPLAYS = 20;
 
 /**

@@ -44,7 +44,7 @@ const NAME = "policy.json";
 export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
   const config = await readJson(`${path}/${NAME}`, policyConfigSchema);
   if (!config) {
-    throw new UserError(`Expected the folder of a policy, with a ${NAME}, found none at ${path}.`);
+    throw new UserError(`Expected the folder of a policy, with a ${NAME}, found no such file in ${path}.`);
   }
   return config;
 }
@@ -73,7 +73,7 @@ export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: 
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
   if (saved.endsWith(own)) return;
   throw new UserError(
-    `Expected ${path}/${NAME} to name the users of the snapshot, ${saved}, ` +
+    `Expected ${path}/${NAME} to name the same users as the snapshot (${saved}), ` +
       `found ${describeSubject(trainedOn)}. Restore the old file.`,
   );
 }
@@ -86,14 +86,14 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** Returns true if two descriptions mean the same users. The paths of a model may differ. */
+/** Returns true if two descriptions mean the same users, even if a model has two different paths. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError if a policy was not trained on the users `given`, so its weights have no meaning. */
+/** @throws UserError unless a policy was trained on the users `given`: on others its weights mean nothing. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

@@ -1,4 +1,4 @@
-/** Opens trained policies, ranks items for a user by a policy, and groups policies that can be compared. */
+/** Opens trained policies, ranks a user's items by a policy, and groups policies that can be compared. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
@@ -32,8 +32,8 @@ export interface TrainedPolicy {
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
    * Returns the slate that the policy shows a user next. The result has predicted returns only if the history
-   * can occur in the training: any history after training with `--start`, otherwise at most one click per
-   * earlier page.
+   * can occur in the training. After training with `--start` every history can; otherwise, a history with at
+   * most one click per earlier page can.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */

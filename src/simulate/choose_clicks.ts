@@ -19,7 +19,7 @@ export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patien
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (k if none), reward, P(any click), 1; zeros after a user has left. */
+  /** [pages, users] vec4f: clicked slot (k: no click), reward, P(any click), 1; zeros after the user left. */
   readonly outcomes: View;
 }
 

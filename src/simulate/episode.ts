@@ -23,7 +23,7 @@ export interface EpisodeParts {
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Dispatches of every page: `before` runs before the policy reads states, `after` at the page's end. */
+  /** Dispatches of every page: `before` runs before the policy reads states; `after` runs last. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }

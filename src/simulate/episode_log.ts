@@ -105,7 +105,7 @@ export interface EpisodeLogOptions {
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** Returns the items from which a page was drawn; by default all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
-  /** [X] context features of every displayed item; absent if the log has none. */
+  /** [X] context features of every displayed item; absent if there are no such features. */
   readonly context?: Float32Array;
 }
 

@@ -64,8 +64,8 @@ export class LearnedSource implements UsersSource {
 
   /**
    * Creates the users of a trained model. @param options.uncalibrated - true to accept weights of the
-   * adversarial stage. @throws UserError for weights of that stage otherwise, because their utilities are not
-   * log-odds of a click.
+   * adversarial stage. @throws UserError for these weights if the option is not set, because their utilities
+   * are not log-odds of a click.
    */
   static ofRun<Data>(
     gpu: Gpu,
@@ -97,7 +97,7 @@ export class LearnedSource implements UsersSource {
   }
 }
 
-/** Maximum rows (users x items) per chunk. A GPU needs more rows than a CPU (estimated, not measured). */
+/** Maximum rows (users x items) per chunk. GPUs run best with larger chunks (estimated, not measured). */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
 /** Returns the number of recent clicks that a model reads; 0 if it reads only an LSTM's state. */
@@ -231,7 +231,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups a tape's dispatches by what their rows stand for. @param product - input of the LSTM's step */
+  /** Groups a tape's dispatches by the meaning of their rows. @param product - input of the LSTM's step */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -245,7 +245,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the tensor of the tape that policies read as state; undefined for an LSTM, which stores it. */
+  /** Returns the tape's tensor that policies read as state; undefined for an LSTM, whose state is stored. */
   #madeState(): Tensor | undefined {
     if (this.#lstm) return undefined;
     return this.#output("encoder/pw/state") ??
@@ -253,7 +253,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#output("wide/state_part");
   }
 
-  /** Returns the state [events, columns] for policies: an LSTM's h, the pw state, or layer 1's part of it. */
+  /** Returns the state [events, columns] for policies: an LSTM's h, the pw state, or a layer's state part. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };

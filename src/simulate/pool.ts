@@ -1,4 +1,4 @@
-/** Candidate items of a page: all items, a random pool or a list, without items already clicked. */
+/** Candidate items of a page: all items, a random pool or a list, without the user's clicked items. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, type PhiloxCounter, purposes } from "../data/philox.ts";
@@ -12,8 +12,8 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 /**
  * Items that may be shown: `all` items, a list of items, or a `random` pool of n. The random pool is drawn
- * per page, and has each of the I items with probability n / I. If the pool has fewer items for a user than a
- * slate, the page ignores the pool for that user.
+ * per page, and has each of the I items with probability n / I. If a random pool has fewer items than a
+ * slate, it is ignored for this user and page.
  */
 export type PoolOptions =
   | "all"
@@ -28,7 +28,7 @@ export interface ItemPool {
   readonly size: number;
 }
 
-/** Creates a pool. @throws UserError for unknown or repeated items, or a too large random pool. */
+/** Creates a pool. @throws UserError for unknown or repeated items, or a random pool that is too large. */
 export function createPool(options: PoolOptions, items: number): ItemPool {
   const listed = typeof options === "object" && "items" in options ? options.items : undefined;
   const excluded = new Uint32Array(countBitWords(items)).fill(listed ? 0xffffffff : 0);
@@ -125,7 +125,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** Records a page's mask of excluded items. @param repeats - true if clicked items may be shown again. */
+/** Computes a page's mask of excluded items. @param repeats - true if clicked items may be shown again. */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

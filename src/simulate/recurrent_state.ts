@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Counts each user's impressions without a click, and pages. @param passed - [{@link countPassWords}, U] */
+/** Counts each user's pages, and impressions without a click. @param passed - [{@link countPassWords}, U] */
 export function passOver(
   page: PageBuffers,
   passed: View,

@@ -1,4 +1,4 @@
-/** Simulates users on the device. A policy chooses the slates, or the calling program page by page. */
+/** Simulates users on the device. Either a policy or the calling program chooses each page's slates. */
 
 import { makeKey } from "../data/philox.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -30,13 +30,13 @@ export interface SimulatorRunOptions {
   readonly firstPage?: number;
   /** Called and awaited after each group of pages. If the function throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called and awaited after each page, when buffers have the page's results. Pages are submitted singly. */
+  /** Called and awaited after each page, when buffers have its results. Each submission then has one page. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
   /** Receives the logs in order: one per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
-/** Outcomes of a page that {@link Simulator.step} has shown, one per user. */
+/** Outcomes of one page, one per user, as {@link Simulator.step} returns them. */
 export interface StepOutcome {
   /** [users] reward of the page. */
   readonly reward: Float32Array<ArrayBuffer>;
@@ -239,7 +239,7 @@ export class Simulator {
     this.destroy();
   }
 
-  /** Submits an episode in groups of pages. At most two groups are submitted and unfinished. */
+  /** Submits an episode in groups of pages. At most two submitted groups are unfinished. */
   async #play(
     episode: Episode,
     key: EpisodeKey,
@@ -269,7 +269,7 @@ export class Simulator {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy, whose buffers get their own arena. @param stack - disposes the recorded objects. */
+  /** Records a policy with an arena for its buffers. @param stack - disposes the recorded objects. */
   #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {

@@ -26,7 +26,7 @@ export interface SimulatorOptions {
   readonly patience?: number;
   /** Items that may be shown; all items by default. */
   readonly pool?: PoolOptions;
-  /** Clicks that users have made before an episode; none by default. */
+  /** Clicks that users have made before an episode; no clicks by default. */
   readonly start?: StartOptions;
   /** Maximum users that are simulated together, 4,096 by default. Results do not depend on this number. */
   readonly usersAtOnce?: number;
@@ -38,7 +38,7 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
 }
 
 const TOGETHER = 4096;
-/** Maximum number of items in a slate, so that the indices of the slots' random words have 32 bits. */
+/** Maximum number of items in a slate. The indices of the slots' random words must fit into 32 bits. */
 const MOST_SLATE = 1024;
 
 /** Validates options and fills in defaults. @throws UserError that names the expected value. */

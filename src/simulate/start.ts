@@ -1,4 +1,4 @@
-/** Clicks of simulated users before the first page: none, or the clicks of logged users. */
+/** Clicks of simulated users before the first page: no clicks, or the clicks of logged users. */
 
 import feedText from "../../kernels/simulate/feed_click.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";

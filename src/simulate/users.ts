@@ -12,7 +12,7 @@ export interface SlateUtilities {
   readonly utilities: Tensor;
 }
 
-/** Utilities of all items, computed per chunk of users, because users x items may be too many rows. */
+/** Utilities of all items, in chunks of users, because users x items may be too many rows at once. */
 export interface CatalogueUtilities {
   readonly users: number;
   /**
@@ -38,13 +38,13 @@ export interface SimulatedUsers extends Disposable {
   readonly state: Tensor;
   /** [items, columns] item vectors for policies: dense features, or the model's frozen first layer. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute item tables, and run once after weights were set. */
+  /** Returns dispatches that compute item tables. The caller runs them once after setting weights. */
   prepare(): ClickDispatch[];
   /** Returns dispatches that set all users to the state without clicks. */
   reset(): ClickDispatch[];
   /** Returns dispatches that update the state of each user u who clicked the item `page.event[u].w`. */
   step(): ClickDispatch[];
-  /** Returns dispatches that run after each displayed page, but not after start clicks (without a page). */
+  /** Returns dispatches that run after each displayed page, but not after start clicks (outside of pages). */
   shown(): ClickDispatch[];
   /** Releases the memory that is not in the arena. */
   [Symbol.dispose](): void;
@@ -52,7 +52,7 @@ export interface SimulatedUsers extends Disposable {
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that restore users from a written `state`. Clicks cannot update restored users. */
+  /** Returns dispatches that restore users from values in `state`. Clicks cannot update restored users. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;

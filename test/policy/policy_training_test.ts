@@ -302,7 +302,7 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
   for (
     const other of [{ iteration: "-4" }, { iteration: "1e3" }, { iteration: "" }, { format: "clickgan-1" }]
   ) {
-    await reads(/Expected the snapshot of a policy/, () => {}, tensors, other);
+    await reads(/Expected a policy's snapshot/, () => {}, tensors, other);
   }
   const goesOn = async (snapshot: PolicySnapshot) =>
     await PolicyFolder.open(path, await readPolicyConfig(path), snapshot);

@@ -20,7 +20,7 @@ import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** Training log of the model on which policies were trained: its user states and item impressions. */
+/** User states and item impressions in the log on which the policies' model was trained. */
 export interface LogSupport {
   readonly states: LoggedStates;
   /** [items] number of times that the log shows the item to train users. */
@@ -37,7 +37,7 @@ export interface ComparisonCellOptions {
   readonly logged?: LogSupport;
 }
 
-/** Computes the metrics of one policy in one environment. @throws RangeError without an episode. */
+/** Computes the metrics of one policy in one environment. @throws RangeError if there is no episode. */
 export function buildComparisonCell(
   { policy, seed }: Pick<ComparisonCell, "policy" | "seed">,
   environment: string,
@@ -88,7 +88,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
 
 /**
  * Computes the user states after logged clicks, and the ellipsoid that contains 99 % of these states.
- * @param histories - per page of a sample of the log: the user's clicks so far, oldest click first.
+ * @param histories - for each page of a sample of the log, the user's clicks so far, oldest click first.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -178,9 +178,9 @@ export function makeDevicePolicy(
 const WINDOW_USERS = 100;
 
 /**
- * Returns the best known policy of a shop, which maximises the reward plus the value of the next state. This
- * policy runs on the host in float64, with the same users and random numbers as other policies. @param points
- * - numbers of grid points of states.
+ * Returns the best known policy of a shop, which maximises the sum of the reward and the value of the next
+ * state. This policy runs on the host in float64, with the same users and random numbers as other policies.
+ * @param points - number of grid points along each dimension of the user state.
  */
 export function makeOptimalPolicy(
   { shop, values }: ShopSource,

@@ -10,7 +10,7 @@ import { meanAndSd } from "../../data/mean_sd.ts";
 export type IntervalScope = "users" | "training seeds";
 
 export interface PolicyDifference {
-  /** Mean difference of returns per user, policy minus rival, over all trainings. */
+  /** Mean difference of a user's returns (policy minus rival), over all users and trainings. */
   readonly mean: number;
   readonly rival: number;
   /** 95 % bootstrap interval of the mean, over users; null for fewer than two users. */
@@ -21,7 +21,7 @@ export interface PolicyDifference {
   readonly interval: Interval | null;
   readonly wider: IntervalScope | null;
   readonly trainings: number;
-  /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than with the rival policy. */
+  /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than under the rival. */
   readonly lose: number;
   readonly gain: number;
   /** Ascending differences per user; for more than {@link CURVE_POINTS} users, evenly spaced quantiles. */
@@ -136,7 +136,7 @@ export interface ComparisonCell {
   readonly seed: number | null;
   readonly environment: string;
   readonly metrics: EpisodeMetrics;
-  /** Calibration of the policy's training model on the pages that the policy shows. */
+  /** Clicks on the policy's pages: as predicted by the model that it was trained on, and as realised. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
   /** Consistency of the Q-values, per position; undefined for a policy without Q-values per position. */
@@ -180,7 +180,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Returns the difference between two policies in an environment; undefined if one was not run there. */
+/** Returns the difference between two policies in an environment; undefined unless both were run in it. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,
@@ -221,7 +221,7 @@ export function getRewardUnit({ reward }: PolicyComparison): string {
 
 export interface SlateSizeRow {
   readonly policy: string;
-  /** Metrics of the policy, one list per comparison. The list is empty if the policy was not run. */
+  /** Metrics of the policy: one list per comparison, which is empty if the policy was not compared. */
   readonly cells: readonly (readonly ComparisonCell[])[];
 }
 

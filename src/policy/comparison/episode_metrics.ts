@@ -35,10 +35,10 @@ export interface PageMetrics {
   readonly clickProbability: number;
 }
 
-/** The resamples depend only on the number of users, so that differences are paired. */
+/** Number of resamples. They depend only on the number of users, so that differences are paired. */
 const RESAMPLES = 2000;
 
-/** Computes the interval of a ratio of two columns. @param totals - [resamples, columns] */
+/** Computes the interval of column `above` / column `below`. @param totals - [resamples, columns] sums */
 function computeRatioInterval(
   totals: Float64Array,
   columns: number,

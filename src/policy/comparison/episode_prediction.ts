@@ -14,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Episode number of evaluations. Trainings use other episode numbers, and so other random numbers. */
+/** Episode number of evaluations. It selects random numbers that no training uses. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
@@ -27,7 +27,7 @@ export interface EpisodePrediction {
 /** Choice model: P(item) is proportional to exp(eta (utility + position effect)), and P(no click) to 1. */
 export interface ChoiceRule {
   readonly eta: number;
-  /** Effects of the second and later positions. Positions beyond the last listed effect have that effect. */
+  /** Effects of positions 2, 3, ... All positions beyond the list have the last listed effect. */
   readonly positionEffects: ArrayLike<number>;
 }
 
@@ -43,7 +43,7 @@ export interface ModelPredictions {
   readonly utilities: Float32Array<ArrayBuffer>;
   /** [pages, users] P(any click) on each shown page. */
   readonly predicted: Float32Array<ArrayBuffer>;
-  /** Rule that turns utilities and positions into probabilities, see {@link computeClickProbabilities}. */
+  /** Rule by which {@link computeClickProbabilities} turns utilities and positions into probabilities. */
   readonly choice: ChoiceRule;
   /** [pages, users, columns] state of each user after each page. */
   readonly states: Float32Array<ArrayBuffer>;
@@ -51,7 +51,7 @@ export interface ModelPredictions {
 
 /**
  * Runs a policy in an environment.
- * @param observer - model whose states the policy observes, also if another model determines the clicks.
+ * @param observer - model whose states the policy reads, even if another model determines the clicks.
  * @param options.firstPage - first page to simulate, see {@link
  * import("../../simulate/simulator.ts").RunOptions}.
  * @param onPage - called after each page, before the next page is simulated.

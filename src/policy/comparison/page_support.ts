@@ -1,4 +1,4 @@
-/** Measures how rare a policy's user states and items are in a log, because models extrapolate there. */
+/** Measures how rare a policy's user states and items are in a log: models extrapolate to rare ones. */
 
 import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
@@ -9,7 +9,7 @@ import { addSquares, decomposeCholesky, solveLower } from "../../data/symmetric_
 const USUAL = 0.99;
 /** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** Share of the mean variance that is added to each variance, so that distances are finite. */
+/** To each variance, this share of the mean variance is added, so that distances are finite. */
 const RIDGE = 1e-6;
 
 /** Ellipsoid around the mean that contains 99 % of the logged user states. */
@@ -51,7 +51,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [.., width] outside the ellipsoid. @param counts - true for rows to test. */
+  /** Counts the states [.., width] outside the ellipsoid. @param counts - returns true for a row to test. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,

@@ -19,14 +19,14 @@ import {
   judgeClaim,
 } from "../../metrics/baseline_verdict.ts";
 
-/** Baseline that does not plan. A policy that is better than this baseline gains from planning. */
+/** Baseline, which does not plan. If a policy is better than this baseline, planning pays. */
 export const RIVAL = "greedy";
-/** Minimum relative gain of the best known policy over greedy. With less gain, planning cannot help. */
+/** If the best known policy gains less than this share over greedy, planning cannot help. */
 const LEAST_HEADROOM = 0.02;
 
 /**
- * Decides for each learned policy whether it is better than greedy: on the truth, or without a truth in all
- * simulators.
+ * Decides for each learned policy whether it is better than greedy: on the truth if it is known, otherwise in
+ * all simulators.
  */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");

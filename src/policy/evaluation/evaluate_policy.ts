@@ -27,13 +27,13 @@ const LEAST_SHARE = 0.05;
 const LEAST_SIZE = 50;
 /** Maximum number of pages per user in per-decision DR, which multiplies the weights of a user's pages. */
 const MOST_DECISIONS = 5;
-/** Number of pages with the largest weights whose share of the total weight is reported. */
+/** Number of pages with the largest weights. Their share of the total weight is reported. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of pages excluded for their number of items, a missing propensity, or the limit per user. */
+  /** Number of skipped pages: pages of another size, without a propensity, or beyond the limit per user. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator; undefined if the log lacks a column for the estimator. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
@@ -50,7 +50,7 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean weight: 1 if propensities are correct, and the log could show every page of the policy. */
+  /** Mean weight: 1 if propensities are correct and the log could show every slate of the policy. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
@@ -58,7 +58,7 @@ export interface OffPolicyEvaluation {
   readonly factor: number | undefined;
   /** Predicted clicks per page minus the DR estimate (weights normalised if propensities are scaled). */
   readonly modelBias: MeanEstimate;
-  /** Smallest and largest quotient of a logged propensity and the propensity computed from scores. */
+  /** Smallest and largest ratio of a page's logged propensity to the propensity computed from scores. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -68,7 +68,7 @@ export interface OffPolicyEvaluation {
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
-/** Evaluates a policy. @param name - policy's name. @throws UserError if its slates are rare in the log. */
+/** Evaluates the policy `name`. @throws UserError if the policy's slates are rare in the log. */
 export function evaluate(evidence: LogEvidence, name: string, temperature?: number): OffPolicyEvaluation {
   expectEnough(evidence, name, temperature);
   const figure = (terms: EstimatorTerms) => estimateMean(evidence.user, terms);
@@ -103,8 +103,8 @@ const ROUNDING = 1e-4;
 
 /**
  * Judges the propensities. Correct propensities give a mean weight of 1. If all propensities are wrong by one
- * factor, normalised weights still give the mean of any function of the page under the policy, such as the
- * model's P(click), so E[w (q - v)] = 0 for any model. Both statements are false if the policy shows pages
+ * factor, normalised weights still give the policy's mean of any function of a page. The model's P(click) is
+ * such a function, so E[w (q - v)] = 0 for any model. Both statements are false if the policy shows pages
  * that the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
@@ -144,7 +144,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Estimates the clicks on each user's first pages: as many pages as the effective sample size allows. */
+/** Estimates the clicks on each user's first pages. The effective sample size limits the number of pages. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
@@ -169,7 +169,7 @@ function expectEnough(
 ): void {
   if (mu.every((chance) => chance === 1)) {
     throw new UserError(
-      `Expected a log of randomised pages to evaluate ${name}, got a log in which all propensities are 1. ` +
+      `Expected randomised pages for evaluating ${name}, got a log in which all propensities are 1. ` +
         `Randomise pages: simulate --explore plackett-luce:1 --write-log.`,
     );
   }

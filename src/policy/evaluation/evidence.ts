@@ -11,9 +11,9 @@ import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
 export interface LogEvidenceOptions extends ReplayOptions {
-  /** Temperature at which the policy draws slates by its scores. Without it, the best slates are shown. */
+  /** Temperature at which the policy draws slates by its scores; if undefined, it shows the best slates. */
   readonly temperature?: number;
-  /** Temperature at which the policy's scores drew the logged slates. IIPS needs this temperature. */
+  /** Temperature at which the log's slates were drawn by the policy's scores. IIPS needs this temperature. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
   /** Number of slates drawn per page to estimate an expectation under the policy; 32 by default. */
@@ -48,7 +48,7 @@ export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
   /** Pages with which other temperatures are tested: scores of candidates, indices of shown items, and mu. */
   readonly samples: readonly PageSample[];
-  /** Number of pages excluded for their number of items, a missing propensity, or the limit per user. */
+  /** Number of skipped pages: pages of another size, without a propensity, or beyond the limit per user. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -78,7 +78,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** First user number of each id. A split by time divides a person into several users with one id. */
+  /** Number of the first user with each id. A split by time divides a person into several users of one id. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);

@@ -36,10 +36,10 @@ export interface ReplayedPage {
   readonly event: number;
   /** Items that the page could have shown, in ascending order. */
   readonly candidates: readonly number[];
-  /** [items] utilities of all items by the model. `choice` turns utilities into click probabilities. */
+  /** [items] the model's utilities of all items. `choice` turns utilities into click probabilities. */
   readonly utilities: Float32Array;
   readonly choice: ChoiceRule;
-  /** [items] scores of all items by the policy; undefined for a policy without a score per item. */
+  /** [items] the policy's scores of all items; undefined for a policy without a score per item. */
   readonly scores: Float32Array | undefined;
   /** [slots] items that a policy without item scores shows; undefined for a policy with scores. */
   readonly chosen: Uint32Array | undefined;
@@ -69,7 +69,7 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items per group of users, whose results are read back together. */
+/** Maximum of users x items in a group of users. The results of a group are read back together. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /** Replays all users of a log. @param take - gets pages of k items. @throws UserError by `policy.record`. */
@@ -222,7 +222,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Updates user states by clicks outside of pages. @param items - clicked item per user; undefined: none */
+  /** Updates user states by clicks outside of pages. @param items - per user: clicked item, or undefined */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));
@@ -240,7 +240,7 @@ class Replay {
   }
 }
 
-/** Records a policy. @param known - the model's utilities. As scores, they are not computed again. */
+/** Records a policy. @param known - the model's utilities; not computed again if they are the scores. */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -90,7 +90,7 @@ class QLearner extends NetworkLearner {
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** Records the values of slates. Each call computes new bases, because `slateValue` overwrites them. */
+    /** Computes slate values. Each call computes new bases, because `slateValue` overwrites them. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);

@@ -43,7 +43,7 @@ export class PolicyFolder {
   }
 
   /**
-   * Creates the files of a training. To resume, opens them and truncates the logs to their saved lengths.
+   * Creates the files of a training; with `before`, opens them and truncates the logs to their saved lengths.
    * @param before - snapshot of the training to resume.
    * @throws UserError if the folder cannot be written or has foreign files, or if files have changed.
    */
@@ -104,7 +104,7 @@ export class PolicyFolder {
   }
 }
 
-/** Returns the points of a policy's learning curve so far; [] if the file cannot be read. */
+/** Returns the existing points of a policy's learning curve; [] if the file cannot be read. */
 export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
   const text = await readText(`${path}/curve.csv`).catch(() => "");
   return text.split("\n").slice(1).flatMap((line): LearningCurvePoint[] => {

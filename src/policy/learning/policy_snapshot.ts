@@ -83,7 +83,7 @@ export interface PolicySnapshot {
   weights(specs: readonly ParameterSpec[]): Weights;
   /** Returns the best weights; undefined before the first evaluation. @throws as {@link weights}. */
   best(specs: readonly ParameterSpec[]): BestWeights | undefined;
-  /** Returns the training state. @throws UserError for damaged or missing tensors, or another network's. */
+  /** Returns the training state. @throws UserError if tensors are damaged, missing or of another network. */
   state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
@@ -96,7 +96,7 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const point = v.safeParse(v.optional(bestSchema), parseJson(metadata.best));
   if (metadata.format !== FORMAT || !marks.success || !success || !point.success) {
     throw new UserError(
-      `Expected the snapshot of a policy, as deno task policy train writes it, got another file, ${file}.`,
+      `Expected a policy's snapshot, which deno task policy train writes, got another file: ${file}.`,
     );
   }
   return {

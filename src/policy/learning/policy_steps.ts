@@ -16,7 +16,7 @@ import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } fro
 import type { ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** Share of the iterations after which the learning rate is multiplied by LATE_RATE. */
+/** After this share of the iterations, the learning rate is multiplied by LATE_RATE. */
 const LATE = 0.75;
 const LATE_RATE = 0.2;
 

@@ -55,14 +55,14 @@ export interface PolicyTrainingConfig {
    * `chained`: the best value of the next position, which converges to the exact value under any exploration.
    */
   target: TargetKind;
-  /** True for double Q-learning: the online network selects the next slate, the target network values it. */
+  /** True for double Q-learning: the online network selects the slate, the target network evaluates it. */
   doubleQ: boolean;
-  /** Training steps between copies to the target network; 1: as in the paper, which has no target network. */
+  /** Number of training steps per update of the target network; 1: no target network, as in the paper. */
   targetEvery: number;
   discount: number;
   /** True if the target of an episode's last page includes the value of a next page. */
   bootstrapAtEnd: boolean;
-  /** Learning rate of Adam in the first three quarters of the training. Later steps use a fifth of it. */
+  /** Learning rate of Adam in the first three quarters of the training; then a fifth of this rate. */
   learningRate: number;
   rows: number;
   stepsPerPage: number;
@@ -74,7 +74,7 @@ export interface PolicyTrainingConfig {
   replay: number;
   /** Probability of a random slate at the beginning of the training. */
   epsilonStart: number;
-  /** Final probability of a random slate, reached linearly after a share `epsilonShare` of the training. */
+  /** Final probability of a random slate, reached linearly in the first `epsilonShare` of the training. */
   epsilonEnd: number;
   epsilonShare: number;
   evaluateEvery: number;
@@ -91,7 +91,7 @@ const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
-/** Options of the training. Defaults of the algorithm did best on a synthetic shop with a known optimum. */
+/** Options of the training. The defaults did best on a synthetic shop with a known optimum. */
 export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
   algorithm: defineField(
     "--algorithm <name>",

@@ -75,7 +75,7 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the outcome. */
   readonly outcome: View;
-  /** [rows, stride] chained targets: column c + 1 is for Q-value c; the last Q-value has no target. */
+  /** [rows, stride] chained targets: column c + 1 has the target of Q-value c; the last Q-value has none. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
   readonly huber?: boolean;

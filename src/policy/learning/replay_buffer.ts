@@ -35,7 +35,7 @@ export interface ReplayPage {
   readonly state: Tensor;
   /** [users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] f32: slot of the clicked item (`slate` if none), reward, and two unused numbers. */
+  /** [pages, users] f32: clicked slot (`slate` without a click), reward, and two unused numbers. */
   readonly outcomes: View;
   /** [users] u32: 0 for users who left after this page or earlier. */
   readonly alive: View;
@@ -56,11 +56,11 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: clicked slot (`slate` if none) | {@link LEFT}; bits of the reward. */
+  /** [episodes, pages, users] vec2u: clicked slot (`slate` without a click) | {@link LEFT}; reward bits. */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;
-  /** [episodes, users + 1] u32: prefix sums of `lengths`: index of each user's first page in the episode. */
+  /** [episodes, users + 1] u32: index of each user's first page in the episode (prefix sums of `lengths`). */
   readonly starts: View;
 
   /** @throws UserError if the adapter cannot allocate or bind the memory. */

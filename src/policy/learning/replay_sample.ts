@@ -26,9 +26,9 @@ export interface ReplaySampleOptions {
   /** Columns of a state without padding. The network's input has one more column: page number / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
-  /** [panels of 32 items] bits of the items that are never shown; none by default. */
+  /** [panels of 32 items] bits of the items that are never shown; no items by default. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
-  /** Clicks that users have made before an episode; none by default. */
+  /** Clicks that users have made before an episode; no clicks by default. */
   readonly start?: StartOptions;
 }
 
@@ -49,7 +49,7 @@ export class ReplaySample {
   /** [panels of 32 items, rows] u32: bits of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
-  /** [rows] vec4f: clicked slot (`slate` if none), reward, 1 (0 if the user left), page number. */
+  /** [rows] vec4f: clicked slot (`slate` without a click), reward, 1 (0 if the user left), page number. */
   readonly outcome: View;
   /** [rows] vec4u per sampled page: slot of the episode, page, user, and an unused number. */
   readonly drawn: View;
@@ -89,7 +89,7 @@ export class ReplaySample {
     this.#begun = arena.upload("starts of replayed episodes", new Uint32Array(2 * episodes * users));
   }
 
-  /** Stores the users' clicks before an episode. @param key - random key of the users in this episode */
+  /** Stores clicks that precede the episode. @param key - random key of the users in this episode */
   begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;

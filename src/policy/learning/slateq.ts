@@ -1,7 +1,7 @@
 /**
- * SlateQ learns Q-values of no click and of a click on each item, from the users' actual choices. The value
- * of a slate is the expected Q-value under the choice model. The best slate is found exactly, from the users'
- * utilities of all items.
+ * SlateQ learns a Q-value of no click, and a Q-value of a click on each item, from the users' actual choices.
+ * The value of a slate is the expected Q-value under the choice model. The best slate is found exactly, from
+ * the users' utilities of all items.
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -57,7 +57,7 @@ export class SlateQLearner extends NetworkLearner {
     };
   }
 
-  /** Records the values of the next pages' best slates, from the users' utilities before these pages. */
+  /** Computes the values of the next pages' best slates, from the users' utilities before these pages. */
   async #after(sample: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;

@@ -32,7 +32,7 @@ export interface BestSlateInputs extends ChoiceModel {
     /** [rows of a chunk, stride] values of the items, without the part that depends only on the row. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride] columns: part of a value that depends only on the row; value of no click. */
+    /** [rows, stride] first the part of a value that depends only on the row, then the value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
@@ -42,7 +42,7 @@ export interface BestSlateInputs extends ChoiceModel {
   readonly worth: View;
 }
 
-/** Records the best slates of rows from `step.first_entry` on. @throws UserError for too long slates. */
+/** Finds the best slates of the rows from `step.first_entry` on. @throws UserError if slates are too long. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,
@@ -77,7 +77,7 @@ export interface SlateWorthInputs extends ChoiceModel {
   readonly worth: View;
 }
 
-/** Records the expected values of given slates. @throws as {@link recordBestSlate} */
+/** Computes the expected values of given slates. @throws as {@link recordBestSlate} */
 export function recordSlateWorth<S extends BatchSizes>(
   rows: SlateRows<S>,
   slate: SlateWorthInputs,
@@ -100,7 +100,7 @@ function ratio<S extends BatchSizes>(
 ): Omit<DispatchSpec<S>, "views"> {
   if (slate > MOST_EXACT) {
     throw new UserError(
-      `Expected at most ${MOST_EXACT} items per slate to search the best slate exactly, got ${slate}. ` +
+      `Expected at most ${MOST_EXACT} items per slate for an exact search, got ${slate}. ` +
         "Use a smaller --slate, or another algorithm.",
     );
   }

@@ -27,12 +27,12 @@ export interface SlateChoiceViews {
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items. Not for kind `item`. */
+  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items (not of kind `item`). */
   readonly q: View;
   readonly stride: number;
 }
 
-/** Chooses the best item for each position in turn: scores all items, except already chosen items. */
+/** Chooses the best item for each position in turn. Items that are already chosen are excluded. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -80,7 +80,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** Records the values of all items (in chunks of rows) and of the states, by a network of kind `item`. */
+/** Computes the values of all items (in chunks of rows) and of states, by a network of kind `item`. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
@@ -121,7 +121,7 @@ interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
   readonly current: Memory;
 }
 
-/** Records partial sums of the hidden units (bases), and linear parts of Q-values, from the rows' states. */
+/** Computes partial sums of hidden units (bases) and linear parts of Q-values, from the rows' states. */
 function begin<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,

@@ -39,7 +39,7 @@ export interface QShape {
   readonly zero?: boolean;
 }
 
-/** Returns the number of nets, each with its base and item table: one per position for `cascade`, else 1. */
+/** Returns the number of nets: one per position for `cascade`, else 1. Each has a base and an item table. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
@@ -49,12 +49,12 @@ export function getProductWidth({ kind, slate, units }: QShape, slot: number): n
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Counts values that depend only on the state: one per position; kind `item`: one, or two with no click. */
+/** Counts values that depend only on the state: one per position; kind `item`: one, or two with `zero`. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
 
-/** Returns the number of Q-values of a slate: one per position, and one more if no click has a Q-value. */
+/** Returns the number of Q-values of a slate: one per position, and with `zero` one for no click. */
 export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
@@ -138,7 +138,7 @@ export class QNetwork {
     return { buffer, offset: 0, size: 4 * length };
   }
 
-  /** Returns the item table that a position of the slate reads. @throws Error if there is none. */
+  /** Returns the item table that a position of the slate reads. @throws Error if the table is missing. */
   table(copy: WeightCopy, position: number): View {
     const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
     if (!table) throw new Error(`there is no table of position ${position}`);
@@ -157,7 +157,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns offsets of a position's data in units of four floats. Position -1 precedes the first one. */
+  /** Returns a position's offsets in units of four floats. Position -1 is the state before the first slot. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
@@ -172,7 +172,7 @@ export class QNetwork {
     };
   }
 
-  /** Records the item tables. Run it after a change of weights. @param itemVectors - [items, columns] */
+  /** Computes the item tables. Run this after setting weights. @param itemVectors - [items, columns] */
   makeTables<S extends BatchSizes>(
     rows: SlateRows<S>,
     copy: WeightCopy,
@@ -214,7 +214,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Records the state's part of each Q-value. @param input - [rows, inputs] state and page number / T */
+  /** Computes the state's part of each Q-value. @param input - [rows, inputs] state and page number / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

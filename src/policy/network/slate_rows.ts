@@ -41,7 +41,7 @@ export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: Sla
   return dimensions.index(rows);
 }
 
-/** Allocates floats per row. On llvmpipe the memory is a texture, because reading a buffer is slow. */
+/** Allocates floats per row. On llvmpipe the memory is a texture, because llvmpipe reads buffers slowly. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -58,7 +58,7 @@ export function allocateUnused({ arena }: { readonly arena: Arena }): View {
   return arena.allocate("unwritten", 16);
 }
 
-/** Creates a tape for a batch of rows. @typeParam R batch data that f64 references of ops read */
+/** Creates a tape for a batch of rows. @typeParam R - batch data that f64 references read */
 export function createTape<S extends BatchSizes, R>(
   rows: SlateRows<S>,
   parameters: ParameterArena,
@@ -69,7 +69,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** Records the network's input [rows, columns + 1]: state, page number / T. @param pages - T */
+/** Writes the network's input [rows, columns + 1]: state, page number / T. @param pages - T */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

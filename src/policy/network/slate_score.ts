@@ -1,7 +1,7 @@
 /**
  * Scores every item for every row, and stores the best item per panel of 32 items, or all scores. A second
- * kernel writes the best item into the next slot. Settings of a position are data, so that all positions
- * share one shader.
+ * kernel writes the best item into the next slot. The settings of a position are buffer data, not constants,
+ * so that all positions share one shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -20,7 +20,7 @@ export function countPanels(items: number): number {
   return Math.ceil(items / PANEL);
 }
 
-/** Fields in the order of the kernels' `struct Place`. Names that end with 4 count vectors of four floats. */
+/** Fields in the order of the kernels' `struct Place`. The suffix 4 means: in units of four floats. */
 const fields = [
   ...["items", "maskStride", "slate", "position", "baseStride4", "nextAt4", "tableStride4", "tableAt4"],
   ...["chosenAt4", "laterAt4", "later4", "output4", "nextBias4", "qStride", "scoresStride4", "panels"],
@@ -65,7 +65,7 @@ export interface SlateScoreInputs {
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
 
-/** Records the scores of all items. @throws Error for hidden units that the kernels do not support. */
+/** Scores all items. @throws Error for hidden units that the kernels do not support. */
 export function recordSlateScore<S extends BatchSizes>(
   rows: SlateRows<S>,
   score: SlateScoreInputs,

@@ -41,9 +41,9 @@ export interface SlateValueInputs {
 }
 
 /**
- * Records the Q-values [rows, columns] of slates: column j is the value of the first j + 1 items; for kind
- * `item`, of item j or of no click. The op reads item tables, and modifies the bases. Only online weights get
- * gradients.
+ * Computes the Q-values [rows, columns] of slates: column j is the value of the first j + 1 items; for kind
+ * `item`, column j is the value of item j, and the last column may be the value of no click. The op reads
+ * item tables, and modifies the bases. Only online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -182,7 +182,7 @@ function allocateParts<S extends BatchSizes>(call: OpCall<S>, rows: SlateRows<S>
   return { all, slots, columns };
 }
 
-/** Records the gradients of bases, values, item tables' entries, output weights and bias. */
+/** Computes the gradients of bases, values, item tables' entries, output weights and bias. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -226,7 +226,7 @@ function hiddenGradients<S extends BatchSizes>(
   };
 }
 
-/** Records the gradients of the weights that compute item tables, with one dispatch per slot. */
+/** Computes the gradients of the weights from which item tables are computed, by one dispatch per slot. */
 function productGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -326,7 +326,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the items that hidden unit n of position j adds up, with weights and the column of the weights. */
+/** Lists the items that hidden unit n of position j reads, each with its weights and their column. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({

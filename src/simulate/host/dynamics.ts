@@ -13,7 +13,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of `uniform` to the nearest number with another outcome. If tiny, f32 may give that outcome. */
+  /** Distance of `uniform` to the nearest number with another outcome. f32 may err if it is tiny. */
   readonly margin: number;
 }
 
@@ -64,13 +64,13 @@ export function computeSlateLogits(
   return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
-/** State changes and utilities of a simulated user. @typeParam S immutable state of a user */
+/** State changes and utilities of a simulated user. @typeParam S - immutable state of a user */
 export interface HostDynamics<S> {
   readonly name: string;
   readonly items: number;
   /** Inverse temperature, 1 by default: P(item) is proportional to exp(eta (utility + position effect)). */
   readonly eta?: number;
-  /** Effects of the second and later positions. Positions beyond the last listed effect have that effect. */
+  /** Effects of positions 2, 3, ... All positions beyond the list have the last listed effect. */
   readonly positionEffects?: readonly number[];
   initial(): S;
   /** Returns the utilities of the given items, in their order and without position effects. */

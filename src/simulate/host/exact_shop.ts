@@ -8,8 +8,8 @@
  *
  * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear
  * interpolation computes V between grid points. If clicked items are not shown again, V is an upper bound of
- * the optimum. The return of {@link createOptimalPolicy}, which shows the allowed items that maximise the
- * reward plus V of the next state, is then a lower bound.
+ * the optimum. The return of {@link createOptimalPolicy}, which shows the allowed items with the maximum sum
+ * of reward and V of the next state, is then a lower bound.
  */
 
 import {
@@ -32,7 +32,7 @@ export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "rewa
   readonly onProgress?: (done: number, all: number) => void;
 }
 
-/** Default numbers of grid points. Values differ by at most 0.3 % from a much finer grid's. */
+/** Default numbers of grid points. A much finer grid changes the values by at most 0.3 %. */
 export const usualPoints = [33, 33, 17] as const;
 
 /** Ranges of reachable states: m1 and m2 (mean styles) from -2 to 2, p (mean price) from -1 to 1. */
@@ -86,7 +86,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the values for t pages left from values for t - 1. Data that do not depend on t are cached. */
+/** Computes the values for t pages left from those for t - 1. Caches the data that do not depend on t. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;

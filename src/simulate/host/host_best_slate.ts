@@ -86,7 +86,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** Finds the best slate, returns its value Q. @param slate - start of the search, replaced by the result */
+  /** Finds the best slate. @returns its value Q. @param slate - start of the search; gets the result */
   best(problem: SlateProblem, slate: Uint32Array, { masked, path }: Among = {}): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

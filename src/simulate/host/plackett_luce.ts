@@ -6,7 +6,7 @@
  *   z = score / temperature
  */
 
-/** Share of all weights below which the rest is summed again, because a difference would lose digits. */
+/** If less than this share of the weights is left, it is summed: a difference would lose digits. */
 const LOST = 1e-6;
 /** Replacement for scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
@@ -25,7 +25,7 @@ export class PlackettLuce {
   readonly #most: number;
   readonly #all: number;
 
-  /** @param scores - per candidate. @param temperature - above 0; near 0, the highest scores are drawn. */
+  /** @param scores - one per candidate. @param temperature - above 0; near 0 the highest scores are drawn. */
   constructor(scores: ArrayLike<number>, temperature: number) {
     this.#z = Float64Array.from(scores, (x) => (Number.isFinite(x) ? x : LOWEST) / temperature);
     this.#most = this.#z.reduce((most, z) => Math.max(most, z), -Infinity);
@@ -45,7 +45,7 @@ export class PlackettLuce {
     return Math.exp(this.logProbabilities(slate).reduce((sum, log) => sum + log, 0));
   }
 
-  /** Returns each item's probability to be drawn for the next slot. @param before - items of earlier slots */
+  /** Returns each item's probability of being drawn next. @param before - items of earlier slots */
   nextProbabilities(before: readonly number[]): Float64Array {
     const { weights, sum } = this.#left(before);
     const chances = weights.map((weight) => weight / sum);
@@ -104,7 +104,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns the weights of the items that are not in `before`, divided by exp(most), and their sum. */
+  /** Returns weights exp(z - most), and the sum over the items that are not in `before`. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
