@@ -170,7 +170,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a state. @param from - name for messages. @throws UserError for a damaged replay buffer. */
+  /** Restores a state. @param from - file, for messages. @throws UserError for a damaged replay buffer. */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);

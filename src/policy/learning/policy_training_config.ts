@@ -57,7 +57,7 @@ export interface PolicyTrainingConfig {
   target: TargetKind;
   /** True for double Q-learning: the online network selects the slate, the target network evaluates it. */
   doubleQ: boolean;
-  /** Number of training steps per update of the target network; 1: no target network, as in the paper. */
+  /** Number of training steps between updates of the target network; 1: no such network, as in the paper. */
   targetEvery: number;
   discount: number;
   /** True if the target of an episode's last page includes the value of a next page. */

@@ -27,7 +27,7 @@ export interface SlateChoiceViews {
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items (not of kind `item`). */
+  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items (kinds `cascade` and `shared`). */
   readonly q: View;
   readonly stride: number;
 }
