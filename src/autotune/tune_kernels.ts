@@ -1,7 +1,7 @@
 /**
  * Autotuning: times the kernel variants of a training step's matrix products, LSTM and sums on a typical
- * batch. A variant replaces the default variant, which a fixed table gives, only if it saves 10 % of the time
- * in two comparisons.
+ * batch. A fixed table gives the default variant. Another variant replaces it only if it saves 10 % of the
+ * time in two comparisons.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -23,7 +23,7 @@ import { listModelParameters, recordModel } from "../model/user_model.ts";
 
 /** A matrix product, LSTM or sum, called a "product" below. Its first variant is the default variant. */
 export interface TunableKernel {
-  /** Key from formatMatmulKey or formatLstmKey. The key of a sum is the name of the kernel. */
+  /** Key from formatMatmulKey or formatLstmKey; for a sum, the name of the kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }
@@ -43,7 +43,7 @@ export interface TuningResult {
   readonly gain: Readonly<Record<string, number>>;
   /** Variants that were not timed (no time left, or they do not run here), e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
-  /** Number of products of which at least two variants were timed. */
+  /** Number of products for which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
   /** Part of `seconds` spent on compiling default variants, which training needs anyway. */
@@ -60,7 +60,7 @@ const MARGIN = 0.1;
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Assumed shares of the budget: `unknown` to compile a family's first variant, `timing` to time one. */
+/** Assumed shares of the budget: `unknown` to compile a family's first variant, `timing` to time it. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -73,7 +73,7 @@ interface Ready<P> {
  * seconds to compile another family. Compiling default variants does not count towards the budget, because
  * training needs them anyway. A compiled variant is timed even if its compilation took longer than expected.
  * @param products - largest work first; a product for which no time is left keeps its default variant
- * @param budget - milliseconds; a variant is tried only if compiling and timing it will probably fit
+ * @param budget - milliseconds; a variant is tried only if there is probably time to compile and time it
  */
 export async function tuneKernels<P>(
   products: readonly TunableKernel[],
@@ -163,7 +163,7 @@ function isFaster(time = Infinity, fixed = 0): boolean {
   return time <= (1 - MARGIN) * fixed;
 }
 
-/** Returns each variant's median time. Each round times all variants, as a shared machine's speed changes. */
+/** Returns each variant's median time. Each round times all variants: a shared machine's speed changes. */
 async function timeInTurn<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -181,13 +181,13 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** Matrix products below this share of the largest product's FLOPs are not tuned; LSTMs and sums always. */
+/** Matrix products with less than this share of the most FLOPs are not tuned. LSTMs and sums always are. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
 /** Minimum duration of a timed pass in microseconds. */
 const PASS = 300;
-/** Minimum durations in clock ticks: `pass` for a timed pass, `guess` for a pass that gives an estimate. */
+/** Minimum durations in clock ticks: `pass` of a timed pass, `guess` of the pass that sets the repeats. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
@@ -301,7 +301,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Returns `count` evenly spaced train users, or only the first of them that fit {@link MOST_ROWS} rows. */
+/** Returns `count` evenly spaced train users, or only the first that fit {@link MOST_ROWS} rows. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

@@ -42,7 +42,7 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 const MOST_ENTRIES = 100;
 
-/** File with the variants that autotuning chose for each key. If it cannot be read, autotuning runs again. */
+/** File with the variants that autotuning chose for each key. If it is unreadable, autotuning runs again. */
 export class VariantCache {
   /** @param say - prints why the cache is not used */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
@@ -95,7 +95,7 @@ export interface TimeableKernels<P> extends KernelMeter<P> {
   sizes(): string[];
 }
 
-/** Chooses variants for batches of `users` users. @param folder - for the cache @param say - prints text */
+/** Chooses variants for batches of `users` users. @param folder - of the cache @param say - prints text */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,

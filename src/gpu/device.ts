@@ -34,7 +34,7 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Kind of adapter whose default kernel variants are used, whatever the adapter is. For tests. */
+  /** @internal Kind of adapter whose default kernel variants are used on any adapter. For tests. */
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
@@ -73,7 +73,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** Wraps a device. @param maxGrid - most workgroups per axis @param bindingBytes - bytes per binding */
+  /** Wraps a device. @param maxGrid - most workgroups along an axis @param bindingBytes - largest binding */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -265,7 +265,7 @@ export class Gpu {
 }
 
 /**
- * Opens a device in any runtime with WebGPU, with WebGPU's default limits except those in limits.ts.
+ * Opens a device in any runtime with WebGPU, with WebGPU's default limits, or higher ones (limits.ts).
  *
  * @param gpu - WebGPU object that provides the adapter
  * @throws UserError if there is no adapter, or if its limits are too low

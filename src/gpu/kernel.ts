@@ -92,7 +92,7 @@ export interface KernelTextInputs {
 
 /**
  * Returns the text that the driver compiles. @throws Error if a constant is not declared, if the bound of an
- * unrolled loop is no number, or if the source lacks the line of WGSL to replace for a binding.
+ * unrolled loop is no number, or if the source lacks the line of WGSL that must be replaced for a binding.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
@@ -163,7 +163,7 @@ function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
   }
 }
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** Matches an iteration of an unrolled loop: n or, in a part of the loop, `first + n`, with `first` >= 0. */
+/** Matches iteration n of an unrolled loop or, in a part of the loop, number `first + n` (`first` >= 0). */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
 function isReadOnly(kernel: Kernel, name: string): boolean {
@@ -193,7 +193,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     );
 }
 
-/** Changes the text so that the kernel writes a buffer in the texture's order of vectors. */
+/** Changes the text so that the kernel writes the vectors to a buffer in the texture's order. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   if (layout.rowVectors === 1) return text; // stored row by row, as the kernel writes
   const head = `fn store_${name}(i: u32, value: vec4f)`;

@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** "forward" computes act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
+/** "forward": act(input W + b); "input": output_gradient W^T; "weight": input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 /** Kernel variant of a matrix product. The number in "panel 64" is the number of rows per workgroup. */
@@ -14,7 +14,7 @@ export type MatmulVariant = "panel 64" | "panel 128" | "panel 256" | "rows" | "t
 const panels = ["panel 64", "panel 128", "panel 256"] as const;
 const matmulVariants = [...panels, "rows", "tiled"] as const satisfies readonly MatmulVariant[];
 
-/** Direction of an LSTM: "forward" computes all states, "backward" the gradients of the gates' inputs. */
+/** Direction of an LSTM: "forward" computes states, "backward" computes gradients of the gates' inputs. */
 export type LstmDirection = "forward" | "backward";
 
 /**
@@ -24,7 +24,7 @@ export type LstmDirection = "forward" | "backward";
 export type LstmVariant = "group" | "group 1" | "group 4" | "user";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
 
-/** Kernel variant of a workgroup's final sum: one invocation adds (serial), or the lanes of a subgroup do. */
+/** Kernel variant of a workgroup's final sum: by one invocation (serial), or by the lanes of a subgroup. */
 export type SumVariant = "serial" | "subgroups";
 const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVariant[];
 
@@ -47,9 +47,9 @@ export interface KernelVariants {
    * needs "buffers".
    */
   readonly matrices?: "buffers" | undefined;
-  /** Variants of matrix products other than the defaults. The keys are those of {@link formatMatmulKey}. */
+  /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */
   readonly matmul: Record<string, MatmulVariant>;
-  /** Variants of LSTMs other than the defaults. The keys are those of {@link formatLstmKey}. */
+  /** Variants that replace the defaults of LSTMs. The keys are from {@link formatLstmKey}. */
   readonly lstm?: Record<string, LstmVariant> | undefined;
   /** Variants of the kernels that add up partial sums, by kernel name. */
   readonly sum?: Record<string, SumVariant> | undefined;
@@ -140,8 +140,8 @@ function rankPanels(rows: number): MatmulVariant[] {
 /**
  * Returns the variants that can compute a product: first the default, then alternatives, most promising
  * first. Tiled kernels read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader
- * panels come last, because reading workgroup memory is slow there. @param rows - number of rows of the
- * largest batch
+ * panel kernels come last, because reading workgroup memory is slow there. @param rows - number of rows of
+ * the largest batch
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,
@@ -182,7 +182,7 @@ export function listLstmVariants(h4: number): readonly LstmVariant[] {
   return [...group, "user"];
 }
 
-/** Number of invocations per workgroup that fills whole subgroups of 32 or 64. */
+/** Size of a workgroup that fills whole subgroups of 32 or 64 invocations. */
 const FULL_GROUP = 64;
 
 /** Returns the number of users per workgroup; undefined for one invocation per user. @param h4 - units / 4 */

@@ -1,4 +1,4 @@
-/** Limits that are requested from an adapter: WebGPU's defaults, or higher limits if it supports them. */
+/** Limits that are requested from an adapter: WebGPU's defaults, or higher ones that it supports. */
 
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";

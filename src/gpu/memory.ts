@@ -32,7 +32,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** For the first of several ranges (slices), one per batch: their number, and their distance in bytes. */
+  /** If the view is the first of several slices, one per batch: their number, and their distance in bytes. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -42,7 +42,7 @@ export interface TextureView {
   readonly layout: TextureLayout;
   /** Size of the matrix in bytes. */
   readonly size: number;
-  /** Buffer that kernels write, and number of bytes that a batch writes; absent if only the host writes. */
+  /** Buffer that kernels write, and number of bytes that a batch writes; absent if no kernel writes it. */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
@@ -57,7 +57,7 @@ export function isTexture(memory: Memory): memory is TextureView {
   return "texture" in memory;
 }
 
-/** Size in bytes of a uniform binding that every adapter allows. */
+/** Largest uniform binding, in bytes, that every adapter allows. */
 export const UNIFORM_BYTES = 65536;
 
 /** Returns the view as a uniform if it fits a uniform binding, otherwise the unchanged view. */

@@ -39,7 +39,7 @@ export interface KernelChoice<S extends BatchSizes = BatchSizes> {
   readonly key: string;
   /** Kernel variants of the choice, the default variant first. */
   readonly variants: readonly KernelVariant[];
-  /** True if the longest chain of dependent operations determines the time, not the number of FLOPs. */
+  /** True if the time depends on the longest chain of dependent operations, not on the number of FLOPs. */
   readonly serial?: boolean;
   buildDispatch(variant: KernelVariant): DispatchSpec<S>;
 }
@@ -65,7 +65,7 @@ export function computeInvocations<S extends BatchSizes>(
   return [evaluateSize(x, sizes), evaluateSize(y, sizes)];
 }
 
-/** A dispatch to record. @typeParam S batch sizes that determine the grid; by default none */
+/** A dispatch to record. @typeParam S - batch sizes that determine the grid; by default no sizes */
 export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
   /** Numbers of invocations along x and y, which are rounded up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;

@@ -1,11 +1,11 @@
-/** Reads results back to the host. Training steps never do: it may take 10 ms (see {@link StagingPool}). */
+/** Reads results to the host. Training steps never read, as a read may take 10 ms ({@link StagingPool}). */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
 
 /** Alignment, in bytes, of a texture's texels in a staging buffer. */
 const ALIGNMENT = 256;
-/** Most bytes of small views that share a staging buffer, because a separate buffer would take longer. */
+/** Largest staging buffer, in bytes, that several views share: separate small buffers would take longer. */
 const MOST_SHARED = 2 ** 20;
 
 /** Copies buffers and textures to the host in one wait. Returns 32-bit words, which may be floats. */
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Pending reads of one view. Reads are copied in the queue's order; only {@link take} waits for a result. */
+/** Pending reads of one view. The queue copies in order; only {@link take} waits for a result. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} waits for all submitted work. Callers then call it before they submit more work. */
+  /** True if {@link take} waits for all submitted work. Callers then call `take` before they submit more. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the view's data after the oldest submission that no call has taken. @throws Error of WebGPU */
+  /** Returns the view's data as of the oldest submission that is not taken yet. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("expected a submitted read, found none");
@@ -128,11 +128,11 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest buffer, in bytes, that is reused. For more bytes copying takes longer than a new buffer. */
+/** Largest buffer, in bytes, that is reused. A larger one takes longer to copy than to create. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
-/** Longest time in ms for which reads may block signals, timers and servers before they yield to them. */
+/** Longest time in ms for which reads may block signals, timers and servers without a pause. */
 const MOST_MS = 100;
 
 export interface StagingBuffer {
@@ -183,7 +183,7 @@ export class StagingPool {
       };
   }
 
-  /** Starts mapping, unless mapping waits for the device. To be called after the copy is submitted. */
+  /** Starts mapping, unless mapping waits for the device. Call this after the copy is submitted. */
   startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }

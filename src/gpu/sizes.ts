@@ -64,7 +64,7 @@ const GPU_CHUNKS = 128;
 /** Size of partial sums, in bytes, up to which a GPU may use more than {@link MAX_CHUNKS} chunks. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU. Many weights get few chunks: even these fill the GPU and need much memory. */
+/** Returns the rule for a GPU. Many weights get few chunks: these fill the GPU, and save memory. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };

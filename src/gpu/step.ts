@@ -49,13 +49,13 @@ export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers by batch (slot). They may be rewritten early: the queue runs writes and steps in order. */
+/** Step headers by batch (slot). They may be rewritten before earlier steps end: the queue keeps order. */
 export class StepHeaders<S extends BatchSizes> {
   /** Buffer of the headers, for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - headers per slot: one per program of a batch @param seen - slots that a kernel binds */
+  /** @param each - headers per slot, one per program @param seen - number of slots that a kernel binds */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -73,7 +73,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers for {@link upload}. @param purpose - one per header; the last may repeat */
+  /** Writes a slot's headers for {@link upload}. @param purpose - per header; the last fills all others */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

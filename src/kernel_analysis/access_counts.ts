@@ -24,10 +24,10 @@ export interface LoadRequests {
   /** Reads per invocation: mean over the invocations of the workgroup that access memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Mean number of sectors per read of a subgroup; `writeSectors` is per write. Storage buffers only. */
+  /** Mean number of sectors that a subgroup's read of storage buffers touches; `writeSectors`: per write. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
-  /** Mean number of extra cycles per access of a subgroup due to bank conflicts. Workgroup memory only. */
+  /** Mean number of extra cycles, due to bank conflicts, of a subgroup's access to workgroup memory. */
   readonly conflicts: AccessCount;
 }
 
@@ -97,7 +97,7 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
 interface AccessSum {
   /** Number of accesses, summed over invocations. */
   accesses: number;
-  /** Number of subgroups' accesses at known addresses. `cost`: sectors or extra cycles of these accesses. */
+  /** Number of accesses by subgroups at known addresses; `cost` has their sectors or extra cycles. */
   known: number;
   cost: number;
   /** True if it is unknown whether an access happens. `anywhere`: true if an access's address is unknown. */

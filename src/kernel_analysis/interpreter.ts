@@ -36,7 +36,7 @@ export type Statement = (walk: Interpreter, mask: InvocationMask) => void;
 export interface Expression {
   /** Returns the value of the expression per invocation. The value of an inactive invocation is arbitrary. */
   readonly value: (walk: Interpreter, mask: InvocationMask) => WgslValue[];
-  /** Returns the memory of the expression, if it is memory that invocations share. */
+  /** Returns the memory to which the expression refers, if invocations share this memory. */
   readonly reference?: (walk: Interpreter, mask: InvocationMask) => MemoryReference | undefined;
   /** Name of the variable, if the expression is a variable or a part of a variable. */
   readonly name?: string;
@@ -261,7 +261,7 @@ export class Interpreter {
     scopes.pop();
   }
 
-  /** Interprets a block. @param bare - true if the block begins with a return */
+  /** Interprets a block. @param bare - true if its first statement is a return */
   block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.inScope(() => {
@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask without invocations whose condition equals `ends`; undefined if none remains. */
+  /** Returns the mask without the invocations whose condition equals `ends`; undefined if none remains. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Repeats a loop while an invocation is certainly active. If all are perhaps active, it runs once. */
+  /** Repeats a loop while an invocation is certainly active. Runs it once if all are only perhaps active. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };

@@ -65,7 +65,7 @@ export function makeStructType(members: readonly StructMember[]): WgslType {
 
 const roundUp = (size: number, to: number) => Math.ceil(size / to) * to;
 
-/** Returns offset (bytes) and type of a structure's member or a vector's components; undefined without it. */
+/** Returns offset in bytes and type of a structure's member or of a vector's components, if they exist. */
 export function findMember(
   { fields, element, stride = 0 }: WgslType,
   name: string,
@@ -91,7 +91,7 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** Applies a binary operator. A result below 0 or beyond 32 bits is unknown, as it depends on types. */
+/** Applies a binary operator. A result below 0 or beyond 32 bits is unknown: it depends on types. */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);

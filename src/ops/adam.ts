@@ -1,4 +1,4 @@
-/** Sums partial gradients and updates weights by Adam: one dispatch per sparse table or window of weights. */
+/** Sums partial gradients and updates weights by Adam: a dispatch per sparse table and window of weights. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
@@ -19,8 +19,8 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
  * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`:
- * as `dense`, except for tables with a row per item or token: only the rows that the batch uses are updated.
- * All other rows keep weights and moments, so the cost of a step does not depend on the catalogue's size.
+ * as `dense`, but in tables with a row per item or token only the rows that the batch uses are updated. All
+ * other rows keep their weights and moments, so the cost of a step does not depend on the catalogue's size.
  * `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
@@ -44,7 +44,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns one dispatch per window of the weights and per sparse table. @param most - bytes per window */
+  /** Returns a dispatch per window of the weights and per sparse table. @param most - bytes of a window */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,

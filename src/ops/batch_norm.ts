@@ -43,7 +43,8 @@ export interface BatchNormInputs {
 /**
  * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the mean mu and variance
  * var of the batch, and moves the running mean and variance by 1 % towards them. Evaluation uses the running
- * mean and variance, and has no gradient. For R rows about 7 R N flops forward and 11 R N backward.
+ * mean and variance, and has no gradient. For R rows, forward takes about 7 R N flops and backward about 11 R
+ * N.
  * @throws Error for shapes that do not fit
  */
 export function batchNorm<S extends BatchSizes, R>(
@@ -208,7 +209,7 @@ function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: No
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
-/** Returns the smallest range of weights that contains `parameters`, and their offsets in it in floats. */
+/** Returns the smallest range of weights that contains `parameters`, and each parameter's offset (floats). */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));

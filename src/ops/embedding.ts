@@ -1,4 +1,4 @@
-/** Gathers table rows by the batch's items or by the items that the encoder reads. Sums their gradients. */
+/** Gathers table rows by the batch's items or by the items that the encoder reads. Sums rows' gradients. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -57,7 +57,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums gradients [events, N] per item that the encoder reads, into [items, N]. */
+/** Returns the dispatch that sums gradients [events, N] by the item that the encoder reads: [items, N]. */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -27,7 +27,7 @@ export interface FirstLayerOptions {
   readonly itemDropout?: number;
 }
 
-/** Returns [rows, N]: about 2 R N (1 + C) flops and R N exponentials. @throws Error for other shapes */
+/** Returns [rows, N]. Takes about 2 R N (1 + C) flops and R N exponentials. @throws Error for other shapes */
 export function firstLayer(
   tape: ClickTape,
   name: string,

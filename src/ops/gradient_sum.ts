@@ -43,7 +43,7 @@ export class GradientSum<S extends BatchSizes> {
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates - true for several micro-batches @param options.most - bytes per window */
+  /** @param options.accumulates - true for several micro-batches @param options.most - bytes of a window */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -80,7 +80,8 @@ export class GradientSum<S extends BatchSizes> {
   }
 
   /**
-   * Encodes the sum of gradients after a micro-batch's backward pass and, after the last, the weight update.
+   * Encodes the addition of a micro-batch's gradients, after its backward pass. After the last micro-batch,
+   * also encodes the update of the weights.
    * @param slice - slice of the index arrays, for a batch with a single micro-batch
    * @throws Error for several micro-batches if `accumulates` was false
    */
@@ -168,7 +169,7 @@ export interface SharedTable {
   readonly table: Tensor;
   /** Largest number of table rows that one process uses in a batch. */
   readonly maxRows: number;
-  /** Table rows that any process uses in the batch, followed by NONE. `gradient` has their gradients. */
+  /** Table rows that any process uses in the batch, then NONE. `gradient` has the gradients of these rows. */
   readonly list: View;
   readonly gradient: View;
 }

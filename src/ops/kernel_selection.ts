@@ -128,7 +128,7 @@ export function matmulDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the number of panels of 16 columns; 0 for other kernels. @param columns4 - result columns / 4 */
+/** Returns the number of panels of 16 columns, or 0 without panels. @param columns4 - result columns / 4 */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
@@ -138,7 +138,7 @@ export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
 
-/** Returns the invocations of a matmul kernel for a number of rows and of output columns / 4. */
+/** Returns a matmul kernel's numbers of invocations, from its numbers of rows and of output columns / 4. */
 export function computeMatmulInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   rows: Dim<S>,
@@ -155,7 +155,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Returns the invocations of a weight gradient kernel, over blocks of weights and chunks of rows. */
+/** Returns a weight gradient kernel's numbers of invocations: by block of weights, by chunk of rows. */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -167,7 +167,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns the invocations of {@link gradientsKernel}. y: chunks of each column block, then row blocks. */
+/** Returns the invocations of {@link gradientsKernel}. Along y: chunks per column block, then row blocks. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -213,7 +213,7 @@ const LOOP_USERS = 4;
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** The dispatch has `times` invocations per `per` users. */
+  /** Numbers of invocations: `times` for every `per` users. */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
@@ -222,8 +222,8 @@ export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
  * Largest number of units for which weights are stored in registers. RADV (AMD's Vulkan driver) unrolls loops
- * of up to 32 iterations. It keeps an array out of registers if a loop that is not unrolled indexes the
- * array.
+ * of up to 32 iterations. If a loop that is not unrolled indexes an array, RADV does not keep the array in
+ * registers.
  */
 const HELD_UNITS = 32;
 

@@ -49,7 +49,7 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b), [M, N]. It and each gradient take 2 M K N flops. @throws Error for bad shapes */
+/** Records act(input W + b), [M, N]. Takes 2 M K N flops, like each gradient. @throws Error for bad shapes */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,

@@ -34,7 +34,7 @@ import {
 export interface LstmInputs {
   /** Constant [I, F]. Absent for one-hot features, whose product with `inputWeights` is a row of weights. */
   readonly features?: Tensor;
-  /** Parameter [F, 4H] for gates i, g, f, o. One-hot features: a table [I, 4H]. Only tokens: absent. */
+  /** Parameter [F, 4H], gates i, g, f, o; for one-hot features a table [I, 4H]; absent for tokens only. */
   readonly inputWeights?: Tensor;
   /** Table parameter [V, 4H] for mixed features. The input product includes the rows of an item's tokens. */
   readonly tokenTable?: Tensor;
@@ -111,14 +111,14 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };
 }
 
-/** Binds weights that each event reads: on a CPU adapter as a uniform, unless the kernel copies weights. */
+/** Binds weights that each event reads: as a uniform on a CPU adapter, unless the kernel copies them. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }
 
-/** Gathers, for the input product, the row of the item that the encoder reads at each event. */
+/** Gathers the row of the item that the encoder reads at each event, for the input product. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }
@@ -237,7 +237,7 @@ export function reference(
 ): ReturnType<ClickReference> {
   if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input weights, weights and bias");
   const H = weights.rows;
-  /** Input of the gates per item: the item's features times W, or for one-hot features a row of W. */
+  /** Input of the gates for each item: the item's features times W, or for one-hot features a row of W. */
   const product = features ? productOf(features, inputWeights) : inputWeights;
   const output = makeMatrix(batch.events.length, H);
   const saved: Saved[] = [];

@@ -33,7 +33,7 @@ export interface MixedProductInputs {
 /**
  * Returns [items, N], one row per distinct item of the batch, or [events, N], one row for the item that the
  * encoder reads at each event. Rows of events without such an item must not be read, and their gradients must
- * be zero. Forward and backward each take 2 rows F N flops, plus N per token of an item.
+ * be zero. For R rows, forward and backward each take 2 R F N flops, plus N per token of each row's item.
  * @throws Error for shapes that do not fit, or items without tokens
  */
 export function mixedProduct(
@@ -127,7 +127,7 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
   return tokens;
 }
 
-/** Returns the dispatch that writes (with `add`: adds) sums of token rows [V, N] to `output` [rows, N]. */
+/** Returns the dispatch that sums token rows [V, N] and writes (`add`: adds) them to `output` [rows, N]. */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,

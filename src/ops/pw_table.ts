@@ -84,7 +84,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Number of vectors of four numbers that contain the weights of one lag. */
+  /** Number of vectors of four in which the weights of one lag are stored. */
   readonly blocks: number;
 }
 
@@ -170,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns the dispatches for products per event, and gradients of weights and clicks (into `source`). */
+/** Returns the dispatches for products by event, the weights' gradient, and the clicks' (into `source`). */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,

@@ -1,4 +1,4 @@
-/** Op row_counts: count features of displayed items, from tables and last clicks. It has no gradient. */
+/** Op row_counts gets count features of displayed items from tables and last clicks. It has no gradient. */
 
 import countsText from "../../kernels/pw/row_counts.wgsl" with { type: "text" };
 import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text" };
@@ -29,7 +29,7 @@ function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
-/** Records last clicks, [events, {@link recentWidth}]. @param table - [I, {@link countTableWidth}] */
+/** Records events' last clicks, [events, {@link recentWidth}]. @param table - [I, {@link countTableWidth}] */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
   expectShape("recent_clicks", table, table.rows, countTableWidth(config));
   const width = recentWidth(config);
@@ -85,7 +85,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** Constant [I, {@link countTableWidth}]. */
   readonly table: Tensor;
-  /** Constant [3, C]: means; 1 / deviations; and click rate, longest page, fewest users, page click rate. */
+  /** Constant [3, C]: means; 1 / deviations; (click rate, longest page, fewest users, page click rate). */
   readonly scale: Tensor;
 }
 

@@ -38,8 +38,8 @@ export interface RowDotInputs {
 }
 
 /**
- * Last layer of a network, not computed yet: base + bias + input . weights, one number (score) per row. The
- * op that reads the scores decides how they are computed: by a separate dispatch, or in its own kernel.
+ * Scores that are not computed yet: the last layer, base + bias + input . weights, a number per row. The op
+ * that reads the scores decides how they are computed: by a separate dispatch, or in its own kernel.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
@@ -61,7 +61,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns scores [rows, 1] as dot products of `input`'s layer that the reader sums; undefined if none. */
+  /** Returns scores [rows, 1] as partial dot products that the reader adds up; undefined if unsupported. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const { bias, base } = this.inputs;
     const dots = base ? undefined : this.#dotsBelow();
@@ -174,7 +174,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes gradients with a workgroup per row chunk and {@link GROUP_COLUMNS} vectors. May sum a loss. */
+/** Computes gradients: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors. May sum a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,

@@ -20,7 +20,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns where to write partial sums of the gradient of a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
-  /** Returns where to write the gradient of the rows of `table` in `list`; undefined for a dense one. */
+  /** Returns where to write the gradient of the rows of `table` in `list`; undefined if it is dense. */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
@@ -64,7 +64,7 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** An op on the tape. @typeParam R data of a batch that f64 references read */
+/** An op on the tape. @typeParam R - data of a batch, which the f64 references read */
 export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];

@@ -23,9 +23,9 @@ export interface ParameterSpec {
   readonly table?: boolean;
   /** True if weight decay shrinks the parameter. */
   readonly decays?: boolean;
-  /** True for a running average, which a kernel writes, whose gradient is zero, and which is in snapshots. */
+  /** True for a running average: a kernel writes it, its gradient is zero, and snapshots contain it. */
   readonly statistic?: boolean;
-  /** True for a table of fixed counts with a separate buffer and no gradient. It is stored in snapshots. */
+  /** True for a table of fixed counts, which has a separate buffer and no gradient. Snapshots contain it. */
   readonly constant?: boolean;
 }
 
@@ -54,7 +54,7 @@ export class ParameterArena {
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables that {@link gradient} lacks: the last recorded training has sparse gradients of them. */
+  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks them. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;

@@ -13,7 +13,7 @@ export interface Matrix {
  * Computes an op from its inputs, in the order of the node's `inputs`. Returns the output, and a function
  * from the output's gradient to the inputs' gradients, all with respect to values after the activation.
  *
- * @typeParam R data of a batch that the reference reads; nothing by default
+ * @typeParam R - data of a batch that the reference reads; by default no data
  */
 export type ReferenceOp<R = unknown> = (inputs: readonly Matrix[], batch: R) => {
   output: Matrix;

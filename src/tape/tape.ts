@@ -28,7 +28,7 @@ export interface TapeOptions<S extends BatchSizes> {
   readonly sparseGradients?: boolean;
 }
 
-/** @typeParam S sizes of the batches @typeParam R data of a batch that f64 references read */
+/** @typeParam S - sizes of the batches @typeParam R - data of a batch, which the f64 references read */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
   /** Sparse gradients of tables. {@link backward} fills the map. */
@@ -101,7 +101,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout - for a matrix that products read often: layout of a texture, fast on some CPUs */
+  /** @param layout - of a texture (fast on some CPUs), for a matrix that products read often */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,

@@ -32,10 +32,10 @@ export interface Tensor {
   readonly trainable: boolean;
   /**
    * Requests that the layer that computes this tensor also multiplies each row by the vector `weights`
-   * [1, columns]. Absent or undefined if the layer does not support it.
+   * [1, columns]. Absent or undefined if the layer cannot do this.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Lets the tensor's only reader compute it from an input of `most` columns or fewer. May be absent. */
+  /** Lets the only op that reads the tensor compute it, if its input has at most `most` columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /** Requests that the op's gradient kernel also sums outcomes of a loss. Absent or false if unsupported. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
@@ -67,7 +67,7 @@ export interface RowDots {
 
 export interface ParameterLocation {
   readonly offset: number;
-  /** True if each row belongs to an item or token. Its gradient is written by row, not summed over chunks. */
+  /** True if rows belong to items or tokens: the gradient is written by row, not summed over chunks. */
   readonly table: boolean;
   /** True for a running average that a kernel writes itself; not trainable. */
   readonly statistic: boolean;

@@ -33,7 +33,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads of llvmpipe. */
 const MOST = 32;
 
-/** Most FLOPs of a small step plus its share of a validation: about 1,000 rows, layers of 64-64 units. */
+/** Upper bound of a small step's FLOPs with its share of a validation: about 1,000 rows, layers of 64-64. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of threads. @param own - the user's setting, if any @param flops - FLOPs per step */
@@ -110,7 +110,7 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Finds the version in a file. Searches in parts: its 20 MB as one text would take several times as long. */
+/** Finds the version in a file. Searches part by part: one text of 20 MB would take several times as long. */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);

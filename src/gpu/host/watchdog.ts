@@ -1,11 +1,11 @@
-/** Ends the process if a kernel does not end. Uses a second thread, as the wait blocks Deno's event loop. */
+/** Ends the process if a kernel does not end. Uses a second thread: waiting blocks Deno's event loop. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
 interface Watch {
-  /** Two counters: calls that wait for the device now, and waits that began or ended so far. */
+  /** Two counters: calls that are waiting for the device now; beginnings and ends of all waits so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
@@ -46,7 +46,7 @@ function watch({ state, seconds }: Watch): void {
     if (waited >= seconds) {
       write(
         `error: the kernel did not end within ${seconds} s. Check that the kernel's loops end. ` +
-          "If the kernel only takes long, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
+          "If the kernel is only slow, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
       );
       Deno.kill(Deno.pid, "SIGTERM");
     } else if (waited >= reported + 5) {
