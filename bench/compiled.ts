@@ -46,7 +46,7 @@ const RECORDING_MARK = '\n{\n "compiler": ';
 /** Maximum number of stored lines of machine code per kernel. Longer code mostly repeats itself. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
-/** GPUs by their names in RADV. Most tables show only the first GPU. */
+/** RADV's names of the GPUs. Most tables show only the first GPU. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
 /** Workloads. A kernel's results are from the first workload of this list that uses the kernel. */

@@ -171,7 +171,7 @@ async function showCompiled(
 const DAWN: string = "webgpu";
 
 export interface CompilerVerdict {
-  /** Errors, e.g. "12:5 'workgroupBarrier' must only be called from uniform control flow". */
+  /** Error messages, e.g. "12:5 'workgroupBarrier' must only be called from uniform control flow". */
   readonly faults: readonly string[];
   /** Reason why the compiler did not run. */
   readonly missing?: string;

@@ -17,7 +17,7 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the hidden layers for a value of the axis. Absent: sizes of the default model. */
+  /** Returns the hidden layers' sizes for a value of the axis; absent: sizes of the default model. */
   dims?(value: number): number[];
   x(value: number): number;
 }
@@ -98,7 +98,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures time and memory for a value of an axis. If the adapter rejects the size, returns its limit. */
+/** Measures time and memory for a value of an axis. If the adapter rejects it, returns the exceeded limit. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;
@@ -199,7 +199,7 @@ export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefiniti
   );
 }
 
-/** True if the largest value is above twice the smallest. Smaller growth is visible only on a linear axis. */
+/** True if the largest value is over twice the smallest. Smaller growth is visible only on a linear axis. */
 function isGrowing(values: readonly number[]): boolean {
   return Math.max(...values) > 2 * Math.min(...values);
 }

@@ -1,4 +1,4 @@
-/** Times the kernels of the models. Dispatches of the same kernel, constants and sizes are timed once. */
+/** Times the kernels of the models. Dispatches with equal kernel, constants and sizes are timed once. */
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -41,7 +41,7 @@ export async function listParts(recording: Recording): Promise<{ parts: Recorded
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps - number of programs in `parts` of the training step; the evaluation's programs follow. */
+/** @param steps - number of programs at the start of `parts` that are the training step; the others evaluate */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const seen = new Map<string, number>();
   const unique = (label: string) => {

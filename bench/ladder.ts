@@ -120,7 +120,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of a page's JSON file. The lab compares the file's times with the reader's adapter. */
+/** Returns the path of a page's JSON file. The lab compares its times with the reader's own times. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }

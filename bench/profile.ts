@@ -68,7 +68,7 @@ import { findCeilings } from "../src/profile/roofline.ts";
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
 
-/** Workload W1 with four times as many users: larger than default training steps on any of the data sets. */
+/** Workload W1 with four times as many users: larger than the default training step of any data set. */
 const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
 const known: ReadonlyMap<string, Workload> = new Map(
   [...Object.values(workloads), mixedWorkload, zipfWorkload, larger].map((

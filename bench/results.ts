@@ -1,4 +1,4 @@
-/** `deno task bench results TABLE`: trains the models and policies of a table, and writes the table. */
+/** `deno task bench results TABLE`: trains the models and policies of a result table, and writes it. */
 
 import { allowFolder } from "../src/cli/outputs.ts";
 import { Argument, type Command } from "commander";

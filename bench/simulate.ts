@@ -41,7 +41,7 @@ interface SimulateOptions {
 export function createCommand(): Command {
   const own = createStudy(
     "simulate",
-    "Times pages of simulated users, also in PyTorch: random, greedy and CDQN slates, and CDQN training.",
+    "Times pages of simulated users in clickgan and PyTorch: random, greedy and CDQN slates, and CDQN training.",
   )
     .option("--items <n,...>", "sizes of the catalogue", makeWholeNumbersParser("items", 64, 2 ** 22), [
       500,

@@ -35,7 +35,7 @@ export function createReadmeOption(markers: string, what = "the table") {
   ] as const;
 }
 
-/** Creates the option --only. @param what - selection, e.g. "rows whose name" */
+/** Creates the option --only. @param what - what is selected, e.g. "rows whose name" */
 export function createOnlyOption(what: string): Option {
   return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
@@ -218,7 +218,7 @@ export class StudyPage {
     return new StudyPage(file);
   }
 
-  /** Writes texts and tables, except empty ones. @throws UserError if the page cannot be written */
+  /** Writes texts and tables, but omits empty ones. @throws UserError if the page cannot be written */
   async write(name: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file !== undefined) await writeBetweenMarkers(this.file, name, getCellText(parts));
   }

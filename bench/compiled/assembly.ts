@@ -62,7 +62,7 @@ function summarizeCode(code: readonly Instruction[]): Code {
   return { ...countInstructions(code), lines };
 }
 
-/** Returns the number of iterations that is assumed for a loop. @param depth - nesting depth of the loop */
+/** Returns the assumed number of iterations of a loop. @param depth - nesting depth of the loop */
 export function getAssumedTurns(depth: number): number {
   return depth === 0 ? 1 : depth === 1 ? 8 : 32 * 2 ** (depth - 2);
 }
@@ -127,8 +127,8 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
 }
 
 /**
- * Returns how many cycles a subgroup takes that is alone on a SIMD. Instructions run in order, and loads of
- * one kind arrive in order. A wait ends when few enough loads are pending. @param times - repetitions
+ * Returns the cycles of a subgroup that is alone on a SIMD. Instructions run in order, and loads of one kind
+ * arrive in order. A wait ends when few enough loads are pending. @param times - repetitions
  */
 export function timeCode(
   { lines }: Pick<Code, "lines">,

@@ -118,7 +118,7 @@ class SpirvFolder {
   empty(): void {
     for (const name of this.#names()) Deno.removeSync(`${this.folder}/${name}`);
   }
-  /** Returns the driver's file with the highest number. @throws UserError if there is no file. */
+  /** Reads the driver's newest file (highest number). @throws UserError if there is no file. */
   newest(adapter: string): Uint8Array<ArrayBuffer> {
     const number = (name: string) => Number(name.match(/(\d+)\.spirv$/)?.[1] ?? -1);
     const [name] = this.#names().sort((a, b) => number(b) - number(a));

@@ -30,7 +30,7 @@ export interface CompiledReport {
 
 interface CompileOptions {
   readonly gpus: readonly string[];
-  /** True to keep accesses inside their buffers: see {@link NullCompiler}. */
+  /** True to keep memory accesses inside their buffers, as in {@link NullCompiler}. */
   readonly checked?: boolean;
   /** Number of lanes per subgroup; if undefined, the driver chooses the number. */
   readonly subgroup?: number | undefined;

@@ -11,7 +11,7 @@ function widthsText(counts: ByWidth): string {
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Formats e.g. "12 of 20": FMAs of vector operations, in the innermost loop or (if unrolled) in all code. */
+/** Formats FMAs of vector operations, e.g. "12 of 20", in the innermost loop or, if unrolled, in all code. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -68,7 +68,7 @@ export function listComparisonCells(
   return buildCells(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** True if a SIMD holds less than half of the maximum: 10 subgroups on CDNA; 16 or (64 lanes) 32 on RDNA. */
+/** True if a SIMD holds less than half of its maximum of subgroups: CDNA 10; RDNA 16, or 32 for 64 lanes. */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }

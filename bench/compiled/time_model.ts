@@ -26,7 +26,7 @@ export interface GpuCard {
   readonly computeUnits: number;
   /** Number of SIMDs per compute unit. A SIMD issues the vector instructions of its subgroups. */
   readonly simds: number;
-  /** Number of compute units that share a workgroup: 2 on RDNA, because RADV spreads workgroups over two. */
+  /** Number of compute units that share a workgroup: 2 on RDNA, because RADV spreads a workgroup over two. */
   readonly together: number;
   /** Number of lanes that a SIMD processes per cycle. */
   readonly lanes: number;

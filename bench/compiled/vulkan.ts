@@ -238,7 +238,7 @@ export class NullCompiler {
     };
   }
 
-  /** Calls a listing function, and returns its structs. @param fill - sets their fields for another call */
+  /** Returns the structs of a listing function. @param fill - prepares each struct for one more call */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

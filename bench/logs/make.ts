@@ -134,7 +134,7 @@ export interface GeneratedLog {
   readonly itemRows: string[] | undefined;
 }
 
-/** Generates a log from a seed. @param users - number of users; by default the number of the kind of log */
+/** Generates a log from a seed. @param users - number of users; default: `kind.users` */
 export function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   const pages = Array.from({ length: users }, (_, u) => {

@@ -30,7 +30,7 @@ type Batch = {
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of the distinct items; `fedFeatures`: [L B, F]. For one-hot items an unused number. */
+  /** [D, F] features of the distinct items; `fedFeatures`: [L B, F]. For one-hot items: an unused number. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */

@@ -178,7 +178,7 @@ async function takeTurn(runner: Runner, signal: AbortSignal): Promise<void> {
 
 export interface PeerMeasurements {
   readonly peer: string;
-  /** Settings of the peer's fastest variant; "" if the peer has only one. */
+  /** Settings of the peer's fastest variant; "" if the peer has only one variant. */
   readonly settings: string;
   /** Versions, threads and BLAS kernels that the peer reported. */
   readonly note?: string;

@@ -16,7 +16,7 @@ export class UnsupportedJobError extends Error {}
 export { adamRate } from "../../src/ops/adam.ts";
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-/** Start of a line with a message, because libraries also print to standard output. */
+/** Start of every line that is a message. All other lines of standard output come from libraries. */
 export const MARK = "@peer ";
 
 const messageSchema = v.union([

@@ -152,7 +152,7 @@ export async function findTorches(given: readonly string[]): Promise<Torch[]> {
 
 export const NO_TORCH = `Found no Python with torch (${CANDIDATES.join(", ")}). Name one with --python`;
 
-/** Message why PyTorch has no results on a GPU. */
+/** Reason why PyTorch has no results on a GPU. */
 export const NO_CARD = "PyTorch has no GPU: torch.cuda.is_available() is false";
 
 const answerSchema = v.object({

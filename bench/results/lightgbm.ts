@@ -1,6 +1,6 @@
 /**
  * LightGBM as a baseline of the trials: writes the features of the logit on counts, trains on them in a
- * separate process (../peers/lightgbm_peer.py), and tests LightGBM's scores like other baselines.
+ * separate process (../peers/lightgbm_peer.py), and tests LightGBM's scores as other baselines are tested.
  */
 
 import * as v from "../../src/schema.ts";
@@ -75,7 +75,7 @@ export async function trainLightgbm(runs: ResultRuns, name: string, path: string
 export async function writeFeatures({ source, features, pageOrder }: Dataset, folder: string): Promise<void> {
   const config = buildCountsConfig(source, features?.tokens ?? []);
   if (!config) {
-    throw new UserError(`Expected a log with fewer items (for counts), got ${source.name}. Leave it out.`);
+    throw new UserError(`Expected a log with few enough items for counts, got ${source.name}. Leave it out.`);
   }
   using status = new StudyStatus();
   const show = (what: string, done: number, all: number) =>

@@ -77,7 +77,7 @@ function formatRow(name: string, results: readonly Result[], lightgbm: readonly 
   return [name, ...cells(results, "nll", lightgbm), ...cells(results, "prec1", lightgbm)];
 }
 
-/** Returns a metric of the model and of the best baseline, and how many seeds differ significantly. */
+/** Returns a metric of model and best baseline, and in how many seeds they differ significantly. */
 function cells(results: readonly Result[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const own = results.map(({ test }) => test.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
@@ -101,7 +101,7 @@ function cells(results: readonly Result[], of: Metric, lightgbm: readonly Lightg
   ];
 }
 
-/** Returns the interval of model minus LightGBM in a metric. @throws UserError if the test users differ */
+/** Returns the interval of a difference (model - LightGBM). @throws UserError if the test users differ */
 function compareSums(own: StoredSums | undefined, of: Metric, { paired }: LightgbmResult) {
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;

@@ -78,7 +78,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
 
 type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
-/** Returns E, the number of pages, and K, the rows of the longest page: the mean of createChoicePages + 1. */
+/** Returns E (pages) and K (rows of the longest page: one more than the mean that createChoicePages gets). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }

@@ -31,7 +31,7 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
 /** Number of elements per block. In a puzzle each workgroup has one block. */
 const BLOCK = 64;
 const large = 2 ** 18;
-/** Canary word after arrays: 1234.5 as f32. With NaN a kernel could write the same NaN, unnoticed. */
+/** Canary word after arrays: 1234.5 as f32. A kernel could write the same NaN, so NaN is unsuitable. */
 const BEHIND = 0x449a5000;
 const ofX = ([N = 1]: LadderSize) => ({ x: N });
 const whole = [[BLOCK], [3 * BLOCK]] as const;

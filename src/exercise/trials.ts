@@ -1,4 +1,4 @@
-/** Creates the test cases of exercises without a ladder. A test case is an op recorded at a given size. */
+/** Creates the test cases of exercises without a ladder. A test case is an op at a given size. */
 
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { buildReferenceBatch } from "../batch/reference_batch.ts";

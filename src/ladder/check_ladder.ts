@@ -76,7 +76,7 @@ export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the step from which a step was made. @param k - index of the step in the ladder */
+/** Returns the number of the earlier step that a step changes. @param k - index of the step in the ladder */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
@@ -209,7 +209,7 @@ export class BoundLadder implements Disposable {
     );
   }
 
-  /** Runs the op twice with a step's dispatch. @returns the failed checks, checks of numbers first */
+  /** Runs the op twice with a step's dispatch. @returns the failed checks; checks of numbers come first */
   async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
     const { trial, target } = this;
     const checks = new CheckCollector();
@@ -226,7 +226,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries. @param zero - true for zeros, if a step writes only a part of it */
+  /** Fills an output with canaries. @param zero - true for zeros, for a step that writes only a part */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);

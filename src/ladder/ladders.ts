@@ -32,7 +32,7 @@ import { summarizeTimes } from "../profile/timing.ts";
 
 const lstmForGpus = [1, 2, 8, 9, 10, 11];
 
-/** Irregular sizes of matmuls. The first two have equally many columns after padding: they share kernels. */
+/** Irregular sizes of matmuls. The first two have equal columns after padding, so they share kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [

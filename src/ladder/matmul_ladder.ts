@@ -115,14 +115,14 @@ function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: numbe
 
 /** Largest number of terms in a sum of a panel kernel, whose source contains all terms (an unrolled loop). */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns `refuses` for a panel kernel: the number at index `axis` of a size is at most `most`. */
+/** Returns `refuses` for a panel kernel that supports at most `most` at index `axis` of a size. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
   const [, K4, N4] = toVectorSizes(size);
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB do not fit a uniform buffer";
 };
-/** Options of a step with weights in a uniform buffer. The step refuses weights that are too large for it. */
+/** Options of a step with weights in a uniform buffer. The step refuses weights that exceed the buffer. */
 const weightsUniform = { where: { weights: "uniform" }, refuses: checkUniformWeights } as const;
 
 export function listForwardSteps(): LadderStep[] {
@@ -166,7 +166,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps without workgroup memory. An invocation uses each value it reads in several sums. */
+/** Returns the steps without workgroup memory. An invocation uses each loaded value in several sums. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),

@@ -39,12 +39,12 @@ export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loa
 /** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of load_*. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** Share of the peak rate at which the adapter is busy. On two CPU cores one workgroup reaches half of it. */
+/** Share of the peak rate from which the adapter counts as busy. On two cores a workgroup reaches half. */
 const ENOUGH = 3 / 4;
 /** Independent sums of an invocation: 12 in fma.wgsl, divided by 4 (one vector) in a usual kernel. */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Microseconds that a probe should take. The number of invocations is doubled until a run takes so long. */
+/** Microseconds that a probe should take. The number of invocations doubles until a run takes this long. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
 /** Sizes of an empty batch, which a program needs even if it only runs a probe. */

@@ -39,7 +39,7 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** Name of the kernel's first use, e.g. "W1 LSTM: utility/layer2 forward". Benches are compared by it. */
+  /** Name of the kernel's first use, e.g. "W1 LSTM: utility/layer2 forward". Benches are compared by name. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
@@ -147,13 +147,13 @@ const shipped = {
   cores: v.whole(1),
   runtime: v.string(),
 };
-/** Measurements of a ladder's step that are stored in the repository. */
+/** Measurements, stored in the repository, of one step of a ladder. */
 const shippedStep = { ...ladderStep, time: v.optional(v.object({ median: time, min: time })) };
 export const shippedLadder = v.object({ ...shipped, steps: list(v.object(shippedStep)) });
 export const shippedLadders = v.array(
   v.strictObject({ ...shipped, steps: list(v.strictObject(shippedStep)) }),
 );
-/** Measurements of a ladder on one adapter that are stored in the repository. */
+/** Measurements, stored in the repository, of a ladder on one adapter. */
 export type ShippedLadder = v.InferOutput<typeof shippedLadder>;
 
 /** Result of a self-test: the number of test cases, and the cases that differ from their f64 references. */

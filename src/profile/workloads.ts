@@ -37,7 +37,7 @@ export interface Workload {
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items. */
   readonly width: number;
-  /** Tokens of mixed features: each item has its id and a category per field; 80 % share one more token. */
+  /** Tokens of items with mixed features: id, a category per field and, for 80 % of items, a common token. */
   readonly categories?: { readonly fields: number; readonly each: number };
   /** True if item k (from 0) is drawn in proportion to 1 / (k + 1)^(3/4); otherwise uniformly. */
   readonly zipf?: boolean;

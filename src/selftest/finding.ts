@@ -175,11 +175,11 @@ export interface WorstElement {
   readonly element: Element;
   readonly case: string;
   readonly what: string;
-  /** Error of the element divided by its tolerance; infinite if different values must be equal. */
+  /** Error of the element divided by its tolerance; infinite if the values must be equal, but differ. */
   readonly share: number;
 }
 
-/** Returns the kernels that computed the first wrong numbers, except those that also wrote correct ones. */
+/** Returns the kernels that computed the first wrong numbers, except kernels that also wrote correct ones. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.

@@ -16,7 +16,7 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Mark of unwritten memory, which no kernel writes by chance. As f32 it is NaN, and so is 0 times NaN. */
+/** Mark of unwritten memory, which no kernel writes by chance. As f32 it is NaN, and so is 0 times it. */
 export const CANARY = 0x7fda7a7a;
 /** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
 const CANARIES = 64;
@@ -25,7 +25,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - words after a buffer @param behind - their value; finite, so that reads are noticed */
+  /** @param canaries - words after a buffer @param behind - their value; a finite value reveals reads */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -38,7 +38,7 @@ export class CanaryArena extends Arena {
     return view;
   }
 
-  /** Fills a buffer with canaries from byte `first`. @param initial - numbers to write there first */
+  /** Fills a buffer from byte `first` on: with the numbers `initial`, then with canaries. */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -74,7 +74,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. @param kernels - kernels that ran, or dispatches to find out which wrote them */
+  /** Checks all canaries. @param kernels - kernels to name in failures, or dispatches, to find the writers */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -135,7 +135,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   /** Memory that is read after each of the two runs, which must give the same bits. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares results. @param words - returns a view's words without canaries @param specs - what ran */
+  /** Compares results. @param words - returns a view's words without canaries @param specs - what was run */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],
@@ -178,7 +178,7 @@ export function createStepHeader<S extends BatchSizes>(
   return { sizes: batch.sizes, headers: headers.buffer, offsets: [0] };
 }
 
-/** Records dispatches for one batch. @returns a function that encodes the dispatches */
+/** Prepares dispatches for one batch. @returns a function that encodes the dispatches */
 export async function recordStep<S extends BatchSizes>(
   arena: Arena,
   dimensions: Dimensions<S>,

@@ -1,4 +1,4 @@
-/** Makes small random logs for tests: irregular sizes, one-item pages, pages without click, item repeats. */
+/** Makes small random logs for tests: irregular sizes, pages of one item, pages without click, repeats. */
 
 import { ADDITIONAL_CLICK, EARLIER_PAGE, NONE } from "../data/click_log.ts";
 import type { ClickLog, ItemFeatures, ItemTokens } from "../data/click_log.ts";

@@ -83,7 +83,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** Makes a test of row_dot with products from the previous layer, whose output a second row_dot reads. */
+/** Makes a test of row_dot whose products the previous layer computes. A second row_dot reads it, too. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, Tensor>();
   return (b) => ({
@@ -237,7 +237,7 @@ export function listNormParameters(columns: number): ParameterSpec[] {
   ];
 }
 
-/** Records batch norm with the parameters of {@link listNormParameters}. */
+/** Adds batch norm to the tape, with the parameters of {@link listNormParameters}. */
 export function recordNorm(tape: ClickTape, input: Tensor, training: boolean): Tensor {
   const [mean, scale, variance, shift] = listNormParameters(1).map(({ name }) => tape.parameter(name));
   if (!scale || !shift || !mean || !variance) throw new Error("expected the parameters of batch norm");

@@ -41,7 +41,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** Makes a test of the choice loss in a network. The loss sums products of the last hidden layer. */
+/** Makes a test of the choice loss after a hidden layer, whose products the loss sums to utilities. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,

@@ -29,7 +29,7 @@ export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch with several clicks per page, up to the number of items; some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch in which many tokens belong to no shown item, and few tokens to an item that the encoder reads. */
+/** Batch in which many tokens belong to no shown item, and few to an item that the encoder reads. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -49,7 +49,7 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch like `mixed.many`, but with tokens alone: the part of dense features is a plain dense layer. */
+/** Batch like `mixed.many`, but with tokens alone: other tests cover the dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 

@@ -39,18 +39,18 @@ export interface OpCase {
   readonly users: readonly number[];
   readonly leaves: readonly LeafSpec[];
   readonly parameters: readonly ParameterSpec[];
-  /** Records ops; the op under test comes last. @param tensor - returns an input or a parameter by name */
+  /** Adds ops to the tape, the tested op last. @param tensor - returns an input or a parameter by name */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
   /** Settings of the log's counts, with or without counts of train users; only for ops that read counts. */
   readonly counted?: LogWithCounts;
   /** Values of inputs and parameters, by name, that are used instead of random values. */
   readonly values?: Weights;
   readonly scale?: number;
-  /** Largest error relative to the largest value: c 2^-24 K, with the length K of the op's longest sum. */
+  /** Allowed error, relative to the largest value: c 2^-24 K, with the length K of the op's longest sum. */
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** True to omit the run with the op recorded twice, for which more shaders must be compiled. */
+  /** True to omit the run in which the op is recorded twice, because that run compiles more shaders. */
   readonly once?: boolean;
   /** For a loss op, returns the number that the op differentiates, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
@@ -66,7 +66,7 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** Draws inputs and parameters, and writes the parameters. @returns the values, and a function to draw */
+/** Draws inputs and parameters, and writes the parameters. @returns the values, and a function that draws */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
   const draw = drawing(c);
@@ -132,7 +132,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes the gradient of an output or, by convention, of its activation's input. @param value - its value */
+/** Writes an output's gradient: by convention, that before the activation. @param value - output's value */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
@@ -277,7 +277,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes the gradients of the last node, a loss. @param values - inputs, to which outputs are added */
+/** Computes the gradients of the last node, a loss. @param values - inputs; gets the nodes' outputs, too */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,

@@ -35,7 +35,7 @@ export interface OpRunOptions {
 /** Options to run the kernel variants for GPUs, which read all inputs from buffers. */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
-/** Returns options with the adapter's variants, but all matrices in buffers, as users' kernels expect. */
+/** Returns options with the adapter's variants, but all matrices in buffers, as exercises need. */
 export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
   return { variants: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
@@ -273,7 +273,7 @@ interface GradientIn {
   /** Memory that kernels write: partial sums for a gradient that is summed over chunks. */
   readonly memory: Memory;
   readonly views: readonly Memory[];
-  /** Returns the dense gradient: rows missing in a sparse gradient are zero, partial sums are added up. */
+  /** Returns the dense gradient: rows that a sparse gradient lacks are zero, partial sums are added up. */
   read(
     words: WordReader,
     checks: CheckCollector,

@@ -75,7 +75,7 @@ function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   };
 }
 
-/** Records the ops that predict the value of each slate of a batch, the loss, and all gradients. */
+/** Adds to a tape: the values of a batch's slates, their loss, and all gradients. */
 function recordLearning(
   { rows, arena, upload }: SlateBench,
   { network, itemVectors, input }: TestNetwork,

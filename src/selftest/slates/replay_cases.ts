@@ -205,7 +205,7 @@ function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserP
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns masks [panels, rows] of unused bits and items clicked before a row's page plus `later` pages. */
+/** Returns masks [panels, rows]: unused bits, and items that were clicked before a row's page + `later`. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -222,7 +222,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows - pages per sample @param episodes - capacity @returns next states `after` [rows, stride] */
+/** @param rows - pages per sample @param episodes - capacity @returns `after`: next states [rows, stride] */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
@@ -263,7 +263,7 @@ export async function createReplayBench(
   };
 }
 
-/** Records dispatches. @returns a function that runs the dispatches on a number of rows */
+/** Prepares dispatches. @returns a function that runs the dispatches on a number of rows */
 async function recordRunner(
   headers: StepHeaders<ReplaySizes>,
   { gpu }: Arena,

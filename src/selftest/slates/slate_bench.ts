@@ -13,7 +13,7 @@ import type { CheckCollector } from "../finding.ts";
 import type { KernelTrial } from "../harness.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** Sizes of a batch. In step.size `rows` is where pages have users, so checks and simulator share shaders. */
+/** Sizes of a batch. step.size has `rows` where pages have `users`, so checks use the simulator's shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
