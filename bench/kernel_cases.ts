@@ -41,7 +41,7 @@ export async function listParts(recording: Recording): Promise<{ parts: Recorded
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps - number of programs at the start of `parts` that are the training step; the others evaluate */
+/** @param steps - number of programs at the start of `parts` that are the training step; others evaluate */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const seen = new Map<string, number>();
   const unique = (label: string) => {

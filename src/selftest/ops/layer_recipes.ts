@@ -133,7 +133,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a test of first_layer whose state term is a layer with S inputs, which first_layer may compute. */
+/** Makes a test of first_layer whose state term is a layer with S inputs; first_layer may compute it. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,
