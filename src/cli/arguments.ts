@@ -26,7 +26,7 @@ function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
-/** Removes options and their values from command-line arguments. @param options - in commander's syntax */
+/** Removes options and their values from arguments. @param options - in commander's syntax: "--out <file>" */
 export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
@@ -37,7 +37,7 @@ export function removeOptions(args: readonly string[], options: readonly string[
   return rest;
 }
 
-/** Returns an environment variable's value; undefined if it is not set, or this process may not read it. */
+/** Returns an environment variable's value; undefined if it is not set, or if Deno denies access to it. */
 export function readEnvironmentVariable(name: string): string | undefined {
   try {
     return Deno.env.get(name);
@@ -62,7 +62,7 @@ export function getCacheFolder(
   return home ? join(home, ".cache", "clickgan") : undefined;
 }
 
-/** Parent folder of the folders of new runs, if `--save-dir` is omitted. Relative to the working directory. */
+/** Without --save-dir, new runs get their folders in this folder of the working directory. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
 /** Returns the default path of a report about runs. @param run - folder of the first run */

@@ -1,4 +1,4 @@
-/** Chooses a new run's kernel variants: on a GPU the measured fastest, on a CPU the standard variants. */
+/** Chooses a new run's kernel variants: the fastest variants by a timing, or the standard variants. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -15,8 +15,8 @@ export const autotune = defineFlagOption(
 );
 
 /**
- * Chooses the kernel variants of a run. @param wanted - typed value of --autotune; undefined if the option
- * was not typed.
+ * Chooses the kernel variants of a run.
+ * @param wanted - true for --autotune, false for --no-autotune; undefined if the user typed neither option
  * @param sizes - the model, and the number of users per batch. @param say - prints a line about the choice.
  */
 export async function chooseVariants(

@@ -20,7 +20,7 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** Chores by the name of their task in deno.json, and by their own name. */
+/** All chores. The outer key is the name of a task in deno.json, the inner key is the name of a chore. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     kernels: {
@@ -80,9 +80,8 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
 
 /**
  * Runs the named chores of a task one after another until one fails. The task `check` runs all its chores if
- * no name is typed. Every other task runs one chore, and passes the arguments after its name to it. @returns
- * the exit code.
- * @throws UserError for an unknown name
+ * no name is typed. Every other task runs one chore, which gets all arguments after the chore's name.
+ * @returns the exit code. @throws UserError for an unknown name
  */
 async function main(task: string, args: readonly string[]): Promise<number> {
   const chores = CHORES[task] ?? {};

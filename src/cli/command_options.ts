@@ -95,8 +95,8 @@ export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
   throw new UserError(
-    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: seed ${last}. ` +
-      "Use a smaller --seed.",
+    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}, whose ` +
+      `last seed is ${last}. Use a smaller --seed.`,
   );
 }
 
@@ -177,7 +177,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** If an option is unknown, suggests a known option that accepts the typed value; "" if no option does. */
+/** Returns a hint if an unknown option has a value that a known option accepts; otherwise "". */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

@@ -51,7 +51,7 @@ export class JobSlots {
     this.#unopened = count - this.#free;
   }
 
-  /** Makes all slots usable, after the driver has cached the shaders, so that new children compile none. */
+  /** Makes all slots usable. Called when the driver has cached the shaders, which new children then reuse. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
@@ -74,7 +74,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the variable that limits a child's cores. @param alone - true if no other child runs */
+  /** Returns the environment variable that limits a child's cores. @param alone - true for the only child */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

@@ -4,7 +4,8 @@
  *
  * Only a parent process can report that a command crashed in the graphics driver, or was killed because
  * memory ran out. The launcher does not read the command's arguments, uses no package, and delays a command
- * by 0.05 s. A command that starts another command gives it the same permissions by {@link describeProcess}.
+ * by 0.05 s. A command that starts another command calls {@link describeProcess}, so that the started command
+ * has the permissions of its own task.
  */
 
 import config from "../../deno.json" with { type: "json" };
@@ -45,7 +46,7 @@ async function launch(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** Milliseconds from the second signal until a command that still runs is killed. */
+/** Milliseconds after the second signal. A command that still runs is then killed. */
 const GRACE_MS = 3000;
 
 /**
@@ -115,7 +116,7 @@ export interface ProcessOptions {
 
 /**
  * Returns arguments and environment variables that start a command as a child, without the launcher.
- * @param module - module to run, with the command's permissions (default: the command's module)
+ * @param module - module to run with the command's permissions; by default the command's own module
  */
 export function describeProcess(
   name: TaskName,

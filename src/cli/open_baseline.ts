@@ -15,10 +15,10 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline. The logit on counts is a user model: for this baseline, the function changes the weights
- * and config of `run`, and returns undefined.
+ * Opens a baseline. The logit on counts is a user model: it replaces the weights and config of `run`, and the
+ * function returns undefined.
  * @param trained - training data of the run @param own - data of the command
- * @throws UserError if `own` and `trained` differ in their items, or the data do not allow the baseline
+ * @throws UserError if `own` and `trained` differ in their items, or if the data do not allow the baseline
  */
 export function openBaseline(
   run: OpenedRun,
@@ -46,7 +46,7 @@ export function openBaseline(
   return new BaselineModel(run.fit(own).source, fitted, name, run.info.model);
 }
 
-/** Returns true if two data sets give each item the same number. */
+/** Returns true if each item has the same number in both data sets. */
 function hasItemsOf(one: DataConfig, other: DataConfig): boolean {
   if (one.kind === "demo") return other.kind === "demo" && one.shop === other.shop && one.seed === other.seed;
   return other.kind === one.kind && one.sha256 === other.sha256;
@@ -56,8 +56,8 @@ function hasItemsOf(one: DataConfig, other: DataConfig): boolean {
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's model by the logit on counts, scaled on the validation users. All other parts of the model
- * add 0 to the utility. Returns false if the catalogue is too large for count tables.
+ * Replaces a run's model by the logit on counts, whose scale is fitted to the validation users. All other
+ * parts of the model add 0 to the utility. Returns false if the catalogue is too large for count tables.
  */
 function useLogit(
   run: OpenedRun,

@@ -36,7 +36,7 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
-/** Text in the help: default of --data-seed for commands that use a trained model. */
+/** Help text: the default of --data-seed in commands that use a trained model. */
 export const MODEL_SEED = "the seed of the model's data, else --seed";
 
 /** Adds options for the seeds of a synthetic shop. @param seed - help text: default of --data-seed */
@@ -69,7 +69,7 @@ export const RESPLIT = [
   false,
 ] as const;
 
-/** Adds split options for commands with a trained model. By default they split data as its training did. */
+/** Adds split options for commands with a trained model. Default: the split of the model's training. */
 function addSplitOptions(command: Command): Command {
   return command
     .option("--seed <n>", "seed of a synthetic shop and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
@@ -200,7 +200,7 @@ async function fitBaseline(run: OpenedRun, own: Dataset, option: string): Promis
 }
 
 /**
- * Returns the options that name a command's data; if omitted, they name the data of the model's training.
+ * Returns options that name a command's data: the given options, or by default those of the training data.
  * @param path - path of the model's snapshot.
  * @throws UserError if neither the options nor the run's config name data.
  */

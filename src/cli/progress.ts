@@ -203,7 +203,7 @@ export function createLiveLine(output: ProgressOutput, text: (width: number) => 
 }
 
 interface StepProgress extends Disposable {
-  /** Reports that a step begins, or a round (part) of a step. */
+  /** Reports the beginning of a step, or of a round (a part of a step). */
   begin(status: PreparationStatus): void;
   stop(): void;
 }

@@ -1,4 +1,4 @@
-/** Error messages if a user passes a raw log instead of a data set. They show how to prepare the log. */
+/** Error messages for users who pass a raw log instead of a data set. They show how to prepare the log. */
 
 import { basename, dirname } from "node:path";
 import { createReadStream } from "node:fs";
@@ -23,7 +23,7 @@ import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
 import { quotePath } from "../shell_word.ts";
 
-/** The arguments of `data log` that prepare a raw log. Its columns were guessed. */
+/** Arguments of `data log` that prepare a raw log. The columns of the log were guessed. */
 export interface LogPreparation {
   readonly columns: LogColumns;
   readonly args: readonly string[];
@@ -32,7 +32,7 @@ export interface LogPreparation {
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly names: readonly string[];
-  /** SELECT for a log that `data log` cannot read by its columns alone, and the file for this SELECT. */
+  /** SELECT that reads the log, and a file for it. Undefined if names of columns suffice to read the log. */
   readonly select?: { readonly file: string; readonly text: string };
 }
 
@@ -121,7 +121,7 @@ export class RawLogError extends UserError {
 
 /**
  * @param use - returns the user's command, with the prepared data set `out` in place of the raw log
- * @throws RawLogError if the data are a table in which two columns of a log were guessed, or a Parquet file
+ * @throws RawLogError if the data are a Parquet file, or a table with at least two guessed columns of a log
  */
 export async function expectNoRawLog(data: string, use?: (out: string) => string): Promise<void> {
   if (findShop(data) || !isFile(data)) return;
@@ -140,7 +140,7 @@ function isFile(path: string): boolean {
   }
 }
 
-/** Returns a sentence about the log's columns that the guessed command does not use; [] if it uses all. */
+/** Returns a sentence about columns that the guessed command does not use; [] if it uses all columns. */
 function listUnused({ names, columns }: LogPreparation): string[] {
   const unused = names.filter((name) => name !== "" && !Object.values(columns).includes(name));
   return unused.length === 0 ? [] : [
@@ -149,16 +149,16 @@ function listUnused({ names, columns }: LogPreparation): string[] {
   ];
 }
 
-/** Returns what is printed before a guessed command runs. */
+/** Returns the text that is printed before a guessed command runs. */
 export function describeRunning(found: LogPreparation): string {
   return [`Running ${formatLogCommand(found.args)}`, ...listUnused(found)].join("\n");
 }
 
-/** Names guessed and missing columns, and shows a SELECT if one is needed. @param next - what to do next */
+/** Describes guessed and missing columns; shows a SELECT if one is needed. @param next - what to do next */
 export function describeGuess(found: LogPreparation, next: string): string {
   const { columns, names, isComplete, select } = found;
   if (select) {
-    return "The log's separator or clicks can only be read by a SELECT. Its columns were guessed. Save the SELECT as " +
+    return "Only a SELECT can read the log's separator or clicks. Its columns were guessed. Save the SELECT as " +
       `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;
   }
   if (isComplete) {

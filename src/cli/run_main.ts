@@ -56,7 +56,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors: on a full disk, for example, first writing fails, then closing. */
+/** Returns the first of nested errors. On a full disk, for example, a write fails, and then the close. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
@@ -136,7 +136,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** Returns true if JavaScript ran out of memory. A RangeError for a negative or NaN length is a bug. */
+/** Returns true if JavaScript ran out of memory; false for a negative or NaN length, which is a bug. */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(

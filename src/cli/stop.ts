@@ -1,8 +1,8 @@
 /**
  * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training after its submitted steps.
  * A later signal ends the process at once. No process outlives its parent, even if `kill -9` ends only the
- * parent: a command whose launcher has ended stops as after Ctrl-C, and a launcher stops when the task or npx
- * that started it has ended.
+ * parent. A command whose launcher has ended stops as it would after Ctrl-C. A launcher stops when the task
+ * or npx that started it has ended.
  */
 
 import process from "node:process";
@@ -16,7 +16,7 @@ export interface StopRequest {
 /** Exit code of a command that a signal has stopped (128 + 2, as in shells). */
 export const EXIT_INTERRUPTED = 130;
 
-/** Signals within so many milliseconds count as one: at Ctrl-C, terminal, task and launcher each send one. */
+/** Signals within this time (ms) count as one: one Ctrl-C arrives from terminal, task and launcher. */
 export const ECHO_MS = 1000;
 /** Signals that ask a process to end. When a terminal is closed, the system sends SIGHUP. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -27,7 +27,7 @@ export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** Listens for signals that ask the command to end. @param exitCode - used if a second signal ends it */
+/** Listens for signals that ask the command to end. @param exitCode - exit code after a second signal */
 export function stopOnSignals(exitCode: number): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
@@ -44,7 +44,7 @@ export function stopOnSignals(exitCode: number): StopRequest {
   return stop;
 }
 
-/** Prints `text` at the first signal, until the returned object is disposed of. */
+/** Prints `text` at the first signal, unless the returned object was disposed of before. */
 export function reportAtStop(
   stop: StopRequest,
   note: (text: string) => void,
@@ -60,10 +60,10 @@ export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
 const NPM_VARIABLE = "npm_command";
 
 const LOOK_MS = 500;
-/** Maximum number of processes above the launcher among which npx is searched: task, shells, npx. */
+/** Maximum number of the launcher's ancestors that are examined to find npx: task, shells, npx. */
 const MOST_ANCESTORS = 4;
 
-/** Called when the launcher has ended. {@link stopOnSignals} replaces it by a function that saves first. */
+/** Called when the launcher has ended. {@link stopOnSignals} sets a function that first saves the work. */
 let end: () => void = () => Deno.exit(143);
 
 /** Ends this command when its launcher has ended. */
@@ -72,7 +72,7 @@ export function watchLauncher(): void {
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
-/** Watches the processes that started the launcher. @param gone - called once, when a process has ended */
+/** Watches the processes that started the launcher. @param gone - called once, when one of them has ended */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
   const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];

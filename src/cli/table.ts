@@ -12,8 +12,8 @@ export interface TableFit {
 
 /**
  * Formats a table with a rule below the header and no other borders. Numeric columns are aligned to the
- * right; a missing number is "-" or empty. If the table is too wide, columns are dropped; if it still is, the
- * widest text column is wrapped at words. @returns lines without trailing blanks
+ * right; a missing number is "-" or empty. If the table is too wide, columns are dropped. If it is still too
+ * wide, the widest text column is wrapped at words. @returns lines without trailing blanks
  */
 export function formatTable(
   head: readonly string[],
@@ -61,8 +61,8 @@ const GAP = "  ";
 const NARROWEST = 12;
 
 /**
- * Wraps the lines of a text at words. Continuation lines are aligned with the second column of the line, or
- * have the line's indentation. Commands are continued with a backslash, so that they can be pasted.
+ * Wraps the lines of a text at words. Continuation lines begin below the line's second column, or keep the
+ * indentation of a line without columns. Commands are continued with a backslash, so that they can be pasted.
  */
 export function wrapText(text: string, width: number): string {
   return text.split("\n").map((line) => {
@@ -94,7 +94,7 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column of a table. If lines are too long, columns are dropped, lowest `dropOrder` above 0 first. */
+/** A column. If a table is too wide, its column with the lowest `dropOrder` above 0 is dropped first. */
 export interface TableColumn<Row> {
   readonly head: string;
   readonly dropOrder: number;
@@ -136,7 +136,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Number of a file's leading characters that are compared with the file on disk before it is replaced. */
+/** A file is replaced only if so many characters at its beginning are unchanged on the disk. */
 const READ_AGAIN = 400;
 
 /**
@@ -149,7 +149,7 @@ export async function writeBetweenMarkers(file: string, name: string, text: stri
   await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
-/** Writes a block with a bold title between two markers. A block with an equal title is replaced. */
+/** Writes a block with a bold title between two markers. Replaces a block that has the same title. */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
   const { between } = await aroundMarkers(file, name);
   const begin = `**${title}**`;

@@ -108,8 +108,9 @@ async function main(): Promise<void> {
   const opened = await openData({ ...options, ...openModelData(snapshot.path, trainedOn, options) }, needed);
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
-      `Expected one part of ${opened.source.name} in --split, got all: the log was split by time, so one ` +
-        "user may be in several parts, and the baselines use the train part. Evaluate each part separately.",
+      `Expected one part of ${opened.source.name} in --split, got all. The log was split by time, so all ` +
+        "parts together may contain a user twice, and the baselines are fitted to the train part. Evaluate " +
+        "each part separately.",
     );
   }
   const data = fit(opened, snapshot);
@@ -196,7 +197,8 @@ function printResults(
     describeAttainedShare([result], baselines),
     ...(split === "train" || split === "all"
       ? [
-        "Train users are included: the baselines' metrics are too high, because they use these users' clicks.",
+        "Train users are included. The metrics of the baselines are too high, because the baselines count " +
+        "these users' clicks.",
       ]
       : []),
     ...verdict,

@@ -56,7 +56,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
   return parse<SelftestOptions>(command, args);
 }
 
-/** Formats the ratio of largest error and tolerance, as "0.12"; "exact" or "wrong" if the tolerance is 0. */
+/** Formats the largest error divided by tolerance, as "0.12"; "exact" or "wrong" if the tolerance is 0. */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;

@@ -13,14 +13,14 @@ import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
 import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
-/** Milliseconds that open requests have to finish after a signal to stop. */
+/** After a signal to stop, open requests must be answered within this time (ms). */
 const GRACE_MS = 10_000;
 
 /** Number of idle connections that may stay open, in addition to `maxRequests`. */
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Number of consecutive checks without an open request until the service ends: responses may be unsent. */
+/** The service ends after so many checks in a row without open requests: earlier, responses may be unsent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

@@ -8,7 +8,7 @@ import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A row of the table: a reward, a generator or a baseline, with its metrics. */
+/** A row of the table: the reward or the generator (pi) of a snapshot, or a baseline; with metrics. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
@@ -97,7 +97,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", "95 %", ""], rows);
 }
 
-/** Compares best-loss with the ground truth; undefined if the ground truth is unknown. */
+/** Compares the snapshot best-loss with the ground truth; undefined if the ground truth is unknown. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
@@ -164,7 +164,7 @@ function baselinePlayers(baselines: BaselineResults): Player[] {
   });
 }
 
-/** Describes the settings of the baselines, which were chosen by metrics of validation users. */
+/** Describes the settings of the baselines. These settings were chosen by metrics of validation users. */
 export function describeBaselineSettings(baselines: BaselineResults): string | undefined {
   const set = shownBaselines.flatMap(([key, name]) => {
     const setting = baselines[key]?.setting;

@@ -94,8 +94,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 }
 
 /**
- * With --yes, guesses the columns of --source that no option names. @throws UserError that shows the complete
- * command, if --yes is missing or a column cannot be guessed; `error` if no column can be guessed.
+ * With --yes, guesses the columns of --source that no option names. @throws `error` if no column can be
+ * guessed. @throws UserError with the complete command if --yes is missing, or if a column cannot be guessed.
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
@@ -145,7 +145,7 @@ function parseSplitAt(text: string): PrepareOptions["splitAt"] {
   );
 }
 
-/** Parses a UTC time to ms since 1970, or a duration before the last page to negative ms; NaN if invalid. */
+/** Parses a UTC time (as ms since 1970), or a duration before the last page (as negative ms); else NaN. */
 function parseBegin(text: string): number {
   const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?)([dh])$/) ?? [];
   if (amount !== undefined) return Math.round(-Number(amount) * 3_600_000 * (unit === "d" ? 24 : 1)) || NaN;

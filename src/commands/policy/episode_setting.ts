@@ -16,7 +16,7 @@ export interface EpisodeSetting {
   readonly options: SimulatorOptions;
   /** Returns a simulated user's clicks before the first page, oldest click first. */
   getStart(user: number): ArrayLike<number>;
-  /** Returns the id of the logged user who had a user's start clicks; undefined without start clicks. */
+  /** Returns the id of the logged user whose clicks a user starts with. Undefined without start clicks. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
@@ -142,7 +142,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
   return { items: [...places.keys()] };
 }
 
-/** Reads a file of item ids: a JSON list, or one id per line. `place`: line or list index, from 1. */
+/** Reads a file of item ids: a JSON list, or an id per line. `place`: number of line or entry, from 1. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

@@ -82,7 +82,7 @@ export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.
 export const formatRange = ({ interval }: MeanEstimate) =>
   interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
-/** Says whether the propensities are plausible, the estimators valid, and the log and the model agree. */
+/** Says if the propensities are plausible, which estimators are valid, and if log and model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
@@ -134,11 +134,11 @@ export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly error?: string;
-  /** DR estimate, over the same pages: clicks on the next page under the policy minus clicks under greedy. */
+  /** Clicks on the next page under this policy minus those under greedy: DR estimate on the same pages. */
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined if it does not draw. */
+/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined if it draws none. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }

@@ -1,4 +1,4 @@
-/** Environments of a comparison: users of the training, of a second model, and of a shop's ground truth. */
+/** Environments in which policies are compared: their training's, a second model, and a ground truth. */
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -45,7 +45,7 @@ const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject - users on whom the policies were trained.
- * @throws UserError if the subject has changed, if an environment has different items, if each page of the
+ * @throws UserError if the subject has changed, if environments differ in their items, if every page of the
  * log has a click, or if the options name an environment twice.
  */
 export async function findEnvironments(

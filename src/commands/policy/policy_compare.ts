@@ -1,4 +1,4 @@
-/** `policy compare`: compares policies on the users of their training, a second model, and a ground truth. */
+/** `policy compare`: compares policies on users of the training, of a second model, and of a ground truth. */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -44,7 +44,7 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Grid points per axis of a shop's states. 500 items, 20 pages: 10 s of CPU (`fine`), 1 s (`coarse`). */
+/** Grid points per axis of a shop's states. 500 items, 20 pages: `fine` takes 10 s of CPU, `coarse` 1 s. */
 const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
@@ -126,7 +126,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const { log, explore } = options;
   if (explore && log === undefined) {
     throw new UserError(
-      "Expected --explore only with --log, got no --log: simulators show the best slates. Omit --explore.",
+      "Expected --explore only with --log, got no --log: simulated users see the best slates. Omit --explore.",
     );
   }
   expectPage(options.out, "policies");
@@ -274,7 +274,7 @@ async function tell(
   console.log(`\nThe page is ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists the returns [users] of each policy, training and environment, with the same users in all lists. */
+/** Lists the returns [users] of each policy, training and environment. All lists have the same users. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

@@ -188,8 +188,8 @@ function evaluationText(
     ...describeEvaluation(found),
     ...(estimates.rips
       ? [
-        "The estimators for slates assume that a click depends only on its own item (IIPS), or not on " +
-        "lower items (RIPS, Cascade-DR).",
+        "The estimators for slates have assumptions. IIPS: a click depends only on its own item. RIPS and " +
+        "Cascade-DR: a click does not depend on lower items.",
       ]
       : []),
     ...(left > 0

@@ -126,7 +126,7 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
   }
 }
 
-/** Starts new experiments in the folder, or continues the experiments there. */
+/** Starts new experiments in the folder, or continues the experiments that it contains. */
 async function openExperiment(
   path: string,
   options: ReproduceOptions,
@@ -204,7 +204,7 @@ function buildAdversarialConfig(iterations: number): AdversarialConfig {
   };
 }
 
-/** Builds a run's config. A fine-tuned model starts from best-prec1 of its base model with this seed. */
+/** Builds a run's config. A fine-tuned model starts from its base model's best-prec1 snapshot (same seed). */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,

@@ -100,7 +100,7 @@ function modelNames(text: string): string[] {
 }
 
 /**
- * Returns, in the order of training, the requested models and the models from whose weights they start.
+ * Returns the requested models, and the models from whose weights they start, in the order of training.
  * @throws UserError for a requested model that does not support the data's items.
  */
 export function selectModels(

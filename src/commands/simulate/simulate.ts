@@ -161,7 +161,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** If slate size, pages or start clicks were not typed, takes the value with which the policy was trained. */
+/** Sets slate size, pages and start clicks as in the policy's training, unless the user typed the option. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,

@@ -38,7 +38,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Distribution, by the policy's scores, from which slates are drawn; undefined to show the best slates. */
+  /** Distribution from which slates are drawn by the policy's scores; undefined to show the best slates. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;
@@ -199,7 +199,7 @@ function ofThatShop(): Option {
   return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
 }
 
-/** Adds options for users. @param beside - says what --model does with --truth. @param seed - default seed */
+/** Adds options for users. @param beside - help on --model with --truth. @param seed - see `addShopSeeds` */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -225,7 +225,7 @@ export function addUsersOptions(
   return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
 }
 
-/** @throws UserError if the options name no click model, or two. */
+/** @throws UserError if the options name no click model, or contradict each other. */
 export function checkUsers(
   { model, data, shop, truth, uncalibrated, context }: UserSelectionOptions,
 ): void {

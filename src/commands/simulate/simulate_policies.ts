@@ -17,7 +17,7 @@ import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.t
 
 /** Limits for the number of users who are simulated at once, so that progress updates are frequent. */
 export interface BatchPace {
-  /** Maximum number of users x items at once on a CPU; Infinity if a policy does not score all items. */
+  /** Maximum product of users and items at once on a CPU; Infinity if a policy does not score all items. */
   readonly scores: number;
   /** Minimum number of users who are simulated at once; fewer would not keep the device busy. */
   readonly least: number;
@@ -62,7 +62,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** Opens a trained policy. @throws UserError if its training's model is missing or has different items */
+/** Opens a trained policy. @throws UserError if the model of its training is missing or has other items */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,
@@ -89,7 +89,7 @@ export interface SimulationCallbacks {
 
 /** Maximum number of users who are simulated at once. */
 const MOST = 4096;
-/** Ratio of the numbers of users simulated at once on a GPU and on a CPU (an estimate, not measured). */
+/** Users simulated at once: number on a GPU divided by number on a CPU (an estimate, not measured). */
 const ON_GPU = 64;
 
 function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace): number {

@@ -18,7 +18,7 @@ export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
   readonly description: string;
   readonly items: number;
-  /** Reason why clicks are not reported, if any. */
+  /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
   readonly notes: readonly string[];
 }

@@ -24,9 +24,9 @@ import { SCALE } from "../../model/model_counts.ts";
 import { listModelContext, setStandIns } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
-/** A learned model that simulates the users on whom a policy is trained. */
+/** A learned model, which simulates the users on whom a policy is trained. */
 export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
-/** The ground truth of a synthetic shop that simulates the users on whom a policy is trained. */
+/** A synthetic shop's ground truth, which simulates the users on whom a policy is trained. */
 export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
 
 export interface UserSelection {
@@ -43,7 +43,7 @@ export interface UserSelection {
 export interface UserEnvironment {
   /** Simulated users. They click by the ground truth if the options name one, otherwise by the model. */
   readonly environment: UsersSource;
-  /** Model whose user states policies observe; undefined if they observe the environment's user states. */
+  /** Model that computes the user states for the policies; undefined if the environment computes them. */
   readonly known: UsersSource | undefined;
 }
 
@@ -102,8 +102,8 @@ async function expectOwnShop(
   if (!trainedOn) {
     if (dataSeed !== undefined) return;
     throw new UserError(
-      `Expected --data-seed of the ${name} shop on which the model was trained, got none, because ${path} ` +
-        "is not in the folder of a run.",
+      `Expected --data-seed, got none: the seed of the ${name} shop on which the model was trained is ` +
+        `unknown, because ${path} is not in the folder of a run.`,
     );
   }
   if (isSameCatalogue(trainedOn, data.dataset.config)) return;
@@ -114,7 +114,7 @@ async function expectOwnShop(
     `Expected a shop with the items of the model ${path}, but the shop ${name} has different items. ` +
       (trainedOn.kind === "demo"
         ? `Omit --data-seed, or set it to ${trainedOn.seed}.`
-        : "Set --data-seed to the seed of the shop of the model's log."),
+        : "Set --data-seed to the seed of the shop that produced the model's log."),
   );
 }
 
@@ -194,7 +194,7 @@ async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if two data configs have the same items: equal seeds of a shop, or equal checksums. */
+/** Returns true if two data configs have the same items: their shop seeds or their checksums are equal. */
 export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);

@@ -59,8 +59,8 @@ export interface FollowedRun {
 }
 
 /**
- * Starts or resumes a run in a child process. The results have the bits that training in this process would
- * give.
+ * Starts or resumes a run in a child process. The results are bit-identical to those of
+ * training in this process.
  * @returns the results of the stages; [] if the command was interrupted before the start
  * @throws FailedJobError, DivergedError
  */
@@ -113,7 +113,7 @@ export function runInJob(
 
 export interface RunOfMany {
   readonly name: string;
-  /** Line that is printed before the run if the runs are trained in turn; `name` by default. */
+  /** Line to print before the run if the runs are trained one after another; `name` by default. */
   readonly title?: string;
   readonly path: string;
   /** Builds the config of the run when the run starts. */
@@ -125,8 +125,8 @@ export interface RunOfMany {
 
 /**
  * Trains runs, in this process if `jobs` is 1.
- * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Its `init` are the
- * initial weights of runs without `after`. @param resumeHint - see {@link runInJobs}.
+ * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs without
+ * `after` start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
  */
 export async function runAll(

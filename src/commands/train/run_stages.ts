@@ -76,7 +76,7 @@ export function isFinished(config: RunConfig, results: readonly StageRunResult[]
   return results.length === listStages(config).length && results.every(({ test }) => test !== undefined);
 }
 
-/** Function that creates a stage's progress display, for `total` iterations, of which `done` are finished. */
+/** Creates the progress display of a stage with `total` iterations, of which `done` are finished. */
 export type StageDisplayFactory = (
   stage: TrainingStage,
   total: number,
@@ -182,7 +182,7 @@ export async function withGpu<T>(
   return result;
 }
 
-/** @param readsContext - true if the model reads the data's context features */
+/** Prints adapter and data. @param readsContext - true if the model reads the data's context features */
 function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
   const { kind, description } = gpu.adapter;
   printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
@@ -215,7 +215,7 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
 }
 
 /**
- * Builds the config of a new run; of several seeds, the run of the first seed.
+ * Builds the config of a new run. For several seeds, this is the config of the first seed's run.
  * @param options.init - file with the initial weights. @param options.command - the command's arguments.
  */
 export async function createRunConfig(
@@ -246,12 +246,12 @@ export async function describeMachine(gpu: Gpu): Promise<Pick<RunConfig, "adapte
   return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
 }
 
-/** Returns path and SHA-256 of a file with initial weights. */
+/** Returns the path and the SHA-256 of a file with initial weights. */
 export async function describeInit(path: string): Promise<NonNullable<RunConfig["init"]>> {
   return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
-/** Reads a run's initial weights, aligns the data to the model. @throws UserError if the file has changed */
+/** Reads a run's initial weights, and aligns the data to the model. @throws UserError if the file changed */
 export async function reopenInit(
   { init }: RunConfig,
   data: Dataset,
@@ -284,7 +284,7 @@ export function getTimestamp(): string {
 /** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if a resumed run may differ in its bits. Call it before the run's kernel variants are set. */
+/** Warns if resuming may change the bits of a run's results. Call it before the kernel variants are set. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -338,7 +338,7 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
     notes.push("Test metrics include the position effect; utilities, `predict` and `recommend` do not.");
     const effects = weights && readPositionEffects(weights);
     notes.push(
-      effects ? describePositionEffects(effects) : "To print the position effects: deno task evaluate.",
+      effects ? describePositionEffects(effects) : "To print the position effects, run deno task evaluate.",
     );
   }
   return notes;

@@ -74,7 +74,7 @@ interface TrainRequest {
   readonly ranks: MpiRanks | undefined;
 }
 
-/** Prepares a raw log in a child process. @throws RawLogError without --yes, or if a column is not guessed */
+/** Prepares a raw log in a child process. @throws RawLogError without --yes, or if a guess fails */
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
@@ -173,8 +173,8 @@ interface Init {
 }
 
 /**
- * Opens the initial weights. @param source - path of a snapshot, or of a run (its first stage's best-prec1
- * snapshot is used).
+ * Opens the initial weights.
+ * @param source - path of a snapshot, or of a run (then the best-prec1 snapshot of its first stage is used)
  * @throws UserError if the run was trained on other data: its train users may be test users of `data`.
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
@@ -286,7 +286,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
   }
 }
 
-/** Sets the typed numbers of iterations in the config. @throws UserError if the run lacks a stage */
+/** Sets the numbers of iterations that the user typed. @throws UserError for a stage that the run lacks */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {

@@ -125,7 +125,7 @@ export function addTrainOptions(command: Command): Command {
   return command;
 }
 
-/** Names of the options that are allowed with --resume. The run's config has all other settings. */
+/** Names of the options that are allowed with --resume. All other settings are in the run's config. */
 const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
 
 /** @throws UserError if --jobs is above 1 for a single training */

@@ -27,9 +27,9 @@ import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
 /** Milliseconds that a failed rank waits for lower ranks to report an error, so that only one reports it. */
 const TURN_MS = 1200;
-/** Milliseconds from a signal to a forced exit. If all ranks run, a training step and a save take less. */
+/** Milliseconds from a signal to a forced exit. A training step and a save take less if all ranks run. */
 const STOP_MS = 5000;
-/** Milliseconds that a rank above 0 waits for mpirun to end it, after a divergence that rank 0 reports. */
+/** After a divergence, which rank 0 reports, the other ranks wait so many ms for mpirun to end them. */
 const ENDED_MS = 60_000;
 
 /** Runs the command, with MPI if mpirun started several processes. @returns the command's exit code */

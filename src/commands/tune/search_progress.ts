@@ -9,7 +9,7 @@ import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
 
 export interface SearchProgress extends Disposable {
-  /** Reports that a setting's training begins. @param iterations - its end @returns callbacks for its run */
+  /** Reports a training's start. @param iterations - its last iteration @returns callbacks for its run */
   begin(candidate: SearchCandidate, iterations: number): RunCallbacks;
   /** Reports that a setting's training has paused or ended. */
   ended(number: number): void;

@@ -1,5 +1,5 @@
 /**
- * Results of `tune`: a table of settings, the test of the best setting (printed as by `train`), its
+ * Results of `tune`: a table of settings, the test of the best setting (in the format of `train`), its
  * differences from the default setting, cautions, and the `train` command that repeats the best setting.
  */
 
@@ -38,7 +38,7 @@ interface Results {
 /** Maximum number of settings in the printed table. The file table.csv has all settings. */
 const SHOWN = 10;
 
-/** Tests the best setting, prints and writes results. @throws UserError if no setting has a metric. */
+/** Tests the best setting, and prints and writes results. @throws UserError if no setting has a metric. */
 export async function reportTune(
   results: Results,
   { state, spentSeconds }: { readonly state: SearchState; readonly spentSeconds: number },
@@ -128,7 +128,7 @@ export interface SearchSummary {
   readonly versusDefault: MetricDifferences | undefined;
 }
 
-/** Lists cautions about the choice of the best setting, and says if a larger budget may help. */
+/** Lists cautions about the choice of the best setting, and says whether a larger budget may help. */
 export function listCautions(
   { rows, winner, criterion, iterations, versusDefault }: SearchSummary,
 ): string[] {
@@ -147,8 +147,8 @@ export function listCautions(
     lines.push(`The default has the best ${metric} of ${rows.length} settings.`);
   } else if (rows.length > 1) {
     lines.push(
-      `The best of ${rows.length} settings was chosen by its ${metric}, so it is optimistic. The test ` +
-        "metrics are not optimistic.",
+      `The best of ${rows.length} settings was chosen by its ${metric}, which is therefore ` +
+        "optimistic. The test metrics are not optimistic.",
     );
   }
   for (const row of rows) {

@@ -1,4 +1,4 @@
-/** Runs of a search. Each setting is trained in a run like a run of `train`, but without a test. */
+/** Runs of a search, one per setting. They are like runs of `train`, but training ends without a test. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -87,8 +87,8 @@ export class TuneRuns {
 
 /**
  * Continues the training of a setting.
- * @param common - the run, whose signal ends the training.
- * @param inJob - child process that trains the setting and locks the run's folder, if any.
+ * @param common - the run; its `signal` ends the training.
+ * @param inJob - child process that trains the setting and locks the run's folder (default: this process).
  * @param limit - seconds after which training is interrupted (but not before the first validation).
  * @throws UserError if files have changed or cannot be written.
  */
@@ -142,7 +142,7 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without further training. @param run - run whose config has the finished iterations. */
+/** Tests a setting without further training. @param run - its config has the number of iterations done. */
 export async function testCandidate(run: TrainingRun, events: RunCallbacks): Promise<StageRunResult> {
   using _run = OwnedFolder.open(run.path);
   const result = await startOrResume(run, events);
