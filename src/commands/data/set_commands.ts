@@ -182,7 +182,7 @@ export function mergeCommand(): Command {
       "Merges prepared data sets, for example a log and the pages that a policy showed later. Users keep " +
         "their split. If two sets have a user with the same id, the later set's user gets the set's name " +
         "as a prefix. The column source names each page's set. Items with equal ids and features are the " +
-        "same item; with other features, a new version of the item is added. The data sets are read into memory.",
+        "same item. If only the ids are equal, the item gets a new version. The data sets are read into memory.",
     )
     .argument(
       "<sets...>",

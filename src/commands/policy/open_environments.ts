@@ -147,8 +147,8 @@ function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string
   if (hasSameItems(one, other)) return;
   const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);
   throw new UserError(
-    `Expected --test-model with equal items, got ${model} with ${countItems(other)} items instead of ` +
-      `${countItems(one)}, or in a different order. Train it on the same data set; for a synthetic shop, ` +
-      "with the same --data-seed and another --data-users-seed.",
+    `Expected --test-model with the same ${countItems(one)} items in the same order, but the ` +
+      `${countItems(other)} items of ${model} differ. Train the model on the same data set; for a ` +
+      "synthetic shop, with the same --data-seed and another --data-users-seed.",
   );
 }

@@ -12,7 +12,7 @@ import { createPolicyTrainCommand } from "./policy_train.ts";
 async function main(): Promise<number> {
   const command = new Command("deno task policy")
     .description(
-      "Trains policies that choose slates for simulated users, compares and evaluates them, prints slates.",
+      "Trains, compares and evaluates policies that choose slates for users, and prints their slates.",
     )
     .version(version)
     .addCommand(createPolicyTrainCommand())

@@ -56,7 +56,7 @@ export function createPolicyEvaluateCommand(): Command {
     .addOption(
       new Option(
         "--logged-temperature <T>",
-        "temperature of the log's slates, if drawn by the same scores; adds IIPS, checks propensities",
+        "temperature of the log's slates, if drawn by the same scores; adds the estimator IIPS, and checks propensities",
       ).argParser(makeNumberParser(v.between(TEMPERATURES.least, TEMPERATURES.most), "a temperature")),
     )
     .option(

@@ -75,7 +75,7 @@ export function addPolicyTrainOptions(command: Command): Command {
   };
   add(["algorithm", "steps", "seed"]);
   command.option(SAVE_DIR, "folder of the policy; new or empty", folder)
-    .option(RESUME, "resume the training in this folder, with the same bits; --steps may extend it", folder);
+    .option(RESUME, "resume the training in this folder, bit-identically; --steps may extend it", folder);
   addUsersOptions(command, { seed: "the seed of the model's data, else 1" });
   for (const [heading, names] of Object.entries(GROUPS)) {
     command.optionsGroup(`${heading}:`);

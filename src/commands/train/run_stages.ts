@@ -293,8 +293,8 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   });
   if (changes.length === 0) return;
   printLine(
-    "Warning: the run began on another machine, or with other software. Its results will therefore differ " +
-      "in their bits from an uninterrupted run. Changes:",
+    "Warning: the run began on another machine, or with other software. Its results may therefore differ " +
+      "in their bits from those of an uninterrupted run. Changes:",
   );
   for (const change of changes) printLine(`  ${change}`);
 }

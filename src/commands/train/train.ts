@@ -192,8 +192,8 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
   if (JSON.stringify(own) !== JSON.stringify(theirs)) {
     throw new UserError(
       `Expected --init of a run on the same data and split, but ${source} was trained on ` +
-        `${JSON.stringify(theirs)} instead of ${JSON.stringify(own)}: its train users may be test users ` +
-        `here. To use its weights anyway, name a snapshot in its folder.`,
+        `${JSON.stringify(theirs)} instead of ${JSON.stringify(own)}: the run's train users may be ` +
+        "test users here. To use the run's weights anyway, name a snapshot in the run's folder.",
     );
   }
   const folder = listStages(config)[0]?.folder(source) ?? source;

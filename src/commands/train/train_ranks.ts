@@ -168,8 +168,9 @@ export function expectAsMany(
   if (was === is) return;
   const command = trainCommand({ size: was });
   throw new UserError(
-    `Expected ${was} ranks, as at the start of the run in ${path}, got ${is}: the number changes the ` +
-      `results' bits. Resume with ${command} --resume, or start a new run from its weights with --init.`,
+    `Expected ${was} ranks, as at the start of the run in ${path}, got ${is}: the number of ranks ` +
+      `affects the bits of the results. Resume with ${command} --resume, or start a new run from the ` +
+      "weights of this run with --init.",
   );
 }
 
