@@ -1,4 +1,4 @@
-/** Builds arrays that index a batch's events, rows and items: on the GPU, for the users in the batch plan. */
+/** Builds a batch's index arrays (of events, rows and items) on the GPU, for the users in the batch plan. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -18,10 +18,10 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Each slice has a multiple of this number of elements: a binding must begin at an aligned offset. */
+/** The length of a slice is a multiple of this number, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
-/** Arrays that index the next steps' batches: a slice per batch. The batch kernels explain the layouts. */
+/** Index arrays of the next steps' batches, one slice per batch. The batch kernels explain the layouts. */
 export class BatchIndexBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;
@@ -76,7 +76,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of batches (slices) to build at once, limited by memory and step headers. */
+  /** Returns how many batches (slices) are built at once: as many as memory and step headers allow. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -89,7 +89,7 @@ export class BatchIndexBuffers implements ClickBatch {
 
   /**
    * (item, token) pairs of the batch, sorted by token. The first access creates them.
-   * @throws Error at a first access after {@link ownDispatches}, and for items without tokens.
+   * @throws Error for items without tokens, or if the first access comes after {@link ownDispatches}.
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;

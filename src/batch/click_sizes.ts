@@ -11,7 +11,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns values of variables in a dispatch's index expressions. @throws UserError for a too large grid. */
+/** Returns the values of variables in index expressions. @throws UserError for a too large grid. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

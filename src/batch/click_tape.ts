@@ -31,12 +31,12 @@ export interface ClickBatch {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
-  /** Each user's earlier events with a click, if `event` lacks them. `history` has each list's end. */
+  /** Each user's list of earlier clicked events, if `event` lacks them. `history` has the lists' ends. */
   readonly clicks?: View;
   readonly row: View;
   /** Inputs of count features for the log's rows and items; absent if a page shows the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** Array [words, users] of simulate/pass_over.wgsl: items that users saw. A page has `slate` items. */
+  /** `view` [words, users]: displays without a click (simulate/pass_over.wgsl). `slate`: items per page. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;

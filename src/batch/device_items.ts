@@ -75,7 +75,7 @@ export class DeviceItems {
   }
 }
 
-/** Largest numbers of items, tokens (V), and pairs of an item and one of its tokens. */
+/** Largest numbers of items, of tokens (V), and of (item, token) pairs. */
 interface TokenCapacity {
   readonly items: number;
   readonly tokens: number;
@@ -86,7 +86,7 @@ interface TokenCapacity {
 export class DeviceTokens {
   /** V, the number of different tokens. */
   readonly count: number;
-  /** P, the largest number of pairs of an item and one of its tokens. */
+  /** P, the largest number of (item, token) pairs. */
   readonly pairs: number;
   /** Array [I+1]: index of each item's first (item, token) pair. */
   readonly itemFirst: View;

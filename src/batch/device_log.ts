@@ -53,21 +53,21 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * @internal Four words per event, for E events and an end: index of the first row; clicked row or NONE;
-   * number of clicks in earlier events, plus {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE.
-   * For an additional click, the clicked row is a row of its page.
+   * @internal Four words for each of E events, and for the end of the log: index of the first row; clicked
+   * row or NONE; number of clicks in earlier events, plus {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked
+   * item or NONE. For an additional click, the clicked row is a row of its page.
    */
   readonly event: View;
-  /** Number of bits that mark a batch's items: one per displayed item; if one-hot, one per catalogue item. */
+  /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
   readonly itemBits: number;
-  /** @internal Per row: its item's bit, its item's index in `item`, and its index after sorting by item. */
+  /** @internal Per row: bit and index (in `item`) of its item, and index of the row after sorting by item. */
   readonly row: View;
   /** @internal Per displayed item: its number, and the index of its first row after sorting by item. */
   readonly item: View;
   /** @internal Inputs of count features; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
 
-  /** @param capacity - default: the log's sizes. @throws UserError if a buffer is too large to be bound. */
+  /** @param capacity - by default the log's sizes. @throws UserError if a buffer is too large to be bound. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,
@@ -118,7 +118,7 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
-    /** Rows of the current page whose additional clicks come next, in click order. */
+    /** Rows of the remaining additional clicks on the current page, in click order. */
     let clicked: number[] = [];
     /** Kind of the current page. If the page is only history, its additional clicks become context events. */
     let page = 0;

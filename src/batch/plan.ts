@@ -22,7 +22,7 @@ export type BatchSlot = ClickSizes & {
 
 /**
  * Ring buffer with one slot per step. A slot has step headers (settings that kernels read), and 16 bytes per
- * user, such as the number of rows of the users before. The queue runs writes and steps in order, so a slot
+ * user, such as the number of rows of all users before. The queue runs writes and steps in order, so a slot
  * may be overwritten before the steps that read it have ended.
  */
 export class BatchPlan {
@@ -36,7 +36,7 @@ export class BatchPlan {
 
   /**
    * @param capacity - sizes of the largest batch. The buffers of programs are allocated for these sizes.
-   * @param headersEach - number of step headers per slot. Programs with different settings need one each.
+   * @param headersEach - number of step headers per slot: one for each program with its own settings.
    * @param slices - number of consecutive slots whose batches are built by one dispatch.
    * @param dimensions - names of batch sizes. All tapes that use the plan must have equal dimensions.
    */
@@ -191,7 +191,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns upper bounds for the sizes of any `count` users: sums over the largest users of each dimension. */
+/** Returns upper bounds for the sizes of any `count` users: in each size, the sum over the largest users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -220,7 +220,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - row limit, unless one user has more */
+/** @param single - sizes of the largest user. @param rows - row limit; a user with more rows raises it */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

@@ -7,11 +7,11 @@ import { ADDITIONAL_CLICK, type ClickLog, FURTHER, getRowWidth, GIVEN, NONE } fr
 export interface ReferenceBatch {
   /** Array [B+1]: index of each user's first event. */
   readonly userFirst: number[];
-  /** For each event: first row, end row, click (row, NONE, GIVEN or FURTHER + row), encoded item or NONE. */
+  /** For each event: first and end row; click (row, NONE, GIVEN or FURTHER + row); encoded item or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** For each event: number of the user's earlier clicks, and the index after the user's last event. */
   readonly history: { clicks: number; end: number }[];
-  /** For each row: event, row in the log, item, and the event again if the click is encoded, else NONE. */
+  /** For each row: event, log row, item; `fedEvent`: event if its click on the row is encoded, or NONE. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
   /** For each row: index of the row's item in `slotItem`. */
   readonly rowSlot: number[];

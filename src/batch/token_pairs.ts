@@ -1,4 +1,4 @@
-/** Sorts (item, token) pairs by token: of a batch's items, and of the items that the encoder reads. */
+/** Two lists of (item, token) pairs, sorted by token: of a batch's items, and of items the encoder reads. */
 
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
@@ -24,7 +24,7 @@ export interface RowsByItem {
 export class TokenPairs {
   /** Pairs (index of the item, token). In the list for the encoder, the second number is token + V. */
   readonly pair: View;
-  /** For each word of the two bit sets, the word and the number of ones before. Last: the number of pairs. */
+  /** Each word of the two bit sets, and the number of ones before the word. Last: the number of pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

@@ -30,7 +30,7 @@ export interface CountsConfig {
   fields: CountField[];
   /** M, the number of nearest items that the table stores per item. */
   neighbours: number;
-  /** Number of a user's latest distinct clicked items. Only pairs of these items are counted. */
+  /** Largest number of distinct items per user (those clicked last) whose pairs are counted. */
   latest: number;
   /** True if pages are sampled: users did not see them, so only clicks are counted. Absent for false. */
   sampledPages?: boolean | undefined;
@@ -40,9 +40,9 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-displays (at the average rate) for click rates, and of pseudo-clicks for click shares. */
+/** Number of pseudo-displays (at the average rate) to smooth click rates, and of pseudo-clicks for shares. */
 export const PRIOR = 5;
-/** Number of pseudo-displays, at the average click rate, for a user's clicks per display. */
+/** Number of pseudo-displays, at the average click rate, to smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
@@ -77,7 +77,7 @@ const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
 /** Largest number of floats in a table of counts. Every adapter can bind such a table (112 MiB). */
 const TABLE_FLOATS = 28 * 2 ** 20;
-/** Largest number of floats in a table with more than 8 neighbours per item. They take 64 MiB. */
+/** Largest number of floats (64 MiB) in a table with more than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
 /** Returns the number of token slots per item. Tokens take at most half of the table of counts. */
@@ -85,7 +85,7 @@ export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
-/** Returns M, the even number of neighbours per item that fit; 0 if the catalogue is too large. */
+/** Returns M, the even number of neighbours that fit per item; 0 if the catalogue is too large. */
 export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
   const fixed = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - fixed) / 4));
@@ -121,7 +121,7 @@ export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): 
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs a user's totals into two words: clicked pages (upper 16 bits) and pages; clicks and displays. */
+/** Packs totals into two words: clicked pages (upper 16 bits) and pages; clicks (likewise) and displays. */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }

@@ -29,7 +29,7 @@ const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Builds a config of a log's counts; null for too many items. If `fields` is [], all tokens are a field. */
+/** Builds a log's counts config; null for too many items. If `fields` is [], all tokens are one field. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
@@ -73,7 +73,7 @@ export interface TrainUserCounts {
   readonly pairs: ClickPairs;
 }
 
-/** Builds the tables of counts over a log's train users. @param counted - its counts, if already computed */
+/** Builds the tables of counts over a log's train users. @param counted - the counts, if already computed */
 export function countTables(
   source: LogSource,
   config: CountsConfig,

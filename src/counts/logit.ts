@@ -12,7 +12,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices with options: a page's rows or no click; for each additional click, the page's unclicked rows. */
+/** Choices. The options are a page's rows and no click; for an additional click, only unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;

@@ -1,4 +1,4 @@
-/** Computes count features in float64 (kernels/pw/row_counts.wgsl: on the GPU), and users' own counts. */
+/** Computes users' own counts, and count features in float64 (on the GPU: kernels/pw/row_counts.wgsl). */
 
 import {
   type CountsConfig,
@@ -40,7 +40,7 @@ export interface CountTables {
   readonly pageRate: number;
   /** Number of items on the longest counted page. The feature "page length" is clipped to this number. */
   readonly longestPage: number;
-  /** Number of users who must have clicked an item, so that its pairs are counted. */
+  /** Minimum number of users per item: pairs with an item that fewer users clicked are not counted. */
   readonly leastUsers: number;
 }
 
@@ -109,7 +109,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Returns the sum of an item's cosines, common users / sqrt(users_a x users_b), with recent clicks. */
+/** Sum of an item's cosines with recent clicks. A cosine is common users / sqrt(users_a x users_b). */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -158,7 +158,7 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 /**
  * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its
  * share of the user's clicks / its share of all clicks. @param own - index in `items` of the item's first
- * token of the field. @param within - its index in the item's row
+ * token of the field. @param within - index of that token in the item's row
  */
 function computeLift(
   items: Float32Array,

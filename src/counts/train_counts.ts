@@ -99,7 +99,9 @@ export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   return { items: catalogue.read(ids), findItemIndex: (item: number) => indices.get(item) ?? NaN };
 }
 
-/** Reads the tokens of some items. @param ids - ascending distinct numbers. @throws Error without tokens */
+/**
+ * Reads the tokens of some items. @param ids - ascending, distinct. @throws Error for items without tokens
+ */
 function readTokens(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
   const items = catalogue.read(ids);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
@@ -242,7 +244,7 @@ export interface ClickPairs {
   readonly least: number;
 }
 
-/** Counts item pairs, also of context events. @param latest - see {@link chooseLatestLimit} */
+/** Counts pairs of clicked items, also in context events. @param latest - see {@link chooseLatestLimit} */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -281,7 +283,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns a limit of items per user, so that there are at most {@link MOST_PAIRS} pairs in all. */
+/** Returns a limit of items per user that keeps all users together within {@link MOST_PAIRS} pairs. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

@@ -27,7 +27,7 @@ const RUN_BYTES = 2 ** 20;
  * written to a temporary file in the same folder and flushed to the disk. Then the temporary file is renamed.
  * An existing file keeps its permissions.
  *
- * @param mark: see {@link expectReplaceable}
+ * @param mark - see {@link expectReplaceable}
  * @throws {UserError} that names path, cause and remedy, after removing the temporary file
  */
 export function writeFileAtomically(path: string, contents: FileContents, mark?: string): Promise<void> {
@@ -38,7 +38,7 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 
 /**
  * Writes a file atomically and in pieces, so that the contents may be larger than memory.
- * @param make: must pass all pieces, in order, to `write`. If `make` throws, the temporary file is removed.
+ * @param make - must pass all pieces, in order, to `write`. If `make` throws, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -76,9 +76,9 @@ async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> 
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path: no file exists, or a regular file that this process has locked
- * (the file or its folder), or a regular file with the mark. Links and their targets are never replaced.
- * @param mark: text near the beginning or the end of every file of one kind, and of no other file. A mark of
+ * Checks that a file may be written at a path: the path has no file, a regular file with the mark, or one
+ * that this process has locked (itself or its folder). Links and their targets are never replaced.
+ * @param mark - text near the beginning or the end of every file of one kind, and of no other file. A mark of
  * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
  * may not be written. Errors of the file system are not changed.
  */
@@ -229,7 +229,7 @@ export function openTemporary(path: string): TemporaryFile | undefined {
   return { file, path: temporary };
 }
 
-/** Removes the temporary files of ended processes in a folder. Errors of the file system are not changed. */
+/** Removes temporary files of ended processes from a folder. Errors of the file system are not changed. */
 export function removeTemporaries(folder: string): void {
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
     if (!isFile || !isTemporaryName(name)) continue;

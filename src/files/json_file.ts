@@ -3,7 +3,7 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText } from "./local_file.ts";
 
-/** Reads a JSON file; undefined if there is none. @throws UserError if it does not match the schema. */
+/** Reads a JSON file; undefined if it is missing. @throws UserError if it does not match the schema. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {

@@ -9,7 +9,7 @@ import { createHash, type Hash } from "node:crypto";
 /**
  * Converts an error of the file system to a UserError that names path, cause and remedy.
  *
- * @param doing: the failed action, as a verb after "cannot": "write", "read", "make the folder"
+ * @param doing - the failed action, as a verb after "cannot": "write", "read", "make the folder"
  * @returns a UserError, or `error` itself if the file system did not cause it
  */
 export function explainFileError(error: unknown, doing: string, path: string): unknown {
@@ -49,7 +49,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** For each error code of the system: cause, remedy, and perhaps another remedy after a failed read. */
+/** For each error code of the system: cause, remedy, and the remedy of a failed read if it differs. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -169,7 +169,7 @@ function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts an error of reading a path to a UserError, which names the target of a broken link. */
+/** Converts an error that a read caused to a UserError. For a broken link, the error names the target. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -201,7 +201,7 @@ function suggestRemedy(info: Deno.FileInfo): string {
 
 /**
  * Computes the size and the hexadecimal SHA-256 checksum of a file. The file may be larger than memory.
- * @param also: second hash to update. @throws UserError if the file cannot be read.
+ * @param also - second hash to update. @throws UserError if the file cannot be read.
  */
 export async function computeFileChecksum(
   path: string,

@@ -26,7 +26,7 @@ export function tryLock(file: Deno.FsFile): boolean {
   }
 }
 
-/** Returns true if `path` is still the open file. Another process may have removed or replaced it. */
+/** Returns true if the open file is still at `path`. Another process may have removed or replaced it. */
 export function isAtPath(file: Deno.FsFile, path: string): boolean {
   const own = file.statSync();
   try {
@@ -40,7 +40,7 @@ export function isAtPath(file: Deno.FsFile, path: string): boolean {
 
 /**
  * Opens and locks a file. A missing file is created. The contents of an existing file are kept.
- * @param purpose: use of the file, for messages ("a lock"). @returns undefined if another process locks it.
+ * @param purpose - use of the file, for messages ("a lock"). @returns undefined if another process locks it.
  * @throws UserError if the path is not a regular file. Errors of the file system are thrown unchanged.
  */
 export function openLocked(path: string, purpose: string): Deno.FsFile | undefined {
@@ -85,7 +85,7 @@ export class Lock implements Disposable {
 
   /**
    * Takes a lock. Until the lock is released, this process may replace files in `what`, such as "runs/x".
-   * @param path: the lock's file, removed when the lock is released. @param what: locked file or folder.
+   * @param path - the lock's file, removed when the lock is released. @param what - locked file or folder.
    * @throws UserError that names the other process, if another process has the lock.
    */
   static take(path: string, what: string): Lock {
@@ -96,7 +96,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /** Waits for a lock and takes it. @param onWait: called once, with the name of the locking process. */
+  /** Waits for a lock and takes it. @param onWait - called once, with the name of the locking process. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);

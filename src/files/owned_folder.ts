@@ -33,7 +33,7 @@ export function isOwnName(name: string): boolean {
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files, if output of this kind cannot be resumed, so that {@link SIGN} marks it. */
+  /** Names of all output files; only for output that cannot be resumed, which {@link SIGN} marks. */
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
@@ -51,8 +51,8 @@ export class OwnedFolder implements Disposable {
   #unfinished: FolderPurpose | undefined;
 
   /**
-   * Creates a folder, or takes an empty folder, and locks it. @param together: if the output has several
-   * folders, all of them, in order. The first folder's sign file names all folders and is removed last. Until
+   * Creates a folder, or takes an empty folder, and locks it. @param together - all folders of the output, in
+   * order, if there are several. The first folder's sign file names all folders and is removed last. Until
    * then, no folder is complete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
@@ -107,7 +107,7 @@ export class OwnedFolder implements Disposable {
     OwnedFolder.finishAll([this]);
   }
 
-  /** Marks all folders of an output as complete. @param folders: in the order in which they were begun. */
+  /** Marks all folders of an output as complete. @param folders - in the order in which they were begun. */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
@@ -153,7 +153,7 @@ function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean
 
 /**
  * Checks that a folder is missing, empty, or contains only incomplete output of a killed command.
- * @param together: see {@link OwnedFolder.begin}. @throws UserError for any other folder, and for a file.
+ * @param together - see {@link OwnedFolder.begin}. @throws UserError for any other folder, and for a file.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
   const names = listContents(path) ?? [];

@@ -31,7 +31,7 @@ export const ROW_FORMATS = ["csv", "parquet"] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /**
- * Returns the format of a file with the extension .csv or .parquet. @param what: purpose of the file, for
+ * Returns the format of a file with the extension .csv or .parquet. @param what - purpose of the file, for
  * messages. @throws UserError for any other extension.
  */
 function parseRowFormat(path: string, what: string): RowFormat {
@@ -45,8 +45,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what: purpose of the file, for messages. @param shared: number of first columns that all files with
- * this purpose have. An existing file is replaced only if it begins with these columns.
+ * @param what - purpose of the file, for messages. @param shared - number of leading columns that all files
+ * with this purpose have. An existing file is replaced only if it begins with these columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -80,7 +80,7 @@ export async function writeRows<Row>(
 /**
  * Returns the text by which files with this purpose are recognised (the mark of `expectReplaceable`): the
  * beginning of a CSV header, or the name of the creator in a Parquet file.
- * @param isWhole: true if `columns` are all columns of the file
+ * @param isWhole - true if `columns` are all columns of the file
  */
 export function getRowsMark(
   path: string,

@@ -14,10 +14,10 @@ import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";
 
 /**
- * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a kernel [F + H, 4H] for F features, H units
- * and the gates i, g, f, o, initially Glorot-uniform, and a bias, initially zero. The kernel's F rows for the
- * input (if F > 0) and its H rows for the state are two parameters. With mixed features the kernel is
- * [V + F + H, 4H]: the first V rows are a table of tokens.
+ * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a kernel [F + H, 4H] (initially
+ * Glorot-uniform) and a bias (initially zero), for F features, H units and the gates i, g, f, o. The kernel's
+ * F rows for the input (if F > 0) and its H rows for the state are two parameters. With mixed features the
+ * kernel is [V + F + H, 4H]: the first V rows are a table of tokens.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -122,7 +122,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the parameters by which clicked items' features are multiplied: a kernel, a table for tokens. */
+/** Lists the parameters by which clicked items' features are multiplied: a kernel; for tokens, a table. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,

@@ -33,7 +33,7 @@ import {
   type WeightUpdate,
 } from "./model_program.ts";
 
-/** Returns the reward's config with the generator's layers, and no wide part, counts, position effects. */
+/** Returns the reward's config with the generator's layers, without wide part, counts, position effects. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },

@@ -22,7 +22,7 @@ export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Rando
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
-/** Draws initial weights, each parameter from its own random stream. @param prefix - of the streams' names */
+/** Draws initial weights, each parameter from its own stream. @param prefix - prefix of the streams' names */
 export function drawInitialWeights(specs: readonly ModelParameter[], seed: number, prefix = ""): Weights {
   return new Map(specs.map(({ name, rows, columns, initial }) => {
     const random = createRandomStream(seed, "weights", prefix + name);

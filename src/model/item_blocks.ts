@@ -62,7 +62,7 @@ export interface ItemScorer {
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Numbers of items in the first and in the largest block. A GPU gets larger blocks (not measured). */
+/** Numbers of items in the first and the largest block. A GPU gets larger ones than a CPU (not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 /** Target duration of a block, in ms. */
 const BLOCK_MS = 5;
@@ -118,7 +118,7 @@ export class ItemBlocks {
     this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
   }
 
-  /** Number of items in the next block, chosen by the time of earlier blocks; at most the capacity. */
+  /** Number of items in the next block, chosen by the duration of earlier blocks; at most the capacity. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }

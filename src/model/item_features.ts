@@ -59,7 +59,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records W f if the features f are mixed, else nothing. @param names - table [V, N], kernel [F, N] */
+/** Records W f for mixed features f, else nothing. @param names - of the table [V, N] and kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,

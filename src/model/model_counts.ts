@@ -28,7 +28,7 @@ import { PART } from "./utility.ts";
 
 /** Name of the tensor [I, .] with the counts of each item. */
 export const TABLE = "counts/table";
-/** Name of the tensor [3, C]: means; 1 / sd; mean rate, longest page, fewest users per item, page rate. */
+/** Name of a tensor [3, C]: means; 1 / sd; then mean rate, longest page, fewest users per item, page rate. */
 export const SCALE = "counts/scale";
 /** Names of the linear part's kernel [1, C] and bias. */
 export const KERNEL = "counts/kernel";
@@ -61,7 +61,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Records the counts [rows, C]; undefined without counts. @param recent - recorded last clicks, if any */
+/** Records counts [rows, C]; undefined for models without counts. @param recent - recorded last clicks */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -69,12 +69,12 @@ export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: 
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
 }
 
-/** Records the last clicks before each event, [events, .], from which counts are computed. */
+/** Records each event's last clicks before the event, [events, .]. Counts are computed from these clicks. */
 export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tensor {
   return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
 
-/** Records the utility `base` [rows, 1] plus the linear part over the counts. */
+/** Records the sum of the utility `base` [rows, 1] and the linear part, which is linear in the counts. */
 export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): ClickScores {
   const parts = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS), base };
   return new UnmaterializedScores(tape, "counts/utility", parts);
@@ -130,7 +130,7 @@ export type InitialWeights = { readonly seed: number; readonly start?: Weights }
   readonly weights: Weights;
 };
 
-/** Returns `initial` with counts of the log's train users. Means and deviations in `initial` stay. */
+/** Returns `initial` with counts of the log's train users. Means and standard deviations are kept. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,

@@ -49,7 +49,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns settings of count features for a log whose users were not counted; undefined without counts. */
+/** Returns count settings for a log whose users were not counted; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
@@ -75,7 +75,7 @@ export interface ModelTraining {
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Creates the sum of gradients over all ranks, which replaces the sum on one device. */
+/** Creates the object that sums gradients over all ranks, in place of the sum on one device. */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
@@ -85,9 +85,9 @@ export type GradientExchangeFactory = (
 
 /** Update of a network's weights from its gradients; both fields are undefined without training. */
 export interface WeightUpdate {
-  /** Sum of the gradients of all micro-batches, and update of the weights. */
+  /** Sums the gradients of all micro-batches, and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
-  /** Sum of the gradients of all ranks, and update; replaces `sum` in distributed training. */
+  /** Sums the gradients of all ranks, and updates the weights; replaces `sum` in distributed training. */
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
@@ -147,7 +147,7 @@ export class ModelProgram {
 
 export interface RecordedModelStep {
   readonly layout: readonly ClickDispatch[];
-  /** Dispatches that compute the forward pass and, in training, the gradients (mostly partial sums). */
+  /** Dispatches that compute the forward pass and, in training, the gradients (most as partial sums). */
   readonly gradients: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;

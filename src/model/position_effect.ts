@@ -1,6 +1,6 @@
 /**
- * Effect of a page position on the click probability of an item in the position, for all items alike. The
- * likelihood of a logged page (in training and in every reported loss) and click probabilities include
+ * Position effects: the position of an item on the page changes its click probability, for all items alike.
+ * The likelihood of a logged page (in training and in every reported loss) and click probabilities include
  * position effects. Utilities and rankings are for items in the first position, whose effect is 0.
  */
 

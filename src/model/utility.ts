@@ -145,7 +145,7 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
   ];
 }
 
-/** Records the wide part plus `base` [rows, 1]: the hidden layers' output, or a bias if there are none. */
+/** Records the wide part plus `base` [rows, 1]: the hidden layers' output or, without such layers, a bias. */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,

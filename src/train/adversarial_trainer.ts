@@ -218,7 +218,7 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1, whose initial value, the best of many validations, is optimistic. */
+/** Tolerated relative drop of prec@1. The initial value is optimistic: it is the best of many validations. */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;

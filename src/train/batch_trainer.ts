@@ -19,7 +19,7 @@ import type { StateBuffers, TrainerState } from "./trainer_state.ts";
 
 /** Number of groups of steps in flight: one group runs on the device and one waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group, in ms: longer than a read-back (11 ms), short enough to pause soon. */
+/** Target duration of a group, in ms: longer than a read-back (11 ms), but short enough to pause soon. */
 const GROUP_MS = 80;
 /** Divisor of the first group's size. While the host encodes this group, the device is idle. */
 const FIRST_GROUP = 8;

@@ -1,4 +1,4 @@
-/** Keeps copies of the best weights on the device, which compares each validation with the best so far. */
+/** Keeps copies of the best weights. The device compares each validation with the best so far. */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/adam/keep_best.wgsl" with { type: "text" };
@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Encodes comparing validation n, after step `iteration`, with the best. First encode the evaluation. */
+  /** Encodes comparing validation n (after step `iteration`) with the best. Encode its evaluation first. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

@@ -33,7 +33,7 @@ export interface TrainingPhase extends WeightUpdate {
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` in later phases of an unsplit batch, when some results are valid. */
+  /** Programs that replace `gradients` in later phases of an unsplit batch: they reuse earlier results. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -87,7 +87,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the plan. @param counted - number of events in means, if not all */
+  /** Writes the users of iteration t to the plan. @param counted - events in means; by default all */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;

@@ -36,7 +36,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates this rank's validation users. Keeps the weights if the sum over all ranks is the best. */
+/** Evaluates this rank's validation users. Keeps the weights if the metric over all ranks is best. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -59,7 +59,7 @@ async function validateShared(
 
 /**
  * Returns the training state of rank 0, except its snapshots of the best weights: each rank keeps its own
- * snapshots, because only rank 0 saves snapshots. @param own - state of this rank; has the tensors' sizes
+ * snapshots, because only rank 0 saves snapshots. @param own - this rank's state: gives tensor sizes
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -186,7 +186,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Functions that communicate with other ranks; an interface keeps them out of the published types. */
+/** Functions that communicate with other ranks; this interface keeps them out of the published types. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;

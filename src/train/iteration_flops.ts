@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** FLOPs of a step per row and first-layer unit: sums, an exponential. (Products are not taken per row.) */
+/** FLOPs of a step per row and first-layer unit, for sums and an exponential. (Products are not per row.) */
 const FIRST_LAYER = 60;
 
-/** Estimates FLOPs per iteration of the more expensive stage, with an iteration's share of a validation. */
+/** Estimates FLOPs per iteration of the more expensive stage, including its share of a validation. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

@@ -47,7 +47,7 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Creates a ring buffer with the shards' metric sums from slot `firstSlot` on. Optional. */
+  /** Creates a ring buffer whose slots from `firstSlot` on get the shards' sums. Default: a new ring. */
   makeRing?(shards: number): { view: View; firstSlot: number };
   /** Settings of count features; needed if the reward has them and shards are read one at a time. */
   readonly counted?: LogWithCounts;
@@ -229,7 +229,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return { ...summary.means(all.sums, all.events), longerPages, events: this.counted };
   }
 
-  /** Yields each shard's reward utilities, with a wait each. @param onShard - called before each shard. */
+  /** Yields reward utilities by shard, with a wait each. @param onShard - called before each shard. */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.shardList.entries()) {
       onShard?.(k, this.shardList.length);

@@ -22,7 +22,7 @@ export type SharedStep = [
   patient: boolean,
 ];
 
-/** Sums over all ranks: `extra` of the additional numbers, `sums` of metrics on `counted` samples. */
+/** Sums over all ranks. `extra`: of the additional numbers; `sums`: of the metrics of `counted` samples. */
 export interface StepSums {
   readonly extra: Float32Array;
   readonly sums: Float32Array;
@@ -35,8 +35,8 @@ export interface StepSums {
  * C), uploads it (type B), encodes a step's GPU programs, and reports the number of samples by which sums are
  * divided. Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_steps.ts` on pages of
  * a replay buffer. The batch of iteration t is in slot t modulo the ring's number of steps. For each group of
- * steps the trainer calls {@link put} once, {@link encodeLayout} per {@link slices} batches, and
- * {@link encode} per batch. Only {@link stepShared} may wait for the device.
+ * steps the trainer calls {@link put} once, {@link encodeLayout} once per {@link slices} batches, and
+ * {@link encode} for each batch. Only {@link stepShared} may wait for the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
@@ -48,7 +48,7 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
    * drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes building the index arrays of all batches: batch k is in slot `slot` + k and fills slice k. */
+  /** Encodes the building of all batches' index arrays: batch k is in slot `slot` + k and fills slice k. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;

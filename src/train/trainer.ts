@@ -1,4 +1,4 @@
-/** Shannon stage: maximum likelihood, which is a minimax game with Shannon entropy and exact generator. */
+/** Shannon stage: maximum likelihood. It equals the minimax game with Shannon entropy, solved exactly. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

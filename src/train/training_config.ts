@@ -64,7 +64,7 @@ export interface TrainingConfig extends StageConfig {
   seed: number;
   /** Learning rate of Adam, multiplied by 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** Number of shards into which evaluated users are split: more need less memory; 0: as few as fit. */
+  /** Number of shards of the evaluated users. More shards need less memory. 0: as few as fit. */
   evaluationShards: number;
   /** Largest number of validation users in both stages, drawn once from the seed; null for all users. */
   validationUsers: number | null;

@@ -43,7 +43,7 @@ export interface DeviceBatches {
   readonly log: ClickLog;
   /** Users of each batch, as indices in the log. */
   readonly batches: readonly ArrayLike<number>[];
-  /** Uploads the log. Check the batches before this call. */
+  /** Uploads the log. The caller must check the batches first. */
   send(): void;
 }
 
@@ -166,8 +166,8 @@ export function openValidationLog(
   if (rows > VALIDATION_ROWS) {
     const [most, count, found] = [VALIDATION_ROWS, users.length, rows].map((n) => formatThousands(n));
     throw new UserError(
-      `Expected validation users with at most ${most} displayed items, because these stay on the device ` +
-        `during training, but the ${count} validation users of ${source.name} have ${found}. ` +
+      `Expected at most ${most} displayed items of validation users, because these items stay on ` +
+        `the device during training, but the ${count} validation users of ${source.name} have ${found}. ` +
         "Validate on fewer users: --validation-users " +
         `${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );

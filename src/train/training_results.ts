@@ -71,7 +71,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true: mean over clicks only */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true: means over clicks only */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,

@@ -1,6 +1,6 @@
 /**
- * The published experiments on one data set: the models in order, with their folders, and the results, which
- * are metrics per model and seed and the outcomes of the published claims.
+ * The published experiments on one data set: the list of models and their folders, the metrics per model and
+ * seed, and the tests of the published claims.
  */
 
 import * as v from "../schema.ts";
@@ -76,7 +76,7 @@ const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
   /** Value of --data: a file, a folder, or the name of a synthetic shop. */
   data: v.string(),
-  /** Typed seed of a synthetic shop, if any. `dataUsersSeed`: typed seed of the shop's users, if any. */
+  /** Seed of a synthetic shop, if the user typed one. `dataUsersSeed`: the same for the shop's users. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),

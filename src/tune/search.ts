@@ -1,11 +1,11 @@
 /**
  * Hyperparameter search within a time budget: chooses which setting to train next. Callbacks train settings.
  *
- * Asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of iterations at
- * which settings are compared. Whenever three more settings have reached a rung, one setting is promoted: the
- * best of the rung's settings that were not promoted yet continues to the next rung. Otherwise a new setting
- * starts. Settings may train in parallel. The search can be stopped at any time, and does not plan how many
- * settings the budget allows.
+ * The method is asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of
+ * iterations at which settings are compared. Whenever three more settings have reached a rung, one is
+ * promoted, which means that it continues to the next rung: the best setting that was not promoted yet.
+ * Otherwise a new setting starts. Settings may train in parallel. The search can be stopped at any time, and
+ * does not plan how many settings the budget allows.
  */
 
 import type { TuneSetting } from "./space.ts";
@@ -101,7 +101,7 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
 
 /** Maximum share of the budget for the default setting. If it trains slowly, other settings do so, too. */
 const DEFAULT_SHARE = 0.3;
-/** Minimum share by which a larger budget must lengthen the default setting's training to resume it. */
+/** The default setting is resumed only if a larger budget lengthens its training by at least this share. */
 const LEAST_MORE = 0.25;
 
 /** State of a setting before its training. */
