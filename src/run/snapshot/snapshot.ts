@@ -140,6 +140,7 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
+/** Weights and metadata that a snapshot file stores. */
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
