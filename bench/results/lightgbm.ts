@@ -75,7 +75,9 @@ export async function trainLightgbm(runs: ResultRuns, name: string, path: string
 export async function writeFeatures({ source, features, pageOrder }: Dataset, folder: string): Promise<void> {
   const config = buildCountsConfig(source, features?.tokens ?? []);
   if (!config) {
-    throw new UserError(`Expected a log with few enough items for counts, got ${source.name}. Leave it out.`);
+    throw new UserError(
+      `Expected a log whose items fit into the table of click counts, got ${source.name}. Leave the log out.`,
+    );
   }
   using status = new StudyStatus();
   const show = (what: string, done: number, all: number) =>

@@ -68,7 +68,9 @@ export function rankTrial(
   const trial = createBatchTrial(gpu, { log, users });
   const { views = {} } = trial.specs.find(({ kernel }) => kernel.name.startsWith("batch_rank")) ?? {};
   const { bits, ranked } = views;
-  if (!bits || !ranked) throw new Error("Expected batch_rank to bind the bits of a batch, found no binding.");
+  if (!bits || !ranked) {
+    throw new Error("Expected batch_rank to bind the buffers bits and ranked, found none.");
+  }
   return {
     ...trial,
     start: () => clear(gpu, asBufferView(bits)),

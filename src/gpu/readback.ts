@@ -5,7 +5,7 @@ import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from
 
 /** Alignment, in bytes, of a texture's texels in a staging buffer. */
 const ALIGNMENT = 256;
-/** Largest staging buffer, in bytes, that several views share: separate small buffers would take longer. */
+/** Largest staging buffer that several views share, in bytes. A buffer per small view would take longer. */
 const MOST_SHARED = 2 ** 20;
 
 /** Copies buffers and textures to the host in one wait. Returns 32-bit words, which may be floats. */

@@ -230,7 +230,8 @@ function buildRequestLog(
 }
 
 /**
- * Builds the clicks of the requests' log, with catalogue item numbers. @param X - context features per row
+ * Builds a log with one user per request: the clicks of the history, then the page. Items have the numbers
+ * of the catalogue. @param X - number of context features per displayed item
  */
 export function buildRequestClicks(requests: readonly ScoringRequest[], X: number): Clicks {
   const { users, events, rows } = computeScorerCapacity(requests);

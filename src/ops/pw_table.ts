@@ -170,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns the dispatches for products by event, the weights' gradient, and the clicks' (into `source`). */
+/** Returns dispatches that compute an event's products, and gradients of weights and clicks (in `source`). */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,

@@ -42,7 +42,7 @@ export interface ExerciseRequest {
 
 export interface SolvedExercise {
   readonly cases: readonly string[];
-  /** Sentence with the numbers of invocations and workgroups that the answer launches. */
+  /** Sentence with the numbers of invocations and workgroups that the solution of an exercise launches. */
   readonly started: string;
   /** Times of the ladder and the answer; undefined if the answer was only checked. */
   readonly times?: LadderMeasurement;
