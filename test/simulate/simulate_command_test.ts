@@ -175,7 +175,7 @@ Deno.test("policies of a model whose log has a click on every page are not compa
     await makeAll(makePaperRows(madeUsers(0, 3, 0)), makeSnapshot())(folder);
     const given = { model: `${folder}/model.safetensors`, data: `${folder}/log.tsv` };
     const subject = getSubject(await findUsers({ ...GIVEN, ...given }));
-    await assert.rejects(findEnvironments(subject, GIVEN), /with pages without a click/);
+    await assert.rejects(findEnvironments(subject, GIVEN), /some pages have no click/);
   }));
 
 Deno.test("a truth is opened again by its shop and the seed of its items", async () => {
