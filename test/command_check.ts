@@ -206,8 +206,14 @@ export async function withSmallLog(use: (folder: string, file: string) => Promis
 }
 
 export const STAGE_FILES = [
-  ...["best-loss.safetensors", "best-prec1.safetensors", "best-prec2.safetensors", "config.json"],
-  ...["last.safetensors", "result.json", "train.csv", "validation.csv"],
+  "best-loss.safetensors",
+  "best-prec1.safetensors",
+  "best-prec2.safetensors",
+  "config.json",
+  "last.safetensors",
+  "result.json",
+  "train.csv",
+  "validation.csv",
 ];
 
 export function assertSameStage(a: string, b: string): void {

@@ -225,7 +225,14 @@ export interface PeerBatch {
 
 /** Names of the arrays of a batch in the file of a job. */
 const batchArrays = [
-  ...["eventFirst", "eventClick", "eventState", "rowEvent", "rowItem", "rowSlot", "slotItem", "fedItem"],
+  "eventFirst",
+  "eventClick",
+  "eventState",
+  "rowEvent",
+  "rowItem",
+  "rowSlot",
+  "slotItem",
+  "fedItem",
   "window",
 ] as const satisfies readonly (keyof PeerBatch)[];
 

@@ -4,9 +4,15 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 
 const NAMES = [
-  ...["maxStorageBuffersPerShaderStage", "maxStorageTexturesPerShaderStage", "maxUniformBufferBindingSize"],
-  ...["maxStorageBufferBindingSize", "maxBufferSize", "maxTextureDimension2D"],
-  ...["maxComputeWorkgroupStorageSize", "maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupSizeX"],
+  "maxStorageBuffersPerShaderStage",
+  "maxStorageTexturesPerShaderStage",
+  "maxUniformBufferBindingSize",
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxTextureDimension2D",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
   "maxComputeWorkgroupsPerDimension",
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 export type LimitName = typeof NAMES[number];

@@ -233,14 +233,24 @@ Deno.test("an output path that the command reads, or that another program create
     if (Deno.build.os !== "windows") await makeFifo("pipe/config.json")(dir);
     const at = (line: string) => line.split(" ").map((word) => word.replace("DIR", dir));
     const overlapping = [
-      ...["--data DIR/log.csv --out DIR/log.csv", "--data DIR/log.csv --out=DIR/mine/../log.csv"],
-      ...["--data DIR/log.csv --out DIR/link.csv", "--data=DIR/mine --out DIR/mine/new/p.csv"],
-      ...["DIR/log.csv --out DIR/log.csv", "--pool DIR/log.csv --out DIR/log.csv"],
-      ...["--out DIR/set/pages.parquet", "--out DIR/run/p.csv", "--out DIR/way/p.csv"],
-      ...["--save-dir DIR/run/adversarial/deeper/x", "--save-dir DIR/search/setting-000"],
-      ...["--save-dir DIR/x --write-log DIR/x/y", "--save-dir DIR/x --write-log DIR/x"],
-      ...["--json DIR/run/config.json", "--html DIR/way/report.html"],
-      ...["--json DIR/log.csv --data DIR/log.csv", "--build DIR/run", "--build DIR/way/"],
+      "--data DIR/log.csv --out DIR/log.csv",
+      "--data DIR/log.csv --out=DIR/mine/../log.csv",
+      "--data DIR/log.csv --out DIR/link.csv",
+      "--data=DIR/mine --out DIR/mine/new/p.csv",
+      "DIR/log.csv --out DIR/log.csv",
+      "--pool DIR/log.csv --out DIR/log.csv",
+      "--out DIR/set/pages.parquet",
+      "--out DIR/run/p.csv",
+      "--out DIR/way/p.csv",
+      "--save-dir DIR/run/adversarial/deeper/x",
+      "--save-dir DIR/search/setting-000",
+      "--save-dir DIR/x --write-log DIR/x/y",
+      "--save-dir DIR/x --write-log DIR/x",
+      "--json DIR/run/config.json",
+      "--html DIR/way/report.html",
+      "--json DIR/log.csv --data DIR/log.csv",
+      "--build DIR/run",
+      "--build DIR/way/",
     ];
     for (const line of overlapping) {
       assert.throws(() => given(at(line)), isUserError(/outside the (path|output) of/), line);

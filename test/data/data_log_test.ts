@@ -156,9 +156,15 @@ Deno.test("log: every format of time is read", async () => {
     assert.match(prepared.manifest.notes.join("\n"), group[0]?.[2] ?? assert.fail());
   }
   const typed = [
-    ...["1573463158::INTEGER", "1573463158::DOUBLE", "1573463158000::BIGINT", "1.573463158e18::DOUBLE"],
-    ...["'2019-11-11 09:05:58'", "TIMESTAMP '2019-11-11 09:05:58'", "TIMESTAMP_NS '2019-11-11 09:05:58'"],
-    ...["TIMESTAMP_MS '2019-11-11 09:05:58'", "TIMESTAMPTZ '2019-11-11 11:05:58+02'"],
+    "1573463158::INTEGER",
+    "1573463158::DOUBLE",
+    "1573463158000::BIGINT",
+    "1.573463158e18::DOUBLE",
+    "'2019-11-11 09:05:58'",
+    "TIMESTAMP '2019-11-11 09:05:58'",
+    "TIMESTAMP_NS '2019-11-11 09:05:58'",
+    "TIMESTAMP_MS '2019-11-11 09:05:58'",
+    "TIMESTAMPTZ '2019-11-11 11:05:58+02'",
   ];
   for (const value of typed) {
     await writeParquet(

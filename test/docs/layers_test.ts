@@ -10,8 +10,14 @@ const COMMAND = /^commands\/|\/build_package\.ts$/;
 /** Layers, lowest first. Layers on one line may import from each other. Nested folders may have a line. */
 const LAYERS = [
   [
-    ...["user_error.ts", "number_text.ts", "shell_word.ts", "csv.ts", "version.ts", "deno_flags.ts"],
-    ...["schema.ts", "option.ts"],
+    "user_error.ts",
+    "number_text.ts",
+    "shell_word.ts",
+    "csv.ts",
+    "version.ts",
+    "deno_flags.ts",
+    "schema.ts",
+    "option.ts",
   ],
   ["gpu", "kernel_analysis"],
   ["tape"],

@@ -107,8 +107,17 @@ for (const name of ["writeFile", "writeTextFile"] as const) {
 }
 for (
   const name of [
-    ...["readFile", "readFileSync", "readTextFile", "readTextFileSync", "readDir", "readDirSync", "stat"],
-    ...["statSync", "lstat", "lstatSync", "realPathSync"],
+    "readFile",
+    "readFileSync",
+    "readTextFile",
+    "readTextFileSync",
+    "readDir",
+    "readDirSync",
+    "stat",
+    "statSync",
+    "lstat",
+    "lstatSync",
+    "realPathSync",
   ] as const
 ) {
   wrap(Deno, name, ([path]) => [name, String(path)]);

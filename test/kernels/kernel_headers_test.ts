@@ -104,9 +104,20 @@ Deno.test("every file named in a kernel exists", async () => {
 });
 
 const stepHeader = [
-  ...["size: vec4u", "first_entry: u32", "slot: u32", "chunks: u32", "learning_rate: f32"],
-  ...["iteration: u32", "decay: f32", "noise: u32", "counted: u32", "page: u32", "episode: u32"],
-  ...["first_user: u32", "epsilon: f32", "table_decay: f32"],
+  "size: vec4u",
+  "first_entry: u32",
+  "slot: u32",
+  "chunks: u32",
+  "learning_rate: f32",
+  "iteration: u32",
+  "decay: f32",
+  "noise: u32",
+  "counted: u32",
+  "page: u32",
+  "episode: u32",
+  "first_user: u32",
+  "epsilon: f32",
+  "table_decay: f32",
 ];
 const getByteSize = (fields: number) => (fields === 0 ? 0 : 16 + 4 * (fields - 1));
 
@@ -200,11 +211,17 @@ Deno.test("kernel text: only constants, uniforms, textures and loop counts chang
 
 Deno.test("kernel text: unrolled iterations beyond a size are empty; other lines are unchanged", () => {
   const source = [
-    ...["const K4 = 2u;", "@group(0) @binding(0) var<uniform> step: Step;"],
-    ...["  // unrolled, n = 1 to 2: if (K4 > {n}u) { f(); }", "  if (K4 > 1u) { a(); }"],
-    ...["  if (K4 > 2u) { b(); }", "  // end of n", "  if (K4 > 2u) { c(); }"],
-    ...["  // unrolled, n = 2 to 2: if (K4 > first + {n}u) { f(); }", "  if (K4 > first + 2u) { d(); }"],
-    ...["  // end of n", "  else { e(); }"],
+    "const K4 = 2u;",
+    "@group(0) @binding(0) var<uniform> step: Step;",
+    "  // unrolled, n = 1 to 2: if (K4 > {n}u) { f(); }",
+    "  if (K4 > 1u) { a(); }",
+    "  if (K4 > 2u) { b(); }",
+    "  // end of n",
+    "  if (K4 > 2u) { c(); }",
+    "  // unrolled, n = 2 to 2: if (K4 > first + {n}u) { f(); }",
+    "  if (K4 > first + 2u) { d(); }",
+    "  // end of n",
+    "  else { e(); }",
   ].join("\n");
   const kept = (constants: Record<string, number>) => {
     const text = buildKernelText({ kernel: parseKernel("some", source), constants, views: {} });

@@ -22,8 +22,22 @@ export function countPanels(items: number): number {
 
 /** Fields in the order of the kernels' `struct Place`. The suffix 4 means: in units of four floats. */
 const fields = [
-  ...["items", "maskStride", "slate", "position", "baseStride4", "nextAt4", "tableStride4", "tableAt4"],
-  ...["chosenAt4", "laterAt4", "later4", "output4", "nextBias4", "qStride", "scoresStride4", "panels"],
+  "items",
+  "maskStride",
+  "slate",
+  "position",
+  "baseStride4",
+  "nextAt4",
+  "tableStride4",
+  "tableAt4",
+  "chosenAt4",
+  "laterAt4",
+  "later4",
+  "output4",
+  "nextBias4",
+  "qStride",
+  "scoresStride4",
+  "panels",
 ] as const;
 
 /** Fields of `struct Place` in kernels/slates/slate_pick.wgsl. A missing field is 0. */

@@ -127,8 +127,21 @@ function forward<S extends BatchSizes>(
 
 /** Fields in the order of `struct Slot` in kernels/slates/slate_value_forward.wgsl, which explains them. */
 const slotFields = [
-  ...["slate", "position", "baseStride4", "baseAt4", "bias4", "tableStride4", "tableAt4", "chosenAt4"],
-  ...["laterAt4", "later4", "output4", "qStride", "valueStride", "valueAt", "zeroAt"],
+  "slate",
+  "position",
+  "baseStride4",
+  "baseAt4",
+  "bias4",
+  "tableStride4",
+  "tableAt4",
+  "chosenAt4",
+  "laterAt4",
+  "later4",
+  "output4",
+  "qStride",
+  "valueStride",
+  "valueAt",
+  "zeroAt",
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 

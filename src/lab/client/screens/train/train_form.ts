@@ -9,8 +9,16 @@ import { DataField } from "./data_field.ts";
 
 /** Names of the options that are always visible. Other options are in a closed section. */
 const VISIBLE = [
-  ...["encoder", "lstmUnits", "pwLags", "pwWeightings", "dims", "iterations", "batchSize", "learningRate"],
-  ...["adversarial", "seed"],
+  "encoder",
+  "lstmUnits",
+  "pwLags",
+  "pwWeightings",
+  "dims",
+  "iterations",
+  "batchSize",
+  "learningRate",
+  "adversarial",
+  "seed",
 ];
 
 /** Form with the options and defaults of the command `train`. The worker validates the values. */
