@@ -7,6 +7,7 @@ import { openPreparedSet, readManifest } from "../../src/data/sets/prepared_fold
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { readExperiment } from "../../src/tune/experiment.ts";
 import { parseLog, readRun } from "../../src/report/collect.ts";
+import { CsvLog } from "../../src/run/csv_log.ts";
 import { readConfig } from "../../src/run/run_config.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { readSeeds } from "../../src/run/seeds_folder.ts";
@@ -15,7 +16,7 @@ import { UserError } from "../../src/user_error.ts";
 import { countRuns, damagedJson, drawDamagedText, nasty } from "./damage.ts";
 import { makeRecipe, prepareIn, withFolder } from "../prepared_folder.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
-import { COLUMNS, goodManifest, makeGoodSnapshot, makeLogText, run } from "./good_inputs.ts";
+import { COLUMNS, computeLogMark, goodManifest, makeGoodSnapshot, makeLogText, run } from "./good_inputs.ts";
 import * as v from "../../src/schema.ts";
 import { Command, type Option } from "commander";
 import { parse } from "../../src/cli/command_options.ts";
@@ -164,6 +165,22 @@ Deno.test("a damaged log of a run is refused, or plotted with ascending iteratio
     countRuns(2000),
   );
 });
+
+Deno.test("a damaged log of a run is refused before a resume, or equals the original", () =>
+  withEmptyFolder(async (folder) => {
+    const good = "iteration,loss\n" + Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k}\n`).join("");
+    const path = `${folder}/train.csv`;
+    await fc.assert(
+      fc.asyncProperty(drawDamagedText(","), async (damage) => {
+        Deno.writeTextFileSync(path, damage(good));
+        const before = Deno.readTextFileSync(path);
+        const log = await outcome(() => CsvLog.resume(path, ["iteration", "loss"], computeLogMark(good)));
+        log?.close();
+        assert.equal(Deno.readTextFileSync(path), log ? good : before);
+      }),
+      countRuns(400),
+    );
+  }));
 
 const good = "uid,sku,ts,label\n" +
   Array.from(

@@ -21,6 +21,7 @@ const system: readonly BadInput[] = [
   full("train", TRAIN, makeLog(), ["Results are in ", "Test users:"], ["run/"]),
   full("evaluate --json", `${EVALUATE} --json`, makeAll(makeLog(), makeSnapshot()), ['"prec1"']),
   full("--help", "train --help", makeNothing, ["Usage: deno task train"]),
+  full("--version", "report --version", makeNothing, []),
   full("data example", "data example", makeNothing, ["log.csv"], ["out/"]),
   full("report", "report DIR/old", run(), ["The report is"], ["old/report.html"]),
   makeCase(

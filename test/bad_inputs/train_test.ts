@@ -106,7 +106,6 @@ const saveDirs: readonly BadInput[] = [
     "holds .keep",
     "Choose another --save-dir",
   ]),
-  saveDir("a foreign log of a run", "DIR/mine", makeFile("mine/train.csv", "mine"), "holds train.csv"),
   saveDir("a foreign config", "DIR/mine", makeFile("mine/config.json", "{}"), "Continue it with --resume"),
   saveDir("a quoted name", "DIR/it's", makeFile("it's/config.json", "{}"), "--resume '…it'\\''s'"),
   saveDir("below a file", "DIR/log.tsv/run", makeNothing, "log.tsv"),
@@ -219,7 +218,7 @@ const stage = (name: string, change: FileMaker, says: string, more = {}) =>
   });
 
 const stages: readonly BadInput[] = [
-  seed("a repeated seed", alterJson("s/seeds.json", { seeds: [3, 1, 3] }), "a seed occurs twice"),
+  seed("a list of text", alterJson("s/seeds.json", { seeds: ["1"] }), "seeds.json is damaged"),
   seed("no seeds", alterJson("s/seeds.json", { seeds: [] }), "seeds.json is damaged"),
   seed("missing data", remove("log.tsv"), "log.tsv"),
   seed("a truncated snapshot", cut("s/seed-1/last.safetensors", 99), "last.safetensors"),

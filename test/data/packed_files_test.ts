@@ -16,8 +16,9 @@ import { PackedItems, PackedItemsWriter } from "../../src/data/sets/packed_items
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { writeSet } from "../foreign_set.ts";
 import { makeFolderWith } from "../prepared_folder.ts";
+import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { HEADER_WORDS, writeChecksums } from "../../src/data/sets/packed_file.ts";
+import { DamagedPackedFileError, HEADER_WORDS, writeChecksums } from "../../src/data/sets/packed_file.ts";
 import { isUserError } from "../run/folder_check.ts";
 import { listFiles, withSmallDisk } from "../command_check.ts";
 
@@ -173,6 +174,12 @@ Deno.test("a writer leaves no incomplete file behind", () => {
   assert.deepEqual(listFiles(own), ["log"]);
 });
 
+Deno.test("a file with any bit flipped, bytes moved, or another name is refused", () => {
+  const log = createSmallLog(5, { users: 9, items: 6, width: 0, given: 0.3 });
+  const open = (path: string) => PackedLog.open(path, "altered", log.items);
+  refusesAltered(pack(log, 4), `${folder}/altered`, open);
+});
+
 function packItems(chunks: readonly ItemFeatures[], whole: ItemFeatures): string {
   const path = `${folder}/${files++}.items`;
   using writer = PackedItemsWriter.create(path, getItemsShape(whole));
@@ -262,6 +269,11 @@ Deno.test("the largest token counts are those of the items with the most tokens"
   assert.equal(boundTokens(new Uint32Array(), 3), 0);
 });
 
+Deno.test("a packed catalogue with any bit flipped, bytes moved, or another name is refused", () => {
+  const { items } = createSmallLog(2, { users: 1, items: 9, width: 2, tokens: 5 });
+  refusesAltered(packItems([items], items), `${folder}/altered`, (path) => PackedItems.open(path));
+});
+
 const cachedLog = createSmallLog(31, { users: 40, items: 20, width: 2, tokens: 9 });
 
 async function openCached(
@@ -282,7 +294,6 @@ const alterations: Record<string, (bytes: Uint8Array, path: string) => Uint8Arra
   "a bit of its header": (bytes) => flipped(bytes, 8 * 21),
   "a bit of its middle": (bytes) => flipped(bytes, 4 * bytes.length),
   "its last bit": (bytes) => flipped(bytes, 8 * bytes.length - 1),
-  "its bytes moved": (bytes) => bytes.slice().copyWithin(64, 72, 80),
   "cut off": (bytes) => bytes.subarray(0, bytes.length - 4),
   "emptied": () => new Uint8Array(),
   "longer": (bytes) => Uint8Array.of(...bytes, 0, 0, 0, 0),
@@ -359,4 +370,27 @@ function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   const own = bytes.slice();
   own[bit >> 3] = (own[bit >> 3] ?? 0) ^ (1 << (bit & 7));
   return own;
+}
+
+function refusesAltered(original: string, altered: string, open: (path: string) => Disposable): void {
+  const whole = Deno.readFileSync(original);
+  const sealed = resealed(whole, basename(altered));
+  const openAltered = (bytes: Uint8Array) => {
+    Deno.writeFileSync(altered, bytes);
+    using _ = open(altered);
+  };
+  openAltered(sealed);
+  const refuses = (bytes: Uint8Array) =>
+    assert.throws(
+      () => openAltered(bytes),
+      (error) => error instanceof DamagedPackedFileError || assert.fail(`got ${error}`),
+    );
+  fc.assert(
+    fc.property(fc.nat(8 * whole.length - 1), (bit) => refuses(flipped(sealed, bit))),
+    { numRuns: 500, seed: 11 },
+  );
+  refuses(whole); // a file with another name
+  const swapped = sealed.slice();
+  swapped.copyWithin(64, 72, 80);
+  refuses(swapped);
 }

@@ -331,3 +331,14 @@ Deno.test("policy run: a policy of other users is refused", () =>
     }
     assert.match(describeSubject(others[2]), /the model runs\/a \(sha256 abababababab\)/);
   }));
+
+Deno.test("policy run: settings out of range are refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const cases = [
+      [{ slate: 501, pages: 1 }, /pool of 501 items/],
+      [{ leave: 1.5 }, /leave/],
+      [{ pages: 0 }, /pages/],
+      [{ rows: 65 }, /multiple of 64/],
+    ] as const;
+    for (const [more, message] of cases) await assert.rejects(trainer(gpu, more), message);
+  }));

@@ -9,7 +9,9 @@ import { writeSafetensors, writeSnapshot } from "../../src/run/snapshot_file.ts"
 import { withFolder } from "../prepared_folder.ts";
 import { readTree } from "../bad_inputs/files.ts";
 import { scoreCases } from "../score_cases.ts";
-import { isUserError } from "./folder_check.ts";
+import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
+import { defaultTraining } from "../../src/train/training_config.ts";
+import { isUserError, makeRunConfig, withEmptyFolder } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";
 
@@ -31,6 +33,28 @@ function withRuns(use: (runs: Runs) => Promise<void>): Promise<void> {
     await use({ folder, data, train, refused });
   });
 }
+
+Deno.test("a foreign folder is refused and unchanged, for any names of its files", () =>
+  withRuns(async ({ folder, data, refused }) => {
+    const own = [
+      "train.csv",
+      "validation.csv",
+      "config.json.1a2b3c4d.tmp",
+      "last.safetensors",
+      "adversarial/train.csv",
+    ];
+    for (const name of own) {
+      const run = `${folder}/run`;
+      Deno.mkdirSync(`${run}/${name.includes("/") ? "adversarial" : ""}`, { recursive: true });
+      Deno.writeTextFileSync(`${run}/${name}`, "the user's own");
+      await refused(
+        `--data ${data} --save-dir ${run} ${SMALL}`,
+        /Expected a new or empty folder for the run, but .*run holds /,
+      );
+      await refused(`--resume ${run}`, /Expected a run folder/);
+      Deno.removeSync(run, { recursive: true });
+    }
+  }));
 
 Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, or a seed", () =>
   withRuns(async ({ folder, data, train, refused }) => {
@@ -104,4 +128,30 @@ Deno.test("a model uses the data of its run, unless other data are named", () =>
     assert.equal((await openRun(folder)).trainedOn, undefined);
     await Deno.writeTextFile(`${folder}/config.json`, "{");
     assert.equal((await openRun(folder)).trainedOn, undefined);
+  }));
+
+const config = makeRunConfig({ training: { ...defaultTraining, seed: 7 } });
+
+Deno.test("--seeds: every seed trains separately in its own folder", () => {
+  const seeds = { seeds: [7, 8, 4294967295], config };
+  for (const seed of seeds.seeds) {
+    const own = getSeedConfig(seeds, seed);
+    assert.equal(own.training.seed, seed);
+    assert.deepEqual({ ...own, training: { ...own.training, seed: 7 } }, config);
+  }
+  assert.equal(config.training.seed, 7);
+  assert.deepEqual(seeds.seeds.map((seed) => getSeedFolder("runs/a", seed)), [
+    "runs/a/seed-7",
+    "runs/a/seed-8",
+    "runs/a/seed-4294967295",
+  ]);
+});
+
+Deno.test("seeds.json is read back unchanged; a repeated seed is refused", () =>
+  withEmptyFolder(async (folder) => {
+    assert.equal(await readSeeds(folder), undefined);
+    await writeSeeds(folder, { seeds: [3, 1, 2], config });
+    assert.deepEqual(await readSeeds(folder), { format: "clickgan-seeds", seeds: [3, 1, 2], config });
+    await writeSeeds(folder, { seeds: [3, 1, 3], config });
+    await assert.rejects(readSeeds(folder), /a seed occurs twice/);
   }));

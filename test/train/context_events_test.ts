@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import type { ClickLog } from "../../src/data/click_log.ts";
-import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../../src/data/click_log.ts";
+import { ADDITIONAL_CLICK, checkLog, CONTEXT_EVENT, listUsers, NONE } from "../../src/data/click_log.ts";
 import { computeLogSize, MemoryLog } from "../../src/data/log_source.ts";
+import { createRandomStream } from "../../src/data/random.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";
+import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
@@ -130,18 +132,68 @@ Deno.test("users without predicted events are in no batch, and are skipped in an
     );
   }));
 
-Deno.test("additional clicks do not change P(no click)", () =>
+/**
+ * Returns pages of four of nine items. Users click items by strength, one after another, until they stop.
+ * @param copies true to write a copy of the page per click
+ */
+function severalClicks(users: number, copies = false): ClickLog {
+  const random = createRandomStream(3, "several clicks");
+  const makePages = () =>
+    Array.from({ length: 10 }, (): TrainingPage[] => {
+      const page = Array.from(random.sampleWithoutReplacement(9, 4));
+      const clicks: number[] = [];
+      for (let going = true; going && clicks.length < 4; going = random.uniform() < 0.6) {
+        const weights = page.map((item, place) => clicks.includes(place) ? 0 : Math.exp(item / 3 - 2.2));
+        let left = random.uniform() * weights.reduce((sum, w) => sum + w, clicks.length === 0 ? 1 : 0);
+        const place = weights.findIndex((w) => (left -= w) < 0);
+        if (place < 0) break;
+        clicks.push(place);
+      }
+      if (copies && clicks.length > 0) return clicks.map((place) => [page, place]);
+      const further = copies ? [] : clicks.slice(1);
+      return [
+        [page, clicks[0] ?? -1],
+        ...further.map((place): TrainingPage => [[page[place] ?? 0], 0, ADDITIONAL_CLICK]),
+      ];
+    }).flat();
+  const own = Array.from({ length: users }, makePages);
+  return logOfPages({ kind: "one-hot", count: 9 }, own, (user) => user % 2 === 0 ? 0 : 2);
+}
+
+Deno.test("with several clicks per page, P(no click) counts pages once; copies underestimate it", () =>
   withGpu(undefined, async (gpu) => {
-    // Of three pages, one has no click, one has a click, and one has two.
-    const users = Array.from({ length: 9 }, (_, k): TrainingPage[] => {
-      const page = [k, (k + 1) % 9, (k + 2) % 9];
-      const further = page[(k + 2) % 3] ?? 0;
-      return [[page, -1], [page, k % 3], [page, (k + 1) % 3], [[further], 0, ADDITIONAL_CLICK]];
-    });
-    const log = logOfPages({ kind: "one-hot", count: 9 }, users);
-    const settings = { batchSize: 9, learningRate: 0.1 };
-    using own = await trainShannon(gpu, log, { ...noHistory, dims: [] }, settings, { validate: false });
-    for (let step = 0; step < 100; step++) await own.trainer.step(listUsers(log, "train"));
-    const u = await own.model.score({ history: [], page: [0, 1, 2] });
-    assertWithin("P(no click)", 1 / u.reduce((sum, x) => sum + Math.exp(x), 1), 1 / 3, 0.02);
+    const log = severalClicks(1000);
+    checkLog(log, ["train", "test"]);
+    const config = { ...noHistory, dims: [] };
+    const catchError = async (on: ClickLog) => {
+      using own = await trainShannon(gpu, on, config, { batchSize: 250, learningRate: 0.1 }, {
+        validate: false,
+      });
+      const { model, trainer } = own;
+      for (let step = 0; step < 40; step++) {
+        await trainer.step(listUsers(on, "train").subarray(250 * (step % 2), 250 * (step % 2) + 250));
+      }
+      const users = Uint32Array.from(log.userSplit.keys());
+      const collector = new MetricCollector({ users: users.length, eta: 1 });
+      using evaluation = await NetworkEvaluation.ofModel(model, log, users);
+      await evaluation.evaluate(
+        undefined,
+        ({ log, indices, utilities, outcomes, words }) =>
+          collector.add({
+            ...{
+              log,
+              places: indices,
+              scores: utilities,
+              compact: true,
+              outcomes: { values: outcomes, words },
+            },
+          }),
+      );
+      const { metrics } = collector.tested().details;
+      return (metrics.pNoClick ?? NaN) - (metrics.noClick ?? NaN);
+    };
+    const error = await catchError(log);
+    assert.ok(Math.abs(error) < 0.01, `P(no click) is off by ${error}`);
+    const ofCopies = await catchError(severalClicks(1000, true));
+    assert.ok(ofCopies < -0.03, `learned of copies it is off by ${ofCopies}`);
   }));

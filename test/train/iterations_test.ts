@@ -7,6 +7,7 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { firstLayer } from "../../src/ops/first_layer.ts";
+import { scheduleLearningRate } from "../../src/train/training_config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { computeStepNoise } from "../../src/train/click_steps.ts";
 import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
@@ -145,6 +146,14 @@ async function readMask(gpu: Gpu, itemDropout: number, noise: number): Promise<b
     return value === 0;
   });
 }
+
+Deno.test("learning rate: the rate is multiplied by 0.96 every 100,000 iterations", () => {
+  for (
+    const [t, steps] of [[1, 0], [2, 0], [1001, 0], [100_000, 0], [100_001, 1], [200_000, 1], [200_001, 2]]
+  ) {
+    assert.equal(scheduleLearningRate(0.5, t ?? NaN), 0.5 * 0.96 ** (steps ?? NaN), `${t}`);
+  }
+});
 
 Deno.test("learning rate: the rates of both stages fall at the same iteration", () =>
   withGpu(undefined, async (gpu) => {
