@@ -14,7 +14,7 @@ import { makeFolder, writeAtomically, writeFileAtomically } from "../../src/file
 import { readJson, writeJson } from "../../src/files/json_file.ts";
 import { readBytes } from "../../src/files/local_file.ts";
 import { fitLogOdds } from "../../src/metrics/baselines/baselines.ts";
-import { LOGIT_SEED, PLACES } from "../../src/metrics/baselines/scorers.ts";
+import { LOGIT_POSITIONS, LOGIT_SEED } from "../../src/metrics/baselines/scorers.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { packSums } from "../../src/metrics/test_result.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -83,7 +83,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   const show = (what: string, done: number, all: number) =>
     status.show(`${what} of ${source.name}: ${done} / ${all}`);
   const tables = countTables(source, config, show);
-  const options = { dense: true, positions: pageOrder === "shown" ? PLACES : 0, seed: LOGIT_SEED };
+  const options = { dense: true, positions: pageOrder === "shown" ? LOGIT_POSITIONS : 0, seed: LOGIT_SEED };
   await makeFolder(folder);
   for (const split of splits) {
     const users = listUsers(source, split);

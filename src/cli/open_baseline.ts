@@ -2,10 +2,10 @@
 
 import { buildCountsConfig } from "../counts/count_tables.ts";
 import type { OnProgress } from "../data/log_source.ts";
-import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
+import { type Dataset, isSameCatalogue } from "../data/sets/dataset.ts";
 import { baselineNames, baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import { FittedBaselines } from "../metrics/baselines/baselines.ts";
-import { LOGIT_SEED, PLACES } from "../metrics/baselines/scorers.ts";
+import { LOGIT_POSITIONS, LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { BIAS, initializeFromCounts, SCALE, TABLE } from "../model/model_counts.ts";
 import { listModelParameters, resolveWeights } from "../model/user_model.ts";
@@ -39,17 +39,11 @@ export function openBaseline(
     }
     return undefined;
   }
-  if (!hasItemsOf(trained.config, own.config)) return refuse("the data of the run", own);
+  if (!isSameCatalogue(trained.config, own.config)) return refuse("the data of the run", own);
   if (!fitted.scale(name)) {
     return refuse("data with validation users and with the features that the baseline counts", trained);
   }
   return new BaselineModel(run.fit(own).source, fitted, name, run.info.model);
-}
-
-/** Returns true if each item has the same number in both data sets. */
-function hasItemsOf(one: DataConfig, other: DataConfig): boolean {
-  if (one.kind === "demo") return other.kind === "demo" && one.shop === other.shop && one.seed === other.seed;
-  return other.kind === one.kind && one.sha256 === other.sha256;
 }
 
 /** Offset and slope that leave the logit unscaled, for data without validation users. */
@@ -70,7 +64,13 @@ function useLogit(
   if (!counts) return false;
   const { wide } = run.info.model;
   const model: ModelConfig = {
-    ...{ ...run.info.model, counts, eta: 1, loss: "choice", positions: pageOrder === "shown" ? PLACES : 0 },
+    ...{
+      ...run.info.model,
+      counts,
+      eta: 1,
+      loss: "choice",
+      positions: pageOrder === "shown" ? LOGIT_POSITIONS : 0,
+    },
     wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
   };
   const start = initializeFromCounts(source, model, LOGIT_SEED, onProgress);

@@ -74,18 +74,21 @@ async function main(): Promise<number> {
 }
 
 async function serve(
-  { data, model, run, effects, ...opened }: OpenedModel,
+  { data, model, run, effects, scorer: scoring }: OpenedModel,
   options: ServeOptions,
   stop: StopRequest,
 ): Promise<number> {
   using stack = new DisposableStack();
-  const scorer = stack.use(await createServiceScorer(opened.scorer, options));
+  const scorer = stack.use(await createServiceScorer(scoring, options));
   // Initialises everything now, so that the first request does not wait.
   const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
   expectFinite(utilities);
   await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
   const failed = Promise.withResolvers<void>();
-  const ofModel = { uncalibrated: run.info.game !== undefined, effects };
+  const ofModel = {
+    ...{ uncalibrated: run.info.game !== undefined, effects },
+    ...(scoring !== model && { baselineConfig: scoring.config }),
+  };
   const service = stack.use(
     new Service(model, data, scorer, { ...options, ...ofModel }, (error) => {
       printLine(error instanceof Error ? error.stack ?? error.message : String(error));

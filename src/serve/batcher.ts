@@ -1,14 +1,10 @@
 /** Schedules GPU work: scores all waiting requests in one batch, and divides long work into short pieces. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
-import type { ModelConfig } from "../model/model_config.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
 import type { ScorerCapacity, ScoringRequest, UtilityScorer } from "../model/scorer.ts";
 
-/** Scorer of a service. @property config - config of the baseline; undefined if a model scores the pages */
-export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer & {
-  readonly config?: ModelConfig;
-};
+export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer;
 
 interface Waiting {
   readonly request: ScoringRequest;

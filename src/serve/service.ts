@@ -25,6 +25,8 @@ export interface ServiceOptions {
   readonly uncalibrated?: boolean;
   /** [positions] effects of the positions, which are added to the utilities to compute probabilities. */
   readonly effects?: readonly number[] | undefined;
+  /** Config of the baseline that scores pages instead of the model; absent if the model scores them. */
+  readonly baselineConfig?: ModelConfig;
 }
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
@@ -69,11 +71,11 @@ export class Service {
   constructor(
     model: UserModel,
     private readonly data: OpenedDataset,
-    private readonly scorer: BatchScorer,
+    scorer: BatchScorer,
     private readonly options: ServiceOptions,
     private readonly onFault: (error: unknown) => void = () => {},
   ) {
-    this.#config = scorer.config ?? model.config;
+    this.#config = options.baselineConfig ?? model.config;
     this.#candidates = data.items.latest();
     this.#environments = new EnvironmentPool(model, data);
     this.#batcher = new Batcher(scorer, (requests, rows, seconds) => {
@@ -195,7 +197,7 @@ export class Service {
   }
 
   async reset(body: string): Promise<Response> {
-    if (this.scorer.config) {
+    if (this.options.baselineConfig) {
       throw new UserError("Expected a trained model, got a baseline, which cannot simulate users.");
     }
     if (this.options.uncalibrated) {

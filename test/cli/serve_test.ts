@@ -185,7 +185,10 @@ Deno.test("the service scores pages and recommends by a baseline, which simulate
   const own = await OpenedDataset.of(createDataset(new MemoryLog(log), { kind: "demo", seed: 1 }));
   for (const name of baselineNames.filter((name) => name !== "logit" && fitted.scale(name))) {
     const baseline = new BaselineModel(own.source, fitted, name, one.config);
-    const service = new Service({ config: one.config } as UserModel, own, baseline, defaultService);
+    const service = new Service({ config: one.config } as UserModel, own, baseline, {
+      ...defaultService,
+      baselineConfig: baseline.config,
+    });
     const [{ utilities, log: clicks } = assert.fail()] = [...baseline.scored(Uint32Array.of(7))];
     // The user's pages, each after the earlier clicks.
     const history: string[] = [];

@@ -1,12 +1,13 @@
 /** Off-policy evaluation: opens a log with the click model's items, evaluates policies, formats results. */
 
+import { isSameCatalogue } from "../../data/sets/dataset.ts";
 import { openData } from "../../cli/open_data.ts";
 import { formatTable } from "../../cli/table.ts";
 import { type Clicks, listUsers } from "../../data/click_log.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { classifyDifference, formatSigned, formatSignedRange } from "../../metrics/baseline_verdict.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { hasSameItems, isSameCatalogue, type UserSelection } from "../simulate/user_selection.ts";
+import { hasSameItems, type UserSelection } from "../simulate/user_selection.ts";
 import type { Exploration } from "../../simulate/exploring_policy.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import type { UsersSource } from "../../simulate/users.ts";

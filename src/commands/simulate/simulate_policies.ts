@@ -1,12 +1,13 @@
 /** Opens policies by name or folder, and simulates every policy with the same users. */
 
+import { isSameCatalogue } from "../../data/sets/dataset.ts";
 import type { OnProgress } from "../../data/log_source.ts";
 import { findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
 import { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { describeSubject, hasPolicy, isSame } from "../../policy/policy_config.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import { UserError } from "../../user_error.ts";
-import { findAgain, hasSameItems, isSameCatalogue, type SimulationContext } from "./user_selection.ts";
+import { findAgain, hasSameItems, type SimulationContext } from "./user_selection.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Simulator } from "../../simulate/simulator.ts";

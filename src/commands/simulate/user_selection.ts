@@ -16,7 +16,7 @@ import { UserError } from "../../user_error.ts";
 import { openData, openModel, reopenData } from "../../cli/open_data.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
 import type { ItemFeatures } from "../../data/click_log.ts";
-import type { DataConfig } from "../../data/sets/dataset.ts";
+import { isSameCatalogue } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import type { ContextRecord } from "../../data/context_values.ts";
 import { listContextColumns } from "../../data/manifest.ts";
@@ -192,12 +192,6 @@ async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
     if (error instanceof UserError) return [];
     throw error;
   }
-}
-
-/** Returns true if two data configs have the same items: their shop seeds or their checksums are equal. */
-export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
-  const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
-  return of(one) === of(other);
 }
 
 /** Returns true if two data sets have equal item ids in equal order, and equal features (if in memory). */

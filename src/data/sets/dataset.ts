@@ -46,6 +46,12 @@ export type DataConfig =
     itemIds: boolean;
   };
 
+/** Returns true if two data sets have the same items: all shops of one seed, or files with one checksum. */
+export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
+  const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
+  return of(one) === of(other);
+}
+
 const file = { path: v.string(), sha256: v.string() };
 export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant("kind", [
   v.strictObject({

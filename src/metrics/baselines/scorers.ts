@@ -265,7 +265,7 @@ function listLatest(history: readonly number[], most: number): number[] {
 }
 
 /** Number of position effects, for the first positions on a page. Later positions share the last effect. */
-export const PLACES = 20;
+export const LOGIT_POSITIONS = 20;
 /** Fixed seed for drawing the pages of a large log: all runs on a log have the same logit on counts. */
 export const LOGIT_SEED = 1;
 
@@ -284,7 +284,11 @@ export function createLogitScorer(
   if (!config) return undefined; // the catalogue is too large for the tables of counts
   const tables = countTables(source, config, onProgress, counted);
   onProgress?.("Fitting the logit on counts", 0, 1);
-  const fitted = fitCounts(source, tables, { dense: true, positions: placed ? PLACES : 0, seed: LOGIT_SEED });
+  const fitted = fitCounts(source, tables, {
+    dense: true,
+    positions: placed ? LOGIT_POSITIONS : 0,
+    seed: LOGIT_SEED,
+  });
   return {
     settings: [""],
     score(log, users, chosen) {
