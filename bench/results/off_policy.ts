@@ -40,7 +40,7 @@ export const offPolicyTable: ResultTable = {
 interface Target {
   readonly temperature: number;
   readonly estimates: Map<string, MeanEstimate[]>;
-  /** Of each log: true clicks per page in its user states; `shares`: its effective sample size. */
+  /** True clicks per page in the user states of each log; `shares` has the effective sample sizes. */
   readonly truths: number[];
   readonly shares: number[];
   /** True number of clicks on the first five pages. */

@@ -14,7 +14,7 @@ import type { LightgbmPython } from "./lightgbm.ts";
 export interface ResultTable {
   /** Name of the table, which is between the markers "bench results NAME" in the page. */
   readonly name: string;
-  /** What the table contains, for the command's help. */
+  /** Description of the table for the command's help. */
   readonly about: string;
   make(runs: ResultRuns): Promise<string>;
 }

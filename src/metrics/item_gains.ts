@@ -51,7 +51,7 @@ export class ItemGainCollector {
     });
   }
 
-  /** Of the items with {@link LEAST_DISPLAYS} displays, lists those with the largest gains and losses. */
+  /** Lists the largest gains and losses among the items with at least {@link LEAST_DISPLAYS} displays. */
   largest(): ItemGains {
     const all = [...this.#ofItem].filter(([, { displays }]) => displays >= LEAST_DISPLAYS)
       .map(([item, { displays, gain, ...sums }]): ItemGain => ({

@@ -13,7 +13,7 @@ export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */
   readonly observed: number;
-  /** Of the predicted click probability on the user's pages, the share on items of the category. */
+  /** Share of the category's items in the click probability that the model predicts on the user's pages. */
   readonly predicted: number;
   /** Share of all tested users' clicks that are on items of the category. */
   readonly average: number;

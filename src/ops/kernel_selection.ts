@@ -217,7 +217,7 @@ export interface LstmKernelUse {
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
-/** Where an LSTM kernel stores weights: in registers, in workgroup memory, or only in the weights' buffer. */
+/** Memory from which an LSTM kernel reads weights: registers, workgroup memory, or the weights' buffer. */
 export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**

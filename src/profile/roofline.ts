@@ -23,7 +23,7 @@ export interface RooflinePosition {
   readonly intensity: number | undefined;
   /** Share, 0..1, of the rate attainable at this intensity; undefined if work has no FLOPs and no bytes. */
   readonly share: number | undefined;
-  /** What takes most time: launch of the dispatch, latency (few invocations), memory, or arithmetic. */
+  /** The limit that takes most of the time: launch, latency (few invocations), memory, or arithmetic. */
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 

@@ -117,7 +117,7 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** How often each user saw each item without a click; undefined for a model without count features. */
+  /** Number of displays without a click, per user and item; undefined for a model without count features. */
   readonly #passed: View | undefined;
   /** Encoder state and recent clicks, stored together; undefined if the model does not read recent clicks. */
   readonly #kept: StoredState | undefined;

@@ -32,7 +32,7 @@ export interface StageConfig {
   microBatchRows: number | null;
   /** Number of iterations between validations. */
   validateEvery: number;
-  /** Whether a step updates all table rows or only the batch's: {@link import("../ops/adam.ts").AdamKind}. */
+  /** Table rows that a step updates: all, or the batch's; see {@link import("../ops/adam.ts").AdamKind}. */
   adam: AdamKind;
   /** AdamW's decoupled weight decay: each kernel shrinks by learning rate * weightDecay * kernel per step. */
   weightDecay: number;

@@ -66,7 +66,7 @@ import type { SimulatedUsers } from "../../src/simulate/users.ts";
 
 interface State64 extends User64 {
   readonly recent: readonly number[];
-  /** How often each item was shown without a click; see {@link shownTo}. */
+  /** Number of displays of each item without a click; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;
   readonly past?: PastPages;
 }
