@@ -9,9 +9,10 @@ import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";
 import { removePositionEffect } from "../model/position_effect.ts";
-import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import { exportModel, ONNX_MARK } from "../serve/onnx/export_model.ts";
+import { exportBaseline } from "../serve/onnx/export_baseline.ts";
+import { exportModel } from "../serve/onnx/export_model.ts";
+import { ONNX_MARK } from "../serve/onnx/user_graph.ts";
 
 interface ExportOptions extends ModelDataOptions {
   onnx: string;
@@ -21,7 +22,9 @@ interface ExportOptions extends ModelDataOptions {
 function parseOptions(args: readonly string[]): ExportOptions {
   const command = withModelAndData(
     new Command("deno task export")
-      .description("Writes a trained model and the items of a data set to an ONNX file (for onnxruntime).")
+      .description(
+        "Writes a trained model or a baseline, and the items of a data set, to an ONNX file (for onnxruntime).",
+      )
       .version(version)
       .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(createBaselineOption()).addOption(
@@ -43,6 +46,7 @@ Outputs (32-bit floats):
 Metadata:
   items                          JSON list of item ids, in the order of the item numbers
   positions                      page or first, see --positions
+  baseline                       name of the baseline, if the file has one
 
 Example:
   deno task -q export --model runs/mine --data runs/data/mine --onnx model.onnx`,
@@ -53,33 +57,30 @@ Example:
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   expectReplaceable(options.onnx, ONNX_MARK);
-  if (options.baseline !== undefined && options.baseline !== "logit") {
-    throw new UserError(
-      `Expected --baseline logit, got ${options.baseline}, whose lists of clicks do not fit into an ONNX file. ` +
-        "predict, recommend and serve support every baseline.",
-    );
-  }
-  const { run, data: { dataset, source, items } } = await openModel(options);
+  const { run, data: { dataset, source, items }, baseline } = await openModel(options);
   const { positions } = options;
   const { model: config, iteration, kind } = run.info;
-  const { count } = source.items.shape;
-  const bytes = exportModel({
+  const catalogue = source.items;
+  const { count } = catalogue.shape;
+  const metadata = {
+    ...(options.baseline !== undefined && { baseline: options.baseline }),
+    ...(!baseline && { model: JSON.stringify(config), snapshot: kind, iteration: String(iteration) }),
+    data: source.name,
+    positions,
+    items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
+  };
+  const bytes = baseline ? exportBaseline({ baseline: baseline.formula, catalogue, metadata }) : exportModel({
     config,
-    catalogue: source.items,
+    catalogue,
     weights: positions === "first" ? removePositionEffect(run.weights) : run.weights,
     context: dataset.features?.context,
-    metadata: {
-      model: JSON.stringify(config),
-      snapshot: kind,
-      iteration: String(iteration),
-      data: source.name,
-      positions,
-      items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
-    },
+    metadata,
   });
   await writeFileAtomically(options.onnx, bytes, ONNX_MARK);
   console.log(
-    `Wrote ${run.path} with the ${formatThousands(count)} items of ${source.name} to ${options.onnx} ` +
+    `Wrote ${baseline ? `the baseline ${options.baseline}` : run.path} with the ${
+      formatThousands(count)
+    } items of ${source.name} to ${options.onnx} ` +
       `(${(bytes.length / 1e6).toFixed(1)} MB)`,
   );
 }

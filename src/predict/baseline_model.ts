@@ -3,7 +3,7 @@
 import type { Clicks, PastPages } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { BaselineName } from "../metrics/baselines/baseline_names.ts";
-import type { FittedBaselines } from "../metrics/baselines/baselines.ts";
+import type { FittedBaselines, FittedFormula } from "../metrics/baselines/baselines.ts";
 import type { ItemScorer, UserState } from "../model/item_blocks.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { buildRequestClicks, type ScoringRequest } from "../model/scorer.ts";
@@ -11,6 +11,10 @@ import type { UserUtilities } from "../train/network_evaluation.ts";
 
 /** Number of users that are read at once. */
 const CHUNK = 1024;
+
+function raise(name: BaselineName): never {
+  throw new Error(`expected the baseline ${name} to be fitted`);
+}
 
 /** Baseline with utilities log(P(click) / P(no click)). It ignores context features and past pages. */
 export class BaselineModel implements ItemScorer {
@@ -28,10 +32,13 @@ export class BaselineModel implements ItemScorer {
     this.config = { ...config, eta: 1, loss: "choice", counts: null };
   }
 
+  /** Formula of the baseline's scores. @throws Error for a baseline that was not fitted */
+  get formula(): FittedFormula {
+    return this.fitted.formula(this.name) ?? raise(this.name);
+  }
+
   #score(log: Clicks, users: Uint32Array): Float32Array<ArrayBuffer> {
-    const utilities = this.fitted.utilities(this.name, log, users);
-    if (!utilities) throw new Error(`expected the baseline ${this.name} to be fitted`);
-    return Float32Array.from(utilities);
+    return Float32Array.from(this.fitted.utilities(this.name, log, users) ?? raise(this.name));
   }
 
   /** Yields the utilities of users. @param users - distinct ascending user numbers */

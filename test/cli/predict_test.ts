@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
+import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { listClickedRows, NONE } from "../../src/data/click_log.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
@@ -153,7 +154,7 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     }
   }));
 
-Deno.test("a baseline is refused without its inputs, for other data, and in an ONNX file", () =>
+Deno.test("a baseline is refused without its inputs and for other data, and exported otherwise", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
     await using train = new CommandSeries("train");
@@ -168,11 +169,14 @@ Deno.test("a baseline is refused without its inputs, for other data, and in an O
     const other = `${folder}/other.tsv`;
     writePaperFile(other, createSmallLog(32, { users: 90, items: 30, width: 0 }));
     await refused(predict, ["click-rate", "--data", other, ...out], /the data of the run/);
-    await refused(
-      exported,
-      ["item-knn", "--onnx", `${folder}/m.onnx`],
-      /--baseline logit, got item-knn/,
-    );
+    await refused(exported, ["category-rate", "--onnx", `${folder}/m.onnx`], /features that the baseline/);
+    await exported.ok(["--model", run, "--baseline", "item-knn", "--onnx", `${folder}/m.onnx`]);
+    const session = await InferenceSession.create(Deno.readFileSync(`${folder}/m.onnx`));
+    const int64 = (...values: bigint[]) =>
+      new Tensor("int64", BigInt64Array.from(values), [1, values.length]);
+    const found = await session.run({ history: int64(2n, 5n), page: int64(4n, 5n, 1n) });
+    assert.equal(found.probabilities?.size, 3);
+    await session.release();
   }));
 
 const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({

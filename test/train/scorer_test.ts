@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import { countPairs, countTrain, smoothedClickRate } from "../../src/counts/train_counts.ts";
 import { MemoryItems } from "../../src/data/item_catalogue.ts";
+import { MemoryLog } from "../../src/data/log_source.ts";
+import {
+  chance,
+  createCategoryRateScorer,
+  createClickRateScorer,
+  createItemKnnScorer,
+  createLastClickScorer,
+} from "../../src/metrics/baselines/scorers.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { addPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
 import type { ItemScorer } from "../../src/model/item_blocks.ts";
-import type { ScoringRequest } from "../../src/model/scorer.ts";
+import { buildRequestClicks, type ScoringRequest } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { recommend } from "../../src/predict/recommend_items.ts";
+import { exportBaseline } from "../../src/serve/onnx/export_baseline.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
 import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
@@ -176,6 +186,51 @@ for (const [name, one] of Object.entries(scoreCases)) {
       }
     }));
 }
+
+Deno.test("onnxruntime computes the utilities of each baseline with each setting", async () => {
+  const one = scoreCases["counts, PW, mixed, two fields"] ?? assert.fail();
+  const { log } = one;
+  const catalogue = new MemoryItems(log.items);
+  const counts = countTrain(log);
+  const neighbours = countPairs(new MemoryLog(log), 500);
+  const fields = [{ name: "a", first: 0, count: 6 }, { name: "b", first: 6, count: 7 }];
+  const rates = Float64Array.from(counts.clicks, (_, item) => smoothedClickRate(counts, item));
+  const scale = { offset: -0.7, slope: 1.3 };
+  const repeating = { history: [3, 1, 3, 2, 2, 7, 1], page: [1, 9, 3, 7, 2, 2] };
+  const requests = [...drawRequests(one, 16), { history: [], page: [3] }, repeating];
+  const clicks = buildRequestClicks(requests, 0);
+  const scorers = [
+    chance,
+    createClickRateScorer(counts),
+    createLastClickScorer(counts),
+    createCategoryRateScorer(catalogue, counts, fields) ?? assert.fail(),
+    createItemKnnScorer(neighbours, counts),
+  ];
+  for (const scorer of scorers) {
+    for (const setting of scorer.settings.keys()) {
+      const formula = scorer.formula?.(setting) ?? assert.fail();
+      const [scores = new Float64Array()] = scorer.score(clicks, [...requests.keys()], [setting]);
+      const file = exportBaseline({ baseline: { formula, rates, scale }, catalogue, metadata: {} });
+      const session = await InferenceSession.create(file);
+      try {
+        const { utilities, noClick } = await run(session, requests);
+        let row = 0;
+        requests.forEach(({ history, page }, k) => {
+          row += history.length;
+          const expected = Array.from(
+            page,
+            () => scale.offset + scale.slope * Math.log(scores[row++] ?? NaN),
+          );
+          const what = `${formula.name}, ${scorer.settings[setting]}, page ${k}`;
+          expected.forEach((u, place) => close(what, utilities[k]?.[place], u));
+          close(what, noClick[k]?.[0], computeChoiceProbabilities({ eta: 1 }, expected).noClick);
+        });
+      } finally {
+        await session.release();
+      }
+    }
+  }
+});
 
 Deno.test("tables that exceed the size of a file are refused before they are created", () => {
   const one = scoreCases["LSTM, tokens"] ?? assert.fail();

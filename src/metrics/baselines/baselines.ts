@@ -9,9 +9,16 @@ import type { ItemCategories } from "../item_categories.ts";
 import { type BaselineName, baselineNames, baselineTitles } from "./baseline_names.ts";
 import { findItemCategories, type NamedField } from "./find_categories.ts";
 import type { TestResult } from "../test_result.ts";
-import { chooseLatestLimit, countPairs, countTrain, startUserProgress } from "../../counts/train_counts.ts";
+import {
+  chooseLatestLimit,
+  countPairs,
+  countTrain,
+  smoothedClickRate,
+  startUserProgress,
+} from "../../counts/train_counts.ts";
 import type { ClickPairs, TokenField, TrainCounts } from "../../counts/train_counts.ts";
 import {
+  type BaselineFormula,
   type BaselineScorer,
   chance,
   createCategoryRateScorer,
@@ -112,6 +119,15 @@ export class FittedBaselines {
   /** Returns the map from a baseline's scores to utilities; undefined without validation users. */
   scale(name: BaselineName): UtilityScale | undefined {
     return this.scorers.get(name)?.logOdds;
+  }
+
+  /** Returns the formula of a baseline; undefined without validation users, and for the logit. */
+  formula(name: BaselineName): FittedFormula | undefined {
+    const { scorer, setting = 0, logOdds: scale } = this.scorers.get(name) ?? {};
+    const formula = scorer?.formula?.(setting);
+    const { counts } = this;
+    const rates = Float64Array.from(counts.clicks, (_, item) => smoothedClickRate(counts, item));
+    return formula && scale && { formula, rates, scale };
   }
 
   /** Returns a baseline's utilities of the users' rows, user by user; undefined without validation users. */
@@ -225,6 +241,14 @@ function* listPages(
       row += end - first;
     }
   }
+}
+
+/** Baseline with its chosen setting. */
+export interface FittedFormula {
+  readonly formula: BaselineFormula;
+  /** [I] smoothed click rate of each item. */
+  readonly rates: Float64Array;
+  readonly scale: UtilityScale;
 }
 
 /** Map from scores to utilities: utility = offset + slope * log(score). */

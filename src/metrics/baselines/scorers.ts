@@ -26,6 +26,33 @@ export interface BaselineScorer {
    * users, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
+  /** Returns the formula of the scores under a setting; absent for the logit, which is a user model. */
+  readonly formula?: (setting: number) => BaselineFormula;
+}
+
+/** Formula of a baseline's scores, for programs that compute the scores elsewhere. */
+export type BaselineFormula =
+  | { readonly name: "random" | "clickRate" }
+  /** See {@link createLastClickScorer}; the latest `clicks` clicks are ranked first. */
+  | { readonly name: "lastClick"; readonly clicks: number }
+  /** See {@link createCategoryRateScorer}. */
+  | ({ readonly name: "categoryRate"; readonly shares: Float64Array } & CategorySetting)
+  /** See {@link createItemKnnScorer}. */
+  | ({ readonly name: "itemKnn"; readonly neighbours: ClickPairs } & KnnSetting);
+
+interface CategorySetting {
+  readonly fields: readonly TokenField[];
+  /** Number of pseudo-clicks. */
+  readonly prior: number;
+}
+
+interface KnnSetting {
+  /** Number of latest distinct clicks with which an item is compared. */
+  readonly clicks: number;
+  /** Infinity ranks by similarity first; see {@link WEIGHTS}. */
+  readonly weight: number;
+  /** True if a clicked item is its own neighbour. */
+  readonly again: boolean;
 }
 
 /** Returns the score of a displayed item under a setting. */
@@ -76,14 +103,16 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
+  formula: () => ({ name: "random" }),
 };
 
 /** Scores items by their clicks per impression. */
 export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
-  return createPageScorer([""], () => () => () => (item) => {
+  const scorer = createPageScorer([""], () => () => () => (item) => {
     const rate = smoothedClickRate(counts, item);
     return () => rate;
   });
+  return { ...scorer, formula: () => ({ name: "clickRate" }) };
 }
 
 /** Settings of the last-click baseline: number of latest clicks whose items are ranked first. */
@@ -94,19 +123,22 @@ export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   const settings = AGAIN.map((n) =>
     n === 1 ? "the last click" : n === Infinity ? "all clicks" : `the last ${n} clicks`
   );
-  return createPageScorer(settings, () => () => {
+  const scorer = createPageScorer(settings, () => () => {
     // Index of the user's latest click on each item.
     const latest = new Map<number, number>();
     let known = 0;
     return (history) => {
       for (; known < history.length; known++) latest.set(history[known]!, known);
       return (item) => {
-        const index = latest.get(item) ?? -Infinity;
+        const index = latest.get(item);
         return (setting) =>
-          history.length - index <= AGAIN[setting]! ? 1 + index : smoothedClickRate(counts, item);
+          index !== undefined && history.length - index <= AGAIN[setting]!
+            ? 1 + index
+            : smoothedClickRate(counts, item);
       };
     };
   });
+  return { ...scorer, formula: (setting) => ({ name: "lastClick", clicks: AGAIN[setting]! }) };
 }
 
 /** Settings of the category-rate baseline: number of pseudo-clicks of the prior. */
@@ -136,12 +168,12 @@ export function createCategoryRateScorer(
   const own = all.filter((field) => isCategory(field, shape)).slice(0, MOST_FIELDS);
   if (own.length === 0) return undefined;
   const fieldSets = [...own.map((field) => [field]), ...(own.length > 1 ? [own] : [])];
-  const settings = fieldSets.flatMap((set) => PRIORS.map((prior) => ({ set, prior })));
+  const settings = fieldSets.flatMap((fields) => PRIORS.map((prior): CategorySetting => ({ fields, prior })));
   const shares = computeClickShares(catalogue, counts, own);
-  const texts = settings.map(({ set, prior }) =>
-    `by ${set.map(({ name }) => name).join(" and ")}, prior ${prior}`
+  const texts = settings.map(({ fields, prior }) =>
+    `by ${fields.map(({ name }) => name).join(" and ")}, prior ${prior}`
   );
-  return createPageScorer(texts, (log) => {
+  const scorer = createPageScorer(texts, (log) => {
     const tokensOf = tokensOfItems(catalogue, log);
     return () => {
       const clicks = new UserClicks(own);
@@ -152,13 +184,14 @@ export function createCategoryRateScorer(
           const rate = smoothedClickRate(counts, item);
           const tokens = tokensOf(item);
           return (setting) => {
-            const { set, prior } = settings[setting]!;
-            return rate * set.reduce((lift, field) => lift * clicks.lift(tokens, field, prior, shares), 1);
+            const { fields, prior } = settings[setting]!;
+            return rate * fields.reduce((lift, field) => lift * clicks.lift(tokens, field, prior, shares), 1);
           };
         };
       };
     };
   });
+  return { ...scorer, formula: (setting) => ({ name: "categoryRate", shares, ...settings[setting]! }) };
 }
 
 /** A user's clicks so far by token and field. If a clicked item has n tokens in a field, each gets 1/n. */
@@ -207,8 +240,8 @@ const WEIGHTS = [Infinity, 3, 30];
 /** Settings: true if a clicked item is its own neighbour. */
 const ITSELF = [false, true];
 
-const SETTINGS = CLICKS.flatMap((clicks, window) =>
-  WEIGHTS.flatMap((weight) => ITSELF.map((again) => ({ clicks, window, weight, again })))
+const SETTINGS = CLICKS.flatMap((clicks) =>
+  WEIGHTS.flatMap((weight) => ITSELF.map((again): KnnSetting => ({ clicks, weight, again })))
 );
 
 /**
@@ -224,18 +257,19 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
       ...(again ? ["an item counts as its own neighbour"] : []),
     ].join(", ")
   );
-  return createPageScorer(settings, () => () => (history) => {
+  const scorer = createPageScorer(settings, () => () => (history) => {
     const recent = listLatest(history, CLICKS.at(-1)!);
     return (item) => {
       const rate = smoothedClickRate(counts, item);
       const similarity = similarities(item, recent, neighbours);
       return (setting) => {
-        const { window, weight, again } = SETTINGS[setting]!;
-        const mean = similarity[2 * window + (again ? 1 : 0)]!;
+        const { clicks, weight, again } = SETTINGS[setting]!;
+        const mean = similarity[2 * CLICKS.indexOf(clicks) + (again ? 1 : 0)]!;
         return weight < Infinity ? rate * (1 + weight * mean) : mean > 0 ? 1 + mean : rate;
       };
     };
   });
+  return { ...scorer, formula: (setting) => ({ name: "itemKnn", neighbours, ...SETTINGS[setting]! }) };
 }
 
 /** Returns [CLICKS.length, 2] mean similarities to the latest clicks: without and with clicks on `item`. */

@@ -1,13 +1,12 @@
-/** Exports a model to ONNX. Inputs: numbers of clicked and shown items. Outputs: utilities, probabilities. */
+/** Exports a model to ONNX. Inputs and outputs: see user_graph.ts. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
-import { POSITION_BIAS, readPositionEffects } from "../../model/position_effect.ts";
+import { readPositionEffects } from "../../model/position_effect.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
-import { version } from "../../version.ts";
 import { addCountsLayer, addDisplayedCounts, addLinearPart, LARGEST_LOG } from "./onnx_counts.ts";
 import {
   addClickProduct,
@@ -15,20 +14,14 @@ import {
   addLstmState,
   addPwState,
   type EncoderInputs,
-  expectFits,
   foldItems,
 } from "./onnx_encoders.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
-import { boundContextFeatures, describeContextInputs } from "./onnx_context.ts";
-import { COUNTED, encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo } from "./graph_builder.ts";
+import { boundContextFeatures } from "./onnx_context.ts";
+import { COUNTED, FLOAT, type GraphBuilder } from "./graph_builder.ts";
 import type { TensorName } from "./graph_builder.ts";
+import { encodeGraph, startGraph } from "./user_graph.ts";
 
-const PRODUCER = "clickgan";
-/** First bytes of an exported file: the tag, length and value of protobuf field 2 (bytes producer_name). */
-export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
-
-const OPSET = 17;
-const IR_VERSION = 8;
 const LARGEST_FLOAT = 2 ** 127;
 
 export interface ExportedModel {
@@ -44,7 +37,7 @@ export interface ExportedModel {
 export function exportModel(
   { config, catalogue, weights, context = [], metadata }: ExportedModel,
 ): Uint8Array {
-  const graph = new GraphBuilder();
+  const { graph, history, clicks } = startGraph();
   const features = config.counts?.rowFeatures === undefined ? [] : context;
   const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
   const weight = (name: string) => {
@@ -52,11 +45,6 @@ export function exportModel(
     if (!values) throw new Error(`the model has no ${name}`);
     return values;
   };
-  const history = paddedHistory(graph);
-  const clicks = graph.op("ReduceSum", [
-    graph.op("Cast", [graph.op("GreaterOrEqual", ["history", [0]])], { to: INT64 }),
-    [1],
-  ], { keepdims: 0 });
   const tensor = (name: string, ...dims: readonly number[]) => graph.tensor(name, dims, weight(name));
   const inputs: EncoderInputs = { graph, catalogue, weight, tensor, optional, history, clicks };
   const utilities = utility(inputs, config, features);
@@ -65,37 +53,7 @@ export function exportModel(
   if (!(boundValues(graph, boundContextFeatures(features)) + largest < LARGEST_FLOAT)) {
     throw nonFiniteWeightsError("some that may overflow");
   }
-  outputs(graph, config, utilities, effects);
-  const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
-  expectFits(catalogue, bytes);
-  return encodeModel({
-    irVersion: IR_VERSION,
-    producerName: PRODUCER,
-    producerVersion: version,
-    docString: "Utilities and click probabilities of the items on a page, given the user's earlier clicks.",
-    graph: {
-      name: "user_model",
-      node: graph.nodes,
-      initializer: graph.initializers,
-      input: [
-        makeValueInfo(
-          "history",
-          INT64,
-          ["users", "clicks"],
-          "clicked items from the oldest to the latest, then -1",
-        ),
-        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 at empty positions"),
-        ...describeContextInputs(features),
-      ],
-      output: [
-        makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, or -infinity"),
-        makeValueInfo("probabilities", FLOAT, ["users", "items"], "probability of a click on each item"),
-        makeValueInfo("no_click", FLOAT, ["users"], "probability of no click"),
-      ],
-    },
-    opsetImport: [{ domain: "", version: OPSET }],
-    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-  });
+  return encodeGraph({ graph, utilities, ...config, effects, catalogue, features, metadata });
 }
 
 /**
@@ -123,13 +81,6 @@ function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: numb
     bound *= 1 + sums.reduce((most, sum) => Math.max(most, sum), 0);
   }
   return bound;
-}
-
-/** Adds a column of -1 at the end of the history, [users, clicks + 1], so that no history is empty. */
-function paddedHistory(graph: GraphBuilder): TensorName {
-  const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
-  const column = graph.op("Concat", [users, [1]], { axis: 0 });
-  return graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
 }
 
 /** Adds nodes for utilities [users, items, 1] of a page. Empty positions (-1) get the value of item 0. */
@@ -225,39 +176,4 @@ function normalised(
   const factor = graph.tensor(`${name}/factor`, [columns], Float32Array.from(factors));
   const scaled = graph.op("Mul", [input, factor]);
   return graph.op("Add", [scaled, graph.tensor(`${name}/shift`, [columns], Float32Array.from(shifts))]);
-}
-
-/** Adds the outputs: probabilities by a softmax over items and no click, or by a sigmoid (logistic loss). */
-function outputs(
-  graph: GraphBuilder,
-  { eta, loss }: ModelConfig,
-  utility: TensorName,
-  effects: readonly number[] | undefined,
-): void {
-  const shown = graph.op("GreaterOrEqual", ["page", [0]]);
-  const flat = graph.op("Squeeze", [utility, [2]]);
-  const utilities = graph.op("Where", [shown, flat, -Infinity], {}, ["utilities"]);
-  const placed = effects ? graph.op("Add", [utilities, effectsOnPage(graph, effects)]) : utilities;
-  const exponents = graph.op("Mul", [placed, eta]);
-  if (loss === "logistic") {
-    const clicked = graph.op("Sigmoid", [exponents], {}, ["probabilities"]);
-    const none = graph.op("Sub", [1, clicked]);
-    graph.op("ReduceProd", [none], { axes: [1], keepdims: 0 }, ["no_click"]);
-    return;
-  }
-  const users = graph.op("Concat", [graph.op("Shape", ["page"], { start: 0, end: 1 }), [1]], { axis: 0 });
-  const zeros = graph.op("Expand", [0, users]);
-  const all = graph.op("Softmax", [graph.op("Concat", [zeros, exponents], { axis: 1 })], { axis: 1 });
-  graph.op("Slice", [all, [1], [2 ** 31], [1]], {}, ["probabilities"]);
-  graph.op("Squeeze", [graph.op("Slice", [all, [0], [1], [1]]), [1]], {}, ["no_click"]);
-}
-
-function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
-  const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
-  // NonZero gives 0, 1, 2, ...
-  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]);
-  return graph.op("Gather", [
-    graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
-    positions,
-  ]);
 }

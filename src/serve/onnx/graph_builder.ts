@@ -115,12 +115,12 @@ export class GraphBuilder {
   tensor(
     name: TensorName,
     dims: readonly number[],
-    values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
+    values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | BigInt64Array<ArrayBuffer>,
   ): TensorName {
     const size = dims.reduce((product, d) => product * d, 1);
     if (size !== values.length) throw new Error(`${name}: ${values.length} values for [${dims.join(", ")}]`);
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const dataType = values instanceof Float32Array ? FLOAT : INT32;
+    const dataType = values instanceof Float32Array ? FLOAT : values instanceof Int32Array ? INT32 : INT64;
     this.initializers.push({ name, dims, dataType, rawData });
     return name;
   }
@@ -133,9 +133,7 @@ export class GraphBuilder {
       : `ints_${value.join("_").replaceAll("-", "m")}`;
     if (this.initializers.some((one) => one.name === name)) return name;
     if (isFloat) return this.tensor(name, [], Float32Array.of(value));
-    const rawData = new Uint8Array(BigInt64Array.from(value, BigInt).buffer);
-    this.initializers.push({ name, dims: [value.length], dataType: INT64, rawData });
-    return name;
+    return this.tensor(name, [value.length], BigInt64Array.from(value, BigInt));
   }
 }
 

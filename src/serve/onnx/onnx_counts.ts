@@ -21,16 +21,22 @@ import { COUNTED, FLOAT, type GraphBuilder, type TensorName } from "./graph_buil
 /** Upper bound of the natural logarithm of a float32. */
 export const LARGEST_LOG = 89;
 
-interface CountInputs {
-  readonly graph: GraphBuilder;
+interface CountInputs extends LiftInputs {
   readonly config: CountsConfig;
-  readonly items: number;
   /** Returns an item's value in a column of the model's table of counts. */
   readonly at: (item: number, column: number) => number;
+}
+
+/** Inputs of {@link addLogLift}. */
+export interface LiftInputs {
+  readonly graph: GraphBuilder;
+  /** Number of items in the catalogue. */
+  readonly items: number;
   /** [users, items] numbers of the displayed items; 0 for an empty position. */
   readonly page: TensorName;
+  /** [users, clicks] clicked items, and any items at empty places. */
   readonly recent: TensorName;
-  /** [users, LAGS] 1 if the entry of `recent` is a click, otherwise 0. */
+  /** [users, clicks] 1 if the entry of `recent` is a click, otherwise 0. */
   readonly there: TensorName;
 }
 
@@ -115,8 +121,8 @@ function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
 }
 
 /** Adds nodes that look up values [users, items, 1] of displayed items. @param of - gives an item's value */
-function ofItems(
-  { graph, items, page }: CountInputs,
+export function ofItems(
+  { graph, items, page }: Pick<LiftInputs, "graph" | "items" | "page">,
   name: string,
   of: (item: number) => number,
 ): TensorName {
@@ -126,7 +132,7 @@ function ofItems(
 
 /** Adds nodes for sums [users, size]: each element of `value` [users, .] is added at its index in `place`. */
 function summed(
-  { graph, page }: CountInputs,
+  { graph, page }: LiftInputs,
   size: number,
   place: TensorName,
   value: TensorName,
@@ -139,7 +145,7 @@ function summed(
 
 /** Adds nodes for a weighted sum of K elements of `from` [users, .] per displayed item: [users, items, 1]. */
 function lookedUp(
-  { graph, items, page }: CountInputs,
+  { graph, items, page }: LiftInputs,
   name: string,
   from: TensorName,
   { places, factors }: { places: Int32Array<ArrayBuffer>; factors: Float32Array<ArrayBuffer> },
@@ -189,42 +195,65 @@ function pageLength(graph: GraphBuilder, longest: number): TensorName {
   return graph.op("Min", [graph.op("Max", [length, 1]), longest]);
 }
 
-/**
- * Adds nodes for the count feature [users, items, 1] of each category field. A click adds 1 / T to the count
- * q_t of each of the T tokens of the clicked item; q counts clicks on items with tokens. The feature is the
- * log of the mean of (q_t + PRIOR share_t) / ((q + PRIOR) share_t) over the T tokens of the displayed item,
- * which equals (sum_t q_t / (T share_t) + PRIOR) / (q + PRIOR).
- */
+/** Adds nodes for the count feature [users, items, 1] of each category field. */
 function categories(of: CountInputs): TensorName[] {
-  const { graph, config: { fields }, items, at, recent, there } = of;
   let slot = 0;
-  return fields.map(({ first, count, slots: S }, field) => {
+  return of.config.fields.map(({ first, count, slots }, field) => {
     const from = 4 + 2 * slot;
-    slot += S;
-    const places = new Int32Array(items * S);
-    const [parts, factors] = [new Float32Array(items * S), new Float32Array(items * S)];
-    const none = new Float32Array(items);
-    for (let item = 0; item < items; item++) {
-      const own = Array.from({ length: S }, (_, s) => s).filter((s) => at(item, from + 2 * s) >= 0);
-      none[item] = own.length === 0 ? 1 : 0;
-      for (const s of own) {
-        places[item * S + s] = at(item, from + 2 * s) - first;
-        parts[item * S + s] = 1 / own.length;
-        factors[item * S + s] = 1 / (own.length * at(item, from + 2 * s + 1));
-      }
-    }
-    const name = `category_${field + 1}`;
-    const part = graph.op("Mul", [
-      graph.op("Gather", [graph.tensor(`${COUNTED}${name}/parts`, [items, S], parts), recent]),
-      graph.op("Unsqueeze", [there, [2]]),
-    ]);
-    const place = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
-    const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
-    const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
-    const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
-    // The mean of an item without tokens is defined as 1, so its feature is 0.
-    const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
-    const above = graph.op("Add", [graph.op("Add", [lifted, missing]), PRIOR]);
-    return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, PRIOR])])]);
+    slot += slots;
+    const listTokens = (item: number) =>
+      Array.from({ length: slots }, (_, s) => [of.at(item, from + 2 * s), of.at(item, from + 2 * s + 1)])
+        .filter(([token = -1]) => token >= 0)
+        .map(([token = 0, share = NaN]) => ({ value: token - first, share }));
+    return addLogLift(of, `category_${field + 1}`, { count, slots, listTokens }, PRIOR);
   });
+}
+
+/** Category field of the items. */
+interface FieldTokens {
+  /** Number of the field's values. */
+  readonly count: number;
+  /** Largest number of values per item. */
+  readonly slots: number;
+  /** Lists an item's values in 0 .. count - 1, each with its share of all clicks. */
+  readonly listTokens: (item: number) => readonly { readonly value: number; readonly share: number }[];
+}
+
+/**
+ * Adds nodes for the log of the user's preference for the categories of displayed items, [users, items, 1].
+ * A click adds 1 / T to the count q_t of each of the T tokens of the clicked item; q counts clicks on items
+ * with tokens. The result is the log of the mean of (q_t + prior share_t) / ((q + prior) share_t) over the T
+ * tokens of the displayed item, which equals (sum_t q_t / (T share_t) + prior) / (q + prior).
+ */
+export function addLogLift(
+  of: LiftInputs,
+  name: string,
+  { count, slots: S, listTokens }: FieldTokens,
+  prior: number,
+): TensorName {
+  const { graph, items, recent, there } = of;
+  const places = new Int32Array(items * S);
+  const [parts, factors] = [new Float32Array(items * S), new Float32Array(items * S)];
+  const none = new Float32Array(items);
+  for (let item = 0; item < items; item++) {
+    const own = listTokens(item);
+    none[item] = own.length === 0 ? 1 : 0;
+    own.forEach(({ value, share }, s) => {
+      places[item * S + s] = value;
+      parts[item * S + s] = 1 / own.length;
+      factors[item * S + s] = 1 / (own.length * share);
+    });
+  }
+  const part = graph.op("Mul", [
+    graph.op("Gather", [graph.tensor(`${COUNTED}${name}/parts`, [items, S], parts), recent]),
+    graph.op("Unsqueeze", [there, [2]]),
+  ]);
+  const place = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
+  const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
+  const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
+  const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
+  // The mean of an item without tokens is defined as 1, so its feature is 0.
+  const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
+  const above = graph.op("Add", [graph.op("Add", [lifted, missing]), prior]);
+  return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, prior])])]);
 }

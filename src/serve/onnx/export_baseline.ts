@@ -1,0 +1,195 @@
+/** Exports a baseline to ONNX. Inputs and outputs: see user_graph.ts. */
+
+import { forEachItemTokens, isIn, type TokenField } from "../../counts/train_counts.ts";
+import type { ClickPairs } from "../../counts/train_counts.ts";
+import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import type { FittedFormula } from "../../metrics/baselines/baselines.ts";
+import { FLOAT, type GraphBuilder, INT64, type TensorName } from "./graph_builder.ts";
+import { addLogLift, type LiftInputs, ofItems } from "./onnx_counts.ts";
+import { expectFits } from "./onnx_encoders.ts";
+import { encodeGraph, startGraph } from "./user_graph.ts";
+
+export interface ExportedBaseline {
+  readonly baseline: FittedFormula;
+  readonly catalogue: ItemCatalogue;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Returns the bytes of an ONNX file. @throws UserError if the baseline's tables are too large for a file */
+export function exportBaseline({ baseline, catalogue, metadata }: ExportedBaseline): Uint8Array {
+  const { graph, history, clicks } = startGraph();
+  const page = graph.op("Max", ["page", [0]]);
+  const there = graph.op("Cast", [graph.op("GreaterOrEqual", [history, [0]])], { to: FLOAT });
+  const items = catalogue.shape.count;
+  const inputs = { graph, items, page, recent: graph.op("Max", [history, [0]]), there, history, clicks };
+  const { offset, slope } = baseline.scale;
+  const scaled = graph.op("Mul", [addLogScore(inputs, catalogue, baseline), slope]);
+  const utilities = graph.op("Add", [scaled, offset]);
+  return encodeGraph({ graph, utilities, eta: 1, loss: "choice", catalogue, metadata });
+}
+
+interface BaselineInputs extends LiftInputs {
+  /** [users, clicks] clicked items from the oldest to the latest click, then -1. */
+  readonly history: TensorName;
+  /** [users] number of clicks. */
+  readonly clicks: TensorName;
+}
+
+/** Adds nodes for the log of a baseline's score, [users, items, 1]. */
+function addLogScore(
+  inputs: BaselineInputs,
+  catalogue: ItemCatalogue,
+  { formula, rates }: FittedFormula,
+): TensorName {
+  const { graph } = inputs;
+  const rate = ofItems(inputs, "rate", (item) => Math.log(rates[item] ?? NaN));
+  switch (formula.name) {
+    case "random":
+      return graph.op("Mul", [rate, 0]);
+    case "clickRate":
+      return rate;
+    case "lastClick":
+      return addLastClick(inputs, rate, formula.clicks);
+    case "categoryRate":
+      return formula.fields.reduce((sum, field, k) => {
+        const { shares, prior } = formula;
+        const tokens = listFieldTokens(catalogue, field, shares);
+        return graph.op("Add", [sum, addLogLift(inputs, `category_${k + 1}`, tokens, prior)]);
+      }, rate);
+    case "itemKnn": {
+      const { weight } = formula;
+      const mean = addSimilarity(inputs, catalogue, formula);
+      const logOfNext = (value: TensorName) => graph.op("Log", [graph.op("Add", [value, 1])]);
+      return weight < Infinity
+        ? graph.op("Add", [rate, logOfNext(graph.op("Mul", [mean, weight]))])
+        : graph.op("Where", [graph.op("Greater", [mean, 0]), logOfNext(mean), rate]);
+    }
+  }
+}
+
+/** Adds nodes that give an item the log of 1 + the index of its latest click, if that click is recent. */
+function addLastClick(
+  { graph, page, history, clicks }: BaselineInputs,
+  rate: TensorName,
+  recent: number,
+): TensorName {
+  const same = graph.op("Equal", [graph.op("Unsqueeze", [page, [2]]), graph.op("Unsqueeze", [history, [1]])]);
+  const number = graph.op("Add", [addIndices(graph, history), [1]]);
+  const numbers = graph.op("Mul", [graph.op("Cast", [same], { to: INT64 }), number]);
+  const latest = graph.op("ReduceMax", [numbers], { axes: [2], keepdims: 1 });
+  const after = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1, 2]]), latest]);
+  const isRecent = graph.op("And", [
+    graph.op("Greater", [latest, [0]]),
+    graph.op("Less", [after, [Math.min(recent, 2 ** 31)]]),
+  ]);
+  return graph.op("Where", [isRecent, graph.op("Log", [graph.op("Cast", [latest], { to: FLOAT })]), rate]);
+}
+
+/** Adds nodes for the indices 0, 1, ... of the columns of `history`. */
+function addIndices(graph: GraphBuilder, history: TensorName): TensorName {
+  const ones = graph.op("Expand", [[1], graph.op("Shape", [history], { start: 1, end: 2 })]);
+  return graph.op("Squeeze", [graph.op("NonZero", [ones]), [0]]);
+}
+
+function listFieldTokens(catalogue: ItemCatalogue, field: TokenField, shares: Float64Array) {
+  const tokens: { value: number; share: number }[][] = [];
+  forEachItemTokens(catalogue, (item, all) => {
+    const own = Array.from(all.filter((token) => isIn(field, token)));
+    tokens[item] = own.map((token) => ({ value: token - field.first, share: shares[token] ?? NaN }));
+  });
+  const slots = tokens.reduce((most, own) => Math.max(most, own.length), 1);
+  expectFits(catalogue, 12 * slots * tokens.length);
+  return { count: field.count, slots, listTokens: (item: number) => tokens[item] ?? [] };
+}
+
+/** Adds nodes for the mean similarity of each displayed item to the latest distinct clicks. */
+function addSimilarity(
+  inputs: BaselineInputs,
+  catalogue: ItemCatalogue,
+  { clicks: most, again, neighbours }: { clicks: number; again: boolean; neighbours: ClickPairs },
+): TensorName {
+  const { graph, page, items } = inputs;
+  const { item, there } = addLatestDistinct(inputs, most);
+  const [one, other] = [graph.op("Unsqueeze", [page, [2]]), graph.op("Unsqueeze", [item, [1]])];
+  const key = graph.op("Add", [
+    graph.op("Mul", [graph.op("Min", [one, other]), [items]]),
+    graph.op("Max", [one, other]),
+  ]);
+  const similar = addPairs(graph, catalogue, key, neighbours);
+  const same = graph.op("Cast", [graph.op("Equal", [one, other])], { to: FLOAT });
+  const each = again ? graph.op("Add", [similar, same]) : similar;
+  const sum = graph.op("ReduceSum", [graph.op("Mul", [each, graph.op("Unsqueeze", [there, [1]])]), [2]]);
+  const count = graph.op("Unsqueeze", [graph.op("ReduceSum", [there, [1]]), [2]]);
+  return graph.op("Div", [sum, graph.op("Max", [count, 1])]);
+}
+
+/**
+ * Adds nodes for the last `most` distinct clicked items. `item` [users, most] are the items (any items where
+ * a user has fewer), `there` is 1, or 0 if the user has fewer distinct clicks.
+ */
+function addLatestDistinct(
+  { graph, history }: BaselineInputs,
+  most: number,
+): { item: TensorName; there: TensorName } {
+  // At least `most` columns, so that TopK finds so many.
+  const users = graph.op("Concat", [graph.op("Shape", [history], { start: 0, end: 1 }), [most]], { axis: 0 });
+  const padded = graph.op("Concat", [history, graph.op("Expand", [[-1], users])], { axis: 1 });
+  const index = addIndices(graph, padded);
+  const same = graph.op("Equal", [
+    graph.op("Unsqueeze", [padded, [2]]),
+    graph.op("Unsqueeze", [padded, [1]]),
+  ]);
+  const isLater = graph.op("Less", [graph.op("Unsqueeze", [index, [1]]), index]);
+  const again = graph.op("Cast", [graph.op("And", [same, isLater])], { to: INT64 });
+  const repeated = graph.op("ReduceMax", [again], { axes: [2], keepdims: 0 });
+  const isLatest = graph.op("And", [
+    graph.op("Equal", [repeated, [0]]),
+    graph.op("GreaterOrEqual", [padded, [0]]),
+  ]);
+  const number = graph.op("Mul", [
+    graph.op("Cast", [isLatest], { to: INT64 }),
+    graph.op("Add", [index, [1]]),
+  ]);
+  const numbers = graph.op("TopK", [number, [most]], { axis: 1 }, ["latest", "latest_place"]);
+  const item = graph.op("GatherElements", [padded, numbers], { axis: 1 });
+  const there = graph.op("Cast", [graph.op("Greater", ["latest", [0]])], { to: FLOAT });
+  return { item: graph.op("Max", [item, [0]]), there };
+}
+
+/** Larger than every key of a pair. */
+const LAST_KEY = 2n ** 62n;
+
+/**
+ * Adds nodes that look up the similarity of pairs by binary search in a sorted list; 0 for a missing pair.
+ * @param key - for items a <= b, a * number of items + b
+ */
+function addPairs(
+  graph: GraphBuilder,
+  catalogue: ItemCatalogue,
+  key: TensorName,
+  { pairs, users }: ClickPairs,
+): TensorName {
+  expectFits(catalogue, 12 * pairs.size);
+  const found: [number, number][] = [];
+  pairs.forEach((a, b, both) => {
+    const similarity = both / Math.sqrt((users[a] ?? 0) * (users[b] ?? 0));
+    found.push([a * catalogue.shape.count + b, similarity]);
+  });
+  found.sort(([a], [b]) => a - b);
+  const keys = BigInt64Array.from([...found.map(([key]) => BigInt(key)), LAST_KEY]);
+  const size = keys.length;
+  const table = graph.tensor("pairs/keys", [size], keys);
+  const values = graph.tensor(
+    "pairs/similarity",
+    [size],
+    Float32Array.from([...found.map(([, of]) => of), 0]),
+  );
+  let place = graph.op("Mul", [key, [0]]);
+  for (let step = 2 ** Math.floor(Math.log2(size)); step >= 1; step /= 2) {
+    const next = graph.op("Min", [graph.op("Add", [place, [step]]), [size - 1]]);
+    const isBefore = graph.op("LessOrEqual", [graph.op("Gather", [table, next]), key]);
+    place = graph.op("Where", [isBefore, next, place]);
+  }
+  const isFound = graph.op("Equal", [graph.op("Gather", [table, place]), key]);
+  return graph.op("Where", [isFound, graph.op("Gather", [values, place]), 0]);
+}

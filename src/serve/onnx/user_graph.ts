@@ -1,0 +1,108 @@
+/** Inputs and outputs of all ONNX files: item numbers in, utilities and click probabilities out. */
+
+import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import type { ContextFeature } from "../../data/manifest.ts";
+import type { ModelConfig } from "../../model/model_config.ts";
+import { POSITION_BIAS } from "../../model/position_effect.ts";
+import { version } from "../../version.ts";
+import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo } from "./graph_builder.ts";
+import type { TensorName } from "./graph_builder.ts";
+import { describeContextInputs } from "./onnx_context.ts";
+import { expectFits } from "./onnx_encoders.ts";
+
+const PRODUCER = "clickgan";
+/** First bytes of an exported file: the tag, length and value of protobuf field 2 (bytes producer_name). */
+export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
+
+const OPSET = 17;
+const IR_VERSION = 8;
+
+/**
+ * Starts a graph. `history` [users, clicks + 1] are the clicked items and a last column of -1, so that no
+ * history is empty; `clicks` [users] are the numbers of clicks.
+ */
+export function startGraph(): { graph: GraphBuilder; history: TensorName; clicks: TensorName } {
+  const graph = new GraphBuilder();
+  const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
+  const column = graph.op("Concat", [users, [1]], { axis: 0 });
+  const history = graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
+  const clicks = graph.op("ReduceSum", [
+    graph.op("Cast", [graph.op("GreaterOrEqual", ["history", [0]])], { to: INT64 }),
+    [1],
+  ], { keepdims: 0 });
+  return { graph, history, clicks };
+}
+
+interface UserGraph extends Pick<ModelConfig, "eta" | "loss"> {
+  readonly graph: GraphBuilder;
+  /** [users, items, 1] utilities of the displayed items. The values at empty positions do not matter. */
+  readonly utilities: TensorName;
+  /** Utility offset of each position on a page. */
+  readonly effects?: readonly number[] | undefined;
+  readonly catalogue: ItemCatalogue;
+  /** Context features that the graph reads. */
+  readonly features?: readonly ContextFeature[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Adds the outputs, and returns the bytes of the file. @throws UserError if the file is too large */
+export function encodeGraph(own: UserGraph): Uint8Array {
+  const { graph, catalogue, features = [], metadata } = own;
+  addOutputs(own);
+  const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
+  expectFits(catalogue, bytes);
+  const clicked = "clicked items from the oldest to the latest, then -1";
+  return encodeModel({
+    irVersion: IR_VERSION,
+    producerName: PRODUCER,
+    producerVersion: version,
+    docString: "Utilities and click probabilities of the items on a page, given the user's earlier clicks.",
+    graph: {
+      name: "user_model",
+      node: graph.nodes,
+      initializer: graph.initializers,
+      input: [
+        makeValueInfo("history", INT64, ["users", "clicks"], clicked),
+        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 at empty positions"),
+        ...describeContextInputs(features),
+      ],
+      output: [
+        makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, or -infinity"),
+        makeValueInfo("probabilities", FLOAT, ["users", "items"], "probability of a click on each item"),
+        makeValueInfo("no_click", FLOAT, ["users"], "probability of no click"),
+      ],
+    },
+    opsetImport: [{ domain: "", version: OPSET }],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+  });
+}
+
+/** Adds the outputs: probabilities by a softmax over items and no click, or by a sigmoid (logistic loss). */
+function addOutputs({ graph, eta, loss, utilities: of, effects }: UserGraph): void {
+  const shown = graph.op("GreaterOrEqual", ["page", [0]]);
+  const flat = graph.op("Squeeze", [of, [2]]);
+  const utilities = graph.op("Where", [shown, flat, -Infinity], {}, ["utilities"]);
+  const placed = effects ? graph.op("Add", [utilities, effectsOnPage(graph, effects)]) : utilities;
+  const exponents = graph.op("Mul", [placed, eta]);
+  if (loss === "logistic") {
+    const clicked = graph.op("Sigmoid", [exponents], {}, ["probabilities"]);
+    const none = graph.op("Sub", [1, clicked]);
+    graph.op("ReduceProd", [none], { axes: [1], keepdims: 0 }, ["no_click"]);
+    return;
+  }
+  const users = graph.op("Concat", [graph.op("Shape", ["page"], { start: 0, end: 1 }), [1]], { axis: 0 });
+  const zeros = graph.op("Expand", [0, users]);
+  const all = graph.op("Softmax", [graph.op("Concat", [zeros, exponents], { axis: 1 })], { axis: 1 });
+  graph.op("Slice", [all, [1], [2 ** 31], [1]], {}, ["probabilities"]);
+  graph.op("Squeeze", [graph.op("Slice", [all, [0], [1], [1]]), [1]], {}, ["no_click"]);
+}
+
+function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
+  const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
+  // NonZero gives 0, 1, 2, ...
+  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]);
+  return graph.op("Gather", [
+    graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
+    positions,
+  ]);
+}
