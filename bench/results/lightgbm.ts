@@ -13,7 +13,7 @@ import { type Dataset, openDataset } from "../../src/data/sets/dataset.ts";
 import { makeFolder, writeAtomically, writeFileAtomically } from "../../src/files/atomic_write.ts";
 import { readJson, writeJson } from "../../src/files/json_file.ts";
 import { readBytes } from "../../src/files/local_file.ts";
-import { fitLogOdds } from "../../src/metrics/baselines/baselines.ts";
+import { fitLogOdds } from "../../src/metrics/baselines/utility_scale.ts";
 import { LOGIT_POSITIONS, LOGIT_SEED } from "../../src/metrics/baselines/scorers.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { packSums } from "../../src/metrics/test_result.ts";

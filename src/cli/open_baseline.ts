@@ -7,7 +7,7 @@ import { baselineNames, baselineOptions } from "../metrics/baselines/baseline_na
 import { FittedBaselines } from "../metrics/baselines/baselines.ts";
 import { LOGIT_POSITIONS, LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import { BIAS, initializeFromCounts, SCALE, TABLE } from "../model/model_counts.ts";
+import { initializeFromCounts, scaleUtilities } from "../model/model_counts.ts";
 import { listModelParameters, resolveWeights } from "../model/user_model.ts";
 import { HISTORY } from "../model/utility.ts";
 import { BaselineModel } from "../predict/baseline_model.ts";
@@ -74,12 +74,8 @@ function useLogit(
     wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
   };
   const start = initializeFromCounts(source, model, LOGIT_SEED, onProgress);
-  const { offset, slope } = fitted.scale("logit") ?? NO_SCALE;
-  for (const [name, values] of start) {
-    if (name === TABLE || name === SCALE) continue;
-    values.forEach((value, k) => values[k] = slope * value + (name === BIAS ? offset : 0));
-  }
-  const weights = resolveWeights(listModelParameters(shape, model), { seed: LOGIT_SEED, start });
+  const drawn = resolveWeights(listModelParameters(shape, model), { seed: LOGIT_SEED, start });
+  const weights = scaleUtilities(drawn, fitted.scale("logit") ?? NO_SCALE);
   // The logit has no products of features and last clicks.
   for (const name of [HISTORY.kernel, HISTORY.tokenTable]) weights.get(name)?.fill(0);
   run.replaceModel(model, weights);

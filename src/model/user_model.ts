@@ -27,6 +27,7 @@ import {
   isWide,
   listUtilityParameters,
   listWideParameters,
+  OUTPUT_BIAS,
   recordUtility,
   recordWideState,
   recordWideUtility,
@@ -226,7 +227,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
       state: recordStateTerm(tape, config, options),
       counts: counts && { input: counts, weights: tape.parameter(FIRST_LAYER) },
     }, options)
-    : tape.parameter("utility/output/bias");
+    : tape.parameter(OUTPUT_BIAS);
   const base = isWide(config) ? recordWideUtility(tape, items, config, materialize(hidden), options) : hidden;
   return counts ? addLinearPart(tape, counts, materialize(base)) : base;
 }

@@ -40,7 +40,7 @@ export function listUtilityParameters(
   const initial = makeTruncatedNormal(kernelSd);
   // With counts, training starts from a logit of the counts, so the network's output is zero at first.
   const initialOutput = counts ? drawZeros : initial;
-  const outputBias = { name: "utility/output/bias", rows: 1, columns: 1, initial: drawZeros };
+  const outputBias = { name: OUTPUT_BIAS, rows: 1, columns: 1, initial: drawZeros };
   const [first] = dims;
   if (first === undefined) return [outputBias];
   const parameters: ModelParameter[] = [
@@ -117,6 +117,7 @@ export const LAGS = defaultPwModel.pwLags;
 /** Initial standard deviation of the wide part's kernels. The bias b starts at 1, so step 1 has gradients. */
 const INITIAL_SD = 0.1;
 
+export const OUTPUT_BIAS = "utility/output/bias";
 export const PART = "wide";
 export const HISTORY: ClickProductNames = {
   weights: `${PART}/weights`,

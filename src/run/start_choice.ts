@@ -1,16 +1,24 @@
 /**
  * Chooses the best weights of a maximum-likelihood training: the weights with the lowest validation loss, or
- * the initial weights if the lowest loss is not significantly lower than the initial loss. The choice is made
- * at every save, so that an interrupted run also has its best weights.
+ * the initial weights if the lowest loss is not significantly lower than the initial loss. Kept initial
+ * weights get the scale of the baseline "logit on counts", which is fitted to the validation users. The choice
+ * is made at every save, so that an interrupted run also has its best weights.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { Weights } from "../tape/parameters.ts";
+import { fitUtilityScale, listPages } from "../metrics/baselines/utility_scale.ts";
+import type { ScoredRows, UtilityScale } from "../metrics/baselines/utility_scale.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { scaleUtilities } from "../model/model_counts.ts";
+import { addPositionEffects, readPositionEffects } from "../model/position_effect.ts";
 import type { StageMetrics } from "./stages.ts";
 
-/** Initial weights, which best-loss stores if no later weights have a significantly lower loss. */
+type Validation = NetworkEvaluation<StageMetrics>;
+
+/** Scaled initial weights, which best-loss stores if no later weights have a significantly lower loss. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
@@ -20,7 +28,7 @@ export interface KeptStart {
 const ERRORS = 1.28;
 
 /** Computes validation losses of the current weights. @returns [users] sum of the losses of a user's pages */
-export async function computeUserLosses(evaluation: NetworkEvaluation<StageMetrics>): Promise<Float64Array> {
+export async function computeUserLosses(evaluation: Validation): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
     let e = 0;
@@ -59,41 +67,78 @@ export class StartChoice {
   /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
   /** Result of the last comparison, and the iteration whose weights were compared. */
-  #compared = { iteration: 0, isGain: true };
+  #compared = { iteration: NaN, isGain: true };
+
+  /** Scale and loss of kept initial weights; undefined before they are kept for the first time. */
+  #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
 
   /** @param start - computes the initial weights, which are too large to be stored and seldom needed */
-  constructor(private readonly trainer: ClickTrainer<StageMetrics>, private readonly start: () => Weights) {}
+  constructor(
+    private readonly trainer: ClickTrainer<StageMetrics>,
+    private readonly start: () => Weights,
+    private readonly model: Pick<ModelConfig, "eta" | "loss">,
+  ) {}
 
   /**
-   * Returns the initial weights, or undefined if later weights have a significantly lower validation loss.
+   * Returns the scaled initial weights, or undefined if later weights have a significantly lower validation loss.
    * (The lowest of many validation losses is optimistic: the loss of other users is higher.) Call it only
    * when no training step is in flight. The trainer's weights are the same afterwards.
    */
   async choose(): Promise<KeptStart | undefined> {
-    const { iteration } = this.trainer.best.loss;
+    const { iteration, value } = this.trainer.best.loss;
+    if (!Number.isFinite(value)) return undefined; // before the first validation
     if (iteration !== this.#compared.iteration) {
-      this.#compared = { iteration, isGain: await this.#isGain() };
+      this.#compared = { iteration, isGain: iteration > 0 && await this.#isGain() };
     }
-    if (this.#compared.isGain || !this.#before) return undefined;
-    return { record: { value: Math.fround(sum(this.#before)), iteration: 0 }, weights: this.start() };
+    if (this.#compared.isGain) return undefined;
+    const start = this.start();
+    const { scale, loss } = this.#kept ??= await this.#withValidation((validation) =>
+      this.#scale(validation, start)
+    );
+    return { record: { value: Math.fround(loss), iteration: 0 }, weights: scaleUtilities(start, scale) };
   }
 
   async #isGain(): Promise<boolean> {
-    const { trainer } = this;
-    const last = await trainer.weights();
-    const best = await trainer.snapshot("loss");
+    const best = await this.trainer.snapshot("loss");
+    return await this.#withValidation(async (validation) => {
+      if (!validation) return true;
+      if (!this.#before) {
+        this.trainer.setWeights(this.start());
+        this.#before = await computeUserLosses(validation);
+      }
+      this.trainer.setWeights(best);
+      return isGain(this.#before, await computeUserLosses(validation));
+    });
+  }
+
+  /** Fits the scale of the initial weights to the validation users, and computes the loss with this scale. */
+  async #scale(validation: Validation | undefined, start: Weights) {
+    if (!validation) throw new Error("expected validation users");
+    const { eta, loss } = this.model;
+    const effects = readPositionEffects(start);
+    const parts: ScoredRows[] = [];
+    this.trainer.setWeights(start);
+    await validation.evaluate(undefined, ({ log, indices: users, utilities }) => {
+      const logScores = Float64Array.from(utilities);
+      for (const { start, end } of listPages(log, users)) {
+        logScores.set(addPositionEffects(logScores.subarray(start, end), effects), start);
+      }
+      parts.push({ log, users, logScores: logScores.map((u) => eta * u) });
+    });
+    // Clicks of the logistic loss are independent, not choices.
+    const { offset, slope } = (loss === "choice" && fitUtilityScale(parts)) || { offset: 0, slope: 1 };
+    const scale = { offset: offset / eta, slope };
+    this.trainer.setWeights(scaleUtilities(start, scale));
+    return { scale, loss: sum(await computeUserLosses(validation)) };
+  }
+
+  /** Runs `use`, which may change the trainer's weights, with the evaluation of the validation users. */
+  async #withValidation<T>(use: (validation: Validation | undefined) => Promise<T>): Promise<T> {
+    const last = await this.trainer.weights();
     try {
-      return await trainer.withValidation(async (validation) => {
-        if (!validation) return true;
-        if (!this.#before) {
-          trainer.setWeights(this.start());
-          this.#before = await computeUserLosses(validation);
-        }
-        trainer.setWeights(best);
-        return isGain(this.#before, await computeUserLosses(validation));
-      });
+      return await this.trainer.withValidation(use);
     } finally {
-      trainer.setWeights(last);
+      this.trainer.setWeights(last);
     }
   }
 }

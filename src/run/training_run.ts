@@ -215,7 +215,11 @@ async function withTrainer<T>(
   using model = new UserModel(gpu, source.items, config.model, counted);
   using trainer = await stage.create(model, run.data, config, generator, joint);
   const choice = start.begins && isFitted(stage, config)
-    ? new StartChoice(trainer, () => resolveWeights(listModelParameters(model.shape, config.model), counted))
+    ? new StartChoice(
+      trainer,
+      () => resolveWeights(listModelParameters(model.shape, config.model), counted),
+      config.model,
+    )
     : undefined;
   return await use({ stage, run, events, trainer, model, choice });
 }

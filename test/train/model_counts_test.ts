@@ -13,7 +13,7 @@ import { countPairs, countTrain, PairCounts } from "../../src/counts/train_count
 import { buildCountsConfig, countTables } from "../../src/counts/count_tables.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
-import { initializeOnLog, SCALE, TABLE } from "../../src/model/model_counts.ts";
+import { initializeOnLog, SCALE, scaleUtilities, TABLE } from "../../src/model/model_counts.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -270,12 +270,24 @@ Deno.test("the initial weights replace weights that are not significantly better
     assert.ok(trained.best.loss.iteration > 0);
     // The best snapshot is kept, because it is far better than untrained weights.
     const nonsense = new Map([...start].map(([name, values]) => [name, values.map(() => 0.5)]));
-    assert.equal(await new StartChoice(trainer, () => nonsense).choose(), undefined);
+    assert.equal(await new StartChoice(trainer, () => nonsense, smallLstm).choose(), undefined);
     const best = await trainer.snapshot("loss");
-    const kept = await new StartChoice(trainer, () => best).choose();
-    assert.equal(kept?.record.iteration, 0);
-    assert.equal(kept?.weights, best);
-    assert.ok(Math.abs(kept.record.value / trained.best.loss.value - 1) < 1e-5);
+    const choice = new StartChoice(trainer, () => best, smallLstm);
+    const kept = await choice.choose() ?? assert.fail();
+    assert.deepEqual(await trainer.state(), trained);
+    assert.equal(kept.record.iteration, 0);
+    assert.deepEqual(await choice.choose(), kept);
+    // The scale that is fitted to the validation users gives the lowest loss of these users.
+    const losses: number[] = [];
+    for (const slope of [1, 0.9, 1.1]) {
+      trainer.setWeights(scaleUtilities(kept.weights, { offset: 0, slope }));
+      const own = await trainer.withValidation((users) => computeUserLosses(users ?? assert.fail()));
+      losses.push(own.reduce((a, b) => a + b));
+    }
+    assert.equal(kept.record.value, Math.fround(losses[0]!));
+    assert.ok(kept.record.value < trained.best.loss.value);
+    assert.ok(losses[1]! > losses[0]! && losses[2]! > losses[0]!, `${losses}`);
+    trainer.restore(trained);
     assert.deepEqual(await trainer.state(), trained);
     await trainer.run(25);
     const after = await trainer.weights();

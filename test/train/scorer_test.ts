@@ -11,6 +11,7 @@ import {
   createLastClickScorer,
 } from "../../src/metrics/baselines/scorers.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
+import { scaleUtilities } from "../../src/model/model_counts.ts";
 import { addPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
 import type { ItemScorer } from "../../src/model/item_blocks.ts";
 import { buildRequestClicks, type ScoringRequest } from "../../src/model/scorer.ts";
@@ -181,6 +182,11 @@ for (const [name, one] of Object.entries(scoreCases)) {
             for (const p of theirs.probabilities[k]?.subarray(utilities.length) ?? []) assert.equal(p, 0);
           });
         }
+        const ours = await model.scoreAll(all);
+        model.setWeights(scaleUtilities(weights, { offset: 0.5, slope: -2 }));
+        (await model.scoreAll(all)).forEach((utilities, k) =>
+          utilities.forEach((u, place) => close("scaled", u / 2, 0.25 - (ours[k]?.[place] ?? NaN)))
+        );
       } finally {
         await session.release();
       }

@@ -1,6 +1,6 @@
 /** Baselines that count clicks and impressions. Settings and utilities are fitted on validation users. */
 
-import { type ClickLog, type Clicks, listClickedRows, listUsers } from "../../data/click_log.ts";
+import { type ClickLog, type Clicks, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
 import { countRows, countScored, toLogSource, walk } from "../../data/log_source.ts";
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
@@ -27,8 +27,14 @@ import {
   createLastClickScorer,
   createLogitScorer,
 } from "./scorers.ts";
-import { computePrecision, listUnclickedRows } from "../../data/ranking.ts";
-import { fitLogit } from "../../counts/logit.ts";
+import { computePrecision } from "../../data/ranking.ts";
+import {
+  fitUtilityScale,
+  listPages,
+  type ScoredRows,
+  toUtility,
+  type UtilityScale,
+} from "./utility_scale.ts";
 
 /** Inputs of the scorers: a log, and counts of the clicks and impressions of its train users. */
 interface ScorerInputs {
@@ -196,27 +202,12 @@ function fit(
   scorer: BaselineScorer,
   setting: number,
 ): UtilityScale | undefined {
-  const logScores: Float64Array[] = [];
-  const start = [0];
-  const chosen: number[] = [];
-  const hasNone: boolean[] = [];
+  const parts: ScoredRows[] = [];
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
-    for (const page of listPages(log, places)) {
-      // A page's first click, or no click, is one choice. Each additional click is a choice among the rest.
-      for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
-        const left = listUnclickedRows(page.start, page.end, page.clicked.slice(0, j));
-        const first = start.at(-1)!;
-        logScores.push(Float64Array.from(left, (row) => Math.log(scores[row]!)));
-        start.push(first + left.length);
-        chosen.push(page.clicked.length === 0 ? -1 : first + left.indexOf(page.clicked[j]!));
-        hasNone.push(j === 0);
-      }
-    }
+    parts.push({ log, users: places, logScores: scores.map(Math.log) });
   }
-  const all = new Float64Array(start.at(-1)!);
-  logScores.forEach((own, choice) => all.set(own, start[choice]));
-  return fitLogOdds({ logScores: all, start, chosen, hasNone });
+  return fitUtilityScale(parts);
 }
 
 /** Returns as many of the first users as have at most {@link MOST_ROWS} rows in total. */
@@ -225,70 +216,10 @@ function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** Yields each predicted page's row range and clicked rows. Row 0 is the first row of the first user. */
-function* listPages(
-  log: Clicks,
-  users: ArrayLike<number>,
-): Generator<{ start: number; end: number; clicked: number[] }> {
-  let row = 0;
-  for (const user of Array.from(users)) {
-    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
-      const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-      if (!log.eventKind?.[e]) {
-        const clicked = listClickedRows(log, e).map((click) => row + click - first);
-        yield { start: row, end: row + end - first, clicked };
-      }
-      row += end - first;
-    }
-  }
-}
-
 /** Baseline with its chosen setting. */
 export interface FittedFormula {
   readonly formula: BaselineFormula;
   /** [I] smoothed click rate of each item. */
   readonly rates: Float64Array;
   readonly scale: UtilityScale;
-}
-
-/** Map from scores to utilities: utility = offset + slope * log(score). */
-export interface UtilityScale {
-  readonly offset: number;
-  /** Factor of the log score. It is at least 0, so utilities and scores rank items in the same order. */
-  readonly slope: number;
-}
-
-/**
- * Observed choices, with the log scores of all options in one array. A page's first click (or no click) is a
- * choice, and each additional click is a choice.
- */
-export interface CalibrationSample {
-  /** [rows] log score of each option, choice after choice. */
-  readonly logScores: Float64Array;
-  /** [choices + 1] for each choice, the index of its first option in `logScores`. */
-  readonly start: readonly number[];
-  /** [choices] for each choice, the index of the clicked option in `logScores`; -1 for no click. */
-  readonly chosen: readonly number[];
-  /** [choices] true if "no click" is an option. */
-  readonly hasNone: readonly boolean[];
-}
-
-/** Ridge penalty. Keeps slope and offset finite if there are no clicks, or only on top-ranked items. */
-const RIDGE = 1e-3;
-
-/** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */
-export function fitLogOdds(
-  { logScores, start, chosen, hasNone }: CalibrationSample,
-): UtilityScale | undefined {
-  if (chosen.length === 0) return undefined;
-  const x = new Float64Array(2 * logScores.length);
-  logScores.forEach((score, row) => x.set([1, score], 2 * row));
-  const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
-  if (slope >= 0) return { offset, slope };
-  // A negative slope means useless scores; then only the share of pages without a click is fitted.
-  return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
-}
-
-function toUtility({ offset, slope }: UtilityScale, score: number): number {
-  return offset + slope * Math.log(score);
 }

@@ -88,7 +88,7 @@ export class TrainSession {
       const trainer = await stage.create(model, { source }, config, generator);
       const isFitted = stage.hasLikelihood && config.model.counts !== null && !weights;
       const start = () => resolveWeights(listModelParameters(model.shape, config.model), counted);
-      const choice = isFitted ? new StartChoice(trainer, start) : undefined;
+      const choice = isFitted ? new StartChoice(trainer, start, config.model) : undefined;
       return new TrainSession(gpu, setting, config, { stage, before }, model, trainer, choice);
     } catch (error) {
       model.destroy();
