@@ -1,4 +1,4 @@
-/** `deno task bench results TABLE`: trains the models and policies of a result table, and writes it. */
+/** `deno task bench results TABLE`: trains the models of a result table, and writes it. */
 
 import { allowFolder } from "../src/cli/outputs.ts";
 import { Argument, type Command } from "commander";
@@ -6,12 +6,11 @@ import { createJobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/command_options.ts";
 import { createReadmeOption, createStudy, StudyPage } from "./study.ts";
 import { expectLightgbm } from "./results/lightgbm.ts";
-import { offPolicyTable } from "./results/off_policy.ts";
 import { referenceTable } from "./results/reference.ts";
 import { FolderRuns } from "./results/runs.ts";
 import { trialsTable } from "./results/trials.ts";
 
-const tables = [referenceTable, offPolicyTable, trialsTable];
+const tables = [referenceTable, trialsTable];
 
 interface Options {
   papers: string;

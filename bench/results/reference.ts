@@ -35,7 +35,7 @@ async function trainModel(runs: ResultRuns, data: string, options: string): Prom
   const own = options.split(" ").filter((word) => word !== "");
   const name = [data, "counts", "none", ...own.map((word) => word.replace(/^--/, "")), `${SEEDS}-seeds`];
   const words = ["--data", `${runs.papers}/${data}.txt`, "--seeds", String(SEEDS), "--no-report"];
-  const folder = await runs.trained(name.join("-"), "train", [...words, "--counts", "none", ...own]);
+  const folder = await runs.trained(name.join("-"), [...words, "--counts", "none", ...own]);
   const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
   return await Promise.all(seeds.map(readTestMetrics));
 }

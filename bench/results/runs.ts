@@ -1,6 +1,5 @@
 /** Runs the trainings of result tables. Stored trainings let an interrupted bench continue. */
 
-import type { TaskName } from "../../src/cli/launch.ts";
 import * as v from "../../src/schema.ts";
 import { makeFolder } from "../../src/files/atomic_write.ts";
 import { pathExists } from "../../src/files/local_file.ts";
@@ -36,7 +35,7 @@ const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(
 /** Makes and fills a folder. @param cores - number of cores that may be used */
 type Make = (path: string, cores: number) => Promise<unknown>;
 
-/** Trains models and policies, and runs commands on the results. */
+/** Trains models. */
 export interface ResultRuns {
   readonly folder: string;
   /** Folder with the paper's files yelp.txt and rsc.txt. */
@@ -44,16 +43,8 @@ export interface ResultRuns {
   readonly logs?: string;
   /** Python with LightGBM; if absent, no LightGBM models are trained. */
   readonly python?: LightgbmPython;
-  /**
-   * Runs a command that writes a folder, unless an earlier run wrote it. @returns the folder's path
-   * @param command - e.g. "policy train" @param option - name of the command's option for the folder
-   */
-  trained(
-    name: string,
-    command: string,
-    args: readonly string[],
-    option?: "--save-dir" | "--out",
-  ): Promise<string>;
+  /** Runs `train`, unless an earlier run has trained with equal options. @returns the run's folder */
+  trained(name: string, options: readonly string[]): Promise<string>;
   /** Makes a folder of results, unless an earlier run made it from equal inputs `words`. @returns its path */
   kept(name: string, words: readonly string[], make: Make): Promise<string>;
 }
@@ -74,8 +65,12 @@ export class FolderRuns implements ResultRuns {
     this.#jobs = new JobSlots(jobs, jobs);
   }
 
-  trained: ResultRuns["trained"] = (name, command, args, option = "--save-dir") =>
-    this.kept(name, [command, ...args], (path) => this.#run(command, [...args, option, path], name));
+  trained: ResultRuns["trained"] = (name, options) =>
+    this.kept(name, ["train", ...options], async (path) => {
+      const note = (line: string) => console.error(`${name}: ${line}`);
+      const beside = this.#jobs.count > 1 ? { cores: this.#jobs.cores(), note } : undefined;
+      await runCommand("train", [...options, "--save-dir", path], beside);
+    });
 
   kept: ResultRuns["kept"] = (name, words, make) => {
     const key = JSON.stringify([name, ...words]);
@@ -106,13 +101,6 @@ export class FolderRuns implements ResultRuns {
   /** Waits until all runs have ended, even if a run has failed. */
   async waitForAll(): Promise<void> {
     await Promise.allSettled(this.#asked.values());
-  }
-
-  #run(command: string, args: readonly string[], name = command): Promise<string> {
-    const [first = "", ...words] = command.split(" ");
-    const note = (line: string) => console.error(`${name}: ${line}`);
-    const beside = this.#jobs.count > 1 ? { cores: this.#jobs.cores(), note } : undefined;
-    return runCommand(first as TaskName, [...words, ...args], beside);
   }
 }
 

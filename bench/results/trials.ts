@@ -42,7 +42,7 @@ export const trialsTable: ResultTable = {
     const logs = await listLogs(runs);
     const rows = await Promise.all(logs.map(async ([name, data]) => {
       const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
-      const folder = await runs.trained(`trial-${name}`, "train", args);
+      const folder = await runs.trained(`trial-${name}`, args);
       const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
       const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
       const lightgbm = await trainLightgbm(runs, name, data);

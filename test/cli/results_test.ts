@@ -12,7 +12,7 @@ function makeRuns(folder: string, results: (seed: number) => unknown): ResultRun
   return {
     folder,
     papers: "papers",
-    trained(name, _command, args) {
+    trained(name, args) {
       const seeds = Number(args[args.indexOf("--seeds") + 1]);
       for (let seed = 1; seed <= seeds; seed++) {
         const path = `${folder}/${name}/seed-${seed}`;
@@ -53,21 +53,21 @@ Deno.test("results: a finished training is repeated only for other settings", ()
       ...["--data", data, "--dims", "8", "--lstm-units", "4", "--batch-size", "5", "--no-report"],
       ...["--validate-every", "1", "--iterations"],
     ];
-    const path = await runs.trained("small", "train", [...args, "2"]);
+    const path = await runs.trained("small", [...args, "2"]);
     const before = Deno.statSync(`${path}/result.json`).mtime;
     assert.ok((await readTestMetrics(path)).loss > 0);
     const again = new FolderRuns(`${folder}/runs`, folder);
-    assert.equal(await again.trained("small", "train", [...args, "2"]), path);
+    assert.equal(await again.trained("small", [...args, "2"]), path);
     assert.deepEqual(Deno.statSync(`${path}/result.json`).mtime, before);
-    await assert.rejects(runs.trained("small", "train", [...args, "0"]), /Expected train to succeed/);
+    await assert.rejects(runs.trained("small", [...args, "0"]), /Expected train to succeed/);
     assert.ok(!await pathExists(path), "the folder of the earlier settings must be removed");
     await Deno.mkdir(`${folder}/runs/mine`);
     await assert.rejects(
-      runs.trained("mine", "train", [...args, "2"]),
+      runs.trained("mine", [...args, "2"]),
       isUserError(/mine\.done\.json beside/),
     );
     const parallel = new FolderRuns(`${folder}/runs`, folder, undefined, 2);
-    const both = ["0", "1"].map((count) => parallel.trained(`parallel-${count}`, "train", [...args, count]));
+    const both = ["0", "1"].map((count) => parallel.trained(`parallel-${count}`, [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);
     await parallel.waitForAll();
     assert.ok(await pathExists(`${folder}/runs/parallel-1.done.json`), "the parallel one is kept");
