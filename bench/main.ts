@@ -23,7 +23,7 @@ export const studies: Readonly<Record<string, Study>> = {
   compiled: { ...cold, about: "compiles every kernel for GPUs; needs no GPU" },
   peers: { ...warm, about: "times a training step of clickgan and other libraries on this machine" },
   simulate: { ...warm, about: "times pages of simulated users, compared with PyTorch" },
-  results: { ...warm, about: "trains the models of a table of results, and writes the table" },
+  trials: { ...warm, about: "compares the defaults of train with baselines, also LightGBM, on many logs" },
   logs: { ...none, about: "writes synthetic logs, and prepares them" },
 };
 

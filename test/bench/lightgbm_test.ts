@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { expectLightgbm, trainLightgbm, writeFeatures } from "../../bench/results/lightgbm.ts";
-import { FolderRuns } from "../../bench/results/runs.ts";
+import { expectLightgbm, trainLightgbm, writeFeatures } from "../../bench/trials/lightgbm.ts";
+import { TrialRuns } from "../../bench/trials/runs.ts";
 import { listUsers, NONE } from "../../src/data/click_log.ts";
 import { countScored, MemoryLog } from "../../src/data/log_source.ts";
 import { createDataset, openDataset } from "../../src/data/sets/dataset.ts";
@@ -28,7 +28,7 @@ Deno.test("LightGBM gets every page, and learns which items are clicked", () =>
       return click === NONE ? NONE : rowItem.indexOf(least, eventRows[e]);
     });
     writePaperFile(`${folder}/log.txt`, { ...other, eventRows, rowItem, eventClick });
-    const runs = new FolderRuns(`${folder}/runs`, folder, undefined, 1, python);
+    const runs = new TrialRuns(`${folder}/runs`, folder, undefined, 1, python);
     const { source } = await openDataset(`${folder}/log.txt`, 1, false);
     const random = FittedBaselines.of(source).test(listUsers(source, "test")).get("random");
     for (const { nll, prec1, paired } of await trainLightgbm(runs, "small", `${folder}/log.txt`)) {

@@ -82,7 +82,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "bench peers": "peers_test.ts",
   "bench compiled": "compiled_test.ts: two kernels, for one GPU",
   "bench logs": "bench_test.ts: two logs, with fewer users",
-  "bench results": "results_test.ts: the tables, of synthetic outcomes; the trainings take hours",
+  "bench trials": "trials_test.ts: stored trainings; all trainings take hours",
   selftest: "selftest_test.ts",
   lab: "lab_test.ts: what it serves and writes, in a browser",
   serve: "serve_test.ts",

@@ -19,7 +19,7 @@ import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { packSums } from "../../src/metrics/test_result.ts";
 import { UserError } from "../../src/user_error.ts";
 import { StudyStatus } from "../study.ts";
-import type { ResultRuns } from "./runs.ts";
+import type { TrialRuns } from "./runs.ts";
 
 const SCRIPT = new URL("../peers/lightgbm_peer.py", import.meta.url).pathname;
 export const objectives = ["lambdarank", "conditional logit"] as const;
@@ -47,7 +47,7 @@ export async function expectLightgbm(program: string): Promise<LightgbmPython> {
 }
 
 /** Trains and tests LightGBM on a log with each objective, unless results exist or LightGBM is missing. */
-export async function trainLightgbm(runs: ResultRuns, name: string, path: string): Promise<LightgbmResult[]> {
+export async function trainLightgbm(runs: TrialRuns, name: string, path: string): Promise<LightgbmResult[]> {
   if (!runs.python) return [];
   const { program, versions } = runs.python;
   const open = () => openDataset(path, 1, false);

@@ -1,4 +1,4 @@
-/** Runs the trainings of result tables. Stored trainings let an interrupted bench continue. */
+/** Runs the trainings of the trials. Stored trainings let an interrupted bench continue. */
 
 import * as v from "../../src/schema.ts";
 import { makeFolder } from "../../src/files/atomic_write.ts";
@@ -10,24 +10,6 @@ import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 import type { LightgbmPython } from "./lightgbm.ts";
 
-export interface ResultTable {
-  /** Name of the table, which is between the markers "bench results NAME" in the page. */
-  readonly name: string;
-  /** Description of the table for the command's help. */
-  readonly about: string;
-  make(runs: ResultRuns): Promise<string>;
-}
-
-/** Formats a number with three decimals and without a leading zero, e.g. ".873". */
-export function formatFixed(value: number): string {
-  return value.toFixed(3).replace(/^(-?)0\./, "$1.");
-}
-
-/** Formats mean and standard deviation as ".873 +- .012"; ".873" for a single value (deviation NaN). */
-export function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
-  return Number.isNaN(sd) ? formatFixed(mean) : `${formatFixed(mean)} +- ${formatFixed(sd)}`;
-}
-
 const FORMAT = "clickgan-kept-run";
 /** Schema of a run's state: `made` is the command of a finished run, or null while the command runs. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
@@ -35,26 +17,16 @@ const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(
 /** Makes and fills a folder. @param cores - number of cores that may be used */
 type Make = (path: string, cores: number) => Promise<unknown>;
 
-/** Trains models. */
-export interface ResultRuns {
-  readonly folder: string;
-  /** Folder with the paper's files yelp.txt and rsc.txt. */
-  readonly papers: string;
-  readonly logs?: string;
-  /** Python with LightGBM; if absent, no LightGBM models are trained. */
-  readonly python?: LightgbmPython;
-  /** Runs `train`, unless an earlier run has trained with equal options. @returns the run's folder */
-  trained(name: string, options: readonly string[]): Promise<string>;
-  /** Makes a folder of results, unless an earlier run made it from equal inputs `words`. @returns its path */
-  kept(name: string, words: readonly string[], make: Make): Promise<string>;
-}
-
 /** Runs clickgan's commands, whose results are stored in a folder. */
-export class FolderRuns implements ResultRuns {
+export class TrialRuns {
   readonly #jobs: JobSlots;
   readonly #asked = new Map<string, Promise<string>>();
 
-  /** @param jobs - maximum number of trainings that run at the same time */
+  /**
+   * @param papers - folder of files in the paper's layout @param logs - folder of prepared sets
+   * @param jobs - maximum number of trainings that run at the same time @param python - Python with
+   * LightGBM; if absent, no LightGBM models are trained
+   */
   constructor(
     readonly folder: string,
     readonly papers: string,
@@ -65,19 +37,22 @@ export class FolderRuns implements ResultRuns {
     this.#jobs = new JobSlots(jobs, jobs);
   }
 
-  trained: ResultRuns["trained"] = (name, options) =>
-    this.kept(name, ["train", ...options], async (path) => {
+  /** Runs `train`, unless an earlier run has trained with equal options. @returns the run's folder */
+  trained(name: string, options: readonly string[]): Promise<string> {
+    return this.kept(name, ["train", ...options], async (path) => {
       const note = (line: string) => console.error(`${name}: ${line}`);
       const beside = this.#jobs.count > 1 ? { cores: this.#jobs.cores(), note } : undefined;
       await runCommand("train", [...options, "--save-dir", path], beside);
     });
+  }
 
-  kept: ResultRuns["kept"] = (name, words, make) => {
+  /** Makes a folder of results, unless an earlier run made it from equal inputs `words`. @returns its path */
+  kept(name: string, words: readonly string[], make: Make): Promise<string> {
     const key = JSON.stringify([name, ...words]);
     const known = this.#asked.get(key) ?? this.#jobs.run(() => this.#make(name, words, make));
     this.#asked.set(key, known);
     return known;
-  };
+  }
 
   async #make(name: string, words: readonly string[], make: Make): Promise<string> {
     const path = `${this.folder}/${name}`;

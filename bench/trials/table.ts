@@ -12,7 +12,7 @@ import { formatMarkdownTable } from "../../src/cli/table.ts";
 import { UserError } from "../../src/user_error.ts";
 import { type LightgbmResult, objectives, storedSumsSchema, trainLightgbm } from "./lightgbm.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
-import { formatFixed, meanWithSd, type ResultRuns, type ResultTable } from "./runs.ts";
+import type { TrialRuns } from "./runs.ts";
 
 const SEEDS = 5;
 
@@ -35,34 +35,40 @@ const resultSchema = v.looseObject({
 type Result = v.InferOutput<typeof resultSchema>;
 type Metric = "nll" | "prec1";
 
-export const trialsTable: ResultTable = {
-  name: "trials",
-  about: "train's defaults compared with the best baselines, on --logs, the paper's files and the demo shop",
-  async make(runs) {
-    const logs = await listLogs(runs);
-    const rows = await Promise.all(logs.map(async ([name, data]) => {
-      const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
-      const folder = await runs.trained(`trial-${name}`, args);
-      const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
-      const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
-      const lightgbm = await trainLightgbm(runs, name, data);
-      return formatRow(name, results.filter((result) => result !== undefined), lightgbm);
-    }));
-    const titles = runs.python ? objectives.map((objective) => `LightGBM ${objective}`) : [];
-    return [
-      `Loss and prec@1 of best-loss on test users (mean and sd of ${SEEDS} seeds), the best baseline of each metric, and the ` +
-      "number of seeds in which the model is significantly better or worse (paired 95 % interval over users)." +
-      (runs.python ? " LightGBM has these numbers in brackets." : ""),
-      "",
-      ...formatMarkdownTable(
-        ["log", ...["loss", "prec@1"].flatMap((of) => [of, "best baseline", "better", "worse", ...titles])],
-        rows,
-      ),
-    ].join("\n");
-  },
-};
+export async function makeTrialsTable(runs: TrialRuns): Promise<string> {
+  const logs = await listLogs(runs);
+  const rows = await Promise.all(logs.map(async ([name, data]) => {
+    const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
+    const folder = await runs.trained(`trial-${name}`, args);
+    const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
+    const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
+    const lightgbm = await trainLightgbm(runs, name, data);
+    return formatRow(name, results.filter((result) => result !== undefined), lightgbm);
+  }));
+  const titles = runs.python ? objectives.map((objective) => `LightGBM ${objective}`) : [];
+  return [
+    `Loss and prec@1 of best-loss on test users (mean and sd of ${SEEDS} seeds), the best baseline of each metric, and the ` +
+    "number of seeds in which the model is significantly better or worse (paired 95 % interval over users)." +
+    (runs.python ? " LightGBM has these numbers in brackets." : ""),
+    "",
+    ...formatMarkdownTable(
+      ["log", ...["loss", "prec@1"].flatMap((of) => [of, "best baseline", "better", "worse", ...titles])],
+      rows,
+    ),
+  ].join("\n");
+}
 
-async function listLogs({ logs, papers }: ResultRuns): Promise<[string, string][]> {
+/** Formats a number with three decimals and without a leading zero, e.g. ".873". */
+function formatFixed(value: number): string {
+  return value.toFixed(3).replace(/^(-?)0\./, "$1.");
+}
+
+/** Formats mean and standard deviation as ".873 +- .012"; ".873" for a single value (deviation NaN). */
+function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
+  return Number.isNaN(sd) ? formatFixed(mean) : `${formatFixed(mean)} +- ${formatFixed(sd)}`;
+}
+
+async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]> {
   const found: [string, string][] = [];
   for (const { name } of logs === undefined ? [] : [...Deno.readDirSync(logs)]) {
     if (await pathExists(`${logs}/${name}/manifest.json`)) found.push([name, `${logs}/${name}`]);
