@@ -29,7 +29,6 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
   const window = chooseWindow(Math.max(...models.map(countIterations)));
   const losses = listLossParts(models);
   const adversarial = losses.filter(({ stage }) => stage === "adversarial");
-  const levels = listSharedLevels(models);
   const lines = [
     ...lineChart(
       "loss",
@@ -37,9 +36,8 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
       "loss",
       window,
       losses.flatMap((part) => curves(part, "loss", window)),
-      levels("nll"),
     ),
-    ...precisionCharts(listRankingParts(models), window, levels),
+    ...precisionCharts(listRankingParts(models), window),
     ...lineChart(
       "adversarial-losses",
       "Losses of the adversarial stage",
@@ -54,32 +52,10 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
   return [...barCharts(models), ...lines];
 }
 
-type Level = NonNullable<LineChart["levels"]>[number];
-type Levels = (metric: MetricName) => Level[];
-
-/** The returned function lists a metric of the baselines; [] if the models have different test users. */
-function listSharedLevels(models: readonly ReportModel[]): Levels {
-  const [only, ...others] = groupByBaselines(models);
-  return (metric) =>
-    others.length > 0 ? [] : only?.baselines.flatMap((baseline) => {
-      const y = getMetric(baseline, metric);
-      return typeof y === "number" ? [{ name: baseline.name, y }] : [];
-    }) ?? [];
-}
-
-/** Selects the levels (baselines) near the curves. Distant levels would make the curves look flat. */
-function selectNearLevels(levels: readonly Level[], curves: readonly Series[]): Level[] {
-  const heights = curves.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []));
-  const [low, high] = [Math.min(...heights), Math.max(...heights)];
-  const margin = (high - low) / 2;
-  return levels.filter(({ y }) => y >= low - margin && y <= high + margin);
-}
-
 /** Builds charts of prec@1 and prec@2: one pair for all models, one pair for models with pre-training. */
 function precisionCharts(
   parts: readonly ReportPart[],
   window: number,
-  levels: Levels,
 ): ChartDefinition[] {
   const pretrained = parts.filter(({ model }) => !NO_PRETRAINING.test(model.name));
   const charts = (chosen: readonly ReportPart[], id: string, title: string) =>
@@ -92,7 +68,6 @@ function precisionCharts(
         chosen.flatMap((part) =>
           curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
         ),
-        levels(`prec${k}`),
       )
     );
   if (pretrained.length === 0 || pretrained.length === parts.length) return charts(parts, "", "");
@@ -135,21 +110,17 @@ function lineChart(
   yTitle: string,
   window: number,
   drawn: readonly Series[],
-  all: readonly Level[] = [],
 ): ChartDefinition[] {
-  const levels = selectNearLevels(all, drawn);
   // Names of curves begin with "generator" or "reward" if a model has a generator.
   const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
   const series = !drawn.some(isGenerator) ? drawn : drawn.map((one): Series => ({
     ...one,
     part: `${isGenerator(one) ? "generator \u03c0" : "reward u"}, ${one.part}`,
   }));
-  const lines = levels.length > 0 ? "Horizontal lines: baselines on the test users." : "";
-  const note = [describeCurves(drawn, window), lines];
   return buildLineChart({
-    ...{ id, title, note: note.join(" ").trim(), xTitle: "iteration", yTitle },
+    ...{ id, title, note: describeCurves(drawn, window), xTitle: "iteration", yTitle },
     logarithmic: isLogarithmicRange(drawn.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []))),
-    ...{ dividers: listDividers(drawn), levels, series },
+    ...{ dividers: listDividers(drawn), series },
   });
 }
 

@@ -1,4 +1,4 @@
-/** Builds charts of curves with bands, marks, lines between stages, and lines for baselines. */
+/** Builds charts of curves with bands, marks, and lines between stages. */
 
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
 import { buildAxis, dashes, getChartHead } from "./chart_definition.ts";
@@ -9,7 +9,7 @@ import type {
   ChartPoint,
   LegendEntry,
 } from "./chart_definition.ts";
-import { nameColour, NEUTRAL } from "./theme.ts";
+import { nameColour } from "./theme.ts";
 
 /** A point of a curve: mean and standard deviation over seeds. y is null or NaN at a gap of the curve. */
 export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
@@ -41,8 +41,6 @@ export interface LineChart extends ChartHead {
   readonly spread?: string;
   /** Vertical lines at the start of the adversarial stage: one line, or one per model in its colour. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
-  /** Horizontal lines for the baselines. */
-  readonly levels?: readonly { readonly name: string; readonly y: number }[];
   readonly series: readonly Series[];
 }
 
@@ -76,7 +74,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
           y: buildAxis(yTitle, logarithmic),
         },
         plugins: {
-          annotation: { annotations: buildReferenceLines(chart, series.flatMap(({ points }) => points)) },
+          annotation: { annotations: buildDividers(chart, series.flatMap(({ points }) => points)) },
         },
       },
     },
@@ -179,57 +177,32 @@ function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDat
   return parts.length === 1 ? models : [...models, ...parts];
 }
 
-/** Builds a horizontal or vertical line behind the curves. @param name - label on the line */
-function buildLine(
-  scaleID: "x" | "y",
-  value: number,
-  look: Partial<AnnotationOptions<"line">>,
-  name: { readonly content: string; readonly position: string; readonly xAdjust?: number } | undefined,
-): AnnotationOptions<"line"> {
-  const [text, backgroundColor] = [nameColour("text"), nameColour("background")];
-  const font = { size: 11, weight: "normal" };
-  const label = { ...name, display: true, color: text, backgroundColor, padding: 2, font };
-  return {
-    ...{ type: "line", scaleID, value, drawTime: "beforeDatasetsDraw", ...look },
-    ...(name && { label: label as AnnotationOptions<"line">["label"] }),
-  };
-}
-
 /** Half the average width of a character in pixels. */
 const HALF_CHARACTER = 2.8;
-/** Height of a line of text, divided by the height of the chart. */
-const LINE = 0.07;
 
-/** Builds the vertical and horizontal lines of a chart. Leaves out labels that would overlap others. */
-function buildReferenceLines(
-  { dividers = [], levels = [], logarithmic = false }: LineChart,
+/** Builds the vertical lines of a chart, behind the curves. Only the first line has a label. */
+function buildDividers(
+  { dividers = [] }: LineChart,
   points: readonly CurvePoint[],
 ): AnnotationOptions<"line">[] {
-  const computeHeight = (y: number) => logarithmic ? Math.log(y) : y;
-  const heights = [...points.flatMap(({ y }) => y ?? []), ...levels.map(({ y }) => y)].map(computeHeight);
-  const top = heights.reduce((a, b) => Math.max(a, b));
-  const span = top - heights.reduce((a, b) => Math.min(a, b));
   const end = points.reduce((most, { x }) => Math.max(most, x), 0);
-  const named: { height: number; position: string }[] = [];
-  const upright = dividers.map(({ x, colour, name }, k) => {
+  return dividers.map(({ x, colour, name }, k) => {
     const look = { borderColor: nameColour(colour), borderWidth: 1.5 };
-    if (k > 0) return buildLine("x", x, look, undefined); // only the first divider has a name
+    const line = { type: "line", scaleID: "x", value: x, drawTime: "beforeDatasetsDraw", ...look } as const;
+    if (k > 0) return line;
     // The label is at the top of the line, on the side with more space.
-    const isRight = x < 0.4 * end;
-    for (const position of x > 0.7 * end ? ["center", "end"] : ["center"]) {
-      named.push({ height: top, position });
-    }
-    const xAdjust = (isRight ? 1 : -1) * (HALF_CHARACTER * name.length + 6);
-    return buildLine("x", x, look, { content: name, position: "start", xAdjust });
+    const xAdjust = (x < 0.4 * end ? 1 : -1) * (HALF_CHARACTER * name.length + 6);
+    const [color, backgroundColor] = [nameColour("text"), nameColour("background")];
+    const font = { size: 11, weight: "normal" } as const;
+    const label = {
+      content: name,
+      position: "start",
+      xAdjust,
+      display: true,
+      color,
+      padding: 2,
+      font,
+    } as const;
+    return { ...line, label: { ...label, backgroundColor } };
   });
-  const across = levels.map(({ name, y }) => {
-    const height = computeHeight(y);
-    const position = ["end", "center", "start"].find((candidate) =>
-      named.every((other) => other.position !== candidate || Math.abs(other.height - height) > LINE * span)
-    );
-    if (position) named.push({ height, position });
-    const look = { borderColor: nameColour(NEUTRAL), borderWidth: 1, borderDash: [4, 4] };
-    return buildLine("y", y, look, position === undefined ? undefined : { content: name, position });
-  });
-  return [...upright, ...across];
 }

@@ -1,8 +1,8 @@
 /**
  * Chooses the best weights of a maximum-likelihood training: the weights with the lowest validation loss, or
- * the initial weights if the lowest loss is not significantly lower than the initial loss. Kept initial
- * weights get the scale of the baseline "logit on counts", which is fitted to the validation users. The choice
- * is made at every save, so that an interrupted run also has its best weights.
+ * the logit on counts if the lowest loss is not significantly lower than the initial loss: training starts from
+ * this logit. Its scale is fitted to the validation users, as the scale of the baseline "logit on counts". The
+ * choice is made at every save, so that an interrupted run also has its best weights.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -18,7 +18,7 @@ import type { StageMetrics } from "./stages.ts";
 
 type Validation = NetworkEvaluation<StageMetrics>;
 
-/** Scaled initial weights, which best-loss stores if no later weights have a significantly lower loss. */
+/** Scaled logit on counts, which best-loss stores if no later weights have a significantly lower loss. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
@@ -62,25 +62,30 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Decides whether best-loss stores the initial weights. */
+/** Decides whether best-loss stores the logit on counts. */
 export class StartChoice {
   /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
   /** Result of the last comparison, and the iteration whose weights were compared. */
   #compared = { iteration: NaN, isGain: true };
 
-  /** Scale and loss of kept initial weights; undefined before they are kept for the first time. */
+  /** Scale and loss of the logit; undefined before the logit is kept for the first time. */
   #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
 
-  /** @param start - computes the initial weights, which are too large to be stored and seldom needed */
+  /**
+   * The functions compute weights, which are too large to be stored and seldom needed.
+   * @param start - computes the initial weights @param logit - computes the weights of the logit on counts,
+   * from which initial weights differ if another seed drew the pages of a large log
+   */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,
     private readonly start: () => Weights,
     private readonly model: Pick<ModelConfig, "eta" | "loss">,
+    private readonly logit = start,
   ) {}
 
   /**
-   * Returns the scaled initial weights, or undefined if later weights have a significantly lower validation loss.
+   * Returns the scaled logit, or undefined if later weights have a significantly lower validation loss.
    * (The lowest of many validation losses is optimistic: the loss of other users is higher.) Call it only
    * when no training step is in flight. The trainer's weights are the same afterwards.
    */
@@ -91,11 +96,11 @@ export class StartChoice {
       this.#compared = { iteration, isGain: iteration > 0 && await this.#isGain() };
     }
     if (this.#compared.isGain) return undefined;
-    const start = this.start();
+    const logit = this.logit();
     const { scale, loss } = this.#kept ??= await this.#withValidation((validation) =>
-      this.#scale(validation, start)
+      this.#scale(validation, logit)
     );
-    return { record: { value: Math.fround(loss), iteration: 0 }, weights: scaleUtilities(start, scale) };
+    return { record: { value: Math.fround(loss), iteration: 0 }, weights: scaleUtilities(logit, scale) };
   }
 
   async #isGain(): Promise<boolean> {
@@ -111,13 +116,13 @@ export class StartChoice {
     });
   }
 
-  /** Fits the scale of the initial weights to the validation users, and computes the loss with this scale. */
-  async #scale(validation: Validation | undefined, start: Weights) {
+  /** Fits the scale of the logit to the validation users, and computes the loss with this scale. */
+  async #scale(validation: Validation | undefined, logit: Weights) {
     if (!validation) throw new Error("expected validation users");
     const { eta, loss } = this.model;
-    const effects = readPositionEffects(start);
+    const effects = readPositionEffects(logit);
     const parts: ScoredRows[] = [];
-    this.trainer.setWeights(start);
+    this.trainer.setWeights(logit);
     await validation.evaluate(undefined, ({ log, indices: users, utilities }) => {
       const logScores = Float64Array.from(utilities);
       for (const { start, end } of listPages(log, users)) {
@@ -128,7 +133,7 @@ export class StartChoice {
     // Clicks of the logistic loss are independent, not choices.
     const { offset, slope } = (loss === "choice" && fitUtilityScale(parts)) || { offset: 0, slope: 1 };
     const scale = { offset: offset / eta, slope };
-    this.trainer.setWeights(scaleUtilities(start, scale));
+    this.trainer.setWeights(scaleUtilities(logit, scale));
     return { scale, loss: sum(await computeUserLosses(validation)) };
   }
 
