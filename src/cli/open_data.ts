@@ -149,6 +149,11 @@ export function createBaselineOption(): Option {
   ).choices(Object.values(baselineOptions));
 }
 
+/** Returns the name of a command's model for messages. */
+export function nameModel({ path }: OpenedRun, { baseline }: Pick<ModelDataOptions, "baseline">): string {
+  return baseline === undefined ? path : `the baseline ${baseline}`;
+}
+
 export interface OpenedModel {
   readonly run: OpenedRun;
   /** Data set of the command, aligned to the model's items. */

@@ -146,7 +146,7 @@ async function main(): Promise<void> {
 }
 
 function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
-  return fitDataset(data, info, `The model of ${path}`);
+  return fitDataset(data, info, `the model of ${path}`);
 }
 
 interface Scored {

@@ -3,11 +3,13 @@
 import { Command, Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, openModel, withModelAndData } from "../cli/open_data.ts";
+import { createBaselineOption, nameModel, openModel, withModelAndData } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";
+import { listContextColumns } from "../data/manifest.ts";
+import { listModelContext } from "../predict/request_context.ts";
 import { removePositionEffect } from "../model/position_effect.ts";
 import { version } from "../version.ts";
 import { exportBaseline } from "../serve/onnx/export_baseline.ts";
@@ -46,6 +48,7 @@ Outputs (32-bit floats):
 Metadata:
   items                          JSON list of item ids, in the order of the item numbers
   positions                      page or first, see --positions
+  context                        JSON list of context columns, with the values of categories
   baseline                       name of the baseline, if the file has one
 
 Example:
@@ -61,24 +64,26 @@ async function main(): Promise<void> {
   const { positions } = options;
   const { model: config, iteration, kind } = run.info;
   const catalogue = source.items;
+  const context = baseline ? [] : listModelContext(config, dataset.features);
   const { count } = catalogue.shape;
   const metadata = {
     ...(options.baseline !== undefined && { baseline: options.baseline }),
     ...(!baseline && { model: JSON.stringify(config), snapshot: kind, iteration: String(iteration) }),
     data: source.name,
     positions,
+    ...(context.length > 0 && { context: JSON.stringify(listContextColumns(context)) }),
     items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
   };
   const bytes = baseline ? exportBaseline({ baseline: baseline.formula, catalogue, metadata }) : exportModel({
     config,
     catalogue,
     weights: positions === "first" ? removePositionEffect(run.weights) : run.weights,
-    context: dataset.features?.context,
+    context,
     metadata,
   });
   await writeFileAtomically(options.onnx, bytes, ONNX_MARK);
   console.log(
-    `Wrote ${baseline ? `the baseline ${options.baseline}` : run.path} with the ${
+    `Wrote ${nameModel(run, options)} with the ${
       formatThousands(count)
     } items of ${source.name} to ${options.onnx} ` +
       `(${(bytes.length / 1e6).toFixed(1)} MB)`,

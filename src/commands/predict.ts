@@ -10,7 +10,7 @@ import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, withModel, withModelAndData } from "../cli/open_data.ts";
+import { createBaselineOption, nameModel, withModel, withModelAndData } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
 import { createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
@@ -121,7 +121,9 @@ async function main(): Promise<number> {
         );
       }
       console.log(
-        `Wrote predictions of ${run.path} for ${formatThousands(rows)} impressions in ${source.name} to ` +
+        `Wrote predictions of ${nameModel(run, options)} for ${
+          formatThousands(rows)
+        } impressions in ${source.name} to ` +
           `${options.out}. Probabilities: ${words}.`,
       );
       return 0;

@@ -102,7 +102,11 @@ async function main(): Promise<void> {
     );
     const { missing = [], unknown = [] } = context?.gaps ?? {};
     if (missing.length > 0) {
-      console.log(`Context columns without a value (set them by --context): ${missing.join(", ")}.`);
+      console.log(
+        `Context columns without a value for some or all items (set them by --context): ${
+          missing.join(", ")
+        }.`,
+      );
     }
     if (unknown.length > 0) {
       console.log(`Context columns with a value that is not in the training data: ${unknown.join(", ")}.`);

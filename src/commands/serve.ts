@@ -7,7 +7,7 @@ import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
-import { createBaselineOption, withModel, withModelAndData } from "../cli/open_data.ts";
+import { createBaselineOption, nameModel, withModel, withModelAndData } from "../cli/open_data.ts";
 import type { ModelDataOptions, OpenedModel } from "../cli/open_data.ts";
 import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
@@ -98,7 +98,7 @@ async function serve(
   if (stop.signal.aborted) return 0;
   const connections = options.maxRequests + IDLE_CONNECTIONS;
   const server = listen({ ...options, connections }, service.handle);
-  console.log(`Serving ${run.path} at http://${HOST}:${server.port}`);
+  console.log(`Serving ${nameModel(run, options)} at http://${HOST}:${server.port}`);
   const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
   await Promise.race([failed.promise, stopped]);
   service.shutDown();

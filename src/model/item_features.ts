@@ -42,7 +42,9 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
     }
   }
   throw new UserError(
-    `${what} has ${formatItemsShape(wanted)}, but ${name} has ${formatItemsShape(found)}. ` +
+    `Expected the items of ${what}, ${formatItemsShape(wanted)}, got ${name} with ${
+      formatItemsShape(found)
+    }. ` +
       "Use a log with the model's items.",
   );
 }

@@ -138,7 +138,7 @@ function describeCurves(drawn: readonly Series[], window: number): string {
   return [
     several ? "Lines: means over seeds; bands: ± one standard deviation." : "",
     drawn.some(({ marks = [] }) => marks.length > 0) ? "Circles: best snapshots." : "",
-    window > 1 ? `Each point is the mean of ${window} iterations.` : "",
+    window > 1 ? `Points of training curves are means over ${window} iterations.` : "",
     drawn.some(({ offset = 0 }) => offset > 0) ? "The adversarial stage begins at the vertical line." : "",
   ].filter((sentence) => sentence !== "").join(" ");
 }

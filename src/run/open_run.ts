@@ -61,7 +61,7 @@ export class OpenedRun {
   /** @internal Aligns a data set to the model's items. @throws UserError if the items are different. */
   fit(data: Dataset): Dataset {
     if (this.#fitted.has(data)) return data; // warnings are printed once
-    const fitted = fitDataset(data, this.info, `The model of ${this.path}`);
+    const fitted = fitDataset(data, this.info, `the model of ${this.path}`);
     this.#fitted.add(fitted);
     return fitted;
   }

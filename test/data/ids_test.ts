@@ -187,7 +187,7 @@ Deno.test("a set without item ids: its config records it, and models with and wi
   const { shape } = less.source.items;
   assert.deepEqual(shape, { kind: "mixed", count: 3, width: 1, tokens: 2 });
   const fit = (data: Dataset, model: Dataset) =>
-    fitDataset(data, { items: model.source.items.shape, features: model.features }, "The model", () => {});
+    fitDataset(data, { items: model.source.items.shape, features: model.features }, "the model", () => {});
   assert.deepEqual(fit(whole, less).source.items.shape, shape);
   assert.deepEqual(fit(less, less).source.items.shape, shape);
   assert.deepEqual(fit(whole, whole).source.items.shape, whole.source.items.shape);

@@ -316,14 +316,14 @@ Deno.test("items: a model scores a set with equal feature definitions, and other
   assert.deepEqual(said.features, features);
   const notes: string[] = [];
   const fit = async (set: PreparationResult, model: ModelItems = said) =>
-    fitDataset(await open(set), model, "The model", (note) => notes.push(note));
+    fitDataset(await open(set), model, "the model", (note) => notes.push(note));
   await fit(first);
   assert.notEqual((await open(like)).source.items.shape.count, shape.count);
   await fit(like);
   assert.deepEqual(notes, []);
   await expectRefusal(
     () => fit(other),
-    "Expected the item features that The model was trained on, got a difference in …: … there, … here…--encoding-from",
+    "Expected the item features that the model was trained on, got a difference in …: … there, … here…--encoding-from",
   );
   await fit(first, {
     items: shape,

@@ -75,7 +75,10 @@ Deno.test("simulated users of a shop: metrics, episodes and log agree, and the l
       stdout,
       /^300 users, 8 pages of 4 of 500 items; click model: the ground truth of the restless shop$/m,
     );
-    assert.match(stdout, /^popular earns \d+\.\d\d clicks per user and was not compared/);
+    assert.match(
+      stdout,
+      /^popular earns \d+\.\d\d clicks per user\. To compare it with .* slates, omit --no-rivals/,
+    );
     assert.deepEqual(listFiles(run), ["episodes.csv", "report.html", "result.json", "returns.csv"]);
     const html = await Deno.readTextFile(`${run}/report.html`);
     assert.match(html, /<dt>click model<\/dt><dd>the ground truth of the restless shop<\/dd>/);

@@ -61,7 +61,10 @@ async function writeSimulationPage(
           ? [["temperature of its slates", String(options.explore.temperature)] as const]
           : []),
         ["users", formatThousands(users)],
-        ["pages", `${formatThousands(pages)} of ${slate} of ${formatThousands(summary.items)} items`],
+        [
+          "pages",
+          `${formatThousands(pages)} per user, each with ${slate} of ${formatThousands(summary.items)} items`,
+        ],
         ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
         ["seed", String(seed)],
         ["adapter", gpu.adapter.description],

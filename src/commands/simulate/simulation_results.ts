@@ -151,8 +151,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly P
     return [
       `${first.name} earns ${
         number(first.metrics.return.mean)
-      } ${unit} per user and was not compared. Without --no-rivals, ` +
-      `it is compared with ${others} slates.`,
+      } ${unit} per user. To compare it with ${others} slates, omit --no-rivals.`,
     ];
   }
   return rivals.map((rival) => {

@@ -263,7 +263,7 @@ export async function reopenInit(
       `Expected the run's initial weights, but ${init.path} has changed. Restore the old file.`,
     );
   }
-  const fitted = snapshot.info ? fitDataset(data, snapshot.info, `The model of ${init.path}`) : data;
+  const fitted = snapshot.info ? fitDataset(data, snapshot.info, `the model of ${init.path}`) : data;
   return { data: fitted, init: snapshot.weights };
 }
 
@@ -335,7 +335,9 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
     );
   }
   if (positions > 0) {
-    notes.push("Test metrics include the position effect; utilities, `predict` and `recommend` do not.");
+    notes.push(
+      "Test metrics and the probabilities of `predict` include the position effect; utilities and `recommend` do not.",
+    );
     const effects = weights && readPositionEffects(weights);
     notes.push(
       effects ? describePositionEffects(effects) : "To print the position effects, run deno task evaluate.",

@@ -105,7 +105,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
   warnOfSingleItemPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
-    data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
+    data = fitDataset(data, init.snapshot.info, `the model of ${init.path}`);
   }
   const trained = resolveStagesConfig(options, given, data, init);
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);

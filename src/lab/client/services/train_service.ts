@@ -151,7 +151,7 @@ export class TrainService {
         `Expected a file that train wrote, got ${name}: the file lacks the configuration of the model.`,
       );
     }
-    const data = alignDataToSnapshot(`The model of ${name}`, info, await this.#open(choice, () => {}));
+    const data = alignDataToSnapshot(`the model of ${name}`, info, await this.#open(choice, () => {}));
     const gpu = await this.worker.gpu();
     const { next, note } = await reopenSession(gpu, { choice, data, init: undefined }, snapshot, name);
     const model = next
@@ -186,7 +186,7 @@ export class TrainService {
     const { name } = data.source;
     progress({ kind: "data", data: summarizeData(data), note: describePages(name, data.source) ?? "" });
     expectPlaces(name, data, { positions: options.positionBias ?? 0 });
-    return info ? alignDataToSnapshot("The snapshot's model", info, data) : data;
+    return info ? alignDataToSnapshot("the snapshot's model", info, data) : data;
   }
 
   /** Opens data, unless they are open already. @throws UserError for an invalid file */
