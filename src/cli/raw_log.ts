@@ -8,6 +8,7 @@ import { findShop } from "../data/shops.ts";
 import {
   formatLogCommand,
   guessColumns,
+  guessFeatures,
   isPaperHead,
   listLogArguments,
   type LogColumns,
@@ -31,7 +32,7 @@ export interface LogPreparation {
   readonly out: string;
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
-  readonly names: readonly string[];
+  readonly sample: LogSample;
   /** SELECT that reads the log, and a file for it. Undefined if names of columns suffice to read the log. */
   readonly select?: { readonly file: string; readonly text: string };
 }
@@ -64,7 +65,7 @@ export async function suggestPreparation(
   const isKnown = REQUIRED_COLUMNS.every((name) => columns[name] !== undefined);
   const isComplete = isKnown && (select !== undefined || args[0] === "--source");
   return {
-    ...{ columns, args, out: folder, isComplete, names: sample.names },
+    ...{ columns, args, out: folder, isComplete, sample },
     ...(select !== undefined && { select: { file, text: select } }),
   };
 }
@@ -141,11 +142,22 @@ function isFile(path: string): boolean {
 }
 
 /** Returns a sentence about columns that the guessed command does not use; [] if it uses all columns. */
-function listUnused({ names, columns }: LogPreparation): string[] {
-  const unused = names.filter((name) => name !== "" && !Object.values(columns).includes(name));
-  return unused.length === 0 ? [] : [
-    `The command does not use ${unused.join(", ")}: if the values are known when a page is shown, add ` +
-    "--impression-features or --page-features.",
+function listUnused({ sample, columns, args }: LogPreparation): string[] {
+  const unused = sample.names.filter((name) => name !== "" && !Object.values(columns).includes(name));
+  if (unused.length === 0) return [];
+  const { tokens, dense, page, impression } = guessFeatures(sample, columns);
+  const source = args[0] === "--source" ? quotePath(args[1] ?? "") : "ITEMS.csv";
+  const options = [
+    ...(tokens.length + dense.length > 0 ? [`--features ${source}`] : []),
+    ...Object.entries({ tokens, dense, "page-features": page, "impression-features": impression })
+      .flatMap(([option, names]) => names.length > 0 ? [`--${option} ${quotePath(names.join(","))}`] : []),
+  ];
+  const known = "Columns that are known when a page is shown may improve the model";
+  return [
+    `The command does not use ${unused.join(", ")}.`,
+    options.length > 0
+      ? `${known}. Options, guessed from the first rows: ${options.join(" ")}`
+      : `${known}: add --features, --page-features or --impression-features.`,
   ];
 }
 
@@ -156,7 +168,7 @@ export function describeRunning(found: LogPreparation): string {
 
 /** Describes guessed and missing columns; shows a SELECT if one is needed. @param next - what to do next */
 export function describeGuess(found: LogPreparation, next: string): string {
-  const { columns, names, isComplete, select } = found;
+  const { columns, sample: { names }, isComplete, select } = found;
   if (select) {
     return "Only a SELECT can read the log's separator or clicks. Its columns were guessed. Save the SELECT as " +
       `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;

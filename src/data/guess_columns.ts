@@ -172,6 +172,45 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
     inMost((page) => count(on(values, page)) === page.length));
 }
 
+/** Options of `data log` for columns that no other option names. */
+export interface FeatureColumns {
+  /** Columns with one value per item: categories for --tokens, and numbers for --dense. */
+  readonly tokens: readonly string[];
+  readonly dense: readonly string[];
+  /** Columns with one value per page. */
+  readonly page: readonly string[];
+  /** Columns whose value differs between pages and between items. */
+  readonly impression: readonly string[];
+}
+
+/** Guesses what columns describe, from the values of the first rows. Texts of single items are left out. */
+export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): FeatureColumns {
+  const place = (name: string | undefined) => names.indexOf(name ?? "");
+  const at = (k: number) => (row: readonly string[]) => row[k] ?? "";
+  const pageKey = columns.page === undefined ? [columns.user, columns.time] : [columns.page];
+  const byPage = Map.groupBy(rows, (row) => pageKey.map((name) => at(place(name))(row)).join("\n"));
+  const byItem = Map.groupBy(rows, at(place(columns.item)));
+  const count = (group: readonly (readonly string[])[], k: number) => new Set(group.map(at(k))).size;
+  const found = {
+    tokens: [] as string[],
+    dense: [] as string[],
+    page: [] as string[],
+    impression: [] as string[],
+  };
+  if (rows.length < LEAST_ROWS) return found;
+  names.forEach((name, k) => {
+    if (name === "" || Object.values(columns).includes(name)) return;
+    const values = rows.map(at(k));
+    const isFixed = (groups: Map<string, (readonly string[])[]>) =>
+      groups.values().every((group) => count(group, k) === 1);
+    if (isFixed(byItem) && rows.length >= byItem.size + LEAST_ROWS) {
+      if (values.every((text) => text === "" || Number.isFinite(Number(text)))) found.dense.push(name);
+      else if (2 * new Set(values).size <= byItem.size) found.tokens.push(name);
+    } else found[isFixed(byPage) ? "page" : "impression"].push(name);
+  });
+  return found;
+}
+
 /**
  * Returns a SELECT that reads the log; undefined if a required column is unknown, or if `data log --source`
  * can read the log. It can if the file has usual words for clicks, and the separator of its extension.

@@ -294,7 +294,9 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     "--dims 8 --lstm-units 4 --iterations 2 --validate-every 1 --batch-size 8 --no-report --save-dir";
   const trained = await train.ok(["--data", "raw log.csv", "--yes", ...splitArgs(small, "runs/a")]);
   assert.ok(trained.stderr.includes(`Running ${command}\n`), trained.stderr);
-  for (const text of [refused, trained.stderr]) assert.match(text, /does not use price: /);
+  for (const text of [refused, trained.stderr]) {
+    assert.match(text, /does not use price\.[^]* --(dense|impression-features|page-features) price\b/);
+  }
   await Deno.writeTextFile(`${folder}/semi.csv`, [odd, ...lines].join("\n").replaceAll(",", ";"));
   const semi = ["log", "--source", "semi.csv"];
   const select =
