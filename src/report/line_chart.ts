@@ -54,6 +54,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   if (series.length === 0) return [];
   const { xTitle, yTitle, logarithmic } = chart;
   const datasets = series.map((one) => buildCurve(one, nameSeries(series, one), series.length > MANY));
+  const xs = series.flatMap(({ points }) => points.map(({ x }) => x));
   const ends = series.map((one) => `${nameSeries(series, one)} ends at ${describeEnd(one)}`);
   return [{
     ...getChartHead(chart),
@@ -70,7 +71,8 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
       options: {
         interaction: { mode: "nearestX", axis: "x", intersect: false },
         scales: {
-          x: { ...buildAxis(xTitle), bounds: "data", beginAtZero: true },
+          // With `max`, the last iteration is no tick. Its number would cover the number of the tick before.
+          x: { ...buildAxis(xTitle), max: Math.max(...xs), beginAtZero: true },
           y: buildAxis(yTitle, logarithmic),
         },
         plugins: {

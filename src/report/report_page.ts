@@ -151,12 +151,14 @@ function renderOutcome(model: ReportModel): Html {
   const source = data ? `From ${formatThousands(data.users[0])} users, the` : "The";
   const chance = shown.find(({ name }) => name === RANDOM)?.prec1;
   const random = typeof chance === "number" ? ` (random order: ${formatShare(chance)})` : "";
+  const hasPositions = results.some(({ test }) => test.some(({ positionEffects }) => positionEffects));
+  const positions = hasPositions ? ". The ranks include the effect of an item's position on the page" : "";
   const seeds = results.length > 1 ? `, mean of ${results.length} seeds` : "";
   return markup`<p class="outcome">${source} model learned which item of a page a user clicks: ${
     best.name === "" ? "it" : `it (${best.name})`
   } ranks the clicked item first on ${
     formatShare(best.prec1)
-  } of the test pages with a click${random}${seeds}.</p>
+  } of the test pages with a click${random}${seeds}${positions}.</p>
 <p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
 }

@@ -67,7 +67,8 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
   if (groups.length === 0) return undefined;
   const head = ["segment", "pages", "share", ...columns.map(({ name }) => name)];
   return markup`<p>${renderMetricTitle("prec1")} of the model (${model.snapshot}) and of the best simple
-method on segments of the test pages. Small numbers: 95 % bootstrap interval over test users.</p>
+method on segments of the test pages. Only pages with a click have a position or category. Small numbers: 95 %
+bootstrap interval over test users.</p>
 ${renderTable(`Segments of ${part.name}`, head, groups)}`;
 }
 
