@@ -9,9 +9,8 @@
 // A weight gradient is a sum over all rows of a batch, too long for one invocation: each chunk of rows gives
 // a partial sum. A table has a gradient per row instead; the gradient of running statistics stays zero.
 //
-// This is TensorFlow's form: epsilon is added outside of the bias correction. PyTorch adds epsilon inside, so
-// PyTorch does not divide epsilon by sqrt(1 - b2^t). In the first steps the same epsilon weighs up to 32
-// times more here. The difference matters for gradients near epsilon (1e-8). Weight decay is decoupled
+// This is TensorFlow's form: epsilon is added to sqrt(v'). PyTorch adds epsilon to sqrt(v' / (1 - b2^t)). In
+// the first steps the same epsilon weighs up to 32 times more here. The difference matters for gradients near epsilon (1e-8). Weight decay is decoupled
 // (Loshchilov and Hutter 2019): m and v do not contain it. With row-sparse Adam, adam_rows.wgsl updates only
 // those rows of a table that are in the batch; its header describes the difference.
 //
@@ -21,13 +20,13 @@
 // On a GPU     (reasoned) all parameters are in one flat buffer, so a model is one dispatch, not one per
 //              layer (one per window of 128 MiB, the largest binding that WebGPU guarantees). Neighbours own
 //              neighbouring vectors of all arrays: coalesced. The sum over chunks is computed here, so no
-//              other dispatch reads the gradients again. Memory is the limit: 10 flops per 28 bytes.
+//              other dispatch reads the gradients again. Memory is the limit: 12 flops per 28 bytes.
 //              Registers limit occupancy.
 //   Sums       on a GPU a batch has up to 128 partial sums. Eight are loaded at once: a subgroup waits
 //              sixteen times for memory instead of 128 times, and leaves registers for other subgroups.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (one sum at a time: 24, 32; sixteen: 72, 20); mi200 40,
 //              6 (24, 10; 72, 3)
-// Cost         10 flops and 28 bytes per parameter, plus 1 flop and 4 bytes per partial sum. The kernel runs
+// Cost         12 flops and 28 bytes per parameter, plus 1 flop and 4 bytes per partial sum. The kernel runs
 //              at the speed of memory.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradient kernels
 

@@ -24,7 +24,7 @@
 // On llvmpipe  a row takes twice as long as a row of a small table, because its weights and moments are far
 //              apart in memory. If a tenth of a large table's rows is in the batch, adam_rows.wgsl takes a
 //              fifth of adam.wgsl's time.
-// Cost         10 flops and 28 bytes per parameter of a sparse row.
+// Cost         12 flops and 28 bytes per parameter of a sparse row.
 // Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl
 
 const WORKGROUP = 64;

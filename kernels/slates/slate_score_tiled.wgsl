@@ -10,7 +10,7 @@
 //              works as matmul_forward_tiled.wgsl, but computes a maximum instead of storing: the scores of a
 //              tile never leave the workgroup.
 // On a GPU     (reasoned) a workgroup of 256, the most that WebGPU guarantees, reads one number from storage
-//              per 64 products. Four rows or items are a vector of a tile: neighbours read neighbouring
+//              per 32 products. Four rows or items are a vector of a tile: neighbours read neighbouring
 //              vectors or the same vector, without conflicts; stores of single words conflict in fours. The
 //              tiles are reused for the best of each four items, so 8 KiB suffice and a core has room for
 //              more workgroups. The result is 1/16 of the scores, so a few units are enough to make the

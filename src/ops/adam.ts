@@ -89,7 +89,7 @@ export class AdamState {
       },
       invocations: [window.size / 16],
       cost: (s) => ({
-        flops: 2.5 * window.size + sums * dimensions.countChunks(s),
+        flops: 3 * window.size + sums * dimensions.countChunks(s),
         bytes: 7 * window.size + 4 * sums * dimensions.countChunks(s),
       }),
     };
@@ -121,7 +121,7 @@ export class AdamState {
       },
       invocations: [scaleLength(table.stride / 4, count)],
       cost: (s) => ({
-        flops: 10 * evaluateSize(count, s) * table.stride,
+        flops: 12 * evaluateSize(count, s) * table.stride,
         bytes: 28 * evaluateSize(count, s) * table.stride,
       }),
     };
