@@ -7,6 +7,7 @@ import { createRandomStream } from "../src/data/random.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../src/model/model_config.ts";
 import { initializeFromCounts } from "../src/model/model_counts.ts";
 import { listModelParameters } from "../src/model/user_model.ts";
+import { SimulatedContexts } from "../src/simulate/contexts.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";
 import type { SimulatorOptions } from "../src/simulate/simulator_options.ts";
 import type { Policy } from "../src/simulate/policy.ts";
@@ -29,17 +30,27 @@ export const none: ModelConfig = { ...noHistory, dims: lstm.dims };
 
 export type SimulatedModelKind = keyof typeof logs;
 
-function countedLog({ items }: ClickLog): MemoryLog {
-  return new MemoryLog({ ...createSmallLog(34, { ...size, users: 150, maxEvents: 8, width: 0 }), items });
+function countedLog({ items }: ClickLog, rowWidth = 0): MemoryLog {
+  const sizes = { ...size, users: 150, maxEvents: 8, width: 0, rowWidth };
+  return new MemoryLog({ ...createSmallLog(34, sizes), items });
 }
 
-export function addCounts(kind: SimulatedModelKind, config: ModelConfig): ModelConfig {
-  return { ...config, counts: buildCountsConfig(countedLog(logs[kind]), []) };
+export function addCounts(kind: SimulatedModelKind, config: ModelConfig, rowWidth = 0): ModelConfig {
+  return { ...config, counts: buildCountsConfig(countedLog(logs[kind], rowWidth), []) };
 }
+
+const contexts = new SimulatedContexts(
+  (["impression", "impression", "page", "page", "page"] as const).map((kind) => ({
+    ...{ kind, name: "x", meaning: "", transform: { of: "known", column: "x" } },
+  })),
+  Float32Array.from({ length: 5 * 7 }, (_, k) => 2 * Math.sin(k * k)),
+);
+/** Returns contexts for a model with five context features; undefined for other models. */
+export const getContexts = ({ counts }: ModelConfig) => counts?.rowFeatures ? contexts : undefined;
 
 /** Draws weights with which users differ and clicks are likely. Count tables are those of many users. */
 export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
-  const start = initializeFromCounts(countedLog(log), config, 1);
+  const start = initializeFromCounts(countedLog(log, config.counts?.rowFeatures), config, 1);
   return new Map(
     listModelParameters(getItemsShape(log.items), config).map(({ name, rows, columns, constant }) => {
       const random = createRandomStream(8, "weights", name);

@@ -6,8 +6,10 @@
 //                   catalogue number, and with USERS fact has the words of pass_over.wgsl
 //   scale  [3, C]   mean per column; 1 / sd; (clicks per display of all items, items on the longest page,
 //                   least number of users of an item whose pairs were counted, share of pages with a click),
-//                   and in the last X columns substitutes for the context features of rows that are not
-//                   logged
+//                   and in the last X columns means of the context features
+//   row    [D, X]  without LOGGED, and if CONTEXTS > 0: contexts of simulated pages. A user's page features
+//                   are those of one row, and an item's features those of another, as in
+//                   src/simulate/contexts.ts. If CONTEXTS = 0, rows that are not logged have the means
 //   counts [R, C]  standardised; n: the user's clicks so far, q: of the last LAGS on a category, a = PRIOR
 //     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
 //     shown         log(1 + shown')
@@ -47,6 +49,8 @@ const PASS_WORDS = 0u;  // words of a simulated user before the last word, which
 const SLATE = 0u;       // items of a simulated user's page
 const C4 = 3u;          // columns / 4, rounded up
 const FEATURES = 0u;    // X
+const OF_ITEM = 0u;     // context features of an item, which come before those of the page
+const CONTEXTS = 0u;    // D, number of contexts; 0: without contexts
 const PRIOR = 5.0;
 const FLOOR = 0.05;
 const STRIDE = 2u + SLOTS;
@@ -58,6 +62,16 @@ const IN_PAIRS = 1u << 31u;
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
   first_entry: u32,    // index of the chunk's first user
+  slot: u32,           // only other kernels read slot to page
+  chunks: u32,
+  learning_rate: f32,
+  iteration: u32,
+  decay: f32,
+  noise: u32,
+  counted: u32,
+  page: u32,
+  episode: u32,
+  first_user: u32,     // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
@@ -158,6 +172,7 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let past = e * EVENT + 2u;
   let mean_rate = scale[2u * C4].x;
   let shown_at_once = min(f32(select(PAGE, of_event.y - of_event.x, PAGE == 0u)), scale[2u * C4].y);
+  let user = step.first_entry + e;
   var item: u32;
   var own = 0u;
   var pages = vec2f(0.0);     // the user's pages so far: all, and those with a click
@@ -171,7 +186,6 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   } else {
     item = row_item[r];
     if (USERS > 0u) {
-      let user = step.first_entry + e;
       own = (fact[(item / 8u) * USERS + user] >> (4u * (item % 8u))) & 15u;
       pages = halves(fact[PASS_WORDS * USERS + user]);
       displays = vec2f(f32(SLATE) * pages.x, pages.y);
@@ -219,10 +233,19 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   c[7u + FIELDS] = log(shown_at_once);
   c[8u + FIELDS] = log(odds * ((1.0 - page_rate) / page_rate));
   c[9u + FIELDS] = log((displays.y + 2.0 * PRIOR * mean_rate) / ((displays.x + 2.0 * PRIOR) * mean_rate));
+  // The factor and, for items, the hash are those of src/simulate/contexts.ts.
+  let session = step.first_user + user + 0x9e3779b9u * step.episode;
+  var hash = 0x9e3779b9u * session + item;
+  hash = (hash ^ (hash >> 16u)) * 0x85ebca6bu;
+  hash = (hash ^ (hash >> 13u)) * 0xc2b2ae35u;
+  let drawn = vec2u(session, hash ^ (hash >> 16u)) % max(CONTEXTS, 1u);
   for (var k = 0u; k < FEATURES; k++) {
     let column = 10u + FIELDS + k;
     if (LOGGED) {
       c[column] = bitcast<f32>(fact[(4u + FEATURES) * row[r].y + 4u + k]);
+    } else if (CONTEXTS > 0u) {
+      let at = FEATURES * select(drawn.x, drawn.y, k < OF_ITEM) + k;
+      c[column] = bitcast<f32>(row[at / 4u][at % 4u]);
     } else {
       c[column] = scale[2u * C4 + column / 4u][column % 4u];
     }

@@ -43,6 +43,8 @@ export interface ClickBatch {
     readonly words: number;
     readonly slate: number;
   };
+  /** `view` [count, X]: contexts of simulated pages. Without them the pages have means as context features. */
+  readonly contexts?: { readonly view: View; readonly count: number; readonly ofItem: number };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
   /** Item of each row: index among the batch's distinct items or, if items are one-hot, the item's number. */

@@ -102,7 +102,7 @@ export function rowCounts(
   expectShape("row_counts", scale, 3, C);
   const output = tape.tensor(name, "rows", C, { trainable: false });
   const slots = config.fields.flatMap(({ slots }, field) => new Array<number>(slots).fill(field));
-  const { pageLength = 0, passed } = tape.batch;
+  const { pageLength = 0, passed, contexts } = tape.batch;
   const { rowFeatures: X = 0 } = config;
   const searched = Math.ceil(Math.log2(config.neighbours)) + slots.length;
   const forward = (): ClickDispatch[] => [{
@@ -122,10 +122,12 @@ export function rowCounts(
       SLATE: passed?.slate ?? 0,
       C4: output.stride / 4,
       FEATURES: X,
+      OF_ITEM: contexts?.ofItem ?? 0,
+      CONTEXTS: contexts?.count ?? 0,
     },
     views: {
       event: tape.batch.event,
-      row: tape.batch.facts ? tape.batch.row : tape.batch.event,
+      row: tape.batch.facts ? tape.batch.row : contexts?.view ?? tape.batch.event,
       fact: tape.batch.facts?.fact ?? passed?.view ?? asBufferView(recent.view),
       row_item: tape.batch.rowItem,
       recent: asBufferView(recent.view),

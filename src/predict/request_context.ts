@@ -5,9 +5,8 @@ import { EncodedContext, splitContext } from "../data/context_values.ts";
 import type { ContextRecord, RequestContext } from "../data/context_values.ts";
 import { type ContextFeature, type FeatureManifest, listContextColumns } from "../data/manifest.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import { SCALE } from "../model/model_counts.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
-import type { OpenedRun } from "../run/open_run.ts";
+import { SimulatedContexts } from "../simulate/contexts.ts";
 import { UserError } from "../user_error.ts";
 
 const record = v.record(v.string(), v.union([v.string(), v.finiteNumber(), v.boolean(), v.null()]));
@@ -27,41 +26,29 @@ export function listModelContext(
 }
 
 /** Schema of the context values that apply to all pages of a simulation, by column name. */
-export const standInSchema = record;
+export const givenContextSchema = record;
 
 /**
- * Replaces means of context features by given values, for pages without a logged context (simulated pages).
- * Other features keep their means. @param scale - [3, C] tensor `counts/scale` of a model. @returns a changed
- * copy
- * @throws UserError for unknown columns or unreadable values
+ * Sets columns of all contexts to given values. @param contexts - undefined for a model without context
+ * features @throws UserError for unknown columns or unreadable values
  */
-export function setStandIns(
-  scale: Float32Array<ArrayBuffer>,
-  features: readonly ContextFeature[],
+export function setGivenContext(
+  contexts: SimulatedContexts | undefined,
   values: ContextRecord,
-): Float32Array<ArrayBuffer> {
-  const columns = listContextColumns(features).map(({ column }) => column);
+): SimulatedContexts | undefined {
+  const columns = listContextColumns(contexts?.features).map(({ column }) => column);
   const other = Object.keys(values).find((name) => !columns.includes(name));
   if (other !== undefined) {
     const expected = columns.join(", ") || "the model has none";
     throw new UserError(`Expected --context with the model's context columns (${expected}), got ${other}.`);
   }
+  if (!contexts) return undefined;
+  const { features, rows } = contexts;
   const { page, impression } = splitContext(features, values);
   const row = new EncodedContext(features, { page, impressions: { "": impression } }).encodeRow("");
-  const changed = scale.slice();
-  features.forEach(({ transform }, k) => {
-    if (transform.column in values) changed[scale.length - features.length + k] = row[k] ?? 0;
-  });
-  return changed;
-}
-
-/** Returns the context features [X] of simulated pages: means, or the values of {@link setStandIns}. */
-export function getStandIns(
-  { info, weights }: OpenedRun,
-  features: FeatureManifest | undefined,
-): Float32Array {
-  const scale = weights.get(SCALE) ?? new Float32Array();
-  return scale.slice(scale.length - listModelContext(info.model, features).length);
+  const given = features.map(({ transform }) => transform.column in values);
+  const changed = rows.map((x, k) => given[k % row.length] ? row[k % row.length]! : x);
+  return new SimulatedContexts(features, changed);
 }
 
 /**

@@ -3,6 +3,8 @@
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import type { UserModel } from "../model/user_model.ts";
+import { listModelContext } from "../predict/request_context.ts";
+import { drawContexts } from "../simulate/contexts.ts";
 import { LearnedSource } from "../simulate/learned_users.ts";
 import { Simulator } from "../simulate/simulator.ts";
 import { SlateError } from "../simulate/simulator_options.ts";
@@ -101,9 +103,11 @@ export class EnvironmentPool {
   }
 
   async #create(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
-    expectPagesWithoutClick(this.data.source);
-    const source = new LearnedSource(this.model);
-    const simulator = await Simulator.create(this.model.gpu, source, {
+    const { model, data: { source, dataset } } = this;
+    expectPagesWithoutClick(source);
+    const contexts = drawContexts(source, listModelContext(model.config, dataset.features));
+    const users = new LearnedSource(model, "the model", contexts);
+    const simulator = await Simulator.create(model.gpu, users, {
       ...options,
       usersAtOnce: options.users,
     });

@@ -105,8 +105,8 @@ export interface EpisodeLogOptions {
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** Returns the items from which a page was drawn; by default all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
-  /** [X] context features of every displayed item; absent if there are no such features. */
-  readonly context?: Float32Array;
+  /** Returns the context features [X] of an item on the user's pages; absent if there are no such features. */
+  readonly getContext?: (user: number, episode: number, item: number) => Float32Array;
 }
 
 /** Assigns users to splits: of seven consecutive users, five are train, one validation and one test users. */
@@ -122,13 +122,14 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     split = everyFewUsers,
     getStart: startOf = () => [],
     listCandidates: candidatesOf = () => [],
-    context = new Float32Array(),
+    getContext,
   } = options;
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
   const eventKind: number[] = [];
   const rowItem: number[] = [];
+  const rowFeatures: number[] = [];
   const lists = { eventPropensities: [] as number[][], eventCandidates: [] as (readonly number[])[] };
   const event = (
     click: number,
@@ -147,13 +148,17 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     for (let u = 0; u < users; u++) {
       const start = startOf(log.firstUser + u, log.episode);
       const clicked = new Set(Array.from(start));
+      const show = (item: number) => {
+        rowItem.push(item);
+        rowFeatures.push(...getContext?.(log.firstUser + u, log.episode, item) ?? []);
+      };
       for (let s = 0; s < start.length; s++) {
-        rowItem.push(start[s] ?? 0);
+        show(start[s] ?? 0);
         event(rowItem.length - 1, 1);
       }
       for (const { page, at, slate, clicked: item } of listSeenPages(log, u)) {
         const click = item === undefined ? NONE : rowItem.length + log.choices[at]!;
-        rowItem.push(...slate);
+        slate.forEach(show);
         if (log.logProbabilities) {
           const chances = Array.from(
             log.logProbabilities.subarray(at * k, (at + 1) * k),
@@ -177,7 +182,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
     eventClick: Uint32Array.from(eventClick),
     ...(eventKind.includes(1) && { eventKind: Uint8Array.from(eventKind) }),
     rowItem: Uint32Array.from(rowItem),
-    ...(context.length > 0 && { rowFeatures: Float32Array.from(rowItem.flatMap(() => [...context])) }),
+    ...(getContext && { rowFeatures: Float32Array.from(rowFeatures) }),
     ...buildEventLists((name) => lists[name]),
   };
 }

@@ -9,7 +9,7 @@ import type { ClickLists, PageBuffers } from "./page_buffers.ts";
 import { makePlainTensor } from "./users.ts";
 import type { CatalogueUtilities, SimulatedUsers, SlateUtilities, UsersSource } from "./users.ts";
 import type { ClickDispatch } from "../batch/click_sizes.ts";
-import { ClickTape } from "../batch/click_tape.ts";
+import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";
 import { LAGS as COUNTED_LAGS } from "../counts/count_columns.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -22,7 +22,7 @@ import { type EncodedState, evaluating } from "../model/model_program.ts";
 import { recordPositionEffect } from "../model/position_effect.ts";
 import { LAGS as WIDE_LAGS } from "../model/utility.ts";
 import { linear } from "../ops/linear.ts";
-import { padColumns, type Tensor } from "../tape/tensor.ts";
+import { padColumns, padRows, type Tensor } from "../tape/tensor.ts";
 import {
   createClickLists,
   createStoredState,
@@ -35,6 +35,7 @@ import {
   type StoredState,
   takeRows,
 } from "./recurrent_state.ts";
+import type { SimulatedContexts } from "./contexts.ts";
 import { fill } from "./pool.ts";
 
 /** Trained model that can be loaded on a device; `openRun` returns one. */
@@ -52,8 +53,15 @@ export class LearnedSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates a model's users. @param name - name in reports. @throws UserError for the logistic loss. */
-  constructor(readonly model: UserModel, readonly name = "the model") {
+  /**
+   * Creates a model's users. @param name - name in reports. @param contexts - contexts of the pages; by
+   * default all pages have the means of context features. @throws UserError for the logistic loss.
+   */
+  constructor(
+    readonly model: UserModel,
+    readonly name = "the model",
+    private readonly contexts?: SimulatedContexts,
+  ) {
     this.itemCount = model.shape.count;
     if (model.config.loss === "logistic") {
       throw new UserError(
@@ -71,7 +79,10 @@ export class LearnedSource implements UsersSource {
     gpu: Gpu,
     run: TrainedModel<Data>,
     data: Data,
-    { uncalibrated = false }: { readonly uncalibrated?: boolean } = {},
+    { uncalibrated = false, contexts }: {
+      readonly uncalibrated?: boolean;
+      readonly contexts?: SimulatedContexts | undefined;
+    } = {},
   ): LearnedSource {
     if (run.info.game && !uncalibrated) {
       throw new UserError(
@@ -81,7 +92,7 @@ export class LearnedSource implements UsersSource {
     }
     const model = run.model(gpu, data);
     try {
-      return new LearnedSource(model, run.path);
+      return new LearnedSource(model, run.path, contexts);
     } catch (error) {
       model.destroy();
       throw error;
@@ -93,7 +104,7 @@ export class LearnedSource implements UsersSource {
    * @internal
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
-    return new LearnedUsers(page, arena, this.model, this.name);
+    return new LearnedUsers(page, arena, this.model, this.name, this.contexts);
   }
 }
 
@@ -119,6 +130,7 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #lists: ClickLists | undefined;
   /** Number of displays without a click, per user and item; undefined for a model without count features. */
   readonly #passed: View | undefined;
+  readonly #contexts: ClickBatch["contexts"] | undefined;
   /** Encoder state and recent clicks, stored together; undefined if the model does not read recent clicks. */
   readonly #kept: StoredState | undefined;
   readonly #lstm: LstmStep | undefined;
@@ -132,6 +144,7 @@ export class LearnedUsers implements SimulatedUsers {
     private readonly arena: Arena,
     private readonly model: UserModel,
     readonly name: string,
+    contexts?: SimulatedContexts,
   ) {
     const { config, items: catalogue, gpu, parameters } = model;
     const all = Uint32Array.from({ length: catalogue.shape.count }, (_, item) => item);
@@ -142,7 +155,12 @@ export class LearnedUsers implements SimulatedUsers {
       this.#passed = config.counts
         ? arena.allocate("passed over", 4 * padColumns(countPassWords(page) * page.users))
         : undefined;
-      const batch = new PageBatch(page, this.#items, { lists: this.#lists, passed: this.#passed });
+      this.#contexts = contexts && {
+        ...{ count: contexts.count, ofItem: contexts.ofItem },
+        view: arena.upload("contexts", padRows(contexts.rows, 1, contexts.rows.length, 1)),
+      };
+      const more = { passed: this.#passed, contexts: this.#contexts };
+      const batch = new PageBatch(page, this.#items, { ...more, lists: this.#lists });
       this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, variants: gpu.variants });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
       this.#utilities = materialize(
@@ -291,7 +309,9 @@ export class LearnedUsers implements SimulatedUsers {
       ),
     };
     const capacity = { users, events: users, rows: users * items, items };
-    const batch = new PageBatch(page, this.#items, { passed: this.#passed, all: shown });
+    const batch = new PageBatch(page, this.#items, {
+      ...{ passed: this.#passed, contexts: this.#contexts, all: shown },
+    });
     const tape = new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants });
     const taken: ClickDispatch[] = [];
     const take = (name: string): Tensor | undefined => {

@@ -104,11 +104,12 @@ export class PageBatch implements ClickBatch {
   readonly slotItem: View;
   readonly pageLength?: number;
   readonly passed?: ClickBatch["passed"];
+  readonly contexts?: ClickBatch["contexts"];
 
   /**
    * @param items - items of the model. @param more.lists - click lists, if the model reads clicks. @param
-   * more.passed - impressions without a click. @param more.all - events and rows that show all items to a
-   * chunk of users.
+   * more.passed - impressions without a click. @param more.contexts - contexts of the pages. @param more.all -
+   * events and rows that show all items to a chunk of users.
    */
   constructor(
     readonly page: PageBuffers,
@@ -116,13 +117,15 @@ export class PageBatch implements ClickBatch {
     private readonly more: {
       readonly lists?: ClickLists | undefined;
       readonly passed?: View | undefined;
+      readonly contexts?: ClickBatch["contexts"] | undefined;
       readonly all?: { readonly event: View; readonly rowItem: View };
     } = {},
   ) {
-    const { all, passed } = more;
+    const { all, passed, contexts } = more;
     const { event, rowItem } = all ?? { event: page.event, rowItem: page.slates };
     [this.event, this.rowItem, this.slotItem] = [event, rowItem, page.allItems];
     if (all) this.pageLength = page.slate;
+    if (contexts) this.contexts = contexts;
     if (passed) {
       this.passed = { view: passed, users: page.users, words: countPassWords(page), slate: page.slate };
     }

@@ -13,7 +13,10 @@ import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { initializeOnLog } from "../../src/model/model_counts.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
-import { setStandIns } from "../../src/predict/request_context.ts";
+import { setGivenContext } from "../../src/predict/request_context.ts";
+import { drawContexts } from "../../src/simulate/contexts.ts";
+import { listUsers } from "../../src/data/click_log.ts";
+import type { LogSource } from "../../src/data/log_source.ts";
 import { readScore } from "../../src/serve/requests.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
@@ -206,18 +209,24 @@ Deno.test("wrong context columns are refused", async () => {
   }
 });
 
-Deno.test("given values are the context of simulated pages, and all other columns have their means", async () => {
+Deno.test("given values replace the drawn context of simulated pages", async () => {
   const folder = await makeFolderWith(files);
-  const { manifest: { features: { context: of = [] } } } = await prepareIn(folder, recipe(folder));
-  const scale = Float32Array.from({ length: 3 * 12 }, (_, k) => k);
+  const { folder: set, manifest: { features: { context: of = [] } } } = await prepareIn(
+    folder,
+    recipe(folder),
+  );
+  const { source } = await openDataset(set);
+  const drawn = drawContexts(source, of) ?? assert.fail();
+  const { source: onDisk } = await openDataset(set, { memoryRows: 1, cache: `${folder}/cache` });
+  for (const same of [source, onDisk]) assert.deepEqual(drawContexts(same, of), drawn);
   const [price = 0] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
-  const changed = setStandIns(scale, of, { price: "3", device: "phone" });
-  assert.deepEqual(changed.subarray(0, 31), scale.subarray(0, 31));
-  assert.deepEqual([...changed.subarray(31)], [price, 1, scale[33], 0, 1]);
-  await expectRefusal(() => setStandIns(scale, of, { cost: 3 }), "(price, published, device), got cost");
+  const changed = setGivenContext(drawn, { price: "3", device: "phone" });
+  changed?.rows.forEach((x, k) => assert.equal(x, [price, 1, drawn.rows[k], 0, 1][k % 5]));
+  await expectRefusal(() => setGivenContext(drawn, { cost: 3 }), "(price, published, device), got cost");
+  await expectRefusal(() => setGivenContext(undefined, { cost: 3 }), "(the model has none), got cost");
 });
 
-Deno.test("a written log of simulated pages has the given context values, and means of other columns", async () => {
+Deno.test("a written log of simulated pages has given context values, and other values drawn from the log", async () => {
   const folder = await makeFolderWith(files);
   const { folder: set, manifest: { features: { context: of = [] } } } = await prepareIn(
     folder,
@@ -232,15 +241,40 @@ Deno.test("a written log of simulated pages has the given context values, and me
     run,
     ...splitArgs("--dims 8 --lstm-units 4 --iterations 1 --validate-every 1"),
   );
-  const sizes = splitArgs("--users 7 --pages 2 --slate 3 --policy random");
-  await runOk("simulate", "--model", run, ...sizes, "--context", '{"price": 3}', "--write-log", written);
+  /** Lists each user's rows: the item, then the context features. */
+  const listRows = (source: LogSource, users: Uint32Array) => {
+    const { userEvents, eventRows, rowItem, rowFeatures = assert.fail() } = source.read(users);
+    const rows = Array.from(rowItem, (item, r) => [item, ...rowFeatures.subarray(5 * r, 5 * r + 5)]);
+    return Array.from(
+      users.keys(),
+      (k) => rows.slice(eventRows[userEvents[k]!], eventRows[userEvents[k + 1]!]),
+    );
+  };
+  const { source: logged } = await openDataset(set);
+  const shown = listRows(logged, listUsers(logged, "train")).flat();
+  // There is one context per page of train users, and each is the page context of one simulated user.
+  const users = shown.length / 5;
+  const sizes = splitArgs(`--users ${users} --pages 4 --slate 9 --policy random`);
+  const given = ["--model", run, "--context", '{"price": 3}', "--write-log", written];
+  const { stdout } = await runOk("simulate", ...sizes, ...given);
+  assert.ok(stdout.includes("price = 3; drawn from the log: published, device."), stdout);
   const { source, dataset: { features } } = await openDataset(written);
   assert.deepEqual(features?.context, of);
-  const { rowFeatures = new Float32Array() } = source.read(Uint32Array.from(source.userSplit.keys()));
-  const [price = NaN] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
-  const means = rowFeatures.subarray(2, of.length);
-  assert.ok(rowFeatures.length >= 42 * of.length && means.some((mean) => mean !== 0));
-  rowFeatures.forEach((x, k) => assert.equal(x, [price, 1, ...means][k % of.length]));
+  const [price] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
+  const ages = new Set(shown.map(([, , , age]) => age));
+  const simulated = listRows(source, Uint32Array.from(source.userSplit.keys()));
+  for (const rows of simulated) {
+    const ageOf = new Map(rows.map(([item, , , age]) => [item, age]));
+    assert.ok(new Set(ageOf.values()).size > 0.7 * ageOf.size && ageOf.size > 9, "items differ");
+    for (const [item, ...row] of rows) {
+      assert.deepEqual(row, [price, 1, ageOf.get(item), ...rows[0]!.slice(4)]);
+      assert.ok(ages.has(row[2]!));
+    }
+  }
+  const sum = (rows: number[][], column: number) => rows.reduce((sum, row) => sum + row[column]!, 0);
+  for (const k of [4, 5]) assert.equal(5 * sum(simulated.map(([row]) => row!), k), sum(shown, k), "shares");
+  const difference = sum(simulated.flat(), 3) / (36 * users) - sum(shown, 3) / (5 * users);
+  assert.ok(Math.abs(difference) < 4 / Math.sqrt(users), `the standardised ages differ by ${difference}`);
 });
 
 Deno.test("requests with unknown columns or unreadable values are refused, and gaps are named", async () => {

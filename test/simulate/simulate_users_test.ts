@@ -37,6 +37,7 @@ import {
   addCounts,
   drawSomeWeights,
   findStartHistory,
+  getContexts,
   key,
   logs,
   lstm,
@@ -69,6 +70,7 @@ interface State64 extends User64 {
   /** Number of displays of each item without a click; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;
   readonly past?: PastPages;
+  readonly getContext?: (item: number) => Float32Array<ArrayBuffer> | undefined;
 }
 
 function shownTo(state: State64, shown: ArrayLike<number>, click: number): State64 {
@@ -102,7 +104,10 @@ function modelDynamics(
       const history = { recent: state.recent, clicks: state.recent.length, past };
       return Float64Array.from(
         Array.from(shown),
-        (item) => model.row(seen, item, ofCounts?.(history, item, shown.length, state.passed?.get(item))).u,
+        (item) => {
+          const own = [state.passed?.get(item), state.getContext?.(item)] as const;
+          return model.row(seen, item, ofCounts?.(history, item, shown.length, ...own)).u;
+        },
       );
     },
     next: (state, item) => ({ ...state, ...model.next(state, item), recent: [item, ...state.recent] }),
@@ -122,9 +127,11 @@ function countsIn64(p: Parameters64, config: CountsConfig) {
     item: number,
     pageLength: number,
     passed = 0,
+    context = new Float32Array(),
   ): Counted64 => {
     const raw = new Float64Array(countWidth(config));
     writeItemCounts(tables, item, history, pageLength, { ...NO_OWN_COUNTS, passed }, raw, 0);
+    raw.set(context, raw.length - context.length);
     const c = Array.from(raw, (x, k) => (x - (mean[k] ?? NaN)) * (scaled[k] ?? NaN));
     const zeros = (kernel[0] ?? []).map(() => 0);
     return {
@@ -152,10 +159,11 @@ const cases: readonly (readonly [
   ["wide alone", { ...none, dims: [], wide: 3 }, "mixed"],
   ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed"],
   ["counts, PW", addCounts("dense", pw), "dense"],
+  ["counts, drawn contexts, PW", addCounts("dense", pw, 5), "dense"],
 ];
 
-function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) {
-  let state = dynamics.initial();
+function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number, rest: Partial<State64> = {}) {
+  let state = { ...dynamics.initial(), ...rest };
   const utilities: number[][] = [];
   for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
     const shown = log.rowItem.subarray(log.eventRows[e], log.eventRows[e + 1]);
@@ -180,7 +188,8 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
       using model = new UserModel(gpu, log.items, config, { weights });
       const from = startFor(kind);
       const options = { ...run, start: from, reward: "utility", repeats: kind === "dense" } as const;
-      using simulator = await Simulator.create(gpu, new LearnedSource(model), options);
+      const contexts = getContexts(config);
+      using simulator = await Simulator.create(gpu, new LearnedSource(model, name, contexts), options);
       const episodes = await playEpisodes(simulator, randomPolicy, { firstEpisode: 2 });
       const states = await simulator.states();
       const clicks = toClickLog(episodes, {
@@ -194,7 +203,9 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
       const parameters = toParameters64(toWideWeights(weights), specs);
       const users = Array.from({ length: run.users }, (_, u) => u);
       const dynamics = modelDynamics(dense.items, parameters, getShape64(config), config.eta, config.counts);
-      const walked = users.map((user) => walkedOn(dynamics, dense, user));
+      const walked = users.map((user) =>
+        walkedOn(dynamics, dense, user, { getContext: (item) => contexts?.getRow(user, 2, item) })
+      );
       const pages = walked.flatMap(({ utilities }) => utilities);
       const [episode] = episodes;
       assert.ok(episode);

@@ -52,6 +52,7 @@ import {
   addCounts,
   drawSomeWeights,
   findStartHistory,
+  getContexts,
   logs,
   lstm,
   none,
@@ -82,7 +83,11 @@ Deno.test("results have the same bits for any number of users together, in a sec
     using model = new UserModel(gpu, logs.dense.items, lstm, { weights: drawSomeWeights(logs.dense, lstm) });
     const options = { ...run, leave: 0.2, pool: { random: 20 } } as const;
     const shop = new ShopSource(restless, drawShopItems(1, 41));
-    for (const source of [new LearnedSource(model), shop]) {
+    const config = addCounts("dense", pw, 5);
+    const weights = drawSomeWeights(logs.dense, config);
+    using other = new UserModel(gpu, logs.dense.items, config, { weights });
+    const drawn = new LearnedSource(other, "contexts", getContexts(config));
+    for (const source of [new LearnedSource(model), drawn, shop]) {
       for (const policy of [randomPolicy, createGreedyPolicy()]) {
         using simulator = await Simulator.create(gpu, source, options);
         const together = await playEpisodes(simulator, policy, { episodes: 2 });
@@ -125,6 +130,7 @@ const greedyCases: readonly (readonly [SimulatedModelKind, ModelConfig, AdapterK
   ["dense", lstm],
   ["one-hot", pw],
   ["mixed", addCounts("mixed", { ...lstm, wide: 3 }), "gpu"],
+  ["mixed", addCounts("mixed", pw, 5)],
 ];
 /** Returns [U, I] utilities of all items after the pages before t, each as the first item of a slate. */
 async function scoresBefore(
@@ -149,7 +155,9 @@ async function scoresBefore(
     }),
     present: new Uint8Array(pages * users).fill(1),
   };
+  const contexts = getContexts(model.config);
   const log = toClickLog([episode], {
+    ...contexts && { getContext: (user, episode, item) => contexts.getRow(own(user), episode, item) },
     ...{ name: "what if", items, split: () => 2, getStart: (user: number) => findStartHistory(own(user), 2) },
   });
   using evaluation = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"));
@@ -165,7 +173,7 @@ for (const [kind, config, variants = "cpu"] of greedyCases) {
     withGpu(variants, async (gpu) => {
       const log = logs[kind];
       using model = new UserModel(gpu, log.items, config, { weights: drawSomeWeights(log, config) });
-      const source = new LearnedSource(model);
+      const source = new LearnedSource(model, kind, getContexts(config));
       using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
       const [episode] = await playEpisodes(simulator, createGreedyPolicy(), { firstEpisode: 2 });
       assert.ok(episode);

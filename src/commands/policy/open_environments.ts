@@ -10,6 +10,7 @@ import type { LogSupport, OpenEnvironment } from "../../policy/comparison/compar
 import { trainHistories } from "../../policy/comparison/page_support.ts";
 import { isSame, type PolicySubject } from "../../policy/policy_config.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
+import { LearnedSource } from "../../simulate/learned_users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
@@ -35,6 +36,8 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users on whom the policies were trained. Their model computes the user states that policies observe. */
   readonly observer: UsersSource;
+  /** The observer on pages of a log: all pages have the means of context features. */
+  readonly logObserver: UsersSource;
   readonly log: LogSource;
   /** Returns user states and item impressions of the observer's log; undefined for a ground truth. */
   logged(): Promise<LogSupport | undefined>;
@@ -65,18 +68,20 @@ export async function findEnvironments(
     verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
     open(gpu, stack) {
       const observer = own.open(gpu, stack).environment;
+      const { model, name } = observer instanceof LearnedSource ? observer : {};
+      const logObserver = model ? new LearnedSource(model, name) : observer;
       const environments: OpenEnvironment[] = [{
         name: describeSubject(subject),
         role: subject.kind === "truth" ? "truth" : "trained on",
         source: observer,
       }];
       if (second) {
-        const source = second.open(gpu, stack).environment;
+        const source = second.open(gpu, stack, own.contexts).environment;
         environments.push({ name: describeSubject(getSubject(second)), role: "second model", source });
       }
       if (truth) environments.push({ name: `the ${truth.shop.name} shop`, role: "truth", source: truth });
       return {
-        ...{ environments, observer, log: data.source },
+        ...{ environments, observer, logObserver, log: data.source },
         async logged() {
           if (subject.kind === "truth") return undefined; // a ground truth is not learned from a log
           return {

@@ -165,7 +165,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
       comparisons.push(comparison);
       if (log === undefined || !onLog) continue;
       const context: LogEvaluationContext = {
-        ...{ clicks: onLog.clicks, getUserId: onLog.getUserId, model: tried.observer, explore },
+        ...{ clicks: onLog.clicks, getUserId: onLog.getUserId, model: tried.logObserver, explore },
         onProgress: (name, round, rounds) =>
           progress.begin({ title: `the log under ${name}`, number: 0, of: 0, round, rounds }),
       };
@@ -215,7 +215,7 @@ function openContenders(
 function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,
-  { observer, log }: OpenedEnvironments,
+  { logObserver: observer, log }: OpenedEnvironments,
   options: Options,
 ): { name: string; policy: Policy }[] {
   const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);

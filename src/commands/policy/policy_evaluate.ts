@@ -116,7 +116,7 @@ async function usersAndLog(
   { log, model, shop, dataSeed, memoryRows }: Options,
   opened: OpenedPolicy | undefined,
 ): Promise<{ found: UserSelection; logged: OpenedDataset }> {
-  const own = { memoryRows, uncalibrated: false, seed: 1, resplit: false };
+  const own = { memoryRows, meanContext: true, uncalibrated: false, seed: 1, resplit: false };
   const [both, none] = [model !== undefined && shop !== undefined, (model ?? shop ?? opened) === undefined];
   if (both || none) {
     throw new UserError(
@@ -134,7 +134,7 @@ async function usersAndLog(
     return { found, logged: found.data };
   }
   const found = shop === undefined && opened
-    ? await findAgain(opened.config.trainedOn, { memoryRows })
+    ? await findAgain(opened.config.trainedOn, own)
     : await findUsers({ ...own, shop, dataSeed, truth: true });
   return { found, logged: await openLogged(log, found, memoryRows) };
 }

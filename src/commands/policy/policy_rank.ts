@@ -53,7 +53,7 @@ async function run(path: string, { history: ids, slate, page, memoryRows, json }
         `Train another policy with --slate ${slate}.`,
     );
   }
-  const found = await findAgain(trainedOn, { memoryRows });
+  const found = await findAgain(trainedOn, { memoryRows, meanContext: true });
   const history = parseIds(ids, ",").map((id) => found.data.item(id));
   await withDevice(async (gpu, made) => {
     if (policy.unfinished !== undefined) console.error(policy.unfinished);

@@ -5,7 +5,7 @@ import type { Split } from "../../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
 import { policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
 import type { ContextRecord } from "../../data/context_values.ts";
-import { standInSchema } from "../../predict/request_context.ts";
+import { givenContextSchema } from "../../predict/request_context.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
@@ -151,8 +151,8 @@ export function parseSimulateOptions(
     .option("--no-rivals", "do not compare with random and popular slates")
     .option(
       "--context <json>",
-      "values of context columns on all pages (default: means of the columns)",
-      makeJsonParser(standInSchema, '{"price": 12, "device": "phone"}'),
+      "values of context columns on all pages (default: drawn from the log)",
+      makeJsonParser(givenContextSchema, '{"price": 12, "device": "phone"}'),
     );
   addEpisodeOptions(command)
     .optionsGroup("Output:")
@@ -187,6 +187,8 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   uncalibrated: boolean;
   /** Values of context columns on all simulated pages. */
   context?: ContextRecord;
+  /** True if pages have the means of context features; by default contexts are drawn from the log. */
+  meanContext?: boolean;
 }
 
 /** Creates the option --shop. @param about - purpose of the option, for the help. */

@@ -131,7 +131,7 @@ export async function runPolicies(
 /** Opens the users on whom a policy was trained. @throws UserError if the users or items have changed */
 export async function openTrainingUsers(
   { path, config: { trainedOn } }: OpenedPolicy,
-  { gpu, stack, found: { truth, model }, environment, known, data }: SimulationContext,
+  { gpu, stack, found: { truth, model, contexts }, environment, known, data }: SimulationContext,
   options: Pick<UserSelectionOptions, "memoryRows">,
 ): Promise<UsersSource> {
   if (truth && isSame(trainedOn, truth)) return environment;
@@ -139,7 +139,7 @@ export async function openTrainingUsers(
     isSameCatalogue(trainedOn.data, model.data);
   if (own) return known ?? environment;
   const found = await findAgain(trainedOn, options);
-  if (hasSameItems(found.data, data)) return found.open(gpu, stack).environment;
+  if (hasSameItems(found.data, data)) return found.open(gpu, stack, contexts).environment;
   throw new UserError(
     `Expected a policy for the items of ${data.source.name}, got ${path}, which was trained with different ` +
       `items on ${describeSubject(trainedOn)}. Simulate users of the policy's items; for a synthetic ` +

@@ -10,7 +10,6 @@ import { type Clicks, eventLists } from "../../data/click_log.ts";
 import { writePrepared } from "../../data/sets/prepared_writer.ts";
 import { getFeatureManifest } from "../../data/sets/dataset.ts";
 import { createRandomStream } from "../../data/random.ts";
-import { getStandIns } from "../../predict/request_context.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
@@ -187,9 +186,10 @@ function logWriter(
   const from = explore && { listCandidates: (page: PoolPage) => listCandidates(settings, count, page) };
   const features = getFeatureManifest(dataset);
   const parts = drawParts(users, seed);
+  const { contexts } = found;
   const own = {
     ...{ name: source.name, items: { kind: "one-hot", count: 0 } as const }, // items: in `contents`
-    ...(found.run && { context: getStandIns(found.run, dataset.features) }),
+    ...(contexts && { getContext: contexts.getRow.bind(contexts) }),
   };
   const contents = {
     name: `simulated-${source.name}`,

@@ -9,6 +9,7 @@ import { readJson } from "../../files/json_file.ts";
 import * as v from "../../schema.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { OpenedRun } from "../../run/open_run.ts";
+import { drawContexts, type SimulatedContexts } from "../../simulate/contexts.ts";
 import { LearnedSource } from "../../simulate/learned_users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
@@ -19,9 +20,8 @@ import type { ItemFeatures } from "../../data/click_log.ts";
 import { isSameCatalogue } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
 import type { ContextRecord } from "../../data/context_values.ts";
-import { listContextColumns } from "../../data/manifest.ts";
-import { SCALE } from "../../model/model_counts.ts";
-import { listModelContext, setStandIns } from "../../predict/request_context.ts";
+import { type ContextFeature, listContextColumns } from "../../data/manifest.ts";
+import { listModelContext, setGivenContext } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
 /** A learned model, which simulates the users on whom a policy is trained. */
@@ -36,8 +36,10 @@ export interface UserSelection {
   readonly run: OpenedRun | undefined;
   /** Sentences about the model's test metrics and context; undefined without a model. */
   readonly verdict: string | undefined;
-  /** Opens the users on a device. @param stack - disposes of the opened objects */
-  open(gpu: Gpu, stack: DisposableStack): UserEnvironment;
+  /** Contexts of simulated pages; undefined if the model has none, or pages have means. */
+  readonly contexts: SimulatedContexts | undefined;
+  /** Opens the users. @param stack - disposes of them @param other - replaces contexts with equal features */
+  open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
 export interface UserEnvironment {
@@ -64,10 +66,10 @@ export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
 ): Promise<UserSelection> {
   const data = options.shop ?? options.data;
-  const { model, truth, uncalibrated, context } = options;
+  const { model, truth } = options;
   if (model !== undefined) {
     const opened = await openModel({ ...options, model, data });
-    const found = await selectModel(opened, { truth, uncalibrated, context });
+    const found = await selectModel(opened, options);
     if (truth) await expectOwnShop(opened, options);
     return found;
   }
@@ -78,7 +80,7 @@ export async function findUsers(
 /** Finds the users on whom a policy was trained. @throws UserError if the model or the data have changed */
 export async function findAgain(
   subject: PolicySubject,
-  options: Pick<UserSelectionOptions, "memoryRows">,
+  options: Pick<UserSelectionOptions, "memoryRows" | "meanContext">,
 ): Promise<UserSelection> {
   const own = { ...options, seed: 1, resplit: false };
   if (subject.kind === "truth") {
@@ -86,7 +88,8 @@ export async function findAgain(
     return selectTruth(await OpenedDataset.of(await openData({ ...own, data, dataSeed }, [])));
   }
   const opened = await openModel({ ...own, model: subject.path }, subject.data);
-  const found = await selectModel(opened, { truth: false, uncalibrated: true });
+  const { meanContext } = options;
+  const found = await selectModel(opened, { truth: false, uncalibrated: true, meanContext });
   if (found.model?.sha256 === subject.sha256) return found;
   throw new UserError(
     `Expected the model ${subject.path} on which the policy was trained, but the file has changed. Restore it.`,
@@ -120,22 +123,27 @@ async function expectOwnShop(
 
 async function selectModel(
   { run, data }: { run: OpenedRun; data: OpenedDataset },
-  { truth, uncalibrated, context }: Pick<UserSelectionOptions, "truth" | "uncalibrated" | "context">,
+  { truth, uncalibrated, context = {}, meanContext }: Omit<UserSelectionOptions, "memoryRows">,
 ): Promise<UserSelection> {
   const { sha256 } = await computeFileChecksum(run.path);
-  const assumed = assumeContext(run, data, context);
+  const features = listModelContext(run.info.model, data.dataset.features);
+  const drawn = meanContext ? undefined : drawContexts(data.source, features);
+  const contexts = setGivenContext(drawn, context);
+  const about = describeContext(features, context, drawn ? "drawn from the log" : "means");
   // The result.json of an unfinished run may describe an earlier model.
   const tested = run.unfinished ? [] : await readTestVerdict(run.path);
   const test = tested.length === 0 ? [] : [`Test of ${dirname(run.path)}: ${tested.join(" ")}`];
-  const verdict = [...test, ...assumed].join("\n") || undefined;
+  const verdict = [...test, ...about].join("\n") || undefined;
   const shop = truth ? selectTruth(data) : undefined;
   return {
-    ...{ data, run },
-    verdict,
+    ...{ data, run, contexts, verdict },
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
-    open(gpu, stack) {
-      const learned = LearnedSource.ofRun(gpu, run, data, { uncalibrated });
+    open(gpu, stack, other) {
+      const isSame = JSON.stringify(other?.features) === JSON.stringify(contexts?.features);
+      const learned = LearnedSource.ofRun(gpu, run, data, {
+        ...{ uncalibrated, contexts: isSame ? other : contexts },
+      });
       stack.use(learned.model);
       return shop
         ? { environment: shop.open(gpu, stack).environment, known: learned }
@@ -144,21 +152,18 @@ async function selectModel(
   };
 }
 
-/**
- * Sets the context values of simulated pages: a column without a given value gets its mean.
- * @returns a sentence about the values, if there are context columns
- */
-function assumeContext(run: OpenedRun, data: OpenedDataset, values: ContextRecord = {}): string[] {
-  const features = listModelContext(run.info.model, data.dataset.features);
-  const scale = run.weights.get(SCALE);
-  const changed = setStandIns(scale ?? new Float32Array(), features, values);
-  if (scale) run.weights.set(SCALE, changed);
+/** Returns a sentence about the context of simulated pages, if there are context columns. */
+function describeContext(
+  features: readonly ContextFeature[],
+  given: ContextRecord,
+  others: string,
+): string[] {
   const columns = listContextColumns(features).map(({ column }) => column);
   if (columns.length === 0) return [];
-  const given = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
-  const means = columns.filter((name) => !(name in values));
-  const parts = [...given, ...(means.length > 0 ? [`the means of ${means.join(", ")}`] : [])];
-  return [`Values of the context columns on simulated pages: ${parts.join(", ")}.`];
+  const values = Object.entries(given).map(([name, value]) => `${name} = ${value}`);
+  const rest = columns.filter((name) => !(name in given));
+  const parts = [...values, ...(rest.length > 0 ? [`${others}: ${rest.join(", ")}`] : [])];
+  return [`Values of the context columns on simulated pages: ${parts.join("; ")}.`];
 }
 
 function selectTruth(data: OpenedDataset): UserSelection {
@@ -172,7 +177,7 @@ function selectTruth(data: OpenedDataset): UserSelection {
     );
   }
   return {
-    ...{ data, run: undefined, model: undefined, verdict: undefined },
+    ...{ data, run: undefined, model: undefined, verdict: undefined, contexts: undefined },
     truth: { kind: "truth", shop: shop.name, dataSeed: config.seed },
     open: () => ({ environment: new ShopSource(shop, items.values), known: undefined }),
   };
