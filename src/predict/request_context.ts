@@ -45,7 +45,16 @@ export function setGivenContext(
   if (!contexts) return undefined;
   const { features, rows } = contexts;
   const { page, impression } = splitContext(features, values);
-  const row = new EncodedContext(features, { page, impressions: { "": impression } }).encodeRow("");
+  const encoded = new EncodedContext(features, { page, impressions: { "": impression } });
+  const row = encoded.encodeRow("");
+  const unknown = listContextColumns(features).find(({ column }) => encoded.gaps.unknown.includes(column));
+  if (unknown) {
+    throw new UserError(
+      `Expected --context with ${unknown.column} as one of ${unknown.values?.join(", ")}, got ${
+        values[unknown.column]
+      }.`,
+    );
+  }
   const given = features.map(({ transform }) => transform.column in values);
   const changed = rows.map((x, k) => given[k % row.length] ? row[k % row.length]! : x);
   return new SimulatedContexts(features, changed);
