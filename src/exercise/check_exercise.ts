@@ -237,7 +237,9 @@ function findHints(
     name in (target.constants ?? {}) && !constants.has(name)
   );
   return [
-    hole < 0 ? "" : `\nLine ${hole + 1} still contains ${HOLE}.`,
+    hole < 0
+      ? ""
+      : `\nLine ${hole + 1} still contains ${HOLE}: write the kernel there, and delete the comment.`,
     missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
   ].join("");
 }

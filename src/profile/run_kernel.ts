@@ -176,8 +176,8 @@ interface BoundArray {
 /** Returns the arrays of a kernel's bindings. @throws UserError for an undeclared name or a wrong type */
 function checkArrays(
   { name: kernel, source }: Kernel,
-  inputs: Readonly<Record<string, unknown>>,
-  outputs: Readonly<Record<string, unknown>>,
+  inputs: Readonly<Record<string, unknown>> = {},
+  outputs: Readonly<Record<string, unknown>> = {},
 ): BoundArray[] {
   const own = listArrays(source);
   for (const name of [...Object.keys(inputs), ...Object.keys(outputs)]) {

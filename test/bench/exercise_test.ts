@@ -51,7 +51,7 @@ Deno.test("exercises: every starter compiles, is wrong, and shows its hole", () 
     for (const exercise of exercises) {
       const message = await fault(gpu, exercise, exercise.starter);
       assert.match(message, /^mine\.wgsl gives wrong results at .*: .*\[\d+(, \d+)?\].*: expected .*, got /);
-      assert.match(message, new RegExp(`Line \\d+ still contains ${HOLE}\\.`));
+      assert.match(message, new RegExp(`Line \\d+ still contains ${HOLE}:`));
       assert.ok(exercise.starter.includes(`kernels/course/${exercise.chapter}`), exercise.name);
     }
   }));

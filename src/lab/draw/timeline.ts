@@ -109,8 +109,8 @@ ${dispatches.some(isUnsure) && markup`<p>${UNSURE}</p>`}`;
 }
 
 const UNSURE =
-  "A question mark means that the error is as large as the time: the dispatch is too fast for this clock, " +
-  "so its rates are unknown.";
+  "A question mark means that the error is as large as the time, because the dispatch is too fast for this clock " +
+  "or its times vary too much. So its rates are unknown.";
 
 /** Returns true if the error of a time is as large as the time. */
 export function isUnsure(timed: DispatchMeasurement): boolean {

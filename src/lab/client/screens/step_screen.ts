@@ -24,8 +24,8 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const openFromAddress = () => {
     if (lab.part === "" || openKernel?.(lab.part)) return;
     notice.show(
-      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model. GPUs and CPU ` +
-        "adapters run different kernels.",
+      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model, or open a ladder. GPUs ` +
+        "and CPU adapters run different kernels, and the ladders have both.",
       "note",
     );
   };

@@ -171,7 +171,10 @@ function parseNumbers({ name, element = "f32" }: DeclaredArray, text = ""): Kern
     const repeated = count !== "1" && to !== undefined;
     const fits = isRandom || !repeated &&
         (first >= least && first <= most && (element === "f32" || Number.isInteger(first)));
-    if (!fits || !(length >= 1 && length <= MOST_NUMBERS)) {
+    if (fits && length > MOST_NUMBERS) {
+      throw new UserError(`${name}: expected at most ${MOST_NUMBERS} numbers, got "${part}".`);
+    }
+    if (!fits || !(length >= 1)) {
       throw new UserError(
         `${name}: expected ${element} numbers such as ${
           element === "f32" ? "0.5, 0..99, 100*0 or 100*random" : "5, 0..99 or 100*0"
