@@ -113,6 +113,10 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
       cpuTimes: gpu.adapter.kind === "cpu" && exercise.chapter !== "12-cpu-driver.md",
     });
     printTable(cells, `${title}: ${size.join(" x ")}`);
+    console.log(
+      "reads: per invocation; sectors: of 32 bytes, per read of 32 invocations; conflicts: extra cycles per access to " +
+        "workgroup memory (bench/ladder.md)",
+    );
   }
   const next = exercises[exercises.indexOf(exercise) + 1];
   if (next) console.log(`\nNext exercise: deno task -q exercise ${next.name} (${next.what})`);

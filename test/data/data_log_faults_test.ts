@@ -97,7 +97,7 @@ Deno.test("log: bad rows of JSON lines are counted, those of Parquet have row nu
 Deno.test("log: unusable features are reported", async () => {
   const log = "uid,sku,ts,label\na,1,1600000000,1\na,2,1600000000,0\n";
   const cases = parseRows(`
-    id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), got id, x. Name the column with --features-key
+    id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), got id, x. Name one of these columns with --features-key
     sku,x 1,2 1,3 | | f.csv: expected one row per item, got several with different values for the item "1"
     sku,x 1,2 2,inf | | expected x to be a number in the range of 32-bit floats, got inf for the item "2"
     sku,x 1,2 2,dear | dense x | expected x (--dense) to be numbers, got "dear". Name it with --tokens
@@ -125,7 +125,7 @@ Deno.test("log: incompatible files and invalid ids are reported", async () => {
       "log.csv": 'uid,"sku,ts,label\n' + row,
     }, "log.csv"],
     ['log.json: expected a column "ts" (--time), got sku, uid', { "log.json": json }, "log.json"],
-    ["got uid, sku, ts, label. Name the column with --page", { "log.csv": csv }, "log.csv", {
+    ["got uid, sku, ts, label. Name one of these columns with --page", { "log.csv": csv }, "log.csv", {
       page: "request",
     }],
     ['expected a column "labels" (--position), … Is it "label"?', { "log.csv": csv }, "log.csv", {

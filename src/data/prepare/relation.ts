@@ -159,7 +159,8 @@ export function expectColumns(
     ? `one column, ${names[0]?.slice(0, 200)}`
     : `${names.slice(0, 40).join(", ")}${names.length > 40 ? ", ..." : ""}`;
   const near = findNearestName(column, names);
-  const hint = near !== undefined
+  const isUnsplit = isCsv && names.length === 1 && /[;|\t]/.test(names[0] ?? "");
+  const hint = near !== undefined && !isUnsplit
     ? `Is it "${near}"?`
     : isCsv && isNoHeader(names)
     ? "Is the header missing? Write a line with the columns' names above the first line."
@@ -171,7 +172,7 @@ export function expectColumns(
     ? `Name it in the SELECT: ... AS ${column}.`
     : option === "--encoding-from"
     ? "The encoding of --encoding-from needs this column: add it to the features."
-    : `Name the column with ${option}.`;
+    : `Name one of these columns with ${option}.`;
   throw new UserError(
     `${path}${isCsv ? ":1" : ""}: expected a column "${column}" (${option}), got ${there}. ${hint}`,
   );
