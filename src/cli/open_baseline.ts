@@ -5,11 +5,9 @@ import type { OnProgress } from "../data/log_source.ts";
 import { type Dataset, isSameCatalogue } from "../data/sets/dataset.ts";
 import { baselineNames, baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import { FittedBaselines } from "../metrics/baselines/baselines.ts";
-import { LOGIT_POSITIONS, LOGIT_SEED } from "../metrics/baselines/scorers.ts";
+import { LOGIT_POSITIONS } from "../metrics/baselines/scorers.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import { initializeFromCounts, scaleUtilities } from "../model/model_counts.ts";
-import { listModelParameters, resolveWeights } from "../model/user_model.ts";
-import { HISTORY } from "../model/utility.ts";
+import { fitLogitWeights, scaleUtilities } from "../model/logit_weights.ts";
 import { BaselineModel } from "../predict/baseline_model.ts";
 import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
@@ -73,11 +71,7 @@ function useLogit(
     },
     wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
   };
-  const start = initializeFromCounts(source, model, LOGIT_SEED, onProgress);
-  const drawn = resolveWeights(listModelParameters(shape, model), { seed: LOGIT_SEED, start });
-  const weights = scaleUtilities(drawn, fitted.scale("logit") ?? NO_SCALE);
-  // The logit has no products of features and last clicks.
-  for (const name of [HISTORY.kernel, HISTORY.tokenTable]) weights.get(name)?.fill(0);
-  run.replaceModel(model, weights);
+  const weights = fitLogitWeights(source, model, onProgress);
+  run.replaceModel(model, scaleUtilities(weights, fitted.scale("logit") ?? NO_SCALE));
   return true;
 }

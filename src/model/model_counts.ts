@@ -13,7 +13,6 @@ import { fitCounts } from "../counts/logit.ts";
 import { countTables } from "../counts/count_tables.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
-import type { UtilityScale } from "../metrics/baselines/utility_scale.ts";
 import { recentClicks, rowCounts } from "../ops/row_counts.ts";
 import { type ClickScores, UnmaterializedScores } from "../ops/row_dot.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -25,7 +24,7 @@ import type { ModelConfig } from "./model_config.ts";
 import type { RecordableModel } from "./model_program.ts";
 import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";
 import { POSITION_BIAS } from "./position_effect.ts";
-import { OUTPUT_BIAS, PART } from "./utility.ts";
+import { PART } from "./utility.ts";
 
 /** Name of the tensor [I, .] with the counts of each item. */
 export const TABLE = "counts/table";
@@ -120,28 +119,6 @@ export function initializeFromCounts(
     start.set(WIDE_ITEM_KERNEL, shares);
   }
   return start;
-}
-
-/** Names of the tensors in which a utility is linear. */
-const LINEAR = [
-  KERNEL,
-  BIAS,
-  POSITION_BIAS,
-  WIDE_ITEM_KERNEL,
-  `${PART}/token_table`,
-  "utility/output/kernel",
-  OUTPUT_BIAS,
-];
-
-/** Returns weights whose utilities are offset + slope * the utilities of `weights`, at any position. */
-export function scaleUtilities(weights: Weights, { offset, slope }: UtilityScale): Weights {
-  const scaled = LINEAR.flatMap((name) => {
-    const values = weights.get(name);
-    return values
-      ? [[name, values.map((x) => slope * x + (name === OUTPUT_BIAS ? offset : 0))] as const]
-      : [];
-  });
-  return new Map([...weights, ...scaled]);
 }
 
 function listScaleConstants({ meanRate, longestPage, leastUsers, pageRate }: CountTables): readonly number[] {

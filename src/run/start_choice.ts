@@ -12,7 +12,7 @@ import type { Weights } from "../tape/parameters.ts";
 import { fitUtilityScale, listPages } from "../metrics/baselines/utility_scale.ts";
 import type { ScoredRows, UtilityScale } from "../metrics/baselines/utility_scale.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import { scaleUtilities } from "../model/model_counts.ts";
+import { scaleUtilities } from "../model/logit_weights.ts";
 import { addPositionEffects, readPositionEffects } from "../model/position_effect.ts";
 import type { StageMetrics } from "./stages.ts";
 
@@ -75,7 +75,7 @@ export class StartChoice {
   /**
    * The functions compute weights, which are too large to be stored and seldom needed.
    * @param start - computes the initial weights @param logit - computes the weights of the logit on counts,
-   * from which initial weights differ if another seed drew the pages of a large log
+   * from which initial weights differ: they draw other pages of a large log, and products of features
    */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,

@@ -5,8 +5,8 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 import { computeDataSizes, type DataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { reuseVariants } from "../gpu/kernel_variants.ts";
-import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
-import { initializeOnLog, type InitialWeights } from "../model/model_counts.ts";
+import { fitLogitWeights } from "../model/logit_weights.ts";
+import { initializeOnLog } from "../model/model_counts.ts";
 import { alignSourceToModel } from "../model/item_features.ts";
 import { listModelParameters, resolveWeights, UserModel } from "../model/user_model.ts";
 import { expectResumable, readLast, restoreState, settleBest } from "./run_state.ts";
@@ -215,12 +215,13 @@ async function withTrainer<T>(
   const counted = start.begins ? initializeOnLog(source, config.model, initial, events.onProgress) : initial;
   using model = new UserModel(gpu, source.items, config.model, counted);
   using trainer = await stage.create(model, run.data, config, generator, joint);
-  const resolve = (from: InitialWeights) =>
-    resolveWeights(listModelParameters(model.shape, config.model), from);
-  const logit = () => resolve(initializeOnLog(source, config.model, { seed: LOGIT_SEED }, events.onProgress));
-  const isLogit = config.training.seed === LOGIT_SEED;
   const choice = start.begins && isFitted(stage, config)
-    ? new StartChoice(trainer, () => resolve(counted), config.model, isLogit ? undefined : logit)
+    ? new StartChoice(
+      trainer,
+      () => resolveWeights(listModelParameters(model.shape, config.model), counted),
+      config.model,
+      () => fitLogitWeights(source, config.model, events.onProgress),
+    )
     : undefined;
   return await use({ stage, run, events, trainer, model, choice });
 }

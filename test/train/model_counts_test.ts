@@ -13,7 +13,8 @@ import { countPairs, countTrain, PairCounts } from "../../src/counts/train_count
 import { buildCountsConfig, countTables } from "../../src/counts/count_tables.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
-import { initializeOnLog, SCALE, scaleUtilities, TABLE } from "../../src/model/model_counts.ts";
+import { scaleUtilities } from "../../src/model/logit_weights.ts";
+import { initializeOnLog, SCALE, TABLE } from "../../src/model/model_counts.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";

@@ -11,7 +11,7 @@ import {
   createLastClickScorer,
 } from "../../src/metrics/baselines/scorers.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
-import { scaleUtilities } from "../../src/model/model_counts.ts";
+import { scaleUtilities } from "../../src/model/logit_weights.ts";
 import { addPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
 import type { ItemScorer } from "../../src/model/item_blocks.ts";
 import { buildRequestClicks, type ScoringRequest } from "../../src/model/scorer.ts";

@@ -2,6 +2,7 @@
 
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/model_config.ts";
+import { fitLogitWeights } from "../../../model/logit_weights.ts";
 import { initializeOnLog } from "../../../model/model_counts.ts";
 import { listModelParameters, resolveWeights, UserModel } from "../../../model/user_model.ts";
 import { type KeptStart, StartChoice } from "../../../run/start_choice.ts";
@@ -88,7 +89,9 @@ export class TrainSession {
       const trainer = await stage.create(model, { source }, config, generator);
       const isFitted = stage.hasLikelihood && config.model.counts !== null && !weights;
       const start = () => resolveWeights(listModelParameters(model.shape, config.model), counted);
-      const choice = isFitted ? new StartChoice(trainer, start, config.model) : undefined;
+      const choice = isFitted
+        ? new StartChoice(trainer, start, config.model, () => fitLogitWeights(source, config.model))
+        : undefined;
       return new TrainSession(gpu, setting, config, { stage, before }, model, trainer, choice);
     } catch (error) {
       model.destroy();
