@@ -121,7 +121,7 @@ export function describeRanking(
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   const best = comparisons[0]?.name;
   const name = baselineNames.find((name) => baselineTitles[name] === best);
-  const option = name ? `: --baseline ${baselineOptions[name]} of predict and recommend` : "";
+  const option = name ? `: --baseline ${baselineOptions[name]} of predict, recommend, serve and export` : "";
   return [
     ...words,
     `Until the model ranks better than the baselines, rank by the best one (${best}${option}). A search of ` +
