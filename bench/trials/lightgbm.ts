@@ -19,7 +19,7 @@ import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { packSums } from "../../src/metrics/test_result.ts";
 import { UserError } from "../../src/user_error.ts";
 import { StudyStatus } from "../study.ts";
-import type { TrialRuns } from "./runs.ts";
+import type { LightgbmPython, TrialRuns } from "./runs.ts";
 
 const SCRIPT = new URL("../peers/lightgbm_peer.py", import.meta.url).pathname;
 export const objectives = ["lambdarank", "conditional logit"] as const;
@@ -28,11 +28,6 @@ const USERS_AT_ONCE = 1000;
 export const storedSumsSchema = v.object({ users: v.string(), groups: v.whole(1), sums: v.string() });
 const resultSchema = v.object({ nll: v.finiteNumber(), prec1: v.finiteNumber(), paired: storedSumsSchema });
 export type LightgbmResult = v.InferOutput<typeof resultSchema>;
-export interface LightgbmPython {
-  readonly program: string;
-  /** Versions of the Python packages, as JSON. */
-  readonly versions: string;
-}
 
 /** Checks that a Python has the packages in the versions that the script needs. @throws UserError if not */
 export async function expectLightgbm(program: string): Promise<LightgbmPython> {

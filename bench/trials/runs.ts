@@ -8,7 +8,6 @@ import { UserError } from "../../src/user_error.ts";
 import { readJson, writeJson } from "../../src/files/json_file.ts";
 import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
-import type { LightgbmPython } from "./lightgbm.ts";
 
 const FORMAT = "clickgan-kept-run";
 /** Schema of a run's state: `made` is the command of a finished run, or null while the command runs. */
@@ -16,6 +15,13 @@ const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(
 
 /** Makes and fills a folder. @param cores - number of cores that may be used */
 type Make = (path: string, cores: number) => Promise<unknown>;
+
+/** A Python with LightGBM. */
+export interface LightgbmPython {
+  readonly program: string;
+  /** Versions of the Python packages, as JSON. */
+  readonly versions: string;
+}
 
 /** Runs clickgan's commands, whose results are stored in a folder. */
 export class TrialRuns {
