@@ -151,7 +151,7 @@ export function parseSimulateOptions(
     .option("--no-rivals", "do not compare with random and popular slates")
     .option(
       "--context <json>",
-      "values of context columns on all pages (default: drawn from the log)",
+      'values of context columns on all pages, such as {"price": 12} (default: drawn from the log)',
       makeJsonParser(givenContextSchema, '{"price": 12, "device": "phone"}'),
     );
   addEpisodeOptions(command)
