@@ -131,7 +131,7 @@ export function makePanelLayout(bytes: number, rowVectors: number): TextureLayou
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout of matrices that products read: panels, if a row has at least two cache lines. */
+/** Returns the layout of a product's input matrix: panels, if a row has at least two cache lines; else rows. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }

@@ -183,7 +183,7 @@ export function packSums({ users, groups, sums }: TestResult): StoredSums {
   return { users, groups, sums: new Uint8Array(stored.buffer).toBase64() };
 }
 
-/** Stored sums of a model, unpacked for comparison. */
+/** Sums of a model's test metrics, unpacked from `result.json` for comparison with another model. */
 export interface LoadedSums extends Comparable {
   readonly users: string;
 }

@@ -41,7 +41,8 @@ export interface Policy {
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns dispatches that compute tables, once after {@link record} and after each change of weights.
+   * Returns the dispatches that compute the policy's tables. They run once after {@link record}, and again after
+   * each change of weights.
    * @internal
    */
   prepare(): readonly ClickDispatch[];

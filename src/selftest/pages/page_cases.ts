@@ -286,7 +286,7 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
     },
   });
   const order = listIndices(items).map((item) => (7 * item + 3) % items);
-  if (new Set(order).size < items) throw new Error("Expected an order of all items, got fewer");
+  if (new Set(order).size < items) throw new Error("Expected a ranking of all items, got fewer items");
   await compareSlates(checked, checks, {
     ...{ kernel: "popular_slate", share },
     dispatch: recordPopularSlate(page, arena.upload("order", Uint32Array.from(order))),
