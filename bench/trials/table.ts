@@ -35,6 +35,7 @@ const resultSchema = v.looseObject({
 type Result = v.InferOutput<typeof resultSchema>;
 type Metric = "nll" | "prec1";
 
+/** Trains the default model with five seeds on every log, and returns the table as Markdown. */
 export async function makeTrialsTable(runs: TrialRuns): Promise<string> {
   const logs = await listLogs(runs);
   const rows = await Promise.all(logs.map(async ([name, data]) => {

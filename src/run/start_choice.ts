@@ -81,7 +81,7 @@ export class StartChoice {
     private readonly trainer: ClickTrainer<StageMetrics>,
     private readonly start: () => Weights,
     private readonly model: Pick<ModelConfig, "eta" | "loss">,
-    private readonly logit = start,
+    private readonly logit: () => Weights,
   ) {}
 
   /**

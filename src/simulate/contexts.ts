@@ -41,7 +41,7 @@ export class SimulatedContexts {
 
 /**
  * Draws contexts from predicted pages of a log's train users. Each context has the features of a page and of
- * one of its items. Equal logs give equal contexts.
+ * one of its items. Equal logs give equal contexts. @returns undefined without features or pages
  */
 export function drawContexts(
   source: LogSource,

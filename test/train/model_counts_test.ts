@@ -271,9 +271,12 @@ Deno.test("the initial weights replace weights that are not significantly better
     assert.ok(trained.best.loss.iteration > 0);
     // The best snapshot is kept, because it is far better than untrained weights.
     const nonsense = new Map([...start].map(([name, values]) => [name, values.map(() => 0.5)]));
-    assert.equal(await new StartChoice(trainer, () => nonsense, smallLstm).choose(), undefined);
+    assert.equal(
+      await new StartChoice(trainer, () => nonsense, smallLstm, () => nonsense).choose(),
+      undefined,
+    );
     const best = await trainer.snapshot("loss");
-    const choice = new StartChoice(trainer, () => best, smallLstm);
+    const choice = new StartChoice(trainer, () => best, smallLstm, () => best);
     const kept = await choice.choose() ?? assert.fail();
     assert.deepEqual(await trainer.state(), trained);
     assert.equal(kept.record.iteration, 0);

@@ -42,6 +42,7 @@ export function fitLogOdds(
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 
+/** Returns the utility of a positive score. */
 export function toUtility({ offset, slope }: UtilityScale, score: number): number {
   return offset + slope * Math.log(score);
 }

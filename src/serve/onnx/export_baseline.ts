@@ -5,9 +5,9 @@ import type { ClickPairs } from "../../counts/train_counts.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { FittedFormula } from "../../metrics/baselines/baselines.ts";
 import { FLOAT, type GraphBuilder, INT64, type TensorName } from "./graph_builder.ts";
-import { addLogLift, type LiftInputs, ofItems } from "./onnx_counts.ts";
+import { addLogLift, type LiftInputs, logOfNext, ofItems } from "./onnx_counts.ts";
 import { expectFits } from "./onnx_encoders.ts";
-import { encodeGraph, startGraph } from "./user_graph.ts";
+import { addColumnIndices, encodeGraph, startGraph } from "./user_graph.ts";
 
 export interface ExportedBaseline {
   readonly baseline: FittedFormula;
@@ -59,10 +59,9 @@ function addLogScore(
     case "itemKnn": {
       const { weight } = formula;
       const mean = addSimilarity(inputs, catalogue, formula);
-      const logOfNext = (value: TensorName) => graph.op("Log", [graph.op("Add", [value, 1])]);
       return weight < Infinity
-        ? graph.op("Add", [rate, logOfNext(graph.op("Mul", [mean, weight]))])
-        : graph.op("Where", [graph.op("Greater", [mean, 0]), logOfNext(mean), rate]);
+        ? graph.op("Add", [rate, logOfNext(graph, graph.op("Mul", [mean, weight]))])
+        : graph.op("Where", [graph.op("Greater", [mean, 0]), logOfNext(graph, mean), rate]);
     }
   }
 }
@@ -74,7 +73,7 @@ function addLastClick(
   recent: number,
 ): TensorName {
   const same = graph.op("Equal", [graph.op("Unsqueeze", [page, [2]]), graph.op("Unsqueeze", [history, [1]])]);
-  const number = graph.op("Add", [addIndices(graph, history), [1]]);
+  const number = graph.op("Add", [addColumnIndices(graph, history), [1]]);
   const numbers = graph.op("Mul", [graph.op("Cast", [same], { to: INT64 }), number]);
   const latest = graph.op("ReduceMax", [numbers], { axes: [2], keepdims: 1 });
   const after = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1, 2]]), latest]);
@@ -83,12 +82,6 @@ function addLastClick(
     graph.op("Less", [after, [Math.min(recent, 2 ** 31)]]),
   ]);
   return graph.op("Where", [isRecent, graph.op("Log", [graph.op("Cast", [latest], { to: FLOAT })]), rate]);
-}
-
-/** Adds nodes for the indices 0, 1, ... of the columns of `history`. */
-function addIndices(graph: GraphBuilder, history: TensorName): TensorName {
-  const ones = graph.op("Expand", [[1], graph.op("Shape", [history], { start: 1, end: 2 })]);
-  return graph.op("Squeeze", [graph.op("NonZero", [ones]), [0]]);
 }
 
 function listFieldTokens(catalogue: ItemCatalogue, field: TokenField, shares: Float64Array) {
@@ -134,7 +127,7 @@ function addLatestDistinct(
   // At least `most` columns, so that TopK finds so many.
   const users = graph.op("Concat", [graph.op("Shape", [history], { start: 0, end: 1 }), [most]], { axis: 0 });
   const padded = graph.op("Concat", [history, graph.op("Expand", [[-1], users])], { axis: 1 });
-  const index = addIndices(graph, padded);
+  const index = addColumnIndices(graph, padded);
   const same = graph.op("Equal", [
     graph.op("Unsqueeze", [padded, [2]]),
     graph.op("Unsqueeze", [padded, [1]]),

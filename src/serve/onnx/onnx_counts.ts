@@ -116,7 +116,8 @@ function column(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Unsqueeze", [name, [2]]);
 }
 
-function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
+/** Adds nodes for log(1 + value). */
+export function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 

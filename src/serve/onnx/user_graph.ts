@@ -97,10 +97,14 @@ function addOutputs({ graph, eta, loss, utilities: of, effects }: UserGraph): vo
   graph.op("Squeeze", [graph.op("Slice", [all, [0], [1], [1]]), [1]], {}, ["no_click"]);
 }
 
+/** Adds nodes for the column indices 0, 1, ... of a matrix. */
+export function addColumnIndices(graph: GraphBuilder, matrix: TensorName): TensorName {
+  const ones = graph.op("Expand", [[1], graph.op("Shape", [matrix], { start: 1, end: 2 })]);
+  return graph.op("Squeeze", [graph.op("NonZero", [ones]), [0]]);
+}
+
 function effectsOnPage(graph: GraphBuilder, effects: readonly number[]): TensorName {
-  const ones = graph.op("Expand", [[1], graph.op("Shape", ["page"], { start: 1, end: 2 })]);
-  // NonZero gives 0, 1, 2, ...
-  const positions = graph.op("Min", [graph.op("NonZero", [ones]), [effects.length - 1]]);
+  const positions = graph.op("Min", [addColumnIndices(graph, "page"), [effects.length - 1]]);
   return graph.op("Gather", [
     graph.tensor(POSITION_BIAS, [effects.length], Float32Array.from(effects)),
     positions,
