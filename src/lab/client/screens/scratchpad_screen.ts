@@ -6,7 +6,7 @@ import { formatThousands } from "../../../number_text.ts";
 import { button, dom, element, fill, Notice } from "../elements.ts";
 import { Editor } from "../editor.ts";
 import type { Lab } from "../lab_app.ts";
-import type { ScratchRequest, ScratchResult } from "../services/kernel_services.ts";
+import type { ScratchArrays, ScratchRequest, ScratchResult } from "../services/kernel_services.ts";
 
 const EXAMPLE: ScratchRequest = {
   text: `// A workgroup of 64 invocations per 64 elements. The last binding has the numbers of invocations.
@@ -47,6 +47,8 @@ class ScratchpadView {
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
+  /** Number of changes so far. An update that waited is dropped if there was a later change. */
+  #version = 0;
 
   constructor(private readonly lab: Lab) {
     this.#invocations.addEventListener("input", () => this.#change());
@@ -65,19 +67,22 @@ ${this.#notice.element}${this.#results}</div>`;
     if (part === this.#shown || (part === "" && this.#shown !== undefined)) return;
     this.#shown = part;
     clearTimeout(this.#pause);
+    const version = ++this.#version;
+    const decoded = part === "" ? EXAMPLE : await decode(part).catch(() => undefined);
+    const request = decoded ?? EXAMPLE;
+    const declared = await this.#declaredArrays(request.text);
+    if (version !== this.#version) return;
     this.#notice.clear();
-    const request = part === "" ? EXAMPLE : await decode(part).catch(() => undefined);
-    if (!request) {
+    if (!decoded) {
       this.#notice.show("Expected a complete address of the scratchpad, got a part of an address.", "error");
     }
-    const { text, arrays, invocations } = request ?? EXAMPLE;
-    this.#editor.show(text, false);
-    this.#invocations.value = invocations;
+    this.#editor.show(request.text, false);
+    this.#invocations.value = request.invocations;
     this.#names = undefined;
     this.#arrays.clear();
-    for (const [name, value] of Object.entries(arrays)) this.#arrays.set(name, value);
+    for (const [name, value] of Object.entries(request.arrays)) this.#arrays.set(name, value);
     this.#results.replaceChildren();
-    await this.#showFields();
+    this.#showFields(declared);
   }
 
   get #request(): ScratchRequest {
@@ -88,16 +93,24 @@ ${this.#notice.element}${this.#results}</div>`;
   #change(): void {
     this.#shown = "";
     clearTimeout(this.#pause);
+    const version = ++this.#version;
     this.#pause = setTimeout(async () => {
-      await this.#showFields();
-      this.#shown = await encode(this.#request);
-      if (/^#scratchpad\b/.test(location.hash)) history.replaceState(null, "", `#scratchpad=${this.#shown}`);
+      const declared = await this.#declaredArrays(this.#editor.text);
+      if (version !== this.#version) return;
+      this.#showFields(declared);
+      const part = await encode(this.#request);
+      if (version !== this.#version) return;
+      this.#shown = part;
+      if (/^#scratchpad\b/.test(location.hash)) history.replaceState(null, "", `#scratchpad=${part}`);
     }, PAUSE_MS);
   }
 
+  #declaredArrays(text: string): Promise<ScratchArrays> {
+    return this.lab.call("scratchpad", "arrays", text);
+  }
+
   /** Shows a field for each array that the kernel declares. */
-  async #showFields(): Promise<void> {
-    const declared = await this.lab.call("scratchpad", "arrays", this.#editor.text);
+  #showFields(declared: ScratchArrays): void {
     const names = declared.map(({ name, isOutput }) => `${name} ${isOutput}`).join();
     if (this.#names === names) return;
     this.#names = names;

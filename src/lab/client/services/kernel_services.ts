@@ -86,6 +86,9 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
+/** Arrays that a kernel declares, in the order of its text. */
+export type ScratchArrays = readonly DeclaredArray[];
+
 /** A kernel and its data as texts: numbers, lengths of outputs, and invocations ("100" or "16 x 16"). */
 export interface ScratchRequest {
   readonly text: string;
@@ -109,7 +112,7 @@ const SHOWN_VALUES = 256;
 
 function scratchpadService(worker: LabWorker) {
   return {
-    arrays: (text: string): readonly DeclaredArray[] => listArrays(text),
+    arrays: (text: string): ScratchArrays => listArrays(text),
 
     /** Runs and times a kernel. @throws UserError for an error in the kernel or the data */
     run(
