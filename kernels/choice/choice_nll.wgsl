@@ -1,5 +1,5 @@
 // choice_nll.wgsl - negative log-likelihood of what the user clicked, its gradient, and prec@1, prec@2
-//   u [R]         utility of each row (displayed item); with PANELS from dots, as in row_dot_sum.wgsl
+//   u [R]         utility of each row (displayed item); with PANELS from dots, as in row_dot_forward.wgsl
 //   event [E]     (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, -)
 //   place [PLACES]  position effects, from a page's second position on; later positions share the last effect
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]

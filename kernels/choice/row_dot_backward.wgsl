@@ -9,7 +9,7 @@
 // Grid         chunks K / 4 invocations in workgroups of 8.
 // Work split   one invocation owns four columns of one chunk of rows; the columns of a chunk are neighbours.
 // Why so       both gradients need the input, and one pass reads the input once.
-// Cost         5 K flops, 8 K bytes per row.      Forward   row_dot_forward.wgsl, row_dot_sum.wgsl
+// Cost         5 K flops, 8 K bytes per row.      Forward   row_dot_forward.wgsl
 // Next         adam.wgsl
 
 const WORKGROUP = 8;

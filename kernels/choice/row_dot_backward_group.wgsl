@@ -17,7 +17,7 @@
 //              workgroup; here they are one more workgroup, and no subgroup diverges.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (row_dot_backward.wgsl: 48, 16); mi200 48, 5 (28, 9)
 // Cost         5 K flops, 8 K bytes per row; with VECTORS 16 bytes per vector of an event.
-// Forward      row_dot_forward.wgsl, row_dot_sum.wgsl      Next   adam.wgsl
+// Forward      row_dot_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 256;
 const M = 2u;  // step.size[M] is the number of rows

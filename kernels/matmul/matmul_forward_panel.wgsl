@@ -2,7 +2,7 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]     M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
 //   with DOT also dots [M, panels]: dots_mp = output_m . dot_weights over the 16 columns of panel p. A row of
-//     dots is padded to whole vectors. row_dot_sum.wgsl or choice_nll.wgsl adds up the dots.
+//     dots is padded to whole vectors. row_dot_forward.wgsl or choice_nll.wgsl adds up the dots.
 // For          a CPU adapter except SwiftShader, up to 256 inputs. Otherwise   matmul_forward_rows.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 // Grid         256 (N / 16) x M / 256 invocations in workgroups of 256.

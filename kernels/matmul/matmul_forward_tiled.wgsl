@@ -1,7 +1,7 @@
 // matmul_forward_tiled.wgsl - a dense layer
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]     M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
-//   with DOT, of up to 64 columns, also dots [M, 4]: (output_m . dot_weights, 0, 0, 0), for row_dot_sum.wgsl
+//   with DOT, of up to 64 columns, also dots [M, 4]: (output_m . dot_weights, 0, 0, 0), for row_dot_forward
 // For          a GPU
 // On a CPU adapter  matmul_forward_panel.wgsl, matmul_forward_rows.wgsl (more than 256 inputs, SwiftShader)
 // Grid         16 (N / 64) x M / 4 invocations in workgroups of 16 x 16.

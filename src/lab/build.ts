@@ -112,7 +112,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
 
 /** Removes the suffix of the variant (such as _tiled) from the name of a kernel. */
 function stem(kernel: string): string {
-  return kernel.replace(/_(tiled|panel|rows|group)$/, "").replace(/^row_dot_sum$/, "row_dot_forward");
+  return kernel.replace(/_(tiled|panel|rows|group)$/, "");
 }
 
 async function listNames(folder: string, ending: string): Promise<string[]> {

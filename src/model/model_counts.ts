@@ -75,7 +75,7 @@ export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tenso
 }
 
 /** Records the sum of the utility `base` [rows, 1] and the linear part, which is linear in the counts. */
-export function addLinearPart(tape: ClickTape, counts: Tensor, base: Tensor): ClickScores {
+export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores): ClickScores {
   const parts = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS), base };
   return new UnmaterializedScores(tape, "counts/utility", parts);
 }

@@ -229,7 +229,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
     }, options)
     : tape.parameter(OUTPUT_BIAS);
   const base = isWide(config) ? recordWideUtility(tape, items, config, materialize(hidden), options) : hidden;
-  return counts ? addLinearPart(tape, counts, materialize(base)) : base;
+  return counts ? addLinearPart(tape, counts, base) : base;
 }
 
 /** Records the history's term in the first layer, plus the layer's bias: [events, N]. */

@@ -3,7 +3,6 @@
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
 import backwardGroupText from "../../kernels/choice/row_dot_backward_group.wgsl" with { type: "text" };
 import forwardText from "../../kernels/choice/row_dot_forward.wgsl" with { type: "text" };
-import sumText from "../../kernels/choice/row_dot_sum.wgsl" with { type: "text" };
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
@@ -18,7 +17,6 @@ import type { OutcomeSums, RowDots, Tensor } from "../tape/tensor.ts";
 import { outcomeSum } from "./loss.ts";
 
 const forwardKernel = parseKernel("row_dot_forward", forwardText);
-const sumKernel = parseKernel("row_dot_sum", sumText);
 const backwardKernels = {
   cpu: parseKernel("row_dot_backward", backwardText),
   gpu: parseKernel("row_dot_backward_group", backwardGroupText),
@@ -33,8 +31,14 @@ export interface RowDotInputs {
   readonly weights: Tensor;
   /** Parameter [1, 1]. */
   readonly bias: Tensor;
-  /** Tensor [rows, 1] that is added to the result. No other op may read it. */
-  readonly base?: Tensor;
+  /** Scores [rows, 1] that are added to the result. No other op may read them. */
+  readonly base?: Tensor | Pick<UnmaterializedScores, "compute" | "sums">;
+}
+
+interface RowDotSums {
+  readonly output: Tensor;
+  readonly dots: RowDots;
+  readonly bias: Tensor;
 }
 
 /**
@@ -53,7 +57,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     expectShape("row_dot", input, rows, weights.columns);
     expectShape("row_dot", weights, 1, input.columns);
     expectShape("row_dot", bias, 1, 1);
-    if (base) expectShape("row_dot", base, rows, 1);
+    if (base && !("sums" in base)) expectShape("row_dot", base, rows, 1);
   }
 
   /** Returns scores [rows, 1] from a separate dispatch: 2 R K flops forward and 5 R K backward for R rows. */
@@ -62,7 +66,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   }
 
   /** Returns scores [rows, 1] as partial dot products that the reader adds up; undefined if unsupported. */
-  sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
+  sums(): RowDotSums | undefined {
     const { bias, base } = this.inputs;
     const dots = base ? undefined : this.#dotsBelow();
     return dots && { ...this.#readBy("sums", () => dots), dots, bias };
@@ -123,10 +127,12 @@ export function rowDot<S extends BatchSizes, R>(
 function recordRowDot<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
-  { input, weights, bias, base }: RowDotInputs,
+  { input, weights, bias, base: baseScores }: RowDotInputs,
   { by, dots }: { readonly by: "dispatch" | "sums" | "factors"; readonly dots: RowDots | undefined },
 ): Tensor {
   const rows = getRowDimension("row_dot", tape, input);
+  const baseSums = readBase(baseScores);
+  const base = baseSums.output;
   let sums: OutcomeSums | undefined;
   const sumOutcomes = (outcomeSums: OutcomeSums) => {
     if (sums || tape.options.variants.kind !== "gpu") return false;
@@ -140,7 +146,7 @@ function recordRowDot<S extends BatchSizes, R>(
   const { dimensions } = tape;
   const M = dimensions.index(rows);
   const forward = (): DispatchSpec<S>[] =>
-    by === "dispatch" ? [forwardDispatch(dimensions, { input, weights, bias, base }, output, dots)] : [];
+    by === "dispatch" ? [forwardDispatch(dimensions, { input, weights, bias }, baseSums, output, dots)] : [];
 
   const backward = (call: OpCall<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
@@ -172,6 +178,11 @@ function recordRowDot<S extends BatchSizes, R>(
 
   const inputs = base ? [input, weights, bias, base] : [input, weights, bias];
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
+}
+
+function readBase(base: RowDotInputs["base"]): Partial<RowDotSums> {
+  if (!base || !("sums" in base)) return { output: base };
+  return base.sums() ?? { output: base.compute() };
 }
 
 /** Computes gradients: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors. May sum a loss. */
@@ -215,38 +226,36 @@ function gradientsByGroup<S extends BatchSizes, R>(
 
 function forwardDispatch<S extends BatchSizes>(
   dimensions: Dimensions<S>,
-  { input, weights, bias, base }: RowDotInputs,
+  { input, weights, bias }: RowDotInputs,
+  base: Partial<RowDotSums>,
   output: Tensor,
   dots: RowDots | undefined,
 ): DispatchSpec<S> {
   const rows = dimensions.resolveName(output.rows);
   const M = dimensions.index(rows);
   const label = `${output.name} forward`;
-  if (dots && !base) {
-    const { panels, view } = dots;
-    return {
-      kernel: sumKernel,
-      label,
-      constants: { M, PANELS: panels },
-      views: { dots: view, bias: bias.view, output: output.view },
-      invocations: [rows],
-      cost: (s) => ({ flops: panels * getSize(rows, s), bytes: 4 * getSize(rows, s) * (panels + 1) }),
-    };
-  }
-  const K4 = input.stride / 4;
+  const isSum = dots && !base.output;
+  const panels = isSum ? dots : base.dots;
+  const PANELS = panels?.panels ?? 0;
+  const K4 = isSum ? 0 : input.stride / 4;
+  const unused = asBufferView(bias.view);
   return {
     kernel: forwardKernel,
     label,
-    constants: { M, K4, BASE: base !== undefined },
+    constants: { M, K4, BASE: base.output !== undefined, PANELS },
     views: {
-      input: input.view,
-      weights: toUniformIfSmall(asBufferView(weights.view)),
+      input: isSum ? unused : input.view,
+      weights: isSum ? unused : toUniformIfSmall(asBufferView(weights.view)),
       bias: bias.view,
-      base: (base ?? bias).view,
+      base: (base.bias ?? base.output ?? bias).view,
+      dots: panels?.view ?? unused,
       output: output.view,
     },
     invocations: [rows],
-    cost: (s) => ({ flops: 2 * getSize(rows, s) * input.columns, bytes: getSize(rows, s) * (16 * K4 + 4) }),
+    cost: (s) => ({
+      flops: getSize(rows, s) * (isSum ? PANELS : 2 * input.columns + PANELS),
+      bytes: 4 * getSize(rows, s) * (4 * K4 + PANELS + 1),
+    }),
   };
 }
 

@@ -10,7 +10,6 @@ const panels = ["lstm_backward_panel", "lstm_forward_panel"];
 
 /** Kernels that read only textures, by the case that runs them. A test checks that the list is complete. */
 const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
-  "row_dot, computed by a layer": ["row_dot_sum"],
   "lstm": panels,
   "lstm, one-hot items": panels,
   "lstm, sparse gradients": panels,

@@ -45,6 +45,7 @@ import {
   makeMixedProduct,
   makeRowDot,
   makeRowDotOfLayer,
+  makeRowDotOnLayer,
   makeRowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { padColumns } from "../../src/tape/tensor.ts";
@@ -150,6 +151,7 @@ for (const [K, N] of [[5, 3], [64, 64], [64, 68]] as const) {
   // The layer also computes the row dots, for its first reader. The rows determine the panel's size.
   const [own, variants] = [N === 64 ? [few, chunks] : [few], fusedShapes(K, N)];
   op(`row_dot: made by a layer of ${K} x ${N}`, own, makeRowDotOfLayer(K, N), variants);
+  op(`row_dot: added to a layer of ${K} x ${N}`, [few], makeRowDotOnLayer(K, N), variants);
   const all = K === 5 ? [one, few, given, further, noClicks] : [few];
   op(`choice_nll: of a fused last layer of ${K} x ${N}`, all, makeChoiceOfLayer(K, N), variants);
 }

@@ -6,7 +6,7 @@ import { firstLayer } from "../../ops/first_layer.ts";
 import { itemTerm } from "../../ops/item_term.ts";
 import { linear } from "../../ops/linear.ts";
 import { mixedProduct } from "../../ops/mixed_product.ts";
-import { rowDot } from "../../ops/row_dot.ts";
+import { rowDot, UnmaterializedScores } from "../../ops/row_dot.ts";
 import { getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { getDenseWidth, getTokenCount, type TestBatch, U } from "./op_batches.ts";
@@ -81,6 +81,27 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
       { name: "b", rows: 1, columns: 1 },
     ],
   };
+}
+
+/** Makes a test of row_dot with a base: another row_dot, whose products its previous layer computes. */
+export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
+  return (b) => ({
+    ...b,
+    leaves: [...makeHiddenLayer(K, N).leaves, { name: "y", rows: "rows", columns: K }],
+    parameters: [
+      ...makeHiddenLayer(K, N).parameters,
+      { name: "v", rows: 1, columns: K },
+      { name: "d", rows: 1, columns: 1 },
+    ],
+    build: (tape, t) => {
+      const input = linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, {
+        activation: "elu",
+      });
+      const base = new UnmaterializedScores(tape, "u", { input, weights: t("w"), bias: t("b") });
+      return rowDot(tape, "sum", { input: t("y"), weights: t("v"), bias: t("d"), base });
+    },
+    tolerance: 4 * U * 400,
+  });
 }
 
 /** Makes a test of row_dot whose products the previous layer computes. A second row_dot reads it, too. */
