@@ -76,7 +76,7 @@ export class BatchIndexBuffers implements ClickBatch {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns how many batches (slices) are built at once: as many as memory and step headers allow. */
+  /** Returns how many batches are built at once. Memory, and the buffer of step headers, limit the number. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,

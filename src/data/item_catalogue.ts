@@ -72,7 +72,9 @@ function checkFeatures({ count, width, values, ...more }: Exclude<ItemFeatures, 
   const outside = token.find((id) => id >= V);
   if (first.length === count + 1 && first[count] === token.length && outside === undefined) return;
   throw new UserError(
-    `Expected the tokens of ${count} items, 0..${V - 1}, to end at index ${token.length}, got ` +
+    `Expected ${count} items with tokens in 0..${
+      V - 1
+    }, the last of which ends at index ${token.length}, got ` +
       `${first.length - 1} items, an end of ${first.at(-1)}` +
       (outside === undefined ? "." : `, and token ${outside}.`),
   );

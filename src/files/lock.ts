@@ -67,7 +67,9 @@ function expectPlainFile(path: string, purpose: string): void {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  throw new UserError(`Expected no other file at ${path}, the path of ${purpose}. Move the other file away.`);
+  throw new UserError(
+    `Expected ${path} to be free for ${purpose}, got another file there. Move that file away.`,
+  );
 }
 
 export class Lock implements Disposable {

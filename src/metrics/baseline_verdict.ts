@@ -78,7 +78,7 @@ export interface BaselineVerdict {
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. The first sentence names the best or an unbeaten baseline. */
+/** Describes a verdict in sentences. If the model does not beat a baseline, the first sentence names one. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];

@@ -97,7 +97,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Metric of the reward for each metric of the generator, to compare with a model without generator. */
+/** Maps a generator's metrics to the reward's. A model without a generator has only the reward's metrics. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",

@@ -1,8 +1,8 @@
 /**
  * Accumulates gradients over micro-batches and over processes, between the backward pass and Adam. A batch
- * consists of one or more micro-batches, which are computed one after another. The gradients of a single
- * micro-batch update the weights directly. Gradients of several micro-batches are added up first, because
- * each micro-batch overwrites the gradients of the previous one. In distributed training each process
+ * consists of one or more micro-batches, which are computed one after another. If a batch is a single micro-
+ * batch, its gradients update the weights directly. Gradients of several micro-batches are added up first,
+ * because each micro-batch overwrites the gradients of the previous one. In distributed training each process
  * computes the gradients of its share of a batch's users, and all processes update by the sum over all
  * processes. For tables with row-sparse Adam, processes exchange only the rows that the batch uses.
  */

@@ -121,7 +121,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** Returns the cost of sums that read `read` vectors of the table and access `each` vectors per event. */
+/** @param read - vectors of the table that are read @param each - vectors per event, read or written */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -170,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns dispatches that compute an event's products, and gradients of weights and clicks (in `source`). */
+/** Returns dispatches for the events' products, the weights' gradients, and the clicks' gradient `source`. */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,

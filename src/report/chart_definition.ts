@@ -29,7 +29,7 @@ export interface ChartPoint {
   readonly label?: string;
   /** Snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;
-  /** Value of a bar's segment, for which x is the share of the bar in percent. */
+  /** Value of a segment of a bar. The segment's x is its share of the bar, in percent. */
   readonly value?: number;
 }
 

@@ -74,7 +74,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. @param kernels - kernels to name in failures, or dispatches, to find the writers */
+  /** Checks all canaries. A failure names `kernels`, or those of the given dispatches that write there. */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],

@@ -62,7 +62,7 @@ function getDimensions({ chunks }: OptimiserRun): Dimensions<Sizes> {
   return chunks ? dimensions.withChunks(chunks) : dimensions;
 }
 
-/** Draws a micro-batch's gradient per chunk, from a fixed seed. Running averages have no gradient. */
+/** Draws the partial gradients of a micro-batch, one per chunk of rows; none for running averages. */
 function drawGradients(
   { name, rows, columns, table, statistic }: ParameterSpec,
   moves: OptimiserRun,

@@ -15,7 +15,7 @@ const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
   "lstm, sparse gradients": panels,
 };
 
-/** Returns the name of a case that runs with textures on an adapter that stores matrices in buffers. */
+/** Returns the name of a case whose matrices are textures, though the adapter's variants use buffers. */
 export function formatTextureName(name: string): string {
   return `${name}, from textures`;
 }

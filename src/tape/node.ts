@@ -64,7 +64,7 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** An op on the tape. @typeParam R - data of a batch, which the f64 references read */
+/** An op on the tape. @typeParam R - data of a batch, for the reference in f64 */
 export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];

@@ -28,7 +28,7 @@ export interface TapeOptions<S extends BatchSizes> {
   readonly sparseGradients?: boolean;
 }
 
-/** @typeParam S - sizes of the batches @typeParam R - data of a batch, which the f64 references read */
+/** @typeParam S - sizes of the batches @typeParam R - data of a batch, for the references in f64 */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
   /** Sparse gradients of tables. {@link backward} fills the map. */

@@ -264,7 +264,7 @@ const publishedClaims: readonly PublishedClaim[] = [
     isLoss: true,
   },
   {
-    claim: "(5) Shannon training improves slowly late, and fine-tuning restarts progress",
+    claim: "(5) Late Shannon training improves slowly, and adversarial fine-tuning restarts progress",
     what:
       "the gain in best validation prec@1 by fine-tuning minus the gain by the second half of Shannon training",
     more: ["fine-tuned-64-64", ({ pi }) => pi?.["val prec@1"] ?? NaN],

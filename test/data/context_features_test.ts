@@ -152,8 +152,11 @@ Deno.test("context features of a prepared log equal those of requests with the l
 
 Deno.test("a later log is encoded as the set of --encoding-from, and unknown values are counted", async () => {
   const folder = await makeFolderWith(files);
-  const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
-  const next = await prepareIn(folder, recipe(folder, { like, allowUnknownValues: true }, "next.csv"));
+  const { folder: encodingFrom, manifest } = await prepareIn(folder, recipe(folder));
+  const next = await prepareIn(
+    folder,
+    recipe(folder, { encodingFrom, allowUnknownValues: true }, "next.csv"),
+  );
   assert.deepEqual(next.manifest.features.context, manifest.features.context);
   const later = drawLog(2, ["phone", "watch"]);
   await expectSameAsRequests(next, later);
@@ -163,7 +166,7 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
   );
   await expectRefused(
     folder,
-    recipe(folder, { like, ...context }),
+    recipe(folder, { encodingFrom, ...context }),
     "Expected --encoding-from without --impression-features",
   );
 });

@@ -14,6 +14,7 @@ import {
 import { CommandSeries } from "../command_series.ts";
 import { makeFolderWith, makeRecipe as logRecipeOf, prepareIn, withFolder } from "../prepared_folder.ts";
 import * as v from "../../src/schema.ts";
+import { logOptions } from "../../src/data/prepare/log_options.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import {
   computeTruthMetrics,
@@ -259,6 +260,11 @@ Deno.test("the commands of the data guide run as shown", async () => {
       `--encoding-from runs/data/${set}`,
     );
     await data.ok(splitArgs(`${line.replace(/^data /, "")}-${set}`)); // --out is its last option
+    const missing = line.replace(set, "missing").replace(
+      /^data (.*) --out .*$/,
+      "$1 --out runs/data/refused",
+    );
+    await data.refused(splitArgs(missing), /runs\/data\/missing/);
     for (const file of ["items.parquet", "pages.parquet", "vocabulary.parquet"]) {
       const bytes = (path: string) => Deno.readFileSync(`${folder}/runs/data/${path}/${file}`);
       assert.deepEqual(bytes(`next-${set}`), bytes("next"), file);
@@ -266,6 +272,10 @@ Deno.test("the commands of the data guide run as shown", async () => {
   }
   const once = "--dims 8 --lstm-units 4 --iterations 2 --validate-every 1 --no-report";
   await train.ok(splitArgs("--data runs/data/next-drawn --save-dir runs/next", once));
+});
+
+Deno.test("the keys of the options of data log are the names by which the command line sets them", () => {
+  assert.deepEqual(Object.values(logOptions).map(({ name }) => name), Object.keys(logOptions));
 });
 
 Deno.test("a raw log is answered with the command that prepares it; --yes runs the command", async () => {

@@ -234,11 +234,11 @@ Deno.test("hashed ids: an item id has two tokens after its features' tokens, als
   assert.ok(findItemIdField(first.manifest.features), "train --no-item-ids can leave them out");
   const text = Deno.readTextFileSync(`${folder}/log.csv`);
   Deno.writeTextFileSync(`${folder}/next.csv`, text.replaceAll("sku-1,", "sku-new,"));
-  const next = await prepared({ features: `${folder}/items.csv`, like: first.folder }, "next.csv");
+  const next = await prepared({ features: `${folder}/items.csv`, encodingFrom: first.folder }, "next.csv");
   await expectHashed(next, 50);
   assert.ok((await query(next.folder, "SELECT id FROM items")).some(({ id }) => id === "sku-new"));
   assert.deepEqual(next.manifest.features, first.manifest.features);
-  assert.deepEqual((await prepared({ like: bare.folder })).manifest.features, bare.manifest.features);
+  assert.deepEqual((await prepared({ encodingFrom: bare.folder })).manifest.features, bare.manifest.features);
 });
 
 Deno.test("hashed ids: a model recommends items by their ids, is simulated, and refuses other hashes", async () => {

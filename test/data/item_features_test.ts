@@ -203,7 +203,7 @@ Deno.test("items: --encoding-from prepares a log with the columns, scales and to
   const folder = await makeFolderWith(files);
   const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
   const more = { features: `${folder}/next_items.csv` };
-  const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
+  const like = await prepareIn(folder, recipe(folder, { ...more, encodingFrom: first.folder }, "next.csv"));
   assert.equal(describeDifference(first.manifest.features, like.manifest.features), undefined);
   const apart = await prepareIn(folder, recipe(folder, { ...more, itemIds: true }, "next.csv"));
   assert.match(describeDifference(first.manifest.features, apart.manifest.features) ?? "", /there, .* here/);
@@ -229,14 +229,17 @@ Deno.test("items: --encoding-from prepares a log with the columns, scales and to
   const wrong: Record<string, FeatureOptions> = {
     "Expected --encoding-from without --tokens": { tokens: ["brand"] },
     "Expected --features with --encoding-from: … price, rating": { features: undefined },
-    "Expected a prepared data set": { like: folder },
+    "Expected a prepared data set": { encodingFrom: folder },
     'expected a column "rating" (--encoding-from)… add it to the features': {
       features: `${folder}/less.csv`,
     },
   };
   for (const [says, options] of Object.entries(wrong)) {
-    const like = first.folder;
-    await expectRefused(folder, recipe(folder, { ...more, like, ...options }, "next.csv"), says);
+    await expectRefused(
+      folder,
+      recipe(folder, { ...more, encodingFrom: first.folder, ...options }, "next.csv"),
+      says,
+    );
   }
 });
 
@@ -253,7 +256,7 @@ Deno.test("items: --encoding-from refuses columns with mostly unknown values, an
   ) => {
     const items = makeCsv(shop.items.map((item) => ({ ...item, ...change(item) })));
     await Deno.writeTextFile(`${folder}/other.csv`, items);
-    return recipe(folder, { features: `${folder}/other.csv`, like, allowUnknownValues });
+    return recipe(folder, { features: `${folder}/other.csv`, encodingFrom: like, allowUnknownValues });
   };
   const cents = ({ price = "" }: Item) => ({ price: price === "" ? "" : `${100 * Number(price)}` });
   const capitals = ({ category = "" }: Item) => ({ category: category.toUpperCase() });
@@ -283,7 +286,7 @@ Deno.test("items: --encoding-from with one-hot items keeps their numbers and ref
   const first = await prepareIn(folder, recipe(folder, bare));
   const some = shopFiles["log.csv"].split("\n").filter((_, k) => k < 200).join("\n") + "\n";
   await Deno.writeTextFile(`${folder}/some.csv`, some);
-  const likeFirst = { features: undefined, like: first.folder };
+  const likeFirst = { features: undefined, encodingFrom: first.folder };
   const like = await prepareIn(folder, recipe(folder, likeFirst, "some.csv"));
   assert.equal(describeDifference(first.manifest.features, like.manifest.features), undefined);
   const alone = await prepareIn(folder, recipe(folder, bare, "some.csv"));
@@ -302,7 +305,7 @@ Deno.test("items: a model scores a set with equal feature definitions, and other
   const folder = await makeFolderWith(files);
   const first = await prepareIn(folder, recipe(folder));
   const more = { features: `${folder}/next_items.csv` };
-  const like = await prepareIn(folder, recipe(folder, { ...more, like: first.folder }, "next.csv"));
+  const like = await prepareIn(folder, recipe(folder, { ...more, encodingFrom: first.folder }, "next.csv"));
   const other = await prepareIn(folder, recipe(folder, more, "next.csv"));
   const open = ({ folder }: PreparationResult) => openDataset(folder, 1, false, { needed: [] });
   const trained = await open(first);

@@ -151,7 +151,7 @@ Deno.test("query: features come as a struct in each row, or by their own SELECT"
     "expected one row per item, got several with different values",
     { "items.csv": items },
   );
-  const like = await prepareIn(own, recipe(own, { like: one.folder, itemIds: undefined }));
+  const like = await prepareIn(own, recipe(own, { encodingFrom: one.folder, itemIds: undefined }));
   assert.deepEqual(like.manifest.features, one.manifest.features);
 });
 

@@ -107,7 +107,7 @@ async function prepareByTime(
   const own = sampled ? { pages: "sampled", pageSize: 4, sampledWindow: 2 } as const : {
     ...{ page: "request", position: "position" },
     // The set of --encoding-from names the columns.
-    ...(others.like === undefined && {
+    ...(others.encodingFrom === undefined && {
       impressionFeatures: parseContextColumns("cost,since"),
       pageFeatures: parseContextColumns("device"),
     }),
@@ -317,7 +317,7 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
   // Off-policy estimates of both splits have the same pages, and intervals over the same users.
   await using policy = new CommandSeries("policy");
   const evaluatePolicy = async (split: "time" | "hash") => {
-    const more = { propensity: "p", like: set, itemIds: undefined };
+    const more = { propensity: "p", encodingFrom: set, itemIds: undefined };
     const { folder } = await prepareByTime(pages, { split }, false, more);
     const args = ["evaluate", "--log", folder, "--model", run, "--policy", "random", "--repeats", "--json"];
     const { users, excluded, estimates: { logged } } = JSON.parse((await policy.ok(args)).stdout);

@@ -237,7 +237,7 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     Deno.symlinkSync(victim, makeTemporaryName(path));
     await assert.rejects(
       writeFileAtomically(path, "x"),
-      isUserError(/no other file at .*clickgan-tmp, the path of a temporary file/),
+      isUserError(/clickgan-tmp to be free for a temporary file, got another file/),
     );
     Deno.linkSync(victim, makeTemporaryName(`${folder}/second`));
     await assert.rejects(
@@ -247,7 +247,7 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      isUserError(/no other file at .*lock, the path of a lock/),
+      isUserError(/lock to be free for a lock, got another file/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();

@@ -32,12 +32,12 @@ export function parseContextColumns(text: string): Omit<LogContextColumn, "kind"
 interface ContextOptions {
   readonly impressionFeatures?: Omit<LogContextColumn, "kind">[];
   readonly pageFeatures?: Omit<LogContextColumn, "kind">[];
-  readonly like?: string;
+  readonly encodingFrom?: string;
 }
 
 /** Lists impression columns, then page columns. @throws UserError for a column that is named as both. */
 export async function chooseContextColumns(
-  { impressionFeatures = [], pageFeatures = [], like }: ContextOptions,
+  { impressionFeatures = [], pageFeatures = [], encodingFrom }: ContextOptions,
 ): Promise<LogContextColumn[]> {
   const columns: LogContextColumn[] = [
     ...impressionFeatures.map((column) => ({ ...column, kind: "impression" as const })),
@@ -49,12 +49,16 @@ export async function chooseContextColumns(
       `Expected ${twice.name} in --impression-features or --page-features, got both. Choose one of them.`,
     );
   }
-  if (like === undefined) return columns;
+  if (encodingFrom === undefined) return columns;
   if (columns.length > 0) {
     const option = impressionFeatures.length > 0 ? "--impression-features" : "--page-features";
-    throw new UserError(`Expected --encoding-from without ${option}: the columns of ${like} are used.`);
+    throw new UserError(
+      `Expected --encoding-from without ${option}: the columns of ${encodingFrom} are used.`,
+    );
   }
-  return listContextColumns((await readManifest(like)).features.context).map(({ kind, column, type }) => ({
+  return listContextColumns((await readManifest(encodingFrom)).features.context).map((
+    { kind, column, type },
+  ) => ({
     ...{ name: column, kind, type: type === "age" ? "time" : type },
   }));
 }

@@ -66,7 +66,7 @@ export const featureOptions = {
     whole(1),
     RARE_BELOW,
   ),
-  like: defineValueOption(
+  encodingFrom: defineValueOption(
     "--encoding-from <folder>",
     "encode items with the columns, tokens and scales of this prepared set, for models trained on this set",
     { parse: parseFolder },
@@ -219,7 +219,7 @@ async function withoutFeatures(
 ): Promise<PreparedFeatures> {
   for (const [list, option] of [[options.dense, "--dense"], [options.tokens, "--tokens"]] as const) {
     if (list === undefined) continue;
-    throw new UserError(`Expected --features FILE with ${option}, to name the file with these columns.`);
+    throw new UserError(`Expected --features FILE with ${option}: the file that has these columns.`);
   }
   const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
   if (like && missing.length > 0) {

@@ -104,10 +104,13 @@ async function ofFiles(
   return log;
 }
 
-function listWantedContext(context: readonly LogContextColumn[], { like }: LogOptions): RequestedColumn[] {
+function listWantedContext(
+  context: readonly LogContextColumn[],
+  { encodingFrom }: LogOptions,
+): RequestedColumn[] {
   return context.map(({ name: column, kind }) => ({
     column,
-    option: like === undefined ? `--${kind}-features` : "--encoding-from",
+    option: encodingFrom === undefined ? `--${kind}-features` : "--encoding-from",
   }));
 }
 
@@ -222,7 +225,7 @@ const QUERY_COLUMNS: Readonly<
 function findColumnNames(
   path: string,
   columns: readonly RelationColumn[],
-  { pages, like }: LogOptions,
+  { pages, encodingFrom }: LogOptions,
   context: readonly LogContextColumn[],
 ): LogRelations["names"] {
   const known = Object.keys(QUERY_COLUMNS);
@@ -230,7 +233,7 @@ function findColumnNames(
   const wanted = Object.entries(QUERY_COLUMNS)
     .filter(([name, [, , needed]]) => needed === true && !optional.includes(name))
     .map(([column]) => ({ column, option: "--query" }));
-  expectColumns(path, columns, [...wanted, ...listWantedContext(context, { like })]);
+  expectColumns(path, columns, [...wanted, ...listWantedContext(context, { encodingFrom })]);
   for (const { name, type } of columns) {
     if (PLACE.some((own) => own === name) || context.some((own) => own.name === name)) continue;
     const near = findNearestName(

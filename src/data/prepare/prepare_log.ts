@@ -52,7 +52,7 @@ async function begin(
     itemSteps: listFeatureSteps(),
     variables: {
       ...{ ...buildVariables(options, names), ...features.variables, day_first },
-      ...await openContext(engine, context, options.like),
+      ...await openContext(engine, context, options.encodingFrom),
     },
     pageOrder: names.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
     sampledPages: options.pages === "sampled",

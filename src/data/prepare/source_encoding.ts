@@ -42,8 +42,8 @@ CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
  */
 export async function openLike(
   engine: SqlEngine,
-  { like: folder, itemIds, hashItems, allowUnknownValues = false }: {
-    readonly like?: string;
+  { encodingFrom: folder, itemIds, hashItems, allowUnknownValues = false }: {
+    readonly encodingFrom?: string;
     readonly itemIds?: boolean;
     readonly hashItems?: number;
     readonly allowUnknownValues?: boolean;

@@ -218,7 +218,7 @@ function expectSameFeatures(first: MergePart, part: MergePart): void {
   if (difference === undefined) return;
   throw new UserError(
     `Expected the same item features in ${part.name} and ${first.name}, got a difference: ${difference}. ` +
-      `Prepare the log of ${part.name} again with --encoding-from and the other set.`,
+      `Prepare the log of ${part.name} again with --encoding-from ${first.name}.`,
   );
 }
 

@@ -45,8 +45,8 @@ export class OpenedDataset {
   }
 
   /**
-   * Returns the number of the user with an id. In a split by time, a person has a number in each part. The
-   * number in the last part is returned, because its history has all pages.
+   * Returns the index of the user with this id. In a split by time, a person has one index per part; the last
+   * part's index is returned, because its history has all pages.
    * @throws UserError for an unknown id.
    */
   user(id: string): number {

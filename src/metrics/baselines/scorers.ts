@@ -141,7 +141,7 @@ export function createLastClickScorer(counts: TrainCounts): BaselineScorer {
   return { ...scorer, formula: (setting) => ({ name: "lastClick", clicks: AGAIN[setting]! }) };
 }
 
-/** Settings of the category-rate baseline: number of pseudo-clicks of the prior. */
+/** Settings of the category-rate baseline: numbers of pseudo-clicks in the prior. */
 const PRIORS = [1, 3, 10, 30, 100];
 const MOST_FIELDS = 8;
 

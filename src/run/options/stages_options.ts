@@ -53,7 +53,7 @@ type ModelOptions =
   & Omit<PwModelConfig, keyof LstmModelConfig>
   & {
     encoder: ModelConfig["encoder"];
-    /** Standard deviation of the initial kernel weights. The default depends on the encoder. */
+    /** Standard deviation of the initial weight matrices. The default depends on the encoder. */
     kernelSd?: number;
     /** `all` if the utility network has count features as inputs, otherwise `none`. */
     counts: "all" | "none";
@@ -62,7 +62,7 @@ type ModelOptions =
 type GameOptions = Omit<AdversarialConfig, keyof StageConfig | "behaviourSd" | "skipNoClick"> & {
   /** Number of iterations of the adversarial stage; 0 to skip the stage. */
   adversarial: number;
-  /** True if training begins with the Shannon stage. */
+  /** True if training begins with the Shannon stage (maximum likelihood), before the adversarial stage. */
   pretrain: boolean;
   countNoClick: boolean;
   adversarialBatchSize: number;

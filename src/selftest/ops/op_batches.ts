@@ -16,7 +16,7 @@ export const one = createBatch(1, { users: 1, items: 1, width: 3, maxEvents: 1, 
 export const few = createBatch(2, { users: 5, items: 7, width: 5 });
 const usual = { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 };
 export const many = createBatch(3, usual);
-/** Batch with more rows than one chunk of partial sums covers. */
+/** Batch whose rows need several chunks of partial sums. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
 /** Batch with few of the log's 300 items. Some items are not shown, not clicked, or clicked often. */
@@ -62,7 +62,7 @@ export const clicks = {
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
   /** Batch of users with only one event. */
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
-  /** Batch with more rows than one chunk of partial sums, and more items than one chunk of the catalogue. */
+  /** Batch whose rows need several chunks of partial sums, and whose items are in several chunks. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
   /** Batch with clicks on only some of the items. */
   rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),

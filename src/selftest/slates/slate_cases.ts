@@ -215,7 +215,7 @@ function pickInputs() {
   };
 }
 
-/** Returns pairs (value, item) [panels, rows]. Some panels, in some rows all panels, have no item left. */
+/** Returns pairs (value, item) [panels, rows]. In some panels, or all panels of a row, no item is allowed. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);

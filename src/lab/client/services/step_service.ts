@@ -95,7 +95,7 @@ function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {
     throw new UserError(
-      "Expected a model, found none: train a model on the screen Train, or choose a batch.",
+      "Expected a trained model, found none. Train a model on the screen Train, or choose the batch of a workload.",
     );
   }
   const users = Math.min(defaultTraining.batchSize, listUsers(log, "train").length);
