@@ -2,8 +2,8 @@
 --
 -- Reads    number_of (item, item_id, valid_from), feature_read (item, dense, tokens)   of page_rows.sql
 --          shown, users        see prepared.sql. Statistics use only items that train users were shown.
---          like_scale, like_vocabulary, like_other   number_scale, vocabulary and other_token of the set of
---                              --encoding-from; empty without this option
+--          like_scale, like_vocabulary, like_other, like_item   number_scale, vocabulary, other_token and item
+--                              of the set of --encoding-from; empty without this option
 -- Options by getvariable(): with_features; dense, tokens (names of columns); times (per dense column, true
 -- for times in ms); splits (per token column, true if its texts were split); item_ids (true, false, or NULL:
 -- true if more than a third of the displayed items lack features); hash_items (N, or NULL); rare_below;
@@ -304,3 +304,8 @@ SELECT
   coalesce(t.tokens, [])
 FROM number_of LEFT JOIN feature f USING (item) LEFT JOIN tokens_of t USING (item)
 WHERE item // 1000000 = getvariable('bucket');
+
+-- step: Items that only the set of --encoding-from has
+INSERT INTO item
+SELECT item, item_id, coalesce(title, ''), valid_from, coalesce(dense, []), coalesce(tokens, [])
+FROM like_item ANTI JOIN number_of USING (item);

@@ -5,7 +5,7 @@
 --          history (user_id, position, item_id)            clicks before the log begins
 --          page_candidates (user_id, page, candidates)
 --          feature_source (item_id, dense, tokens)         view: list of numbers; per field, a list of texts
---          like_item (item, item_id)                       one-hot items of the set of --encoding-from
+--          like_item (item, item_id, ...)                  items of the set of --encoding-from, else empty
 -- Creates  number_of (item, item_id, valid_from), feature_read (item, dense, tokens)
 --          shown, candidate (user_id, tie, items)          see prepared.sql
 --
@@ -40,11 +40,16 @@ SET VARIABLE validation_start = (SELECT begin_of(getvariable('validation_at')::B
 SET VARIABLE test_start = (SELECT begin_of(getvariable('test_at')::BIGINT, getvariable('train_share') + getvariable('validation_share')));
 
 -- step: Numbers of items
+-- Items of the set of --encoding-from keep their numbers, because a model has counts per number.
 CREATE TABLE number_of AS
 SELECT
-  (row_number() OVER (ORDER BY item, item_id) - 1)::UINTEGER AS item, item_id, NULL::TIMESTAMP AS valid_from
-FROM (SELECT item_id FROM displayed UNION SELECT item_id FROM history UNION SELECT unnest(candidates) FROM page_candidates UNION SELECT item_id FROM like_item)
-LEFT JOIN like_item USING (item_id);
+  coalesce(item, (SELECT count(*) FROM like_item) + row_number() OVER (PARTITION BY item IS NULL ORDER BY item_id) - 1)::UINTEGER AS item,
+  item_id, NULL::TIMESTAMP AS valid_from
+FROM (
+  SELECT item_id FROM displayed UNION SELECT item_id FROM history UNION SELECT unnest(candidates) FROM page_candidates
+  UNION SELECT item_id FROM feature_source WHERE getvariable('all_items')
+)
+LEFT JOIN (SELECT max(item) AS item, item_id FROM like_item GROUP BY item_id) USING (item_id);
 
 -- step: Reading item features
 CREATE TABLE feature_read AS

@@ -2,7 +2,7 @@
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
-import { loadCountedLog } from "../model/model_counts.ts";
+import { extendWeights, loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
@@ -165,11 +165,13 @@ function printResults(
 ): void {
   const baselines = users.results();
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
-  const part = split === "all" ? "evaluated" : split;
-  const verdict = [
-    ...describeRanking([result], undefined, part),
-    ...(isChoice ? describeLoss([result], part) : []),
-  ];
+  const hasTrainUsers = split === "train" || split === "all";
+  const verdict = hasTrainUsers
+    ? [
+      "Train users are included. The metrics of the baselines are too high, because the baselines count these " +
+      "users' clicks: the model is not compared with the baselines.",
+    ]
+    : [...describeRanking([result], undefined, split), ...(isChoice ? describeLoss([result], split) : [])];
   if (json) {
     const positions = hasPositions({ kind: data.config.kind, pageOrder: data.pageOrder })
       ? "logged"
@@ -195,12 +197,6 @@ function printResults(
   const texts = [
     describeBaselineSettings(baselines),
     describeAttainedShare([result], baselines),
-    ...(split === "train" || split === "all"
-      ? [
-        "Train users are included. The metrics of the baselines are too high, because the baselines count " +
-        "these users' clicks.",
-      ]
-      : []),
     ...verdict,
   ];
   for (const text of texts) if (text) console.log(text);
@@ -222,7 +218,9 @@ async function score(
   const { users } = tested;
   using stack = new DisposableStack();
   const model = stack.use(
-    new UserModel(gpu, source.items, config, { weights: selectNetworkWeights(weights, "") }),
+    new UserModel(gpu, source.items, config, {
+      weights: extendWeights(selectNetworkWeights(weights, ""), config, source.items),
+    }),
   );
   const counted = loadCountedLog(model, source, users);
   const deviceLog = source.log && stack.use(new DeviceLog(gpu, source.log, undefined, undefined, counted));

@@ -93,7 +93,7 @@ export function countTables(
     items[at + 1] = counts.clicks[item]!;
     items[at + 2] = pairs.users[item]!;
   }
-  writeTokens(items, source.items, config, counts);
+  writeTokens(items, source.items, config, counts.clicks);
   writeNeighbours(items, config, pairs);
   const { meanRate, pageRate, longestPage } = counts;
   const tables = { config, items, meanRate, pageRate, longestPage, leastUsers: pairs.least };
@@ -101,16 +101,40 @@ export function countTables(
   return tables;
 }
 
+/** Returns a table with rows for the items of `catalogue` that `table` lacks: no displays, no clicks. */
+export function extendTable(
+  table: Float32Array<ArrayBuffer>,
+  config: CountsConfig,
+  catalogue: ItemCatalogue,
+): Float32Array<ArrayBuffer> {
+  const width = countTableWidth(config);
+  const [known, count] = [table.length / width, catalogue.shape.count];
+  if (known >= count) return table;
+  const extended = new Float32Array(count * width);
+  extended.set(table);
+  const neighbours = 4 + 2 * countTokenSlots(config.fields);
+  for (let at = known * width; at < extended.length; at += width) {
+    extended[at + 3] = -1;
+    extended.fill(NO_ITEM, at + neighbours, at + neighbours + config.neighbours);
+  }
+  const clicks = Float64Array.from({ length: count }, (_, item) => extended[item * width + 1]!);
+  writeTokens(extended, catalogue, config, clicks, known);
+  return extended;
+}
+
+/** Writes the tokens of items and their shares of clicks. @param first - number of the first item to write */
 function writeTokens(
   items: Float32Array,
   catalogue: ItemCatalogue,
   config: CountsConfig,
-  counts: TrainCounts,
+  clicks: ArrayLike<number>,
+  first = 0,
 ): void {
   if (config.fields.length === 0) return;
   const width = countTableWidth(config);
-  const shares = computeClickShares(catalogue, counts, config.fields);
+  const shares = computeClickShares(catalogue, clicks, config.fields);
   forEachItemTokens(catalogue, (item, tokens) => {
+    if (item < first) return;
     let at = item * width + 4;
     for (const field of config.fields) {
       const own = tokens.filter((token) => isIn(field, token));

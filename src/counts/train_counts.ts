@@ -124,7 +124,7 @@ export function forEachItemTokens(
 /** Returns shares [V] of train users' clicks: a token's clicks plus 1, divided by the sum over its field. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
-  { clicks }: Pick<TrainCounts, "clicks">,
+  clicks: ArrayLike<number>,
   fields: readonly Pick<TokenField, "first" | "count">[],
 ): Float64Array {
   const { shape } = catalogue;

@@ -116,6 +116,11 @@ export interface FeatureManifest {
   context?: ContextFeature[];
   /** For one-hot items: checksum of the item ids, in the order of the items. */
   idsSha256?: string;
+  /**
+   * For other items: checksum of the item ids, in the order of the items, after the checksums of earlier sets
+   * whose items are the first items of this set.
+   */
+  catalogues?: string[];
 }
 
 const transforms = [
@@ -158,6 +163,7 @@ export const featuresSchema = v.object({
     transform: v.variant("of", [...transforms, valueSchema]),
   }))),
   idsSha256: v.optional(v.string()),
+  catalogues: v.optional(v.array(v.string())),
 });
 
 const share = v.between(0, 1);

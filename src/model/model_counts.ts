@@ -10,8 +10,8 @@
 import type { ClickTape } from "../batch/click_tape.ts";
 import { type CountsConfig, countTableWidth, countWidth } from "../counts/count_columns.ts";
 import { fitCounts } from "../counts/logit.ts";
-import { countTables } from "../counts/count_tables.ts";
-import type { ItemsShape } from "../data/item_catalogue.ts";
+import { countTables, extendTable } from "../counts/count_tables.ts";
+import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { recentClicks, rowCounts } from "../ops/row_counts.ts";
 import { type ClickScores, UnmaterializedScores } from "../ops/row_dot.ts";
@@ -23,7 +23,7 @@ import { splits } from "../data/click_log.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { RecordableModel } from "./model_program.ts";
 import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_weights.ts";
-import { POSITION_BIAS } from "./position_effect.ts";
+import { fillPositionEffects, POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
 /** Name of the tensor [I, .] with the counts of each item. */
@@ -147,6 +147,15 @@ export function initializeOnLog(
   const tables = countTables(source, config.counts, onProgress);
   scale.set(listScaleConstants(tables), 2 * countWidth(config.counts));
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
+}
+
+/** Returns weights for items and positions that training did not have: see {@link fillPositionEffects}. */
+export function extendWeights(trained: Weights, { counts }: ModelConfig, items: ItemCatalogue): Weights {
+  const weights = fillPositionEffects(trained);
+  const table = weights.get(TABLE);
+  if (!counts || !table) return weights;
+  const extended = extendTable(table, counts, items);
+  return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
 /** Returns a log's settings of count features, with `latest` only if the counts include its train users. */

@@ -21,10 +21,18 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
   return positions > 0 ? tape.parameter(POSITION_BIAS) : undefined;
 }
 
-/** Returns the learned effects of all positions, from the first on; undefined without position effects. */
+/** Returns the effects of all positions, from the first on; undefined without position effects. */
 export function readPositionEffects(weights: Weights): number[] | undefined {
-  const effects = weights.get(POSITION_BIAS);
+  const effects = fillPositionEffects(weights).get(POSITION_BIAS);
   return effects && [0, ...effects];
+}
+
+/** Gives positions behind the longest trained page, whose effect is exactly 0, the last learned effect. */
+export function fillPositionEffects(weights: Weights): Weights {
+  const effects = weights.get(POSITION_BIAS);
+  const last = effects?.findLastIndex((effect) => effect !== 0) ?? -1;
+  if (!effects || last < 0 || last === effects.length - 1) return weights;
+  return new Map([...weights, [POSITION_BIAS, effects.slice().fill(effects[last]!, last)]]);
 }
 
 /**

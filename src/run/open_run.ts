@@ -8,6 +8,7 @@ import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelVariants, kernelVariantsSchema, reuseVariants } from "../gpu/kernel_variants.ts";
 import type { ModelConfig } from "../model/model_config.ts";
+import { extendWeights } from "../model/model_counts.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { selectNetworkWeights } from "../train/networks.ts";
@@ -48,8 +49,11 @@ export class OpenedRun {
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
+    const { model } = this.info;
     gpu.setVariants(reuseVariants(this.variants, gpu.variants));
-    return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
+    return new UserModel(gpu, source.items, model, {
+      weights: extendWeights(this.weights, model, source.items),
+    });
   }
 
   /** @internal Replaces the model by a baseline. */

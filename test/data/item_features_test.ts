@@ -4,7 +4,11 @@ import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { expectRefusal } from "../case_table.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
-import { listModelParameters } from "../../src/model/user_model.ts";
+import { buildCountsConfig } from "../../src/counts/count_tables.ts";
+import { OpenedDataset } from "../../src/data/sets/opened_dataset.ts";
+import { extendWeights, initializeFromCounts } from "../../src/model/model_counts.ts";
+import { listModelParameters, resolveWeights, UserModel } from "../../src/model/user_model.ts";
+import { openGpu } from "../open_alone.ts";
 import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/dataset.ts";
 import { withMeanRows } from "../../src/run/snapshot/snapshot.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot_file.ts";
@@ -214,6 +218,10 @@ Deno.test("items: --encoding-from prepares a log with the columns, scales and to
   const own = ({ tokens }: Row, { first, count }: typeof category) =>
     tokens.filter((token) => token >= first && token < first + count);
   for (const [id, row] of now) {
+    if (!next["items.csv"].includes(`,${id}\n`)) {
+      assert.deepEqual(row, old.get(id), `${id}, which the next log lacks`);
+      continue;
+    }
     const before = old.get(id.replace("new-", ""));
     const about = shop.items.find((one) => one.item === id.replace("new-", ""));
     if (!before || !about) continue;
@@ -335,6 +343,53 @@ Deno.test("items: a model scores a set with equal feature definitions, and other
   assert.match(notes.splice(0).join(), /category, brand may have another meaning/);
   await fit(first, { items: shape });
   assert.match(notes.join(), /the model does not describe its features/);
+});
+
+Deno.test("items: a model with counts scores a later log: known items as before, new items without counts", async () => {
+  const next = nextMonth();
+  const fresh = next["items.csv"].trimEnd().split("\n").at(-1)!.replace(/[^,]*$/, "fresh");
+  const files = {
+    ...shopFiles,
+    "next.csv": next["log.csv"],
+    "next_items.csv": `${next["items.csv"]}${fresh}\n`,
+  };
+  const folder = await makeFolderWith(files);
+  const first = await prepareIn(folder, recipe(folder, { dense: ["price"], tokens: ["category", "brand"] }));
+  const more = { features: `${folder}/next_items.csv`, encodingFrom: first.folder, allItems: true };
+  const later = await prepareIn(folder, recipe(folder, more, "next.csv"));
+  const open = async ({ folder }: PreparationResult) =>
+    await OpenedDataset.of(await openDataset(folder, 1, false, { needed: [] }));
+  const [old, now] = [await open(first), await open(later)];
+  const [before, after] = [await readItems(first), await readItems(later)];
+  assert.deepEqual([...after.keys()].slice(0, before.size), [...before.keys()]);
+  assert.ok(after.size > before.size + 1 && after.has("fresh"));
+
+  const { source, dataset: { features } } = old;
+  const { shape } = source.items;
+  const config = { ...defaultModel, counts: buildCountsConfig(source, features?.tokens ?? []) };
+  const start = initializeFromCounts(source, config, 1);
+  const weights = resolveWeights(listModelParameters(shape, config), { seed: 1, start });
+  const trained = { items: shape, features, model: config };
+  const { source: { items } } = fitDataset(now.dataset, trained, "the model");
+  using gpu = await openGpu();
+  using model = new UserModel(gpu, source.items, config, { weights });
+  using onLater = new UserModel(gpu, items, config, { weights: extendWeights(weights, config, items) });
+  const same = [...before].filter(([id, row]) => JSON.stringify(row) === JSON.stringify(after.get(id)));
+  const [clicked, ...page] = same.slice(0, 9).map(([id]) => id);
+  assert.ok(clicked !== undefined && page.length > 5);
+  const score = (own: UserModel, data: OpenedDataset, ids: readonly string[]) =>
+    own.score({ history: [data.item(clicked)], page: ids.map((id) => data.item(id)) });
+  assert.deepEqual(await score(onLater, now, page), await score(model, old, page));
+  assert.ok((await score(onLater, now, ["fresh"])).every(Number.isFinite));
+
+  // Counts belong to numbers of items. Without counts a model scores any items with these features.
+  const catalogues = [...features?.catalogues ?? []].map((sha256) => sha256.replace(/^./, "x"));
+  const others = { ...now.dataset, features: features && { ...features, catalogues } };
+  await expectRefusal(
+    () => Promise.resolve().then(() => fitDataset(others, trained, "the model")),
+    "Expected the items of the model to be the first items of …--encoding-from",
+  );
+  fitDataset(others, { ...trained, model: defaultModel }, "the model");
 });
 
 Deno.test("items: in a snapshot, a token that no train user saw has the mean of its field's rows", () => {

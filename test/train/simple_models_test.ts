@@ -71,6 +71,13 @@ async function fit(gpu: Gpu, more: Partial<ModelConfig>) {
 
 type Fitted = Awaited<ReturnType<typeof fit>>;
 
+Deno.test("positions behind the longest trained page have the last learned effect", () => {
+  const read = (...effects: number[]) =>
+    readPositionEffects(new Map([["position/effect", Float32Array.from(effects)]]));
+  assert.deepEqual(read(-0.5, 0, -0.25, 0, 0), [0, -0.5, 0, -0.25, -0.25, -0.25]);
+  assert.deepEqual([read(0, 0), readPositionEffects(new Map())], [[0, 0, 0], undefined]);
+});
+
 // In a separate process, because the driver optimises either all shaders of a process or none.
 if (import.meta.main && Deno.args.length > 0) {
   const all: Fitted[] = [];

@@ -14,6 +14,7 @@ import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";
 import { readDriverVersion } from "../../gpu/host/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";
+import type { SnapshotInfo } from "../../run/snapshot/snapshot.ts";
 import { readSnapshot } from "../../run/snapshot_file.ts";
 import * as v from "../../schema.ts";
 import type { StagesConfig } from "../../train/training_config.ts";
@@ -263,8 +264,13 @@ export async function reopenInit(
       `Expected the run's initial weights, but ${init.path} has changed. Restore the old file.`,
     );
   }
-  const fitted = snapshot.info ? fitDataset(data, snapshot.info, `the model of ${init.path}`) : data;
+  const fitted = snapshot.info ? fitInit(data, snapshot.info, init.path) : data;
   return { data: fitted, init: snapshot.weights };
+}
+
+/** Adapts a data set to initial weights, whose counts of items are computed again from the data set. */
+export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: string): Dataset {
+  return fitDataset(data, { items, features }, `the model of ${path}`);
 }
 
 export function printLine(text: string): void {

@@ -4,7 +4,7 @@ import { listModelParameters } from "../../model/user_model.ts";
 import { buildStagesConfig, expectPlaces, modelGroup } from "../../run/options/stages_options.ts";
 import { listUsers } from "../../data/click_log.ts";
 import { checkBatchSize } from "../../train/click_trainer.ts";
-import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
+import type { Dataset } from "../../data/sets/dataset.ts";
 import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
 import { hasConfig, readConfig, type RunConfig } from "../../run/run_config.ts";
 import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
@@ -18,6 +18,7 @@ import {
   compareMachine,
   createRunConfig,
   expectToGoOn,
+  fitInit,
   getTimestamp,
   printLine,
   reopenInit,
@@ -105,7 +106,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
   warnOfSingleItemPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
-    data = fitDataset(data, init.snapshot.info, `the model of ${init.path}`);
+    data = fitInit(data, init.snapshot.info, init.path);
   }
   const trained = resolveStagesConfig(options, given, data, init);
   expectPlaces(options.data, { ...data, kind: data.config.kind }, trained.model);

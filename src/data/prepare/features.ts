@@ -49,6 +49,10 @@ export const featureOptions = {
       "(default without --dense: all text columns)",
     { parse: columnNames },
   ),
+  allItems: defineFlagOption(
+    "--all-items",
+    "also add the items of --features that no page displays, such as new items to recommend",
+  ),
   itemIds: defineFlagOption(
     "--item-ids",
     "also learn an embedding per item (default: if more than a third of the displayed items lack features)",
@@ -135,6 +139,9 @@ export async function openFeatures(
   const named = namedColumns(options, like);
   const source = await openSource(engine, options, log, signal);
   if (source === undefined) return await withoutFeatures(engine, options, like);
+  if (options.allItems && options.features === undefined) {
+    throw new UserError("Expected --features FILE with --all-items, got features in the log.");
+  }
   const item = options.featuresKey ?? log.item ?? "item";
   const wanted = [
     { column: item, option: "--features-key" },
@@ -194,7 +201,7 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | 
 function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,
-  { itemIds, hashItems, rareBelow = RARE_BELOW }: FeatureOptions,
+  { itemIds, hashItems, rareBelow = RARE_BELOW, allItems = false }: FeatureOptions,
   like: SourceEncoding | undefined,
 ): Record<string, SqlValue> {
   return {
@@ -203,11 +210,13 @@ function itemVariables(
     tokens,
     splits,
     with_features: withFeatures,
+    all_items: allItems,
     item_ids: itemIds ?? null,
     hash_items: like ? like.hashed ?? null : hashItems ?? null,
     rare_below: rareBelow,
     is_like: like !== undefined,
     like_name: like?.folder ?? "",
+    like_catalogues: like?.catalogues ?? [],
   };
 }
 
@@ -217,9 +226,12 @@ async function withoutFeatures(
   options: FeatureOptions,
   like: SourceEncoding | undefined,
 ): Promise<PreparedFeatures> {
-  for (const [list, option] of [[options.dense, "--dense"], [options.tokens, "--tokens"]] as const) {
-    if (list === undefined) continue;
-    throw new UserError(`Expected --features FILE with ${option}: the file that has these columns.`);
+  const { dense, tokens, allItems } = options;
+  for (
+    const [option, value] of Object.entries({ "--dense": dense, "--tokens": tokens, "--all-items": allItems })
+  ) {
+    if (value === undefined) continue;
+    throw new UserError(`Expected --features FILE with ${option}: the file that has these columns or items.`);
   }
   const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
   if (like && missing.length > 0) {

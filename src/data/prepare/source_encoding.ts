@@ -20,6 +20,8 @@ export interface SourceEncoding {
   readonly isOneHot: boolean;
   /** N if the item ids of the set are hashed to 2 x N tokens. */
   readonly hashed: number | undefined;
+  /** Checksums of the set's catalogue and of earlier catalogues; see {@link FeatureManifest}. */
+  readonly catalogues: readonly string[];
   /** For each column of the set, shares of absent, clipped and unknown values. */
   readonly shares: readonly ColumnShares[];
   /** True to accept a column even if the set cannot encode most of its values. */
@@ -33,7 +35,9 @@ CREATE TABLE like_scale (
 );
 CREATE TABLE like_vocabulary (k BIGINT, value VARCHAR, token UINTEGER);
 CREATE TABLE like_other (k BIGINT, kind VARCHAR);
-CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
+CREATE TABLE like_item (
+  item UINTEGER, item_id VARCHAR, title VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]
+);`;
 
 /**
  * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item. Without
@@ -88,14 +92,17 @@ export async function openLike(
         `FROM read_parquet(${formatLiteral(escapeGlob(await vocabularyFile(folder, manifest)))})`,
     );
   }
-  if (isOneHot) {
-    const files = formatLiteral(listTableFiles(folder, "items").map(escapeGlob));
-    await engine.run(`INSERT INTO like_item SELECT item, id FROM read_parquet(${files})`);
-  }
+  const files = formatLiteral(listTableFiles(folder, "items").map(escapeGlob));
+  await engine.run(
+    "INSERT INTO like_item BY NAME SELECT id AS item_id, " +
+      "COLUMNS(lambda c: c IN ('item', 'title', 'valid_from', 'dense', 'tokens')) " +
+      `FROM read_parquet(${files})`,
+  );
   return {
     folder,
     isOneHot,
     hashed: getHashSize(features),
+    catalogues: features.catalogues ?? [],
     shares: manifest.shares,
     allowUnknownValues,
     columns: {
@@ -213,9 +220,11 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
   }));
   const found = await readContextFeatures(engine);
   const context = found.length > 0 ? { context: found } : {};
-  if (dense.length > 0 || tokens.length > 0) return { dense, tokens, ...context };
-  const ids = await engine.value(`SELECT ${buildChecksumSql("id", "item")} FROM item`);
-  return { dense, tokens, ...context, idsSha256: String(ids) };
+  const ids = String(await engine.value(`SELECT ${buildChecksumSql("id", "item")} FROM item`));
+  if (dense.length === 0 && tokens.length === 0) return { dense, tokens, ...context, idsSha256: ids };
+  const earlier = await engine.rows("SELECT unnest(getvariable('like_catalogues')) AS sha256");
+  const catalogues = [...new Set([...earlier.map(({ sha256 }) => String(sha256)), ids])];
+  return { dense, tokens, ...context, catalogues };
 }
 
 /** Reads the shares of absent, clipped and unknown values per column from the table `column_share`. */

@@ -9,6 +9,7 @@ import { readPaperFile } from "./paper_file.ts";
 import { createRandomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
 import { alignSourceToModel } from "../../model/item_features.ts";
+import type { ModelConfig } from "../../model/model_config.ts";
 import { describeDifference, listUnknownFeatures } from "../feature_difference.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { FeatureManifest, PageOrder, TimeSplit } from "../manifest.ts";
@@ -248,6 +249,8 @@ export interface ModelItems {
   readonly items: ItemsShape;
   /** Meaning of the item features; absent if the data set did not describe them. */
   readonly features?: FeatureManifest;
+  /** Config of the model, if the model keeps its counts of items. */
+  readonly model?: Pick<ModelConfig, "counts">;
 }
 
 /**
@@ -257,7 +260,7 @@ export interface ModelItems {
  */
 export function fitDataset(
   whole: Dataset,
-  { items, features }: ModelItems,
+  { items, features, model }: ModelItems,
   what: string,
   onNote: (text: string) => void = console.error,
 ): Dataset {
@@ -275,6 +278,16 @@ export function fitDataset(
   }
   // If the features mean the same as in training, the model can score any items, also new ones.
   const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
+  const [trainedOn, here] = [features?.catalogues?.at(-1), data.features?.catalogues];
+  const isKnown = trainedOn === undefined || here === undefined
+    ? items.count === data.source.items.shape.count
+    : here.includes(trainedOn);
+  if (model?.counts && anyCount && !isKnown) {
+    throw new UserError(
+      `Expected the items of ${what} to be the first items of ${name}, because the model has counts of each ` +
+        "item, got other items. Prepare this log with --encoding-from and the set that the model was trained on.",
+    );
+  }
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = alignSourceToModel(data.source, wanted, what);
   const unknown = features && data.features ? listUnknownFeatures(features, data.features) : [];

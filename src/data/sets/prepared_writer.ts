@@ -78,7 +78,7 @@ export async function writePrepared(
 ): Promise<Manifest> {
   const users = new UserRows();
   const { lists = [] } = contents;
-  const features = contents.features ?? namesOnly(contents);
+  const features = addCatalogue(contents, contents.features ?? namesOnly(contents));
   const widths = countContextFeatures(features);
   const schema = buildSchema([
     ...PAGE_COLUMNS,
@@ -132,7 +132,8 @@ async function copyVocabulary(
   features: FeatureManifest,
 ): Promise<{ readonly shares?: Manifest["shares"]; readonly vocabulary?: Manifest["files"]["vocabulary"] }> {
   const manifest = from === undefined ? undefined : await readManifest(from);
-  if (!manifest || JSON.stringify(manifest.features) !== JSON.stringify(features)) return {};
+  const withoutIds = (own: FeatureManifest) => JSON.stringify({ ...own, catalogues: undefined });
+  if (!manifest || withoutIds(manifest.features) !== withoutIds(features)) return {};
   const { shares, files: { vocabulary } } = manifest;
   if (vocabulary) {
     const bytes = await readAll(`${from}/${VOCABULARY}`);
@@ -361,16 +362,26 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Returns features with generic names. One-hot items get a checksum of ids, as `deno task data` computes. */
-function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): FeatureManifest {
-  if (shape.kind === "one-hot") {
-    const hash = createHash("sha256");
-    for (let item = 0; item < shape.count; item++) {
-      const id = itemIds.of(item);
-      hash.update(`${item > 0 ? "\n" : ""}${[...id].length} ${id}`);
-    }
-    return { dense: [], tokens: [], idsSha256: hash.digest("hex") };
+/** Computes a checksum of item ids, as `deno task data log` does. */
+function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
+  const hash = createHash("sha256");
+  for (let item = 0; item < shape.count; item++) {
+    const id = itemIds.of(item);
+    hash.update(`${item > 0 ? "\n" : ""}${[...id].length} ${id}`);
   }
+  return hash.digest("hex");
+}
+
+/** Adds the checksum of the item ids. If the features are those of another set, its items must come first. */
+function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
+  if (contents.items.shape.kind === "one-hot") return features;
+  return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
+}
+
+/** Returns features with generic names; one-hot items get a checksum of their ids. */
+function namesOnly(contents: PreparedContents): FeatureManifest {
+  const { items: { shape }, name } = contents;
+  if (shape.kind === "one-hot") return { dense: [], tokens: [], idsSha256: hashIds(contents) };
   return {
     dense: Array.from({ length: shape.width }, (_, k) => ({
       name: `feature-${k}`,

@@ -27,7 +27,7 @@ export function findItemCategories(
   const field = named.find(({ name }) => USUAL_NAME.test(name)) ?? named[0];
   if (!field?.values || shape.kind !== "mixed") return undefined;
   const { name, first, values } = field;
-  const shares = computeClickShares(catalogue, counts, [field]);
+  const shares = computeClickShares(catalogue, counts.clicks, [field]);
   const most = [...values.keys()].sort((a, b) => shares[first + b]! - shares[first + a]!)
     .slice(0, MOST_CATEGORIES);
   const groups = new Uint16Array(shape.count);

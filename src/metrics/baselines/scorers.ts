@@ -169,7 +169,7 @@ export function createCategoryRateScorer(
   if (own.length === 0) return undefined;
   const fieldSets = [...own.map((field) => [field]), ...(own.length > 1 ? [own] : [])];
   const settings = fieldSets.flatMap((fields) => PRIORS.map((prior): CategorySetting => ({ fields, prior })));
-  const shares = computeClickShares(catalogue, counts, own);
+  const shares = computeClickShares(catalogue, counts.clicks, own);
   const texts = settings.map(({ fields, prior }) =>
     `by ${fields.map(({ name }) => name).join(" and ")}, prior ${prior}`
   );
