@@ -16,15 +16,23 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
     namesText("fields of tokens", there.tokens, here.tokens) ??
     first(there.tokens, here.tokens, fieldText) ??
     namesText("context features", there.context ?? [], here.context ?? []) ??
-    first(there.context ?? [], here.context ?? [], denseText) ??
-    idsText(there.idsSha256, here.idsSha256);
+    first(there.context ?? [], here.context ?? [], denseText);
+}
+
+/**
+ * Returns true if the items of the set `there` have the same numbers in the set `here`, which may have more
+ * items; undefined if a manifest has no checksum of the item ids.
+ */
+export function hasItemsOf(there?: FeatureManifest, here?: FeatureManifest): boolean | undefined {
+  const own = there?.catalogues?.at(-1);
+  return own === undefined ? undefined : here?.catalogues?.includes(own);
 }
 
 /** Lists features that cannot be compared, because a manifest lacks the checksum of their values. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
-    ...(isOneHot(own) && own.idsSha256 === undefined ? ["the numbers of items"] : []),
+    ...(isOneHot(own) && own.catalogues === undefined ? ["the numbers of items"] : []),
   ];
   return [...new Set([...lacks(there), ...lacks(here)])];
 }
@@ -119,9 +127,4 @@ function valuesText(there: Field, here: Field): string {
     ...(ours === "" ? [] : [`only here: ${ours}`]),
   ];
   return parts.length > 0 ? ` (${parts.join("; ")})` : "";
-}
-
-function idsText(there: string | undefined, here: string | undefined): string | undefined {
-  if (there === here || there === undefined || here === undefined) return undefined;
-  return "the items are one-hot, and the item numbers stand for different ids";
 }

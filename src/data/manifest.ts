@@ -114,11 +114,9 @@ export interface FeatureManifest {
   tokens: TokenFeature[];
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
-  /** For one-hot items: checksum of the item ids, in the order of the items. */
-  idsSha256?: string;
   /**
-   * For other items: checksum of the item ids, in the order of the items, after the checksums of earlier sets
-   * whose items are the first items of this set.
+   * Checksum of the item ids, in the order of the items, after the checksums of earlier sets whose items are
+   * the first items of this set.
    */
   catalogues?: string[];
 }
@@ -162,7 +160,6 @@ export const featuresSchema = v.object({
     meaning: v.optional(v.string(), ""),
     transform: v.variant("of", [...transforms, valueSchema]),
   }))),
-  idsSha256: v.optional(v.string()),
   catalogues: v.optional(v.array(v.string())),
 });
 

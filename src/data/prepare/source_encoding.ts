@@ -115,10 +115,10 @@ export async function openLike(
 }
 
 /** @throws UserError for a manifest without the encoding (of another program, or an old version). */
-function expectMeaning(folder: string, { dense, tokens, idsSha256 }: FeatureManifest): void {
+function expectMeaning(folder: string, { dense, tokens, catalogues }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
-  if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
+  if (unknown === undefined && (dense.length + tokens.length > 0 || catalogues !== undefined)) return;
   throw new UserError(
     `${folder}: expected a set of this version of deno task data, got a manifest without the encoding of ` +
       `${unknown ?? "its items"}. Prepare this set again, then name it with --encoding-from.`,
@@ -221,7 +221,6 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
   const found = await readContextFeatures(engine);
   const context = found.length > 0 ? { context: found } : {};
   const ids = String(await engine.value(`SELECT ${buildChecksumSql("id", "item")} FROM item`));
-  if (dense.length === 0 && tokens.length === 0) return { dense, tokens, ...context, idsSha256: ids };
   const earlier = await engine.rows("SELECT unnest(getvariable('like_catalogues')) AS sha256");
   const catalogues = [...new Set([...earlier.map(({ sha256 }) => String(sha256)), ids])];
   return { dense, tokens, ...context, catalogues };

@@ -10,7 +10,7 @@ import { createRandomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
 import { alignSourceToModel } from "../../model/item_features.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
-import { describeDifference, listUnknownFeatures } from "../feature_difference.ts";
+import { describeDifference, hasItemsOf, listUnknownFeatures } from "../feature_difference.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { FeatureManifest, PageOrder, TimeSplit } from "../manifest.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";
@@ -276,18 +276,18 @@ export function fitDataset(
         "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
-  // If the features mean the same as in training, the model can score any items, also new ones.
-  const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
-  const [trainedOn, here] = [features?.catalogues?.at(-1), data.features?.catalogues];
-  const isKnown = trainedOn === undefined || here === undefined
-    ? items.count === data.source.items.shape.count
-    : here.includes(trainedOn);
-  if (model?.counts && anyCount && !isKnown) {
+  const isOneHot = items.kind === "one-hot";
+  const hasSameCount = items.count === data.source.items.shape.count;
+  const isKnown = hasItemsOf(features, data.features) ?? (isOneHot || hasSameCount);
+  if (!isKnown && (isOneHot || model?.counts)) {
     throw new UserError(
-      `Expected the items of ${what} to be the first items of ${name}, because the model has counts of each ` +
-        "item, got other items. Prepare this log with --encoding-from and the set that the model was trained on.",
+      `Expected the items of ${what} to be the first items of ${name}, because the model has ` +
+        `${isOneHot ? "weights" : "counts"} of each item, got other items. ` +
+        "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
+  // If the features mean the same as in training, the model can score any items, also new ones.
+  const anyCount = features !== undefined && data.features !== undefined && !isOneHot;
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = alignSourceToModel(data.source, wanted, what);
   const unknown = features && data.features ? listUnknownFeatures(features, data.features) : [];

@@ -167,9 +167,7 @@ class MergedItems {
   constructor(private readonly first: MergePart) {}
 
   get features(): FeatureManifest | undefined {
-    const features = getFeatureManifest(this.first.data.dataset);
-    // The first set's checksum of one-hot ids does not hold for the merged set, which has more ids.
-    return features?.idsSha256 === undefined ? features : undefined;
+    return getFeatureManifest(this.first.data.dataset);
   }
 
   get count(): number {
@@ -212,8 +210,7 @@ function expectSameFeatures(first: MergePart, part: MergePart): void {
   const [one, other] = [first.data.dataset, part.data.dataset];
   const [there, here] = [getFeatureManifest(one), getFeatureManifest(other)];
   const [theirs, ours] = [shapeText(one.source.items.shape), shapeText(other.source.items.shape)];
-  const difference = there && here &&
-      describeDifference({ ...there, idsSha256: undefined }, { ...here, idsSha256: undefined }) ||
+  const difference = there && here && describeDifference(there, here) ||
     (theirs === ours ? undefined : `${theirs} there, ${ours} here`);
   if (difference === undefined) return;
   throw new UserError(

@@ -374,14 +374,12 @@ function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
 
 /** Adds the checksum of the item ids. If the features are those of another set, its items must come first. */
 function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
-  if (contents.items.shape.kind === "one-hot") return features;
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }
 
-/** Returns features with generic names; one-hot items get a checksum of their ids. */
-function namesOnly(contents: PreparedContents): FeatureManifest {
-  const { items: { shape }, name } = contents;
-  if (shape.kind === "one-hot") return { dense: [], tokens: [], idsSha256: hashIds(contents) };
+/** Returns features with generic names. */
+function namesOnly({ items: { shape }, name }: PreparedContents): FeatureManifest {
+  if (shape.kind === "one-hot") return { dense: [], tokens: [] };
   return {
     dense: Array.from({ length: shape.width }, (_, k) => ({
       name: `feature-${k}`,
