@@ -74,10 +74,11 @@ async function main(): Promise<void> {
     ...(context.length > 0 && { context: JSON.stringify(listContextColumns(context)) }),
     items: JSON.stringify(Array.from({ length: count }, (_, item) => items.of(item))),
   };
+  const weights = run.extendWeights(catalogue);
   const bytes = baseline ? exportBaseline({ baseline: baseline.formula, catalogue, metadata }) : exportModel({
     config,
     catalogue,
-    weights: positions === "first" ? removePositionEffect(run.weights) : run.weights,
+    weights: positions === "first" ? removePositionEffect(weights) : weights,
     context,
     metadata,
   });

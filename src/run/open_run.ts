@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
+import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelVariants, kernelVariantsSchema, reuseVariants } from "../gpu/kernel_variants.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -49,11 +50,13 @@ export class OpenedRun {
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
-    const { model } = this.info;
     gpu.setVariants(reuseVariants(this.variants, gpu.variants));
-    return new UserModel(gpu, source.items, model, {
-      weights: extendWeights(this.weights, model, source.items),
-    });
+    return new UserModel(gpu, source.items, this.info.model, { weights: this.extendWeights(source.items) });
+  }
+
+  /** @internal Returns the weights for the items of a data set, which may have more items than the model. */
+  extendWeights(items: ItemCatalogue): Weights {
+    return extendWeights(this.weights, this.info.model, items);
   }
 
   /** @internal Replaces the model by a baseline. */

@@ -4,6 +4,7 @@ import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
 import { readPositionEffects } from "../../model/position_effect.ts";
+import { checkWeights, listModelParameters } from "../../model/user_model.ts";
 import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
@@ -37,6 +38,7 @@ export interface ExportedModel {
 export function exportModel(
   { config, catalogue, weights, context = [], metadata }: ExportedModel,
 ): Uint8Array {
+  checkWeights(listModelParameters(catalogue.shape, config), weights);
   const { graph, history, clicks } = startGraph();
   const features = config.counts?.rowFeatures === undefined ? [] : context;
   const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
