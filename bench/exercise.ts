@@ -13,7 +13,7 @@ import { version } from "../src/version.ts";
 import { createAnswerStep, type Exercise, HOLE } from "../src/exercise/exercise.ts";
 import { exercises } from "../src/exercise/exercises.ts";
 import { checkAll, parseSize, raceExercise } from "../src/exercise/check_exercise.ts";
-import { listLadderCells } from "./ladder.ts";
+import { explainLadderCells, listLadderCells } from "./ladder.ts";
 import { BoundLadder, type Ladder, type LadderStep, selectGpuSteps } from "../src/ladder/check_ladder.ts";
 import { cards } from "./compiled/time_model.ts";
 import { watchCompiles } from "./compiled/gather.ts";
@@ -108,15 +108,10 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     status.clear();
     const { title, steps } = exercise.ladder;
     // In a ladder of fewer than three steps, step 1 is the shipped kernel, not a naive one.
-    const cells = listLadderCells(results, {
-      ...(steps.length < 3 && { first: "on step 1" }),
-      cpuTimes: gpu.adapter.kind === "cpu" && exercise.chapter !== "12-cpu-driver.md",
-    });
-    printTable(cells, `${title}: ${size.join(" x ")}`);
-    console.log(
-      "reads: per invocation; sectors: of 32 bytes, per read of 32 invocations; conflicts: extra cycles per access to " +
-        "workgroup memory (bench/ladder.md)",
-    );
+    const first = steps.length < 3 ? "on step 1" : "on naive";
+    const cpuTimes = gpu.adapter.kind === "cpu" && exercise.chapter !== "12-cpu-driver.md";
+    printTable(listLadderCells(results, { first, cpuTimes }), `${title}: ${size.join(" x ")}`);
+    console.log(explainLadderCells(cpuTimes, first));
   }
   const next = exercises[exercises.indexOf(exercise) + 1];
   if (next) console.log(`\nNext exercise: deno task -q exercise ${next.name} (${next.what})`);

@@ -104,8 +104,10 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
     status.clear();
     measurements.push(summarizeLadder(ladder, size, results));
     if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: measurements });
-    const cells = listLadderCells(results, { cpuTimes: variants === "gpu" && adapter.kind === "cpu" });
+    const cpuTimes = variants === "gpu" && adapter.kind === "cpu";
+    const cells = listLadderCells(results, { cpuTimes });
     printTable(cells, `${ladder.title}: ${size.join(" x ")}`);
+    console.log(explainLadderCells(cpuTimes));
     const faults = results.filter(({ isWrong }) => isWrong);
     wrong.push(...faults.map(({ number, refusal }) => `ladder ${ladder.name}, step ${number}: ${refusal}`));
     if (readme === undefined || faults.length > 0) continue;
@@ -164,11 +166,11 @@ export function listLadderCells(
 ): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   const counts = ({ counts: own }: LadderStepResult) =>
-    [own?.reads, own?.sectors, own?.conflicts].map(formatAccessCount);
+    [own?.reads, own?.sectors, own?.writeSectors, own?.conflicts].map(formatAccessCount);
   const base = ({ number, changes }: LadderStepResult) => number === 1 ? "-" : String(changes);
   const time = (step: LadderStepResult) => formatShort(step.time?.median ?? NaN);
   const named = ["step", "idea", "kernel"];
-  const counted = ["on step", "reads", "sectors", "conflicts"];
+  const counted = ["on step", "reads", "read sectors", "write sectors", "conflicts"];
   return {
     head: cpuTimes ? [...named, ...counted, "us on this CPU"] : [...named, "us", first, "gain", ...counted],
     rows: results.map((step) => [
@@ -178,4 +180,12 @@ export function listLadderCells(
       ...(cpuTimes ? [time(step)] : []),
     ]),
   };
+}
+
+/** Explains the columns of {@link listLadderCells}. */
+export function explainLadderCells(cpuTimes: boolean, first = "on naive"): string {
+  const gains = `${first}, gain: median us of step 1, and of "on step", divided by the step's us; `;
+  return (cpuTimes ? "" : gains) +
+    "reads: per invocation; read and write sectors: of 32 bytes, per 32 reads or writes; " +
+    "conflicts: extra cycles per access to workgroup memory (bench/ladder.md)";
 }

@@ -194,9 +194,10 @@ export function formatPercentCell(share: number | undefined): string {
 
 /** Titles of columns that are omitted on a narrow terminal, in this order. */
 const DISPENSABLE = [
-  ...["compile ms", "min", "MFLOP", "MB", "best", "conflicts", "sectors", "reads", "host us", "their ms"],
-  ...["dispatches + copies", "rows or value", "unit", "quartiles", "bound by", "GB/s", "on step"],
-  ...["largest error", "MiB", "rows", "noise", "GFLOP/s", "kernel"],
+  ...["compile ms", "min", "MFLOP", "MB", "best", "conflicts", "host us", "their ms"],
+  ...["dispatches + copies", "rows or value", "unit", "quartiles", "bound by", "GB/s"],
+  ...["largest error", "MiB", "rows", "noise", "GFLOP/s", "kernel", "write sectors", "read sectors", "reads"],
+  "on step",
 ];
 
 export function printTable({ head, rows }: TableCells, title?: string): void {

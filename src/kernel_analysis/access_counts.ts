@@ -24,7 +24,10 @@ export interface LoadRequests {
   /** Reads per invocation: mean over the invocations of the workgroup that access memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Mean number of sectors that a subgroup's read of storage buffers touches; `writeSectors`: per write. */
+  /**
+   * Number of sectors that 32 reads of storage buffers touch, if a subgroup's invocations read together;
+   * `writeSectors`: the same for writes. A smaller workgroup or idle invocations share fewer sectors.
+   */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
   /** Mean number of extra cycles, due to bank conflicts, of a subgroup's access to workgroup memory. */
@@ -169,9 +172,9 @@ function summarizeRequests(tallies: readonly Tally[], invocations: number): Load
   return {
     reads: averagePerInvocation(tallies.map(({ read }) => read), invocations),
     writes: averagePerInvocation(tallies.map(({ write }) => write), invocations),
-    readSectors: averagePerSubgroup(others.map(({ read }) => read)),
-    writeSectors: averagePerSubgroup(others.map(({ write }) => write)),
-    conflicts: averagePerSubgroup(shared.flatMap(({ read, write }) => [read, write])),
+    readSectors: averageCost(others.map(({ read }) => read), ({ accesses }) => accesses / SUBGROUP),
+    writeSectors: averageCost(others.map(({ write }) => write), ({ accesses }) => accesses / SUBGROUP),
+    conflicts: averageCost(shared.flatMap(({ read, write }) => [read, write]), ({ known }) => known),
   };
 }
 
@@ -181,10 +184,11 @@ function averagePerInvocation(sums: readonly AccessSum[], invocations: number): 
   return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
-function averagePerSubgroup(sums: readonly AccessSum[]): AccessCount {
+/** Returns the total cost, divided by the total of the accesses as `count` counts them. */
+function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => number): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
-  const known = sums.reduce((all, one) => all + one.known, 0);
-  return known === 0 ? undefined : sums.reduce((all, one) => all + one.cost, 0) / known;
+  const total = sums.reduce((all, one) => all + count(one), 0);
+  return total === 0 ? undefined : sums.reduce((all, one) => all + one.cost, 0) / total;
 }
 
 /** Formats a number of accesses, e.g. "8" or "1.3"; "-" if there are no accesses. */

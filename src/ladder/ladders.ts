@@ -24,7 +24,7 @@ import {
   listWeightSteps,
 } from "./matmul_ladder.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { computeMedian, timePasses } from "../gpu/profiler.ts";
+import { timePasses } from "../gpu/profiler.ts";
 import { getCost } from "../gpu/program.ts";
 import type { LadderMeasurement, LadderStepMeasurement } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
@@ -143,8 +143,9 @@ export async function runLadder(
     const began = performance.now();
     const fault = await findStepFault(bound, step);
     const runMs = performance.now() - began;
-    const { storage: { reads, readSectors: sectors }, workgroup: { conflicts } } = step.counts();
-    note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, conflicts } });
+    const { storage: { reads, readSectors: sectors, writeSectors }, workgroup: { conflicts } } = step
+      .counts();
+    note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, writeSectors, conflicts } });
   }
   // Irregular sizes come last, so that a kernel that all sizes share is compiled at the timed size.
   for (const odd of ladder.oddSizes) {
@@ -153,15 +154,19 @@ export async function runLadder(
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
   const times = await timeRounds(gpu, ladder.name, right, known, options);
-  /** Returns the ratio of two steps' times (median over rounds), because the machine's speed changes. */
+  const summaries = new Map(
+    [...times].map(([number, { medians, min, error }]) =>
+      [number, { ...summarizeTimes(medians), min, ...error }] as const
+    ),
+  );
   const ratio = (of: number, to: number) => {
-    const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
-    return a.length * b.length === 0 ? undefined : computeMedian(b.map((time, k) => (a[k] ?? NaN) / time));
+    const [a, b] = [summaries.get(of), summaries.get(to)];
+    return a && b && a.median / b.median;
   };
   return ladder.steps.map((step, k): LadderStepResult => {
     const { kernel, idea, refuses } = step;
     const number = getStepNumber(step, k);
-    const own = times.get(number);
+    const time = summaries.get(number);
     const before = getBaseStepNumber(step, k);
     const { fault, counts, compileMs, checkedSizes } = known.get(number) ?? {};
     return {
@@ -170,7 +175,7 @@ export async function runLadder(
       idea,
       changes: before,
       ...getCost(target, sizes),
-      ...(own && { time: { ...summarizeTimes(own.medians), min: own.min, ...own.error } }),
+      ...(time && { time }),
       gainOnFirst: ratio(1, number),
       ...(number > 1 && { gain: ratio(before, number) }),
       ...{ counts, compileMs, checkedSizes },

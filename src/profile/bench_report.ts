@@ -107,7 +107,7 @@ const ladderStep = {
   /** Number of the earlier step that this step changes. */
   changes: v.whole(1),
   time: v.optional(timing),
-  /** Speedup over the naive step (median over rounds). `gain` is the speedup over step number `changes`. */
+  /** Median time of the naive step / median time of this step. `gain`: the same for step number `changes`. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
@@ -116,8 +116,9 @@ const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
   reads: accessCount,
-  /** Number of 32-byte sectors per read of a subgroup. */
+  /** Number of 32-byte sectors per 32 reads. `writeSectors`: per 32 writes. */
   sectors: accessCount,
+  writeSectors: accessCount,
   /** Extra cycles that bank conflicts add to an access of a subgroup to workgroup memory. */
   conflicts: accessCount,
 });

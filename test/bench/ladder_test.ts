@@ -79,7 +79,7 @@ Deno.test("a wrong step is not timed, and all other steps run", () =>
       changed("if (e >= step.size.y)", "if (e + 1u >= step.size.y)"), // the last event is not written
       { ...naive, changes: 2 },
     ];
-    const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, { size, rounds: 1 });
+    const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, { size, rounds: 5 });
     const [right, wrong, short, last] = results;
     assert.match(
       wrong?.refusal ?? "",
@@ -97,11 +97,14 @@ Deno.test("a wrong step is not timed, and all other steps run", () =>
     }
     assert.deepEqual([wrong?.time, short?.time, last?.gain], [undefined, undefined, undefined]);
     assert.equal(right?.gainOnFirst, 1);
+    assert.equal(last?.gainOnFirst, (right?.time?.median ?? NaN) / (last?.time?.median ?? NaN));
     const { head, rows } = listLadderCells(results);
     assert.ok(rows.every((row) => row.length === head.length));
     // On a CPU adapter, steps for a GPU are compared by memory reads. Times come last, without speedups.
     const cells = listLadderCells(results, { cpuTimes: true });
-    assert.deepEqual(cells.head.slice(3), ["on step", "reads", "sectors", "conflicts", "us on this CPU"]);
+    assert.deepEqual(cells.head.slice(3), [
+      ...["on step", "reads", "read sectors", "write sectors", "conflicts", "us on this CPU"],
+    ]);
     assert.deepEqual(cells.rows.map((row) => row.at(-1)), rows.map((row) => row[3]));
   }));
 

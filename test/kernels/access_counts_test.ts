@@ -40,7 +40,7 @@ Deno.test("access counts: reads, writes and sectors match a count by hand", () =
     ["out[id.x] = rows[id.x].at.z;", 1, 1, 32], // 32 bytes a row
     ["out[id.x] += f[id.x / 8u];", 2, 1, 2.5], // 4 sectors of out, 1 sector of f
     ["for (var k = 0u; k < 6u; k += 2u) { out[k] = f[k * 1000u + id.x]; }", 3, 3, 4],
-    ["if (id.x % 2u == 0u) { return; } out[id.x] = f[id.x] + f[id.x];", 2, 1, 4], // only odd ones count
+    ["if (id.x % 2u == 0u) { return; } out[id.x] = f[id.x] + f[id.x];", 2, 1, 8], // 16 odd ones read 4 sectors
     ["let i = select(0u, id.x, id.x < 80u); out[id.x] = f[i];", 1, 1, 2], // half: 16 floats
     ["var k = 3u; while (k > 0u) { k--; if (k == 1u) { continue; } out[id.x] = f[id.x]; }", 2, 2, 4],
     ["loop { if (id.x > 0u) { break; } } out[id.x] = f[id.x];", 1, 1, 4],
@@ -49,6 +49,16 @@ Deno.test("access counts: reads, writes and sectors match a count by hand", () =
   for (const [body, reads, writes, sectors] of cases) {
     const { storage } = countKernel(body);
     assert.deepEqual([storage.reads, storage.writes, storage.readSectors], [reads, writes, sectors], body);
+  }
+});
+
+Deno.test("access counts: sectors of small and large workgroups are comparable", () => {
+  const bodies = [["out[id.x] = f[id.x];", 4, 4], ["out[8u * id.x] = v[2u * id.x].x;", 32, 32]] as const;
+  for (const [body, ...sectors] of bodies) {
+    for (const WORKGROUP of [8, 16, 64]) {
+      const { storage } = countKernel(body, { workgroup: [WORKGROUP, 1] });
+      assert.deepEqual([storage.readSectors, storage.writeSectors], sectors, `${WORKGROUP}: ${body}`);
+    }
   }
 });
 
@@ -90,10 +100,10 @@ Deno.test("access counts: data-dependent indices need the data", () => {
   assert.deepEqual(asked(walk, { data }).slice(0, 2), [1 + 3 + 2, 2]);
   const within = "if (id.x >= arrayLength(&f)) { return; } out[id.x] = f[id.x];";
   assert.deepEqual(asked(within), [unknown, unknown, unknown]);
-  assert.deepEqual(asked(within, { bytes: { f: 4 * 100 } }), [1, 1, (4 + 1) / 2]); // 64 to 95, 96 to 99
+  assert.deepEqual(asked(within, { bytes: { f: 4 * 100 } }), [1, 1, 32 * (4 + 1) / 36]); // 64 to 95, 96 to 99
   // A grid that is larger than the work, shared launches, and declarations that follow later.
   const few = "if (id.x >= 40u) { return; } out[id.x] = f[id.x];";
-  assert.deepEqual(asked(few), [1, 1, (4 + 1) / 2]);
+  assert.deepEqual(asked(few), [1, 1, 32 * (4 + 1) / 40]);
   const shared = "if (group.z == 0u) { out[id.x] = 1.0; } else { out[id.x] = f[8u * id.x] + f[FIRST]; }";
   assert.deepEqual(asked(shared, { grid: [3, 1, 2] }, "const FIRST = SECOND; const SECOND = 1u;"), [
     1,
@@ -185,8 +195,8 @@ Deno.test("access counts: an uncoalesced product shows its sectors, and a tile i
     const [tiled, registers, overRows] = bound.steps.map(({ counts }) => counts());
     const sectors = (counts: AccessCounts | undefined) => Number(counts?.storage.readSectors);
     // 16 invocations read 16 vectors of W and one input element; 8 invocations read one vector, and 8 rows.
-    assert.equal(sectors(registers), (64 * (8 + 4) + 4 * 8) / (64 * 5 + 4));
-    assert.equal(sectors(overRows), (64 * (1 + 4 * 8) + 4) / (64 * 5 + 4));
+    assert.equal(sectors(registers), 2 * (64 * (8 + 4) + 4 * 8) / (64 * 5 + 4));
+    assert.equal(sectors(overRows), 4 * (64 * (1 + 4 * 8) + 4) / (64 * 5 + 4));
     assert.ok(sectors(overRows) > sectors(registers));
     // In 64 of 136 accesses to the tiles, a second vector is in the same banks (see the kernel's header).
     assert.equal(tiled?.workgroup.conflicts, 64 / 136);

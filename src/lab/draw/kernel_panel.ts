@@ -131,10 +131,10 @@ function countsTable(code: KernelSummary): Html {
     ...variables.map((own) => row(markup`<code>${own.name}</code>`, own)),
     ...all.filter(([, { reads }]) => reads !== undefined).map(([name, own]) => row(name, own)),
   ];
-  const head = ["memory", "reads", "sectors per read", "writes", "sectors per write", "conflicts"];
+  const head = ["memory", "reads", "sectors per 32 reads", "writes", "sectors per 32 writes", "conflicts"];
   return markup`${renderScrollTable("Memory requests of the kernel", "numeric", head, rows)}
 <p>Computed from the kernel's text for a GPU, not measured. Reads and writes: per invocation. Sectors
-of 32 bytes: per request of 32 invocations together. Conflicts: extra cycles of accesses to the same bank of
+have 32 bytes; up to 32 invocations of a workgroup access memory together. Conflicts: extra cycles of accesses to the same bank of
 workgroup memory, which has 32 banks. Accesses that depend on data are not counted.</p>`;
 }
 

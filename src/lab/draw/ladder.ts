@@ -154,8 +154,14 @@ function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined
 /** Renders the memory accesses of a step, whose effect the times of a CPU driver do not show. */
 function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
-  const { reads, sectors, conflicts } = counts;
-  const named = [[reads, "reads"], [sectors, "sectors per read"], [conflicts, "bank conflicts"]] as const;
+  const { reads, sectors, writeSectors, conflicts } = counts;
+  const named = [
+    ...[[reads, "reads"], [sectors, "sectors per 32 reads"], [
+      writeSectors,
+      "sectors per 32 writes",
+    ]] as const,
+    [conflicts, "bank conflicts"],
+  ] as const;
   return markup`<br>${
     named.filter(([count]) => count !== undefined).map(([count, what]) =>
       `${what} ${formatAccessCount(count)}`
