@@ -53,6 +53,20 @@ export type KernelOutputs<O> = {
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,
   text: string,
+  run: KernelRun<O>,
+): Promise<KernelOutputs<O>> {
+  try {
+    return await runChecked(gpu, text, run);
+  } catch (error) {
+    // The caller's arguments are the cause, so the stack begins at the caller.
+    if (error instanceof UserError) Error.captureStackTrace(error, runKernel);
+    throw error;
+  }
+}
+
+async function runChecked<const O extends Readonly<Record<string, number | KernelArray>>>(
+  gpu: Gpu,
+  text: string,
   { inputs, outputs, constants, invocations, onTime }: KernelRun<O>,
 ): Promise<KernelOutputs<O>> {
   const kernel = parseOwnKernel(text, constants);
@@ -64,7 +78,9 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   step.set([x, y]);
   const program = await Program.record(gpu, kernel.name, arena.upload(STEP, step).buffer, [{
     ...{ kernel, label: kernel.name, constants, invocations: [x, y], views: Object.fromEntries(views) },
-  }]);
+  }]).catch((error: Error) => {
+    throw new UserError(error.message);
+  });
   gpu.device.pushErrorScope("validation");
   CommandRecorder.submit(gpu, kernel.name, (commands) => program.encode(commands, {}, 0));
   const error = await gpu.device.popErrorScope();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type KernelArray, runKernel } from "../../src/profile/run_kernel.ts";
+import { UserError } from "../../src/user_error.ts";
 import { withGpu } from "../op_check.ts";
 
 function kernelText(
@@ -130,7 +131,8 @@ Deno.test("a compile error is reported once, with line, column and cause", () =>
       ]] as const
     ) {
       const error: unknown = await runKernel(gpu, kernelText({ value }), run).catch((error) => error);
-      assert.ok(error instanceof Error);
+      assert.ok(error instanceof UserError);
+      assert.doesNotMatch(error.stack ?? "", /\/src\//, "the stack begins at the caller");
       const [head, first = "", ...rest] = error.message.split("\n");
       assert.equal(head, "kernel twice does not compile");
       assert.ok(first.startsWith(`twice.wgsl:${position} `), first);
