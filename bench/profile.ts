@@ -15,6 +15,7 @@ import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import { openDataset, readWholeLog } from "../src/data/sets/dataset.ts";
 import { defaultTraining } from "../src/train/training_config.ts";
+import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import type { BenchReport, KernelMeasurement, StepMeasurement } from "../src/profile/bench_report.ts";
@@ -54,6 +55,7 @@ import {
   getPagePath,
   printTable,
   readBench,
+  selectMatching,
   StudyPage,
   StudyStatus,
   type TableCells,
@@ -148,6 +150,12 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   // The files are checked first, because the measurement takes minutes.
   expectRecords(options.json, BENCH_FORMAT);
   expectPage(getPagePath(options), "bench");
+  if (parts.has("kernels") && !listKernelNames().some((name) => options.only.test(name))) {
+    throw new UserError(
+      `Expected --only to match the name of a file in kernels/, such as adam, got ${options.only.source}.`,
+    );
+  }
+  const models = selectMatching(benchModels, options.model, "a model", "--model");
   const before = options.compare === undefined ? undefined : await readBench(options.compare);
   const ofAdapter = parts.has("adapter") || parts.has("kernels") || parts.has("steps");
   const markers = [...(ofAdapter ? [TABLES] : []), ...(parts.has("growth") ? [GROWTH] : [])];
@@ -158,7 +166,6 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     const names = options.workload.length > 0 ? options.workload : usual;
     return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => createBenchLog(workload));
   };
-  const models = benchModels.filter(({ name }) => options.model.test(name));
   using status = new StudyStatus();
   // The driver's threads are set once: as in a training on --data or --workload, else for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
@@ -168,11 +175,12 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const { signal } = stop;
   stop.onStop = () => status.show("stopping: the current measurement ends, then the results are written");
   const onProgress = (text: string, share = 0) => signal.aborted || status.show(text, share);
-  const probes = ofAdapter
-    ? await measureAdapter(gpu, seconds, (name) => onProgress(`adapter: ${name}`))
-    : [];
   const kernels = parts.has("kernels")
     ? await measureAllKernels(gpu, logs(KERNEL_WORKLOADS), models, { ...options, signal, onProgress })
+    : [];
+  // The kernels' table needs the adapter's rates, also after an interruption.
+  const probes = ofAdapter
+    ? await measureAdapter(gpu, signal.aborted ? 0 : seconds, (name) => onProgress(`adapter: ${name}`))
     : [];
   const steps: StepMeasurement[] = [];
   const stepLogs = parts.has("steps") ? logs(STEP_WORKLOADS) : [];
@@ -262,7 +270,19 @@ async function measureAllKernels(
     });
     results.push(...more.values());
   }
-  return results;
+  if (results.length > 0 || signal?.aborted) return results;
+  throw new UserError(
+    `Expected --only to match a kernel of the chosen models and workloads, got ${only.source}. ` +
+      "Choose other models (--model) or workloads (--workload).",
+  );
+}
+
+/** Returns the names of the files in kernels/. */
+function listKernelNames(): string[] {
+  const kernels = new URL("../kernels/", import.meta.url);
+  return [...Deno.readDirSync(kernels)].filter(({ isDirectory }) => isDirectory)
+    .flatMap(({ name }) => [...Deno.readDirSync(new URL(name, kernels))])
+    .flatMap(({ name }) => /^(.+)\.wgsl$/.exec(name)?.[1] ?? []);
 }
 
 function stepFlops({ log, users }: BenchLog): number {

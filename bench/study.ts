@@ -52,16 +52,20 @@ function parsePattern(text: string): RegExp {
   }
 }
 
-/** Selects elements by name. @param what - an element, e.g. "a row". @throws UserError if none matches */
+/**
+ * Selects elements by name. @param what - an element, e.g. "a row". @param option - option of the pattern
+ * @throws UserError if none matches
+ */
 export function selectMatching<T extends { readonly name: string }>(
   all: readonly T[],
   only: RegExp,
   what: string,
+  option = "--only",
 ): T[] {
   const chosen = all.filter(({ name }) => only.test(name));
   if (chosen.length > 0) return chosen;
   const known = all.map(({ name }) => name).join("; ");
-  throw new UserError(`Expected --only to match ${what} (${known}), got ${only.source}.`);
+  throw new UserError(`Expected ${option} to match ${what} (${known}), got ${only.source}.`);
 }
 
 /** Returns a parser of names joined by commas. Parsed names are in the order of `known`. */

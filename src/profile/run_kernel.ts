@@ -79,6 +79,7 @@ async function runChecked<const O extends Readonly<Record<string, number | Kerne
   const program = await Program.record(gpu, kernel.name, arena.upload(STEP, step).buffer, [{
     ...{ kernel, label: kernel.name, constants, invocations: [x, y], views: Object.fromEntries(views) },
   }]).catch((error: Error) => {
+    gpu.check();
     throw new UserError(error.message);
   });
   gpu.device.pushErrorScope("validation");

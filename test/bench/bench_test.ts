@@ -332,6 +332,12 @@ Deno.test("unknown parts, workloads, patterns, files, sizes and numbers are refu
     [["--workload", "W9"], /Expected one of W0, .*got "W9"/],
     [["--only", "("], /Expected a regular expression, got "\("/],
     [["--seconds", "0"], /above 0/],
+    [["kernels", "--only", "nosuch"], /Expected --only to match .*kernels\/, .*got nosuch/],
+    [
+      ["kernels", "--only", "^pw_", "--workload", "W0", "--model", "^LSTM$"],
+      /Expected .* of the chosen models/,
+    ],
+    [["steps", "--model", "nosuch"], /Expected --model to match a model \(LSTM; .*got nosuch/],
     [["--compare", "none.json"], /found none at none\.json/],
     [["--data", "none.tsv"], /none\.tsv/],
     [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
