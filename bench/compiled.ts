@@ -12,6 +12,7 @@ import { cards } from "./compiled/time_model.ts";
 import { gather, type GatheredTexts, gatherFile, recompileWithTint } from "./compiled/gather.ts";
 import { compileAll, type CompiledFacts, type CompiledReport, type CompiledText } from "./compiled/report.ts";
 import {
+  describeShownCode,
   factNames,
   formatFacts,
   listCardCells,
@@ -108,7 +109,11 @@ export function createCommand(): Command {
       new Option("--subgroup <lanes>", "lanes per subgroup (default: chosen by the driver)")
         .choices(["32", "64"]),
     )
-    .option("--code", "print machine code: a kernel's innermost loop, or all if it has no loop", false)
+    .option(
+      "--code",
+      "print machine code: a kernel's innermost loop, or all if no loop has most of the arithmetic",
+      false,
+    )
     .option("--no-checks", "let the driver omit bounds checks of buffers")
     .option(JSON_FILE, "JSON file for the results", makeOutputFileParser(".json"), "bench/out/compiled.json")
     .option(
@@ -201,8 +206,9 @@ async function outputResults(
     );
   }
   for (const { kernel, facts } of options.code ? shown : []) {
-    for (const { gpu, loop, lines } of Object.values(facts)) {
-      console.log(`\n${kernel}, ${gpu}${loop ? "" : ", all of it"}:\n${(loop?.lines ?? lines).join("\n")}`);
+    for (const own of Object.values(facts)) {
+      const { lines } = own.loop ?? own;
+      console.log(`\n${kernel}, ${own.gpu}${describeShownCode(own)}:\n${lines.join("\n")}`);
     }
   }
   if (steps.length > 0) printTable(stepCells(steps, gpus), "Steps: estimated, not measured");
@@ -270,7 +276,7 @@ ${parts}`;
 ${
     renderNote(
       "Kernels compiled for a GPU; nothing ran on a GPU. The machine code is the innermost loop " +
-        "with the most arithmetic.",
+        "with most of the arithmetic, or all code.",
     )
   }`;
   await writePage(file, { kind: "compiled", title: "clickgan, compiled", header, main, rules: STYLE });
@@ -278,11 +284,10 @@ ${
 
 function renderText({ kernel, source, uses, facts }: CompiledText): Html {
   const own = Object.values(facts);
-  const code = own.map(({ gpu, loop, lines }) =>
+  const code = own.map((one) =>
     markup`
-<details${gpu === own[0]?.gpu && new Html(" open")}><summary>${gpu}${
-      loop ? "" : ", all code: it has no loop"
-    }</summary><pre>${(loop?.lines ?? lines).join("\n")}</pre></details>`
+<details${one === own[0] && new Html(" open")}><summary>${one.gpu}${describeShownCode(one)}</summary>
+<pre>${(one.loop ?? one).lines.join("\n")}</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>
 ${renderCells(listComparisonCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}

@@ -15,8 +15,10 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Innermost loop with the most arithmetic; undefined if it was unrolled, or the code has no loop. */
+  /** Innermost loop with most of the arithmetic; undefined if no loop has most of it, e.g. if unrolled. */
   readonly loop: Loop | undefined;
+  /** Number of all loops. */
+  readonly loops: number;
 }
 
 interface Instruction {
@@ -52,9 +54,10 @@ export function readAssembly(assembly: string): Listing {
   });
   const [most] = inner.sort((a, b) => getLoopFlops(b) - getLoopFlops(a) || b.instructions - a.instructions);
   const all = summarizeCode(code);
-  // If the main loop was unrolled, other loops only clear workgroup memory or handle a remainder.
+  // If the main loop was unrolled, other loops only clear workgroup memory or handle a remainder. A kernel
+  // may also have several loops with similar arithmetic.
   const isMost = most && getLoopFlops(most) >= all.flops - most.flops;
-  return { ...all, loop: isMost ? most : undefined };
+  return { ...all, loop: isMost ? most : undefined, loops: loops.length };
 }
 
 function summarizeCode(code: readonly Instruction[]): Code {

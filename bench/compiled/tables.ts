@@ -11,7 +11,15 @@ function widthsText(counts: ByWidth): string {
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Formats FMAs of vector operations, e.g. "12 of 20", in the innermost loop or, if unrolled, in all code. */
+/** Returns a note that all code is shown, and why; an empty text if the code of one loop is shown. */
+export function describeShownCode({ loop, loops }: CompiledFacts): string {
+  if (loop) return "";
+  return loops === 0
+    ? ", all code: it has no loop"
+    : `, all code: none of its loops (${loops}) has most of the arithmetic`;
+}
+
+/** Formats FMAs of vector operations, e.g. "12 of 20", in the loop that is shown, or in all code. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }

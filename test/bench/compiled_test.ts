@@ -66,6 +66,7 @@ Deno.test("machine code is parsed: loops, multiply-adds, widths, waits", () => {
   assert.deepEqual([loop?.depth, loop?.instructions, loop?.vector, loop?.fma], [2, 6, 4, 2]);
   assert.equal(loop?.lines[0], "BB2:");
   assert.equal(loop?.lines.length, 7);
+  assert.equal(all.loops, 2);
   // CDNA code with an early exit from a loop before its unrolled body.
   const cdna = "BB0:\n  s_add_u32 s0, s0, 1\n  ds_write_b128 v1, v[4:7]\n  s_cbranch_scc0 BB0\n" +
     "BB1:\n  buffer_load_dwordx4 v[0:3], v4, s[0:3], 0 offen\n  v_fma_f32 v0, v1, v2, v3\n  s_endpgm";
@@ -73,6 +74,10 @@ Deno.test("machine code is parsed: loops, multiply-adds, widths, waits", () => {
   assert.deepEqual([written.loop, written.loads, written.workgroupStores], [undefined, { "128": 1 }, {
     "128": 1,
   }]);
+  // Ten loops with equal arithmetic: none has most of it.
+  const equal = Array.from({ length: 10 }, (_, k) => `BB${k}:\n  v_add_f32 v0, v0, v1\n  s_branch BB${k}\n`);
+  const several = readAssembly(equal.join(""));
+  assert.deepEqual([several.loop, several.loops], [undefined, 10]);
 });
 
 Deno.test("a subgroup waits until few enough of its loads are pending", () => {

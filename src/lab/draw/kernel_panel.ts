@@ -233,7 +233,7 @@ interface RecordedKernel {
   readonly where: string;
   /** Values such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** True if `code` is the innermost loop; false if it is a whole kernel without a loop. */
+  /** True if `code` is the innermost loop; false if it is a whole kernel, none of whose loops dominates. */
   readonly isLoop: boolean;
   /** Recorded lines of machine code, perhaps shortened; `lines` counts the lines of the whole code. */
   readonly code: readonly string[];
@@ -257,7 +257,11 @@ export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode
   return markup`<p>Compiled by ${compiler} for ${gpu} with the constants of ${found.where}.
 Constants above may differ. The code was not run. bench/compiled.md explains how to read it.</p>
 ${renderFacts(facts)}
-<p>${found.isLoop ? "The innermost loop with the most arithmetic:" : "All code (it has no loop):"}</p>
+<p>${
+    found.isLoop
+      ? "The innermost loop with most of the arithmetic:"
+      : "All code (no loop has most of the arithmetic):"
+  }</p>
 <pre tabindex="0" role="region" aria-label="Machine code"><code>${found.code.join("\n")}</code></pre>
 ${more > 0 && markup`<p>${more} more lines.</p>`}`;
 }
