@@ -4,8 +4,8 @@
 // Your task    write y[m, n], with a guard for each axis. A matrix is stored row by row: y[m, n] is element m
 //              N + n.
 // Then         exchange n and m, and the two axes of the grid ("// grid: M, N"): the kernel stays correct,
-//              but neighbouring invocations then write N elements apart. Compare the column "write sectors",
-//              also with 32 x 2 invocations per workgroup.
+//              but neighbouring invocations then write N elements apart. Compare the "write sectors", also
+//              with 32 x 2 invocations per workgroup.
 // Rules        kernels/README.md, "The exercises". Letters of the grid: M, N.
 // grid: N, M
 

@@ -142,7 +142,8 @@ ${
     markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">${versus}</th>
 <th scope="colgroup" colspan="4">here</th>${other}</tr>
 ${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gain"] : []))}`;
-  return renderScrollTable(title, "numeric ladder", head, rows);
+  return markup`${renderScrollTable(title, "numeric ladder", head, rows)}
+<p>Computed for a GPU: reads per invocation; sectors of 32 bytes per 32 reads or writes.</p>`;
 }
 
 /** Renders the number of sizes at which a step agreed with the reference. */
@@ -156,10 +157,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
   const { reads, sectors, writeSectors, conflicts } = counts;
   const named = [
-    ...[[reads, "reads"], [sectors, "sectors per 32 reads"], [
-      writeSectors,
-      "sectors per 32 writes",
-    ]] as const,
+    ...[[reads, "reads"], [sectors, "read sectors"], [writeSectors, "write sectors"]] as const,
     [conflicts, "bank conflicts"],
   ] as const;
   return markup`<br>${
