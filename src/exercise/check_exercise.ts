@@ -232,16 +232,26 @@ function findHints(
   { kernel: { source, constants } }: LadderStep,
   { target }: BoundLadder,
 ): string {
-  const hole = source.split("\n").findIndex((text) => text.includes(HOLE));
+  const untouched = new Set(listHoles(exercise.starter).map(({ around }) => around));
+  const hole = listHoles(source).find(({ around }) => untouched.has(around));
   const missing = [...listConstants(exercise)].filter((name) =>
     name in (target.constants ?? {}) && !constants.has(name)
   );
   return [
-    hole < 0
-      ? ""
-      : `\nLine ${hole + 1} still contains ${HOLE}: write the kernel there, and delete the comment.`,
+    hole ? `\nLine ${hole.line} still contains ${HOLE}: write the kernel there.` : "",
     missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
   ].join("");
+}
+
+/** Lists the lines of a text that contain {@link HOLE}, each with the lines of code around it. */
+function listHoles(text: string): { readonly line: number; readonly around: string }[] {
+  const code = text.split("\n").map((own, k) => ({ line: k + 1, own: own.trim() })).filter(({ own }) =>
+    own.includes(HOLE) || !/^(\/\/|$)/.test(own)
+  );
+  return code.flatMap(({ line, own }, k) => {
+    const around = code.slice(Math.max(0, k - 1), k + 2).map(({ own }) => own).join("\n");
+    return own.includes(HOLE) ? [{ line, around }] : [];
+  });
 }
 
 /** Describes an answer's error: wrong numbers, stray writes, or runs that differ; undefined if correct. */

@@ -56,6 +56,18 @@ Deno.test("exercises: every starter compiles, is wrong, and shows its hole", () 
     }
   }));
 
+Deno.test("exercises: the hint to write the kernel ends when there is code at the hole", () =>
+  withGpu(undefined, async (gpu) => {
+    const below = new RegExp(`^.*${HOLE}.*$`, "gm");
+    for (const exercise of ["map", "softmax", "panel"].map(named)) {
+      const text = exercise.starter.replace(below, "$&\n  let own = 1.0;");
+      assert.doesNotMatch(await fault(gpu, exercise, text), new RegExp(HOLE), exercise.name);
+    }
+    const half = replaced(named("softmax").starter, "let most = 0.0;", "let most = 1.0;");
+    const line = half.split("\n").findIndex((text) => text.includes("u_gradient[r] = 0.0;")) + 1;
+    assert.match(await fault(gpu, named("softmax"), half), new RegExp(`Line ${line} still contains ${HOLE}`));
+  }));
+
 Deno.test("exercises: every completed starter is correct and is timed", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
