@@ -200,6 +200,14 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
   await expectFine(page, "Scratchpad");
   await page.waitForURL(/#scratchpad=./);
   const address = await page.evaluate<string>("location.hash");
+  const tab = page.locator("nav").getByRole("link", { name: "Scratchpad" });
+  await tab.click();
+  await waitUntil(page, `location.hash === "${address}"`);
+  await page.click("nav >> text=Course");
+  await tab.click();
+  await run();
+  await waitUntil(page, `location.hash === "${address}"`);
+  assert.equal(await text.inputValue(), own, "the kernel stays on the screen and in the address");
   await text.fill(own.replace("x[id.y];", "z[id.y];"));
   await run();
   await waitForElement(screen, ".faults li", /^Line 6 .*z/);

@@ -64,7 +64,8 @@ ${this.#notice.element}${this.#results}</div>`;
 
   /** Shows the kernel that `part` contains. "" keeps the shown kernel, or shows an example at the start. */
   async open(part: string): Promise<void> {
-    if (part === this.#shown || (part === "" && this.#shown !== undefined)) return;
+    if (part === this.#shown) return;
+    if (part === "" && this.#shown !== undefined) return this.#showAddress();
     this.#shown = part;
     clearTimeout(this.#pause);
     const version = ++this.#version;
@@ -74,6 +75,7 @@ ${this.#notice.element}${this.#results}</div>`;
     if (version !== this.#version) return;
     this.#notice.clear();
     if (!decoded) {
+      this.#shown = "";
       this.#notice.show("Expected a complete address of the scratchpad, got a part of an address.", "error");
     }
     this.#editor.show(request.text, false);
@@ -101,8 +103,14 @@ ${this.#notice.element}${this.#results}</div>`;
       const part = await encode(this.#request);
       if (version !== this.#version) return;
       this.#shown = part;
-      if (/^#scratchpad\b/.test(location.hash)) history.replaceState(null, "", `#scratchpad=${part}`);
+      this.#showAddress();
     }, PAUSE_MS);
+  }
+
+  /** Writes the shown kernel into the address, which a link such as the tab may have shortened. */
+  #showAddress(): void {
+    if (!this.#shown || !/^#scratchpad\b/.test(location.hash)) return;
+    history.replaceState(null, "", `#scratchpad=${this.#shown}`);
   }
 
   #declaredArrays(text: string): Promise<ScratchArrays> {
