@@ -9,7 +9,7 @@ import { readPageData } from "../connection.ts";
 
 export function showCourse(root: HTMLElement, lab: Lab): void {
   const { texts } = readPageData();
-  const files = Object.keys(texts.chapters).sort((a, b) => parseInt(a) - parseInt(b));
+  const files = Object.keys(texts.chapters);
   const shown = element("article", { class: "prose" });
   root.append(
     dom`<div><p class="lead">Each chapter explains kernels, and ends with questions and an exercise.</p>
@@ -42,15 +42,20 @@ function renderChapter(files: readonly string[], at: number, texts: KernelTexts)
   const next = files[at + 1];
   return markup`<p><a href="#course">All chapters</a></p>
 ${renderMarkdown(text, (target) => resolveLink(target, texts))}
-${next !== undefined && markup`<p>Next chapter: ${renderLink(next, texts)}</p>`}`;
+${next !== undefined && markup`<p>Next: ${renderLink(next, texts)}</p>`}`;
 }
 
-/** Returns the address of a chapter's link in the lab; undefined if the lab has no such page. */
-function resolveLink(target: string, { chapters, chapterOf }: KernelTexts): string | undefined {
-  const [, folder = "", name = "", ending] = /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)/.exec(target) ?? [];
+/** Returns the address of a page's link in the lab; undefined if the lab has no such page. */
+function resolveLink(target: string, { chapters, files }: KernelTexts): string | undefined {
+  const [, section] = /^(?:\.\.\/README\.md)?#([\w-]+)$/.exec(target) ?? [];
+  if (section !== undefined) return `${section}.md` in chapters ? `#course/${section}` : undefined;
+  const [, folder = "", name = "", ending, anchor] =
+    /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)(?:#([\w-]+))?/.exec(target) ?? [];
   if (ending === "md" && `${name}.md` in chapters) return `#course/${name}`;
   if (folder === "exercises") return `#exercise=${name.replaceAll("_", "-")}`;
-  if (ending === "wgsl" && name in chapterOf) return `#step/${name}`;
-  if (folder === "bench" && name === "ladder") return "#ladders";
+  if (ending === "wgsl" && name in files) return `#step/${name}`;
+  if (folder === "bench" && name === "ladder") {
+    return anchor === undefined ? "#ladders" : `#ladders/${anchor}`;
+  }
   return undefined;
 }

@@ -69,7 +69,8 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     const address = `#course/${next.chapter.replace(/\.md$/, "")}`;
     fill(
       this.#about,
-      markup`${next.title}. Chapter: <a href="${address}">${chapter?.title ?? next.chapter}</a>`,
+      markup`${next.title}. Chapter: <a href="${address}">${chapter?.title ?? next.chapter}</a>. Rules:
+<a href="#course/the-exercises">the exercises</a>. Words: <a href="#course/glossary">glossary</a>.`,
     );
     this.#show();
   }
