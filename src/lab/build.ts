@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 import { Html, htmlPage, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { buildBundle, type Bundle, readPackageFile } from "../serve/bundle/bundle.ts";
 import { getKernelTableKey } from "../serve/bundle/kernel_table.ts";
-import { formatAnchor } from "./draw/text.ts";
 import { version } from "../version.ts";
 import type { KernelTexts, PageData } from "./draw/kernel_panel.ts";
 
@@ -85,7 +84,7 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Sections of kernels/README.md to which chapters and starters refer: they are pages of the lab's course. */
+/** Sections of kernels/README.md that are pages of the lab's course, because chapters and starters need them. */
 const SECTIONS = ["The exercises", "Memory or arithmetic?", "Glossary"];
 
 /** Returns the chapter of each kernel, and the float64 reference of each op. */
@@ -103,9 +102,8 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   }
   const sections = (await read("kernels/README.md")).split(/^## /m);
   for (const title of SECTIONS) {
-    const text = sections.find((own) => own.startsWith(`${title}\n`));
-    if (text === undefined) throw new Error(`Expected a section "${title}" in kernels/README.md, found none.`);
-    chapters[`${formatAnchor(title)}.md`] = { title, text: `# ${text}` };
+    const anchor = title.toLowerCase().replace("?", "").replaceAll(" ", "-");
+    chapters[`${anchor}.md`] = { title, text: `# ${sections.find((own) => own.startsWith(title))}` };
   }
   for (const kernel of later) {
     // A kernel for CPU adapters gets the chapter of the GPU kernel with equal results.

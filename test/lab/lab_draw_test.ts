@@ -288,6 +288,7 @@ Deno.test("every kernel of a step finds its chapter, and every op its reference"
   for (const kernel of kernels.filter((name) => !name.startsWith("slate_"))) {
     assert.ok(texts.chapterOf[kernel], kernel);
   }
+  assert.match(texts.chapters["memory-or-arithmetic.md"]?.text ?? "", /^# Memory or arithmetic\?\n\n/);
   assert.match(texts.chapters["2-matmul.md"]?.text ?? "", /dX = dZ W\^T/);
   const ops =
     "linear lstm choice_nll row_dot first_layer pw_state pw_table batch_norm item_term mixed_product " +
@@ -327,6 +328,14 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, chapter and 
   )
     .text;
   assert.match(copy, /This command runs no kernel/);
+  const readable = (index: string) => {
+    const text = `@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(64) fn k(@builtin(global_invocation_id) id: vec3u) { y[${index}] = 1u; }`;
+    const code = { ...facts.code ?? assert.fail(), text };
+    return renderKernelPanel({ ...facts, code }, undefined, undefined, texts).text;
+  };
+  assert.doesNotMatch(readable("id.x"), /not readable/i);
+  assert.match(readable("y[id.x]"), /<td>not readable<\/td>[^]*<p>[^<]*not readable/i, "with a reason");
 });
 
 /** @param changes number of the step on which it builds. @param gain speedup over that step */

@@ -18,6 +18,14 @@ import {
 
 export async function checkStep(page: Page): Promise<void> {
   await page.evaluate(HASTY);
+  const panel = page.locator(".kernel");
+  const expectFile = async (kernel: string) => {
+    await openScreen(page, `step/${kernel}`);
+    await waitForElement(panel, "pre.wgsl", `// ${kernel}.wgsl`);
+  };
+  await expectFile("lstm_forward_1_naive");
+  assert.equal(await page.locator("table.timeline").count(), 0, "nothing is measured");
+  await expectFine(page, "A kernel's file");
   await page.click("nav >> text=Look inside a step");
   await page.locator("#step-workload option").first().waitFor({ state: "attached" });
   await page.selectOption("#step-workload", "trained");
@@ -40,7 +48,6 @@ export async function checkStep(page: Page): Promise<void> {
   assert.ok(times.every((time) => Number(time) > 0), times.join(" "));
   await page.getByRole("button", { name: "encoder/lstm/state forward" }).focus();
   await page.keyboard.press("Enter");
-  const panel = page.locator(".kernel");
   await clickButton(panel, "Back to the dispatches");
   assert.equal(await page.evaluate("document.activeElement.textContent"), "encoder/lstm/state forward");
   await page.keyboard.press("Enter");
@@ -52,11 +59,17 @@ export async function checkStep(page: Page): Promise<void> {
   await panel.locator("[data-owner=invocation]").fill("3");
   const userOf = panel.locator(".owned tr", { hasText: "user = " }).locator("td").first();
   assert.equal(await userOf.innerText(), String(3 * Number(users)));
+  await panel.locator("[data-owner=invocation]").fill("999");
+  assert.ok(Number(await panel.locator("[data-owner=invocation]").inputValue()) < 999, "it is clamped");
   await waitForElement(panel, "a", "3. LSTM");
   await page.locator(".strip rect").last().click();
   assert.equal(await panel.locator("h3").innerText(), "adam");
   await panel.locator("summary", { hasText: "Machine code" }).click();
   await waitForElement(panel, "details.machine", "buffer_load");
+  await expectFile("outcome_sum_subgroups");
+  assert.equal(await page.locator("table.timeline [aria-current]").count(), 0);
+  await openScreen(page, "step/made_up");
+  await waitForElement(page, "header + .notice", "got made_up.");
   await openScreen(page, "step/choice_nll");
   await panel.locator(".path", { hasText: "choice_nll.wgsl" }).first().waitFor();
   await clickButton(page, "adam");
@@ -65,11 +78,16 @@ export async function checkStep(page: Page): Promise<void> {
 }
 
 export async function checkLadder(page: Page): Promise<void> {
-  await page.click("nav >> text=Ladders");
+  await openScreen(page, "course/1-softmax");
+  await page.locator("#screen-course").getByRole("link", { name: "The softmax ladder" }).click();
   const rung = page.locator(".rung", { hasText: "choice softmax" });
+  await rung.locator("h3:focus").waitFor();
+  const kernels = rung.locator('a[href^="#step/choice_nll"]');
+  assert.equal(await kernels.count(), 4, "a link per step");
   await rung.getByRole("button").click();
   await rung.locator("table.ladder").waitFor();
   assert.equal(await rung.locator("tbody tr").count(), 4);
+  assert.equal(await kernels.count(), 8, "also in the table");
   assert.match(await rung.innerText(), /The fastest steps? here[^]*llvmpipe[^]*correct at 4 sizes/);
   await page.evaluate(PATIENT);
   await expectFine(page, "Ladders");
@@ -152,9 +170,14 @@ export async function checkCourse(page: Page): Promise<void> {
     await next.click();
   }
   await waitForElement(screen, ".about", "choice softmax");
-  await screen.locator(".about a").click();
+  await screen.locator(".about a").first().click();
   await page.locator("#screen-course h3", { hasText: "1. Softmax" }).waitFor();
   await expectFine(page, "Course");
+  await page.getByRole("link", { name: "glossary" }).click();
+  await waitForElement(page, "#screen-course td", "CUDA calls it a warp");
+  await openScreen(page, "exercise=softmax");
+  await screen.getByRole("link", { name: "the exercises" }).click();
+  await waitForElement(page, "#screen-course li", "All parameters of the kernel function must be builtins.");
   await openScreen(page, "course/99-none");
   await waitForElement(
     page,
@@ -200,11 +223,8 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
   await expectFine(page, "Scratchpad");
   await page.waitForURL(/#scratchpad=./);
   const address = await page.evaluate<string>("location.hash");
-  const tab = page.locator("nav").getByRole("link", { name: "Scratchpad" });
-  await tab.click();
-  await waitUntil(page, `location.hash === "${address}"`);
   await page.click("nav >> text=Course");
-  await tab.click();
+  await page.click("nav >> text=Scratchpad");
   await run();
   await waitUntil(page, `location.hash === "${address}"`);
   assert.equal(await text.inputValue(), own, "the kernel stays on the screen and in the address");

@@ -52,8 +52,6 @@ ${measurements}`;
   }
   const specialised = findSpecialisedLines(code.text, texts.files[kernel] ?? code.text);
   const split = describeWorkSplit(code.text, code);
-  const chapter = texts.chapterOf[kernel] ?? "";
-  const { [chapter]: about } = texts.chapters;
   const reference = node && texts.references[node.op];
   return markup`<h3 tabindex="-1">${label}</h3>
 <p class="path">${kernel}.wgsl</p>
@@ -71,12 +69,29 @@ ${origin(facts)}
 <details open><summary>The kernel as passed to the driver</summary>
 <p>${specialisedText(code, specialised.length)}</p>
 ${renderWgslListing(code.text, specialised)}</details>
-<details class="machine"><summary>Machine code of a GPU</summary><div></div></details>
-${about && markup`<p>Explained in <a href="#course/${chapter.replace(/\.md$/, "")}">${about.title}</a></p>`}
+${renderBackground(kernel, texts)}
 ${
     reference && markup`<details><summary>The float64 reference of the tests</summary>
 <pre tabindex="0" role="region" aria-label="Reference in float64"><code>${reference}</code></pre></details>`
   }`;
+}
+
+/** Renders the file of a kernel that was not measured. */
+export function renderKernelFile(kernel: string, texts: KernelTexts): Html {
+  return markup`<h3 tabindex="-1">${kernel}</h3>
+<p>The kernel's file. To see a kernel with its times and constants, measure a step that runs it. GPUs and CPU
+adapters run different kernels; the <a href="#ladders">ladders</a> have some of both.</p>
+${renderWgslListing(texts.files[kernel] ?? "", [])}
+${renderBackground(kernel, texts)}`;
+}
+
+/** Renders a place for the kernel's machine code, and a link to its chapter. */
+function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
+  // The name of a kernel that only a ladder uses continues the name of the shipped kernel: lstm_forward_1_naive.
+  const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
+  const { [chapter]: about } = chapters;
+  return markup`<details class="machine"><summary>Machine code of a GPU</summary><div></div></details>
+${about && markup`<p>Explained in <a href="#course/${chapter.replace(/\.md$/, "")}">${about.title}</a></p>`}`;
 }
 
 /** Returns the paragraph "Work split" of a kernel's header. Inserts each constant's value after its name. */
@@ -134,8 +149,12 @@ function countsTable(code: KernelSummary): Html {
   const head = ["memory", "reads", "sectors per 32 reads", "writes", "sectors per 32 writes", "conflicts"];
   return markup`${renderScrollTable("Memory requests of the kernel", "numeric", head, rows)}
 <p>Computed from the kernel's text for a GPU, not measured. Reads and writes: per invocation. Sectors
-have 32 bytes; up to 32 invocations of a workgroup access memory together. Conflicts: extra cycles of accesses to the same bank of
-workgroup memory, which has 32 banks. Accesses that depend on data are not counted.</p>`;
+of 32 bytes: per request of 32 invocations together. Conflicts: extra cycles of accesses to the same bank of
+workgroup memory, which has 32 banks.${
+    [...variables, storage, workgroup].some((own) => Object.values(own).includes("unreadable")) &&
+    markup` Not readable: this depends on data, or on the driver (textures, atomics). This screen
+does not read the step's data; ladders and exercises count with the data of their inputs.`
+  }</p>`;
 }
 
 function bindingsTable({ bindings, constants }: KernelSummary): Html {
@@ -200,9 +219,7 @@ export function renderWgslListing(text: string, marked: readonly number[]): Html
   const lines = highlightText(text.replace(/\n$/, ""), WGSL).split("\n").map((line, k) =>
     set.has(k + 1) ? markup`<mark>${new Html(line)}</mark>\n` : markup`<span>${new Html(line)}</span>\n`
   );
-  const label = "WGSL as passed to the driver";
-  return markup`<pre class="wgsl" tabindex="0" role="region"
- aria-label="${label}"><code>${lines}</code></pre>`;
+  return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL"><code>${lines}</code></pre>`;
 }
 
 /** Returns a paragraph of a kernel's header. @param word - first words, for example "Work split" */

@@ -120,9 +120,9 @@ export function renderLadderTable(
         reversal === "slower here" ? "faster there, slower here" : "slower there, faster here"
       }</strong>`;
     return markup`<tr${reversal && markup` class="turned"`}>
-<th scope="row">${number}. ${idea}${label}<br><span class="path">${refusal ?? renderBreakableName(kernel)}${
-      checkedText(step)
-    }${countsText(step)}</span></th>
+<th scope="row">${number}. ${idea}${label}<br><span class="path">${
+      refusal ?? (idea === "yours" ? markup`${kernel}` : renderKernelLink(kernel))
+    }${checkedText(step)}${countsText(step)}</span></th>
 <td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, recorded?.gainOnFirst)}</td>
 <td>${time ? formatShort(time.median) : "-"}</td>
 <td>${time ? formatShort(estimateMedianError(time)) : "-"}</td>
@@ -144,6 +144,11 @@ ${
 ${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gain"] : []))}`;
   return markup`${renderScrollTable(title, "numeric ladder", head, rows)}
 <p>Computed for a GPU: reads per invocation; sectors of 32 bytes per 32 reads or writes.</p>`;
+}
+
+/** Renders the name of a kernel in the repository as a link to the kernel's text. */
+export function renderKernelLink(kernel: string): Html {
+  return markup`<a href="#step/${kernel}">${renderBreakableName(kernel)}</a>`;
 }
 
 /** Renders the number of sizes at which a step agreed with the reference. */

@@ -150,12 +150,16 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
 /** Largest number of subscripts to show per binding. */
 const SUBSCRIPTS = 3;
 
+/** Returns the integer in 0..`most` for a number; 0 for NaN. */
+export function clamp(value: number, most: number): number {
+  return Math.max(0, Math.min(Math.trunc(value) || 0, most));
+}
+
 /** Renders drawing and tables of an invocation. @param chosen - indices, which are clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
-  const within = (value: number, count: number) => Math.max(0, Math.min(Math.trunc(value) || 0, count - 1));
-  const group = within(chosen.group, most.group);
-  const invocation = within(chosen.invocation, most.invocation);
+  const group = clamp(chosen.group, most.group - 1);
+  const invocation = clamp(chosen.invocation, most.invocation - 1);
   const all = listIndexValues(code, group);
   const own = all[invocation];
   return markup`${renderOwnership(code, locateInvocation(code, { group, invocation }))}

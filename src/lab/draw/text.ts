@@ -18,11 +18,6 @@ export function formatCount(value: number): string {
   return formatThousands(Math.round(value));
 }
 
-/** Returns the anchor of a heading in Markdown, for example "memory-or-arithmetic". */
-export function formatAnchor(heading: string): string {
-  return heading.toLowerCase().replace(/[^\w ]/g, "").replaceAll(" ", "-");
-}
-
 type Cell = string | Html;
 /** Headings of columns. The heading of a column of texts is in an array. */
 type Heads = readonly (string | readonly [string])[];

@@ -49,13 +49,10 @@ ${next !== undefined && markup`<p>Next: ${renderLink(next, texts)}</p>`}`;
 function resolveLink(target: string, { chapters, files }: KernelTexts): string | undefined {
   const [, section] = /^(?:\.\.\/README\.md)?#([\w-]+)$/.exec(target) ?? [];
   if (section !== undefined) return `${section}.md` in chapters ? `#course/${section}` : undefined;
-  const [, folder = "", name = "", ending, anchor] =
-    /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)(?:#([\w-]+))?/.exec(target) ?? [];
+  const [, folder = "", name = "", ending] = /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)/.exec(target) ?? [];
   if (ending === "md" && `${name}.md` in chapters) return `#course/${name}`;
   if (folder === "exercises") return `#exercise=${name.replaceAll("_", "-")}`;
   if (ending === "wgsl" && name in files) return `#step/${name}`;
-  if (folder === "bench" && name === "ladder") {
-    return anchor === undefined ? "#ladders" : `#ladders/${anchor}`;
-  }
+  if (folder === "bench" && name === "ladder") return target.replace(/.*\.md#?/, "#ladders/");
   return undefined;
 }

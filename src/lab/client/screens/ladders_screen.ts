@@ -1,7 +1,7 @@
 /** Screen "Ladders": checks and times versions of a kernel from the naive to the shipped version. */
 
 import { markup } from "../../../report/html.ts";
-import { compareLadder, describeComparison, renderLadderTable } from "../../draw/ladder.ts";
+import { compareLadder, describeComparison, renderKernelLink, renderLadderTable } from "../../draw/ladder.ts";
 import { formatLadderKey } from "../../saved_report.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
@@ -37,19 +37,33 @@ a driver that runs shaders on a CPU: an optimisation that helps on llvmpipe may 
     root.append(list);
     list.append(...cards.map((card) => {
       const { name, title, size, steps, chapter = "" } = card.ladder;
+      const items = steps.map(({ idea, kernel }) => markup`<li>${idea}: ${renderKernelLink(kernel)}</li>`);
       const about = readPageData().texts.chapters[chapter]?.title ?? chapter;
       const one = button("Run this ladder", () => run([card]), { "aria-describedby": `ladder-${name}` });
-      return dom`<div class="card rung"><h3 id="ladder-${name}">${title}</h3>
-<p>${String(steps)} steps, at ${size.join(" x ")}. Explained in <a href="#course/${
+      return dom`<div class="card rung"><h3 id="ladder-${name}" tabindex="-1">${title}</h3>
+<p>${String(steps.length)} steps, at ${size.join(" x ")}. Explained in <a href="#course/${
         chapter.replace(/\.md$/, "")
-      }">${about}</a></p><div class="buttons">${one}</div>${card.results}</div>`;
+      }">${about}</a></p><details><summary>The steps and their kernels</summary>
+<ol>${markup`${items}`}</ol></details><div class="buttons">${one}</div>${card.results}</div>`;
     }));
+    lab.onShow("ladders", () => showCard(cards, lab.part));
+    showCard(cards, lab.part);
   }, (error: unknown) => notice.fail(error));
 }
 
 interface LadderCard {
   readonly ladder: LadderSummary;
   readonly results: HTMLElement;
+}
+
+/** Shows a ladder and its steps. @param part - start of its title, such as "choice-softmax", or its name */
+function showCard(cards: readonly LadderCard[], part: string): void {
+  const matches = ({ ladder: { name, title } }: LadderCard) =>
+    part === name || title.toLowerCase().replace(/\W+/g, "-").startsWith(part);
+  const card = part === "" ? undefined : cards.find(matches)?.results.closest(".card");
+  card?.querySelector("details")?.setAttribute("open", "");
+  card?.querySelector("h3")?.focus({ preventScroll: true });
+  card?.scrollIntoView({ block: "start" });
 }
 
 async function runLadder(

@@ -1,8 +1,9 @@
 /** Screen "Look inside a step": times the dispatches of a training step, and shows their kernels. */
 
-import { findCeilings, type RooflineCeilings } from "../../../profile/roofline.ts";
-import { type PageData, renderKernelPanel, renderMachineCode } from "../../draw/kernel_panel.ts";
-import { renderOwned } from "../../draw/ownership.ts";
+import { findCeilings } from "../../../profile/roofline.ts";
+import type { Html } from "../../../report/html.ts";
+import { renderKernelFile, renderKernelPanel, renderMachineCode } from "../../draw/kernel_panel.ts";
+import { clamp, renderOwned } from "../../draw/ownership.ts";
 import { formatCount, formatMicroseconds } from "../../draw/text.ts";
 import { computeSpans, renderPhaseLegend, renderTimeline, renderTimelineTable } from "../../draw/timeline.ts";
 import type { TimedDispatch } from "../../draw/timeline.ts";
@@ -10,7 +11,7 @@ import { formatStepKey } from "../../saved_report.ts";
 import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
-import type { DispatchSummary, KernelSummary, StepProfile } from "../services/step_service.ts";
+import type { KernelSummary, StepProfile } from "../services/step_service.ts";
 
 const SECONDS = 1;
 
@@ -20,14 +21,19 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   const results = element("div", { class: "results" });
   const stop = new StopButton(() => notice.show("Stopping after the current measurement ..."));
-  let openKernel: ((kernel: string) => boolean) | undefined;
+  const panel = new KernelPanel(results);
+  let openDispatch: OpenDispatch | undefined;
+  /** Opens the dispatch of the address's kernel or, without such a dispatch, the kernel's file. */
   const openFromAddress = () => {
-    if (lab.part === "" || openKernel?.(lab.part)) return;
-    notice.show(
-      `No dispatch of this step has the kernel ${lab.part}: choose another batch or model, or open a ladder. GPUs ` +
-        "and CPU adapters run different kernels, and the ladders have both.",
-      "note",
-    );
+    const { texts } = readPageData();
+    if (lab.part === "" || openDispatch?.(lab.part)) return;
+    if (!Object.hasOwn(texts.files, lab.part)) {
+      return lab.refuse("the name of a kernel, such as choice_nll", lab.part);
+    }
+    markOpened(results, undefined);
+    panel.show(lab.part, renderKernelFile(lab.part, texts));
+    if (!openDispatch) results.replaceChildren(panel.element);
+    panel.focus();
   };
   const measure = async (signal: AbortSignal) => {
     try {
@@ -37,7 +43,7 @@ export function showStep(root: HTMLElement, lab: Lab): void {
       notice.show("Measured. Open a dispatch to see its kernel.");
       lab.store("adapter", profile.probes);
       lab.store(formatStepKey(profile.result), profile.result);
-      openKernel = showProfile(results, profile);
+      openDispatch = showProfile(results, panel, profile);
       openFromAddress();
     } catch (error) {
       notice.fail(error);
@@ -63,12 +69,8 @@ ${stop.element}</div>`,
       setOptions(model, models.map((name) => ({ name, about: name })));
       updateModel();
     }, (error: unknown) => notice.fail(error));
-  const loaded = loadChoices();
-  // If the address names a kernel, measure a step and open the kernel.
-  lab.onShow("step", () => {
-    if (openKernel) openFromAddress();
-    else if (lab.part !== "") void loaded.then(() => stop.during(measure));
-  });
+  void loadChoices();
+  lab.onShow("step", openFromAddress);
   // After a training, the user can also choose the trained model.
   lab.onMeasurement(() => void loadChoices());
 }
@@ -83,25 +85,22 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Shows a profile. The returned function opens a kernel's first dispatch; false means that it has none. */
-function showProfile(results: HTMLElement, profile: StepProfile): (kernel: string) => boolean {
+/** Opens a kernel's first dispatch; returns false if the step has no such dispatch. */
+type OpenDispatch = (kernel: string) => boolean;
+
+function showProfile(results: HTMLElement, panel: KernelPanel, profile: StepProfile): OpenDispatch {
   const { result, facts, probes, clock } = profile;
   const ceilings = findCeilings(probes);
   const phase = (k: number) => facts[k]?.phase ?? "batch";
   const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({ ...timed, phase: phase(k) }));
   const strip = element("div", { class: "strip-box" }, renderTimeline(dispatches));
   const table = element("div", {}, renderTimelineTable(dispatches, ceilings));
-  const back = () => {
-    const opened = table.querySelector<HTMLElement>("[aria-current]");
-    opened?.focus({ preventScroll: true });
-    opened?.scrollIntoView({ block: "center" });
-  };
-  const panel = new DispatchPanel(ceilings, readPageData(), back);
   const open = (k: number, focus: boolean) => {
     const fact = facts[k];
     if (!fact) return;
     markOpened(results, k);
-    panel.show(fact, dispatches[k]);
+    const content = renderKernelPanel(fact, dispatches[k], ceilings, readPageData().texts);
+    panel.show(fact.kernel, content, fact.code);
     if (focus && fact.code) history.replaceState(null, "", `#step/${fact.kernel}`);
     if (focus) panel.focus();
   };
@@ -127,27 +126,27 @@ function showProfile(results: HTMLElement, profile: StepProfile): (kernel: strin
   };
 }
 
-class DispatchPanel {
-  readonly element = element("section", { class: "card kernel", "aria-label": "A dispatch", hidden: true });
+class KernelPanel {
+  readonly element = element("section", { class: "card kernel", "aria-label": "A kernel" });
   #kernel: KernelSummary | undefined;
 
-  /** @param back - scrolls back to the row of the dispatch in the table */
-  constructor(
-    private readonly ceilings: RooflineCeilings,
-    private readonly data: PageData,
-    private readonly back: () => void,
-  ) {
+  constructor(private readonly results: HTMLElement) {
     this.element.addEventListener("input", () => this.#showOwned());
   }
 
-  show(fact: DispatchSummary, timed: TimedDispatch | undefined): void {
-    this.#kernel = fact.code;
-    fill(this.element, renderKernelPanel(fact, timed, this.ceilings, this.data.texts));
-    const back = element("button", { type: "button", onclick: this.back }, "Back to the dispatches");
-    this.element.prepend(element("div", { class: "buttons" }, back));
-    this.element.hidden = false;
+  /** Shows a kernel. @param code - summary of its dispatch; undefined for a kernel that was not measured */
+  show(kernel: string, content: Html, code?: KernelSummary): void {
+    this.#kernel = code;
+    fill(this.element, content);
+    const opened = this.results.querySelector<HTMLElement>("table [aria-current]");
+    const onclick = () => {
+      opened?.focus({ preventScroll: true });
+      opened?.scrollIntoView({ block: "center" });
+    };
+    const back = element("button", { type: "button", onclick }, "Back to the dispatches");
+    if (opened) this.element.prepend(element("div", { class: "buttons" }, back));
     const machine = this.element.querySelector("details.machine");
-    machine?.append(element("div", {}, renderMachineCode(this.data.machineCode, fact.kernel)));
+    machine?.append(element("div", {}, renderMachineCode(readPageData().machineCode, kernel)));
   }
 
   focus(): void {
@@ -159,13 +158,16 @@ class DispatchPanel {
   /** Shows the array elements that the chosen invocation reads and writes. */
   #showOwned(): void {
     const fields = [...this.element.querySelectorAll("input")];
+    for (const field of fields.filter(({ value }) => value !== "")) {
+      field.value = String(clamp(field.valueAsNumber, Number(field.max)));
+    }
     const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
     const owned = this.element.querySelector(".owned");
     if (this.#kernel && owned) fill(owned, renderOwned(this.#kernel, { group, invocation }));
   }
 }
 
-function markOpened(results: HTMLElement, k: number): void {
+function markOpened(results: HTMLElement, k: number | undefined): void {
   for (const one of results.querySelectorAll("[data-dispatch]")) {
     if (one.getAttribute("data-dispatch") === String(k)) one.setAttribute("aria-current", "true");
     else one.removeAttribute("aria-current");

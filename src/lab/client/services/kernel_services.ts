@@ -201,7 +201,7 @@ function parseNumbers({ name, element = "f32" }: DeclaredArray, text = ""): Kern
 }
 
 export interface LadderSummary extends Pick<Ladder, "name" | "title" | "size"> {
-  readonly steps: number;
+  readonly steps: readonly { readonly idea: string; readonly kernel: string }[];
   /** File name of the chapter about the kernels of the ladder. */
   readonly chapter: string | undefined;
 }
@@ -216,7 +216,8 @@ function laddersService(worker: LabWorker) {
     list: (): readonly LadderSummary[] =>
       ladders.map(({ name, title, size, steps }) => {
         const chapter = exercises.find(({ ladder }) => ladder.name === name)?.chapter;
-        return { name, title, size, steps: steps.length, chapter };
+        const named = steps.map(({ idea, kernel }) => ({ idea, kernel: kernel.name }));
+        return { name, title, size, steps: named, chapter };
       }),
 
     /** Checks the steps of a ladder, and times the correct steps. */
