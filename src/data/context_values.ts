@@ -87,9 +87,7 @@ export class EncodedContext {
     const columns = [...new Set(own.map(({ column }) => column))];
     const other = Object.keys(record).find((name) => !columns.includes(name));
     if (other !== undefined) {
-      const known = columns.length > 0
-        ? `one of ${columns.join(", ")}`
-        : `none, as the model reads no ${kind} features`;
+      const known = columns.length > 0 ? `one of ${columns.join(", ")}` : "there are none";
       throw new UserError(`${where}.${other}: Expected a column among the ${kind} features: ${known}.`);
     }
     for (const column of columns) {

@@ -61,24 +61,25 @@ export function setGivenContext(
 }
 
 /**
- * Encodes the context of a request; undefined if neither request nor model has any. @param skipUnknown - true
- * to ignore impressions of unknown items @throws UserError for unknown items, columns and values
+ * Checks and encodes the context of a request; undefined for a model that ignores context, such as a baseline.
+ * @param skipUnknown - true to ignore impressions of unknown items
+ * @throws UserError for unknown items, columns and values
  */
 export function encodeContext(
-  data: OpenedDataset,
+  { dataset: { features }, items }: OpenedDataset,
   config: ModelConfig,
   context: RequestContext | undefined,
   skipUnknown = false,
 ): EncodedContext | undefined {
-  const features = listModelContext(config, data.dataset.features);
-  if (features.length === 0 && context === undefined) return undefined;
-  const unknown = Object.keys(context?.impressions ?? {}).find((id) =>
-    data.items.findIndex(id) === undefined
-  );
+  const described = Object.keys(context?.impressions ?? {});
+  const unknown = described.find((id) => items.findIndex(id) === undefined);
   if (unknown !== undefined && !skipUnknown) {
     throw new UserError(
       `context.impressions: Expected ids of items of the data set, got ${JSON.stringify(unknown)}.`,
     );
   }
-  return new EncodedContext(features, context);
+  const encoded = new EncodedContext(features?.context ?? [], context);
+  if (listModelContext(config, features).length > 0) return encoded;
+  encoded.encodeRows(described); // checks the columns and values
+  return undefined;
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
-import { type ContextRecord, EncodedContext } from "../../src/data/context_values.ts";
+import { type ContextRecord, EncodedContext, type RequestContext } from "../../src/data/context_values.ts";
 import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
@@ -13,7 +13,7 @@ import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { initializeOnLog } from "../../src/model/model_counts.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
-import { setGivenContext } from "../../src/predict/request_context.ts";
+import { encodeContext, setGivenContext } from "../../src/predict/request_context.ts";
 import { drawContexts } from "../../src/simulate/contexts.ts";
 import { listUsers } from "../../src/data/click_log.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
@@ -301,6 +301,16 @@ Deno.test("requests with unknown columns or unreadable values are refused, and g
   });
   assert.deepEqual([known, missing], [1, []]);
   assert.equal(price, row({ price: 1e12, published: "2023-11-30" }, { device: "phone" })[0][0], "clipped");
+});
+
+Deno.test("a model that ignores context accepts the columns of the data set, and no others", async () => {
+  const folder = await makeFolderWith(files);
+  const data = await openDataset((await prepareIn(folder, recipe(folder))).folder);
+  const encode = (context: RequestContext) => encodeContext(data, { ...smallLstm, counts: null }, context);
+  assert.equal(encode({ page: { device: "watch" }, impressions: { i1: { price: 3 } } }), undefined);
+  await expectRefusal(() => encode({ page: { hour: 3 } }), "context.page.hour: Expected a column");
+  await expectRefusal(() => encode({ impressions: { i1: { cost: 3 } } }), '"i1".cost: Expected a column');
+  await expectRefusal(() => encode({ impressions: { none: {} } }), "Expected ids of items");
 });
 
 Deno.test("a log, a request and ONNX give a page with context features the same utilities", () =>
