@@ -21,6 +21,16 @@ export const positive = (most = Number.MAX_VALUE) => v.pipe(v.number(), v.gtValu
 export const between = (least: number, most: number) =>
   v.pipe(v.number(), v.minValue(least), v.maxValue(most));
 
+/** Returns valibot's schema of an object without other keys. The issue of another key lists the known keys. */
+export const strictObject = <const T extends v.ObjectEntries>(entries: T) =>
+  v.strictObject(
+    entries,
+    ({ expected, message }: v.StrictObjectIssue) =>
+      expected === "never" ? `${INVALID_KEY}${Object.keys(entries).join(", ")}` : message,
+  );
+
+/** Prefix of valibot's message about a missing key or an unknown key. */
+const INVALID_KEY = "Invalid key: ";
 /** Maximum number of characters that describe a refused value. */
 const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
@@ -35,7 +45,9 @@ export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string 
 
 /** Describes a refused value. Control characters, which could harm the terminal, become "?". */
 export function describeIssue({ message, expected }: v.BaseIssue<unknown>): string {
-  if (message.startsWith("Invalid key: ")) return expected === "never" ? "not known" : "missing";
+  if (message.startsWith(INVALID_KEY)) {
+    return expected === "never" ? `not one of ${message.slice(INVALID_KEY.length)}` : "missing";
+  }
   const plain = message.replace(/^Invalid [a-z ]+: E(xpected .*?) but received /s, "e$1, got ")
     .replace(/^expected (>=|<=|>)(?=-?\d)/, (_, sign: keyof typeof SIGNS) => `expected ${SIGNS[sign]} `)
     .replace(/\p{C}/gu, "?");

@@ -9,6 +9,7 @@ import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./run_main.ts";
 import { expectOutputsApart } from "./outputs.ts";
+import { explainFileError } from "../files/local_file.ts";
 import { getOutputWidth, wrapText } from "./table.ts";
 
 export { type GivenOptions } from "../option.ts";
@@ -64,13 +65,14 @@ export const parseWholeNumber = (least: number, most?: number): (text: string) =
 export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.makeNumberParser(schema, expected));
 
-/** Makes a parser of JSON that a schema accepts. @param example - valid JSON, for messages */
+/** Makes a parser of JSON, or of @FILE with JSON, that a schema accepts. @param example - for messages */
 export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
     try {
-      json = JSON.parse(text);
-    } catch {
+      json = JSON.parse(text.startsWith("@") ? Deno.readTextFileSync(text.slice(1)) : text);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw explainFileError(error, "read", text.slice(1));
       throw new InvalidArgumentError(`Expected JSON such as ${example}, got ${text}.`);
     }
     const parsed = v.safeParse(schema, json);

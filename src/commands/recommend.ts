@@ -4,14 +4,14 @@ import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
-import { contextSchema, encodeContext } from "../predict/request_context.ts";
+import { encodeContext } from "../predict/request_context.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
+import { createBaselineOption, createContextOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { IDS, makeJsonParser, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatTable } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {
@@ -30,11 +30,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       .version(version)
       .option("--user <id>", "user of the data set; the user's clicks are the history")
       .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
-      .option(
-        "--context <json>",
-        'values of context columns, such as {"page": {"device": "phone"}, "impressions": {"B07": {"price": 12}}}',
-        makeJsonParser(contextSchema, '{"page": {"device": "phone"}}'),
-      )
+      .addOption(createContextOption("of the page and its items"))
       .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
       .option("--new-only", "omit items that the user has clicked", false),
   ).addOption(createBaselineOption())

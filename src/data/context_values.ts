@@ -20,11 +20,14 @@ export function splitContext(
   return { page: ofKind("page"), impression: ofKind("impression") };
 }
 
-/** Context of a page in a request. */
+/** Key of {@link RequestContext.impressions} whose values hold for all items. */
+export const ALL_ITEMS = "*";
+
+/** Context of a page in a request, or of all simulated pages. */
 export interface RequestContext {
   /** Values of the page's columns. */
   readonly page?: ContextRecord | undefined;
-  /** For the id of each displayed item, the values of the impression columns, which describe the item. */
+  /** For the id of each displayed item, or `ALL_ITEMS`, the values of the impression columns. */
   readonly impressions?: Readonly<Record<string, ContextRecord>> | undefined;
   /** Time when the page is shown, in a format of time columns; default: now. Ages refer to this time. */
   readonly time?: string | number | undefined;
@@ -42,7 +45,7 @@ export class EncodedContext {
   readonly #unknown = new Set<string>();
   readonly #ofPage: readonly number[];
   readonly #now: number;
-  /** Features of a displayed item whose impression columns are all unknown. */
+  /** Features of a displayed item without values of its own. */
   #bare: Float32Array<ArrayBuffer> | undefined;
 
   /**
@@ -65,14 +68,13 @@ export class EncodedContext {
 
   /** Returns the context features of an item's row. @throws UserError as the constructor. */
   encodeRow(id: string): Float32Array<ArrayBuffer> {
-    const record = this.context.impressions?.[id];
-    if (record) {
-      return Float32Array.from([
-        ...this.#encodeRecord("impression", record, `context.impressions.${JSON.stringify(id)}`),
+    const { [ALL_ITEMS]: all, [id]: own } = this.context.impressions ?? {};
+    const encode = (record: ContextRecord, key: string) =>
+      Float32Array.from([
+        ...this.#encodeRecord("impression", record, `context.impressions.${JSON.stringify(key)}`),
         ...this.#ofPage,
       ]);
-    }
-    return this.#bare ??= Float32Array.from([...this.#encodeRecord("impression", {}, ""), ...this.#ofPage]);
+    return own ? encode({ ...all, ...own }, id) : this.#bare ??= encode(all ?? {}, ALL_ITEMS);
   }
 
   /** Returns the context features [ids, X] of a page's rows. @throws UserError as the constructor. */

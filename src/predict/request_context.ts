@@ -1,7 +1,7 @@
 /** Reads the context of a request: values of the page columns and impression columns of the data set. */
 
 import * as v from "../schema.ts";
-import { EncodedContext, splitContext } from "../data/context_values.ts";
+import { ALL_ITEMS, EncodedContext } from "../data/context_values.ts";
 import type { ContextRecord, RequestContext } from "../data/context_values.ts";
 import { type ContextFeature, type FeatureManifest, listContextColumns } from "../data/manifest.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -25,28 +25,26 @@ export function listModelContext(
   return counts?.rowFeatures ? features?.context ?? [] : [];
 }
 
-/** Schema of the context values that apply to all pages of a simulation, by column name. */
-export const givenContextSchema = record;
-
 /**
  * Sets columns of all contexts to given values. @param contexts - undefined for a model without context
- * features @throws UserError for unknown columns or unreadable values
+ * features @throws UserError for unknown columns, unreadable values, and values of single items
  */
 export function setGivenContext(
   contexts: SimulatedContexts | undefined,
-  values: ContextRecord,
+  given: RequestContext,
 ): SimulatedContexts | undefined {
-  const columns = listContextColumns(contexts?.features).map(({ column }) => column);
-  const other = Object.keys(values).find((name) => !columns.includes(name));
-  if (other !== undefined) {
-    const expected = columns.join(", ") || "the model has none";
-    throw new UserError(`Expected --context with the model's context columns (${expected}), got ${other}.`);
+  const item = Object.keys(given.impressions ?? {}).find((id) => id !== ALL_ITEMS);
+  if (item !== undefined) {
+    throw new UserError(
+      `context.impressions: Expected "${ALL_ITEMS}" (all items) for simulated pages, got ${
+        JSON.stringify(item)
+      }.`,
+    );
   }
-  if (!contexts) return undefined;
-  const { features, rows } = contexts;
-  const { page, impression } = splitContext(features, values);
-  const encoded = new EncodedContext(features, { page, impressions: { "": impression } });
-  const row = encoded.encodeRow("");
+  const features = contexts?.features ?? [];
+  const values = mergeGivenContext(given);
+  const encoded = new EncodedContext(features, given);
+  const row = encoded.encodeRow(ALL_ITEMS);
   const unknown = listContextColumns(features).find(({ column }) => encoded.gaps.unknown.includes(column));
   if (unknown) {
     throw new UserError(
@@ -55,9 +53,16 @@ export function setGivenContext(
       }.`,
     );
   }
-  const given = features.map(({ transform }) => transform.column in values);
-  const changed = rows.map((x, k) => given[k % row.length] ? row[k % row.length]! : x);
-  return new SimulatedContexts(features, changed);
+  const isGiven = features.map(({ transform }) => transform.column in values);
+  return contexts && new SimulatedContexts(
+    features,
+    contexts.rows.map((x, k) => isGiven[k % row.length] ? row[k % row.length]! : x),
+  );
+}
+
+/** Returns the values that a context gives to the columns of all pages, by column name. */
+export function mergeGivenContext({ page, impressions }: RequestContext): ContextRecord {
+  return { ...page, ...impressions?.[ALL_ITEMS] };
 }
 
 /**
@@ -72,7 +77,7 @@ export function encodeContext(
   skipUnknown = false,
 ): EncodedContext | undefined {
   const described = Object.keys(context?.impressions ?? {});
-  const unknown = described.find((id) => items.findIndex(id) === undefined);
+  const unknown = described.find((id) => id !== ALL_ITEMS && items.findIndex(id) === undefined);
   if (unknown !== undefined && !skipUnknown) {
     throw new UserError(
       `context.impressions: Expected ids of items of the data set, got ${JSON.stringify(unknown)}.`,

@@ -143,7 +143,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
 /** In error messages, these terms of valibot are replaced by terms of JSON. */
 const TYPES: readonly (readonly [RegExp, string])[] = [
   [/^missing$/, "expected a value, got none"],
-  [/^not known$/, "expected no field of this name, got one"],
+  [/^not one of (.*)$/, "expected one of the fields $1, got another"],
   [/^Invalid safe integer: Received /, "expected a whole number, got "],
   [/\bArray\b/, "a list"],
   [/\bObject\b/, "an object"],

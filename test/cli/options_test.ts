@@ -122,8 +122,10 @@ const SIMULATE = `
   --shop demo --truth --data log.tsv | Expected either --shop or --data, got both
   --shop bazaar --truth | Allowed choices are demo, restless
   --shop demo --truth --uncalibrated | --uncalibrated only with --model
-  --shop demo --truth --context '{"price":3}' | Expected --context only with --model
+  --shop demo --truth --context '{"page":{"device":"phone"}}' | Expected --context only with --model
   --shop demo --truth --context {price} | Expected JSON such as
+  --shop demo --truth --context '{"price":3}' | price: not one of page, impressions, time
+  --shop demo --truth --context @missing.json | cannot read missing.json: no such file
   --shop demo --truth --explore boltzmann:1 | Expected plackett-luce:<temperature>
   --shop demo --truth --explore plackett-luce:-1 | with a temperature of 0.001 to 1000000
   --shop demo --truth --policy greedy --explore plackett-luce:1 --reward utility | --reward click with --policy greedy --explore

@@ -334,7 +334,8 @@ Deno.test("invalid requests are refused with a reason", async () => {
       400,
       /^user: Expected the id of a user of the data set, got "nobody"\.$/,
     ],
-    ["/score", { history: [], page: [1], top: 3 }, 400, /^top: Expected no field of this name/],
+    ["/score", { history: [], page: [1], top: 3 }, 400, /^top: Expected one of .*history.*page/],
+    ["/score", { history: [], page: [1], context: { device: "a" } }, 400, /page, impressions, time/],
     ["/score", { history: Array(140).fill(7), page: [1] }, 413, /a body of at most 300 bytes/],
     ["/recommend", { history: [], top: 0 }, 400, /^top: Expected at least 1, got 0\.$/],
     ["/recommend", { history: [], top: 1.5 }, 400, /^top: Expected a whole number, got 1\.5\.$/],
@@ -350,7 +351,7 @@ Deno.test("invalid requests are refused with a reason", async () => {
     const { status: found, body: { error, ...rest } } = await ask(service, path, body);
     assert.deepEqual(rest, {});
     assert.match(error, says);
-    assert.match(error, /^(\w+(\[\d+\])*: )?Expected .+, got .+\.$/s, "all errors have one style");
+    assert.match(error, /^(\w+(\[\d+\]|\.\w+)*: )?Expected .+, got .+\.$/s, "all errors have one style");
     assert.equal(found, status, error);
   }
   // Content types that a form or a script of another site may send without a CORS preflight.

@@ -223,10 +223,16 @@ Deno.test("given values replace the drawn context of simulated pages", async () 
   const { source: onDisk } = await openDataset(set, { memoryRows: 1, cache: `${folder}/cache` });
   for (const same of [source, onDisk]) assert.deepEqual(drawContexts(same, of), drawn);
   const [price = 0] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
-  const changed = setGivenContext(drawn, { price: "3", device: "phone" });
+  const changed = setGivenContext(drawn, {
+    page: { device: "phone" },
+    impressions: { "*": { price: "3" } },
+  });
   changed?.rows.forEach((x, k) => assert.equal(x, [price, 1, drawn.rows[k], 0, 1][k % 5]));
-  await expectRefusal(() => setGivenContext(drawn, { cost: 3 }), "(price, published, device), got cost");
-  await expectRefusal(() => setGivenContext(undefined, { cost: 3 }), "(the model has none), got cost");
+  const give = (given: RequestContext, own = drawn) => () => setGivenContext(own, given);
+  await expectRefusal(give({ page: { hour: 3 } }), "context.page.hour: Expected a column among");
+  await expectRefusal(give({ page: { device: "watch" } }), "device as one of desktop, phone, got watch");
+  await expectRefusal(give({ impressions: { i1: { price: 3 } } }), 'Expected "*" (all items)');
+  await expectRefusal(() => setGivenContext(undefined, { page: { device: "phone" } }), "there are none");
 });
 
 Deno.test("a written log of simulated pages has given context values, and other values drawn from the log", async () => {
@@ -258,7 +264,7 @@ Deno.test("a written log of simulated pages has given context values, and other 
   // There is one context per page of train users, and each is the page context of one simulated user.
   const users = shown.length / 5;
   const sizes = splitArgs(`--users ${users} --pages 4 --slate 9 --policy random`);
-  const given = ["--model", run, "--context", '{"price": 3}', "--write-log", written];
+  const given = ["--model", run, "--context", '{"impressions": {"*": {"price": 3}}}', "--write-log", written];
   const { stdout } = await runOk("simulate", ...sizes, ...given);
   assert.ok(stdout.includes("price = 3; drawn from the log: published, device."), stdout);
   const { source, dataset: { features } } = await openDataset(written);
@@ -296,6 +302,10 @@ Deno.test("requests with unknown columns or unreadable values are refused, and g
     [0, 0, 0, 0, 0],
     { missing: ["price", "published"], unknown: ["device"] },
   ]);
+  const all = new EncodedContext(of, { impressions: { "*": { price: 3 }, i1: { published: 1.6e9 } } });
+  assert.ok(all.encodeRow("i1")[2] !== 0 && all.encodeRow("i2")[2] === 0);
+  assert.equal(all.encodeRow("i1")[0], all.encodeRow("i2")[0]);
+  assert.deepEqual([all.encodeRow("i2")[1], all.gaps.missing], [1, ["device", "published"]]);
   const [[price, known], { missing }] = row({ price: 1e9, published: "2023-11-30T10:00+01:00" }, {
     device: "phone",
   });

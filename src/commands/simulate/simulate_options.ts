@@ -4,12 +4,11 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Split } from "../../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
 import { policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
-import type { ContextRecord } from "../../data/context_values.ts";
-import { givenContextSchema } from "../../predict/request_context.ts";
+import type { RequestContext } from "../../data/context_values.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
-import { addShopSeeds, createMemoryRowsOption, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
+import { addShopSeeds, createContextOption, createMemoryRowsOption, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
 import type { ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   createOption,
@@ -17,7 +16,6 @@ import {
   type GivenOptions,
   LARGEST_SEED,
   listGivenOptions,
-  makeJsonParser,
   parse,
   parseWholeNumber,
   path,
@@ -149,11 +147,7 @@ export function parseSimulateOptions(
       createExploreOption("draw slates by the policy's scores; --write-log writes their propensities"),
     )
     .option("--no-rivals", "do not compare with random and popular slates")
-    .option(
-      "--context <json>",
-      'values of context columns on all pages, such as {"price": 12} (default: drawn from the log)',
-      makeJsonParser(givenContextSchema, '{"price": 12, "device": "phone"}'),
-    );
+    .addOption(createContextOption("on all pages (default: drawn from the log)"));
   addEpisodeOptions(command)
     .optionsGroup("Output:")
     .option(SAVE_DIR, "new folder for the metrics (default: metrics are only printed)", folder)
@@ -186,7 +180,7 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   memoryRows: number;
   uncalibrated: boolean;
   /** Values of context columns on all simulated pages. */
-  context?: ContextRecord;
+  context?: RequestContext;
   /** True if pages have the means of context features; by default contexts are drawn from the log. */
   meanContext?: boolean;
 }

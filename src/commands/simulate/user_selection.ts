@@ -19,9 +19,9 @@ import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.t
 import type { ItemFeatures } from "../../data/click_log.ts";
 import { isSameCatalogue } from "../../data/sets/dataset.ts";
 import { hasPagesWithoutClick } from "../../data/log_source.ts";
-import type { ContextRecord } from "../../data/context_values.ts";
+import type { RequestContext } from "../../data/context_values.ts";
 import { type ContextFeature, listContextColumns } from "../../data/manifest.ts";
-import { listModelContext, setGivenContext } from "../../predict/request_context.ts";
+import { listModelContext, mergeGivenContext, setGivenContext } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
 /** A learned model, which simulates the users on whom a policy is trained. */
@@ -155,11 +155,12 @@ async function selectModel(
 /** Returns a sentence about the context of simulated pages, if there are context columns. */
 function describeContext(
   features: readonly ContextFeature[],
-  given: ContextRecord,
+  context: RequestContext,
   others: string,
 ): string[] {
   const columns = listContextColumns(features).map(({ column }) => column);
   if (columns.length === 0) return [];
+  const given = mergeGivenContext(context);
   const values = Object.entries(given).map(([name, value]) => `${name} = ${value}`);
   const rest = columns.filter((name) => !(name in given));
   const parts = [...values, ...(rest.length > 0 ? [`${others}: ${rest.join(", ")}`] : [])];
