@@ -76,17 +76,22 @@ ${inlineScript(script)}`;
   return htmlPage(POLICY, head, body);
 }
 
-/** @param verdict - sentences with conclusions, at the top of the page */
+/** @param notes - warnings @param verdict - sentences with conclusions, at the top of the page */
 export function renderPageHeader(
   title: string,
-  facts: NamedFacts,
-  notes: readonly string[] = [],
+  notes: readonly string[],
   verdict: readonly string[] = [],
 ): Html {
   return markup`<h1>${title}</h1>
 ${verdict.map((text) => markup`<p class="outcome">${text}</p>`)}
-${renderFacts(facts)}
 ${notes.map(renderNote)}${noScript}`;
+}
+
+/** Renders the last section of a page about simulated users: facts and paragraphs about their simulation. */
+export function renderAbout(facts: NamedFacts, about: readonly string[]): Html {
+  const content = markup`${renderFacts(facts)}
+${about.map((text) => markup`<p>${text}</p>`)}`;
+  return renderSection("about", "About the simulation", content);
 }
 
 export function renderSection(id: string, title: string, content: Html): Html {

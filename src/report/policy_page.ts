@@ -3,7 +3,7 @@
 import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { type Html, markup } from "./html.ts";
-import { type PageContent, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
+import { type PageContent, renderAbout, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
 import {
   buildCalibrationCharts,
   buildConsistencyCharts,
@@ -39,11 +39,13 @@ export interface PolicyPageHead {
   readonly title: string;
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
+  /** Paragraphs about the click models and the pages. */
+  readonly about: readonly string[];
   readonly curves?: readonly LearningCurve[];
 }
 
 export function buildPolicyPage(
-  { title, facts, notes, curves }: PolicyPageHead,
+  { title, facts, notes, about, curves }: PolicyPageHead,
   comparisons: readonly PolicyComparison[],
 ): PageContent {
   const once = createUniqueIds();
@@ -61,8 +63,8 @@ export function buildPolicyPage(
   return {
     kind: "policies",
     title: `${title} - clickgan report`,
-    header: renderPageHeader(title, facts, notes),
-    main: markup`${sizes}${sections}${learned}`,
+    header: renderPageHeader(title, notes),
+    main: markup`${sizes}${sections}${learned}${renderAbout(facts, about)}`,
   };
 }
 

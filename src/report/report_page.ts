@@ -24,10 +24,8 @@ import { quotePath } from "../shell_word.ts";
 import {
   type BaselineVerdict,
   classifyAgainstBaselines,
-  compareRanking,
   compareWithBaselines,
   describeUsers,
-  describeVerdict,
   formatSigned,
   formatSignedRange,
   type Significance,
@@ -39,11 +37,10 @@ import {
   listRankingParts,
   listSnapshotNames,
   listSnapshotTests,
-  listTrainedStages,
+  splitVerdict,
   type ReportPart,
 } from "./report_parts.ts";
 import { baselineTitles } from "../metrics/baselines/baseline_names.ts";
-import { describeLoss } from "../run/test_stage.ts";
 
 /**
  * Writes an HTML page about runs, which replaces an existing page and needs no network.
@@ -201,13 +198,8 @@ function describeAgainstSimple({ comparisons, prec1, users }: PartVerdict): stri
 /** Lists what to do: whether to use the model, and the advice that `train` printed about the stage. */
 function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): string[] {
   const [run] = model.runs;
-  const { test = [], verdict = [] } = (model.runs.length === 1 && run?.stages[stage]?.result) || {};
-  const judged = listTrainedStages(model).find(({ name }) => name === stage)?.judged;
-  const own = compareRanking(test, judged);
-  const likelihoods = test.flatMap(({ nll, ...one }) => nll === null ? [] : [{ ...one, nll }]);
-  // Leave out the sentences that the page has already shown in other words.
-  const said = new Set([...(own ? describeVerdict(own) : []), ...describeLoss(likelihoods)]);
-  const advice = verdict.filter((text) => !said.has(text));
+  // The page shows the comparisons in other words.
+  const { advice } = splitVerdict((model.runs.length === 1 && run?.stages[stage]?.result) || { verdict: [] });
   if (classifyAgainstBaselines(comparisons) === "better") {
     const folder = run?.folder ?? model.folder;
     return [

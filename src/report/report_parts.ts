@@ -8,10 +8,24 @@ import type {
   ReportStage,
   SnapshotMetrics,
   StoredMetrics,
+  StoredResult,
 } from "./report_data.ts";
+import { compareRanking, describeVerdict } from "../metrics/baseline_verdict.ts";
+import { describeLoss } from "../run/test_stage.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { toFiniteOrNull } from "./line_chart.ts";
+
+/** Separates a verdict's comparisons with baselines from its advice. */
+export function splitVerdict(
+  { verdict, test = [] }: Pick<StoredResult, "verdict" | "test">,
+): { findings: string[]; advice: string[] } {
+  const rankings = test.flatMap(({ snapshot }) => compareRanking(test, snapshot) ?? []);
+  const losses = test.flatMap(({ nll, ...one }) => nll === null ? [] : [{ ...one, nll }]);
+  const compared = new Set([...rankings.flatMap(describeVerdict), ...describeLoss(losses)]);
+  const findings = verdict.filter((text) => compared.has(text));
+  return { findings, advice: verdict.filter((text) => !compared.has(text)) };
+}
 
 export interface ReportPart {
   readonly name: string;

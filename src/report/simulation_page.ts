@@ -10,14 +10,16 @@ import type { ChartDefinition } from "./chart_definition.ts";
 import { buildLineChart, type CurvePoint, toFiniteOrNull } from "./line_chart.ts";
 import { chooseWindow } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
-import { type PageContent, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
+import { type PageContent, renderAbout, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
 import { renderDifference, renderMetric, renderTable } from "./report_tables.ts";
 import type { NamedFacts, ReportCell, ReportRow } from "./report_tables.ts";
 
 export interface SimulationPageData extends SimulationScope {
-  /** Facts in the header of the page, such as the environment. */
+  /** Facts about the simulation, such as the click model. */
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
+  /** Paragraphs about the click model and the pages. */
+  readonly about: readonly string[];
   /** Sentences that compare the first policy with its rivals. */
   readonly verdict: readonly string[];
   /** The requested policy, then the rivals with which it is compared. */
@@ -25,7 +27,7 @@ export interface SimulationPageData extends SimulationScope {
 }
 
 export function buildSimulationPage(simulation: SimulationPageData): PageContent {
-  const { facts, notes, verdict, policies } = simulation;
+  const { facts, notes, about, verdict, policies } = simulation;
   const lines = pageLines(simulation, policies);
   const users = userLines(simulation, policies);
   const title = "Simulated users";
@@ -34,8 +36,9 @@ ${renderCharts(returnBars(simulation, policies), "charts bars")}`;
   const byUser = markup`${differencesTable(simulation)}${renderCharts(users)}`;
   const main = markup`${renderSection("metrics", "Metrics", metrics)}
 ${lines.length > 0 && renderSection("by-page", "By page", renderCharts(lines))}
-${users.length > 0 && renderSection("by-user", "By user", byUser)}`;
-  const header = renderPageHeader(title, facts, notes, verdict);
+${users.length > 0 && renderSection("by-user", "By user", byUser)}
+${renderAbout(facts, about)}`;
+  const header = renderPageHeader(title, notes, verdict);
   return { kind: "simulation", title: `${title} - clickgan report`, header, main };
 }
 

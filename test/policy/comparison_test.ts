@@ -371,7 +371,7 @@ Deno.test("the page about policies has verdicts, tables and charts of every envi
   const points = [5, 7, 6].map((value, k) => ({ userSteps: 100 * k, return: value, standardError: 0.5 }));
   const curves = [{ name: "slateq, seed 1", points }];
   const facts = [["users", "60"]] as const;
-  const head = { title: "Policies <compared>", facts, notes: ["Read this."], curves };
+  const head = { title: "Policies <compared>", facts, notes: ["Read this."], about: ["A model."], curves };
   const page = renderPage(buildPolicyPage(head, [three, five]), parts);
   const charts = chartsIn(page);
   for (const { id, title, note } of charts) {
@@ -385,6 +385,7 @@ Deno.test("the page about policies has verdicts, tables and charts of every envi
   assert.deepEqual(lines, [3, 2, 2]); // two learned policies in the truth
   assert.equal(count("scatter", "consistency-3"), 1);
   assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
+  assert.match(page, / is better than greedy.*60<.*<p>A model\./s, "results come first");
   assert.equal(page.match(/On the truth \(restless shop\) (cdqn|slateq) is better than greedy/g)?.length, 4);
   assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
   const table = page.match(/aria-label="Policies by slate size">(.*?)<\/table>/s)?.[1] ?? "";
@@ -399,7 +400,7 @@ Deno.test("the page about policies has verdicts, tables and charts of every envi
 });
 
 Deno.test("slates of one size, other tasks: ids are unique on the page, and headings differ", () => {
-  const head = { title: "Policies", facts: [], notes: [] };
+  const head = { title: "Policies", facts: [], notes: [], about: [] };
   const page = renderPage(
     buildPolicyPage(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }]),
     parts,

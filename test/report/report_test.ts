@@ -590,7 +590,7 @@ Deno.test({
 });
 
 async function writePolicyPage(file: string): Promise<void> {
-  const head = { title: "Policies", facts: [], notes: [] };
+  const head = { title: "Policies", facts: [], notes: [], about: [] };
   const page = renderPage(buildPolicyPage(head, [makeComparison(3)]), await readPageParts());
   await makeFolder(dirname(file));
   await Deno.writeTextFile(file, page);

@@ -400,6 +400,7 @@ const summary: SimulationSummary = {
   items: 30,
   noClickRateReason: undefined,
   notes: ["A note."],
+  about: [],
 };
 const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, rate], k) => {
   const log = madeEpisode(k, Number(rate));
@@ -493,6 +494,7 @@ function pointsIn(charts: readonly ChartDefinition[], id: string) {
 const onPage: Omit<SimulationPageData, "policies"> = {
   ...{ pages: 6, reward: "click", clickRates: true, leaves: true },
   ...{ facts: [["who clicks", "<nobody>"]], notes: ["Read this."], verdict: ["greedy <wins>"] },
+  about: ["A model."],
 };
 
 Deno.test("the page about simulated users has metrics with intervals, curves, and differences in words", () => {

@@ -59,7 +59,7 @@ export function measureLoggedSizes(
   const pages = Math.min(median, MOST_PAGES, count - slate + 1); // clicked items are not shown again
   const note =
     `Slates have ${slate} items (the most frequent page size of ${source.name}), and users see ${pages} ` +
-    "pages (the median). Change these numbers with --slate and --pages.";
+    "pages (the median).";
   return { slate, pages, note };
 }
 

@@ -27,7 +27,7 @@ import { formatThousands } from "../../number_text.ts";
 
 export interface FoundEnvironments {
   readonly own: UserSelection;
-  readonly verdicts: readonly string[];
+  readonly notes: readonly string[];
   open(gpu: Gpu, stack: DisposableStack): OpenedEnvironments;
 }
 
@@ -65,7 +65,7 @@ export async function findEnvironments(
   if (second) expectSameItems(data, second.data, options.testModel ?? "");
   return {
     own,
-    verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
+    notes: [...new Set([...own.notes, ...second?.notes ?? []])],
     open(gpu, stack) {
       const observer = own.open(gpu, stack).environment;
       const { model, name } = observer instanceof LearnedSource ? observer : {};

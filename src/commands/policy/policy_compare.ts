@@ -147,7 +147,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     const logged = await tried.logged();
     const comparisons: PolicyComparison[] = [];
     const said: PolicyLogResult[][] = [];
-    const notes = [...opened.flatMap(({ unfinished }) => unfinished ?? []), ...found.verdicts];
+    const notes = opened.flatMap(({ unfinished }) => unfinished ?? []);
     const names = nameTasks(groups.map(({ task }) => task));
     for (const [k, group] of groups.entries()) {
       const { start: startAs, ...task } = group.task;
@@ -176,7 +176,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     }
     progress.stop();
     gpu.check();
-    await tell(comparisons, opened, { notes, said }, options);
+    await tell(comparisons, opened, { notes, about: found.notes, said }, options);
   });
 }
 
@@ -228,8 +228,9 @@ function listLoggedPolicies(
 async function tell(
   comparisons: readonly PolicyComparison[],
   policies: readonly OpenedPolicy[],
-  { notes, said }: {
+  { notes, about, said }: {
     readonly notes: readonly string[];
+    readonly about: readonly string[];
     readonly said: readonly (readonly PolicyLogResult[])[];
   },
   { out, json, users, seed }: Options,
@@ -244,6 +245,7 @@ async function tell(
       ["seed", String(seed)],
     ] as const,
     notes,
+    about,
     curves: await Promise.all(policies.map(async ({ path, name, config: { training: { seed } } }) => ({
       name: `${name} (${path}), seed ${seed}`,
       points: await readCurve(path),
@@ -268,7 +270,7 @@ async function tell(
     for (const { text } of verdicts[k] ?? []) console.log(`${text}\n`);
     console.log(formatComparison(comparison, names[k]));
   });
-  for (const note of notes) console.log(`\n${note}`);
+  for (const note of [...notes, ...about]) console.log(`\n${note}`);
   const beside = formatSlateSizes(comparisons);
   if (beside !== undefined) console.log(`\n${beside}`);
   console.log(`\nThe page is ${out}\nReturn of each user: ${getReturnsPath(out)}`);

@@ -102,7 +102,7 @@ async function run(options: Options): Promise<void> {
     const name = temperature === undefined ? policy.name : `${policy.name} at ${temperature}`;
     const evaluation = evaluate(evidence, name, temperature);
     if (opened?.unfinished !== undefined) notes.push(opened.unfinished);
-    if (found.verdict !== undefined) notes.push(found.verdict);
+    notes.push(...found.notes);
     console.log(
       options.json
         ? JSON.stringify({ policy: name, log: options.log, ...evaluation }, null, 2)

@@ -246,7 +246,7 @@ async function withTrainer<T>(
     const { kind, description } = gpu.adapter;
     printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
     printLine(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
-    if (found.verdict !== undefined) printLine(found.verdict);
+    for (const note of found.notes) printLine(note);
     const start = buildStartOptions(found.data.source, training.start);
     const trainer = stack.use(await PolicyTrainer.create(gpu, source, training, { start }));
     const result = await use(trainer, config);

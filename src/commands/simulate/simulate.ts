@@ -70,6 +70,7 @@ async function writeSimulationPage(
         ["adapter", gpu.adapter.description],
       ],
       verdict: summary.noClickRateReason === undefined ? describeDifferences(summary, runs) : [],
+      about: summary.about,
       notes: [
         ...(summary.noClickRateReason === undefined ? [] : [summary.noClickRateReason]),
         ...summary.notes,
@@ -114,7 +115,7 @@ async function main(): Promise<number> {
     if (sizes && !given.has("pages")) options = { ...options, pages: sizes.pages };
     const setting = buildEpisodeSetting(options, simulated.data);
     const { policies, notes } = await chosen(options, opened, simulated);
-    if (sizes) notes.unshift(sizes.note);
+    const about = [...(sizes ? [sizes.note] : []), ...simulated.found.notes];
     using owned = new DisposableStack();
     const begun: OwnedFolder[] = [];
     for (const { path, purpose } of folders) {
@@ -147,7 +148,7 @@ async function main(): Promise<number> {
     }
     progress.stop();
     const { description, noClickRateReason, environment: { itemCount: items } } = simulated;
-    const summary: SimulationSummary = { options, description, items, noClickRateReason, notes };
+    const summary: SimulationSummary = { options, description, items, noClickRateReason, notes, about };
     console.log(formatResults(summary, runs));
     if (options.saveDir !== undefined) {
       await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
@@ -216,8 +217,6 @@ async function chosen(
     );
   }
   if (opened?.unfinished !== undefined) notes.push(opened.unfinished);
-  const { verdict } = simulated.found;
-  if (verdict !== undefined) notes.push(verdict);
   return { policies, notes };
 }
 

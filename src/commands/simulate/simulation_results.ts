@@ -20,7 +20,10 @@ export interface SimulationSummary {
   readonly items: number;
   /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
+  /** Warnings. */
   readonly notes: readonly string[];
+  /** Paragraphs about the click model and the pages. */
+  readonly about: readonly string[];
 }
 
 const RANGE = "95 % CI";
@@ -111,7 +114,7 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
 
 /** Lists the sentences below the table. @param ranges - true if the table has intervals */
 function sentences(
-  { options: { reward, pages }, noClickRateReason, notes }: SimulationSummary,
+  { options: { reward, pages }, noClickRateReason, notes, about }: SimulationSummary,
   runs: readonly PolicySimulation[],
   ranges: boolean,
   others: readonly string[],
@@ -136,7 +139,7 @@ function sentences(
       );
     }
   }
-  return [...texts, ...notes];
+  return [...texts, ...notes, ...about];
 }
 
 /** Compares the first policy with each of the other policies (best first), on the same users. */
@@ -171,7 +174,7 @@ export function buildResults(summary: SimulationSummary, runs: readonly PolicySi
   const [first] = runs;
   return {
     noClickRateReason: summary.noClickRateReason ?? null,
-    notes: summary.notes,
+    notes: [...summary.notes, ...summary.about],
     policies: runs.map(({ name, metrics: metrics }) => ({
       policy: name,
       return: counts ? metrics.return : null,

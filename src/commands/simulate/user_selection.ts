@@ -6,7 +6,8 @@ import { computeFileChecksum } from "../../files/local_file.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { PolicySubject } from "../../policy/policy_config.ts";
 import { readJson } from "../../files/json_file.ts";
-import * as v from "../../schema.ts";
+import { resultSchema } from "../../report/report_data.ts";
+import { splitVerdict } from "../../report/report_parts.ts";
 import { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { OpenedRun } from "../../run/open_run.ts";
 import { drawContexts, type SimulatedContexts } from "../../simulate/contexts.ts";
@@ -34,8 +35,8 @@ export interface UserSelection {
   readonly model: ModelSubject | undefined;
   readonly truth: TruthSubject | undefined;
   readonly run: OpenedRun | undefined;
-  /** Sentences about the model's test metrics and context; undefined without a model. */
-  readonly verdict: string | undefined;
+  /** Paragraphs about the model's test and the context of simulated pages; [] without a model. */
+  readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model has none, or pages have means. */
   readonly contexts: SimulatedContexts | undefined;
   /** Opens the users. @param stack - disposes of them @param other - replaces contexts with equal features */
@@ -129,14 +130,13 @@ async function selectModel(
   const features = listModelContext(run.info.model, data.dataset.features);
   const drawn = meanContext ? undefined : drawContexts(data.source, features);
   const contexts = setGivenContext(drawn, context);
-  const about = describeContext(features, context, drawn ? "drawn from the log" : "means");
   // The result.json of an unfinished run may describe an earlier model.
-  const tested = run.unfinished ? [] : await readTestVerdict(run.path);
-  const test = tested.length === 0 ? [] : [`Test of ${dirname(run.path)}: ${tested.join(" ")}`];
-  const verdict = [...test, ...about].join("\n") || undefined;
+  const tested = run.unfinished ? [] : await readTestFindings(run.path);
+  const test = tested.length === 0 ? [] : [`Test of the click model ${dirname(run.path)}: ${tested.join(" ")}`];
+  const notes = [...test, ...describeContext(features, context, drawn !== undefined)];
   const shop = truth ? selectTruth(data) : undefined;
   return {
-    ...{ data, run, contexts, verdict },
+    ...{ data, run, contexts, notes },
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
     open(gpu, stack, other) {
@@ -152,19 +152,27 @@ async function selectModel(
   };
 }
 
-/** Returns a sentence about the context of simulated pages, if there are context columns. */
+/** Describes the context of simulated pages; [] without context columns. @param isDrawn - false for means */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
-  others: string,
+  isDrawn: boolean,
 ): string[] {
-  const columns = listContextColumns(features).map(({ column }) => column);
+  const columns = listContextColumns(features);
   if (columns.length === 0) return [];
   const given = mergeGivenContext(context);
   const values = Object.entries(given).map(([name, value]) => `${name} = ${value}`);
-  const rest = columns.filter((name) => !(name in given));
-  const parts = [...values, ...(rest.length > 0 ? [`${others}: ${rest.join(", ")}`] : [])];
-  return [`Values of the context columns on simulated pages: ${parts.join("; ")}.`];
+  const rest = columns.filter(({ column }) => !(column in given));
+  const name = (own: typeof rest) => own.map(({ column }) => column).join(", ");
+  const others = isDrawn ? "drawn from the log" : "means";
+  const parts = [...values, ...(rest.length > 0 ? [`${others}: ${name(rest)}`] : [])];
+  const ofItems = isDrawn ? rest.filter(({ kind }) => kind === "impression") : [];
+  const drawn = ofItems.length === 0 ? [] : [
+    `For each user, each item gets its own drawn value of ${name(ofItems)}, so that, for example, many items ` +
+    "may be new at once.",
+  ];
+  const read = isDrawn ? ["Only the policies greedy and slateq read these values."] : [];
+  return [[`Context of simulated pages: ${parts.join("; ")}.`, ...drawn, ...read].join(" ")];
 }
 
 function selectTruth(data: OpenedDataset): UserSelection {
@@ -178,22 +186,21 @@ function selectTruth(data: OpenedDataset): UserSelection {
     );
   }
   return {
-    ...{ data, run: undefined, model: undefined, verdict: undefined, contexts: undefined },
+    ...{ data, run: undefined, model: undefined, notes: [], contexts: undefined },
     truth: { kind: "truth", shop: shop.name, dataSeed: config.seed },
     open: () => ({ environment: new ShopSource(shop, items.values), known: undefined }),
   };
 }
 
-const resultSchema = v.looseObject({ verdict: v.optional(v.array(v.string()), []) });
-
 /**
- * Reads the verdict on a model's test metrics from `result.json` in the snapshot's folder: a simulation is
- * only as good as its model. Returns [] if the file is missing or damaged, because a snapshot may be outside
- * of a run.
+ * Reads how a model compares with baselines from `result.json` in the snapshot's folder: a simulation is only
+ * as good as its model. Returns [] if the file is missing or damaged, because a snapshot may be outside of a
+ * run.
  */
-async function readTestVerdict(snapshot: string): Promise<readonly string[]> {
+async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   try {
-    return (await readJson(join(dirname(snapshot), "result.json"), resultSchema))?.verdict ?? [];
+    const result = await readJson(join(dirname(snapshot), "result.json"), resultSchema);
+    return result ? splitVerdict(result).findings : [];
   } catch (error) {
     if (error instanceof UserError) return [];
     throw error;
