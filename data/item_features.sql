@@ -1,6 +1,6 @@
 -- Computes the features of each item: standardised numbers, and tokens. data/README.md defines them.
 --
--- Reads    number_of (item, item_id, valid_from), feature_read (item, dense, tokens)   of page_rows.sql
+-- Reads    number_of (item, item_id, valid_from), feature_read (item, dense, tokens, title)   of page_rows.sql
 --          shown, users        see prepared.sql. Statistics use only items that train users were shown.
 --          like_scale, like_vocabulary, like_other, like_item   number_scale, vocabulary, other_token and item
 --                              of the set of --encoding-from; empty without this option
@@ -27,7 +27,7 @@ SELECT item, count(*) FROM shown WHERE NOT EXISTS (FROM train_item) GROUP BY ite
 SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT context AND time_part(time) = 0);
 CREATE VIEW feature AS
 SELECT
-  item, tokens,
+  item, title, tokens,
   list_transform(dense, lambda x, k: if(getvariable('times')[k], (getvariable('log_end') - x) / 86400000, x)) AS dense
 FROM feature_read;
 
@@ -279,8 +279,6 @@ GROUP BY what;
 DROP TABLE token_value;
 
 -- Reports show the title of an item instead of the id.
-SET VARIABLE text_names = list_transform(getvariable('tokens')::VARCHAR[], lambda name: lower(name));
-SET VARIABLE title_field = coalesce(list_position(getvariable('text_names'), 'title'), list_position(getvariable('text_names'), 'name'));
 CREATE TABLE item (item UINTEGER, id VARCHAR, title VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);
 
 -- step: Items | for bucket in (SELECT DISTINCT item // 1000000 AS bucket FROM number_of ORDER BY bucket)
@@ -293,7 +291,7 @@ WITH tokens_of AS (
   GROUP BY item
 )
 SELECT
-  item, item_id, coalesce(array_to_string(f.tokens[getvariable('title_field')], ', '), ''), valid_from,
+  item, item_id, coalesce(f.title, ''), valid_from,
   coalesce(flatten(list_transform(
     getvariable('scales'),
     lambda s: list_concat(

@@ -4,9 +4,9 @@
 --          row_values)
 --          history (user_id, position, item_id)            clicks before the log begins
 --          page_candidates (user_id, page, candidates)
---          feature_source (item_id, dense, tokens)         view: list of numbers; per field, a list of texts
+--          feature_source (item_id, title, dense, tokens)  view: list of numbers; per field, a list of texts
 --          like_item (item, item_id, ...)                  items of the set of --encoding-from, else empty
--- Creates  number_of (item, item_id, valid_from), feature_read (item, dense, tokens)
+-- Creates  number_of (item, item_id, valid_from), feature_read (item, dense, tokens, title)
 --          shown, candidate (user_id, tie, items)          see prepared.sql
 --
 -- The clicks of a page are ordered by time. Without times, the order is random, because an order by position
@@ -53,8 +53,9 @@ LEFT JOIN (SELECT max(item) AS item, item_id FROM like_item GROUP BY item_id) US
 
 -- step: Reading item features
 CREATE TABLE feature_read AS
-SELECT DISTINCT item, dense, tokens
-FROM feature_source JOIN number_of USING (item_id);
+SELECT item, dense, tokens, min(title) FILTER (title <> '') AS title
+FROM feature_source JOIN number_of USING (item_id)
+GROUP BY item, dense, tokens;
 INSERT INTO skipped
 SELECT 'displayed items without a row of features', (SELECT count(*) FROM number_of ANTI JOIN feature_read USING (item))
 WHERE getvariable('with_features');

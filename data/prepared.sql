@@ -68,8 +68,9 @@ COPY (
   GROUP BY user, id, split
   ORDER BY user
 ) TO (getvariable('out') || '/users.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
+SET VARIABLE with_titles = (SELECT count_if(title <> '') > 0 FROM item);
 COPY (
-  SELECT COLUMNS(lambda c: c <> 'title' OR getvariable('title_field') IS NOT NULL)
+  SELECT COLUMNS(lambda c: c <> 'title' OR getvariable('with_titles'))
   FROM item
   ORDER BY item
 ) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);

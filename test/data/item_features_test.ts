@@ -152,6 +152,29 @@ Deno.test("items: values separated by | are tokens if they repeat; a text column
   await expectRefused(folder, recipe(folder, { tokens: ["title"] }), says);
 });
 
+Deno.test("items keep their titles if no option names them, and the features do not change", async () => {
+  const rows = shop.rows.map((row, k) => {
+    const { price = "", brand = "" } = shop.items.find(({ item }) => item === row.item) ?? {};
+    return { ...row, Title: `${k % 2 ? "The" : "A"} thing ${row.item}`, price, brand };
+  });
+  const names = rows.map(({ Title: _, ...row }) => row);
+  const folder = await makeFolderWith({ "log.csv": makeCsv(rows), "plain.csv": makeCsv(names) });
+  const source = { features: `${folder}/log.csv` };
+  const chosen = { tokens: ["brand"], dense: ["price"] };
+  const plain = await prepareIn(folder, recipe(folder, { ...chosen, features: `${folder}/plain.csv` }));
+  const first = await prepareIn(folder, recipe(folder, { ...source, ...chosen }));
+  const numbers = await prepareIn(folder, recipe(folder, { ...source, dense: ["price"] }));
+  const later = await prepareIn(folder, recipe(folder, { ...source, encodingFrom: first.folder }));
+  for (const set of [first, numbers, later]) {
+    const items = await query(set.folder, "SELECT id, title FROM items");
+    for (const { id, title } of items) {
+      const titles = rows.filter(({ item }) => item === id).map(({ Title }) => Title).sort();
+      assert.equal(title, titles[0]);
+    }
+  }
+  for (const set of [first, later]) assert.deepEqual(await readItems(set), await readItems(plain));
+});
+
 Deno.test("items: by default each item without features has a token; new and rare items share one", async () => {
   const news = makeNewsLog(2, { users: 80, items: 60, events: 4 });
   const folder = await makeFolderWith(logFiles(news));

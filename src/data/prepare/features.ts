@@ -249,7 +249,13 @@ async function withoutFeatures(
 
 /** SQL that creates an empty view feature_source. */
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
-  "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
+  "SELECT ''::VARCHAR AS item_id, ''::VARCHAR AS title, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
+
+/** Returns the column with the titles of items, `title` or `name`; undefined if there is none. */
+function findTitle({ columns }: Relation, item: string): string | undefined {
+  const find = (text: string) => columns.find(({ name }) => name !== item && name.toLowerCase() === text);
+  return (find("title") ?? find("name"))?.name;
+}
 
 /** Creates the views feature_row (all rows with their faults) and feature_source (rows without a fault). */
 async function makeViews(
@@ -262,6 +268,7 @@ async function makeViews(
     Object.fromEntries(names.map((column, k) => [`${letter}${k}`, { column, as: as(k) }]));
   const select = buildSelectSql(source, {
     item_id: { column: item, as: "id" },
+    title: { column: findTitle(source, item), as: "text" },
     ...values(dense, "d", (k) => times[k] ? "text" : "number"),
     ...values(tokens, "t", () => "list"),
   });
@@ -272,7 +279,7 @@ async function makeViews(
   await engine.run(
     `CREATE VIEW feature_row AS SELECT *, CASE WHEN inexact IS NOT NULL THEN 'inexact' ` +
       `WHEN coalesce(item_id, '') = '' THEN 'item' END AS fault FROM (${select});` +
-      `CREATE VIEW feature_source AS SELECT item_id, [${numbers}]::DOUBLE[] AS dense, ` +
+      `CREATE VIEW feature_source AS SELECT item_id, title, [${numbers}]::DOUBLE[] AS dense, ` +
       `[${lists}]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
   );
 }
