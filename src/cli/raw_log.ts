@@ -22,7 +22,7 @@ import { expectFile, explainFileError, pathExists, readText } from "../files/loc
 import { openParquetFile } from "../data/sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
-import { quotePath } from "../shell_word.ts";
+import { quotePath, quoteShellWord } from "../shell_word.ts";
 
 /** Arguments of `data log` that prepare a raw log. The columns of the log were guessed. */
 export interface LogPreparation {
@@ -111,12 +111,10 @@ export async function writeSelect({ select }: LogPreparation): Promise<void> {
 /** Error for a raw log in place of a data set. Its message shows how to prepare and use the log. */
 export class RawLogError extends UserError {
   constructor(path: string, readonly preparation: LogPreparation, use?: string) {
-    const next = `Prepare the log and use the data set${use === undefined ? "" : ", or add --yes"}:`;
-    super(
-      `Expected a prepared data set or a file in the paper's layout, got ${path}, probably a raw log. ` +
-        `${describeGuess(preparation, next)}\n  ${formatLogCommand(preparation.args)}\n` +
-        `  ${use ?? `--data ${quotePath(preparation.out)}`}`,
-    );
+    const problem =
+      `Expected a prepared data set or a file in the paper's layout, got ${path}, probably a raw log` +
+      (use === undefined ? `. Prepare it, and use --data ${quotePath(preparation.out)}` : "");
+    super(proposeCommand(preparation, problem, use, use !== undefined));
   }
 }
 
@@ -141,44 +139,62 @@ function isFile(path: string): boolean {
   }
 }
 
-/** Returns a sentence about columns that the guessed command does not use; [] if it uses all columns. */
-function listUnused({ sample, columns, args }: LogPreparation): string[] {
-  const unused = sample.names.filter((name) => name !== "" && !Object.values(columns).includes(name));
-  if (unused.length === 0) return [];
+/** Lists options for features, guessed from the first rows; [] if a SELECT or unknown columns are needed. */
+function guessFeatureArguments({ sample, columns, args, isComplete }: LogPreparation): string[] {
+  if (!isComplete || args[0] !== "--source") return [];
   const { tokens, dense, page, impression } = guessFeatures(sample, columns);
-  const source = args[0] === "--source" ? quotePath(args[1] ?? "") : "ITEMS.csv";
-  const options = [
-    ...(tokens.length + dense.length > 0 ? [`--features ${source}`] : []),
-    ...Object.entries({ tokens, dense, "page-features": page, "impression-features": impression })
-      .flatMap(([option, names]) => names.length > 0 ? [`--${option} ${quotePath(names.join(","))}`] : []),
-  ];
-  const known = "Columns that are known when a page is shown may improve the model";
+  const lists = { tokens, dense, "page-features": page, "impression-features": impression };
   return [
-    `The command does not use ${unused.join(", ")}.`,
-    options.length > 0
-      ? `${known}. Options, guessed from the first rows: ${options.join(" ")}`
-      : `${known}: add --features, --page-features or --impression-features.`,
+    ...(tokens.length + dense.length > 0 ? ["--features", args[1] ?? ""] : []),
+    ...Object.entries(lists).flatMap(([option, names]) =>
+      names.length > 0 ? [`--${option}`, names.join(",")] : []
+    ),
   ];
 }
 
-/** Returns the text that is printed before a guessed command runs. */
-export function describeRunning(found: LogPreparation): string {
-  return [`Running ${formatLogCommand(found.args)}`, ...listUnused(found)].join("\n");
+/** Returns a sentence about columns that no argument names; [] if there are none. */
+function listUnnamed({ sample, columns }: LogPreparation, features: readonly string[]): string[] {
+  const named = [...Object.values(columns), ...features.flatMap((text) => text.split(","))];
+  const others = sample.names.filter((name) => name !== "" && !named.includes(name));
+  return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
 
-/** Describes guessed and missing columns; shows a SELECT if one is needed. @param next - what to do next */
-export function describeGuess(found: LogPreparation, next: string): string {
-  const { columns, sample: { names }, isComplete, select } = found;
-  if (select) {
-    return "Only a SELECT can read the log's separator or clicks. Its columns were guessed. Save the SELECT as " +
-      `${select.file}:\n${select.text}\nThen ${next.charAt(0).toLowerCase()}${next.slice(1)}`;
-  }
-  if (isComplete) {
-    const guessed = "The columns in the command were guessed by names and values.";
-    return [guessed, ...listUnused(found), next].join(" ");
-  }
+/** Returns the text that is printed before a guessed command runs. It runs without features. */
+export function describeRunning(found: LogPreparation): string {
+  const features = guessFeatureArguments(found);
+  const more = `Options that may improve the model: ${features.map(quoteShellWord).join(" ")}`;
+  return [
+    `Running ${formatLogCommand(found.args)}`,
+    ...(features.length > 0 ? [more] : []),
+    ...listUnnamed(found, features),
+  ].join("\n");
+}
+
+/**
+ * Describes a problem, and proposes the guessed command on a line of its own. @param use - command that
+ * follows it @param hasYes - true if the user's command has the option --yes
+ */
+export function proposeCommand(found: LogPreparation, problem: string, use?: string, hasYes = true): string {
+  const { columns, sample: { names }, isComplete, select, args } = found;
+  const features = guessFeatureArguments(found);
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
-  return `Replace COLUMN (${missing.join(", ")}) by one of: ${
-    names.map((name) => JSON.stringify(name)).join(", ")
-  }.`;
+  const next = select
+    ? "Only a SELECT can read the log's separator or clicks. Save this SELECT, whose columns were guessed, as " +
+      `${select.file}:\n\n${select.text}\n\nThen run this command:`
+    : isComplete
+    ? "Run this command, in which the columns were guessed:"
+    : `Replace COLUMN (${missing.join(", ")}) by one of: ${
+      names.map((name) => JSON.stringify(name)).join(", ")
+    }.`;
+  const more = features.length > 0;
+  const advice = [
+    ...(more
+      ? ["Features were guessed from the first rows. Leave out columns that are unknown when a page is shown."]
+      : []),
+    ...(isComplete ? listUnnamed(found, features) : []),
+    ...(isComplete && hasYes ? [`With --yes, your command runs it at once${more ? ", without features" : ""}.`] : []),
+  ];
+  const commands = [formatLogCommand([...args, ...features]), ...(use === undefined ? [] : [use])];
+  const lines = commands.map((line) => `  ${line}`).join("\n");
+  return [`${problem}. ${next}`, lines, advice.join("\n")].join("\n\n").trimEnd();
 }

@@ -18,8 +18,8 @@ import {
 } from "../../cli/command_options.ts";
 import { printLine } from "../train/run_stages.ts";
 import { stepProgress } from "../../cli/progress.ts";
-import { describeGuess, describeRunning, suggestPreparation, writeSelect } from "../../cli/raw_log.ts";
-import { formatLogCommand, type LogColumns, REQUIRED_COLUMNS } from "../../data/guess_columns.ts";
+import { describeRunning, proposeCommand, suggestPreparation, writeSelect } from "../../cli/raw_log.ts";
+import { type LogColumns, REQUIRED_COLUMNS } from "../../data/guess_columns.ts";
 import { findFiles } from "../../data/prepare/sources.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -109,7 +109,8 @@ async function guessMissing(
   const out = given.has("out") ? options.out : undefined;
   const found = file && await suggestPreparation(file.path, { source, given: options, out });
   if (!found || !(error instanceof UserError)) throw error;
-  const command = formatLogCommand(found.args);
+  // Report other errors than missing columns.
+  expectShape({ ...Object.fromEntries(missing.map((name) => [name, name])), ...options });
   if (options.yes && found.isComplete) {
     printLine(describeRunning(found));
     await writeSelect(found);
@@ -117,8 +118,9 @@ async function guessMissing(
       ? { query: found.select.file, source: undefined, out: found.out }
       : { ...found.columns, out: found.out };
   }
-  const guess = describeGuess(found, "Run this command, or add --yes:");
-  throw new UserError(`${error.message}\n${guess}\n  ${command}`, { cause: error });
+  throw new UserError(proposeCommand(found, `Expected options that name the columns of ${source}`), {
+    cause: error,
+  });
 }
 
 /** Parses three percentages such as "80-10-10". */
