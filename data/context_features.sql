@@ -6,7 +6,7 @@
 --          number_scales, standardised of item_features.sql; item_ms of times.sql
 --          like_row_feature         row_feature of the set of --encoding-from; empty without this option
 -- Options by getvariable(): row_columns, row_kinds (impression or page), row_types (number, time, category,
--- or NULL if the values determine the type): lists with an entry per column; rare_below; is_like.
+-- or NULL if the values determine the type): lists with an entry per column; rare_below; is_like, like_name.
 --
 -- Creates  row_feature, new rows of column_share, and the macro encoded(values, time, kind), which returns
 --          the features of a row or a page
@@ -124,3 +124,13 @@ FROM (SELECT k, value, context_number(value, is_time, time) AS x FROM row_value 
 JOIN row_column c USING (k)
 JOIN (SELECT k, max(low) AS low, max(high) AS high, list("value") AS known FROM row_feature GROUP BY k) f USING (k)
 GROUP BY v.k;
+
+-- step: Notes on shares of values
+INSERT INTO note
+SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
+FROM column_share, (
+  SELECT unnest(['clipped numbers', 'unknown values', 'missing values']) AS what,
+    unnest(['clipped', 'unknown', 'absent']) AS kind
+), LATERAL (SELECT CASE kind WHEN 'clipped' THEN clipped WHEN 'unknown' THEN unknown ELSE absent END AS share)
+WHERE getvariable('is_like') AND share > 0
+GROUP BY what;

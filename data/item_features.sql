@@ -7,7 +7,7 @@
 -- Options by getvariable(): with_features; dense, tokens (names of columns); times (per dense column, true
 -- for times in ms); splits (per token column, true if its texts were split); item_ids (true, false, or NULL:
 -- true if more than a third of the displayed items lack features); hash_items (N, or NULL); rare_below;
--- is_like (true with --encoding-from); like_name (its folder).
+-- is_like (true with --encoding-from).
 --
 -- Creates  item, dense_feature, token_field, column_share
 --          vocabulary (k, value, token)   tokens of field k. The last field is the item ids. value is NULL
@@ -268,14 +268,6 @@ SELECT
   coalesce(count(t.item) FILTER (v.token IS NULL) / nullif(count(t.item), 0), 0)
 FROM other_token f LEFT JOIN token_value t ON t.k = f.k LEFT JOIN vocabulary v ON v.k = t.k AND v.value = t.value
 GROUP BY f.k;
-INSERT INTO note
-SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
-FROM column_share, (
-  SELECT unnest(['clipped numbers', 'values without a token, which share one token', 'items without a value']) AS what,
-    unnest(['clipped', 'unknown', 'absent']) AS kind
-), LATERAL (SELECT CASE kind WHEN 'clipped' THEN clipped WHEN 'unknown' THEN unknown ELSE absent END AS share)
-WHERE getvariable('is_like') AND share > 0
-GROUP BY what;
 DROP TABLE token_value;
 
 -- Reports show the title of an item instead of the id.

@@ -158,6 +158,9 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
     recipe(folder, { encodingFrom, allowUnknownValues: true }, "next.csv"),
   );
   assert.deepEqual(next.manifest.features.context, manifest.features.context);
+  for (const printed of [/price \d+\.\d %/, /device \d+\.\d %/]) {
+    assert.ok(next.manifest.notes.some((note) => printed.test(note)), next.manifest.notes.join("\n"));
+  }
   const later = drawLog(2, ["phone", "watch"]);
   await expectSameAsRequests(next, later);
   const watches = later.filter(({ device }) => device === "watch").length / later.length;
