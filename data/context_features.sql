@@ -6,7 +6,7 @@
 --          number_scales, standardised of item_features.sql; item_ms of times.sql
 --          like_row_feature         row_feature of the set of --encoding-from; empty without this option
 -- Options by getvariable(): row_columns, row_kinds (impression or page), row_types (number, time, category,
--- or NULL if the values determine the type): lists with an entry per column; rare_below; is_like, like_name.
+-- or NULL if the values determine the type): lists with an entry per column; rare_below; is_like; like_name (its folder).
 --
 -- Creates  row_feature, new rows of column_share, and the macro encoded(values, time, kind), which returns
 --          the features of a row or a page

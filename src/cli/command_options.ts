@@ -5,6 +5,7 @@ import * as values from "../option.ts";
 import { formatValue, InvalidValueError } from "../option.ts";
 import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
 import { LARGEST_SEED } from "../train/training_config.ts";
+import { contextSchema } from "../predict/request_context.ts";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./run_main.ts";
@@ -66,7 +67,7 @@ export const makeNumberParser = (schema: values.NumberSchema, expected: string):
   asArgument(values.makeNumberParser(schema, expected));
 
 /** Makes a parser of JSON, or of @FILE with JSON, that a schema accepts. @param example - for messages */
-export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
+function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
     try {
@@ -82,6 +83,16 @@ export function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: 
     );
   };
 }
+
+/** Creates the option --context. @param about - pages that get the values, for the help */
+export function createContextOption(about: string): Option {
+  return new Option(
+    "--context <json>",
+    `values of context columns ${about}, as JSON or @FILE; "*" means all items: ${CONTEXT_EXAMPLE}`,
+  ).argParser(makeJsonParser(contextSchema, CONTEXT_EXAMPLE));
+}
+
+const CONTEXT_EXAMPLE = '{"page": {"device": "phone"}, "impressions": {"*": {"price": 12}}}';
 
 /** Help text that describes the syntax of a list of ids (see `parseIds`). */
 export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';

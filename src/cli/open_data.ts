@@ -9,14 +9,13 @@ import { findShop, shops } from "../data/shops.ts";
 import { MEMORY_ROWS, openDataset, reopenDataset } from "../data/sets/dataset.ts";
 import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
 import { DATA, getCacheFolder } from "./arguments.ts";
-import { LARGEST_SEED, makeJsonParser, parseWholeNumber, path } from "./command_options.ts";
+import { LARGEST_SEED, parseWholeNumber, path } from "./command_options.ts";
 import { createDelayedProgress } from "./progress.ts";
 import { expectNoRawLog } from "./raw_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import type { BaselineModel } from "../predict/baseline_model.ts";
-import { contextSchema } from "../predict/request_context.ts";
 import { openBaseline } from "./open_baseline.ts";
 import { baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -117,16 +116,6 @@ export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<
   using progress = createDelayedProgress();
   return await work(progress.onProgress);
 }
-
-/** Creates the option --context. @param about - pages that get the values, for the help */
-export function createContextOption(about: string): Option {
-  return new Option(
-    "--context <json>",
-    `values of context columns ${about}, as JSON or @FILE; "*" means all items: ${CONTEXT_EXAMPLE}`,
-  ).argParser(makeJsonParser(contextSchema, CONTEXT_EXAMPLE));
-}
-
-const CONTEXT_EXAMPLE = '{"page": {"device": "phone"}, "impressions": {"*": {"price": 12}}}';
 
 export interface ModelDataOptions extends ShopSeedOptions {
   model: string;

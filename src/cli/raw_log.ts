@@ -144,12 +144,9 @@ function guessFeatureArguments({ sample, columns, args, isComplete }: LogPrepara
   if (!isComplete || args[0] !== "--source") return [];
   const { tokens, dense, page, impression } = guessFeatures(sample, columns);
   const lists = { tokens, dense, "page-features": page, "impression-features": impression };
-  return [
-    ...(tokens.length + dense.length > 0 ? ["--features", args[1] ?? ""] : []),
-    ...Object.entries(lists).flatMap(([option, names]) =>
-      names.length > 0 ? [`--${option}`, names.join(",")] : []
-    ),
-  ];
+  const options = Object.entries(lists).filter(([, names]) => names.length > 0);
+  const source = tokens.length + dense.length > 0 ? ["--features", args[1] ?? ""] : [];
+  return [...source, ...options.flatMap(([option, names]) => [`--${option}`, names.join(",")])];
 }
 
 /** Returns a sentence about columns that no argument names; [] if there are none. */
@@ -163,11 +160,8 @@ function listUnnamed({ sample, columns }: LogPreparation, features: readonly str
 export function describeRunning(found: LogPreparation): string {
   const features = guessFeatureArguments(found);
   const more = `Options that may improve the model: ${features.map(quoteShellWord).join(" ")}`;
-  return [
-    `Running ${formatLogCommand(found.args)}`,
-    ...(features.length > 0 ? [more] : []),
-    ...listUnnamed(found, features),
-  ].join("\n");
+  const about = [...(features.length > 0 ? [more] : []), ...listUnnamed(found, features)];
+  return [`Running ${formatLogCommand(found.args)}`, ...about].join("\n");
 }
 
 /**
@@ -177,24 +171,18 @@ export function describeRunning(found: LogPreparation): string {
 export function proposeCommand(found: LogPreparation, problem: string, use?: string, hasYes = true): string {
   const { columns, sample: { names }, isComplete, select, args } = found;
   const features = guessFeatureArguments(found);
+  const more = features.length > 0;
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   const next = select
     ? "Only a SELECT can read the log's separator or clicks. Save this SELECT, whose columns were guessed, as " +
       `${select.file}:\n\n${select.text}\n\nThen run this command:`
     : isComplete
-    ? "Run this command, in which the columns were guessed:"
-    : `Replace COLUMN (${missing.join(", ")}) by one of: ${
-      names.map((name) => JSON.stringify(name)).join(", ")
-    }.`;
-  const more = features.length > 0;
-  const advice = [
-    ...(more
-      ? ["Features were guessed from the first rows. Leave out columns that are unknown when a page is shown."]
-      : []),
-    ...(isComplete ? listUnnamed(found, features) : []),
-    ...(isComplete && hasYes ? [`With --yes, your command runs it at once${more ? ", without features" : ""}.`] : []),
-  ];
+    ? "Run this command, in which the columns were guessed" +
+      `${more ? "; leave out features that are unknown when a page is shown" : ""}:`
+    : `Replace COLUMN (${missing.join(", ")}) by one of: ${names.map((name) => `"${name}"`).join(", ")}.`;
   const commands = [formatLogCommand([...args, ...features]), ...(use === undefined ? [] : [use])];
+  const yes = `With --yes, your command runs it at once${more ? ", without features" : ""}.`;
+  const advice = isComplete ? [...listUnnamed(found, features), ...(hasYes ? [yes] : [])] : [];
   const lines = commands.map((line) => `  ${line}`).join("\n");
   return [`${problem}. ${next}`, lines, advice.join("\n")].join("\n\n").trimEnd();
 }

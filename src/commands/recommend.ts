@@ -9,9 +9,9 @@ import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, createContextOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
+import { createBaselineOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { createContextOption, IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatTable } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {

@@ -6,20 +6,6 @@ import type { ContextFeature, NumberTransform } from "./manifest.ts";
 /** Value of each context column, by name. The value of a missing or null column is unknown. */
 export type ContextRecord = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Separates page columns from impression columns. Columns from which no feature is computed are left out. */
-export function splitContext(
-  features: readonly ContextFeature[],
-  values: ContextRecord,
-): Readonly<Record<ContextFeature["kind"], ContextRecord>> {
-  const ofKind = (kind: ContextFeature["kind"]) =>
-    Object.fromEntries(
-      Object.entries(values).filter(([name]) =>
-        features.some((feature) => feature.kind === kind && feature.transform.column === name)
-      ),
-    );
-  return { page: ofKind("page"), impression: ofKind("impression") };
-}
-
 /** Key of {@link RequestContext.impressions} whose values hold for all items. */
 export const ALL_ITEMS = "*";
 

@@ -77,7 +77,7 @@ ${inlineScript(script)}`;
 }
 
 /** @param notes - warnings @param verdict - sentences with conclusions, at the top of the page */
-export function renderPageHeader(
+export function renderHeader(
   title: string,
   notes: readonly string[],
   verdict: readonly string[] = [],

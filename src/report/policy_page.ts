@@ -3,7 +3,7 @@
 import { formatPercent } from "../number_text.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { type Html, markup } from "./html.ts";
-import { type PageContent, renderAbout, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
+import { type PageContent, renderAbout, renderCharts, renderHeader, renderSection } from "./page_shell.ts";
 import {
   buildCalibrationCharts,
   buildConsistencyCharts,
@@ -63,7 +63,7 @@ export function buildPolicyPage(
   return {
     kind: "policies",
     title: `${title} - clickgan report`,
-    header: renderPageHeader(title, notes),
+    header: renderHeader(title, notes),
     main: markup`${sizes}${sections}${learned}${renderAbout(facts, about)}`,
   };
 }

@@ -37,8 +37,8 @@ import {
   listRankingParts,
   listSnapshotNames,
   listSnapshotTests,
-  splitVerdict,
   type ReportPart,
+  splitVerdict,
 } from "./report_parts.ts";
 import { baselineTitles } from "../metrics/baselines/baseline_names.ts";
 

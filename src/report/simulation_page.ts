@@ -10,7 +10,7 @@ import type { ChartDefinition } from "./chart_definition.ts";
 import { buildLineChart, type CurvePoint, toFiniteOrNull } from "./line_chart.ts";
 import { chooseWindow } from "./curve.ts";
 import { type Html, markup } from "./html.ts";
-import { type PageContent, renderAbout, renderCharts, renderPageHeader, renderSection } from "./page_shell.ts";
+import { type PageContent, renderAbout, renderCharts, renderHeader, renderSection } from "./page_shell.ts";
 import { renderDifference, renderMetric, renderTable } from "./report_tables.ts";
 import type { NamedFacts, ReportCell, ReportRow } from "./report_tables.ts";
 
@@ -38,7 +38,7 @@ ${renderCharts(returnBars(simulation, policies), "charts bars")}`;
 ${lines.length > 0 && renderSection("by-page", "By page", renderCharts(lines))}
 ${users.length > 0 && renderSection("by-user", "By user", byUser)}
 ${renderAbout(facts, about)}`;
-  const header = renderPageHeader(title, notes, verdict);
+  const header = renderHeader(title, notes, verdict);
   return { kind: "simulation", title: `${title} - clickgan report`, header, main };
 }
 

@@ -8,9 +8,10 @@ import type { RequestContext } from "../../data/context_values.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
-import { addShopSeeds, createContextOption, createMemoryRowsOption, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
+import { addShopSeeds, createMemoryRowsOption, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
 import type { ShopSeedOptions } from "../../cli/open_data.ts";
 import {
+  createContextOption,
   createOption,
   folder,
   type GivenOptions,

@@ -132,7 +132,9 @@ async function selectModel(
   const contexts = setGivenContext(drawn, context);
   // The result.json of an unfinished run may describe an earlier model.
   const tested = run.unfinished ? [] : await readTestFindings(run.path);
-  const test = tested.length === 0 ? [] : [`Test of the click model ${dirname(run.path)}: ${tested.join(" ")}`];
+  const test = tested.length === 0
+    ? []
+    : [`Test of the click model ${dirname(run.path)}: ${tested.join(" ")}`];
   const notes = [...test, ...describeContext(features, context, drawn !== undefined)];
   const shop = truth ? selectTruth(data) : undefined;
   return {
@@ -164,15 +166,14 @@ function describeContext(
   const values = Object.entries(given).map(([name, value]) => `${name} = ${value}`);
   const rest = columns.filter(({ column }) => !(column in given));
   const name = (own: typeof rest) => own.map(({ column }) => column).join(", ");
-  const others = isDrawn ? "drawn from the log" : "means";
-  const parts = [...values, ...(rest.length > 0 ? [`${others}: ${name(rest)}`] : [])];
-  const ofItems = isDrawn ? rest.filter(({ kind }) => kind === "impression") : [];
-  const drawn = ofItems.length === 0 ? [] : [
-    `For each user, each item gets its own drawn value of ${name(ofItems)}, so that, for example, many items ` +
-    "may be new at once.",
-  ];
-  const read = isDrawn ? ["Only the policies greedy and slateq read these values."] : [];
-  return [[`Context of simulated pages: ${parts.join("; ")}.`, ...drawn, ...read].join(" ")];
+  const others = rest.length > 0 ? [`${isDrawn ? "drawn from the log" : "means"}: ${name(rest)}`] : [];
+  const text = `Context of simulated pages: ${[...values, ...others].join("; ")}.`;
+  if (!isDrawn) return [text];
+  const ofItems = name(rest.filter(({ kind }) => kind === "impression"));
+  const drawn = ofItems &&
+    ` For each user, each item gets its own drawn value of ${ofItems}; for example, many ` +
+      "items may be new at once.";
+  return [`${text}${drawn} Only the policies greedy and slateq read these values.`];
 }
 
 function selectTruth(data: OpenedDataset): UserSelection {

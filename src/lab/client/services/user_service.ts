@@ -8,7 +8,7 @@ import {
   getItemFeatures,
   type ShopState,
 } from "../../../data/shops.ts";
-import { type ContextRecord, EncodedContext, splitContext } from "../../../data/context_values.ts";
+import { ALL_ITEMS, type ContextRecord, EncodedContext } from "../../../data/context_values.ts";
 import { type ContextColumn, type ContextFeature, listContextColumns } from "../../../data/manifest.ts";
 import { listModelContext } from "../../../predict/request_context.ts";
 import { computeChoiceProbabilities } from "../../../model/choice_probabilities.ts";
@@ -102,10 +102,14 @@ function encodePage(
   values: ContextRecord = {},
 ): Float32Array<ArrayBuffer> | undefined {
   if (features.length === 0) return undefined;
-  const { page: ofPage, impression } = splitContext(features, values);
-  const ids = page.map(String);
-  const impressions = Object.fromEntries(ids.map((id) => [id, impression]));
-  return new EncodedContext(features, { page: ofPage, impressions }).encodeRows(ids);
+  const select = (wanted: ContextFeature["kind"]) => {
+    const own = listContextColumns(features).filter(({ kind, column }) =>
+      kind === wanted && column in values
+    );
+    return Object.fromEntries(own.map(({ column }) => [column, values[column] ?? null]));
+  };
+  const context = { page: select("page"), impressions: { [ALL_ITEMS]: select("impression") } };
+  return new EncodedContext(features, context).encodeRows(page.map(String));
 }
 
 function computeScores(
