@@ -10,7 +10,7 @@ import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./run_main.ts";
 import { expectOutputsApart } from "./outputs.ts";
-import { explainFileError } from "../files/local_file.ts";
+import { explainFileError, readTextSync } from "../files/local_file.ts";
 import { getOutputWidth, wrapText } from "./table.ts";
 
 export { type GivenOptions } from "../option.ts";
@@ -71,7 +71,7 @@ function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string)
   return (text) => {
     let json: unknown;
     try {
-      json = JSON.parse(text.startsWith("@") ? Deno.readTextFileSync(text.slice(1)) : text);
+      json = JSON.parse(text.startsWith("@") ? readTextSync(text.slice(1)) : text);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw explainFileError(error, "read", text.slice(1));
       throw new InvalidArgumentError(`Expected JSON such as ${example}, got ${text}.`);
