@@ -303,7 +303,7 @@ Deno.test("items: --encoding-from refuses columns with mostly unknown values, an
   ) await expectRefused(folder, await changed(change), says);
   const told = await prepareIn(folder, await changed(capitals, true));
   assert.equal(told.manifest.shares.find(({ column }) => column === "category")?.unknown, 1);
-  assert.match(told.manifest.notes.join("\n"), /without a token, .*: category 100\.0 %/);
+  assert.match(told.manifest.notes.join("\n"), /unknown values: category 100\.0 %/);
   await expectRefused(
     folder,
     recipe(folder, { allowUnknownValues: true }),

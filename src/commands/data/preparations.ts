@@ -118,9 +118,10 @@ async function guessMissing(
       ? { query: found.select.file, source: undefined, out: found.out }
       : { ...found.columns, out: found.out };
   }
-  throw new UserError(proposeCommand(found, `Expected options that name the columns of ${source}`), {
-    cause: error,
-  });
+  const fault = missing.length < REQUIRED_COLUMNS.length
+    ? error.message.replace(/\.$/, "")
+    : `Expected options that name the columns of ${source}`;
+  throw new UserError(proposeCommand(found, fault), { cause: error });
 }
 
 /** Parses three percentages such as "80-10-10". */
