@@ -36,6 +36,9 @@ import { writeSnapshot } from "./snapshot_file.ts";
 /** Contents of a stage's files, without the training state. */
 export interface StageFiles {
   readonly config: RunConfig;
+  /** Parameters of all networks that the stage trains. */
+  readonly specs: readonly ParameterSpec[];
+  readonly items: ItemsShape;
   /** Columns of the stage's logs, after the first column `iteration`. */
   readonly columns: readonly string[];
   /** Settings of the adversarial game, which snapshots record; undefined for the Shannon stage. */
@@ -136,24 +139,18 @@ export class RunFolder {
    * weights with the lowest loss. In this case `last` also stores the weights with the lowest loss, because a
    * resumed training needs them.
    */
-  async save(
-    specs: readonly ParameterSpec[],
-    items: ItemsShape,
-    state: TrainerState,
-    kept: KeptStart | undefined,
-  ): Promise<void> {
+  async save(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     this.flush();
     const best = withKept(state, kept);
     const fresh = criteria.filter((criterion) => this.#saved[criterion] !== best.best[criterion].iteration);
     for (const criterion of fresh) {
-      await this.#saveBest(specs, items, best, criterion, getPendingSnapshotPath(this.path, criterion));
+      await this.#saveBest(best, criterion, getPendingSnapshotPath(this.path, criterion));
     }
-    const weights = this.#filled(specs, items, state.weights);
     const more = new Map<string, Weights>([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const { loss } = state.snapshots;
-    if (kept && loss) more.set(BEST_PREFIXES.loss, this.#filled(specs, items, loss));
-    const info = this.#info(items, state.iteration, "last");
-    await writeSnapshot(this.file("last"), specs, weights, info, more, {
+    if (kept && loss) more.set(BEST_PREFIXES.loss, this.#filled(loss));
+    const info = this.#info(state.iteration, "last");
+    await writeSnapshot(this.file("last"), this.about.specs, this.#filled(state.weights), info, more, {
       best: formatBestRecords(state.best),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
@@ -165,33 +162,22 @@ export class RunFolder {
   }
 
   /** After divergence, writes only the best snapshots. The old ones of `last` get temporary names. */
-  async saveBest(
-    specs: readonly ParameterSpec[],
-    items: ItemsShape,
-    state: TrainerState,
-    kept: KeptStart | undefined,
-  ): Promise<void> {
+  async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);
     for (const criterion of criteria) {
       if (this.#saved[criterion] === best.best[criterion].iteration) continue;
       const file = this.file(`best-${criterion}`);
       if (await pathExists(file)) await replaceFile(file, getPendingSnapshotPath(this.path, criterion));
-      await this.#saveBest(specs, items, best, criterion, file);
+      await this.#saveBest(best, criterion, file);
     }
   }
 
-  async #saveBest(
-    specs: readonly ParameterSpec[],
-    items: ItemsShape,
-    { best, snapshots }: BestSnapshots,
-    criterion: Criterion,
-    path: string,
-  ): Promise<void> {
+  async #saveBest({ best, snapshots }: BestSnapshots, criterion: Criterion, path: string): Promise<void> {
     const weights = snapshots[criterion];
     const { value, iteration } = best[criterion];
     if (!weights || !Number.isFinite(value)) return;
-    const info = this.#info(items, iteration, `best-${criterion}`);
-    await writeSnapshot(path, specs, this.#filled(specs, items, weights), info);
+    const info = this.#info(iteration, `best-${criterion}`);
+    await writeSnapshot(path, this.about.specs, this.#filled(weights), info);
   }
 
   async saveResult(result: object): Promise<void> {
@@ -199,12 +185,13 @@ export class RunFolder {
     await writeJson(`${this.path}/result.json`, result);
   }
 
-  #filled(specs: readonly ParameterSpec[], items: ItemsShape, weights: Weights): Weights {
-    return items.kind === "mixed" ? withMeanRows(specs, weights, this.about.features, items.tokens) : weights;
+  #filled(weights: Weights): Weights {
+    const { specs, items, features } = this.about;
+    return items.kind === "mixed" ? withMeanRows(specs, weights, features, items.tokens) : weights;
   }
 
-  #info(items: ItemsShape, iteration: number, kind: string): SnapshotInfo {
-    const { config: { model }, game, features } = this.about;
+  #info(iteration: number, kind: string): SnapshotInfo {
+    const { config: { model }, items, game, features } = this.about;
     return { model, items, iteration, kind, game, features };
   }
 

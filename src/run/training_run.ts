@@ -231,18 +231,19 @@ function isFitted(stage: TrainingStage, config: RunConfig): boolean {
   return stage.hasLikelihood && config.model.counts !== null && config.init === null;
 }
 
-function buildStageFiles({ stage, run: { config, data }, model }: Training): StageFiles {
+function buildStageFiles({ stage, run: { config, data }, model, trainer: { specs } }: Training): StageFiles {
+  const { features } = data;
   const game = stage.game(model.config, config);
-  return { config, columns: Object.keys(stage.columns), game, features: data.features };
+  return { config, specs, items: model.shape, columns: Object.keys(stage.columns), game, features };
 }
 
-async function save({ trainer, model, choice }: Training, folder: RunFolder): Promise<void> {
+async function save({ trainer, choice }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
   // The last step may have made weights non-finite, as the next loss would show; these are never saved.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
-  await folder.save(trainer.specs, model.shape, state, await choice?.choose());
+  await folder.save(state, await choice?.choose());
 }
 
 /** Returns the communication since `before`, and its share of the training. @param of - training time in s */
@@ -314,8 +315,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
     return result;
   } catch (error) {
     if (error instanceof DivergedError) {
-      const { choice, model } = training;
-      await folder.saveBest(trainer.specs, model.shape, await trainer.state(), await choice?.choose());
+      await folder.saveBest(await trainer.state(), await training.choice?.choose());
     }
     throw error;
   } finally {
