@@ -13,7 +13,13 @@ import { type BestRecords, criteria, type Criterion, parseBestRecords } from "..
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot, readSnapshotHeader } from "./snapshot_file.ts";
-import { BEST_PREFIXES, iterationSchema, MOMENT_PREFIXES, selectSnapshotSpecs } from "./snapshot/snapshot.ts";
+import {
+  BEST_PREFIXES,
+  iterationSchema,
+  MOMENT_PREFIXES,
+  selectSnapshotSpecs,
+  withConstants,
+} from "./snapshot/snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 
@@ -158,7 +164,9 @@ export async function restoreState(
     if (!Number.isFinite(value)) continue;
     const own = criterion === "loss" ? last.part(BEST_PREFIXES.loss) : undefined;
     if (own?.size) {
-      snapshots[criterion] = withConstants(specs, own, last.weights, `The best loss in ${file}`);
+      const weights = withConstants(specs, own, last.weights);
+      checkWeights(specs, weights, `The best loss in ${file}`);
+      snapshots[criterion] = weights;
       continue;
     }
     const found = await readBest(path, specs, criterion, iteration);
@@ -174,21 +182,6 @@ export async function settleBest(path: string, aside: readonly Criterion[]): Pro
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));
   }
-}
-
-/** Adds the model's constants, which are not trained, to the best weights. @throws if shapes are wrong. */
-function withConstants(
-  specs: readonly ParameterSpec[],
-  best: Weights,
-  last: Weights,
-  what: string,
-): Weights {
-  const weights: Weights = new Map(best);
-  for (const { name, constant } of specs) {
-    if (constant) weights.set(name, last.get(name) ?? new Float32Array());
-  }
-  checkWeights(specs, weights, what);
-  return weights;
 }
 
 /** Reads the best snapshot of a given iteration, from its usual or its temporary path. */

@@ -103,7 +103,17 @@ export function buildSnapshot(
       tensors.set(prefix + name, { shape: [rows, columns], data });
     }
   }
-  return { tensors, metadata: snapshotMetadata(info, extra) };
+  const metadata = {
+    format: FORMAT,
+    kind: info.kind,
+    iteration: String(info.iteration),
+    model: JSON.stringify(info.model),
+    items: JSON.stringify(info.items),
+    ...(info.features && { features: JSON.stringify(info.features) }),
+    ...(info.game && { game: JSON.stringify(info.game) }),
+    ...extra,
+  };
+  return { tensors, metadata };
 }
 
 /** Returns the parameters that a file stores under a prefix: all parameters except constants. */
@@ -114,20 +124,13 @@ export function selectSnapshotSpecs(
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
 
-function snapshotMetadata(
-  info: SnapshotInfo,
-  extra: Readonly<Record<string, string>> = {},
-): Record<string, string> {
-  return {
-    format: FORMAT,
-    kind: info.kind,
-    iteration: String(info.iteration),
-    model: JSON.stringify(info.model),
-    items: JSON.stringify(info.items),
-    ...(info.features ? { features: JSON.stringify(info.features) } : {}),
-    ...(info.game ? { game: JSON.stringify(info.game) } : {}),
-    ...extra,
-  };
+/** Adds the model's constants, which are not trained, from the current weights to the best weights. */
+export function withConstants(specs: readonly ParameterSpec[], best: Weights, current: Weights): Weights {
+  const weights: Weights = new Map(best);
+  for (const { name, constant } of specs) {
+    if (constant) weights.set(name, current.get(name) ?? new Float32Array());
+  }
+  return weights;
 }
 
 /** Encodes a snapshot as bytes; see {@link buildSnapshot}. */

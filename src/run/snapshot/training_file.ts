@@ -11,7 +11,13 @@ import { stagesConfigSchema } from "../../train/training_config.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 import { UserError } from "../../user_error.ts";
 import { encodeSafetensors } from "./safetensors.ts";
-import { BEST_PREFIXES, buildSnapshot, MOMENT_PREFIXES } from "./snapshot.ts";
+import {
+  BEST_PREFIXES,
+  buildSnapshot,
+  MOMENT_PREFIXES,
+  selectSnapshotSpecs,
+  withConstants,
+} from "./snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 
 /** Settings of a training, stored in its file. */
@@ -66,19 +72,16 @@ export function readTrainingState(
       `Expected a training's best validation metrics in ${path}, found none. Use another copy of the file.`,
     );
   }
-  const constants = specs.filter(({ constant }) => constant).map(({ name }) => name);
   const part = (prefix: string): Weights => {
     const found = snapshot.part(prefix);
-    checkWeights(specs.filter(({ constant }) => !constant), found, `The tensors ${prefix} of ${path}`);
+    checkWeights(selectSnapshotSpecs(specs, prefix), found, `The tensors ${prefix} of ${path}`);
     return found;
   };
-  // Constants do not change in training.
-  const whole = (own: Weights): Weights =>
-    new Map([...own, ...constants.map((name) => [name, weights.get(name) ?? new Float32Array()] as const)]);
   checkWeights(specs, weights, `The weights of ${path}`);
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
-    if (Number.isFinite(best[criterion].value)) snapshots[criterion] = whole(part(BEST_PREFIXES[criterion]));
+    if (!Number.isFinite(best[criterion].value)) continue;
+    snapshots[criterion] = withConstants(specs, part(BEST_PREFIXES[criterion]), weights);
   }
   return {
     iteration: info.iteration,
