@@ -7,10 +7,10 @@ import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
-import { encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
+import { encodeSafetensors, type TensorFile } from "../../src/run/snapshot/safetensors.ts";
+import { buildSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import { createHash } from "node:crypto";
-import * as v from "../../src/schema.ts";
-import { runConfigSchema } from "../../src/run/run_config.ts";
+import { makeRunConfig } from "../run/folder_check.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 
 export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
@@ -85,31 +85,14 @@ export const goodManifest = {
 export const SMALL_MODEL: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
 const SMALL_ITEMS: ItemsShape = { kind: "one-hot", count: 30, width: 30 };
 
-export interface SnapshotContents {
-  readonly tensors: Map<string, TensorData>;
-  readonly metadata: Record<string, string>;
-}
-
-export function makeGoodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_ITEMS): SnapshotContents {
+export function makeGoodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_ITEMS): TensorFile {
   const specs = listModelParameters(items, SMALL_MODEL);
-  const weights = drawInitialWeights(specs, 7);
-  const tensors = new Map<string, TensorData>();
-  for (const { name, rows, columns } of specs) {
-    const data = weights.get(name) ?? new Float32Array(rows * columns);
-    tensors.set(name, { shape: [rows, columns], data });
-  }
-  const metadata = {
-    format: "clickgan-1",
-    kind,
-    iteration: String(iteration),
-    model: JSON.stringify(SMALL_MODEL),
-    items: JSON.stringify(items),
-  };
-  return { tensors, metadata };
+  const info = { model: SMALL_MODEL, items, iteration, kind };
+  return buildSnapshot(specs, drawInitialWeights(specs, 7), info);
 }
 
 export function makeSnapshot(
-  change: (holds: SnapshotContents) => unknown = () => {},
+  change: (holds: TensorFile) => unknown = () => {},
   name = "model.safetensors",
 ): FileMaker {
   return (folder) => {
@@ -135,7 +118,7 @@ export const makeGameSnapshot = (change: object = {}): FileMaker =>
 export function reshapeTensor(
   name: string,
   shape: (old: readonly number[]) => number[],
-): (holds: SnapshotContents) => void {
+): (holds: TensorFile) => void {
   return ({ tensors }) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`no tensor ${name}`);
@@ -143,7 +126,7 @@ export function reshapeTensor(
   };
 }
 
-export function setTensorValue(name: string, value: number, at?: number): (holds: SnapshotContents) => void {
+export function setTensorValue(name: string, value: number, at?: number): (holds: TensorFile) => void {
   return ({ tensors }) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`no tensor ${name}`);
@@ -163,10 +146,7 @@ export function run(...changes: readonly FileMaker[]): FileMaker {
 
 const writeRun: FileMaker = async (folder) => {
   const log = Deno.readFileSync(`${folder}/log.tsv`);
-  const config = v.parse(runConfigSchema, {
-    format: "clickgan-run",
-    clickgan: "0.1.0",
-    command: ["--data", "log.tsv"],
+  const config = makeRunConfig({
     data: {
       kind: "paper",
       path: `${folder}/log.tsv`,
@@ -175,23 +155,11 @@ const writeRun: FileMaker = async (folder) => {
     },
     model: SMALL_MODEL,
     training: { ...defaultTraining, iterations: 6, batchSize: 12, validateEvery: 2 },
-    pretrain: true,
-    adversarial: null,
-    init: null,
-    adapter: {
-      kind: "cpu",
-      description: "elsewhere",
-      vendor: "",
-      architecture: "",
-      runtime: "Deno/0",
-      driver: "unknown",
-    },
-    system: "elsewhere",
   });
   const json = (value: unknown) => JSON.stringify(value, null, 2) + "\n";
   const best = { value: 40, iteration: 4 };
   const { tensors, metadata } = makeGoodSnapshot("last");
-  const state = new Map<string, TensorData>(tensors);
+  const state = new Map(tensors);
   for (const prefix of ["adam.m/", "adam.v/"]) {
     for (const [name, { shape, data }] of tensors) {
       state.set(prefix + name, { shape, data: new Float32Array(data.length) });

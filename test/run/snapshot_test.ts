@@ -11,10 +11,14 @@ import {
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { checkWeights, listModelParameters } from "../../src/model/user_model.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
-import type { SnapshotContents } from "../bad_inputs/good_inputs.ts";
 import { makeGoodSnapshot, reshapeTensor, setTensorValue, SMALL_MODEL } from "../bad_inputs/good_inputs.ts";
 import { expectRefusal } from "../case_table.ts";
-import { decodeSafetensors, encodeSafetensors, type TensorData } from "../../src/run/snapshot/safetensors.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type TensorData,
+  type TensorFile,
+} from "../../src/run/snapshot/safetensors.ts";
 import { isUserError, withEmptyFolder } from "./folder_check.ts";
 
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
@@ -194,7 +198,7 @@ Deno.test("readSafetensors and writeSafetensors name the path", () =>
     await assert.rejects(writeSafetensors(`${path}/x`, new Map()), UserError);
   }));
 
-function read(change: (holds: SnapshotContents) => unknown): void {
+function read(change: (holds: TensorFile) => unknown): void {
   const holds = makeGoodSnapshot();
   change(holds);
   const bytes = encodeSafetensors(holds.tensors, holds.metadata);
@@ -205,12 +209,12 @@ function read(change: (holds: SnapshotContents) => unknown): void {
 const KERNEL = "utility/layer1/item_kernel";
 const BIAS = "utility/output/bias";
 const oneValue = { shape: [1, 1], data: new Float32Array(1) };
-const model = (change: Partial<ModelConfig> | object) => ({ metadata }: SnapshotContents) =>
+const model = (change: Partial<ModelConfig> | object) => ({ metadata }: TensorFile) =>
   void (metadata.model = JSON.stringify({ ...SMALL_MODEL, ...change }));
-const named = (change: Readonly<Record<string, string>>) => ({ metadata }: SnapshotContents) =>
+const named = (change: Readonly<Record<string, string>>) => ({ metadata }: TensorFile) =>
   void Object.assign(metadata, change);
 
-const cases: readonly [says: string, ...changes: ((holds: SnapshotContents) => unknown)[]][] = [
+const cases: readonly [says: string, ...changes: ((holds: TensorFile) => unknown)[]][] = [
   [
     `${KERNEL}: expected the shape [… found [`,
     reshapeTensor(KERNEL, ([rows = 0, columns = 0]) => [columns, rows]),
