@@ -214,13 +214,7 @@ export function createShannonModel(
     const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
     const trainer = stack.use(await Trainer.create(model, log, training, { validate: false }));
     const { plan } = trainer;
-    const { put, layout } = createBatchSource(trainer, trainer.program.layout);
-    const part = (program: Program<ClickSizes>): RecordedPart => ({
-      program,
-      sizes: put(),
-      offset: plan.offset(0),
-    });
-    const others = async () => {
+    return createRecording(stack, trainer, trainer.program.layout, async (kept) => {
       const arena = kept.use(new Arena(gpu, "bench"));
       const ring = new ResultRing(arena, 1, choiceSummary.vectors, 1);
       const options = { name: "evaluation", log: trainer.deviceLog, plan, ring: ring.view };
@@ -229,45 +223,48 @@ export function createShannonModel(
       const keeper = kept.use(
         await BestKeeper.create([network], gpu, ring, { firstSlot: 0, shards: 1 }, choiceSummary),
       );
-      return [part(evaluation.program), part(keeper.program)];
-    };
-    const sizes = put();
-    const kept = stack.move();
-    return {
-      sizes,
-      step: () => [layout(), ...stepParts(trainer, put())],
-      others,
-      trainer,
-      [Symbol.dispose]: () => kept.dispose(),
-    };
+      return [evaluation.program, keeper.program];
+    });
   };
   const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
   return { name, step, mixed: !tanh, record };
 }
 
-/** Returns the programs of a step on the first batch, except the program that builds the batch. */
-function stepParts({ plan, stepPrograms }: Steppable, sizes: ClickSizes): RecordedPart[] {
-  return stepPrograms.map(({ program, header }) => ({ program, sizes, offset: plan.offset(0, header) }));
-}
-
-/** Draws as many batches as a long run builds at once. `put` writes the batches to the device. */
-function createBatchSource(
+/**
+ * Records a model on as many batches as a long run builds at once. @param stack - objects of the recording
+ * @param layout - program that builds the batches @param listOthers - creates the programs besides the step
+ */
+function createRecording(
+  stack: DisposableStack,
   trainer: Steppable,
-  program: Program<ClickSizes>,
-): { put(): ClickSizes; layout(): RecordedPart } {
-  const { plan } = trainer;
+  layout: Program<ClickSizes>,
+  listOthers: (kept: DisposableStack) => Promise<Program<ClickSizes>[]>,
+): Recording {
+  const { plan, stepPrograms } = trainer;
   const users = Array.from({ length: plan.slices }, (_, k) => trainer.drawBatch(k + 1));
   const putAll = () => {
     const all = users.map((own, k) => plan.put(k, own, { slot: k, learningRate: 0, iteration: k + 1 }));
     plan.upload(0, all.length);
     return all;
   };
+  const put = () => putAll()[0] ?? nothing;
+  const sizes = put();
+  const kept = stack.move();
   return {
-    put: () => putAll()[0] ?? nothing,
-    layout: () => {
+    sizes,
+    step: () => {
       const slice = { index: 0, count: plan.slices };
-      return { program, sizes: maxSizes(putAll()), offset: plan.offset(0), slice };
+      const batches = { program: layout, sizes: maxSizes(putAll()), offset: plan.offset(0), slice };
+      const sizes = put();
+      const own = stepPrograms.map(({ program, header }) => ({
+        ...{ program, sizes, offset: plan.offset(0, header) },
+      }));
+      return [batches, ...own];
     },
+    others: async () =>
+      (await listOthers(kept)).map((program) => ({ program, sizes: put(), offset: plan.offset(0) })),
+    trainer,
+    [Symbol.dispose]: () => kept.dispose(),
   };
 }
 const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
@@ -285,8 +282,7 @@ function createGameModel(
     const options = { seed: 1, evaluationShards: 0, validate: false };
     const trainer = stack.use(await AdversarialTrainer.create(model, log, config, options));
     const { plan, programs } = trainer;
-    const { put, layout } = createBatchSource(trainer, programs.layout);
-    const others = async () => {
+    return createRecording(stack, trainer, programs.layout, async (kept) => {
       const arena = kept.use(new Arena(gpu, "bench"));
       const ring = arena.allocate("ring", 32 * 2);
       const evaluation = kept.use(
@@ -300,17 +296,8 @@ function createGameModel(
           generator: trainer.generator,
         }),
       );
-      return [{ program: evaluation.program, sizes: put(), offset: plan.offset(0) }];
-    };
-    const sizes = put();
-    const kept = stack.move();
-    return {
-      sizes,
-      step: () => [layout(), ...stepParts(trainer, put())],
-      others,
-      trainer,
-      [Symbol.dispose]: () => kept.dispose(),
-    };
+      return [evaluation.program];
+    });
   };
   return { name, step, mixed: true, record };
 }
