@@ -38,35 +38,15 @@ export interface CrashVerdict {
 }
 
 /**
- * Counts the operations at which each kind of fault can occur, and returns the result without a fault. The
- * clock runs fast; a second start with the normal clock must give the same result.
- */
-async function traceScenario(
-  scenario: FaultScenario,
-  base: string,
-): Promise<{ counts: Record<FaultKind, number>; expected: Map<string, string> }> {
-  return await withCopy(base, async (folder) => {
-    const { code, stderr } = await run(folder, scenario.command, scenario.args, "how=count");
-    if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
-    const met = [...stderr.matchAll(/^fault-point ([^:]*):/gm)].map(([, kinds]) => kinds?.split(" "));
-    const of = (how: FaultKind) => met.filter((kinds) => kinds?.includes(how)).length;
-    const counts = { kill: of("kill"), ENOSPC: of("ENOSPC"), EIO: of("EIO") };
-    return { counts, expected: await readOutcome(scenario, base, folder) };
-  });
-}
-
-/**
  * Injects a fault, and starts the command again. The files determine the result of the second start, so equal
- * files are not tried twice. @param base folder that {@link FaultScenario.prepare} wrote. @param known
- * results of second starts by files. @param again runs the second start, by default in a new process
+ * files are not tried twice. @param known results of second starts by files. @param again runs the second
+ * start, by default in a new process
  */
 async function tryPoint(
   scenario: FaultScenario,
-  base: string,
-  expected: ReadonlyMap<string, string>,
+  { base, expected }: PreparedScenario,
   known: Map<string, CrashVerdict>,
-  how: FaultKind,
-  at: number,
+  { how, at }: Pick<TriedPoint, "how" | "at">,
   again?: ScenarioStarter,
 ): Promise<CrashVerdict> {
   return await withCopy(base, async (folder) => {
@@ -99,7 +79,7 @@ async function startAgain(
   const args = await scenario.again?.(folder) ?? scenario.args;
   const second = again && !scenario.fastClock
     ? await again(folder, scenario.command, args)
-    : await run(folder, scenario.command, args, calm(scenario));
+    : await run(folder, scenario.command, args, scenario.fastClock ? "how=none" : undefined);
   if (second.code !== 0) {
     if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
     if (!scenario.refusal?.test(second.stderr)) return failed("the second start was refused", second.stderr);
@@ -129,10 +109,6 @@ async function listEntries(folder: string): Promise<{ path: string; isDirectory:
     path: relative(folder, `${entry.parentPath}/${entry.name}`),
     isDirectory: entry.isDirectory(),
   }));
-}
-
-function calm({ fastClock }: FaultScenario): string | undefined {
-  return fastClock ? "how=none" : undefined;
 }
 
 function failed(how: string, text: string): CrashVerdict {
@@ -199,6 +175,7 @@ export async function withCopy<T>(base: string, work: (folder: string) => Promis
 }
 
 export interface PreparedScenario {
+  /** Folder that {@link FaultScenario.prepare} wrote. */
   readonly base: string;
   readonly counts: Record<FaultKind, number>;
   readonly expected: Map<string, string>;
@@ -213,12 +190,23 @@ export function prepareScenario(scenario: FaultScenario): Promise<PreparedScenar
   return found;
 }
 
+/**
+ * Counts the operations at which each kind of fault can occur, and returns the result without a fault. The
+ * clock runs fast; a second start with the normal clock must give the same result.
+ */
 async function prepare(scenario: FaultScenario): Promise<PreparedScenario> {
   const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
   await scenario.prepare(base);
   const began = performance.now();
-  const found = await traceScenario(scenario, base);
-  return { base, ...found, usual: performance.now() - began };
+  return await withCopy(base, async (folder) => {
+    const { code, stderr } = await run(folder, scenario.command, scenario.args, "how=count");
+    if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
+    const met = [...stderr.matchAll(/^fault-point ([^:]*):/gm)].map(([, kinds]) => kinds?.split(" "));
+    const of = (how: FaultKind) => met.filter((kinds) => kinds?.includes(how)).length;
+    const counts = { kill: of("kill"), ENOSPC: of("ENOSPC"), EIO: of("EIO") };
+    const expected = await readOutcome(scenario, base, folder);
+    return { base, counts, expected, usual: performance.now() - began };
+  });
 }
 
 export async function removePrepared(): Promise<void> {
@@ -250,18 +238,18 @@ export async function tryPoints(
 ): Promise<TriedPoint[]> {
   const all: TriedPoint[] = [];
   for (const scenario of scenarios) {
-    const { base, counts, expected } = await prepareScenario(scenario);
+    const prepared = await prepareScenario(scenario);
     const points: { how: FaultKind; at: number; of: number }[] = [];
     for (const [k, how] of hows.entries()) {
       if (!chosen.includes(how)) continue;
-      const of = counts[how];
+      const of = prepared.counts[how];
       for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
     }
     const known = new Map<string, CrashVerdict>();
     const work = points[Symbol.iterator]();
     const worker = async () => {
       for (const point of work) {
-        const verdict = await tryPoint(scenario, base, expected, known, point.how, point.at, again);
+        const verdict = await tryPoint(scenario, prepared, known, point, again);
         const tried = { scenario: scenario.name, ...point, verdict };
         all.push(tried);
         onTried?.(tried);

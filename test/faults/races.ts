@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import type { FaultScenario } from "./crash_points.ts";
+import type { FaultScenario, PreparedScenario } from "./crash_points.ts";
 import { findDifference, prepareScenario, readOutcome, withCopy } from "./crash_points.ts";
 import { isMessage, launch, type ProcessEnd, waitForEnd } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
@@ -24,7 +24,8 @@ export interface KillOptions {
 export async function killAtRandom(
   { scenario, kills, random, onKill }: KillOptions,
 ): Promise<{ runs: number; failures: string[] }> {
-  const { base, expected, usual } = await prepareScenario(scenario);
+  const prepared = await prepareScenario(scenario);
+  const { base, usual } = prepared;
   const failures: string[] = [];
   let [done, runs] = [0, 0];
   while (done < kills) {
@@ -38,7 +39,7 @@ export async function killAtRandom(
         done++;
         onKill?.(done, runs);
       }
-      const fault = await toItsEnd(scenario, base, folder, expected);
+      const fault = await toItsEnd(scenario, prepared, folder);
       runs++;
       if (fault !== undefined) failures.push(fault);
     });
@@ -53,9 +54,8 @@ async function nextArgs(scenario: FaultScenario, folder: string): Promise<readon
 /** Resumes a run until it is complete; waits while an orphan locks the folder. @returns the fault */
 async function toItsEnd(
   scenario: FaultScenario,
-  base: string,
+  { base, expected }: PreparedScenario,
   folder: string,
-  expected: ReadonlyMap<string, string>,
 ): Promise<string | undefined> {
   for (let tries = 0; tries < 100; tries++) {
     const end = await waitForEnd(await launch(folder, scenario.command, await nextArgs(scenario, folder)));
@@ -114,18 +114,13 @@ function named(name: string): FaultScenario {
 /** Messages to the second command: which process writes the folder, or that the run is complete. */
 const REFUSAL = /is being written by (process \d+|another process)|to be free .* found|folder for .* holds /;
 
-export async function raceRounds(
-  race: Race,
-  rounds: number,
-  onRound?: (round: number) => void,
-): Promise<string[]> {
-  const { base, expected, usual } = await prepareScenario(race.scenario);
+export async function raceRounds(race: Race, rounds: number): Promise<string[]> {
+  const prepared = await prepareScenario(race.scenario);
   const failures: string[] = [];
   for (let round = 0; round < rounds; round++) {
     // The second command starts at the same time as the first one, or up to when the first is nearly done.
-    const fault = await oneRound(race, base, expected, usual * round / rounds);
+    const fault = await oneRound(race, prepared, prepared.usual * round / rounds);
     if (fault !== undefined) failures.push(`round ${round + 1}: ${fault}`);
-    onRound?.(round + 1);
   }
   return failures;
 }
@@ -133,10 +128,10 @@ export async function raceRounds(
 /** @param stagger milliseconds between the two starts. @returns undefined if exactly one was refused */
 async function oneRound(
   { scenario, orphan }: Race,
-  base: string,
-  expected: ReadonlyMap<string, string>,
+  prepared: PreparedScenario,
   stagger: number,
 ): Promise<string | undefined> {
+  const { base, expected } = prepared;
   return await withCopy(base, async (folder) => {
     const start = async () => await launch(folder, scenario.command, scenario.args);
     const first = await start();
@@ -149,7 +144,7 @@ async function oneRound(
     if (wrong) return `ended with ${wrong.code}:\n${wrong.stderr.slice(-800)}`;
     if (orphan) {
       await firstEnd;
-      return await toItsEnd(scenario, base, folder, expected);
+      return await toItsEnd(scenario, prepared, folder);
     }
     const winners = ends.filter(({ code }) => code === 0).length;
     if (winners === 0) {

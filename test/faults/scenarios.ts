@@ -38,12 +38,8 @@ async function paperLog(folder: string): Promise<void> {
 }
 
 /** Starts a run, or resumes it if it has begun, as the command's message advises. */
-function makeTraining(
-  name: string,
-  args: readonly string[],
-  more: Partial<FaultScenario> = {},
-): FaultScenario {
-  const all = ["--data", "log.tsv", "--save-dir", OUT, ...args];
+function makeTraining(name: string, args: readonly string[], data = "log.tsv"): FaultScenario {
+  const all = ["--data", data, "--save-dir", OUT, ...args];
   return {
     name,
     command: "train",
@@ -54,17 +50,7 @@ function makeTraining(
         await pathExists(`${folder}/${OUT}/seeds.json`);
       return begun ? ["--resume", OUT, "--no-report"] : all;
     },
-    ...more,
   };
-}
-
-async function makeInput(
-  folder: string,
-  command: FaultScenario["command"],
-  args: readonly string[],
-): Promise<void> {
-  const { code, stderr } = await run(folder, command, args);
-  if (code !== 0) throw new Error(stderr);
 }
 
 async function halfTrained(folder: string): Promise<void> {
@@ -80,18 +66,6 @@ async function halfTrained(folder: string): Promise<void> {
 
 const LONG_SOURCE = splitArgs("log --source log.csv --features items.csv");
 const LONG = splitArgs("--user user --item item --time time --clicked clicked --page page");
-
-function prepared(name: string, args: readonly string[], prepare: FaultScenario["prepare"]): FaultScenario {
-  return {
-    name,
-    command: "data",
-    args: [...args, "--threads", "1"],
-    prepare,
-    refusal: /holds manifest\.json|holds /,
-  };
-}
-
-const packed = splitArgs(`--data set --memory-rows 0 --save-dir ${OUT}`, SHANNON);
 
 const SHOP = ["--shop", "restless", "--truth"];
 const policy = splitArgs(
@@ -129,14 +103,13 @@ export const scenarios: readonly FaultScenario[] = [
     outcome: undefined,
   },
   {
-    ...makeTraining("train, a log on disk", []),
-    args: packed,
+    ...makeTraining("train, a log on disk", ["--memory-rows", "0", ...SHANNON], "set"),
     prepare: async (folder) => {
       await makeLongLog(folder);
-      await makeInput(folder, "data", [...LONG_SOURCE, ...LONG, "--out", "set", "--threads", "1"]);
+      const args = [...LONG_SOURCE, ...LONG, "--out", "set", "--threads", "1"];
+      const { code, stderr } = await run(folder, "data", args);
+      if (code !== 0) throw new Error(stderr);
     },
-    again: async (folder) =>
-      await pathExists(`${folder}/${OUT}/config.json`) ? ["--resume", OUT, "--no-report"] : packed,
   },
   {
     name: "reproduce",
@@ -153,7 +126,13 @@ export const scenarios: readonly FaultScenario[] = [
       );
     },
   },
-  prepared("data log", [...LONG_SOURCE, ...LONG, "--out", OUT], makeLongLog),
+  {
+    name: "data log",
+    command: "data",
+    args: [...LONG_SOURCE, ...LONG, "--out", OUT, "--threads", "1"],
+    prepare: makeLongLog,
+    refusal: /holds /,
+  },
   {
     name: "data example",
     command: "data",
