@@ -47,24 +47,9 @@ export function createCommand(): Command {
     "Checks and times kernels from the naive to the shipped version, with one new idea per step.",
   )
     .addArgument(new Argument("[ladders...]", "the ladders").choices(names).default(names))
-    .option(
-      "--size <MxKxN>",
-      "rows, inputs and outputs of the matmuls",
-      makeSizeParser(3, 2 ** 20),
-      undefined,
-    )
-    .option(
-      "--lstm-size <BxTxH>",
-      "users, events per user and units of the LSTM",
-      makeSizeParser(3, 4096),
-      undefined,
-    )
-    .option(
-      "--choice-size <ExK>",
-      "events and rows per page of the choice",
-      makeSizeParser(2, 2 ** 16),
-      undefined,
-    )
+    .option("--size <MxKxN>", "rows, inputs and outputs of the matmuls", makeSizeParser(3, 2 ** 20))
+    .option("--lstm-size <BxTxH>", "users, events per user and units of the LSTM", makeSizeParser(3, 4096))
+    .option("--choice-size <ExK>", "events and rows per page of the choice", makeSizeParser(2, 2 ** 16))
     .addOption(
       new Option(
         "--variants <kind>",
