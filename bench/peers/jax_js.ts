@@ -14,6 +14,9 @@ import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
+/** Weights, and Adam's moments m and v. */
+type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
+
 /** Table row that each position reads (`taken`), and positions that read each row (`takers`). */
 type TakenRows = {
   taken: np.Array;
@@ -70,12 +73,11 @@ export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer
       const array = zero ? new Float32Array(data.length) : Float32Array.from(data);
       return [name, np.array(array, { shape: [...shape] })];
     }));
-  const step = jit((parameters: Arrays, m: Arrays, v: Arrays, rate: np.Array, batch: Batch) => {
-    const { loss, gradients } = lossAndGradients(tree.ref(parameters), batch, sizes);
-    const next = adamStep(parameters, m, v, gradients, rate);
-    return { loss, ...next };
+  const step = jit((state: TrainingState, rate: np.Array, batch: Batch) => {
+    const { loss, gradients } = lossAndGradients(tree.ref(state.parameters), batch, sizes);
+    return { loss, ...adamStep(state, gradients, rate) };
   });
-  let state = { parameters: values(false), m: values(true), v: values(true) };
+  let state: TrainingState = { parameters: values(false), m: values(true), v: values(true) };
   let t = 0;
   const run = async (steps: number) => {
     let last: np.Array | undefined;
@@ -84,7 +86,7 @@ export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer
       const batch = batches[t % batches.length];
       if (!batch) throw new Error("Expected a job with batches, got none");
       const rate = np.array(Float32Array.of(adamRate(job.learningRate, ++t)));
-      const { loss, ...next } = step(state.parameters, state.m, state.v, rate, tree.ref(batch));
+      const { loss, ...next } = step(state, rate, tree.ref(batch));
       [last, state] = [loss, next];
     }
     const [value = NaN] = await last?.data() ?? [];
@@ -283,15 +285,9 @@ function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes):
 }
 
 /** Updates the weights by Adam in TensorFlow's form. */
-function adamStep(
-  parameters: Arrays,
-  m: Arrays,
-  v: Arrays,
-  gradients: Arrays,
-  rate: np.Array,
-): { parameters: Arrays; m: Arrays; v: Arrays } {
+function adamStep({ parameters, m, v }: TrainingState, gradients: Arrays, rate: np.Array): TrainingState {
   const { beta1, beta2, epsilon } = adam;
-  const next: { parameters: Arrays; m: Arrays; v: Arrays } = { parameters: {}, m: {}, v: {} };
+  const next: TrainingState = { parameters: {}, m: {}, v: {} };
   for (const [name, parameter] of Object.entries(parameters)) {
     const gradient = makeParameterReader(gradients)(name);
     const newM = makeParameterReader(m)(name).mul(beta1).add(gradient.ref.mul(1 - beta1));
