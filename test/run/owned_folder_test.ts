@@ -235,15 +235,10 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     const [path, victim] = [`${folder}/file`, `${folder}/victim`];
     Deno.writeTextFileSync(victim, "precious");
     Deno.symlinkSync(victim, makeTemporaryName(path));
-    await assert.rejects(
-      writeFileAtomically(path, "x"),
-      isUserError(/clickgan-tmp to be free for a temporary file, got another file/),
-    );
+    const refused = isUserError(/clickgan-tmp to be free for a temporary file, got another file/);
+    await assert.rejects(writeFileAtomically(path, "x"), refused);
     Deno.linkSync(victim, makeTemporaryName(`${folder}/second`));
-    await assert.rejects(
-      writeFileAtomically(`${folder}/second`, "x"),
-      isUserError(/the path of a temporary file/),
-    );
+    await assert.rejects(writeFileAtomically(`${folder}/second`, "x"), refused);
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
