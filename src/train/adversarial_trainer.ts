@@ -235,35 +235,22 @@ export class RewardWatch {
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;
-    if (this.#warned || !this.#hasFallen()) return undefined;
-    this.#warned = true;
-    return this.#formatWarning();
+    const warning = this.#warned ? undefined : this.verdict();
+    this.#warned ||= warning !== undefined;
+    return warning;
   }
 
   /** Returns a warning if the last prec@1 is too far below the prec@1 at the start of the stage. */
   verdict(): string | undefined {
-    return this.#hasFallen() ? this.#formatWarning() : undefined;
-  }
-
-  #hasFallen(): boolean {
     const [start, last] = [this.#start, this.#last];
-    if (!start || !last) return false;
-    const { prec1, counted } = start;
+    if (!start || !last) return undefined;
+    const { prec1, counted, iteration } = start;
     const error = Math.sqrt(prec1 * (1 - prec1) / counted);
-    return prec1 - last.prec1 > Math.max(RELATIVE_DROP * prec1, STANDARD_ERRORS * error);
-  }
-
-  #formatWarning(): string {
-    const format = ({ prec1 }: Validation) => prec1.toFixed(3);
-    const [start, last] = [this.#start, this.#last];
-    if (!start || !last) return "";
-    const then = start.iteration === 0
-      ? "before the stage's first step"
-      : `after iteration ${start.iteration}`;
+    if (!(prec1 - last.prec1 > Math.max(RELATIVE_DROP * prec1, STANDARD_ERRORS * error))) return undefined;
+    const then = iteration === 0 ? "before the stage's first step" : `after iteration ${iteration}`;
     return "WARNING: this stage makes the reward worse: prec@1 of the validation users was " +
-      `${format(start)} ${then} and is ${
-        format(last)
-      } after iteration ${last.iteration}. Use the reward from before the stage, or ` +
-      "try --generator exact, a smaller --reward-learning-rate, --utility-penalty 0.";
+      `${prec1.toFixed(3)} ${then} and is ${last.prec1.toFixed(3)} after iteration ${last.iteration}. ` +
+      "Use the reward from before the stage, or try --generator exact, a smaller --reward-learning-rate, " +
+      "--utility-penalty 0.";
   }
 }
