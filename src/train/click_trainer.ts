@@ -35,14 +35,9 @@ export interface ClickSchedule extends ValidationSchedule {
 }
 
 /** Users on whom a stage's networks are evaluated, and a log that has the clicks of these users. */
-export interface EvaluationUserSet<F extends ChoiceMetrics> {
+export interface EvaluationUserSet<F extends ChoiceMetrics>
+  extends Pick<EvaluationOptions<F>, "deviceLog" | "users" | "shards" | "makeRing"> {
   readonly log: ClickLog | LogSource;
-  /** Whole log on the device; undefined to read each shard of users from `log` during the evaluation. */
-  readonly deviceLog: DeviceLog | undefined;
-  readonly users: ArrayLike<number>;
-  /** Number of shards into which the users are split; 0 for as few shards as fit the device. */
-  readonly shards: number;
-  readonly makeRing?: EvaluationOptions<F>["makeRing"];
 }
 
 export interface ClickStage<F extends ChoiceMetrics> {
