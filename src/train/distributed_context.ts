@@ -44,16 +44,12 @@ async function validateShared(
   { evaluation, keeper }: Validation,
   { n, iteration, patient }: { readonly n: number; readonly iteration: number; readonly patient: boolean },
 ): Promise<Float32Array> {
-  const evaluating = new CommandRecorder(gpu, "validation");
-  evaluation.encode(evaluating);
-  gpu.queue.submit([evaluating.finish()]);
+  CommandRecorder.submit(gpu, "validation", (commands) => evaluation.encode(commands));
   const shards = ring.shardsView;
   const own = await readFloats(gpu, shards);
   const sums = await ranks.sum(ring.sumsAt(own, 0, ring.shards), patient);
   write(gpu, shards, joinArrays([sums, new Float32Array(own.length - sums.length)]));
-  const keeping = new CommandRecorder(gpu, "keep the best");
-  keeper.encode(keeping, n, iteration);
-  gpu.queue.submit([keeping.finish()]);
+  CommandRecorder.submit(gpu, "keep the best", (commands) => keeper.encode(commands, n, iteration));
   return sums;
 }
 
@@ -179,9 +175,9 @@ async function stepShared(
     const sum = await shareGradient(gpu, ranks, { tables, dense }, words, extra, patient);
     if (isLast) result = Float32Array.from(sum);
     if (!shared) continue;
-    const update = new CommandRecorder(gpu, `update of iteration ${t}`);
-    shared.update.encode(update, batch, offset);
-    gpu.queue.submit([update.finish()]);
+    CommandRecorder.submit(gpu, `update of iteration ${t}`, (commands) => {
+      shared.update.encode(commands, batch, offset);
+    });
   }
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
