@@ -9,13 +9,13 @@ import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { computeEarlyEnd, improveRecords, noBest } from "./best_records.ts";
 import type { BestRecords, Criterion, ValidationSchedule } from "./best_records.ts";
-import { encodeGroup, listResults, type StepGroup, type StepGroupInputs } from "./steps.ts";
+import { encodeGroup, type StepGroup, type StepGroupInputs } from "./steps.ts";
 import { DivergedError } from "./training_results.ts";
 import type { MetricSummary, TrainingStepResult, ValidationResult } from "./training_results.ts";
 import { joinParameterSpecs, type TrainedNetwork } from "./networks.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 import { readState, readWeights, writeState, writeWeights } from "./trainer_state.ts";
-import type { StateBuffers, TrainerState } from "./trainer_state.ts";
+import type { TrainerState } from "./trainer_state.ts";
 
 /** Number of groups of steps in flight: one group runs on the device and one waits in the queue. */
 const IN_FLIGHT = 2;
@@ -264,23 +264,29 @@ export class BatchTrainer<C, F> {
     return group;
   }
 
-  #take(group: StepGroup, values: Float32Array, callbacks: TrainingCallbacks<F>): TrainingStepResult<F>[] {
+  #take(
+    { after, batches, validations }: StepGroup,
+    values: Float32Array,
+    callbacks: TrainingCallbacks<F>,
+  ): TrainingStepResult<F>[] {
     const { ring, summary, schedule } = this.components;
     const steps: TrainingStepResult<F>[] = [];
     let broken: DivergedError | undefined;
-    for (const { kind, iteration } of listResults(group)) {
-      if (kind === "step") {
-        const { counted, microBatches } = group.batches[iteration - group.after - 1] ?? { counted: NaN };
+    for (let iteration = after; iteration <= after + batches.length; iteration++) {
+      const batch = batches[iteration - after - 1];
+      if (batch) {
+        const { counted, microBatches } = batch;
         const metrics = summary.means(ring.sumsAt(values, ring.stepSlot(iteration), microBatches), counted);
         if (broken && Number.isFinite(summary.loss(metrics))) throw broken;
         steps.push(this.#report(iteration, metrics, callbacks));
-      } else {
+      }
+      if (validations.includes(iteration)) {
         const sums = ring.sumsAt(values, ring.validationSlot(iteration / schedule.validateEvery));
         try {
           this.#reportValidation(iteration, sums, callbacks);
         } catch (error) {
           // If both fail, throw the error of the first step, not of the validation before the first step.
-          if (!(error instanceof DivergedError) || iteration > group.after) throw error;
+          if (!(error instanceof DivergedError) || iteration > after) throw error;
           broken = error;
         }
       }
@@ -308,17 +314,12 @@ export class BatchTrainer<C, F> {
 
   /** Reads the training state for {@link restore}. Call it only when no step is in flight. */
   state(): Promise<TrainerState> {
-    return readState(this.#stateBuffers, { iteration: this.#iteration, best: this.#best });
-  }
-
-  get #stateBuffers(): StateBuffers {
-    const { networks, validation } = this.components;
-    return { networks, keeper: validation?.keeper };
+    return readState(this.components, { iteration: this.#iteration, best: this.#best });
   }
 
   /** Restores a training state of this or another trainer. Call it only when no step is in flight. */
   restore(state: TrainerState): void {
-    writeState(this.#stateBuffers, state);
+    writeState(this.components, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
     // The session that saved the state also ran this iteration's validation, except at iteration 0.

@@ -120,15 +120,3 @@ export function encodeGroup<C>(
   }
   return { after, batches, validations, commands: commands.finish() };
 }
-
-export interface StepGroupResult {
-  readonly kind: "step" | "validation";
-  readonly iteration: number;
-}
-
-export function* listResults({ after, batches, validations }: StepGroup): Generator<StepGroupResult> {
-  for (let iteration = after; iteration <= after + batches.length; iteration++) {
-    if (iteration > after) yield { kind: "step", iteration };
-    if (validations.includes(iteration)) yield { kind: "validation", iteration };
-  }
-}

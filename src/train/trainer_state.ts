@@ -1,7 +1,7 @@
 import type { Weights } from "../tape/parameters.ts";
-import type { BestKeeper } from "./best_keeper.ts";
 import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
 import { type BufferPicker, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+import type { Validation } from "./steps.ts";
 
 /** State from which a training resumes bit for bit. Names of the generator's parameters have a prefix. */
 export interface TrainerState {
@@ -19,20 +19,20 @@ export interface TrainerState {
   readonly snapshots: Partial<Record<Criterion, Weights>>;
 }
 
-/** Networks and best snapshots that {@link readState} reads and {@link writeState} writes. */
-export interface StateBuffers {
+/** Networks, and the validation that has the best snapshots. */
+interface StateBuffers {
   readonly networks: readonly TrainedNetwork[];
-  readonly keeper: BestKeeper | undefined;
+  readonly validation: Validation | undefined;
 }
 
 /** Reads the training state. Waits for the device. Call it only when no step is in flight. */
 export async function readState(
-  { networks, keeper }: StateBuffers,
+  { networks, validation }: StateBuffers,
   { iteration, best }: Pick<TrainerState, "iteration" | "best">,
 ): Promise<TrainerState> {
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
-    const weights = await keeper?.snapshot(criterion);
+    const weights = await validation?.keeper.snapshot(criterion);
     if (weights) snapshots[criterion] = weights;
   }
   return {
@@ -52,11 +52,11 @@ const BUFFERS = {
 } satisfies Record<string, BufferPicker>;
 
 /** Restores a training state. @throws Error for a parameter name or length that no network has. */
-export function writeState({ networks, keeper }: StateBuffers, state: TrainerState): void {
+export function writeState({ networks, validation }: StateBuffers, state: TrainerState): void {
   writeWeights(networks, state.weights);
   writeJoined(networks, state.m, BUFFERS.m);
   writeJoined(networks, state.v, BUFFERS.v);
-  keeper?.restore(state.best, state.snapshots);
+  validation?.keeper.restore(state.best, state.snapshots);
 }
 
 /** Reads all weights. Waits for the device. */
