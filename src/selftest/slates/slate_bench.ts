@@ -10,63 +10,51 @@ import { Dimensions } from "../../gpu/sizes.ts";
 import type { StepSettings } from "../../gpu/step.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { CheckCollector } from "../finding.ts";
-import type { KernelTrial } from "../harness.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
 /** Sizes of a batch. step.size has `rows` where pages have `users`, so checks use the simulator's shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
-export interface SlateBench extends Disposable {
-  readonly gpu: Gpu;
-  readonly arena: CanaryArena;
-  readonly rows: SlateRows<TestSizes>;
-  readonly sizes: TestSizes;
-  step(purpose?: Partial<StepSettings>): Pick<KernelTrial<TestSizes>, "sizes" | "headers" | "offsets">;
-  upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
-  /** Uploads a matrix that matrix products read: to a texture if the adapter's variants use textures. */
-  textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
-  /** Runs dispatches twice and compares bits. @param more.reset - undoes a run @returns the views' words */
-  run(
-    specs: readonly DispatchSpec<TestSizes>[],
-    views: readonly Memory[],
-    more?: { reset?: () => void; purpose?: Partial<StepSettings> },
-  ): Promise<readonly Uint32Array<ArrayBuffer>[]>;
-}
+export type SlateBench = ReturnType<typeof createSlateBench>;
 
 /** Creates the bench. @param checks - collects failed checks; if undefined, a failed check throws */
 export function createSlateBench(
   gpu: Gpu,
   { rows: count, items, most = count }: { rows: number; items: number; most?: number },
   checks?: CheckCollector,
-): SlateBench {
+) {
   const arena = new CanaryArena(gpu, "slates");
   const sizes = { users: count, rows: count, slots: count, items };
+  const capacity = { ...sizes, rows: most };
+  const rows: SlateRows<TestSizes> = {
+    ...{ arena, dimensions: testDimensions, rows: "rows", items: "items", capacity },
+  };
   return {
     gpu,
     arena,
-    rows: {
-      arena,
-      dimensions: testDimensions,
-      rows: "rows",
-      items: "items",
-      capacity: { ...sizes, rows: most },
-    },
-    sizes,
-    upload: (name, data) => {
+    rows,
+    upload: (name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View => {
       const view = arena.allocate(name, data.byteLength);
       gpu.queue.writeBuffer(view.buffer, 0, data);
       return view;
     },
-    textured: (name, data) => {
+    /** Uploads a matrix that matrix products read: to a texture if the adapter's variants use textures. */
+    textured: (name: string, data: Float32Array<ArrayBuffer>): Memory => {
       const memory = usesTextures(gpu.variants)
         ? arena.allocateTexture(name, data.byteLength)
         : arena.allocate(name, data.byteLength);
       writeMemory(gpu.queue, memory, data);
       return memory;
     },
-    step: (purpose) => createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
-    run: async (specs, views, { reset, purpose } = {}) => {
+    step: (purpose?: Partial<StepSettings>) =>
+      createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
+    /** Runs dispatches twice and compares bits. @param more.reset - undoes a run @returns the views' words */
+    run: async (
+      specs: readonly DispatchSpec<TestSizes>[],
+      views: readonly Memory[],
+      { reset, purpose }: { reset?: () => void; purpose?: Partial<StepSettings> } = {},
+    ): Promise<readonly Uint32Array<ArrayBuffer>[]> => {
       const encode = await recordStep(arena, testDimensions, specs, { sizes, counted: count }, purpose);
       return await runChecked(
         checks,
