@@ -17,7 +17,6 @@ import { CanaryArena, listKernels, recordStep, runTwice } from "./harness.ts";
 import { dimensions, drawNormals } from "./optimiser_bench.ts";
 import {
   makeLstm,
-  makeLstmOverTable,
   makePwState,
   makePwTable,
   makePwTableByEvent,
@@ -181,8 +180,8 @@ function opCases(kind: AdapterKind): NamedCheck[] {
         testOp("lstm, one user per invocation", makeLstm(5), [few], lstmVariants("user")),
       ]
       : []),
-    testOp("lstm, one-hot items", makeLstmOverTable(5, false), [oneHot, popularOneHot]),
-    testOp("lstm, sparse gradients", makeLstmOverTable(5, true), [rareItems, popularOneHot]),
+    testOp("lstm, one-hot items", makeLstm(5, { sparse: false }), [oneHot, popularOneHot]),
+    testOp("lstm, sparse gradients", makeLstm(5, { sparse: true }), [rareItems, popularOneHot]),
     testOp("batch_norm", makeBatchNorm(true, "elu"), on),
     testOp("batch_norm, ReLU", makeBatchNorm(true, "relu"), [few]),
     testOp("batch_norm, evaluation", makeBatchNorm(false, "elu"), on),

@@ -18,13 +18,7 @@ import { BestKeeper } from "../../src/train/best_keeper.ts";
 import { ResultRing } from "../../src/train/training_results.ts";
 import { AdamState } from "../../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
-import {
-  makeLstm,
-  makeLstmOverTable,
-  makePwState,
-  makePwTable,
-  makeRowCounts,
-} from "../../src/selftest/ops/encoder_recipes.ts";
+import { makeLstm, makePwState, makePwTable, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 import {
   makeBatchNorm,
   makeFirstLayer,
@@ -184,7 +178,7 @@ for (const [batch, H] of [[few, 3], [many, 20], [chunks, 33]] as const) {
     ],
   });
 }
-costCase("lstm over a table, sparse rows", makeLstmOverTable(6, true)(oneHot), {
+costCase("lstm over a table, sparse rows", makeLstm(6, { sparse: true })(oneHot), {
   "s forward": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
   "s gradient of gates": ({ events }) => [2 * events * 6 * 24, 4 * events * 10 * 8],
   "s gradient of weights": ({ events, chunks }) => [

@@ -21,7 +21,7 @@ import {
   rareItems,
   U,
 } from "../../src/selftest/ops/op_batches.ts";
-import { makeLstm, makeLstmOverTable } from "../../src/selftest/ops/encoder_recipes.ts";
+import { makeLstm } from "../../src/selftest/ops/encoder_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
 /** More units than those whose weights fit into a GPU's registers, or workgroup memory (NOT_KEPT). */
@@ -94,5 +94,5 @@ for (
     [", sparse rows", rareItems, true],
   ] as const
 ) {
-  Deno.test(`lstm: one-hot table${name}`, () => checkOp(makeLstmOverTable(6, sparse)(b)));
+  Deno.test(`lstm: one-hot table${name}`, () => checkOp(makeLstm(6, { sparse })(b)));
 }

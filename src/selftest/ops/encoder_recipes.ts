@@ -12,36 +12,28 @@ import type { CaseFactory } from "./layer_recipes.ts";
 import { getDenseWidth, type TestBatch, U } from "./op_batches.ts";
 import type { OpCase } from "./op_bench.ts";
 
-export function makeLstm(H: number): CaseFactory {
-  return (b) => ({
-    ...b,
-    leaves: [{ name: "f", rows: b.log.items.count, columns: getDenseWidth(b), trainable: false }],
-    parameters: [
-      { name: "x", rows: getDenseWidth(b), columns: 4 * H, groups: 4 },
-      { name: "w", rows: H, columns: 4 * H, groups: 4 },
-      { name: "b", rows: 1, columns: 4 * H, groups: 4 },
-    ],
-    build: (tape, t) =>
-      lstm(tape, "s", { features: t("f"), inputWeights: t("x"), weights: t("w"), bias: t("b") }),
-    scale: 0.5,
-    tolerance: 4 * U * 300,
-  });
-}
-
-export function makeLstmOverTable(H: number, sparse: boolean): CaseFactory {
-  return (b) => ({
-    ...b,
-    leaves: [],
-    parameters: [
-      { name: "x", rows: b.log.items.count, columns: 4 * H, groups: 4, table: true },
-      { name: "w", rows: H, columns: 4 * H, groups: 4 },
-      { name: "b", rows: 1, columns: 4 * H, groups: 4 },
-    ],
-    build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
-    scale: 0.5,
-    sparse,
-    tolerance: 4 * U * 300,
-  });
+/** Makes a test of an LSTM over items' features or, if `table` is given, over a table with a row per item. */
+export function makeLstm(H: number, table?: { readonly sparse: boolean }): CaseFactory {
+  return (b) => {
+    const [I, F] = [b.log.items.count, getDenseWidth(b)];
+    const gates = { columns: 4 * H, groups: 4 };
+    return {
+      ...b,
+      leaves: table ? [] : [{ name: "f", rows: I, columns: F, trainable: false }],
+      parameters: [
+        { name: "x", rows: table ? I : F, ...gates, table: table !== undefined },
+        { name: "w", rows: H, ...gates },
+        { name: "b", rows: 1, ...gates },
+      ],
+      build: (tape, t) => {
+        const features = table ? undefined : t("f");
+        return lstm(tape, "s", { features, inputWeights: t("x"), weights: t("w"), bias: t("b") });
+      },
+      scale: 0.5,
+      sparse: table?.sparse,
+      tolerance: 4 * U * 300,
+    };
+  };
 }
 
 /** Sizes of the encoder that weights the last clicks by position. */

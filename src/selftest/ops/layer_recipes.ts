@@ -83,6 +83,12 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
+/** Adds the layer of {@link makeHiddenLayer} to the tape. Returns the input, weights and bias of the next op. */
+export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor) {
+  const of = { input: t("x"), weights: t("k"), bias: t("c") };
+  return { input: linear(tape, "h", of, { activation: "elu" }), weights: t("w"), bias: t("b") };
+}
+
 /** Makes a test of row_dot with a base: another row_dot, whose products its previous layer computes. */
 export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
   return (b) => ({
@@ -94,10 +100,7 @@ export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
       { name: "d", rows: 1, columns: 1 },
     ],
     build: (tape, t) => {
-      const input = linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, {
-        activation: "elu",
-      });
-      const base = new UnmaterializedScores(tape, "u", { input, weights: t("w"), bias: t("b") });
+      const base = new UnmaterializedScores(tape, "u", recordHiddenLayer(tape, t));
       return rowDot(tape, "sum", { input: t("y"), weights: t("v"), bias: t("d"), base });
     },
     tolerance: 4 * U * 400,
@@ -106,15 +109,14 @@ export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
 
 /** Makes a test of row_dot whose products the previous layer computes. A second row_dot reads it, too. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
-  const layers = new WeakMap<ClickTape, Tensor>();
+  const layers = new WeakMap<ClickTape, ReturnType<typeof recordHiddenLayer>>();
   return (b) => ({
     ...b,
     ...makeHiddenLayer(K, N),
     build: (tape, t) => {
-      const layer = layers.get(tape) ??
-        linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, { activation: "elu" });
-      layers.set(tape, layer);
-      return rowDot(tape, "u", { input: layer, weights: t("w"), bias: t("b") });
+      const of = layers.get(tape) ?? recordHiddenLayer(tape, t);
+      layers.set(tape, of);
+      return rowDot(tape, "u", of);
     },
     tolerance: 4 * U * 400,
   });

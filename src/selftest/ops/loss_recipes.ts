@@ -1,10 +1,9 @@
 /** Makes test cases of loss ops: inputs, recording, the output column that is differentiated, tolerances. */
 
 import { choiceNll } from "../../ops/choice_nll.ts";
-import { linear } from "../../ops/linear.ts";
 import { exactMinimax, type GameOptions, minimax } from "../../ops/minimax.ts";
 import { UnmaterializedScores } from "../../ops/row_dot.ts";
-import { type CaseFactory, makeHiddenLayer } from "./layer_recipes.ts";
+import { type CaseFactory, makeHiddenLayer, recordHiddenLayer } from "./layer_recipes.ts";
 import { computeEventMean, U } from "./op_batches.ts";
 
 /** Options of a test case of the choice loss. */
@@ -27,12 +26,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
     parameters: place ? [{ name: "place", rows: 1, columns: 3 }] : [],
     build: (tape, t) => {
       const ring = tape.options.arena.allocate("ring", 16);
-      const options = {
-        train: true,
-        eta,
-        ...(place && { positionEffect: t("place") }),
-        ...(loss && { loss }),
-      };
+      const options = { train: true, eta, loss, positionEffect: place ? t("place") : undefined };
       return choiceNll(tape, "loss", t("u"), ring, options);
     },
     scale,
@@ -48,14 +42,8 @@ export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
     ...makeHiddenLayer(K, N),
     build: (tape, t) => {
       const ring = tape.options.arena.allocate("ring", 16);
-      const layer = linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, {
-        activation: "elu",
-      });
-      const last = { input: layer, weights: t("w"), bias: t("b") };
-      return choiceNll(tape, "loss", new UnmaterializedScores(tape, "u", last), ring, {
-        train: true,
-        eta: 1,
-      });
+      const scores = new UnmaterializedScores(tape, "u", recordHiddenLayer(tape, t));
+      return choiceNll(tape, "loss", scores, ring, { train: true, eta: 1 });
     },
     scale: 0.5,
     loss: (output) => computeEventMean(output, 0, b),
