@@ -12,7 +12,7 @@ import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
 import { describeSignal, type ProcessOptions } from "./launch.ts";
 import { parseWholeNumber } from "./command_options.ts";
-import { createLiveLine, formatDuration, type ProgressOutput } from "./progress.ts";
+import { createLiveLine, formatDuration } from "./progress.ts";
 
 /** Creates the option --jobs. @param what - what is trained in parallel, such as "seeds" */
 export function createJobsOption(what: string): Option {
@@ -155,7 +155,7 @@ export interface JobsProgress extends Disposable {
  * Shows the progress of parallel trainings on one line of a terminal. Without a terminal, prints a line after
  * each tenth of a training. @param total - number of trainings
  */
-export function createJobsProgress(total: number, output: ProgressOutput = process.stderr): JobsProgress {
+export function createJobsProgress(total: number): JobsProgress {
   const began = performance.now();
   const running = new Map<string, { first: number; share: number; text: string }>();
   let [ended, before] = [0, 0];
@@ -173,13 +173,13 @@ export function createJobsProgress(total: number, output: ProgressOutput = proce
       width,
     );
   };
-  const live = createLiveLine(output, line);
+  const live = createLiveLine(process.stderr, line);
   return {
     update(name, share, text) {
       const known = running.get(name);
       running.set(name, { first: known?.first ?? share, share, text });
       const isNew = known !== undefined && Math.floor(10 * share) > Math.floor(10 * known.share);
-      if (!output.isTTY && isNew) output.write(`${name}: ${text}  ${left()}\n`);
+      if (!process.stderr.isTTY && isNew) process.stderr.write(`${name}: ${text}  ${left()}\n`);
     },
     ended(name) {
       before += running.get(name)?.first ?? 0;

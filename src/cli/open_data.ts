@@ -12,7 +12,6 @@ import { DATA, getCacheFolder } from "./arguments.ts";
 import { LARGEST_SEED, parseWholeNumber, path } from "./command_options.ts";
 import { createDelayedProgress } from "./progress.ts";
 import { expectNoRawLog } from "./raw_log.ts";
-import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import type { BaselineModel } from "../predict/baseline_model.ts";
@@ -158,7 +157,6 @@ export interface OpenedModel {
   readonly run: OpenedRun;
   /** Data set of the command, aligned to the model's items. */
   readonly data: OpenedDataset;
-  readonly gpu: Gpu;
   readonly model: UserModel;
   /** The model, or the baseline that replaces it. */
   readonly scorer: UserModel | BaselineModel;
@@ -235,5 +233,5 @@ export async function withModel<T>(
   using gpu = await openGpu();
   using model = run.model(gpu, data);
   const effects = baseline ? undefined : readPositionEffects(run.weights);
-  return await use({ run, data, gpu, model, scorer: baseline ?? model, effects });
+  return await use({ run, data, model, scorer: baseline ?? model, effects });
 }

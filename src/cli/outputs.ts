@@ -44,15 +44,12 @@ export function expectOutputsApart(command: Command): void {
   const outputs: NamedPath[] = [];
   const inputs: NamedPath[] = command.args.map((path) => ({ by: "an argument", path }));
   const resumed: string[] = [];
-  for (const { flags, long, attributeName } of command.options.map(describeOption)) {
-    if (CHANGED.includes(flags)) {
-      resumed.push(...listTexts(command.getOptionValue(attributeName)));
-      continue;
-    }
-    const isOutput = OUTPUTS.includes(flags);
-    for (const path of listTexts(command.getOptionValue(attributeName))) {
-      if (flags === BUILD) expectNotMade({ by: long, path });
-      (isOutput ? outputs : inputs).push({ by: long, path });
+  for (const option of command.options) {
+    const { flags, long: by = flags } = option;
+    for (const path of listTexts(command.getOptionValue(option.attributeName()))) {
+      if (flags === BUILD) expectNotMade({ by, path });
+      if (CHANGED.includes(flags)) resumed.push(path);
+      else (OUTPUTS.includes(flags) ? outputs : inputs).push({ by, path });
     }
   }
   for (const [k, output] of outputs.entries()) {
@@ -69,10 +66,6 @@ export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
   allowWrites(folder.path);
-}
-
-function describeOption(option: Command["options"][number]) {
-  return { flags: option.flags, long: option.long ?? option.flags, attributeName: option.attributeName() };
 }
 
 /** Lists all strings in a parsed option value; the value may be a string, an array or an object. */
