@@ -44,13 +44,13 @@ export function itemTerm(
   else expectShape("item_term", base, "rows", 1);
   const output = tape.tensor(name, "rows", 1, { stride: 1 });
   const N4 = item.stride / 4;
-  const constants = { N4, STATE: state !== undefined, ...dropoutConstants(itemDropout) };
+  const constants = { N4, ...dropoutConstants(itemDropout) };
   const term: ItemTerm = { tape, item, state, base, N4, constants };
 
   const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { ...constants, BASE: !base.parameter },
+    constants: { ...constants, STATE: state !== undefined, BASE: !base.parameter },
     views: {
       item: item.view,
       state: (state ?? item).view,
@@ -71,7 +71,11 @@ export function itemTerm(
     inputs: state ? [item, base, state] : [item, base],
     output,
     forward,
-    backward: (call) => [...stateGradient(term, call), itemGradient(term, call), ...biasGradient(term, call)],
+    backward: (call) => [
+      ...stateGradient(term, call),
+      itemGradient(term, call),
+      ...(base.parameter ? [positionGradient(tape, call, base, call.outputGradient())] : []),
+    ],
     reference: reference(oneHot, itemDropout),
   });
 }
@@ -93,7 +97,7 @@ function stateGradient(
   return [{
     kernel: backwardKernel,
     label: `${call.label} gradients by event`,
-    constants: { ...dropStateConstant(constants), ACCUMULATE_STATE: toState.accumulate },
+    constants: { ...constants, ACCUMULATE_STATE: toState.accumulate },
     views: {
       source: call.outputGradient(),
       item: item.view,
@@ -109,10 +113,6 @@ function stateGradient(
   }];
 }
 
-function dropStateConstant({ STATE: _, ...constants }: Constants): Constants {
-  return constants;
-}
-
 function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch {
   const toItem = call.gradient(item);
   if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
@@ -126,6 +126,7 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
     label: `${call.label} gradient by item`,
     constants: {
       ...constants,
+      STATE: state !== undefined,
       ITEMS,
       ACCUMULATE: !sparse && toItem.accumulate,
       EIGHT: call.variants.kind === "gpu",
@@ -145,10 +146,6 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
       bytes: 16 * N4 * ((state ? s.events : 0) + (ITEMS || s.items)) + 16 * s.rows,
     }),
   };
-}
-
-function biasGradient({ tape, base }: ItemTerm, call: ClickCall): ClickDispatch[] {
-  return base.parameter ? [positionGradient(tape, call, base, call.outputGradient())] : [];
 }
 
 function reference(oneHot: boolean, itemDropout: number): ClickReference {
