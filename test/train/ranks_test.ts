@@ -65,6 +65,9 @@ const oneHot = logs["one-hot"];
 /** A rank's share of a batch has more rows than a chunk of partial sums. */
 const long = createSmallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
 
+/** Makes a training on which the ranks' sharing of weights, stops and pauses is tested. */
+const makeOneHot: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
+
 const cases: Record<string, Make> = {
   "dense features, several chunks": (gpu, distributed) =>
     trainShannon(gpu, long, small, every, { distributed }),
@@ -146,15 +149,14 @@ Deno.test("ranks: --sync-every 4 is four steps on each share, then the mean of w
 
 Deno.test("ranks: all start with rank 0's weights, and all stop if one rank is stopped", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
-  using before = await make(gpu);
+  using before = await makeOneHot(gpu);
   const begun = (await trainTo(before, 4)).state;
-  const whole = await withRanks(gpu, make, [2], (of) => {
+  const whole = await withRanks(gpu, makeOneHot, [2], (of) => {
     of[0]?.trainer.restore(begun);
     return Promise.all(of.map((one) => trainTo(one, 40)));
   });
   assert.deepEqual(whole.map(({ steps: [first] }) => first?.iteration), [5, 5]);
-  const stopped = await withRanks(gpu, make, [2], (of) => {
+  const stopped = await withRanks(gpu, makeOneHot, [2], (of) => {
     of[0]?.trainer.restore(begun);
     return Promise.all(of.map((one, rank) => trainTo(one, 1000, rank === 1 ? 8 : undefined)));
   });
@@ -181,12 +183,11 @@ Deno.test("ranks: the state is that of rank 0, with its best validations", async
 
 Deno.test("ranks: all pause if one rank requests a pause", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
   /** Requests pauses from the first rank only. @returns the iterations at which it paused */
   const listPauses = async (wanted: number) => {
     const pauses: number[] = [];
     let steps = 0;
-    await withRanks(gpu, make, [2], async ([first, second]) => {
+    await withRanks(gpu, makeOneHot, [2], async ([first, second]) => {
       await Promise.all([
         first?.trainer.run(6, {
           onStep: ({ iteration }) => void (steps = iteration),
@@ -204,10 +205,7 @@ Deno.test("ranks: all pause if one rank requests a pause", async () => {
 
 Deno.test("ranks: all detect that one rank has different weights", async () => {
   using gpu = await openGpu();
-  const make: Make = (gpu, distributed) =>
-    trainShannon(gpu, oneHot, small, { validateEvery: 200 }, { distributed });
-  const results = await withRanks(gpu, make, [2], async (of) => {
-    const [first, second] = of;
+  const results = await withRanks(gpu, makeOneHot, [2], async ([first, second]) => {
     const bias = "utility/output/bias";
     return await Promise.allSettled([
       first?.trainer.run(120),
