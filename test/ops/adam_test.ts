@@ -36,7 +36,7 @@ function same(found: MovedArenas, expected: MovedArenas): void {
 
 Deno.test("adam: parameters keep the arena's order and their weight decay", () =>
   withGpu(undefined, (gpu) => {
-    const parameters = new ParameterArena(gpu, specs);
+    using parameters = new ParameterArena(gpu, specs);
     const at = (name: string) => parameters.get(name).parameter?.offset;
     const order = ["kernel", "gates", "bias", "running", "decaying table", "table"];
     const offsets = order.map((name) => at(name) ?? NaN);
@@ -45,7 +45,6 @@ Deno.test("adam: parameters keep the arena's order and their weight decay", () =
     assert.deepEqual(parameters.decaying, [{ start: 0, end: 320 }, { start: 512, end: 832 }]);
     assert.deepEqual(parameters.names(), names);
     assert.equal(parameters.get("running").trainable, false);
-    parameters[Symbol.dispose]();
     for (const wrong of [{ table: true }, { decays: true }]) {
       assert.throws(
         () => new ParameterArena(gpu, [{ name: "s", rows: 1, columns: 1, statistic: true, ...wrong }]),
@@ -89,8 +88,7 @@ Deno.test("adam: a GPU adds up many chunks in blocks, in the order of the chunks
 Deno.test("adam: tables have no partial sums", () =>
   withGpu(undefined, async (gpu) => {
     const tables = specs.filter((spec) => spec.table);
-    const parameters = new ParameterArena(gpu, tables);
+    using parameters = new ParameterArena(gpu, tables);
     assert.equal(parameters.summed, 0);
-    parameters[Symbol.dispose]();
     await run(gpu, { specs: tables });
   }));

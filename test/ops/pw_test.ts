@@ -129,6 +129,12 @@ function constant(tape: ClickTape, rows: number, columns: number, value: Value["
   return tape.tensor("features", rows, columns, { view, trainable: false });
 }
 
+function recordTable(tape: ClickTape, itemBias?: Tensor): Tensor {
+  const [table, weights, layerBias] = ["table", "w", "b"].map((name) => tape.parameter(name));
+  if (!table || !weights || !layerBias) return assert.fail();
+  return pwTable(tape, "z", { table, weights, layerBias, itemBias });
+}
+
 const number = (row: number, column: number) => Math.fround(Math.sin(1 + 7 * row + column));
 
 Deno.test("pw_state and pw_table: a weight of 1 at the first lag gives exactly the last click", () =>
@@ -143,12 +149,7 @@ Deno.test("pw_state and pw_table: a weight of 1 at the first lag gives exactly t
     );
     const table: Value = { name: "table", rows: I, columns: 6, table: true, value: number };
     const bias: Value = { name: "b", rows: 1, columns: 6, value: () => 0 };
-    const oneHot = await evaluate(gpu, long, [weights, table, bias], (tape) =>
-      pwTable(tape, "z", {
-        table: tape.parameter("table"),
-        weights: tape.parameter("w"),
-        layerBias: tape.parameter("b"),
-      }));
+    const oneHot = await evaluate(gpu, long, [weights, table, bias], (tape) => recordTable(tape));
     const expected = lastClicks(buildReferenceBatch(long.log, long.users), 1).flatMap(([item]) =>
       Array.from({ length: 6 }, (_, k) => (item === undefined ? 0 : number(item, k)))
     );
@@ -174,32 +175,20 @@ Deno.test("pw_table: a folded grid gives the same bits", async () => {
     { name: "c", rows: I, columns: n, table: true, value: number },
   ];
   const byTable = (gpu: Gpu) =>
-    evaluate(gpu, catalogue, table, (tape) =>
-      pwTable(tape, "z", {
-        table: tape.parameter("table"),
-        weights: tape.parameter("w"),
-        layerBias: tape.parameter("b"),
-        itemBias: tape.parameter("c"),
-      }));
+    evaluate(gpu, catalogue, table, (tape) => recordTable(tape, tape.parameter("c")));
   const [whole, folded] = [await withGpu(undefined, byTable), await withGpu(undefined, byTable, 20)];
   assert.deepEqual(whole, folded);
 });
 
 Deno.test("pw ops: wrong shapes are refused", () =>
   withGpu(undefined, async (gpu) => {
-    const wrong = (build: (tape: ClickTape) => Tensor, message: RegExp) =>
-      assert.rejects(
-        evaluate(gpu, one, [
-          { name: "w", rows: 2, columns: 3, value: number },
-          { name: "b", rows: 1, columns: 4, value: number },
-          { name: "table", rows: 1, columns: 12, groups: 2, table: true, value: number },
-        ], build),
-        message,
-      );
-    await wrong((tape) =>
-      pwTable(tape, "z", {
-        table: tape.parameter("table"),
-        weights: tape.parameter("w"),
-        layerBias: tape.parameter("b"),
-      }), /expected table \[1, 12\] to be a table of 3 groups, got 2/);
+    const values: Value[] = [
+      { name: "w", rows: 2, columns: 3, value: number },
+      { name: "b", rows: 1, columns: 4, value: number },
+      { name: "table", rows: 1, columns: 12, groups: 2, table: true, value: number },
+    ];
+    await assert.rejects(
+      evaluate(gpu, one, values, (tape) => recordTable(tape)),
+      /expected table \[1, 12\] to be a table of 3 groups, got 2/,
+    );
   }));
