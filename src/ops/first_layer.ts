@@ -5,7 +5,7 @@ import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { t
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type Constants, parseKernel } from "../gpu/kernel.ts";
-import { add, applyElu, backpropagateElu, getAt, makeMatrix, multiply } from "../tape/reference.ts";
+import { add, applyElu, backpropagateActivation, getAt, makeMatrix, multiply } from "../tape/reference.ts";
 import { expectShape, getVectorConstants } from "./op.ts";
 import { formatShape, type Tensor } from "../tape/tensor.ts";
 import { weightGradient } from "./linear.ts";
@@ -180,7 +180,7 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
     return {
       output,
       backward(gradient) {
-        const dz = backpropagateElu(output, gradient);
+        const dz = backpropagateActivation("elu", output, gradient);
         const dItem = makeMatrix(item.rows, item.columns);
         const dState = makeMatrix(state.rows, state.columns);
         for (let r = 0; r < dz.rows; r++) {

@@ -71,17 +71,8 @@ export function sumColumns(a: Matrix): Matrix {
 export function applyElu(z: number): number {
   return z > 0 ? z : Math.expm1(z);
 }
-/** Returns the slope of ELU from the output y = ELU(z). */
-function eluSlope(y: number): number {
-  return y > 0 ? 1 : y + 1;
-}
 export function applySigmoid(z: number): number {
   return 1 / (1 + Math.exp(-z));
-}
-
-/** Returns the gradient of ELU's input from the output and the output's gradient. */
-export function backpropagateElu(output: Matrix, gradient: Matrix): Matrix {
-  return backpropagateActivation("elu", output, gradient);
 }
 
 export function applyActivation(activation: Activation | undefined, z: number): number {
@@ -89,7 +80,7 @@ export function applyActivation(activation: Activation | undefined, z: number): 
 }
 /** Returns the slope of an activation from its output y. */
 export function computeActivationSlope(activation: Activation | undefined, y: number): number {
-  return activation === "elu" ? eluSlope(y) : activation === "relu" && y <= 0 ? 0 : 1;
+  return y > 0 ? 1 : activation === "elu" ? y + 1 : activation === "relu" ? 0 : 1;
 }
 
 /** Returns the gradient of an activation's input from the output and the output's gradient. */
