@@ -267,10 +267,13 @@ export class Gpu {
 /**
  * Opens a device in any runtime with WebGPU, with WebGPU's default limits, or higher ones (limits.ts).
  *
- * @param gpu - WebGPU object that provides the adapter
+ * @param gpu - WebGPU object that provides the adapter; undefined if the browser or page has none
  * @throws UserError if there is no adapter, or if its limits are too low
  */
-export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
+export async function openDevice(
+  options: GpuOptions = {},
+  gpu: GPU | undefined = navigator.gpu,
+): Promise<Gpu> {
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     const {
@@ -304,11 +307,6 @@ function formatCompilerError(kernel: string, { lineNum, linePos, message }: GPUC
     `${kernel}.wgsl:${lineNum}:${linePos} ${cause ?? head.replace(/^Shader .*? error: /, "")}`,
     ...shown,
   ].join("\n");
-}
-
-/** Returns the WebGPU object; undefined in a browser without WebGPU, and on a page that may not use it. */
-function webgpu(): GPU | undefined {
-  return navigator.gpu;
 }
 
 /** Matches the names of drivers that compute on the CPU, for runtimes that do not set `isFallbackAdapter`. */
