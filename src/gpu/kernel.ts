@@ -172,34 +172,30 @@ function isReadOnly(kernel: Kernel, name: string): boolean {
 
 /** Replaces the declaration of a storage binding by a uniform, which has a fixed size. */
 function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: UniformView): string {
-  const declaration = `var<storage, read> ${name}: array<vec4f>;`;
-  if (!text.includes(declaration)) {
-    throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform without the line "${declaration}"`);
-  }
-  return text.replace(declaration, `var<uniform> ${name}: array<vec4f, ${size / 16}>;`);
+  const uniform = `var<uniform> ${name}: array<vec4f, ${size / 16}>;`;
+  return replaceLine(kernel, text, formatDeclaration(name), uniform, `${name} cannot be a uniform`);
+}
+
+const formatDeclaration = (name: string) => `var<storage, read> ${name}: array<vec4f>;`;
+
+/** Replaces a line. @param refusal - what is impossible without it. @throws Error if the text lacks it */
+function replaceLine(kernel: Kernel, text: string, line: string, by: string, refusal: string): string {
+  if (text.includes(line)) return text.replace(line, by);
+  throw new Error(`kernel ${kernel.name}: ${refusal} without the line "${line}"`);
 }
 
 function readTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   const head = `fn load_${name}(i: u32) -> vec4f`;
-  const line = `${head} { return ${name}[i]; }`;
-  if (!text.includes(line)) {
-    throw new Error(`kernel ${kernel.name}: ${name} cannot be a texture without the line "${line}"`);
-  }
-  return text
-    .replace(line, `${head} { return textureLoad(${name}, ${formatTexelCode(layout)}); }`)
-    .replace(
-      `var<storage, read> ${name}: array<vec4f>;`,
-      `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`,
-    );
+  const load = `${head} { return textureLoad(${name}, ${formatTexelCode(layout)}); }`;
+  return replaceLine(kernel, text, `${head} { return ${name}[i]; }`, load, `${name} cannot be a texture`)
+    .replace(formatDeclaration(name), `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`);
 }
 
 /** Changes the text so that the kernel writes the vectors to a buffer in the texture's order. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   if (layout.rowVectors === 1) return text; // stored row by row, as the kernel writes
   const head = `fn store_${name}(i: u32, value: vec4f)`;
+  const store = `${head} { ${name}[${formatTexelIndexCode(layout)}] = value; }`;
   const line = `${head} { ${name}[i] = value; }`;
-  if (!text.includes(line)) {
-    throw new Error(`kernel ${kernel.name}: ${name} cannot be stored in panels without the line "${line}"`);
-  }
-  return text.replace(line, `${head} { ${name}[${formatTexelIndexCode(layout)}] = value; }`);
+  return replaceLine(kernel, text, line, store, `${name} cannot be stored in panels`);
 }
