@@ -50,7 +50,10 @@ export interface TuningResult {
   readonly neededSeconds: number;
 }
 
-/** Time limit of autotuning in ms. Compiling the kernels that training needs anyway does not count. */
+/**
+ * Time limit of autotuning in ms: a variant is tried only if there is probably time to compile and time it.
+ * Compiling the kernels that training needs anyway does not count.
+ */
 export const BUDGET = 2300;
 /** Share of the default variant's time that a variant must save to replace the default variant. */
 const MARGIN = 0.1;
@@ -73,12 +76,10 @@ interface Ready<P> {
  * seconds to compile another family. Compiling default variants does not count towards the budget, because
  * training needs them anyway. A compiled variant is timed even if its compilation took longer than expected.
  * @param products - largest work first; a product for which no time is left keeps its default variant
- * @param budget - milliseconds; a variant is tried only if there is probably time to compile and time it
  */
 export async function tuneKernels<P>(
   products: readonly TunableKernel[],
   meter: KernelMeter<P>,
-  budget = BUDGET,
 ): Promise<TuningResult> {
   const began = meter.now();
   const ready = new Map<string, Ready<P>[]>();
@@ -90,8 +91,8 @@ export async function tuneKernels<P>(
   /** Milliseconds of the longest compilation so far, per variant family. */
   const slowest = new Map<string, number>();
   const fits = (family: string) => {
-    const compile = slowest.get(family) ?? Math.max(SHARE.unknown * budget, ...slowest.values());
-    return meter.now() - began - needed + compile + SHARE.timing * budget <= budget;
+    const compile = slowest.get(family) ?? Math.max(SHARE.unknown * BUDGET, ...slowest.values());
+    return meter.now() - began - needed + compile + SHARE.timing * BUDGET <= BUDGET;
   };
   for (const own of [true, false]) {
     for (const { key, variants: [fixed, ...others] } of products) {

@@ -92,7 +92,6 @@ function firstLine({ message }: Error): string {
 
 export interface TimeableKernels<P> extends KernelMeter<P> {
   products(): readonly TunableKernel[];
-  sizes(): string[];
 }
 
 /** Chooses variants for batches of `users` users. @param folder - of the cache @param say - prints text */

@@ -49,9 +49,6 @@ class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant
   products() {
     return this.all;
   }
-  sizes() {
-    return ["forward 64x64 2^20 flops"];
-  }
   prepare(key: string, variant: KernelVariant) {
     this.clock += this.compile(variant);
     this.prepared.push(`${key} ${variant}`);
