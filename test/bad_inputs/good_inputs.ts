@@ -7,7 +7,7 @@ import type { ItemsShape } from "../../src/data/item_catalogue.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
-import { encodeSafetensors, type TensorFile } from "../../src/run/snapshot/safetensors.ts";
+import { encodeSafetensors, type TensorData, type TensorFile } from "../../src/run/snapshot/safetensors.ts";
 import { buildSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import { createHash } from "node:crypto";
 import { makeRunConfig } from "../run/folder_check.ts";
@@ -31,11 +31,8 @@ export function makeLogText(): string {
   return text;
 }
 
-export function makeLog(
-  change: (text: string) => FileContent = (text) => text,
-  name = "log.tsv",
-): FileMaker {
-  return (folder) => makeFile(name, change(makeLogText()))(folder);
+export function makeLog(change: (text: string) => FileContent = (text) => text): FileMaker {
+  return (folder) => makeFile("log.tsv", change(makeLogText()))(folder);
 }
 
 export function makePaperRows(rows: readonly (readonly (string | number)[])[]): FileMaker {
@@ -119,21 +116,18 @@ export function reshapeTensor(
   name: string,
   shape: (old: readonly number[]) => number[],
 ): (holds: TensorFile) => void {
-  return ({ tensors }) => {
-    const tensor = tensors.get(name);
-    if (!tensor) throw new Error(`no tensor ${name}`);
-    tensors.set(name, { ...tensor, shape: shape(tensor.shape) });
-  };
+  return changeTensor(name, (tensor) => ({ ...tensor, shape: shape(tensor.shape) }));
 }
 
-export function setTensorValue(name: string, value: number, at?: number): (holds: TensorFile) => void {
+export function setFirstValue(name: string, value: number): (holds: TensorFile) => void {
+  return changeTensor(name, (tensor) => ({ ...tensor, data: tensor.data.with(0, value) }));
+}
+
+function changeTensor(name: string, change: (old: TensorData) => TensorData): (holds: TensorFile) => void {
   return ({ tensors }) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`no tensor ${name}`);
-    const data = tensor.data.slice();
-    if (at === undefined) data.fill(value);
-    else data[at] = value;
-    tensors.set(name, { ...tensor, data });
+    tensors.set(name, change(tensor));
   };
 }
 

@@ -187,8 +187,8 @@ const resumed: readonly BadInput[] = [
   ),
 ];
 
-const init = (name: string, from: string, files: FileMaker, says: string | string[], more = {}) =>
-  makeCase(`--init: ${name}`, `train --data DIR/log.tsv --init ${from} --batch-size 12`, files, says, more);
+const init = (name: string, from: string, files: FileMaker, says: string) =>
+  makeCase(`--init: ${name}`, `train --data DIR/log.tsv --init ${from} --batch-size 12`, files, says);
 const KERNEL = "utility/layer1/item_kernel";
 
 const starts: readonly BadInput[] = [

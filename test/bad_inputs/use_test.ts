@@ -10,7 +10,7 @@ import {
   makeSnapshot,
   makeUsers,
   run,
-  setTensorValue,
+  setFirstValue,
   SMALL_MODEL,
 } from "./good_inputs.ts";
 
@@ -73,8 +73,8 @@ const models: readonly BadInput[] = [
     makeAll(
       makeLog(),
       makeSnapshot((holds) => {
-        setTensorValue("utility/output/kernel", 3e38, 0)(holds);
-        setTensorValue("utility/layer1/bias", 3e38, 0)(holds);
+        setFirstValue("utility/output/kernel", 3e38)(holds);
+        setFirstValue("utility/layer1/bias", 3e38)(holds);
       }),
     ),
     "Expected finite utilities and losses",

@@ -11,7 +11,7 @@ import {
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { checkWeights, listModelParameters } from "../../src/model/user_model.ts";
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
-import { makeGoodSnapshot, reshapeTensor, setTensorValue, SMALL_MODEL } from "../bad_inputs/good_inputs.ts";
+import { makeGoodSnapshot, reshapeTensor, setFirstValue, SMALL_MODEL } from "../bad_inputs/good_inputs.ts";
 import { expectRefusal } from "../case_table.ts";
 import {
   decodeSafetensors,
@@ -227,9 +227,9 @@ const cases: readonly [says: string, ...changes: ((holds: TensorFile) => unknown
   ],
   [
     `model.safetensors: expected finite numbers, found NaN in ${BIAS}, element 0`,
-    setTensorValue(BIAS, NaN, 0),
+    setFirstValue(BIAS, NaN),
   ],
-  [`found -Infinity in ${BIAS}, element 0`, setTensorValue(BIAS, -Infinity, 0)],
+  [`found -Infinity in ${BIAS}, element 0`, setFirstValue(BIAS, -Infinity)],
   [
     `expected ${BIAS} to be F32, found U32`,
     ({ tensors }) => tensors.set(BIAS, { shape: [1, 1], data: new Uint32Array(1) }),
