@@ -85,11 +85,11 @@ Deno.test("a job is read back unchanged", () =>
     assert.deepEqual(await readJob(file), job);
   }));
 
-function measureAll(entries: readonly PeerEntry[], rounds: number, seconds: number, say = (_: string) => {}) {
+function measureAll(entries: readonly PeerEntry[], rounds: number, seconds: number) {
   const command = (_: PeerEntry, { args, environment }: PeerEntry["variants"][number]) => ({
     ...{ program: Deno.execPath(), args: ["eval", ...args], environment },
   });
-  return measure(entries, { rounds, seconds, signal: new AbortController().signal, say, command });
+  return measure(entries, { rounds, seconds, signal: new AbortController().signal, say: () => {}, command });
 }
 
 function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry {
