@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from openblas import made_of
-from protocol import Cannot, read_job, run, say
+from protocol import Cannot, part_of, read_job, run, say
 from torch_device import BETA1, BETA2, EPSILON, Adam, DeviceAdam, card_text, device, placed, started, use
 
 NONE = 0xFFFFFFFF
@@ -131,6 +131,12 @@ class Network:
     def take(self, name):
         return self.parameter(self.weights.pop(name))
 
+    def of_items(self, items):
+        """Returns the items' features, as dense vectors. Only for networks that keep features and items."""
+        if self.features is not None:
+            return self.features[items]
+        return F.one_hot(items, self.items).float()
+
     def first_layer(self, item, state, batch):
         """Returns [rows, N] ELU(item part of the row's item + state part of its event)."""
         if not self.compiled:
@@ -229,11 +235,6 @@ class ReleasedLstm(Network):
         self.bias = self.take("utility/layer1/bias").view(-1)
         self.upper = self.upper_layers()
 
-    def of_items(self, items):
-        if self.features is not None:
-            return self.features[items]
-        return F.one_hot(items, self.items).float()
-
     def states(self, batch):
         inputs = self.of_items(batch.fed_item)
         h = c = inputs.new_zeros(batch.users, self.units)
@@ -296,11 +297,6 @@ class Pw(Network):
             state = torch.addmm(self.bias, state.flatten(1), self.state_kernel)
             item = batch.slot_features @ self.item_kernel
         return above(self.first_layer(item, state, batch), *self.upper)
-
-    def of_items(self, items):
-        if self.features is not None:
-            return self.features[items]
-        return F.one_hot(items, self.items).float()
 
 
 def by_page(values, batch, absent):
@@ -418,12 +414,11 @@ def main():
     torch.set_num_threads(int(threads))
     use(where)
     settings, tensors = read_job(path)
-    weights = {n.removeprefix("weights/"): v for n, v in tensors.items() if n.startswith("weights/")}
+    weights = part_of(tensors, "weights/")
     features = float_tensor(tensors["features"]) if "features" in tensors else None
     batches = []
     while f"batch{len(batches)}/rowItem" in tensors:
-        start = f"batch{len(batches)}/"
-        arrays = {n.removeprefix(start): v for n, v in tensors.items() if n.startswith(start)}
+        arrays = part_of(tensors, f"batch{len(batches)}/")
         batches.append(Batch(arrays, settings, features if variant == "best" else None))
     dense_inputs_must_fit(variant, settings, features, batches)
 
@@ -438,8 +433,7 @@ def main():
 
     reward = network({n: v for n, v in weights.items() if not n.startswith(GENERATOR)})
     if settings["model"] == "pair":
-        generator = {n.removeprefix(GENERATOR): v for n, v in weights.items() if n.startswith(GENERATOR)}
-        trainer = Pair(reward, network(generator), settings, adam)
+        trainer = Pair(reward, network(part_of(weights, GENERATOR)), settings, adam)
     else:
         trainer = Single(reward, settings, adam)
     trainer = started(trainer, batches, how)
