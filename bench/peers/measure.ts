@@ -143,7 +143,7 @@ async function start(
     const began = performance.now();
     const late = () => performance.now() - began > 1000 * options.seconds;
     for (let k = 0; k < COMPARED_STEPS && !(k >= least && late()); k++) {
-      const { ms, loss } = await process.run(1, PATIENCE);
+      const { ms, loss } = await process.run(1);
       losses.push(loss);
       times.push(ms);
     }
@@ -151,7 +151,7 @@ async function start(
     const block = 1000 * options.seconds / (options.rounds * BLOCKS);
     let stepMs = computeMedian(times.slice(-3));
     let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
-    if (steps > 1) stepMs = (await process.run(steps, PATIENCE)).ms / steps;
+    if (steps > 1) stepMs = (await process.run(steps)).ms / steps;
     steps = Math.max(1, Math.round(block / stepMs));
     const { note } = process;
     const runner: Runner = { entry, variant, process, note, stepsPerBlock: steps, losses, turns: [] };
@@ -166,7 +166,7 @@ async function takeTurn(runner: Runner, signal: AbortSignal): Promise<void> {
   const turn: number[] = [];
   try {
     for (let block = 0; block < (runner.stepsPerBlock === 1 ? 1 : BLOCKS); block++) {
-      const { ms, loss } = await runner.process.run(runner.stepsPerBlock, PATIENCE);
+      const { ms, loss } = await runner.process.run(runner.stepsPerBlock);
       if (!Number.isFinite(loss)) throw new Error("its loss is no longer finite");
       turn.push(ms / runner.stepsPerBlock);
     }

@@ -65,7 +65,7 @@ export class PeerProcess {
   readonly #errors: Promise<string>;
   note = "";
 
-  private constructor({ program, args, environment }: PeerCommand) {
+  private constructor({ program, args, environment }: PeerCommand, private readonly seconds: number) {
     this.#child = new Deno.Command(program, {
       args: [...args],
       env: buildPeerEnvironment(environment),
@@ -79,11 +79,14 @@ export class PeerProcess {
     this.#errors = new Response(this.#child.stderr).text();
   }
 
-  /** @throws UnsupportedJobError if the job is not supported or `seconds` pass; Error if the peer fails. */
+  /**
+   * @param seconds - until the peer must have started, or run the requested steps
+   * @throws UnsupportedJobError if the job is not supported or `seconds` pass; Error if the peer fails
+   */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
-    const peer = new PeerProcess(command);
+    const peer = new PeerProcess(command, seconds);
     try {
-      const message = await peer.#answer(seconds);
+      const message = await peer.#answer();
       if (!("ready" in message)) throw new Error("a peer answered without a request");
       peer.note = message.ready;
       return peer;
@@ -94,22 +97,22 @@ export class PeerProcess {
   }
 
   /** Runs more steps. @param kind - kind of steps, if the peer has several. @throws as {@link start} */
-  async run(steps: number, seconds: number, kind?: string): Promise<PeerTiming> {
+  async run(steps: number, kind?: string): Promise<PeerTiming> {
     await this.#input.write(
       new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),
     );
-    const message = await this.#answer(seconds);
+    const message = await this.#answer();
     if (!("ms" in message)) throw new Error("a peer answered without a request");
     return { ms: message.ms, loss: message.loss ?? NaN };
   }
 
-  async #answer(seconds: number): Promise<PeerMessage> {
+  async #answer(): Promise<PeerMessage> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         this.stop();
-        reject(new UnsupportedJobError(`took more than ${seconds} s`));
-      }, 1000 * seconds);
+        reject(new UnsupportedJobError(`took more than ${this.seconds} s`));
+      }, 1000 * this.seconds);
     });
     try {
       return await Promise.race([this.#nextMessage(), late]);

@@ -150,7 +150,7 @@ export class SimulatePeer {
 
   player(kind: SimulationKind, users: number): PagePlayer {
     const { name, process } = this;
-    return { name, play: async (pages) => (await process.run(pages, PATIENCE, `${kind} ${users}`)).ms };
+    return { name, play: async (pages) => (await process.run(pages, `${kind} ${users}`)).ms };
   }
 
   [Symbol.dispose](): void {
