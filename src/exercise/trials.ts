@@ -31,8 +31,8 @@ import { createOpTrial, useBuffers } from "../selftest/ops/op_run.ts";
 import { drawNormals } from "../selftest/optimiser_bench.ts";
 import { chooseTrial, listShownSlates } from "../selftest/pages/page_cases.ts";
 import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slates/slate_cases.ts";
-import type { ShownEvent } from "../selftest/small_logs.ts";
-import { createHistoryLog, createLog, createOneHotItems, createRowsBatch } from "../selftest/small_logs.ts";
+import type { TrainingPage } from "../selftest/small_logs.ts";
+import { createHistoryLog, createOneHotItems, createRowsBatch, logOfPages } from "../selftest/small_logs.ts";
 
 /** Number of items in {@link rankTrial}: at most 32, because one word has a bit per item. */
 const RANKED_ITEMS = 20;
@@ -54,10 +54,8 @@ export function rankTrial(
   const words = listIndices(W - 1).map((w) => (word?.(w + 1) ?? (drawn() & drawn())) >>> 0);
   const getItem = (row: number) => Math.floor(row * RANKED_ITEMS / rows);
   const users = listIndices(rows).filter((row) => ((words[row >>> 5] ?? 0) >>> (row & 31)) & 1);
-  const log = createLog(
-    listIndices(rows).map((row): ShownEvent[] => [{ items: [getItem(row)] }]),
-    createOneHotItems(RANKED_ITEMS),
-  );
+  const pages = listIndices(rows).map((row): TrainingPage[] => [[[getItem(row)], -1]]);
+  const log = logOfPages(createOneHotItems(RANKED_ITEMS), pages);
   const items = users.reduce((bits, row) => (bits | (1 << getItem(row))) >>> 0, 0);
   let before = 0;
   const expected = [items, ...words].flatMap((word) => {
@@ -114,14 +112,14 @@ export function createTableTrial(
 ): KernelTrial<ClickSizes> {
   const random = createRandomStream(3, "table gradient", E, D, N);
   const rows = listIndices(Math.max(3 * E, D)).map((r) => r < D ? r : itemOf(random.uniform(), D));
-  const events = listIndices(E).map((e): ShownEvent => ({
-    items: rows.slice(3 * e, e + 1 < E ? 3 * e + 3 : undefined),
-    click: clicks(e) ? e % 3 : undefined,
-  }));
+  const pages = listIndices(E).map((e): TrainingPage => [
+    rows.slice(3 * e, e + 1 < E ? 3 * e + 3 : undefined),
+    clicks(e) ? e % 3 : -1,
+  ]);
   const own = Uint32Array.from(listIndices(D + 1));
   const tokens = { count: D, first: own, token: own.slice(0, D) };
   const items: ItemFeatures = { kind: "mixed", count: D, width: 0, values: new Float32Array(), tokens };
-  const batch = { log: createLog([events], items), users: [0] };
+  const batch = { log: logOfPages(items, [pages]), users: [0] };
   const trial = createOpTrial(
     gpu,
     { ...makeMixedProduct("events", N)(batch), tolerance: 4 * U * (E + 8) },

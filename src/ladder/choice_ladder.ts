@@ -10,7 +10,7 @@ import { parseKernel } from "../gpu/kernel.ts";
 import { makeChoice } from "../selftest/ops/loss_recipes.ts";
 import type { OpCase } from "../selftest/ops/op_bench.ts";
 import { createOpTrial, useBuffers } from "../selftest/ops/op_run.ts";
-import { createLog, createOneHotItems } from "../selftest/small_logs.ts";
+import { createOneHotItems, logOfPages } from "../selftest/small_logs.ts";
 import type { LadderSize, LadderStep } from "./check_ladder.ts";
 
 /** Returns the utility (f32) of row k of page e, which has `length` rows. */
@@ -27,18 +27,18 @@ export function createChoicePages(
   const pages = Array.from({ length: E }, (_, e) => {
     const length = Math.max(1, page + e % 3 - 1);
     const u = Array.from({ length }, (_, k) => (utility ?? drawn)(k, e, length));
-    return { u, items: u.map(() => 0), click: e % 5 === 4 ? undefined : (e * 7) % length };
+    return { u, click: e % 5 === 4 ? -1 : (e * 7) % length };
   });
   const pageOfRow = pages.flatMap(({ u }, e) => u.map(() => e));
   return {
-    log: createLog(pages.map((page) => [page]), createOneHotItems(1)),
+    log: logOfPages(createOneHotItems(1), pages.map(({ u, click }) => [[u.map(() => 0), click]])),
     users: pages.map((_, e) => e),
     values: new Map([["u", Float32Array.from(pages.flatMap(({ u }) => u))]]),
     named: (rows, row) => {
       const e = rows === "events" ? row : pageOfRow[row] ?? NaN;
-      const { u = [], click } = pages[e] ?? {};
+      const { u = [], click = -1 } = pages[e] ?? {};
       const own = u.slice(0, 12).map((x) => Number(x.toPrecision(6)));
-      const clicked = click === undefined ? "no click" : `a click on its row ${click}`;
+      const clicked = click < 0 ? "no click" : `a click on its row ${click}`;
       return ` (page ${e}: u = ${own.join(", ")}${u.length > 12 ? ", ..." : ""}; ${clicked})`;
     },
   };

@@ -79,33 +79,33 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
   };
 }
 
-/** Page of an event: the displayed items, and the click. */
-export interface ShownEvent {
-  readonly items: readonly number[];
-  /** Position of the clicked item on the page; absent if no item is clicked. */
-  readonly click?: number | undefined;
+/** Displayed items, the click (-1: none), and the kind of event: see {@link ClickLog}. */
+export type TrainingPage = readonly [items: readonly number[], click: number, given?: number];
+
+/** Creates a log from lists of pages, one list per user. */
+export function logOfPages(
+  items: ItemFeatures,
+  users: readonly (readonly TrainingPage[])[],
+  split: (user: number) => number = () => 0,
+): ClickLog {
+  const pages = users.flat();
+  const eventRows = computeBorders(pages.map(([{ length }]) => length));
+  const eventKind = Uint8Array.from(pages, ([, , given = 0]) => given);
+  return {
+    name: "pages",
+    items,
+    userSplit: Uint8Array.from(users, (_, user) => split(user)),
+    userEvents: computeBorders(users.map(({ length }) => length)),
+    eventRows,
+    eventClick: Uint32Array.from(pages, ([, click], e) => click < 0 ? NONE : (eventRows[e] ?? NaN) + click),
+    ...(eventKind.some((given) => given > 0) ? { eventKind } : {}),
+    rowItem: Uint32Array.from(pages.flatMap(([items]) => items)),
+  };
 }
 
-/** Creates a log from lists of events, one list per user. */
-export function createLog(users: readonly (readonly ShownEvent[])[], items: ItemFeatures): ClickLog {
-  const events = users.flat();
-  const before = (lengths: readonly number[]) => {
-    let sum = 0;
-    return Uint32Array.from([0, ...lengths.map((length) => sum += length)]);
-  };
-  const eventRows = before(events.map(({ items }) => items.length));
-  return {
-    name: "small",
-    items,
-    userSplit: new Uint8Array(users.length),
-    userEvents: before(users.map(({ length }) => length)),
-    eventRows,
-    eventClick: Uint32Array.from(
-      events,
-      ({ click }, e) => click === undefined ? NONE : (eventRows[e] ?? NaN) + click,
-    ),
-    rowItem: Uint32Array.from(events.flatMap(({ items }) => items)),
-  };
+function computeBorders(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
+  let end = 0;
+  return Uint32Array.from([0, ...lengths], (length) => end += length);
 }
 
 const HISTORY_ITEMS = 50;
@@ -123,21 +123,22 @@ export function createHistoryLog(
   const all = Array.from(
     { length: users },
     (_, user) =>
-      Array.from({ length: events(user) }, (): ShownEvent => {
-        const click = clicks(e, user) ? 0 : undefined;
-        return { items: [(e++ * 13) % HISTORY_ITEMS], click };
+      Array.from({ length: events(user) }, (): TrainingPage => {
+        const click = clicks(e, user) ? 0 : -1;
+        return [[(e++ * 13) % HISTORY_ITEMS], click];
       }),
   );
   const values = new Float32Array(HISTORY_ITEMS * width);
-  return createLog(all, { kind: "dense", count: HISTORY_ITEMS, width, values });
+  return logOfPages({ kind: "dense", count: HISTORY_ITEMS, width, values }, all);
 }
 
 /** Creates a batch with a number of rows. All rows show item 0. */
 export function createRowsBatch(rows: number): { log: ClickLog; users: number[] } {
-  const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): ShownEvent => ({
-    items: new Array<number>(Math.min(10, rows - 10 * e)).fill(0),
-  }));
-  return { log: createLog([pages], createOneHotItems(1)), users: [0] };
+  const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): TrainingPage => [
+    new Array<number>(Math.min(10, rows - 10 * e)).fill(0),
+    -1,
+  ]);
+  return { log: logOfPages(createOneHotItems(1), [pages]), users: [0] };
 }
 
 export const createOneHotItems = (count: number): ItemFeatures => ({ kind: "one-hot", count });

@@ -14,8 +14,7 @@ import { MemoryLog } from "../../src/data/log_source.ts";
 import { readPaperFile } from "../../src/data/sets/paper_file.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { findRealData } from "../real_data.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 
 /** Train pages: {0, 1} with a click on 1, {0, 2} without a click. Test page: {0, 1, 2} with a click on 2. */
 const log = logOfPages(

@@ -10,8 +10,7 @@ import { evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { choiceSummary, makeGameSummary } from "../../src/train/training_results.ts";
 import { withGpu } from "../op_check.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logOfPages } from "../log_of_pages.ts";
+import { createSmallLog, logOfPages } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
 
 Deno.test("sums become means over the events that they count", () => {

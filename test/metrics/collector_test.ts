@@ -8,8 +8,7 @@ import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import type { MetricName } from "../../src/metrics/metric_columns.ts";
 import type { TestResult } from "../../src/metrics/test_result.ts";
 import { compareLoadedSums, compareScorings, loadSums, packSums } from "../../src/metrics/test_result.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 
 function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
   assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);

@@ -55,7 +55,7 @@ import { buildCountsConfig } from "../../src/counts/count_tables.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
 import { initializeFromCounts } from "../../src/model/model_counts.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 
 /**

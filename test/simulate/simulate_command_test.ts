@@ -26,7 +26,7 @@ import {
 } from "../../src/data/shops.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { interrupt, listFiles, runOk, splitArgs, withSmallLog } from "../command_check.ts";
 import {
   findAgain,

@@ -9,9 +9,8 @@ import type { ModelConfig } from "../../src/model/model_config.ts";
 import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
 import { assertWithin, SIZE, trainGame, trainShannon } from "./trainings.ts";
 
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };

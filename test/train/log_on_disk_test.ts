@@ -21,8 +21,7 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/training_co
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { isUserError, makeRunConfig } from "../run/folder_check.ts";
 import { smallLstm, smallPw } from "../small_models.ts";
 import { trainGame, trainShannon } from "./trainings.ts";

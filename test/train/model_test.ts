@@ -11,8 +11,7 @@ import { DivergedError } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { computeLossAndGradients64, getShape64, type Parameters64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertWithin,

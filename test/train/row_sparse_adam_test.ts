@@ -10,8 +10,7 @@ import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import type { AdversarialConfig, TrainingConfig } from "../../src/train/training_config.ts";
 import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { checkTest, withGpu } from "../op_check.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertSame,

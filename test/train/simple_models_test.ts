@@ -14,7 +14,7 @@ import { buildStagesConfig, type ModelData } from "../../src/run/options/stages_
 import { noHistory, tinyData } from "../small_models.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { runScriptForJson } from "../command_check.ts";
-import { logOfPages, type TrainingPage } from "../log_of_pages.ts";
+import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { assertWithin, trainGame, trainShannon } from "./trainings.ts";
 
 const PAGE = 5;
