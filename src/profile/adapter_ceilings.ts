@@ -14,9 +14,10 @@ import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
+import type { EncodePass } from "../gpu/profiler.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { timeHost, timeRepeated } from "./measure.ts";
+import { encodeCommands, timeHost, timeRepeated } from "./measure.ts";
 import { summarizeTimes } from "./timing.ts";
 import { BUSY, COPIES, FLOOR, FMA } from "./roofline.ts";
 
@@ -140,28 +141,15 @@ async function measureHostCosts(bench: Bench): Promise<AdapterMeasurement[]> {
   const { gpu, steps, output } = bench;
   const floor = computeCost(FLOOR, await time(bench, probes.noOp, { output }, 1));
   const noOp = await record(bench, probes.noOp, { output }, 1);
-  const submitOne = () => {
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    noOp.encodeOne(pass, 0, NOTHING, 0);
-    pass.end();
-    gpu.queue.submit([encoder.finish()]);
-  };
+  const encodeOne: EncodePass = (pass) => noOp.encodeOne(pass, 0, NOTHING, 0);
+  const submitOne = () => gpu.queue.submit([encodeCommands(gpu, "no-op", encodeOne)]);
   submitOne();
+  const summarize = (name: string, times: readonly number[]) => computeCost(name, summarizeTimes(times));
   return [
     floor,
-    computeCost(
-      "encoding and submitting one dispatch, on the host",
-      summarizeTimes(timeHost(200, submitOne)),
-    ),
-    computeCost(
-      "createBindGroup of three buffers, on the host",
-      summarizeTimes(bindGroups(gpu, output, steps)),
-    ),
-    computeCost(
-      "reading 4 bytes back, until the host has them",
-      summarizeTimes(await readBacks(gpu, output)),
-    ),
+    summarize("encoding and submitting one dispatch, on the host", timeHost(200, submitOne)),
+    summarize("createBindGroup of three buffers, on the host", bindGroups(gpu, output, steps)),
+    summarize("reading 4 bytes back, until the host has them", await readBacks(gpu, output)),
   ];
 }
 
