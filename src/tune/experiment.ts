@@ -19,52 +19,36 @@ import type { Claim } from "../metrics/baseline_verdict.ts";
 
 export interface ExperimentModel {
   readonly name: string;
+  /** Name of the folder: the model's name in lower case, with hyphens. */
   readonly folder: string;
   readonly model: ModelConfig;
   /**
    * Folder name of the model whose Shannon stage pre-trains the adversarial stage, or "none" without
    * pre-training; undefined for a model without an adversarial stage.
    */
-  readonly adversarialAfter?: string | "none";
+  readonly adversarialAfter: string | "none" | undefined;
 }
+
+/** @param adversarialAfter - see {@link ExperimentModel.adversarialAfter}; undefined without this stage. */
+function defineModel(name: string, model: ModelConfig, adversarialAfter?: string): ExperimentModel {
+  return { name, folder: name.toLowerCase().replaceAll(" ", "-"), model, adversarialAfter };
+}
+
+const deepModel: ModelConfig = { ...defaultModel, dims: [32, 64, 32] };
+const tanhModel: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
 
 /** All models in the order of training: six of the original reports, then four with position weights (PW). */
 export const experimentModels: readonly ExperimentModel[] = [
-  { name: "Baseline 64-64", folder: "baseline-64-64", model: defaultModel },
-  { name: "BatchNorm 64-64", folder: "batchnorm-64-64", model: { ...defaultModel, batchNorm: true } },
-  { name: "Baseline 32-64-32", folder: "baseline-32-64-32", model: { ...defaultModel, dims: [32, 64, 32] } },
-  {
-    name: "Fine-tuned 32-64-32",
-    folder: "fine-tuned-32-64-32",
-    model: { ...defaultModel, dims: [32, 64, 32] },
-    adversarialAfter: "baseline-32-64-32",
-  },
-  {
-    name: "L2 NoPretrain 64-64",
-    folder: "l2-nopretrain-64-64",
-    model: defaultModel,
-    adversarialAfter: "none",
-  },
-  {
-    name: "Fine-tuned 64-64",
-    folder: "fine-tuned-64-64",
-    model: defaultModel,
-    adversarialAfter: "baseline-64-64",
-  },
-  { name: "PW 64-64", folder: "pw-64-64", model: defaultPwModel },
-  {
-    name: "Fine-tuned PW 64-64",
-    folder: "fine-tuned-pw-64-64",
-    model: defaultPwModel,
-    adversarialAfter: "pw-64-64",
-  },
-  { name: "PW tanh 64-64", folder: "pw-tanh-64-64", model: { ...defaultPwModel, pwNonlinearity: "tanh" } },
-  {
-    name: "Fine-tuned PW tanh 64-64",
-    folder: "fine-tuned-pw-tanh-64-64",
-    model: { ...defaultPwModel, pwNonlinearity: "tanh" },
-    adversarialAfter: "pw-tanh-64-64",
-  },
+  defineModel("Baseline 64-64", defaultModel),
+  defineModel("BatchNorm 64-64", { ...defaultModel, batchNorm: true }),
+  defineModel("Baseline 32-64-32", deepModel),
+  defineModel("Fine-tuned 32-64-32", deepModel, "baseline-32-64-32"),
+  defineModel("L2 NoPretrain 64-64", defaultModel, "none"),
+  defineModel("Fine-tuned 64-64", defaultModel, "baseline-64-64"),
+  defineModel("PW 64-64", defaultPwModel),
+  defineModel("Fine-tuned PW 64-64", defaultPwModel, "pw-64-64"),
+  defineModel("PW tanh 64-64", tanhModel),
+  defineModel("Fine-tuned PW tanh 64-64", tanhModel, "pw-tanh-64-64"),
 ];
 
 /** Returns true if a model supports a kind of item features. (PW models with tanh do not support tokens.) */
