@@ -121,12 +121,6 @@ interface Part {
   readonly chunked: ChunkedDispatches | undefined;
 }
 
-export interface PageCall {
-  readonly program: Program<ClickSizes>;
-  readonly sizes: ClickSizes;
-  readonly offset: number;
-}
-
 export class PageProgram {
   private constructor(readonly headers: PageHeaders, private readonly parts: readonly Part[]) {}
 
@@ -155,18 +149,14 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Lists the program calls of a page in order: chunked dispatches are called once per chunk. */
-  calls(place: number): PageCall[] {
+  /** Encodes a page's programs in order: chunked dispatches run once per chunk. */
+  encode(commands: CommandRecorder, place: number): void {
     const { headers } = this;
-    return this.parts.flatMap(({ program, chunked }) => {
-      const seen = chunked
+    for (const { program, chunked } of this.parts) {
+      const calls = chunked
         ? headers.chunks(chunked, place)
         : [{ sizes: headers.sizes(place), offset: headers.offset(place) }];
-      return seen.map((own) => ({ program, ...own }));
-    });
-  }
-
-  encode(commands: CommandRecorder, place: number): void {
-    for (const { program, sizes, offset } of this.calls(place)) program.encode(commands, sizes, offset);
+      for (const { sizes, offset } of calls) program.encode(commands, sizes, offset);
+    }
   }
 }
