@@ -18,10 +18,10 @@ import { asBufferView, type View } from "../../gpu/memory.ts";
 import type { PageContext, PageDispatch } from "../../simulate/policy.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import { chooseByPosition, type SlateChoiceViews } from "../network/choose_slates.ts";
-import type { QKind, WeightCopy } from "../network/q_network.ts";
+import type { WeightCopy } from "../network/q_network.ts";
 import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { slateValue } from "../network/slate_value.ts";
-import type { AlgorithmName, PolicyTrainingConfig } from "./policy_training_config.ts";
+import type { AlgorithmName } from "./policy_training_config.ts";
 import {
   createLearnRows,
   getNetworkInput,
@@ -29,30 +29,11 @@ import {
   type LearnerSubject,
   type LearnSizes,
   NetworkLearner,
-  type NextValue,
   type RecordedUpdate,
   type TrainingBatch,
 } from "./learner.ts";
-import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
+import { qLoss, type QLossBatch } from "./q_loss.ts";
 import { SlateQLearner } from "./slateq.ts";
-
-/** Properties in which CDQN and GDQN differ. */
-interface Variant {
-  kind(config: PolicyTrainingConfig): QKind;
-  /** Q-values of a slate that the loss uses. */
-  readonly counts: QCounts;
-  /** Returns which columns of the Q-values [rows, slots] add up to the value of a slate. */
-  worth(slate: number): Pick<NextValue, "first" | "count">;
-}
-
-const variants: Readonly<Record<"cdqn" | "gdqn", Variant>> = {
-  cdqn: {
-    kind: ({ sharePositions }) => sharePositions ? "shared" : "cascade",
-    counts: "each",
-    worth: (slate) => ({ first: slate - 1, count: 1 }),
-  },
-  gdqn: { kind: () => "item", counts: "sum", worth: (slate) => ({ first: 0, count: slate }) },
-};
 
 export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
   cdqn: (subject) => new QLearner(subject, "cdqn"),
@@ -61,11 +42,9 @@ export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
 };
 
 class QLearner extends NetworkLearner {
-  readonly #variant: Variant;
-
-  constructor(subject: LearnerSubject, name: keyof typeof variants) {
-    super(name, { kind: variants[name].kind(subject.config) }, subject);
-    this.#variant = variants[name];
+  constructor(subject: LearnerSubject, name: "cdqn" | "gdqn") {
+    const kind = name === "gdqn" ? "item" : subject.config.sharePositions ? "shared" : "cascade";
+    super(name, { kind }, subject);
   }
 
   protected best(
@@ -83,7 +62,7 @@ class QLearner extends NetworkLearner {
     const { config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, huber, rows: count } = config;
     const { network } = this;
-    const { counts, worth } = this.#variant;
+    const isSum = network.shape.kind === "item"; // the value of a slate is the sum of its items' values
     const rows = createLearnRows(this.arena, sample);
     const [before, after] = [getNetworkInput(sample, "before"), getNetworkInput(sample, "after")];
     const slates = this.arena.allocate("best slates after", 4 * count * slate);
@@ -100,19 +79,22 @@ class QLearner extends NetworkLearner {
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
     /** Best values of the next positions; undefined for Q-values per item, which have no position. */
-    const chained = config.target === "chained" && network.shape.kind !== "item"
+    const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },
         masked: { view: sample.maskBefore, stride: count },
       })
       : undefined;
     qLoss(tape, rows, {
-      ...{ q, counts, targets, outcome: sample.outcome, ring, huber },
+      ...{ q, counts: isSum ? "sum" : "each", targets, outcome: sample.outcome, ring, huber },
       ...(chained && { chained: { view: chained.q, stride: chained.stride } }),
     });
     tape.place();
     return {
-      nextValue: { view: asBufferView(next.q.view), stride: next.q.stride, ...worth(slate) },
+      nextValue: {
+        ...{ view: asBufferView(next.q.view), stride: next.q.stride },
+        ...(isSum ? { first: 0, count: slate } : { first: slate - 1, count: 1 }),
+      },
       next: [...best.dispatches, ...next.tape.forward()],
       fit: [...(chained?.dispatches ?? []), ...tape.forward(), ...tape.backward()],
       afterUpdate: network.makeTables(rows, "online", itemVectors),
