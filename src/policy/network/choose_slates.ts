@@ -39,17 +39,17 @@ export function chooseByPosition<S extends BatchSizes>(
   act: SlateChoiceViews,
 ): SlateChoice<S> {
   const { kind, slate } = network.shape;
-  const panels = countPanels(countCatalogueItems(rows));
+  const panels = countPanels(network.items);
   const best = rows.arena.allocate("best of panels", 8 * panels * countRows(rows));
-  const { forward, choice: begun } = begin(network, rows, { ...act, best });
   // slate_value computes the values of a network of kind `item`.
-  const choice = kind === "item"
-    ? { ...begun, q: rows.arena.allocate("sums of values", 4 * slate * countRows(rows)), stride: slate }
-    : begun;
-  const dispatches = [...forward, firstBase(choice)];
+  const sums = kind === "item"
+    ? { view: rows.arena.allocate("sums of values", 4 * slate * countRows(rows)), stride: slate }
+    : undefined;
+  const choice = new PositionChoice(network, rows, act, best, sums);
+  const dispatches = choice.begin();
   for (let position = 0; position < slate; position++) {
-    const place = { ...buildPickSettings(choice, position), panels };
-    dispatches.push(score(choice, position, place), pick(choice, `pick ${position + 1}`, position, place));
+    const place = { ...choice.buildPickSettings(position), panels };
+    dispatches.push(choice.score(position, place), choice.pick(`pick ${position + 1}`, position, place));
   }
   return { dispatches, q: choice.q, stride: choice.stride };
 }
@@ -87,11 +87,10 @@ export function scoreItems(
   act: SlateChoiceViews,
   chunk: number,
 ) {
-  const { units } = network.shape;
+  const { items, shape: { units } } = network;
   const { arena } = rows;
-  const items = countCatalogueItems(rows);
   const weights = network.weights(act.copy);
-  const { forward, choice } = begin(network, rows, { ...act, best: weights }); // no panel is read
+  const choice = new PositionChoice(network, rows, act, weights); // no panel is read
   const stride = PANEL * countPanels(items);
   const scores = arena.allocate("values of all items", 4 * chunk * stride);
   const place = {
@@ -105,101 +104,83 @@ export function scoreItems(
       place: uploadPlace(arena, "all items", place),
     },
   });
-  return { before: [...forward, firstBase(choice)], scored, scores, stride, values: choice.state.values };
+  return { before: choice.begin(), scored, scores, stride, values: choice.state.values };
 }
 
-/** Buffers and tensors that the dispatches of all positions share. */
-interface PositionChoice<S extends BatchSizes> extends SlateChoiceViews {
-  readonly network: QNetwork;
-  readonly rows: SlateRows<S>;
+/** A choice of one item after another, with the buffers and tensors that all positions share. */
+class PositionChoice<S extends BatchSizes> {
   readonly state: QState;
-  /** [panels, rows] best item of each panel of 32 items: see {@link recordSlatePick}. */
-  readonly best: View;
   /** [rows, stride] linear parts of Q-values, to which the values of chosen items are added. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
-}
+  readonly #forward: DispatchSpec<S>[];
 
-/** Computes partial sums of hidden units (bases) and linear parts of Q-values, from the rows' states. */
-function begin<S extends BatchSizes>(
-  network: QNetwork,
-  rows: SlateRows<S>,
-  act: SlateChoiceViews & Pick<PositionChoice<S>, "best">,
-): { forward: DispatchSpec<S>[]; choice: PositionChoice<S> } {
-  const tape = createTape<S, unknown>(rows, network.parameters);
-  const state = network.state(tape, act.copy, act.input);
-  tape.place();
-  const { view, stride } = state.values;
-  const current = allocateRows(rows, "current base", network.shape.units);
-  return {
-    forward: tape.forward(),
-    choice: { ...act, network, rows, state, q: asBufferView(view), stride, current },
-  };
-}
+  /**
+   * @param best - [panels, rows] best item of each panel of 32 items: see {@link recordSlatePick}.
+   * @param values - initial Q-values; by default the parts that depend only on the rows' states.
+   */
+  constructor(
+    private readonly network: QNetwork,
+    private readonly rows: SlateRows<S>,
+    private readonly act: SlateChoiceViews,
+    private readonly best: View,
+    values?: { readonly view: View; readonly stride: number },
+  ) {
+    const tape = createTape<S, unknown>(rows, network.parameters);
+    this.state = network.state(tape, act.copy, act.input);
+    tape.place();
+    this.#forward = tape.forward();
+    this.current = allocateRows(rows, "current base", network.shape.units);
+    const { view, stride } = values ?? this.state.values;
+    [this.q, this.stride] = [asBufferView(view), stride];
+  }
 
-function firstBase<S extends BatchSizes>(choice: PositionChoice<S>): DispatchSpec<S> {
-  return pick(choice, "first base", 0, { ...buildPickSettings(choice, -1), later4: 0, panels: 0 });
-}
+  /** Computes partial sums of hidden units (bases) and linear parts of Q-values, from the rows' states. */
+  begin(): DispatchSpec<S>[] {
+    const place = { ...this.buildPickSettings(-1), later4: 0, panels: 0 };
+    return [...this.#forward, this.pick("first base", 0, place)];
+  }
 
-/** Finds the best item of each panel for one position of the slate. */
-function score<S extends BatchSizes>(
-  { network, rows, copy, masked, best, current: base }: PositionChoice<S>,
-  position: number,
-  place: PickSettings,
-): DispatchSpec<S> {
-  const label = `score ${position + 1}`;
-  return recordSlateScore(rows, {
-    ...{
-      label,
-      items: countCatalogueItems(rows),
-      units: network.shape.units,
-      to: { best, masked: masked.view },
-    },
-    views: {
-      ...{ base, table: network.table(copy, position), weights: network.weights(copy) },
-      place: uploadPlace(rows.arena, label, place),
-    },
-  });
-}
+  /** Finds the best item of each panel for one position of the slate. */
+  score(position: number, place: PickSettings): DispatchSpec<S> {
+    const { network, rows, act: { copy, masked }, best, current: base } = this;
+    const label = `score ${position + 1}`;
+    return recordSlateScore(rows, {
+      ...{ label, items: network.items, units: network.shape.units, to: { best, masked: masked.view } },
+      views: {
+        ...{ base, table: network.table(copy, position), weights: network.weights(copy) },
+        place: uploadPlace(rows.arena, label, place),
+      },
+    });
+  }
 
-/** Writes the best item, its value, and the base of the next position. @param position - current position. */
-function pick<S extends BatchSizes>(
-  { network, rows, copy, slates, masked, given, state: { bases }, best, q, current }: PositionChoice<S>,
-  label: string,
-  position: number,
-  place: PickSettings,
-): DispatchSpec<S> {
-  return recordSlatePick(rows, {
-    ...{ label, given, units: network.shape.units },
-    views: {
-      ...{ best, slates, q, current, masked: masked.view, bases: asBufferView(bases.view) },
-      ...{ table: network.table(copy, position), weights: network.weights(copy) },
-      place: uploadPlace(rows.arena, label, place),
-    },
-  });
-}
+  /** Writes the best item, its value, and the base of the next position. */
+  pick(label: string, position: number, place: PickSettings): DispatchSpec<S> {
+    const { network, rows, act: { copy, slates, masked, given }, state: { bases }, best, q, current } = this;
+    return recordSlatePick(rows, {
+      ...{ label, given, units: network.shape.units },
+      views: {
+        ...{ best, slates, q, current, masked: masked.view, bases: asBufferView(bases.view) },
+        ...{ table: network.table(copy, position), weights: network.weights(copy) },
+        place: uploadPlace(rows.arena, label, place),
+      },
+    });
+  }
 
-/** Returns the kernels' settings for a position; -1 stands for the state before the first position. */
-function buildPickSettings<S extends BatchSizes>(
-  { network, rows, masked, stride, state: { bases } }: PositionChoice<S>,
-  position: number,
-): PickSettings {
-  const { kind, slate, units } = network.shape;
-  const units4 = units / 4;
-  // With kind `item`, all positions have the same base, which is computed once.
-  const isLast = position + 1 === slate || (kind === "item" && position >= 0);
-  return {
-    ...{
-      items: countCatalogueItems(rows),
-      maskStride: masked.stride,
-      slate,
-      position,
-      ...network.layout(position),
-    },
-    baseStride4: bases.stride / 4,
-    nextAt4: isLast ? NONE : kind === "cascade" ? (position + 1) * units4 : 0,
-    nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,
-    qStride: stride,
-  };
+  /** Returns the kernels' settings for a position; -1 stands for the state before the first position. */
+  buildPickSettings(position: number): PickSettings {
+    const { network, act: { masked }, stride, state: { bases } } = this;
+    const { kind, slate, units } = network.shape;
+    const units4 = units / 4;
+    // With kind `item`, all positions have the same base, which is computed once.
+    const isLast = position + 1 === slate || (kind === "item" && position >= 0);
+    return {
+      ...{ items: network.items, maskStride: masked.stride, slate, position, ...network.layout(position) },
+      baseStride4: bases.stride / 4,
+      nextAt4: isLast ? NONE : kind === "cascade" ? (position + 1) * units4 : 0,
+      nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,
+      qStride: stride,
+    };
+  }
 }

@@ -43,12 +43,8 @@ const fields = [
 /** Fields of `struct Place` in kernels/slates/slate_pick.wgsl. A missing field is 0. */
 export type PickSettings = Partial<Readonly<Record<typeof fields[number], number>>>;
 
-function encodePickSettings(place: PickSettings): Uint32Array<ArrayBuffer> {
-  return Uint32Array.from(fields, (field) => place[field] ?? 0);
-}
-
 export function uploadPlace(arena: Arena, name: string, place: PickSettings): View {
-  return arena.upload(`place: ${name}`, encodePickSettings(place));
+  return arena.upload(`place: ${name}`, Uint32Array.from(fields, (field) => place[field] ?? 0));
 }
 
 const kernels = {
