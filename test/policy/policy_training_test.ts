@@ -104,11 +104,11 @@ class ValueLearner implements Learner {
       nextValue: { view: nextValue, stride: 1, first: 0, count: 1 },
       next: [{
         ...{ kernel: valueKernel, label: "next value", invocations: rows, cost },
-        views: { inputs: sample.after, weights: { ...this.target, size: 16 }, value: nextValue },
+        views: { inputs: sample.after.view, weights: { ...this.target, size: 16 }, value: nextValue },
       }],
       fit: [{
         ...{ kernel: fitKernel, label: "fit", invocations: [1] as const, cost },
-        views: { inputs: sample.before, weights, targets, partials: this.parameters.partials, ring },
+        views: { inputs: sample.before.view, weights, targets, partials: this.parameters.partials, ring },
       }],
       afterUpdate: [],
       afterCopy: [],

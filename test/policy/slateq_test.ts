@@ -5,7 +5,7 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Program } from "../../src/gpu/program.ts";
-import type { View } from "../../src/gpu/memory.ts";
+import { asBufferView, type View } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { StepHeaders } from "../../src/gpu/step.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
@@ -15,7 +15,7 @@ import {
   defaultPolicyTraining,
   type PolicyTrainingConfig,
 } from "../../src/policy/learning/policy_training_config.ts";
-import { computeLearnSizes, learnDimensions } from "../../src/policy/learning/learner.ts";
+import { learnDimensions } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { ReplaySample } from "../../src/policy/learning/replay_sample.ts";
 import { ReplayBuffer } from "../../src/policy/learning/replay_buffer.ts";
@@ -64,14 +64,14 @@ Deno.test("slateq: the online network selects the best slates, and the target ne
     const taken = (row: number, item: number) => (item * 7 + row) % 4 === 0;
     const write = ({ buffer, offset }: View, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) =>
       gpu.queue.writeBuffer(buffer, offset, data);
-    write(sample.after, x);
+    write(asBufferView(sample.after.view), x);
     const drawnRows = Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0);
     write(sample.drawn, drawnRows);
     const { states } = replay;
     write({ ...states, offset: states.offset + 4 * x.length }, x.map((value, i) => i % 4 === 3 ? 0 : value));
     write(sample.maskAfter, makeMaskBits(rows, items, taken));
     const headers = new StepHeaders(arena, learnDimensions, 1);
-    const batch = computeLearnSizes(rows, slate, items);
+    const { sizes: batch } = sample;
     headers.put(0, { sizes: batch, counted: rows, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
     headers.upload(0, 1);
     const tables = await Program.record(gpu, "tables", headers.buffer, [

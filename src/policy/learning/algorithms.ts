@@ -24,7 +24,6 @@ import { slateValue } from "../network/slate_value.ts";
 import type { AlgorithmName } from "./policy_training_config.ts";
 import {
   createLearnRows,
-  getNetworkInput,
   type LearnerFactory,
   type LearnerSubject,
   type LearnSizes,
@@ -64,7 +63,7 @@ class QLearner extends NetworkLearner {
     const { network } = this;
     const isSum = network.shape.kind === "item"; // the value of a slate is the sum of its items' values
     const rows = createLearnRows(this.arena, sample);
-    const [before, after] = [getNetworkInput(sample, "before"), getNetworkInput(sample, "after")];
+    const { before, after } = sample;
     const slates = this.arena.allocate("best slates after", 4 * count * slate);
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";

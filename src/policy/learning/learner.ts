@@ -14,7 +14,6 @@ import { clickDimensions, type ClickDispatch, type ClickSizes } from "../../batc
 import { Arena } from "../../gpu/arena.ts";
 import type { PageBuffers } from "../../simulate/page_buffers.ts";
 import { recordRandomSlate } from "../named_policies.ts";
-import type { Tensor } from "../../tape/tensor.ts";
 import { scoreItems, type SlateChoiceViews } from "../network/choose_slates.ts";
 import { QNetwork, type QShape } from "../network/q_network.ts";
 import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
@@ -28,10 +27,6 @@ export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", n
 export type LearnDispatch = DispatchSpec<LearnSizes>;
 
 export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
-
-export function computeLearnSizes(rows: number, slate: number, items: number): LearnSizes {
-  return { pages: rows, rows, slots: rows * slate, items };
-}
 
 const CHUNK_SCORES = 2 ** 20;
 
@@ -160,21 +155,6 @@ export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<Click
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
-export function createLearnRows(
-  arena: Arena,
-  { options: { rows, items }, slate }: ReplaySample,
-): SlateRows<LearnSizes> {
-  const capacity = computeLearnSizes(rows, slate, items);
+export function createLearnRows(arena: Arena, { sizes: capacity }: ReplaySample): SlateRows<LearnSizes> {
   return { arena, dimensions: learnDimensions, rows: "rows", items: "items", capacity };
-}
-
-export function getNetworkInput(
-  { options, inputStride, before, after }: ReplaySample,
-  when: "before" | "after",
-): Tensor {
-  const view: View = when === "before" ? before : after;
-  return {
-    ...{ name: `input ${when}`, rows: "rows", columns: options.stateColumns + 1, groups: 1 },
-    ...{ stride: inputStride, view, trainable: false },
-  };
 }

@@ -12,7 +12,7 @@ import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
 import type { ResultRing } from "../../train/training_results.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
-import { computeLearnSizes, learnDimensions, type Learner, type LearnSizes } from "./learner.ts";
+import { learnDimensions, type Learner, type LearnSizes } from "./learner.ts";
 import type { ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
@@ -84,7 +84,6 @@ export interface PolicyStepsParts {
   readonly episode: Episode;
   /** [pages, users] outcomes of the current episode's pages. */
   readonly outcomes: View;
-  readonly items: number;
 }
 
 /** Returns the number of result slots per iteration: one for each training step, and one for the page. */
@@ -140,13 +139,12 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   }
 
   put(after: number, most: number): PolicyBatch[] {
-    const { schedule, items, ring } = this.parts;
+    const { schedule, ring, sample: { sizes } } = this.parts;
     const { config } = schedule;
     // The page headers of an episode are uploaded before its commands, so one call covers at most one
     // episode.
     const count = Math.min(most, schedule.endOfEpisode(after + 1) - after);
-    const { rows, seed: noise, stepsPerPage, slate } = config;
-    const sizes = computeLearnSizes(rows, slate, items);
+    const { rows, seed: noise, stepsPerPage } = config;
     return Array.from({ length: count }, (_, k) => {
       const iteration = after + 1 + k;
       const place = iteration % ring.steps;
@@ -179,9 +177,9 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   encodeLayout(): void {}
 
   encode(commands: CommandRecorder, { iteration }: PolicyBatch, place: number): void {
-    const { schedule, episode, sample, learner: { parameters, target }, items } = this.parts;
+    const { schedule, episode, sample, learner: { parameters, target } } = this.parts;
     const { config } = schedule;
-    const sizes = computeLearnSizes(config.rows, config.slate, items);
+    const { sizes } = sample;
     const page = schedule.getPage(iteration);
     if (page === 0) {
       sample.begin(schedule.getEpisode(iteration), makeKey(config.seed));

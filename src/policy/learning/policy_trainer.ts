@@ -20,8 +20,8 @@ import type { TrainerState } from "../../train/trainer_state.ts";
 import { parseConfig } from "../../model/model_config.ts";
 import { algorithms } from "./algorithms.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./policy_training_config.ts";
-import type { Learner, LearnerFactory } from "./learner.ts";
-import { countRingParts, PolicySchedule, PolicySteps } from "./policy_steps.ts";
+import type { LearnerFactory } from "./learner.ts";
+import { countRingParts, PolicySchedule, PolicySteps, type PolicyStepsParts } from "./policy_steps.ts";
 import { ReplaySample } from "./replay_sample.ts";
 import { countEpisodes, ReplayBuffer, type ReplayPage, type ReplayState } from "./replay_buffer.ts";
 
@@ -61,13 +61,9 @@ export interface PolicyTrainerOptions {
   readonly makeLearner?: LearnerFactory;
 }
 
-interface Parts {
-  readonly schedule: PolicySchedule;
-  readonly learner: Learner;
+interface Parts extends PolicyStepsParts {
   readonly replay: ReplayBuffer;
-  readonly sample: ReplaySample;
   readonly start: StartOptions;
-  readonly episode: Episode;
   readonly policySteps: PolicySteps;
   readonly source: UsersSource;
   readonly trainerParts: TrainerComponents<number, PolicyStepMetrics>;
@@ -117,16 +113,17 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     const sample = new ReplaySample(arena, replay, sampleOptions);
     const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, countRingParts({ stepsPerPage }));
     const { slates, alive } = page;
-    const seen: ReplayPage = { state: environment.state, slates, outcomes: log.outcomes, alive };
+    const { outcomes } = log;
+    const seen: ReplayPage = { state: environment.state, slates, outcomes, alive };
     const episode = await Episode.create({
       ...{ arena, page, environment, policy: learner.policy, rules: settings, starts, log },
       before: replay.begin(seen),
       after: replay.push(seen),
     });
-    const shared = { arena, schedule, ring, learner, adam, sample, episode, items };
-    const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
+    const parts = { arena, schedule, ring, learner, adam, sample, episode, outcomes };
+    const steps = await PolicySteps.create(parts);
     return new PolicyTrainer({
-      ...{ schedule, learner, replay, sample, start, episode, policySteps: steps, source },
+      ...{ ...parts, replay, start, policySteps: steps, source },
       trainerParts: {
         ...{ gpu, steps, ring, stack: stack.move(), validation: undefined, summary: policySummary },
         networks: [{ prefix: "", parameters: learner.parameters, adam }],

@@ -11,8 +11,10 @@ import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { createPool } from "../../simulate/pool.ts";
 import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
+import { makePlainTensor } from "../../simulate/users.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import { countPanels } from "../network/slate_score.ts";
+import type { LearnSizes } from "./learner.ts";
 import type { ReplayBuffer } from "./replay_buffer.ts";
 
 const drawKernel = parseKernel("replay_draw", drawText);
@@ -34,16 +36,13 @@ export interface ReplaySampleOptions {
 
 /** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i of row b. */
 export class ReplaySample {
+  readonly sizes: LearnSizes;
   /** [2 x rows, columns + 1] f32, padded: state and page number / T. `before` and `after` are its halves. */
   readonly inputs: View;
-  get slate(): number {
-    return this.replay.size.slate;
-  }
-  readonly inputStride: number;
   /** [rows, columns + 1] network input of the states before the pages, a part of `inputs`. */
-  readonly before: View;
+  readonly before: Tensor;
   /** [rows, columns + 1] network input of the states after the pages, a part of `inputs`. */
-  readonly after: View;
+  readonly after: Tensor;
   /** [panels of 32 items, rows] u32: bits of the items that the page could not show. */
   readonly maskBefore: View;
   /** [panels of 32 items, rows] u32: bits of the items that the next page could not show. */
@@ -68,11 +67,14 @@ export class ReplaySample {
     const { rows, items, stateColumns, leftOut, start = "empty" } = options;
     // With a multiple of 64 rows, the second half of a buffer has an offset at which it can be bound.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
+    this.sizes = { pages: rows, rows, slots: rows * replay.size.slate, items };
     const panels = countPanels(items);
-    this.inputStride = padColumns(stateColumns + 1);
-    const bytes = 4 * rows * this.inputStride;
-    this.inputs = arena.allocate("replayed states", 2 * bytes);
-    [this.before, this.after] = halves(this.inputs, bytes);
+    const columns = stateColumns + 1;
+    const stride = padColumns(columns);
+    this.inputs = arena.allocate("replayed states", 8 * rows * stride);
+    const [before, after] = halves(this.inputs, 4 * rows * stride);
+    this.before = makePlainTensor("input before", "rows", columns, stride, before);
+    this.after = makePlainTensor("input after", "rows", columns, stride, after);
     this.#masks = arena.allocate("masks of replayed pages", 8 * panels * rows);
     [this.maskBefore, this.maskAfter] = halves(this.#masks, 4 * panels * rows);
     this.slates = arena.allocate("replayed slates", 4 * rows * replay.size.slate);
@@ -107,7 +109,7 @@ export class ReplaySample {
     const { users, pages, slate, stateStride, episodes } = replay.size;
     const constants = { K: slate, T: pages, USERS: users };
     const panels = countPanels(items);
-    const vectors = this.inputStride / 4;
+    const vectors = this.before.stride / 4;
     return [
       {
         kernel: drawKernel,

@@ -15,7 +15,7 @@ import { chooseExactly, type SlateChoiceViews } from "../network/choose_slates.t
 import { recordSlateWorth } from "../network/best_slate.ts";
 import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { type SlateBatch, slateValue } from "../network/slate_value.ts";
-import { createLearnRows, createPageRows, getNetworkInput, NetworkLearner } from "./learner.ts";
+import { createLearnRows, createPageRows, NetworkLearner } from "./learner.ts";
 import type { LearnerSubject, LearnSizes, RecordedUpdate, TrainingBatch } from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
 import type { ReplaySample } from "./replay_sample.ts";
@@ -42,7 +42,7 @@ export class SlateQLearner extends NetworkLearner {
     const { network } = this;
     const rows = createLearnRows(this.arena, sample);
     const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
-    const state = network.state(tape, "online", getNetworkInput(sample, "before"));
+    const state = network.state(tape, "online", sample.before);
     const q = slateValue(tape, rows, network, { copy: "online", state, slates: sample.slates, itemVectors });
     qLoss(tape, rows, { q, counts: "outcome", targets, outcome: sample.outcome, ring, huber });
     tape.place();
@@ -71,7 +71,7 @@ export class SlateQLearner extends NetworkLearner {
     });
     const users = this.#users = source.users(page);
     const rows = createPageRows(arena, page);
-    const input = { ...getNetworkInput(sample, "after"), rows: "events" } as const;
+    const input = { ...sample.after, rows: "events" } as const;
     const { slates } = page;
     const best = chooseExactly(network, rows, users, {
       ...{ copy: doubleQ ? "online" : "target", input, slates },

@@ -152,7 +152,7 @@ async function compareSample(
   checks: CheckCollector,
 ): Promise<void> {
   const { drawn, before, after, maskBefore, maskAfter, slates, outcome } = sample;
-  const views = [drawn, before, after, maskBefore, maskAfter, slates, outcome, whole];
+  const views = [drawn, before.view, after.view, maskBefore, maskAfter, slates, outcome, whole];
   const [draws, states, nextStates, masks, nextMasks, shown, outcomes, wholes] = await readViews(gpu, views);
   const wanted = selectDrawn(listUserPages(episodes));
   checks.same(draws, wanted.flatMap(({ episode, user, page }) => [episode, page, user, 0]), {
