@@ -13,7 +13,6 @@ import { describeSubject } from "../../policy/policy_config.ts";
 import { judgePolicies } from "../../policy/comparison/policy_verdict.ts";
 import { expectPage, writePage } from "../../report/page_shell.ts";
 import { buildPolicyPage } from "../../report/policy_page.ts";
-import { usualPoints } from "../../simulate/host/exact_shop.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import { expectReturns, writeReturns } from "../simulate/simulation_files.ts";
 import { withDevice } from "../simulate/user_selection.ts";
@@ -44,8 +43,11 @@ import {
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Grid points per axis of a shop's states. 500 items, 20 pages: `fine` takes 10 s of CPU, `coarse` 1 s. */
-const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
+/**
+ * Grid points per axis of a shop's states. A much finer grid than `fine` changes the values by at most 0.3 %.
+ * 500 items, 20 pages: `fine` takes 10 s of CPU, `coarse` 1 s.
+ */
+const GRIDS = { fine: [33, 33, 17], coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
 
 interface Options extends EnvironmentOptions {
