@@ -236,10 +236,8 @@ export class LearnedUsers implements SimulatedUsers {
   #carriedLstm(units: number): LstmStep {
     const stride = padColumns(units);
     const { users } = this.page;
-    const [state, cell] = ["state", "cell"].map((what) =>
-      this.arena.allocate(`encoder/lstm/${what}`, 4 * stride * users)
-    );
-    if (!state || !cell) throw new Error("expected memory for an LSTM");
+    const state = this.arena.allocate("encoder/lstm/state", 4 * stride * users);
+    const cell = this.arena.allocate("encoder/lstm/cell", 4 * stride * users);
     const h = makePlainTensor("encoder/lstm/state", "events", units, stride, state);
     const names = { table: LSTM.tokens, kernel: LSTM.input };
     const input = recordItemProduct(this.#tape, "encoder/lstm/item_part", this.#items, names);
@@ -263,17 +261,11 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the tape's tensor that policies read as state; undefined for an LSTM, whose state is stored. */
-  #madeState(): Tensor | undefined {
-    if (this.#lstm) return undefined;
-    return this.#output("encoder/pw/state") ??
-      (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
-      this.#output("wide/state_part");
-  }
-
   /** Returns the state [events, columns] for policies: an LSTM's h, the pw state, or a layer's state part. */
   #encodedState(): Tensor {
-    const made = this.#lstm?.state ?? this.#madeState();
+    const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
+      (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
+      this.#output("wide/state_part");
     if (made) return { ...made, trainable: false };
     // Without an encoder, all users have the same state.
     return makePlainTensor(
