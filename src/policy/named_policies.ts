@@ -3,11 +3,12 @@
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
 import topText from "../../kernels/simulate/top_slate.wgsl" with { type: "text" };
-import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ItemScores, PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import type { SimulatedUsers, UsersSource } from "../simulate/users.ts";
 import { recordBestSlate } from "./network/best_slate.ts";
+import { createPageRows } from "./network/slate_rows.ts";
 import { countTrain } from "../counts/train_counts.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
@@ -99,14 +100,7 @@ function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBu
 }
 
 function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utilities: View): ClickDispatch {
-  const rows = {
-    arena,
-    dimensions: clickDimensions,
-    rows: "users",
-    items: "items",
-    capacity: page.sizes,
-  } as const;
-  return recordBestSlate(rows, {
+  return recordBestSlate(createPageRows(arena, page), {
     label: "greedy slate",
     slate: page.slate,
     eta,

@@ -10,13 +10,12 @@ import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import type { PolicyTrainingConfig } from "./policy_training_config.ts";
 import type { ReplaySample } from "./replay_sample.ts";
-import { clickDimensions, type ClickDispatch, type ClickSizes } from "../../batch/click_sizes.ts";
+import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { Arena } from "../../gpu/arena.ts";
-import type { PageBuffers } from "../../simulate/page_buffers.ts";
 import { recordRandomSlate } from "../named_policies.ts";
 import { scoreItems, type SlateChoiceViews } from "../network/choose_slates.ts";
 import { QNetwork, type QShape } from "../network/q_network.ts";
-import { recordStateInput, type SlateRows } from "../network/slate_rows.ts";
+import { createPageRows, recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
 /**
  * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. Shaders read a
@@ -146,13 +145,9 @@ export abstract class NetworkLearner implements Learner {
   }
 
   [Symbol.dispose](): void {
-    this.network.destroy();
+    this.network[Symbol.dispose]();
     this.arena.destroy();
   }
-}
-
-export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
-  return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
 export function createLearnRows(arena: Arena, { sizes: capacity }: ReplaySample): SlateRows<LearnSizes> {

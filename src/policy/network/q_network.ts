@@ -99,9 +99,6 @@ export function listQParameters(shape: QShape): ModelParameter[] {
 /** Copy of the weights: "online" weights are trained, "target" weights belong to the target network. */
 export type WeightCopy = "online" | "target";
 
-/** Item tables for one copy of the weights: item vectors x weights, [items, {@link getProductWidth}] each. */
-export type QTables = readonly View[];
-
 /** Parts of the Q-values that depend only on the state. */
 export interface QState {
   /** [rows, nets x units] bases: partial sums of the hidden units, which the state determines. */
@@ -113,7 +110,8 @@ export interface QState {
 export class QNetwork {
   readonly parameters: ParameterArena;
   readonly target: View;
-  readonly tables: Readonly<Record<WeightCopy, QTables>>;
+  /** Item tables per copy of the weights: item vectors x weights, [items, {@link getProductWidth}] each. */
+  readonly tables: Readonly<Record<WeightCopy, readonly View[]>>;
   readonly #arena: Arena;
 
   /** @throws Error for a shape that the kernels do not support; UserError if the network is too large. */
@@ -228,11 +226,8 @@ export class QNetwork {
     return { bases: dense("state", trunk), values: dense("value", trunk) };
   }
 
-  destroy(): void {
+  [Symbol.dispose](): void {
     this.parameters[Symbol.dispose]();
     this.#arena.destroy();
-  }
-  [Symbol.dispose](): void {
-    this.destroy();
   }
 }

@@ -1,10 +1,12 @@
 /** Rows for which slates are chosen: users of a page, or replayed pages. Also the network's input. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
+import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import { usesTextures } from "../../gpu/kernel_variants.ts";
 import { makeRowLayout, type Memory, type View } from "../../gpu/memory.ts";
 import { type BatchSizes, type Dimensions, type DimName, evaluateSize, getSize } from "../../gpu/sizes.ts";
+import type { PageBuffers } from "../../simulate/page_buffers.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { Tape } from "../../tape/tape.ts";
 import { parseKernel } from "../../gpu/kernel.ts";
@@ -22,6 +24,11 @@ export interface SlateRows<S extends BatchSizes> {
   readonly rows: DimName<S>;
   readonly items: DimName<S>;
   readonly capacity: S;
+}
+
+/** Returns the rows of a page: one row per user, which is the user's event. */
+export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
+  return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
 /** Returns the number of rows in a batch; by default in the largest batch. */

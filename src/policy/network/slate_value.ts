@@ -167,32 +167,17 @@ function backward<S extends BatchSizes>(
   { shape }: QNetwork,
   value: SlateValue,
 ): DispatchSpec<S>[] {
-  const parts = allocateParts(call, rows, shape);
+  const most = countRows(rows);
+  const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  /** Gradients of the item tables' entries: [rows, width] per slot, one slot after another in one buffer. */
+  const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
+  let end = 0;
+  const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));
   return [
     hiddenGradients(call, rows, shape, value, parts),
-    ...productGradients(call, rows, shape, value, parts),
+    ...productGradients(call, rows, shape, value, slots),
   ];
-}
-
-/** Gradients of the item tables' entries: [rows, width] per slot, one slot after another in one buffer. */
-interface Parts {
-  readonly all: View;
-  readonly slots: readonly View[];
-  readonly columns: number;
-}
-
-function allocateParts<S extends BatchSizes>(call: OpCall<S>, rows: SlateRows<S>, shape: QShape): Parts {
-  const most = countRows(rows);
-  const widths = Array.from({ length: shape.slate }, (_, slot) => getProductWidth(shape, slot));
-  const columnsBefore = (end: number) => widths.slice(0, end).reduce((sum, width) => sum + width, 0);
-  const columns = columnsBefore(widths.length);
-  const all = rows.arena.allocate(`${call.label} gradients of parts`, 4 * most * columns);
-  const slots = widths.map((width, slot): View => ({
-    buffer: all.buffer,
-    offset: 4 * most * columnsBefore(slot),
-    size: 4 * most * width,
-  }));
-  return { all, slots, columns };
 }
 
 /** Computes the gradients of bases, values, item tables' entries, output weights and bias. */
@@ -201,7 +186,7 @@ function hiddenGradients<S extends BatchSizes>(
   rows: SlateRows<S>,
   { slate, units, kind, zero }: QShape,
   { state: { bases, values }, parameters: { weights, bias }, hidden, output }: SlateValue,
-  parts: Parts,
+  parts: View,
 ): DispatchSpec<S> {
   const [toBases, toValues] = [call.gradient(bases), call.gradient(values)];
   if (!toBases || !toValues || toBases.accumulate || toValues.accumulate) {
@@ -232,7 +217,7 @@ function hiddenGradients<S extends BatchSizes>(
       weights: { buffer, offset: 0, size: buffer.size },
       base_gradient: toBases.view,
       values_gradient: toValues.view,
-      parts: parts.all,
+      parts,
       ...partialViews(call, toWeights, { bias: toBias }),
     },
     invocations: [units / 4, call.dimensions.scaleByChunks()],
@@ -245,9 +230,9 @@ function productGradients<S extends BatchSizes>(
   rows: SlateRows<S>,
   { kind }: QShape,
   { itemVectors, parameters: { products }, slotItems }: SlateValue,
-  parts: Parts,
+  slots: readonly View[],
 ): DispatchSpec<S>[] {
-  return parts.slots.map((outputGradient, slot) => {
+  return slots.map((outputGradient, slot) => {
     const weights = products[kind === "cascade" ? slot : 0];
     if (!weights) throw new Error(`there is no product of slot ${slot}`);
     return weightGradient(call, {
