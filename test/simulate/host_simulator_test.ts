@@ -8,6 +8,7 @@ import {
   createHostGreedyPolicy,
   createHostPopularPolicy,
   createRandomPolicy,
+  type HostOptions,
   type HostPolicy,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
@@ -42,16 +43,20 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)); random numbers select no
 const shop = new ShopDynamics(restless, drawShopItems(1, 40));
 const sizes = { users: 60, pages: 8, slate: 3, seed: 5 };
 
+/** Simulates random slates. @param options - replace `sizes` */
+function playRandom<S>(dynamics: HostDynamics<S>, options: Partial<HostOptions> = {}) {
+  return simulateOnHost(dynamics, createRandomPolicy(), { ...sizes, ...options });
+}
+
 Deno.test("host simulator: a user's clicks depend on the seed, but not on other users", () => {
-  const policy = createRandomPolicy<ReturnType<ShopDynamics["initial"]>>();
-  const all = simulateOnHost(shop, policy, sizes);
-  const some = simulateOnHost(shop, policy, { ...sizes, users: 20, firstUser: 30 });
+  const all = playRandom(shop);
+  const some = playRandom(shop, { users: 20, firstUser: 30 });
   assert.deepEqual(some.returns, all.returns.slice(30, 50));
   assert.deepEqual(some.states, all.states.slice(30, 50));
   for (const other of [{ seed: 6 }, { episode: 1 }]) {
-    assert.notDeepEqual(simulateOnHost(shop, policy, { ...sizes, ...other }).choices, all.choices);
+    assert.notDeepEqual(playRandom(shop, other).choices, all.choices);
   }
-  assert.deepEqual(simulateOnHost(shop, policy, { ...sizes, reward: "utility" }).slates, all.slates);
+  assert.deepEqual(playRandom(shop, { reward: "utility" }).slates, all.slates);
 });
 
 Deno.test("host simulator: clicked items and the history are not shown again, unless repeats are allowed", () => {
@@ -73,19 +78,17 @@ Deno.test("host simulator: clicked items and the history are not shown again, un
   assert.equal(seen(false).again, 0);
   assert.ok(seen(false).clicks > 50);
   assert.ok(seen(true).again > 50);
-  const greedy = createHostGreedyPolicy<unknown>();
-  const stubborn: HostPolicy<unknown> = { name: "stubborn", slate: () => [0, 1, 2] };
+  assert.equal(createHostGreedyPolicy().name, "greedy");
+  const stubborn = { name: "stubborn", slate: () => [0, 1, 2] };
   assert.throws(
-    () => simulateOnHost(shop as HostDynamics<unknown>, stubborn, { ...sizes, pages: 40 }),
+    () => simulateOnHost(shop, stubborn, { ...sizes, pages: 40 }),
     /Expected from stubborn a slate of 3 different items that may be shown, got 0, 1, 2/,
   );
-  assert.equal(greedy.name, "greedy");
 });
 
 Deno.test("host simulator: a random pool equals the device's, and is ignored if too small", () => {
   const [users, pages, random] = [30, 5, 4];
-  const asked = { ...sizes, users, pages, randomPool: random };
-  const found = simulateOnHost(shop, createRandomPolicy(), asked);
+  const found = playRandom(shop, { users, pages, randomPool: random });
   const { threshold } = createPool({ random }, 40);
   let [inside, outside, large] = [0, 0, 0];
   for (let user = 0; user < users; user++) {
@@ -126,7 +129,7 @@ Deno.test("random pools contain each item equally often", () => {
 });
 
 Deno.test("host simulator: states follow from the clicks, and the reward is 1 or the utility", () => {
-  const found = simulateOnHost(shop, createRandomPolicy(), { ...sizes, reward: "utility", discount: 0.9 });
+  const found = playRandom(shop, { reward: "utility", discount: 0.9 });
   for (let u = 0; u < sizes.users; u++) {
     let state = shop.initial();
     let sum = 0;
@@ -142,10 +145,7 @@ Deno.test("host simulator: states follow from the clicks, and the reward is 1 or
 });
 
 Deno.test("host simulator: the clicks of a given log can be repeated", () => {
-  const { choices } = simulateOnHost(shop, createRandomPolicy(), {
-    ...sizes,
-    follow: ({ page }) => page % 4,
-  });
+  const { choices } = playRandom(shop, { follow: ({ page }) => page % 4 });
   for (let t = 0; t < sizes.pages; t++) assert.equal(choices[t * sizes.users], t % 4);
 });
 
@@ -160,14 +160,8 @@ function always(u: number): HostDynamics<number> {
 }
 
 Deno.test("host simulator: users leave by probability, patience and number of pages", () => {
-  const run = (u: number, options: object) =>
-    simulateOnHost(always(u), createRandomPolicy(), {
-      users: 2000,
-      pages: 10,
-      slate: 2,
-      seed: 1,
-      ...options,
-    });
+  const run = (u: number, options: Partial<HostOptions>) =>
+    playRandom(always(u), { users: 2000, pages: 10, slate: 2, seed: 1, ...options });
   const patient = run(-80, { patience: 4 });
   assert.ok(patient.length.every((pages) => pages === 4) && patient.terminated.every((left) => left === 1));
   for (const what of ["choices", "rewards", "probabilities", "present"] as const) {
@@ -185,22 +179,14 @@ Deno.test("host simulator: users leave by probability, patience and number of pa
   const there = lengths.filter((pages) => pages > 3).length / 2000;
   assert.ok(Math.abs(there - 0.343) < 4 * Math.sqrt(0.343 * 0.657 / 2000), `${there}`);
   // Patience counts consecutive pages.
-  const effects = simulateOnHost(
-    always(0),
-    createRandomPolicy(),
-    { users: 200, pages: 30, slate: 2, seed: 1, patience: 2, follow: ({ page }) => page % 2 === 0 ? 2 : 0 },
-  );
+  const follow: HostOptions["follow"] = ({ page }) => page % 2 === 0 ? 2 : 0;
+  const effects = run(0, { users: 200, pages: 30, patience: 2, follow });
   assert.ok(effects.terminated.every((left) => left === 0));
 });
 
 Deno.test("host simulator: constant utilities give T sum v / (1 + sum v), with position effects", () => {
   const places = { ...always(-0.5), positionEffects: [-1, -2], eta: 0.7 };
-  const { returns } = simulateOnHost(places, createRandomPolicy(), {
-    users: 2000,
-    pages: 5,
-    slate: 4,
-    seed: 2,
-  });
+  const { returns } = playRandom(places, { users: 2000, pages: 5, slate: 4, seed: 2 });
   const v = [0, -1, -2, -2].map((effect) => Math.exp(0.7 * (-0.5 + effect)));
   const p = total(v) / (1 + total(v));
   const error = (total(returns) / 2000 - 5 * p) / Math.sqrt(5 * p * (1 - p) / 2000);
@@ -211,11 +197,9 @@ Deno.test("random policy shows all allowed items in all slots equally often; pop
   const items = 12;
   const counts = [new Array<number>(items).fill(0), new Array<number>(items).fill(0)];
   const n = 12_000;
-  const { slates } = simulateOnHost(
-    { ...always(-80), items },
-    createRandomPolicy(),
-    { users: n, pages: 1, slate: 2, seed: 4, history: () => [3, 4, 5, 6, 7, 8] },
-  );
+  const one = { pages: 1, slate: 2, seed: 4 };
+  const history = () => [3, 4, 5, 6, 7, 8];
+  const { slates } = playRandom({ ...always(-80), items }, { ...one, users: n, history });
   slates.forEach((item, k) => counts[k % 2]![item]!++);
   const free = [0, 1, 2, 9, 10, 11];
   for (const slot of counts) {
@@ -226,7 +210,7 @@ Deno.test("random policy shows all allowed items in all slots equally often; pop
   const popular = simulateOnHost(
     { ...always(-80), items },
     createHostPopularPolicy([9, 4, 2, 0]),
-    { users: 3, pages: 1, slate: 2, seed: 4, history: () => [4] },
+    { ...one, users: 3, history: () => [4] },
   );
   assert.deepEqual([...popular.slates], [9, 2, 9, 2, 9, 2]);
 });

@@ -46,7 +46,7 @@ export interface HostDraw extends UniformChoice {
   readonly slate: ArrayLike<number>;
 }
 
-export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "start" | "together"> {
+export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "start" | "usersAtOnce"> {
   readonly seed: number;
   readonly episode?: number;
   /** Number of the first user. The random numbers of a user depend on the user's number alone. */
@@ -89,7 +89,7 @@ export function simulateOnHost<S>(
     const one = new OneUser(dynamics, options, key, firstUser + u);
     while (!one.left && one.page < pages) {
       const at = one.page * users + u;
-      const { slate, slot, reward, clickProbability: clickProbability } = one.step(policy);
+      const { slate, slot, reward, clickProbability } = one.step(policy);
       found.slates.set(slate, at * k);
       found.choices[at] = slot;
       found.rewards[at] = reward;
@@ -221,14 +221,7 @@ export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy
   const items = Array.from(order);
   return {
     name: "popular",
-    slate: ({ masked, slate }) => {
-      const shown: number[] = [];
-      for (let k = 0; k < items.length && shown.length < slate; k++) {
-        const item = items[k]!;
-        if (masked[item] === 0) shown.push(item);
-      }
-      return shown;
-    },
+    slate: ({ masked, slate }) => items.filter((item) => masked[item] === 0).slice(0, slate),
   };
 }
 
