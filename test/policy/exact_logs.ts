@@ -3,7 +3,7 @@
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { restless, type ShopState } from "../../src/data/shops.ts";
-import type { LogEvidence } from "../../src/policy/evaluation/evidence.ts";
+import { type LogEvidence, toColumns } from "../../src/policy/evaluation/evidence.ts";
 import { computeChoiceWeights, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { listRange, sumNumbers } from "./estimates.ts";
@@ -85,16 +85,15 @@ export function drawLog(seed: number, users: number, temperature: number, pool =
     let left = random.uniform();
     return chances.findIndex((chance) => (left -= chance) < 0);
   };
-  const column = () => new Float64Array(users * PAGES);
-  const found = {
-    user: column(),
-    page: column(),
-    mu: column(),
-    weight: column(),
-    reward: column(),
-    q: column(),
-    v: column(),
+  const unknown = [NaN, NaN];
+  const slots = {
+    slotReward: unknown,
+    prefixWeight: unknown,
+    slotWeight: unknown,
+    slotQ: unknown,
+    slotV: unknown,
   };
+  const rows: Parameters<typeof toColumns>[0][number][] = [];
   let exact = 0;
   for (const user of listRange(users)) {
     let state = truth.initial();
@@ -104,27 +103,14 @@ export function drawLog(seed: number, users: number, temperature: number, pool =
       const slate = Math.max(0, draw(logged));
       const slot = draw(clicks[slate]!);
       const mu = logged[slate]!;
-      const row = {
-        user,
-        page,
-        mu,
-        weight: policy[slate]! / mu,
-        reward: slot < 0 ? 0 : 1,
-        q: predicted[slate]!,
-      };
-      const v = mean(policy, (n) => predicted[n]!);
-      for (const [name, value] of Object.entries({ ...row, v })) {
-        found[name as keyof typeof found][user * PAGES + page] = value;
-      }
+      rows.push({
+        ...{ user, page, mu, weight: policy[slate]! / mu, reward: slot < 0 ? 0 : 1, ...slots },
+        ...{ q: predicted[slate]!, v: mean(policy, (n) => predicted[n]!) },
+      });
       exact += mean(policy, (n) => sumNumbers(clicks[n]!)) / (users * PAGES);
       if (slot >= 0) state = truth.next(state, slates[slate]![slot]!);
     }
   }
-  const unknown = new Float64Array(2 * users * PAGES).fill(NaN);
-  const weights = { prefixWeight: unknown, slotWeight: unknown };
-  const slots = { slotReward: unknown, ...weights, slotQ: unknown, slotV: unknown };
-  return {
-    evidence: { ...found, ...slots, slate: 2, samples: [], excluded: 0, propensityRatios: undefined },
-    exact,
-  };
+  const evidence = { ...toColumns(rows), slate: 2, samples: [], excluded: 0, propensityRatios: undefined };
+  return { evidence, exact };
 }

@@ -89,20 +89,23 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
     [least, most] = [Math.min(least, found.propensityRatios), Math.max(most, found.propensityRatios)];
   });
   const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventKind?.[e] ? 0 : 1), -rows.length);
-  const [first] = rows;
-  if (!first) {
+  if (rows.length === 0) {
     throw new UserError(
       `Expected pages of ${options.slate} items with a propensity, found none. Set --slate for another size.`,
     );
   }
   rows.sort((a, b) => a.user - b.user || a.page - b.page);
-  const names = Object.keys(first) as (keyof Row)[];
-  const columns = names.map((name) => [name, Float64Array.from(rows.flatMap((row) => row[name]))]);
   return {
-    ...Object.fromEntries(columns) as Record<keyof Row, Float64Array>,
-    ...{ slate: options.slate, samples: kept, excluded: left },
+    ...{ ...toColumns(rows), slate: options.slate, samples: kept, excluded: left },
     propensityRatios: loggedTemperature === undefined ? undefined : [least, most],
   };
+}
+
+/** Converts the data of pages to columns. */
+export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array> {
+  const names = Object.keys(rows[0] ?? {}) as (keyof Row)[];
+  const columns = names.map((name) => [name, Float64Array.from(rows.flatMap((row) => row[name]))]);
+  return Object.fromEntries(columns) as Record<keyof Row, Float64Array>;
 }
 
 /**
