@@ -25,9 +25,7 @@ import type { EpisodePrediction } from "../../src/policy/comparison/episode_pred
 import { createEmptyLog, type EpisodeLog } from "../../src/simulate/episode_log.ts";
 import type { Claim } from "../../src/metrics/baseline_verdict.ts";
 import { judgePolicies } from "../../src/policy/comparison/policy_verdict.ts";
-
-const near = (a: number, b: number, tolerance = 1e-9) =>
-  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
+import { assertNear as near } from "./estimates.ts";
 
 /** Two users, three pages of two items; the second user leaves after the second page. */
 const log: EpisodeLog = {

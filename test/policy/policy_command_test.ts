@@ -16,6 +16,7 @@ import { createRandomStream } from "../../src/data/random.ts";
 import { choose, computeSlateLogits } from "../../src/simulate/host/dynamics.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { withFolder } from "../prepared_folder.ts";
+import { sumNumbers } from "./estimates.ts";
 
 const SIZES = "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50";
 
@@ -76,6 +77,8 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
   const whole = read();
   const [config, snapshot] = ["policy.json", "last.safetensors"].map((name) => `${path}/${name}`);
   assert.ok(config && snapshot);
+  const edit = (from: string, to: string) =>
+    Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace(from, to));
   const changes: [RegExp, () => void][] = [
     [/Expected no log at .*train\.csv/, () => Deno.removeSync(snapshot)],
     [
@@ -84,16 +87,11 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
     ],
     [
       /Expected 500 items in .*policy\.json, .* found 499/,
-      () =>
-        Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace('"items": 500', '"items": 499')),
+      () => edit('"items": 500', '"items": 499'),
     ],
     [
       /Expected .*policy\.json to name the same users as the snapshot .*--data-seed 1.*, found .*--data-seed 2/,
-      () =>
-        Deno.writeTextFileSync(
-          config,
-          Deno.readTextFileSync(config).replace('"dataSeed": 1', '"dataSeed": 2'),
-        ),
+      () => edit('"dataSeed": 1', '"dataSeed": 2'),
     ],
   ];
   for (const [says, change] of changes) {
@@ -205,7 +203,6 @@ const [ITEMS, USERS, PAGES] = [8, 160, 6];
 const utilities = Array.from({ length: ITEMS }, (_, item) => 0.5 * item - 2.5);
 const makePage = (slate: readonly number[], uniform = 0) =>
   choose(computeSlateLogits(slate.map((item) => utilities[item]!)), uniform);
-const sumNumbers = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0);
 
 function shopLog(): string {
   const random = createRandomStream(1, "shop");

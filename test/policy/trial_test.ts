@@ -29,15 +29,15 @@ import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.t
 import { listSeenPages } from "../../src/simulate/episode_log.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { withGpu } from "../op_check.ts";
+import { listIndices } from "../../src/selftest/harness.ts";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { assertNear as near, sumNumbers } from "./estimates.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 const ITEMS = 40;
 const values = drawShopItems(1, ITEMS);
 const shop = new ShopSource(restless, values);
 const options = { users: 9, slate: 2, pages: 4, seed: 3 };
-
-const near = (a: number, b: number, tolerance: number) =>
-  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 
 Deno.test("click probabilities match values by hand, with position effects and without overflow", () => {
   const chances = (utilities: number[], eta = 1, places: number[] = []) => {
@@ -134,25 +134,17 @@ Deno.test("logged states are those of the click histories, and one in a hundred 
 
 Deno.test("histories are drawn from pages of train users, with the clicks up to the page", () => {
   const log = createSmallLog(31, { users: 12, items: 30, width: 0 });
+  const countPages = ({ userSplit, userEvents, eventClick, eventKind }: ClickLog) =>
+    sumNumbers(Array.from(userSplit, (split, user) => {
+      const events = listIndices(eventClick.length).slice(userEvents[user], userEvents[user + 1]);
+      return split === 0 ? events.filter((event) => !eventKind?.[event]).length : 0;
+    }));
   const all = trainHistories(toLogSource(log), 10_000);
-  const events = Array.from(
-    log.userSplit,
-    (split, user) => split === 0 ? (log.userEvents[user + 1] ?? 0) - (log.userEvents[user] ?? 0) : 0,
-  );
-  assert.equal(all.length, events.reduce((sum, count) => sum + count, 0));
+  assert.equal(all.length, countPages(log));
   // Additional clicks are not separate pages, so no history ends within a page.
   const further = createSmallLog(31, { users: 12, items: 30, width: 0, further: 0.7 });
-  const pages = Array.from(
-    further.userSplit,
-    (split, user) =>
-      split === 0
-        ? further.eventKind?.subarray(further.userEvents[user], further.userEvents[user + 1])
-          .filter((kind) => kind === 0).length ?? 0
-        : 0,
-  );
-  assert.ok((further.eventKind?.includes(2)) ?? false);
-  const ofPages = trainHistories(toLogSource(further), 10_000);
-  assert.equal(ofPages.length, pages.reduce((sum, count) => sum + count, 0));
+  assert.ok(further.eventKind?.includes(2));
+  assert.equal(trainHistories(toLogSource(further), 10_000).length, countPages(further));
   const few = trainHistories(toLogSource(log), 5);
   assert.equal(few.length, 5);
   const texts = all.map((history) => history.join());
