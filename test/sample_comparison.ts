@@ -1,7 +1,8 @@
 import { createRandomStream, type Random } from "../src/data/random.ts";
 import type { ComparisonCell, PolicyComparison } from "../src/policy/comparison/comparison.ts";
 import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/page_calibration.ts";
-import { computeEpisodeMetrics, type EpisodeBatch } from "../src/policy/comparison/episode_metrics.ts";
+import { computeEpisodeMetrics } from "../src/policy/comparison/episode_metrics.ts";
+import type { EpisodeLog } from "../src/simulate/episode_log.ts";
 
 const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "model A": { cdqn: 0.7, slateq: 0.74, greedy: 0.55, random: 0.26 },
@@ -19,11 +20,11 @@ const LEARNED = ["cdqn", "slateq"];
 
 const madeSizes = { users: 60, pages: 6, items: 50 };
 
-function madeLog(slate: number, rate: number, random: Random): EpisodeBatch {
+function madeLog(slate: number, rate: number, random: Random): EpisodeLog {
   const { users, pages, items } = madeSizes;
   const clicked = Array.from({ length: users * pages }, () => random.uniform() < rate);
   return {
-    ...{ users, pages, slate },
+    ...{ episode: 0, firstUser: 0, users, pages, slate },
     slates: Uint32Array.from({ length: users * pages * slate }, () => random.integer(items)),
     choices: Uint32Array.from(clicked, (click) => click ? random.integer(slate) : slate),
     rewards: Float32Array.from(clicked, Number),

@@ -34,7 +34,7 @@ export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews 
 /** Draws a click or no click for each user. @param utilities - [rows, 1] utility of each shown item */
 export function choose(
   page: PageBuffers,
-  { eta, positionEffects: positionEffects }: Pick<SimulatedUsers, "eta" | "positionEffects">,
+  { eta, positionEffects }: Pick<SimulatedUsers, "eta" | "positionEffects">,
   utilities: Tensor,
   log: LogViews,
   { reward, leave, patience }: EpisodeRules,

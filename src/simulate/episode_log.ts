@@ -116,14 +116,7 @@ function everyFewUsers(user: number): number {
 
 /** Converts episodes to a click log. Each episode of a simulated user becomes one user of the log. */
 export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
-  const {
-    name,
-    items,
-    split = everyFewUsers,
-    getStart: startOf = () => [],
-    listCandidates: candidatesOf = () => [],
-    getContext,
-  } = options;
+  const { name, items, split = everyFewUsers, getStart, listCandidates, getContext } = options;
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
@@ -146,7 +139,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
   for (const log of episodes) {
     const { users, slate: k } = log;
     for (let u = 0; u < users; u++) {
-      const start = startOf(log.firstUser + u, log.episode);
+      const start = getStart?.(log.firstUser + u, log.episode) ?? [];
       const clicked = new Set(Array.from(start));
       const show = (item: number) => {
         rowItem.push(item);
@@ -165,7 +158,7 @@ export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogO
             (chance) => Math.min(1, Math.exp(chance)),
           );
           const own = { user: log.firstUser + u, episode: log.episode, page, slate: k, clicked };
-          event(click, 0, chances, candidatesOf(own));
+          event(click, 0, chances, listCandidates?.(own));
         } else event(click, 0);
         if (item !== undefined) clicked.add(item);
       }

@@ -188,7 +188,7 @@ export function formatLogComparison(
   const [own] = comparison.environments;
   const rows = policies.map(({ policy, evaluation }) => {
     const { dr, snips, model } = evaluation?.estimates ?? {};
-    const rates = listTrainings(comparison, policy, own?.name ?? "").map(({ metrics: metrics }) =>
+    const rates = listTrainings(comparison, policy, own?.name ?? "").map(({ metrics }) =>
       metrics.clickRate.mean
     );
     const simulated = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;

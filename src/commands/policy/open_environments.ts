@@ -131,8 +131,8 @@ function openShopTruth(
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;
   const values = drawShopItems(dataSeed ?? trained?.seed ?? 1);
-  const own = getDenseFeatures(data.source);
-  if (!own || !areEqualArrays(own, values)) {
+  const { items } = data.source.items;
+  if (items?.kind !== "dense" || !areEqualArrays(items.values, values)) {
     throw new UserError(
       "Expected a shop with the items of the model's log, but the items differ with --shop " +
         `${name}${dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`}. ` +
@@ -140,11 +140,6 @@ function openShopTruth(
     );
   }
   return new ShopSource(shop, values);
-}
-
-/** Returns dense features [items, features]; undefined if items have none, or the features are on disk. */
-function getDenseFeatures({ items: { items } }: LogSource): Float32Array | undefined {
-  return items?.kind === "dense" ? items.values : undefined;
 }
 
 /** @throws UserError if the two models have different items. */

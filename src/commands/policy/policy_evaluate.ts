@@ -145,16 +145,7 @@ function evaluationText(
   found: OffPolicyEvaluation,
   notes: readonly string[],
 ): string {
-  const {
-    pages,
-    users,
-    excluded: left,
-    estimates,
-    decisions,
-    effectiveShare: effective,
-    largestWeights: largest,
-    meanWeight: weight,
-  } = found;
+  const { pages, users, excluded, estimates, decisions, effectiveShare, largestWeights, meanWeight } = found;
   const rows = Object.entries(estimators).flatMap(([key, { title }]) => {
     const figure = estimates[key as EstimatorName];
     return figure ? [[title, formatDigits(figure.mean), formatRange(figure)]] : [];
@@ -182,9 +173,9 @@ function evaluationText(
         `${decisions.effectiveShare.toFixed(0)} of ${formatThousands(decisions.users)} users.`,
       ]
       : []),
-    `Effective sample: ${(100 * effective).toFixed(0)} % of the pages. The ten largest weights ` +
-    `sum up to ${(100 * largest).toPrecision(2)} % of all weights. ` +
-    `Mean weight: ${formatDigits(weight.mean)} (${formatRange(weight)}).`,
+    `Effective sample: ${(100 * effectiveShare).toFixed(0)} % of the pages. The ten largest weights ` +
+    `sum up to ${(100 * largestWeights).toPrecision(2)} % of all weights. ` +
+    `Mean weight: ${formatDigits(meanWeight.mean)} (${formatRange(meanWeight)}).`,
     ...describeEvaluation(found),
     ...(estimates.rips
       ? [
@@ -192,11 +183,12 @@ function evaluationText(
         "Cascade-DR: a click does not depend on lower items.",
       ]
       : []),
-    ...(left > 0
+    ...(excluded > 0
       ? [
         `${
-          formatThousands(left)
-        } pages are excluded: other sizes, no propensity, or beyond the policy's pages.`,
+          formatThousands(excluded)
+        } pages are excluded: other sizes, no propensity, or beyond the policy's ` +
+        "pages.",
       ]
       : []),
     ...notes,

@@ -7,8 +7,6 @@ import type { PolicyTask } from "../learning/policy_training_config.ts";
 import type { PageCalibration, QConsistency } from "./page_calibration.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
-export type IntervalScope = "users" | "training seeds";
-
 export interface PolicyDifference {
   /** Mean difference of a user's returns (policy minus rival), over all users and trainings. */
   readonly mean: number;
@@ -19,7 +17,7 @@ export interface PolicyDifference {
   readonly overSeeds: Interval | null;
   /** The wider of `overUsers` and `overSeeds`, which is printed. */
   readonly interval: Interval | null;
-  readonly wider: IntervalScope | null;
+  readonly wider: "users" | "training seeds" | null;
   readonly trainings: number;
   /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than under the rival. */
   readonly lose: number;
@@ -114,12 +112,10 @@ export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   return tasks.map((task) => told.map((name) => word(name, task)).join(", "));
 }
 
-/** Role of an environment: the model that policies were trained on, another model, or a ground truth. */
-export type EnvironmentRole = "trained on" | "second model" | "truth";
-
 export interface ComparisonEnvironment {
   readonly name: string;
-  readonly role: EnvironmentRole;
+  /** The model that policies were trained on, another model, or a ground truth. */
+  readonly role: "trained on" | "second model" | "truth";
   /** Return of the best known policy; undefined if it cannot be computed. */
   readonly optimum?: number;
 }
@@ -176,7 +172,7 @@ export function summarizeTrainings(
   cells: readonly ComparisonCell[],
   figure: (metrics: EpisodeMetrics) => number,
 ): { mean: number; sd: number | null } {
-  const { mean, sd } = meanAndSd(cells.map(({ metrics: metrics }) => figure(metrics)));
+  const { mean, sd } = meanAndSd(cells.map(({ metrics }) => figure(metrics)));
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
@@ -188,7 +184,7 @@ export function findDifference(
   environment: string,
 ): PolicyDifference | undefined {
   const returns = (name: string) =>
-    listTrainings(comparison, name, environment).map(({ metrics: metrics }) => metrics.returns);
+    listTrainings(comparison, name, environment).map(({ metrics }) => metrics.returns);
   const [mine, theirs] = [returns(policy), returns(rival)];
   return mine.length > 0 && theirs.length > 0 ? comparePolicies(mine, theirs) : undefined;
 }
@@ -205,10 +201,8 @@ export function listDifferences(comparison: PolicyComparison): NamedDifference[]
   const policies = listComparedPolicies(comparison);
   return comparison.environments.flatMap(({ name: environment }) =>
     policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
-      policies.flatMap(({ name: rival }) => {
-        const difference = rival === policy
-          ? undefined
-          : findDifference(comparison, policy, rival, environment);
+      policies.filter(({ name }) => name !== policy).flatMap(({ name: rival }) => {
+        const difference = findDifference(comparison, policy, rival, environment);
         return difference ? [{ environment, policy, rival, difference }] : [];
       })
     )
@@ -219,15 +213,13 @@ export function getRewardUnit({ reward }: PolicyComparison): string {
   return reward === "click" ? "clicks" : "utility";
 }
 
-export interface SlateSizeRow {
-  readonly policy: string;
-  /** Metrics of the policy: one list per comparison, which is empty if the policy was not compared. */
-  readonly cells: readonly (readonly ComparisonCell[])[];
-}
-
 export interface SlateSizeGroup {
   readonly environment: ComparisonEnvironment;
-  readonly rows: readonly SlateSizeRow[];
+  readonly rows: readonly {
+    readonly policy: string;
+    /** Metrics of the policy: one list per comparison, which is empty if the policy was not compared. */
+    readonly cells: readonly (readonly ComparisonCell[])[];
+  }[];
 }
 
 /** Groups comparisons that differ only in slate size. Returns undefined if other settings differ. */

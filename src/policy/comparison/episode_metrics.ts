@@ -5,8 +5,6 @@ import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import { computeCoverage, SimulationTotals } from "../../simulate/simulation_metrics.ts";
 import type { SimulationMetrics } from "../../simulate/simulation_metrics.ts";
 
-export type EpisodeBatch = Omit<EpisodeLog, "episode" | "firstUser">;
-
 export interface MeanEstimate {
   readonly mean: number;
   /** 95 % bootstrap interval over users; null for fewer than two users. */
@@ -59,6 +57,7 @@ function computeRatioInterval(
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
   const groups = Math.min(values.length, MOST_GROUPS);
+  const sum = (numbers: Float64Array) => numbers.reduce((total, value) => total + value, 0);
   const sums = new Float64Array(2 * groups);
   values.forEach((value, user) => {
     const place = 2 * (user % groups);
@@ -76,7 +75,7 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
  * @param episodes - episodes of consecutive users, with equal numbers of pages.
  * @param items - catalogue size. @throws RangeError if arrays have wrong sizes, or there are no users.
  */
-export function computeEpisodeMetrics(episodes: readonly EpisodeBatch[], items: number): EpisodeMetrics {
+export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: number): EpisodeMetrics {
   episodes.forEach(checkSizes);
   const users = episodes.reduce((sum, log) => sum + log.users, 0);
   const pages = episodes[0]?.pages ?? 0;
@@ -114,7 +113,7 @@ function estimateTotals({ returns, ...counts }: SimulationMetrics) {
 }
 
 /** @throws RangeError if the sizes of arrays contradict the numbers of users, pages and items. */
-function checkSizes({ users, pages, slate, ...log }: EpisodeBatch): void {
+function checkSizes({ users, pages, slate, ...log }: EpisodeLog): void {
   const each = pages * users;
   const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
   for (const [name, length] of Object.entries(expected)) {
@@ -124,12 +123,6 @@ function checkSizes({ users, pages, slate, ...log }: EpisodeBatch): void {
       `expected ${length} ${name} of ${pages} pages of ${slate} items for ${users} users, got ${found}`,
     );
   }
-}
-
-function sum(values: Float64Array): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }
 
 /** Means of one page, over the users who saw the page; NaN if no user saw the page. */

@@ -155,7 +155,7 @@ class ObservedPolicy implements Policy {
 /** Reads the choice rule of users. To read position effects, the function waits for the device once. */
 export async function readChoiceRule(
   gpu: Gpu,
-  { eta, positionEffects: positionEffects }: SimulatedUsers,
+  { eta, positionEffects }: SimulatedUsers,
 ): Promise<ChoiceRule> {
   if (!positionEffects) return { eta, positionEffects: [] };
   const places = await readFloats(gpu, positionEffects.view);

@@ -1,7 +1,8 @@
 /** Compares predicted with realised clicks on a policy's pages. Also computes the consistency of Q-values. */
 
 import type { Interval } from "../../metrics/bootstrap.ts";
-import { type EpisodeBatch, estimateRatio, type MeanEstimate } from "./episode_metrics.ts";
+import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import { estimateRatio, type MeanEstimate } from "./episode_metrics.ts";
 
 export interface PredictedPage {
   /** Mean predicted P(any click) over the users who saw the page; NaN if no user saw the page. */
@@ -19,7 +20,7 @@ export interface PageCalibration {
 }
 
 export interface PredictedEpisodes {
-  readonly log: EpisodeBatch;
+  readonly log: EpisodeLog;
   /** [pages, users] predicted P(any click) of each page and user. */
   readonly predicted: Float32Array;
 }

@@ -87,7 +87,7 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
     decisions: propensities === "right" ? estimateDecisions(evidence) : undefined,
     effectiveShare: computeEffectiveSampleSize(weight) / weight.length,
     largestWeights: computeLargestWeightShare(weight, LARGEST),
-    meanWeight: meanWeight,
+    meanWeight,
     propensities,
     factor: propensities === "scaled" ? knownFactor(evidence) ?? 1 / meanWeight.mean : undefined,
     modelBias: figure({
