@@ -25,6 +25,7 @@ export interface SearchSpace {
 
 export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
+const STOPPING = "--early-stopping";
 
 /** Settings that are worth trying on any log. Fast learners come first, because the budget may be small. */
 const KNOWN: readonly TuneSetting[] = [
@@ -88,17 +89,15 @@ export function listArguments(setting: TuneSetting): string[] {
 
 /** Describes a setting in tables, such as "pw, weight-decay 10". */
 export function describeSetting(setting: TuneSetting): string {
-  const parts = Object.entries(setting).filter(([flag]) => !STOPPING.includes(flag)).map(([flag, value]) =>
+  const parts = Object.entries(setting).filter(([flag]) => flag !== STOPPING).map(([flag, value]) =>
     flag === "--encoder" ? value : `${flag.slice(2).replace(/^no-/, "no ")} ${value}`.trim()
   );
   return parts.length === 0 ? "default" : parts.join(", ");
 }
 
-const STOPPING = ["--early-stopping"];
-
 /** Adds early stopping to a setting, and removes the flags that the search must not vary. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
-  const searched = { ...setting, "--early-stopping": stopping };
+  const searched = { ...setting, [STOPPING]: stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
 }
 

@@ -36,13 +36,11 @@ const tuneSchema = v.strictObject({
 /** Settings and state of a search. The validation curves are in the logs of the runs. */
 export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
-function tuneFile(path: string): string {
-  return `${path}/tune.json`;
-}
+const NAME = "tune.json";
 
 /** Reads tune.json; undefined for a folder without this file. @throws UserError for a damaged file. */
 export function readTune(path: string): Promise<TuneConfig | undefined> {
-  return readJson(tuneFile(path), tuneSchema);
+  return readJson(`${path}/${NAME}`, tuneSchema);
 }
 
 export async function writeTune(
@@ -59,7 +57,7 @@ export async function writeTune(
     end,
   }));
   const tune = { format: FOLDER_FORMATS.tune, ...about, spentSeconds, rungs, settings };
-  await writeJson(tuneFile(path), tune);
+  await writeJson(`${path}/${NAME}`, tune);
 }
 
 /** Reads the state of a search from its folder. @throws UserError if a run's log is damaged. */

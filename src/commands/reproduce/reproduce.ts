@@ -26,7 +26,7 @@ import type { RunConfig } from "../../run/run_config.ts";
 import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
 import type { SeedsConfig } from "../../run/seeds_folder.ts";
 import { defaultTraining, paperAdversarial } from "../../train/training_config.ts";
-import type { AdversarialConfig, StagesConfig } from "../../train/training_config.ts";
+import type { StagesConfig } from "../../train/training_config.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { openData } from "../../cli/open_data.ts";
@@ -86,24 +86,22 @@ async function listUnfinishedRuns(work: Work, models: readonly ExperimentModel[]
   for (const [k, model] of models.entries()) {
     const seeds = await readOrCreateSeeds(work, model);
     for (const seed of experiment.seeds) {
-      if (await isTrained(work, model, seed)) continue;
+      const folder = getSeedFolder(`${path}/${model.folder}`, seed);
+      if (await readOutcome(model, path, seed)) {
+        // Opening the folder removes the temporary files of a killed command.
+        OwnedFolder.open(folder)[Symbol.dispose]();
+        continue;
+      }
       runs.push({
         name: nameRun(model.folder, seed),
         title: `${model.name} (${k + 1} of ${models.length}), seed ${seed}`,
-        path: getSeedFolder(`${path}/${model.folder}`, seed),
+        path: folder,
         config: () => buildRunConfig(seeds, model, path, seed),
         after: nameRun(model.adversarialAfter, seed),
       });
     }
   }
   return runs;
-}
-
-async function isTrained({ path }: Work, model: ExperimentModel, seed: number): Promise<boolean> {
-  if (!await readOutcome(model, path, seed)) return false;
-  // Opening the folder removes the temporary files of a killed command.
-  OwnedFolder.open(getSeedFolder(`${path}/${model.folder}`, seed))[Symbol.dispose]();
-  return true;
 }
 
 /** Returns the options that must not change when the command continues experiments. */
@@ -187,20 +185,13 @@ function trainedAs(
   seed = 1,
 ): StagesConfig {
   const game = adversarialAfter !== undefined;
+  // A short adversarial stage is validated only at its end.
+  const validateEvery = Math.min(paperAdversarial.validateEvery, adversarial);
   return {
     model,
     training: { ...defaultTraining, seed, iterations },
     pretrain: !game,
-    adversarial: game ? buildAdversarialConfig(adversarial) : null,
-  };
-}
-
-/** Returns the config of the paper's adversarial stage. A short stage is validated only at its end. */
-function buildAdversarialConfig(iterations: number): AdversarialConfig {
-  return {
-    ...paperAdversarial,
-    iterations,
-    validateEvery: Math.min(paperAdversarial.validateEvery, iterations),
+    adversarial: game ? { ...paperAdversarial, iterations: adversarial, validateEvery } : null,
   };
 }
 

@@ -90,13 +90,11 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
 
 function modelNames(text: string): string[] {
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
-  const known = experimentModels.map(({ folder }) => folder).join(", ");
-  if (names.length === 0) throw new UserError(`Expected --models among ${known}, got none.`);
-  for (const name of names) {
-    if (experimentModels.some(({ folder }) => folder === name)) continue;
-    throw new UserError(`Expected --models among ${known}, got "${name}".`);
-  }
-  return names;
+  const known = experimentModels.map(({ folder }) => folder);
+  const wrong = names.find((name) => !known.includes(name));
+  if (names.length > 0 && wrong === undefined) return names;
+  const got = wrong === undefined ? "none" : `"${wrong}"`;
+  throw new UserError(`Expected --models among ${known.join(", ")}, got ${got}.`);
 }
 
 /**
