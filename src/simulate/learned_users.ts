@@ -104,7 +104,7 @@ export class LearnedSource implements UsersSource {
    * @internal
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
-    return new LearnedUsers(page, arena, this.model, this.name, this.contexts);
+    return new LearnedUsers(page, arena, this.model, this.contexts);
   }
 }
 
@@ -143,7 +143,6 @@ export class LearnedUsers implements SimulatedUsers {
     private readonly page: PageBuffers,
     private readonly arena: Arena,
     private readonly model: UserModel,
-    readonly name: string,
     contexts?: SimulatedContexts,
   ) {
     const { config, items: catalogue, gpu, parameters } = model;

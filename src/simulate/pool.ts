@@ -33,26 +33,21 @@ export function createPool(options: PoolOptions, items: number): ItemPool {
   const listed = typeof options === "object" && "items" in options ? options.items : undefined;
   const excluded = new Uint32Array(countBitWords(items)).fill(listed ? 0xffffffff : 0);
   if (!listed && items % 32 > 0) excluded[excluded.length - 1] = (0xffffffff << (items % 32)) >>> 0;
-  let size = items;
-  if (listed) {
-    size = listed.length;
-    for (let k = 0; k < listed.length; k++) {
-      const item = listed[k] ?? NaN;
-      if (!Number.isInteger(item) || item < 0 || item >= items) {
-        throw new UserError(`Expected the pool's items to be in 0..${items - 1}, got ${item}.`);
-      }
-      const bit = (1 << (item % 32)) >>> 0;
-      const word = excluded[item >>> 5] ?? 0;
-      if ((word & bit) === 0) throw new UserError(`Expected a pool without repeats, got item ${item} twice.`);
-      excluded[item >>> 5] = (word & ~bit) >>> 0;
+  for (const item of Array.from(listed ?? [], (item) => item ?? NaN)) {
+    if (!Number.isInteger(item) || item < 0 || item >= items) {
+      throw new UserError(`Expected the pool's items to be in 0..${items - 1}, got ${item}.`);
     }
+    const bit = (1 << (item % 32)) >>> 0;
+    const word = excluded[item >>> 5] ?? 0;
+    if ((word & bit) === 0) throw new UserError(`Expected a pool without repeats, got item ${item} twice.`);
+    excluded[item >>> 5] = (word & ~bit) >>> 0;
   }
   return {
     threshold: typeof options === "object" && "random" in options
       ? computeThreshold(options.random, items)
       : 0,
     excluded,
-    size,
+    size: listed?.length ?? items,
   };
 }
 

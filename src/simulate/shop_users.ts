@@ -63,7 +63,6 @@ export class ShopSource implements UsersSource {
 }
 
 class ShopUsers implements SimulatedUsers {
-  readonly name: string;
   /** [events, 3] running means over the user's clicked items: the two style coordinates, and price. */
   readonly state: Tensor;
   readonly itemVectors: Tensor;
@@ -80,8 +79,7 @@ class ShopUsers implements SimulatedUsers {
     private readonly source: ShopSource,
   ) {
     const { users, slate } = page;
-    const { name, shop, values, itemCount } = source;
-    this.name = name;
+    const { shop, values, itemCount } = source;
     this.#state = arena.allocate("shop state", 16 * users);
     this.state = makePlainTensor("shop/state", "events", 3, 4, this.#state);
     this.#table = arena.upload("shop table", shopTable(shop, values));

@@ -82,12 +82,10 @@ function checkStart(start: StartOptions, items: number): void {
   if (start === "empty") return;
   if (start.length === 0) throw new UserError("Expected at least one history to start with, got none.");
   for (const history of start) {
-    for (let s = 0; s < history.length; s++) {
-      const item = history[s] ?? NaN;
-      if (!Number.isInteger(item) || item < 0 || item >= items) {
-        throw new UserError(`Expected histories of items in 0..${items - 1}, got ${item}.`);
-      }
-    }
+    const isKnown = (item: number) => Number.isInteger(item) && item >= 0 && item < items;
+    const wrong = Array.from(history, (item) => item ?? NaN).find((item) => !isKnown(item));
+    if (wrong === undefined) continue;
+    throw new UserError(`Expected histories of items in 0..${items - 1}, got ${wrong}.`);
   }
 }
 
@@ -109,9 +107,7 @@ export function validateSlates(
   clicked?: readonly ReadonlySet<number>[],
 ): Uint32Array<ArrayBuffer> {
   if (slates.length !== users * k) {
-    throw new UserError(
-      `Expected ${users} x ${k} items, got ${slates.length}.`,
-    );
+    throw new UserError(`Expected ${users} x ${k} items, got ${slates.length}.`);
   }
   const words = new Uint32Array(users * k);
   for (let u = 0; u < users; u++) {

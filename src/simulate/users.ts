@@ -30,7 +30,6 @@ export interface CatalogueUtilities {
  * buffers.
  */
 export interface SimulatedUsers extends Disposable {
-  readonly name: string;
   /**
    * [events, columns] state before the page, which policies read. If the model reads recent clicks, each row
    * also stores these clicks, so that {@link fromState} can restore the user.
