@@ -1,7 +1,7 @@
 /** Metrics of a policy in an environment, in total and by page, with bootstrap intervals over users. */
 
 import { computeInterval, getBootstrap, type Interval, MOST_GROUPS } from "../../metrics/bootstrap.ts";
-import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import { type EpisodeLog, listSeenPages } from "../../simulate/episode_log.ts";
 import { computeCoverage, SimulationTotals } from "../../simulate/simulation_metrics.ts";
 import type { SimulationMetrics } from "../../simulate/simulation_metrics.ts";
 
@@ -159,21 +159,17 @@ export class GroupedMetrics {
   }
 
   add(log: EpisodeLog): void {
-    const { users, pages, slate, choices, rewards, present } = log;
     const add = (at: number, value: number) => this.#sums[at] = (this.#sums[at] ?? 0) + value;
-    for (let u = 0; u < users; u++) {
+    for (let u = 0; u < log.users; u++) {
       const group = ((log.firstUser + u) % this.#groups) * this.#columns;
-      for (let t = 0; t < pages; t++) {
-        const place = t * users + u;
-        if (!present[place]) break; // a user who has left does not return
-        const clicked = (choices[place] ?? slate) < slate ? 1 : 0;
-        const reward = rewards[place] ?? NaN;
-        if (clicked && reward < 0) this.#negative++;
+      for (const { page, at, clicked } of listSeenPages(log, u)) {
+        const reward = log.rewards[at] ?? NaN;
+        if (clicked !== undefined && reward < 0) this.#negative++;
         if (this.#columns === 0) continue;
-        const at = group + PAGE.size * t;
-        add(at + PAGE.seen, 1);
-        add(at + PAGE.clicks, clicked);
-        add(at + PAGE.reward, reward);
+        const own = group + PAGE.size * page;
+        add(own + PAGE.seen, 1);
+        add(own + PAGE.clicks, clicked === undefined ? 0 : 1);
+        add(own + PAGE.reward, reward);
       }
     }
   }

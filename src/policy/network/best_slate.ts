@@ -19,13 +19,13 @@ export interface ItemMask {
 }
 
 export interface ChoiceModel {
+  readonly label: string;
   readonly slate: number;
   /** Inverse temperature: P(item) is proportional to exp(eta utility), P(no click) to 1. */
   readonly eta: number;
 }
 
 export interface BestSlateInputs extends ChoiceModel {
-  readonly label: string;
   readonly utilities: View;
   /** Value of a click on an item: the item's utility (0 for no click), or a Q-network's value. */
   readonly worthOf: "utility" | {
@@ -68,7 +68,6 @@ export function recordBestSlate<S extends BatchSizes>(
 }
 
 export interface SlateWorthInputs extends ChoiceModel {
-  readonly label: string;
   /** [rows, slots] utility of the item in each slot. */
   readonly utilities: View;
   /** [rows, stride] values of a click on the item of each slot, followed by the value of no click. */
@@ -95,7 +94,7 @@ export function recordSlateWorth<S extends BatchSizes>(
 
 function ratio<S extends BatchSizes>(
   rows: SlateRows<S>,
-  { label, slate, eta }: ChoiceModel & { readonly label: string },
+  { label, slate, eta }: ChoiceModel,
   constants: Constants,
 ): Omit<DispatchSpec<S>, "views"> {
   if (slate > MOST_EXACT) {

@@ -54,10 +54,6 @@ export function chooseByPosition<S extends BatchSizes>(
   return { dispatches, q: choice.q, stride: choice.stride };
 }
 
-export interface ExactChoiceViews extends SlateChoiceViews {
-  readonly worth: View;
-}
-
 /**
  * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities
  * of all items. Dispatches over all items run in chunks of rows. @param users - simulated users, one per row.
@@ -67,7 +63,7 @@ export function chooseExactly(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
   users: SimulatedUsers,
-  { worth, ...act }: ExactChoiceViews,
+  { worth, ...act }: SlateChoiceViews & { readonly worth: View },
 ): PageDispatch[] {
   const { slate } = network.shape;
   const { masked, slates } = act;
