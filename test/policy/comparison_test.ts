@@ -303,21 +303,18 @@ Deno.test("a verdict on the truth compares with greedy, and with the prediction"
   );
   assert.equal(claim, "cdqn is better than greedy on the truth (restless shop)");
   assert.doesNotMatch(text, /in the simulator only/);
-  const alone = { ...good, cells: good.cells.filter(({ policy }) => policy !== "greedy") };
   verdict(
-    alone,
+    { ...good, cells: good.cells.filter(({ policy }) => policy !== "greedy") },
     "undecided",
     /^No verdict for cdqn: greedy was not run on the truth .*Add greedy by --with\.$/,
   );
-  const exploits = comparison([A, B, restless], { A: [11, 14], B: [11, 14], "restless shop": [9, 8] });
   verdict(
-    exploits,
+    comparison([A, B, restless], { A: [11, 14], B: [11, 14], "restless shop": [9, 8] }),
     "no",
     /cdqn is worse than greedy: -0\.99 .*in the simulator only \(A, B\)\..*75 % too high/,
   );
-  const same = comparison([A, restless], { A: [11, 11], "restless shop": [9, 9 - 0.005] });
   verdict(
-    same,
+    comparison([A, restless], { A: [11, 11], "restless shop": [9, 9 - 0.005] }),
     "undecided",
     /^On the truth \(restless shop\) there is no significant difference between cdqn and greedy/,
   );

@@ -8,7 +8,7 @@ import { parseKernel } from "../../src/gpu/kernel.ts";
 import { asBufferView } from "../../src/gpu/memory.ts";
 import type { PolicyTrainingConfig } from "../../src/policy/learning/policy_training_config.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
-import type { Learner, LearnerSubject, TrainingBatch } from "../../src/policy/learning/learner.ts";
+import type { Learner, LearnerSubject } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { randomPolicy } from "../../src/policy/named_policies.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
@@ -81,44 +81,35 @@ fn fit() {
 }`,
 );
 
-class ValueLearner implements Learner {
-  readonly policy = randomPolicy;
-  readonly parameters: ParameterArena;
-  readonly target;
-  readonly #arena: Arena;
-
-  constructor({ gpu, observer }: LearnerSubject) {
-    assert.equal(observer.state.columns, 3);
-    this.parameters = new ParameterArena(gpu, [{ name: "value", rows: 1, columns: 4 }]);
-    this.#arena = new Arena(gpu, "value learner");
-    this.target = this.#arena.allocate("target", 4 * this.parameters.length);
-  }
-
-  record({ sample, targets, ring }: TrainingBatch) {
-    const nextValue = this.#arena.allocate("next value", 4 * sample.options.rows);
-    const { view } = this.parameters.get("value");
-    const weights = asBufferView(view);
-    const cost = () => ({ flops: 0, bytes: 0 });
-    const rows = [sample.options.rows] as const;
-    return {
-      nextValue: { view: nextValue, stride: 1, first: 0, count: 1 },
-      next: [{
-        ...{ kernel: valueKernel, label: "next value", invocations: rows, cost },
-        views: { inputs: sample.after.view, weights: { ...this.target, size: 16 }, value: nextValue },
-      }],
-      fit: [{
-        ...{ kernel: fitKernel, label: "fit", invocations: [1] as const, cost },
-        views: { inputs: sample.before.view, weights, targets, partials: this.parameters.partials, ring },
-      }],
-      afterUpdate: [],
-      afterCopy: [],
-    };
-  }
-
-  [Symbol.dispose](): void {
-    this.#arena.destroy();
-    this.parameters[Symbol.dispose]();
-  }
+function makeLearner({ gpu, observer }: LearnerSubject): Learner {
+  assert.equal(observer.state.columns, 3);
+  const parameters = new ParameterArena(gpu, [{ name: "value", rows: 1, columns: 4 }]);
+  const arena = new Arena(gpu, "value learner");
+  const target = arena.allocate("target", 4 * parameters.length);
+  return {
+    ...{ policy: randomPolicy, parameters, target },
+    record({ sample, targets, ring }) {
+      const value = arena.allocate("next value", 4 * sample.options.rows);
+      const weights = asBufferView(parameters.get("value").view);
+      const { partials } = parameters;
+      return {
+        nextValue: { view: value, stride: 1, first: 0, count: 1 },
+        next: [{
+          ...{ kernel: valueKernel, label: "next value", invocations: [sample.options.rows] },
+          views: { inputs: sample.after.view, weights: { ...target, size: 16 }, value },
+        }],
+        fit: [{
+          ...{ kernel: fitKernel, label: "fit", invocations: [1] },
+          views: { inputs: sample.before.view, weights, targets, partials, ring },
+        }],
+        ...{ afterUpdate: [], afterCopy: [] },
+      };
+    },
+    [Symbol.dispose]() {
+      arena.destroy();
+      parameters[Symbol.dispose]();
+    },
+  };
 }
 
 const source = new ShopSource(findShop("restless") ?? assert.fail(), drawShopItems(1));
@@ -129,10 +120,8 @@ const config: PolicyTrainingConfig = {
   ...{ targetEvery: 10, learningRate: 0.05, evaluationUsers: 100, evaluateEvery: 64 * 4 * 10 },
 };
 
-const makeValueLearner = (subject: LearnerSubject): Learner => new ValueLearner(subject);
-
 function trainer(gpu: Gpu, more: Partial<PolicyTrainingConfig> = {}): Promise<PolicyTrainer> {
-  return PolicyTrainer.create(gpu, source, { ...config, ...more }, { makeLearner: makeValueLearner });
+  return PolicyTrainer.create(gpu, source, { ...config, ...more }, { makeLearner });
 }
 
 Deno.test("policy training: resumed between episodes it gives the same bits in any submission", () =>

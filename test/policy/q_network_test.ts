@@ -38,16 +38,13 @@ import {
   createTestNetwork,
   LEARNED_ITEMS,
   type LearnedBatch,
+  makeShape,
   runLearning,
 } from "../../src/selftest/slates/network_cases.ts";
 import { getAt } from "../../src/tape/reference.ts";
 import { padRows } from "../../src/tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-
-const makeShape = (kind: QShape["kind"], slate: number): QShape => ({
-  ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
-});
 
 const shapes = [makeShape("cascade", 3), makeShape("shared", 3)];
 

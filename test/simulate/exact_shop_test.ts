@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { findBestSlate, selectTopSlate, type SlateProblem } from "../../src/simulate/host/host_best_slate.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
@@ -114,9 +115,8 @@ const coarse = [17, 17, 7] as const;
 function computeMean(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Partial<HostOptions>) {
   const all = { users: 500, seed: 3, ...plan.options, ...options };
   const { returns } = simulateOnHost(plan.dynamics, policy, all);
-  const mean = returns.reduce((sum, x) => sum + x, 0) / returns.length;
-  const variance = returns.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (returns.length - 1);
-  return { mean, se: Math.sqrt(variance / returns.length) };
+  const { mean, sd } = meanAndSd(Array.from(returns));
+  return { mean, se: sd / Math.sqrt(returns.length) };
 }
 
 Deno.test("grid: interpolation is exact at grid points, and for functions that are linear in each coordinate", () => {

@@ -83,20 +83,20 @@ export const formatDigits = (x: number) => x.toFixed(4).replace(/^(-?)0\./, "$1.
 export const formatRange = ({ interval }: MeanEstimate) =>
   interval ? `${formatDigits(interval[0])} to ${formatDigits(interval[1])}` : "-";
 
+const formatDifference = ({ mean, interval }: MeanEstimate) =>
+  `${formatSigned(mean, 4)}, 95 % CI ${interval ? formatSignedRange(interval, 4) : "-"}`;
+
 /** Says if the propensities are plausible, which estimators are valid, and if log and model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
 ): string[] {
   const mean = model?.mean ?? NaN;
-  const by = `difference ${formatSigned(gap.mean, 4)}, 95 % CI ${
-    gap.interval ? formatSignedRange(gap.interval, 4) : "-"
-  }`;
-  const both =
-    `the model predicts ${formatDigits(mean)} clicks per page, the log estimates ${
-      formatDigits(mean - gap.mean)
-    } ` +
-    `(DR${factor === undefined ? "" : " with weights divided by their mean"}; ${by}).`;
+  const both = `the model predicts ${formatDigits(mean)} clicks per page, the log estimates ` +
+    `${formatDigits(mean - gap.mean)} (DR${
+      factor === undefined ? "" : " with weights divided by their mean"
+    }; ` +
+    `difference ${formatDifference(gap)}).`;
   const agrees = classifyDifference(gap.interval) === "no significant difference";
   const weights = `The mean weight is ${formatDigits(weight.mean)} (${formatRange(weight)})`;
   return [
@@ -213,8 +213,7 @@ export function formatLogComparison(
       ...(apart
         ? [
           `${policy}: in ${own?.name}, it is ${here} than ${RIVAL} over whole episodes, but ${there} on ` +
-          `the next page of the log (${formatSigned(lessRival.mean, 4)}, 95 % CI ` +
-          `${lessRival.interval ? formatSignedRange(lessRival.interval, 4) : "-"}). Either it gives up ` +
+          `the next page of the log (${formatDifference(lessRival)}). Either it gives up ` +
           "clicks now for later clicks, which the log does not show, or it exploits errors of the model.",
         ]
         : []),

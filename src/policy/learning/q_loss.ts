@@ -10,7 +10,7 @@ import type { NextValue } from "./learner.ts";
 import lossText from "../../../kernels/slates/q_loss.wgsl" with { type: "text" };
 import type { BatchSizes } from "../../gpu/sizes.ts";
 import { recordLoss } from "../../ops/loss.ts";
-import { getAt, makeMatrix, type ReferenceOp } from "../../tape/reference.ts";
+import { add, getAt, makeMatrix, type ReferenceOp } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import type { SlateBatch } from "../network/slate_value.ts";
@@ -134,23 +134,21 @@ function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): Ref
     const output = makeMatrix(q.rows, 4);
     for (let row = 0; row < q.rows; row++) {
       const y = (c: number) => (c < last ? chained?.[row]?.[c + 1] : undefined) ?? targets[row] ?? NaN;
-      const shown = counts === "outcome" ? outcome[row] ?? NaN : last;
-      let [sum, value] = [0, getAt(q, row, shown)];
+      const first = row * q.columns;
       if (counts === "sum") {
-        value = 0;
-        for (let c = 0; c <= last; c++) value += getAt(q, row, c);
+        const value = q.data.subarray(first, first + q.columns).reduce((sum, own) => sum + own, 0);
         const [loss, slope] = off(value - (targets[row] ?? NaN));
-        sum = loss;
-        for (let c = 0; c <= last; c++) slopes.data[row * q.columns + c] = slope / q.rows;
-      } else {
-        for (let c = 0; c <= last; c++) {
-          if (counts === "outcome" && c !== shown) continue;
-          const [loss, slope] = off(getAt(q, row, c) - y(c));
-          sum += loss;
-          slopes.data[row * q.columns + c] = slope / q.rows;
-        }
+        output.data.set([loss, value], 4 * row);
+        slopes.data.fill(slope / q.rows, first, first + q.columns);
+        continue;
       }
-      output.data.set([sum, value], 4 * row);
+      const shown = counts === "outcome" ? outcome[row] ?? NaN : last;
+      for (let c = counts === "outcome" ? shown : 0; c <= shown; c++) {
+        const [loss, slope] = off(getAt(q, row, c) - y(c));
+        add(output, row, 0, loss);
+        slopes.data[first + c] = slope / q.rows;
+      }
+      output.data[4 * row + 1] = getAt(q, row, shown);
     }
     return { output, backward: () => [slopes] };
   };

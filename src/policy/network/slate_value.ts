@@ -57,12 +57,14 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   if (most % 64 !== 0) throw new Error(`slate_value: expected a multiple of 64 rows, got ${most}`);
   const name = `${copy} values of slates`;
   const output = tape.tensor(name, rows.rows, countValueColumns(shape), { trainable: copy === "online" });
-  const parameters = getParameters(network, copy);
+  const of = (parameter: string) => network.parameter(parameter, copy);
+  const weights = of("output/kernel");
+  const bias = shape.kind === "shared" ? of("position/bias") : undefined;
+  const products = Array.from({ length: countNets(shape) }, (_, m) => of(getItemKernelName(m)));
   const hidden = tape.saved(`${name} hidden`, rows.rows, shape.slate * shape.units);
   const slots = rows.arena.allocate(`${name} slots`, 4 * most * shape.slate);
   const slotItems = (m: number): View => ({ buffer: slots.buffer, offset: 4 * most * m, size: 4 * most });
-  const value: SlateValue = { ...inputs, output, parameters, hidden, slotItems };
-  const { weights, products, bias } = parameters;
+  const value: SlateValue = { ...inputs, output, weights, bias, products, hidden, slotItems };
   return tape.record({
     op: "slate_value",
     inputs: [bases, values, itemVectors, weights, ...products, ...(bias ? [bias] : [])],
@@ -73,27 +75,13 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   });
 }
 
-interface ValueParameters {
+interface SlateValue extends SlateValueInputs {
+  readonly output: Tensor;
   readonly weights: Tensor;
   /** Biases of the positions; undefined unless all positions share a net of kind `shared`. */
   readonly bias: Tensor | undefined;
   /** Weights of the products with item vectors. The item tables store these products. */
   readonly products: readonly Tensor[];
-}
-
-function getParameters(network: QNetwork, copy: WeightCopy): ValueParameters {
-  const { shape } = network;
-  const of = (name: string) => network.parameter(name, copy);
-  return {
-    weights: of("output/kernel"),
-    bias: shape.kind === "shared" ? of("position/bias") : undefined,
-    products: Array.from({ length: countNets(shape) }, (_, m) => of(getItemKernelName(m))),
-  };
-}
-
-interface SlateValue extends SlateValueInputs {
-  readonly output: Tensor;
-  readonly parameters: ValueParameters;
   /** [rows, slots x units] hidden units of all slots, which the backward pass reads. */
   readonly hidden: View;
   /** Returns [rows] u32: the item of each row in a slot. */
@@ -185,7 +173,7 @@ function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
   { slate, units, kind, zero }: QShape,
-  { state: { bases, values }, parameters: { weights, bias }, hidden, output }: SlateValue,
+  { state: { bases, values }, weights, bias, hidden, output }: SlateValue,
   parts: View,
 ): DispatchSpec<S> {
   const [toBases, toValues] = [call.gradient(bases), call.gradient(values)];
@@ -229,7 +217,7 @@ function productGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
   { kind }: QShape,
-  { itemVectors, parameters: { products }, slotItems }: SlateValue,
+  { itemVectors, products, slotItems }: SlateValue,
   slots: readonly View[],
 ): DispatchSpec<S>[] {
   return slots.map((outputGradient, slot) => {

@@ -149,7 +149,7 @@ export async function runLearning(gpu: Gpu, bench: SlateBench, own: LearnedBatch
   return { network, weights, vectors, x, batch, columns, found, q, expected, kernels };
 }
 
-const makeShape = (kind: QShape["kind"], slate: number): QShape => ({
+export const makeShape = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
 });
 
