@@ -94,7 +94,10 @@ export class SimulationTotals {
         if (!present[at]) continue;
         const [predicted, reward] = [probabilities[at] ?? NaN, rewards[at] ?? NaN];
         if (!Number.isFinite(predicted) || !Number.isFinite(reward)) {
-          throw notFinite(log.firstUser + u, t, log.episode);
+          throw new UserError(
+            `Expected finite utilities, got NaN or infinity: user ${log.firstUser + u}, page ${t}, episode ` +
+              `${log.episode}. Train the model again; if it diverged, use a smaller --learning-rate.`,
+          );
         }
         const choice = choices[at] ?? k;
         page.shown++;
@@ -113,11 +116,4 @@ export class SimulationTotals {
       }
     }
   }
-}
-
-function notFinite(user: number, page: number, episode: number): UserError {
-  return new UserError(
-    `Expected finite utilities, got NaN or infinity: user ${user}, page ${page}, episode ${episode}. ` +
-      "Train the model again; if it diverged, use a smaller --learning-rate.",
-  );
 }

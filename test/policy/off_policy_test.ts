@@ -56,7 +56,7 @@ Deno.test("estimators match values computed by hand", () => {
   // Two users with two pages each. The weight of the second page is the product of both weights.
   const first = 0.6 + 2 * 0.5 + 2 * 0.2 + 2 * 0.5 * (0 - 0.5);
   const second = 0.4 + 0 * 0 + 0 * 0.8 + 0 * 1 * 0.75;
-  const decided = estimatePerDecisionDoublyRobust(pages, [1, 3], 2).values;
+  const decided = estimatePerDecisionDoublyRobust(pages, [1, 3], 2);
   [first, second].forEach((value, user) => assertNear(decided[user]!, value));
   assertNear(computeEffectiveSampleSize(weight), 3.5 ** 2 / 5.25);
   assertNear(computeLargestWeightShare(weight, 2), 3 / 3.5);

@@ -15,10 +15,11 @@ import { findDifference } from "../../src/policy/comparison/comparison.ts";
 import { trainHistories } from "../../src/policy/comparison/page_support.ts";
 import {
   compare,
-  makeDevicePolicy,
+  type ComparedPolicy,
   makeOptimalPolicy,
   readLoggedStates,
 } from "../../src/policy/comparison/compare_policies.ts";
+import type { Policy } from "../../src/simulate/policy.ts";
 import { computeClickProbabilities, tryPolicy } from "../../src/policy/comparison/episode_prediction.ts";
 import { createGreedyPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
 import type { PolicyTrainingConfig } from "../../src/policy/learning/policy_training_config.ts";
@@ -165,11 +166,15 @@ Deno.test("a comparison runs each policy in each environment, with the same user
     using arena = new Arena(gpu, "values");
     const view = allocateValues(arena);
     const valued = { ...randomPolicy, name: "valued", values: () => ({ view, stride: 2, count: 2 }) };
+    const device = (about: Omit<ComparedPolicy, "run">, policy: Policy): ComparedPolicy => ({
+      ...about,
+      run: (environment, onPage) => tryPolicy(gpu, environment, content, policy, options, onPage),
+    });
     const told = new Set<string>();
     const found = await compare(environments, [
-      makeDevicePolicy(gpu, { policy: "valued", seed: 7 }, valued, content, options),
-      makeDevicePolicy(gpu, { policy: "random", seed: null }, randomPolicy, content, options),
-      makeDevicePolicy(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
+      device({ policy: "valued", seed: 7 }, valued),
+      device({ policy: "random", seed: null }, randomPolicy),
+      device({ policy: "exact", seed: null, only: "truth" }, randomPolicy),
       makeOptimalPolicy(shop, options, [5, 5, 3]),
     ], { ...options, reward: "click", onProgress: (what) => void told.add(what) });
     const best = found.cells.find(({ policy }) => policy === "optimum's policy");

@@ -7,8 +7,9 @@ import { createGreedyPolicy, findNamedPolicy, policyNames } from "../../policy/n
 import type { PolicyName } from "../../policy/named_policies.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
 import { groupPolicies, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
-import { compare, makeDevicePolicy, makeOptimalPolicy } from "../../policy/comparison/compare_policies.ts";
+import { compare, makeOptimalPolicy } from "../../policy/comparison/compare_policies.ts";
 import type { ComparedPolicy, CompareOptions } from "../../policy/comparison/compare_policies.ts";
+import { tryPolicy } from "../../policy/comparison/episode_prediction.ts";
 import { describeSubject } from "../../policy/policy_config.ts";
 import { judgePolicies } from "../../policy/comparison/policy_verdict.ts";
 import { expectPage, writePage } from "../../report/page_shell.ts";
@@ -190,18 +191,20 @@ function openContenders(
   options: Options,
   simulated: CompareOptions,
 ): ComparedPolicy[] {
-  const device = (policy: string, chooses: Parameters<typeof makeDevicePolicy>[2], only?: "truth") =>
-    makeDevicePolicy(gpu, { policy, seed: null, ...(only && { only }) }, chooses, observer, simulated);
+  const device = (about: Omit<ComparedPolicy, "run">, policy: Policy): ComparedPolicy => ({
+    ...about,
+    run: (environment, onPage) => tryPolicy(gpu, environment, observer, policy, simulated, onPage),
+  });
   const learned = policies.map(({ name, seed, policy }) =>
-    makeDevicePolicy(gpu, { policy: name, seed }, stack.use(policy.policy(observer)), observer, simulated)
+    device({ policy: name, seed }, stack.use(policy.policy(observer)))
   );
   const others: ComparedPolicy[] = [];
   for (const rival of options.with) {
-    others.push(device(rival, findNamedPolicy(rival).make({ log, known: observer })));
+    others.push(device({ policy: rival, seed: null }, findNamedPolicy(rival).make({ log, known: observer })));
     if (
       rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== observer)
     ) {
-      others.push(device("greedy on the truth", createGreedyPolicy(), "truth"));
+      others.push(device({ policy: "greedy on the truth", seed: null, only: "truth" }, createGreedyPolicy()));
     }
   }
   const truth = environments.find(({ role }) => role === "truth")?.source;

@@ -12,12 +12,11 @@ import type { ComparisonCell, ComparisonEnvironment, PageSupport, PolicyComparis
 import { computePageCalibration, computeQConsistency } from "./page_calibration.ts";
 import { computeEpisodeMetrics } from "./episode_metrics.ts";
 import { computeRareShare, LoggedStates } from "./page_support.ts";
-import { type EpisodePrediction, EVALUATION_EPISODE, tryPolicy } from "./episode_prediction.ts";
+import { type EpisodePrediction, EVALUATION_EPISODE } from "./episode_prediction.ts";
 import type { SimulatorOptions } from "../../simulate/simulator_options.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import { createOptimalPolicy, type PlanOptions, ShopPlan } from "../../simulate/host/exact_shop.ts";
 import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
-import type { Policy } from "../../simulate/policy.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
 /** User states and item impressions in the log on which the policies' model was trained. */
@@ -159,20 +158,6 @@ export async function compare(
   });
   const task = { slate, pages, reward, start, repeats, leave, patience };
   return { ...task, users, seed, environments: known, cells };
-}
-
-/** Returns a policy that runs on the device. @param observer - model on which the policy was trained. */
-export function makeDevicePolicy(
-  gpu: Gpu,
-  about: Pick<ComparedPolicy, "policy" | "seed" | "only">,
-  policy: Policy,
-  observer: UsersSource,
-  options: SimulatorOptions,
-): ComparedPolicy {
-  return {
-    ...about,
-    run: (environment, onPage) => tryPolicy(gpu, environment, observer, policy, options, onPage),
-  };
 }
 
 const WINDOW_USERS = 100;

@@ -106,24 +106,22 @@ function sumValues(values: ArrayLike<number>): number {
  * The model only predicts rewards of single pages, so the estimate needs no rollouts and is unbiased with any
  * model.
  * @param last - index of each user's last page. @param pages - number of pages per user.
- * @returns one term per user
+ * @returns [users] one term per user
  */
 export function estimatePerDecisionDoublyRobust(
   { weight, reward, q, v }: EvidenceColumns,
   last: readonly number[],
   pages: number,
-): EstimatorTerms {
-  return {
-    values: Float64Array.from(last, (end) => {
-      let [sum, before] = [0, 1];
-      for (let i = end - pages + 1; i <= end; i++) {
-        const soFar = before * weight[i]!;
-        sum = sum + soFar * (reward[i]! - q[i]!) + before * v[i]!;
-        before = soFar;
-      }
-      return sum;
-    }),
-  };
+): Float64Array {
+  return Float64Array.from(last, (end) => {
+    let [sum, before] = [0, 1];
+    for (let i = end - pages + 1; i <= end; i++) {
+      const soFar = before * weight[i]!;
+      sum = sum + soFar * (reward[i]! - q[i]!) + before * v[i]!;
+      before = soFar;
+    }
+    return sum;
+  });
 }
 
 /** Returns the effective sample size (Kish 1965): (sum w)^2 / sum w^2, or 0 if all weights are 0. */

@@ -155,7 +155,7 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
       weight.subarray(end - pages + 1, end + 1).reduce((product, w) => product * w, 1);
     const effective = computeEffectiveSampleSize(Float64Array.from(last, product));
     if (effective < LEAST_SIZE) continue;
-    const clicks = clip(estimateRatio(estimatePerDecisionDoublyRobust(evidence, last, pages).values), pages);
+    const clicks = clip(estimateRatio(estimatePerDecisionDoublyRobust(evidence, last, pages)), pages);
     return { pages, users: last.length, effectiveShare: effective, clicks };
   }
   return undefined;
