@@ -6,6 +6,7 @@ import topText from "../../kernels/simulate/top_slate.wgsl" with { type: "text" 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ItemScores, PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
+import { recordSlates } from "../simulate/policy.ts";
 import type { SimulatedUsers, UsersSource } from "../simulate/users.ts";
 import { recordBestSlate } from "./network/best_slate.ts";
 import { createPageRows } from "./network/slate_rows.ts";
@@ -25,46 +26,22 @@ type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "sl
 
 /** Draws slates uniformly. @param explore - true to draw only with probability `step.epsilon`. */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
-  const { users: USERS, slate: SLATE, items: ITEMS, panels: PANELS, masked, slates } = page;
-  return {
-    kernel: randomKernel,
-    label: explore ? "explore" : "random slate",
-    constants: {
-      SLATE,
-      USERS,
-      PANELS,
-      ITEMS,
-      EXPLORE: explore,
-      EXPLORE_PURPOSE: purposes.EXPLORE,
-      SLATE_PURPOSE: purposes.SLATE,
-    },
-    views: { masked, slate: slates },
-    invocations: ["users"],
-  };
+  return recordSlates(randomKernel, explore ? "explore" : "random slate", page, {}, {
+    PANELS: page.panels,
+    EXPLORE: explore,
+    EXPLORE_PURPOSE: purposes.EXPLORE,
+    SLATE_PURPOSE: purposes.SLATE,
+  });
 }
 
 /** Chooses the first allowed items. @param order - [items] u32 item numbers, best first. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
-  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
-  return {
-    kernel: popularKernel,
-    label: "popular slate",
-    constants: { SLATE, USERS, ITEMS },
-    views: { order, masked, slate: slates },
-    invocations: ["users"],
-  };
+  return recordSlates(popularKernel, "popular slate", page, { order });
 }
 
 /** Chooses the allowed items with the highest scores. @param score - [users, items] f32 */
 export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
-  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
-  return {
-    kernel: topKernel,
-    label: "top slate",
-    constants: { SLATE, USERS, ITEMS },
-    views: { score, masked, slate: slates },
-    invocations: ["users"],
-  };
+  return recordSlates(topKernel, "top slate", page, { score });
 }
 
 /** Returns the greedy policy. @param by - model that predicts rewards; by default the environment. */

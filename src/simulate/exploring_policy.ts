@@ -6,7 +6,7 @@ import { purposes } from "../data/philox.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { UserError } from "../user_error.ts";
-import type { ItemScores, Policy } from "./policy.ts";
+import { type ItemScores, type Policy, recordSlates } from "./policy.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 const drawnKernel = parseKernel("plackett_luce", drawnText);
@@ -60,14 +60,8 @@ export function recordPlackettLuce(
   page: Pick<PageBuffers, "users" | "slate" | "items" | "masked" | "slates">,
   { scores, stride, temperature, logProbabilities: chances }: DrawnBy,
 ): ClickDispatch {
-  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
-  return {
-    kernel: drawnKernel,
-    label: "drawn slate",
-    constants: { SLATE, USERS, ITEMS, STRIDE: stride, BY: 1 / temperature, SLATE_PURPOSE: purposes.SLATE },
-    views: { score: scores, masked, slate: slates, chance: chances },
-    invocations: ["users"],
-  };
+  const constants = { STRIDE: stride, BY: 1 / temperature, SLATE_PURPOSE: purposes.SLATE };
+  return recordSlates(drawnKernel, "drawn slate", page, { score: scores, chance: chances }, constants);
 }
 
 export function describeMissingScores(name: string): string {

@@ -1,7 +1,8 @@
-/** Interface of policies, which choose the slates. */
+/** Interface of policies, which choose the slates, and the dispatches of kernels that write slates. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
+import type { Constants, Kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { EpisodeRules } from "./choose_clicks.ts";
 import type { PageBuffers } from "./page_buffers.ts";
@@ -62,6 +63,27 @@ export interface Policy {
    * @internal
    */
   logProbabilities?(): View | undefined;
+}
+
+/**
+ * Returns a dispatch that writes a page's slates by one invocation per user.
+ * @param views - inputs of the kernel besides the mask. @param constants - constants besides sizes of the page.
+ */
+export function recordSlates(
+  kernel: Kernel,
+  label: string,
+  page: Pick<PageBuffers, "users" | "slate" | "items" | "slates" | "masked">,
+  views: Readonly<Record<string, View>>,
+  constants: Constants = {},
+): ClickDispatch {
+  const { users: USERS, slate: SLATE, items: ITEMS, masked, slates } = page;
+  return {
+    kernel,
+    label,
+    constants: { SLATE, USERS, ITEMS, ...constants },
+    views: { ...views, masked, slate: slates },
+    invocations: ["users"],
+  };
 }
 
 /** Scores of all items, computed for one chunk of users after another. */
