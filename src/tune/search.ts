@@ -192,9 +192,7 @@ export async function search(
 }
 
 function withCandidate(state: SearchState, candidate: SearchCandidate): SearchState {
-  const candidates = state.candidates.slice();
-  candidates[candidate.number] = candidate;
-  return { ...state, candidates };
+  return { ...state, candidates: state.candidates.toSpliced(candidate.number, 1, candidate) };
 }
 
 /** Computes the rungs from the default setting's iterations, but not if its training was interrupted. */

@@ -113,9 +113,7 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   const flags = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))].sort();
   const head = [
     "setting",
-    "validation_loss",
-    "validation_prec1",
-    "validation_prec2",
+    ...criteria.map((criterion) => `validation_${criterion}`),
     "best_iteration",
     "iterations",
     "end",

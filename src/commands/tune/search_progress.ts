@@ -3,20 +3,10 @@
 import process from "node:process";
 import { getMetricTitle } from "../../metrics/metric_columns.ts";
 import type { Criterion } from "../../train/best_records.ts";
-import { createLiveLine, formatDuration, type ProgressOutput } from "../../cli/progress.ts";
+import { createLiveLine, formatDuration } from "../../cli/progress.ts";
 import type { RunCallbacks } from "../../run/training_run.ts";
 import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
-
-export interface SearchProgress extends Disposable {
-  /** Reports a training's start. @param iterations - its last iteration @returns callbacks for its run */
-  begin(candidate: SearchCandidate, iterations: number): RunCallbacks;
-  /** Reports that a setting's training has paused or ended. */
-  ended(number: number): void;
-  /** Updates the display after the state of the search has changed. */
-  done(state: SearchState): void;
-  note(text: string): void;
-}
 
 /** Returns the name of the metric that a criterion stands for. */
 function getCriterionMetric(criterion: Criterion): "nll" | "prec1" | "prec2" {
@@ -32,8 +22,8 @@ export function searchProgress(
   state: SearchState,
   budgetSeconds: number,
   spent: number,
-  output: ProgressOutput = process.stderr,
-): SearchProgress {
+) {
+  const output = process.stderr;
   const began = performance.now();
   const share = () => (spent + (performance.now() - began) / 1000) / budgetSeconds;
   const left = () => `${formatDuration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
@@ -44,7 +34,8 @@ export function searchProgress(
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
-    begin({ number, iterations: done }, iterations) {
+    /** Reports a training's start. @param iterations - its last iteration @returns callbacks for its run */
+    begin({ number, iterations: done }: SearchCandidate, iterations: number): RunCallbacks {
       const show = (at: number, value: string) =>
         running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
       let value = "";
@@ -58,8 +49,10 @@ export function searchProgress(
         },
       };
     },
-    ended: (number) => void running.delete(number),
-    done(now) {
+    /** Reports that a setting's training has paused or ended. */
+    ended: (number: number) => void running.delete(number),
+    /** Updates the display after the state of the search has changed. */
+    done(now: SearchState) {
       current = now;
       const next = findWinner(now);
       const isNew = next !== undefined && next.number !== winner;
