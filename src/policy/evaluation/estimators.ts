@@ -94,10 +94,8 @@ function bySlate(slate: number, terms: Float64Array): EstimatorTerms {
   return { values: Float64Array.from({ length: terms.length / slate }, sums) };
 }
 
-function sumValues(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let k = 0; k < values.length; k++) sum += values[k]!;
-  return sum;
+function sumValues(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /**

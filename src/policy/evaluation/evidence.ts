@@ -16,8 +16,6 @@ export interface LogEvidenceOptions extends ReplayOptions {
   /** Temperature at which the log's slates were drawn by the policy's scores. IIPS needs this temperature. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
-  /** Number of slates drawn per page to estimate an expectation under the policy; 32 by default. */
-  readonly draws?: number;
 }
 
 /** Data of a page. The evaluated policy is pi; the policy that drew the log is mu. */
@@ -59,6 +57,7 @@ interface PageSample {
   readonly mu: number;
 }
 
+/** Number of slates drawn per page to estimate an expectation under the policy. */
 const DRAWS = 32;
 /** Maximum importance weight. The product of the weights of five pages must not overflow in float64. */
 const LARGEST_WEIGHT = 1e60;
@@ -118,7 +117,7 @@ function buildRow(
   options: LogEvidenceOptions,
   kept: PageSample[],
 ): { row: Row; propensityRatios: number } | undefined {
-  const { log, slate: k, temperature, loggedTemperature, draws = DRAWS } = options;
+  const { log, slate: k, temperature, loggedTemperature } = options;
   const { user, event, candidates } = page;
   const propensities = log.eventPropensities?.[event] ?? [];
   if (propensities.length === 0) return undefined;
@@ -128,17 +127,17 @@ function buildRow(
   if (scores && kept.length < KEPT) kept.push({ scores, shown, mu });
   const law = buildSlateDistribution(page, k, scores, temperature);
   const words = Array.from(
-    { length: Math.ceil(k / 4) * draws },
+    { length: Math.ceil(k / 4) * DRAWS },
     (_, at) =>
       computePhilox(
-        [user, at % draws, page.page, getSlotPurpose(purposes.SLATE, Math.floor(at / draws))],
+        [user, at % DRAWS, page.page, getSlotPurpose(purposes.SLATE, Math.floor(at / DRAWS))],
         KEY,
       ),
   );
   const uniform = (draw: number) => (slot: number) =>
-    toUniform24(words[draw + draws * (slot >>> 2)]![slot & 3]!);
+    toUniform24(words[draw + DRAWS * (slot >>> 2)]![slot & 3]!);
   const slates = Array.from(
-    { length: temperature === undefined ? 1 : draws },
+    { length: temperature === undefined ? 1 : DRAWS },
     (_, d) => law.draw(k, uniform(d)).indices,
   );
   let ratio = 1;
@@ -160,7 +159,7 @@ function buildRow(
   }
   const own = shown.map((place, j) =>
     logged
-      ? law.slotProbability(place, j, draws, uniform) / logged.slotProbability(place, j, draws, uniform)
+      ? law.slotProbability(place, j, DRAWS, uniform) / logged.slotProbability(place, j, DRAWS, uniform)
       : NaN
   );
   const click = log.eventClick[event]!;

@@ -9,7 +9,7 @@ import { Arena } from "../../gpu/arena.ts";
 import { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { readViews } from "../../gpu/readback.ts";
-import { asBufferView, type View } from "../../gpu/memory.ts";
+import type { View } from "../../gpu/memory.ts";
 import { encodeEmptyEvents, PageBuffers } from "../../simulate/page_buffers.ts";
 import { PageHeaders, PageProgram } from "../../simulate/page_program.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
@@ -111,8 +111,6 @@ class Replay {
     private readonly page: PageBuffers,
     private readonly environment: SimulatedUsers,
     private readonly asked: RecordedPolicy,
-    private readonly utilities: View,
-    private readonly headers: PageHeaders,
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
@@ -145,13 +143,13 @@ class Replay {
       shown: await record("shown", all.flatMap((one) => one.shown())),
       step: await record("step", all.flatMap((one) => one.step())),
     };
-    return new Replay(gpu, options, page, environment, asked, asBufferView(utilities), headers, programs);
+    return new Replay(gpu, options, page, environment, asked, programs);
   }
 
   async run(users: readonly LoggedUser[], take: (page: ReplayedPage) => void): Promise<void> {
     const { options: { log, slate: k }, programs, page: { pages, users: U, items: I } } = this;
     const key = { users: users.length, firstUser: 0, episode: 0, seed: 0 };
-    this.headers.put(key, (place) => Math.max(0, place - 1));
+    programs.look.headers.put(key, (place) => Math.max(0, place - 1));
     this.#submit([[programs.prepare, 0], [programs.begin, 0]]);
     const choice = this.#choice ??= await readChoiceRule(this.gpu, this.environment);
     const clicked = users.map(({ before }) => new Set(before));
@@ -206,10 +204,10 @@ class Replay {
 
   /** Reads the model's utilities and the policy's result, with one wait for the device. */
   async #look(t: number, may: readonly (readonly number[])[]) {
-    const { gpu, page, asked: { view, stride }, programs } = this;
+    const { gpu, page, environment, asked: { view, stride }, programs } = this;
     if (stride === undefined) this.#write(page.masked, buildMask(page, may));
     this.#submit([[programs.look, 1 + t]]);
-    const [utilities, own] = await readViews(gpu, [this.utilities, view]);
+    const [utilities, own] = await readViews(gpu, [environment.catalogue().utilities, view]);
     if (!utilities || !own) throw new Error("expected utilities, and scores or slates");
     const utilities32 = new Float32Array(utilities.buffer);
     return { utilities: utilities32, own, scores: new Float32Array(own.buffer) };
