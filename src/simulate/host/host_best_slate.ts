@@ -58,7 +58,6 @@ export interface SlateSolution {
   readonly value: number;
   /** Values Q of the slates in successive rounds of the search, increasing up to `value`. */
   readonly path: number[];
-  readonly rounds: number;
 }
 
 /** Finds the best slate, up to rounding errors of Q. @throws RangeError if fewer than k items are allowed. */
@@ -66,7 +65,7 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
   const path: number[] = [];
   const value = new SlateSearch(problem.weights.length, k).best(problem, slate, { masked, path });
-  return { slate: Array.from(slate), value, path, rounds: 1 + path.length };
+  return { slate: Array.from(slate), value, path };
 }
 
 interface Among {
