@@ -68,8 +68,9 @@ export async function findEnvironments(
     notes: [...new Set([...own.notes, ...second?.notes ?? []])],
     open(gpu, stack) {
       const observer = own.open(gpu, stack).environment;
-      const { model, name } = observer instanceof LearnedSource ? observer : {};
-      const logObserver = model ? new LearnedSource(model, name) : observer;
+      const logObserver = observer instanceof LearnedSource
+        ? new LearnedSource(observer.model, observer.name)
+        : observer;
       const environments: OpenEnvironment[] = [{
         name: describeSubject(subject),
         role: subject.kind === "truth" ? "truth" : "trained on",

@@ -106,15 +106,16 @@ export interface OpenEnvironment extends ComparisonEnvironment {
   readonly source: UsersSource;
 }
 
-type OnPage = (done: number, of: number) => void | Promise<void>;
-
 export interface ComparedPolicy {
   readonly policy: string;
   readonly seed: number | null;
   /** Role of the only environment in which the policy is run. By default it is run in all environments. */
   readonly only?: ComparisonEnvironment["role"];
   readonly isOptimum?: boolean;
-  run(environment: UsersSource, onPage: OnPage): Promise<EpisodePrediction[]>;
+  run(
+    environment: UsersSource,
+    onPage: (done: number, of: number) => void | Promise<void>,
+  ): Promise<EpisodePrediction[]>;
 }
 
 export interface CompareOptions extends SimulatorOptions {

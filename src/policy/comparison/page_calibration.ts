@@ -36,22 +36,19 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
   const [said, done] = [new Float64Array(users), new Float64Array(users)];
   const byPage = Array.from({ length: pages }, (_, page): PredictedPage => {
     const [gap, present] = [new Float64Array(users), new Float64Array(users)];
-    let [predictedHere, clicked, count, first] = [0, 0, 0, 0];
+    let [predictedHere, clicked, count, own] = [0, 0, 0, 0];
     for (const { log, predicted } of episodes) {
-      for (let user = 0; user < log.users; user++) {
-        const at = page * log.users + user;
+      for (let at = page * log.users; at < (page + 1) * log.users; at++, own++) {
         if (log.present[at] === 0) continue;
-        const own = first + user;
         const isClick = log.choices[at]! < log.slate ? 1 : 0;
         gap[own] = predicted[at]! - isClick;
         present[own] = 1;
         count++;
         predictedHere += predicted[at]!;
         clicked += isClick;
-        said[own] = said[own]! + predicted[at]!;
-        done[own] = done[own]! + isClick;
+        said[own]! += predicted[at]!;
+        done[own]! += isClick;
       }
-      first += log.users;
     }
     return {
       predicted: predictedHere / count,

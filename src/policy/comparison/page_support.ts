@@ -68,9 +68,8 @@ export class LoggedStates {
 
 /** Returns the share of rare items in slates. @param displays - [items] number of logged impressions. */
 export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
-  let rare = 0;
-  for (let k = 0; k < slates.length; k++) if ((displays[slates[k]!] ?? 0) < FEW_DISPLAYS) rare++;
-  return rare / slates.length;
+  const rare = Array.from(slates).filter((item) => (displays[item] ?? 0) < FEW_DISPLAYS);
+  return rare.length / slates.length;
 }
 
 /**

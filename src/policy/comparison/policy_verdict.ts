@@ -95,9 +95,8 @@ function describeFinding(
 function describeHeadroom(
   { name, optimum }: ComparisonEnvironment,
   policy: string,
-  difference: PolicyDifference,
+  { mean, rival }: PolicyDifference,
 ): string[] {
-  const { mean, rival } = difference;
   if (optimum === undefined || !(rival > 0)) return [];
   const headroom = optimum / rival - 1;
   // With few users or a coarse grid, the best known policy can be below greedy.

@@ -84,6 +84,8 @@ export type ValueLayout = Pick<QShape, "kind" | "zero">;
 /** A learner with a Q-network. A subclass defines how the best slates are found, and the training step. */
 export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
+  readonly parameters: ParameterArena;
+  readonly target: View;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
   /** Dispatches that update the tables of the online weights, for the last recorded page. */
@@ -96,6 +98,7 @@ export abstract class NetworkLearner implements Learner {
     const { slate, hidden: units, trunk, seed } = config;
     const [inputs, itemColumns] = [observer.state.columns + 1, observer.itemVectors.columns];
     this.network = new QNetwork(gpu, { ...shape, slate, units, trunk, inputs, itemColumns }, itemCount, seed);
+    ({ parameters: this.parameters, target: this.target } = this.network);
     this.arena = new Arena(gpu, "lessons");
     this.policy = {
       name,
@@ -105,13 +108,6 @@ export abstract class NetworkLearner implements Learner {
       prepare: () => this.#tables,
       values: () => this.values,
     };
-  }
-
-  get parameters(): QNetwork["parameters"] {
-    return this.network.parameters;
-  }
-  get target(): QNetwork["target"] {
-    return this.network.target;
   }
 
   /** Returns dispatches that write the best slates of a page, and set the mask bits of the chosen items. */

@@ -115,11 +115,6 @@ export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
   });
 }
 
-export interface PolicyCallbacks {
-  onPage?(result: TrainingStepResult<PolicyStepMetrics>): void;
-  onPoint?(point: LearningCurvePoint): void;
-}
-
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
@@ -149,7 +144,10 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 export async function runPolicy(
   trainer: PolicyTrainer,
   folder: PolicyFolder,
-  events: PolicyCallbacks,
+  events: {
+    onPage?(result: TrainingStepResult<PolicyStepMetrics>): void;
+    onPoint?(point: LearningCurvePoint): void;
+  },
   signal?: AbortSignal,
 ): Promise<PolicyResult> {
   const { schedule, config: { users } } = trainer;

@@ -23,7 +23,6 @@ export type AlgorithmName = typeof algorithmNames[number];
 
 /** Kinds of regression targets for all positions except the last. See {@link PolicyTrainingConfig.target}. */
 const targetKinds = ["common", "chained"] as const;
-export type TargetKind = typeof targetKinds[number];
 
 export interface PolicyTrainingConfig {
   algorithm: AlgorithmName;
@@ -54,7 +53,7 @@ export interface PolicyTrainingConfig {
    * Regression target of a cascade's positions. `common`: the value of the whole slate, as published.
    * `chained`: the best value of the next position, which converges to the exact value under any exploration.
    */
-  target: TargetKind;
+  target: typeof targetKinds[number];
   /** True for double Q-learning: the online network selects the slate, the target network evaluates it. */
   doubleQ: boolean;
   /** Number of training steps between updates of the target network; 1: no such network, as in the paper. */
