@@ -8,7 +8,6 @@ import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import type { CommandName } from "../command_check.ts";
 import { interrupt, listFiles, runOk, splitArgs, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
@@ -75,8 +74,7 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
   const read = () =>
     listFiles(path).map((name) => [`${path}/${name}`, Deno.readFileSync(`${path}/${name}`)] as const);
   const whole = read();
-  const [config, snapshot] = ["policy.json", "last.safetensors"].map((name) => `${path}/${name}`);
-  assert.ok(config && snapshot);
+  const [config, snapshot] = [`${path}/policy.json`, `${path}/last.safetensors`];
   const edit = (from: string, to: string) =>
     Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace(from, to));
   const changes: [RegExp, () => void][] = [
@@ -233,17 +231,16 @@ function banditLog(): string {
 
 Deno.test("a shop's randomised log estimates other policies, with counts in the model", () =>
   withFolder({ "log.csv": shopLog(), "bandit.csv": banditLog() }, async (folder) => {
-    const [set, run, policy, drawn] = ["set", "run", "gdqn", "drawn"].map((name) => `${folder}/${name}`);
-    assert.ok(set && run && policy && drawn);
-    const bandits = `${folder}/bandit`;
+    const [set, run, policy] = [`${folder}/set`, `${folder}/run`, `${folder}/gdqn`];
+    const [drawn, bandits] = [`${folder}/drawn`, `${folder}/bandit`];
     await using data = new CommandSeries("data");
     await using train = new CommandSeries("train");
     await using simulate = new CommandSeries("simulate");
     const page = `${folder}/page.html`;
     await using policies = new CommandSeries("policy");
-    const series: Partial<Record<CommandName, CommandSeries>> = { data, train, simulate, policy: policies };
-    const ran = async (command: CommandName, ...args: string[]) =>
-      (await (series[command] ?? assert.fail(command)).ok(splitArgs(...args))).stdout;
+    const series = { data, train, simulate, policy: policies };
+    const ran = async (command: keyof typeof series, ...args: string[]) =>
+      (await series[command].ok(splitArgs(...args))).stdout;
     const columns = "--user uid --item sku --time ts --clicked label --page request --position pos";
     const log = `log --source ${folder}/log.csv`;
     await ran("data", log, columns, "--propensity mu --shares 50-10-40 --out", set);

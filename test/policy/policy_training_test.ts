@@ -87,7 +87,9 @@ function makeLearner({ gpu, observer }: LearnerSubject): Learner {
   const arena = new Arena(gpu, "value learner");
   const target = arena.allocate("target", 4 * parameters.length);
   return {
-    ...{ policy: randomPolicy, parameters, target },
+    policy: randomPolicy,
+    parameters,
+    target,
     record({ sample, targets, ring }) {
       const value = arena.allocate("next value", 4 * sample.options.rows);
       const weights = asBufferView(parameters.get("value").view);
@@ -102,7 +104,8 @@ function makeLearner({ gpu, observer }: LearnerSubject): Learner {
           ...{ kernel: fitKernel, label: "fit", invocations: [1] },
           views: { inputs: sample.before.view, weights, targets, partials, ring },
         }],
-        ...{ afterUpdate: [], afterCopy: [] },
+        afterUpdate: [],
+        afterCopy: [],
       };
     },
     [Symbol.dispose]() {

@@ -113,16 +113,14 @@ Deno.test("results have the same bits for any number of users together, in a sec
     }
   }));
 
-function greedyInChunks(chunk: number): Policy {
-  return {
-    name: "greedy in chunks",
-    record({ environment, page }) {
-      const { dispatches, utilities } = environment.catalogue();
-      return [{ chunk, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
-    },
-    prepare: () => [],
-  };
-}
+const greedyInChunks: Policy = {
+  name: "greedy in chunks",
+  record({ environment, page }) {
+    const { dispatches, utilities } = environment.catalogue();
+    return [{ chunk: 4, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
+  },
+  prepare: () => [],
+};
 
 const greedyCases: readonly (readonly [SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
   ["dense", lstm],
@@ -175,7 +173,7 @@ for (const [kind, config, variants = "cpu"] of greedyCases) {
       using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
       const [episode] = await playEpisodes(simulator, createGreedyPolicy(), { firstEpisode: 2 });
       assert.ok(episode);
-      assert.deepEqual(await playEpisodes(simulator, greedyInChunks(4), { firstEpisode: 2 }), [episode]);
+      assert.deepEqual(await playEpisodes(simulator, greedyInChunks, { firstEpisode: 2 }), [episode]);
       const page = Array.from({ length: log.items.count }, (_, item) => item);
       const scored = await Promise.all(
         [0, 1, 2, 3, 4].map((t) => scoresBefore(model, log.items, episode, t)),
@@ -350,12 +348,12 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     const good = { users: 5, slate: 3, pages: 4 };
     const refused = (options: Partial<SimulatorOptions>, message: RegExp) =>
       assert.rejects(Simulator.create(gpu, source, { ...good, ...options }), message);
+    const stops = (what: string) => () => {
+      throw new Error(what);
+    };
     {
       using simulator = await Simulator.create(gpu, source, { ...good, usersAtOnce: 2, pages: 20 });
       const held = gpu.liveBytes;
-      const stops = (what: string) => () => {
-        throw new Error(what);
-      };
       await assert.rejects(simulator.run(randomPolicy, { onProgress: stops("enough") }), /enough/);
       await assert.rejects(simulator.run(randomPolicy, { episodes: 3, onLog: stops("full") }), /full/);
       assert.equal(gpu.liveBytes, held, "a stopped run must free its memory");
@@ -387,15 +385,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
       /finite utilities, got NaN or infinity: user 0, page 0/,
     );
     const other = new LearnedSource(model);
-    const half = new LearnedSource(model);
-    const unusable: Policy = {
-      name: "unusable",
-      observes: half,
-      record: () => {
-        throw new Error("no slates");
-      },
-      prepare: () => [],
-    };
+    const unusable: Policy = { ...randomPolicy, observes: other, record: stops("no slates") };
     using shop = await Simulator.create(gpu, source, good);
     const held = gpu.liveBytes;
     await assert.rejects(shop.run(unusable), /no slates/);
