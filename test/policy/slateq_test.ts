@@ -15,9 +15,8 @@ import {
   defaultPolicyTraining,
   type PolicyTrainingConfig,
 } from "../../src/policy/learning/policy_training_config.ts";
-import { learnDimensions } from "../../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
-import { ReplaySample } from "../../src/policy/learning/replay_sample.ts";
+import { learnDimensions, ReplaySample } from "../../src/policy/learning/replay_sample.ts";
 import { ReplayBuffer } from "../../src/policy/learning/replay_buffer.ts";
 import { tryPolicy } from "../../src/policy/comparison/episode_prediction.ts";
 import { SlateQLearner } from "../../src/policy/learning/slateq.ts";

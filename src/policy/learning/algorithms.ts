@@ -26,12 +26,12 @@ import {
   createLearnRows,
   type LearnerFactory,
   type LearnerSubject,
-  type LearnSizes,
   NetworkLearner,
   type RecordedUpdate,
   type TrainingBatch,
 } from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
+import type { LearnSizes } from "./replay_sample.ts";
 import { SlateQLearner } from "./slateq.ts";
 
 export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {

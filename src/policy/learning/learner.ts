@@ -4,12 +4,11 @@ import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import { Dimensions } from "../../gpu/sizes.ts";
 import type { ItemScores, PageContext, PageDispatch, Policy, SlateValueView } from "../../simulate/policy.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import type { PolicyTrainingConfig } from "./policy_training_config.ts";
-import type { ReplaySample } from "./replay_sample.ts";
+import { learnDimensions, type LearnSizes, type ReplaySample } from "./replay_sample.ts";
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { Arena } from "../../gpu/arena.ts";
 import { recordRandomSlate } from "../named_policies.ts";
@@ -17,15 +16,7 @@ import { scoreItems, type SlateChoiceViews } from "../network/choose_slates.ts";
 import { QNetwork, type QShape } from "../network/q_network.ts";
 import { createPageRows, recordStateInput, type SlateRows } from "../network/slate_rows.ts";
 
-/**
- * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. Shaders read a
- * size by its index. Batches of click logs have users, events, rows and items at these indices, so both kinds
- * of batches share shaders.
- */
-export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
-export type LearnDispatch = DispatchSpec<LearnSizes>;
-
-export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
+type LearnDispatch = DispatchSpec<LearnSizes>;
 
 const CHUNK_SCORES = 2 ** 20;
 

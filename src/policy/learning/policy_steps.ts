@@ -12,8 +12,8 @@ import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
 import type { ResultRing } from "../../train/training_results.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
-import { learnDimensions, type Learner, type LearnSizes } from "./learner.ts";
-import type { ReplaySample } from "./replay_sample.ts";
+import type { Learner } from "./learner.ts";
+import { learnDimensions, type LearnSizes, type ReplaySample } from "./replay_sample.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
 /** After this share of the iterations, the learning rate is multiplied by LATE_RATE. */

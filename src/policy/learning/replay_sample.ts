@@ -9,18 +9,27 @@ import type { Arena } from "../../gpu/arena.ts";
 import { parseKernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
+import { Dimensions } from "../../gpu/sizes.ts";
 import { createPool } from "../../simulate/pool.ts";
 import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 import { makePlainTensor } from "../../simulate/users.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import { countPanels } from "../network/slate_score.ts";
-import type { LearnSizes } from "./learner.ts";
 import type { ReplayBuffer } from "./replay_buffer.ts";
 
 const drawKernel = parseKernel("replay_draw", drawText);
 const sampleKernel = parseKernel("replay_sample", sampleText);
 const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
+
+/**
+ * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. Shaders read a
+ * size by its index. Batches of click logs have users, events, rows and items at these indices, so both kinds
+ * of batches share shaders.
+ */
+export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
+
+export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
 
 export interface ReplaySampleOptions {
   readonly rows: number;

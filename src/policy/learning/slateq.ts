@@ -16,9 +16,9 @@ import { recordSlateWorth } from "../network/best_slate.ts";
 import { createPageRows, createTape, type SlateRows } from "../network/slate_rows.ts";
 import { type SlateBatch, slateValue } from "../network/slate_value.ts";
 import { createLearnRows, NetworkLearner } from "./learner.ts";
-import type { LearnerSubject, LearnSizes, RecordedUpdate, TrainingBatch } from "./learner.ts";
+import type { LearnerSubject, RecordedUpdate, TrainingBatch } from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
-import type { ReplaySample } from "./replay_sample.ts";
+import type { LearnSizes, ReplaySample } from "./replay_sample.ts";
 
 export class SlateQLearner extends NetworkLearner {
   #users: SimulatedUsers | undefined;
