@@ -127,6 +127,9 @@ GROUP BY v.k;
 
 -- step: Notes on shares of values
 INSERT INTO note
+SELECT 'clipped to the range of the values that train users were shown: ' || string_agg(printf('%s %.1f %%', "column", 100 * clipped), ', ' ORDER BY k)
+FROM column_share WHERE clipped > 0.05 AND NOT getvariable('is_like') HAVING count(*) > 0;
+INSERT INTO note
 SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
 FROM column_share, (
   SELECT unnest(['clipped numbers', 'unknown values', 'missing values']) AS what,

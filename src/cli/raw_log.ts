@@ -179,6 +179,8 @@ export function proposeCommand(found: LogPreparation, problem: string, use?: str
     : isComplete
     ? "Run this command, in which the columns were guessed" +
       `${more ? "; leave out features that are unknown when a page is shown" : ""}:`
+    : names.length === 1 && /[,;\t|]/.test(names[0] ?? "")
+    ? `The header is one cell, "${names[0]}": remove its quotes.`
     : `Replace COLUMN (${missing.join(", ")}) by one of: ${names.map((name) => `"${name}"`).join(", ")}.`;
   const commands = [formatLogCommand([...args, ...features]), ...(use === undefined ? [] : [use])];
   const yes = `With --yes, your command runs it at once${more ? ", without features" : ""}.`;

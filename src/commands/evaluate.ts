@@ -137,6 +137,14 @@ async function main(): Promise<void> {
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
   printResults(options, data, tested, { ...found, result: named }, against);
   if (options.json) return;
+  if (trainedOn && JSON.stringify(trainedOn) !== JSON.stringify(opened.config)) {
+    const { name } = data.source;
+    console.log(
+      `${name} is not the training data: the baselines are fitted to the train users of ${name}, and a user's ` +
+        `history contains only what ${name} has: its pages and context events ` +
+        "(data/README.md#next-months-log).",
+    );
+  }
   const { model } = snapshot.info;
   for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
   if (logged || model.positions === 0) return;

@@ -21,18 +21,20 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
   return positions > 0 ? tape.parameter(POSITION_BIAS) : undefined;
 }
 
-/** Returns the effects of all positions, from the first on; undefined without position effects. */
+/**
+ * Returns the learned effects of positions, from the first on; undefined without position effects. Later
+ * positions have the last effect. A position behind the longest trained page has the weight 0: it is left out.
+ */
 export function readPositionEffects(weights: Weights): number[] | undefined {
-  const effects = fillPositionEffects(weights).get(POSITION_BIAS);
-  return effects && [0, ...effects];
+  const effects = weights.get(POSITION_BIAS);
+  return effects && [0, ...effects.subarray(0, effects.findLastIndex((effect) => effect !== 0) + 1)];
 }
 
-/** Gives positions behind the longest trained page, whose effect is exactly 0, the last learned effect. */
+/** Returns weights in which positions behind the longest trained page have the last learned effect. */
 export function fillPositionEffects(weights: Weights): Weights {
-  const effects = weights.get(POSITION_BIAS);
-  const last = effects?.findLastIndex((effect) => effect !== 0) ?? -1;
-  if (!effects || last < 0 || last === effects.length - 1) return weights;
-  return new Map([...weights, [POSITION_BIAS, effects.slice().fill(effects[last]!, last)]]);
+  const [effects, learned] = [weights.get(POSITION_BIAS), readPositionEffects(weights)];
+  if (!effects || !learned || learned.length > effects.length) return weights;
+  return new Map([...weights, [POSITION_BIAS, effects.slice().fill(learned.at(-1)!, learned.length - 1)]]);
 }
 
 /**

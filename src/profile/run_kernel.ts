@@ -208,7 +208,9 @@ function checkArrays(
       return { name, data: new ARRAYS[element ?? "f32"](given), isOutput };
     }
     const known = element ? [ARRAYS[element]] : Object.values(ARRAYS);
-    if (known.some((Typed) => given instanceof Typed)) return { name, data: given as KernelArray, isOutput };
+    if (known.some((Typed) => given instanceof Typed && given.length > 0)) {
+      return { name, data: given as KernelArray, isOutput };
+    }
     const expected = [...(isOutput ? ["a length"] : []), ...known.map(({ name }) => name)].join(" or ");
     throw new UserError(
       `binding ${name}: expected ${place}: { ${name}: ... } with ${expected}, as the kernel declares ` +
@@ -225,6 +227,7 @@ function removeComments(text: string): string {
 function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "number") return String(value);
+  if (ArrayBuffer.isView(value) && value.byteLength === 0) return "an empty array";
   return Array.isArray(value) ? "a plain array" : Object.prototype.toString.call(value).slice(8, -1);
 }
 

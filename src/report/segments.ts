@@ -72,7 +72,7 @@ bootstrap interval over test users.</p>
 ${renderTable(`Segments of ${part.name}`, head, groups)}`;
 }
 
-/** Builds a chart of the position effects per run. Leaves out positions that never occurred in training. */
+/** Builds a chart of the position effects per run. */
 function buildPositionCharts(parts: readonly ReportPart[]): ChartDefinition[] {
   return buildLineChart({
     id: "position-effect",
@@ -82,10 +82,9 @@ function buildPositionCharts(parts: readonly ReportPart[]): ChartDefinition[] {
     series: parts.flatMap((part) =>
       listStageRuns(part).flatMap(({ result }, k, runs) => {
         const effects = result && findJudged(part, result.test)?.positionEffects;
-        if (!effects) return [];
+        if (!effects || effects.length < 2) return [];
         const eta = Number(part.model.settings.get("model.eta") ?? 1);
-        const seen = effects.slice(0, effects.findLastIndex((effect) => effect !== 0) + 1);
-        const points = seen.map((effect, position) => ({ x: position + 1, y: Math.exp(eta * effect) }));
+        const points = effects.map((effect, position) => ({ x: position + 1, y: Math.exp(eta * effect) }));
         const seed = runs.length > 1 ? `run ${k + 1}` : "learned";
         return [{ model: part.name, colour: part.colour, part: seed, points }];
       })

@@ -284,6 +284,7 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
   const folder = await makeFolderWith({
     "raw log.csv": [`${odd},price`, ...lines.map((line) => line && `${line},9`)].join("\n"),
     "other.csv": "a,b\n1,2\n",
+    "quoted.csv": '"a,b"\n1,2\n',
     "cut.csv.gz": "not compressed",
   });
   await using data = new CommandSeries("data", { cwd: folder });
@@ -297,9 +298,10 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
   assert.ok(refused.includes(`\n\n  ${proposed}\n  deno task -q train `), refused);
   assert.match(refused, / --data runs\/data\/raw_log --dims 8\n/);
   await data.refused(["log", "--source", "other.csv", "--yes"], /Replace COLUMN .* by one of: "a", "b"/);
+  await data.refused(["log", "--source", "quoted.csv"], /"a,b": remove its quotes/);
   await train.refused(["--data", "other.csv", "--yes"], /expected tab-separated columns/);
   await data.refused(["log", "--source", "cut.csv.gz"], /cannot read cut\.csv\.gz: /);
-  assert.deepEqual(listFiles(folder), ["cut.csv.gz", "other.csv", "raw log.csv"]);
+  assert.deepEqual(listFiles(folder), ["cut.csv.gz", "other.csv", "quoted.csv", "raw log.csv"]);
 
   const small =
     "--dims 8 --lstm-units 4 --iterations 2 --validate-every 1 --batch-size 8 --no-report --save-dir";

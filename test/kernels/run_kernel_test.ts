@@ -62,6 +62,7 @@ Deno.test("arrays of another type than declared are refused", () =>
         invocations: [1],
       });
     await assert.rejects(run("f32", [1]), /binding x: expected .* Float32Array.*got a plain array/);
+    await assert.rejects(run("f32", Float32Array.of()), /binding x: expected .*got an empty array/);
     await assert.rejects(
       run("u32", x),
       /binding x: expected .* Uint32Array, .* x: array<u32>, got Float32Array/,

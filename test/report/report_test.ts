@@ -385,7 +385,7 @@ Deno.test("a result with slices, position effects and context shows segments, a 
       writeJson(`${folder}/result.json`, result);
       return (await makeReport(folder)).parts;
     };
-    const { header, main } = await render([0, -Math.LN2, 0]);
+    const { header, main } = await render([0, -Math.LN2]);
     assert.match(header.text, /device.*category.*page/);
     const rows = [...main.text.matchAll(/<tr><th scope="row">(0|1-2|10-19)<\/th>(.*?)<\/tr>/g)].map((
       [, name, cells = ""],
@@ -398,7 +398,6 @@ Deno.test("a result with slices, position effects and context shows segments, a 
     const segments = main.text.split('id="segments"')[1] ?? assert.fail("no segments");
     assert.doesNotMatch(segments, /0\.8750/);
     assert.match(chartIn(main.charts, "reliability-click").note, /0\.0125/);
-    // Position 3 never occurred.
     assert.deepEqual(curvesIn(main.charts, "position-effect").map(listY), [[1, 0.5]]);
     assert.ok(!listIds((await render()).main.charts).includes("position-effect"));
   }));

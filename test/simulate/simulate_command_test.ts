@@ -398,13 +398,13 @@ Deno.test("default slates and pages are the usual ones of the log; a synthetic s
     own.map((length): TrainingPage => [Array.from({ length }, () => row++), 0])
   );
   const log = logOfPages({ kind: "one-hot", count: 30 }, users);
-  const measured = (log: ClickLog, kind: "demo" | "paper" = "paper") => {
+  const measured = (log: ClickLog, kind: "demo" | "paper" = "paper", given = new Map<string, string>()) => {
     const config: DataConfig = kind === "demo"
       ? { kind, seed: 1 }
       : { kind, path: "usual.tsv", sha256: "0", resplit: null };
     const dataset = createDataset(new MemoryLog(log), config);
-    const sizes = measureLoggedSizes({ dataset, source: dataset.source });
-    return sizes && [sizes.slate, sizes.pages];
+    const logged = measureLoggedSizes({ dataset, source: dataset.source }, given);
+    return logged && [logged.sizes.slate, logged.sizes.pages];
   };
   assert.deepEqual(measured(log), [4, 3]);
   const withContext = { ...log, eventKind: Uint8Array.of(0, 1, 1, 0, 0, 0, 0) };
@@ -416,6 +416,8 @@ Deno.test("default slates and pages are the usual ones of the log; a synthetic s
   };
   assert.deepEqual(measured(few), [4, 2], "the catalogue suffices for all pages of a user");
   assert.equal(measured(log, "demo"), undefined);
+  assert.deepEqual(measured(log, "paper", new Map([["slate", "--slate"]])), [undefined, 3]);
+  assert.equal(measured(log, "paper", new Map([["slate", "--slate"], ["pages", "--pages"]])), undefined);
 });
 
 Deno.test("the table fits the line width, and names omitted columns", () => {

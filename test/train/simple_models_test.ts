@@ -4,7 +4,7 @@ import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
-import { readPositionEffects } from "../../src/model/position_effect.ts";
+import { fillPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
@@ -74,8 +74,12 @@ type Fitted = Awaited<ReturnType<typeof fit>>;
 Deno.test("positions behind the longest trained page have the last learned effect", () => {
   const read = (...effects: number[]) =>
     readPositionEffects(new Map([["position/effect", Float32Array.from(effects)]]));
-  assert.deepEqual(read(-0.5, 0, -0.25, 0, 0), [0, -0.5, 0, -0.25, -0.25, -0.25]);
-  assert.deepEqual([read(0, 0), readPositionEffects(new Map())], [[0, 0, 0], undefined]);
+  assert.deepEqual(read(-0.5, 0, -0.25, 0, 0), [0, -0.5, 0, -0.25]);
+  assert.deepEqual([read(0, 0), readPositionEffects(new Map())], [[0], undefined]);
+  const fill = (...effects: number[]) =>
+    fillPositionEffects(new Map([["position/effect", Float32Array.from(effects)]])).get("position/effect");
+  assert.deepEqual(fill(-0.5, 0, -0.25, 0, 0), Float32Array.of(-0.5, 0, -0.25, -0.25, -0.25));
+  assert.deepEqual([fill(0, 0), fill(0, 1)], [Float32Array.of(0, 0), Float32Array.of(0, 1)]);
 });
 
 // In a separate process, because the driver optimises either all shaders of a process or none.

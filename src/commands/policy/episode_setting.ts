@@ -1,5 +1,6 @@
 /** Converts a command's options for episodes to the setting of a simulation: item pool and start clicks. */
 
+import type { GivenOptions } from "../../cli/command_options.ts";
 import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
@@ -23,21 +24,23 @@ export interface EpisodeSetting {
 /** Maximum number of pages per episode if this number is derived from a log. */
 const MOST_PAGES = 100;
 
-/** A log's usual slate size, its usual number of pages per user, and a sentence that states both. */
+/** Options that the user did not type, and a sentence that states their values. */
 export interface LoggedSizes {
-  readonly slate: number;
-  readonly pages: number;
+  /** The log's most frequent page size, and the median number of pages per user. */
+  readonly sizes: { readonly slate?: number; readonly pages?: number };
   readonly note: string;
 }
 
 /**
- * Measures a log's most frequent page size, and its median number of pages per user.
+ * Measures a log's slate size and number of pages per user, if the user did not type these options.
  * @returns undefined for a synthetic shop, and for a log whose pages were sampled, not displayed
  */
 export function measureLoggedSizes(
   { source, dataset: { config } }: Pick<OpenedDataset, "source" | "dataset">,
+  given: GivenOptions,
 ): LoggedSizes | undefined {
-  if (config.kind === "demo" || source.sampledPages) return undefined;
+  const [needsSlate, needsPages] = [!given.has("slate"), !given.has("pages")];
+  if (config.kind === "demo" || source.sampledPages || !(needsSlate || needsPages)) return undefined;
   const [sizes, counts] = [new Map<number, number>(), [] as number[]];
   for (const { log, users } of walk(source, listUsers(source, "train"))) {
     for (const user of users) {
@@ -57,10 +60,11 @@ export function measureLoggedSizes(
   const { count } = source.items.shape;
   const slate = Math.min(usual[0], count);
   const pages = Math.min(median, MOST_PAGES, count - slate + 1); // clicked items are not shown again
-  const note =
-    `Slates have ${slate} items (the most frequent page size of ${source.name}), and users see ${pages} ` +
-    "pages (the median).";
-  return { slate, pages, note };
+  const texts = [
+    ...(needsSlate ? [`Slates have ${slate} items (the most frequent page size of ${source.name}).`] : []),
+    ...(needsPages ? [`Users see ${pages} pages (the median of ${source.name}).`] : []),
+  ];
+  return { sizes: { ...(needsSlate && { slate }), ...(needsPages && { pages }) }, note: texts.join(" ") };
 }
 
 /** Builds the setting of episodes. @throws UserError for an empty split, or for unknown items in the pool */

@@ -161,11 +161,10 @@ async function begin(options: PolicyTrainOptions, given: GivenOptions, stop: Sto
   checkTrainedOn(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
   const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is for the training
-  const sizes = given.has("slate") && given.has("pages") ? undefined : measureLoggedSizes(found.data);
-  if (sizes) {
-    const { slate, pages, note } = sizes;
-    training = { ...training, ...(!given.has("slate") && { slate }), ...(!given.has("pages") && { pages }) };
-    printLine(note);
+  const logged = measureLoggedSizes(found.data, given);
+  if (logged) {
+    training = { ...training, ...logged.sizes };
+    printLine(logged.note);
   }
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
   return await withTrainer(found, training, undefined, async (trainer, config) => {

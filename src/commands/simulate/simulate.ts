@@ -108,14 +108,11 @@ async function main(): Promise<number> {
   for (const { path, purpose } of folders) expectEmpty(path, purpose, paths);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withSimulated(options, async (simulated) => {
-    const sizes = opened || (given.has("slate") && given.has("pages"))
-      ? undefined
-      : measureLoggedSizes(simulated.data);
-    if (sizes && !given.has("slate")) options = { ...options, slate: sizes.slate };
-    if (sizes && !given.has("pages")) options = { ...options, pages: sizes.pages };
+    const logged = opened ? undefined : measureLoggedSizes(simulated.data, given);
+    options = { ...options, ...logged?.sizes };
     const setting = buildEpisodeSetting(options, simulated.data);
     const { policies, notes } = await chosen(options, opened, simulated);
-    const about = [...(sizes ? [sizes.note] : []), ...simulated.found.notes];
+    const about = [...(logged ? [logged.note] : []), ...simulated.found.notes];
     using owned = new DisposableStack();
     const begun: OwnedFolder[] = [];
     for (const { path, purpose } of folders) {

@@ -352,18 +352,9 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
   return notes;
 }
 
-/** Describes the position effects. Positions that never occur in the training data have the effect 0. */
 function describePositionEffects(effects: readonly number[]): string {
-  const seen = effects.findLastIndex((effect) => effect !== 0) + 1;
-  const texts = effects.slice(1, seen).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);
-  const first = Math.max(2, seen + 1);
-  const unseen = first > effects.length
-    ? ""
-    : first === effects.length
-    ? ` ${first}`
-    : `s ${first}-${effects.length}`;
-  return `Position effect (log-odds compared with position 1): ${texts.join(", ") || "none"}` +
-    (unseen === "" ? "" : ` (position${unseen} never occurred)`);
+  const texts = effects.slice(1).map((effect, k) => `${k + 2}: ${formatEffect(effect)}`);
+  return `Position effect (log-odds compared with position 1): ${texts.join(", ") || "none"}`;
 }
 
 function formatEffect(effect: number): string {
