@@ -85,6 +85,7 @@ export async function checkLadder(page: Page): Promise<void> {
   const kernels = rung.locator('a[href^="#step/choice_nll"]');
   assert.equal(await kernels.count(), 4, "a link per step");
   await rung.getByRole("button").click();
+  assert.ok(await page.getByRole("button", { name: "Run all ladders" }).isDisabled(), "one run at once");
   await rung.locator("table.ladder").waitFor();
   assert.equal(await rung.locator("tbody tr").count(), 4);
   assert.equal(await kernels.count(), 8, "also in the table");
@@ -109,6 +110,7 @@ export async function checkExercises(page: Page): Promise<void> {
   assert.ok(!await text.isEditable());
   await page.evaluate(HASTY);
   await clickButton(screen, "Check and time");
+  assert.ok(await screen.getByRole("button", { name: "Check", exact: true }).isDisabled(), "one run at once");
   await said("Your kernel is correct.");
   const rows = await screen.locator("table.ladder tbody tr").allInnerTexts();
   assert.equal(rows.length, softmax.ladder.steps.length + 1);

@@ -63,9 +63,12 @@ export function button(text: string, act: () => unknown, attributes: Attributes 
   return created;
 }
 
-/** Button that stops the running operation. */
+type Work = (signal: AbortSignal) => Promise<void>;
+
+/** Button that stops the running operation. The buttons that start one are disabled while one runs. */
 export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
+  readonly #starts: HTMLButtonElement[] = [];
   #running: AbortController | undefined;
 
   constructor(onStop: () => void = () => {}) {
@@ -81,14 +84,23 @@ export class StopButton {
     return this.#running !== undefined;
   }
 
-  async during(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  /** Creates a button that starts an operation. */
+  startButton(text: string, work: Work, attributes: Attributes = {}): HTMLButtonElement {
+    const created = button(text, () => this.during(work), attributes);
+    this.#starts.push(created);
+    return created;
+  }
+
+  async during(work: Work): Promise<void> {
     this.#running = new AbortController();
     this.element.disabled = false;
+    for (const start of this.#starts) start.disabled = true;
     try {
       await work(this.#running.signal);
     } finally {
       this.#running = undefined;
       this.element.disabled = true;
+      for (const start of this.#starts) start.disabled = false;
     }
   }
 }

@@ -3,7 +3,7 @@
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
 import { Editor } from "../editor.ts";
-import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
+import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
@@ -44,8 +44,8 @@ class ExerciseView {
     );
     this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
     this.#shipped.addEventListener("change", () => this.#show());
-    const check = button("Check", () => this.#check(0));
-    const time = button("Check and time", () => this.#check(ROUNDS));
+    const check = this.#stop.startButton("Check", (signal) => this.#check(0, signal));
+    const time = this.#stop.startButton("Check and time", (signal) => this.#check(ROUNDS, signal));
     const reset = element("button", { type: "button", onclick: () => this.#reset() }, "Reset");
     this.element = dom`<div>
 <div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}
@@ -97,7 +97,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#notice.show("The editor has the initial text again. Undo (Ctrl+Z) restores your text.");
   }
 
-  async #check(rounds: number): Promise<void> {
+  async #check(rounds: number, signal: AbortSignal): Promise<void> {
     const exercise = this.#current;
     if (!exercise) return;
     this.#results.replaceChildren();
@@ -105,17 +105,15 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     const [text, size] = [this.#editor.text, this.#size.value.trim()];
     const request = { exercise: exercise.name, text, size, rounds };
     const onProgress = (text: string) => this.#notice.show(text);
-    await this.#stop.during(async (signal) => {
-      try {
-        const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
-        this.#showResult(exercise, solved);
-      } catch (error) {
-        const faults = this.#editor.showErrors(error);
-        if (!faults) return this.#notice.fail(error);
-        this.#notice.show("Your kernel does not compile.", "error");
-        this.#results.replaceChildren(faults);
-      }
-    });
+    try {
+      const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
+      this.#showResult(exercise, solved);
+    } catch (error) {
+      const faults = this.#editor.showErrors(error);
+      if (!faults) return this.#notice.fail(error);
+      this.#notice.show("Your kernel does not compile.", "error");
+      this.#results.replaceChildren(faults);
+    }
   }
 
   #showResult(exercise: ExerciseSummary, { cases, started, times }: SolvedExercise): void {

@@ -3,7 +3,7 @@
 import { markup } from "../../../report/html.ts";
 import { compareLadder, describeComparison, renderKernelLink, renderLadderTable } from "../../draw/ladder.ts";
 import { formatLadderKey } from "../../saved_report.ts";
-import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
+import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
@@ -15,15 +15,14 @@ export function showLadders(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   const list = element("div");
   const stop = new StopButton(() => notice.show("Stopping after the current step ..."));
-  const run = (cards: readonly LadderCard[]) =>
-    stop.during(async (signal) => {
-      try {
-        for (const card of cards) await runLadder(lab, card, notice, signal);
-        notice.show("All steps are timed.");
-      } catch (error) {
-        notice.fail(error);
-      }
-    });
+  const run = (cards: readonly LadderCard[]) => async (signal: AbortSignal) => {
+    try {
+      for (const card of cards) await runLadder(lab, card, notice, signal);
+      notice.show("All steps are timed.");
+    } catch (error) {
+      notice.fail(error);
+    }
+  };
   root.append(
     dom`<p>A ladder leads from a naive kernel to the shipped kernel, with one optimisation per step. Each step
 is compared with the float64 reference, and then timed on your adapter. The page also shows times on llvmpipe,
@@ -32,14 +31,14 @@ a driver that runs shaders on a CPU: an optimisation that helps on llvmpipe may 
   );
   void lab.call("ladders", "list", undefined).then((known) => {
     const cards = known.map((ladder): LadderCard => ({ ladder, results: element("div") }));
-    const all = button("Run all ladders", () => run(cards));
+    const all = stop.startButton("Run all ladders", run(cards));
     notice.element.before(dom`<div class="buttons">${all}${stop.element}</div>`);
     root.append(list);
     list.append(...cards.map((card) => {
       const { name, title, size, steps, chapter = "" } = card.ladder;
       const items = steps.map(({ idea, kernel }) => markup`<li>${idea}: ${renderKernelLink(kernel)}</li>`);
       const about = readPageData().texts.chapters[chapter]?.title ?? chapter;
-      const one = button("Run this ladder", () => run([card]), { "aria-describedby": `ladder-${name}` });
+      const one = stop.startButton("Run this ladder", run([card]), { "aria-describedby": `ladder-${name}` });
       return dom`<div class="card rung"><h3 id="ladder-${name}" tabindex="-1">${title}</h3>
 <p>${String(steps.length)} steps, at ${size.join(" x ")}. Explained in <a href="#course/${
         chapter.replace(/\.md$/, "")

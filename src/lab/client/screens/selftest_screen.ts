@@ -12,7 +12,7 @@ import {
   listFaultyCases,
 } from "../../../selftest/finding.ts";
 import { formatCount, renderScrollTable } from "../../draw/text.ts";
-import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
+import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import type { SelftestRequest } from "../services/kernel_services.ts";
 
@@ -50,8 +50,8 @@ class SelftestView {
   readonly #leftOut = element("div", { class: "left-out", hidden: true });
   readonly #faults = element("div");
   readonly #table = element("div", { hidden: true }, renderScrollTable("Kernels", "kernels", HEADS, []));
-  readonly #run = button("Run the self-test", () => this.#start());
   readonly #stop = new StopButton();
+  readonly #run = this.#stop.startButton("Run the self-test", (signal) => this.#start(signal));
   #findings: KindFinding[] = [];
   /** Results of earlier runs, which are shown together with the results of the current run. */
   #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
@@ -64,26 +64,25 @@ ${this.#progress}${this.#status}${this.#leftOut}${this.#faults}</div>
 ${this.#table}</div>`;
   }
 
-  async #start(): Promise<void> {
+  async #start(signal: AbortSignal): Promise<void> {
     this.#before = NOTHING;
     this.#leftOut.replaceChildren();
-    await this.#test({ kinds: choices[this.#kinds.value] ?? ["gpu"], only: this.#only.value.trim() });
+    const kinds = choices[this.#kinds.value] ?? ["gpu"];
+    await this.#test({ kinds, only: this.#only.value.trim() }, signal);
   }
 
-  async #test(request: SelftestRequest): Promise<void> {
+  async #test(request: SelftestRequest, signal: AbortSignal): Promise<void> {
     this.#findings = [...this.#before.findings];
     this.#notice.clear();
     this.#leftOut.hidden = true;
-    this.#run.disabled = true;
     this.#progress.hidden = false;
     this.#show();
     try {
-      await this.#stop.during((signal) => this.#runAll(request, signal));
+      await this.#runAll(request, signal);
     } catch (error) {
       this.#status.textContent = "";
       this.#notice.fail(error);
     } finally {
-      this.#run.disabled = false;
       this.#progress.hidden = true;
       this.#leftOut.hidden = this.#leftOut.textContent === "";
     }
@@ -118,7 +117,8 @@ ${this.#table}</div>`;
   }
 
   #showLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
-    const rest = button("Run these, too", () => this.#test({ ...request, leftOut: "alone" }));
+    const alone: SelftestRequest = { ...request, leftOut: "alone" };
+    const rest = this.#stop.startButton("Run these, too", (signal) => this.#test(alone, signal));
     const parts = [dom`<p>${describeLeftOut(kernels)}</p>`, dom`<div class="buttons">${rest}</div>`];
     this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
   }

@@ -8,7 +8,7 @@ import { formatCount, formatMicroseconds } from "../../draw/text.ts";
 import { computeSpans, renderPhaseLegend, renderTimeline, renderTimelineTable } from "../../draw/timeline.ts";
 import type { TimedDispatch } from "../../draw/timeline.ts";
 import { formatStepKey } from "../../saved_report.ts";
-import { button, dom, element, fill, Notice, StopButton } from "../elements.ts";
+import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { KernelSummary, StepProfile } from "../services/step_service.ts";
@@ -49,7 +49,7 @@ export function showStep(root: HTMLElement, lab: Lab): void {
       notice.fail(error);
     }
   };
-  const begin = button("Measure a step", () => stop.during(measure));
+  const begin = stop.startButton("Measure a step", measure);
   root.append(
     dom`<p>A training step is a fixed sequence of dispatches: kernels that build the batch, compute the
 forward and backward pass, and update the weights. This screen times each dispatch on your adapter.</p>`,
