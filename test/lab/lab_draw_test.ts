@@ -401,6 +401,8 @@ Deno.test("a ladder is compared with the recorded one: reversals are marked, but
   assert.match(both, /3\. texture[^]*correct at 4 sizes/);
   const columns = (table: string) => table.match(/<td>/g)?.length ?? 0;
   assert.equal(columns(text) - columns(both), 3 * steps.length, "no columns without recorded times");
+  const close = own.steps.map((step) => ({ ...step, gainOnFirst: 1.01 }));
+  assert.doesNotMatch(renderLadderTable("t", close, undefined).text, /<rect [^>]*width="\d\d/, "short bars");
   assert.deepEqual(compareLadder(own, undefined).map(({ reversal }) => reversal), Array(5).fill(undefined));
 });
 

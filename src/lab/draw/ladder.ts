@@ -93,11 +93,11 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis for all gains. */
+/** Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis, at least 0.5 to 2. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
-  const [low, high] = [Math.log(Math.min(1, ...known)), Math.log(Math.max(1, ...known))];
-  return (gain) => high > low ? 100 * (Math.log(gain) - low) / (high - low) : 50;
+  const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];
+  return (gain) => 100 * (Math.log(gain) - low) / (high - low);
 }
 
 const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
