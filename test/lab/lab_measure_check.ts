@@ -168,6 +168,8 @@ export async function checkCourse(page: Page): Promise<void> {
     await text.fill(fillStarter(puzzle));
     await clickButton(screen, "Check");
     await waitForElement(screen, ".notice", "Your kernel is correct.");
+    const hasCaveat = await screen.locator(".answered .note").isVisible();
+    assert.equal(hasCaveat, puzzle.starter.includes("workgroupBarrier"), "the driver hides missing barriers");
     const next = screen.getByRole("link", { name: `${exercises[k + 1]?.name}: ` });
     await next.click();
   }

@@ -107,7 +107,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     const onProgress = (text: string) => this.#notice.show(text);
     try {
       const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
-      this.#showResult(exercise, solved);
+      this.#showResult(exercise, solved, text);
     } catch (error) {
       const faults = this.#editor.showErrors(error);
       if (!faults) return this.#notice.fail(error);
@@ -116,8 +116,14 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     }
   }
 
-  #showResult(exercise: ExerciseSummary, { cases, started, times }: SolvedExercise): void {
-    const { title } = exercise;
+  #showResult(exercise: ExerciseSummary, solved: SolvedExercise, text: string): void {
+    const { cases, started, times } = solved;
+    const { device } = this.lab;
+    const onCpu = device.kind === "open" && device.adapter.kind === "cpu";
+    // SwiftShader also waits where a loop with a barrier ends.
+    const caveat = onCpu && text.includes("workgroupBarrier") &&
+      markup`<p class="note">A software adapter in a browser may hide a barrier that is missing after a loop;
+<code>deno task exercise</code> finds it.</p>`;
     this.#notice.show("Your kernel is correct.");
     const shipped = times && findShippedLadder(times);
     const next = this.all[this.all.indexOf(exercise) + 1];
@@ -126,8 +132,8 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
       : markup`This was the last exercise.`;
     fill(
       this.#results,
-      markup`<p>Correct at ${cases.join("; ")}.</p><p>${started}</p><p class="next">${onward}</p>${
-        times && renderLadderTable(title, compareLadder(times, shipped), shipped)
+      markup`<p>Correct at ${cases.join("; ")}.</p>${caveat}<p>${started}</p><p class="next">${onward}</p>${
+        times && renderLadderTable(exercise.title, compareLadder(times, shipped), shipped)
       }`,
     );
   }
