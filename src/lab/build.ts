@@ -84,8 +84,14 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Sections of kernels/README.md that are pages of the lab's course, because chapters and starters need them. */
-const SECTIONS = ["The exercises", "Memory or arithmetic?", "Glossary"];
+/** Sections of kernels/README.md that are pages of the lab's course: chapters, starters or screens need them. */
+const SECTIONS = [
+  "The exercises",
+  "One training step",
+  "How do you know that a kernel is right?",
+  "Memory or arithmetic?",
+  "Glossary",
+];
 
 /** Returns the chapter of each kernel, and the float64 reference of each op. */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {

@@ -182,6 +182,11 @@ export async function checkCourse(page: Page): Promise<void> {
   await openScreen(page, "exercise=softmax");
   await screen.getByRole("link", { name: "the exercises" }).click();
   await waitForElement(page, "#screen-course li", "All parameters of the kernel function must be builtins.");
+  for (const about of ["step", "ladders", "selftest"]) {
+    await openScreen(page, about);
+    await page.locator(`#screen-${about} > .about a`).click();
+    await page.locator("#screen-course h3").first().waitFor();
+  }
   await openScreen(page, "course/99-none");
   await waitForElement(
     page,

@@ -8,7 +8,7 @@ export interface Screen {
   /** Name of the screen in the address: "step" in #step/adam. {@link Lab.part} is the rest ("adam"). */
   readonly id: string;
   readonly title: string;
-  /** Chapter about the screen, such as "1-softmax"; "" for the whole course. */
+  /** Page of the course about the screen, such as "1-softmax". */
   readonly chapter?: string;
   /**
    * Fills the section of the screen when it is first shown. The section already has a heading, and is hidden
@@ -144,7 +144,7 @@ export class Lab {
     const heading = element("h2", { id: `${id}-title` }, title);
     const part = element("section", { id: `screen-${id}`, "aria-labelledby": heading.id }, heading);
     if (chapter !== undefined) {
-      const name = readPageData().texts.chapters[`${chapter}.md`]?.title ?? "the course";
+      const name = readPageData().texts.chapters[`${chapter}.md`]?.title;
       part.append(dom`<p class="about">Explained in <a href="#course/${chapter}">${name}</a></p>`);
     }
     this.#parts.set(id, part);

@@ -15,12 +15,17 @@ import { showUser } from "./screens/user_screen.ts";
 /** Screens in the order of their tabs. For a new screen, write a file in screens/ and add a line here. */
 const screens: readonly Screen[] = [
   { id: "train", title: "Train", chapter: "1-softmax", mount: showTrain },
-  { id: "step", title: "Look inside a step", chapter: "", mount: showStep },
-  { id: "ladders", title: "Ladders", chapter: "", mount: showLadders },
+  { id: "step", title: "Look inside a step", chapter: "one-training-step", mount: showStep },
+  { id: "ladders", title: "Ladders", chapter: "memory-or-arithmetic", mount: showLadders },
   { id: "course", title: "Course", mount: showCourse },
   { id: "exercise", title: "Exercises", mount: showExercises },
   { id: "scratchpad", title: "Scratchpad", chapter: "0-first-kernels", mount: showScratchpad },
-  { id: "selftest", title: "Self-test", chapter: "", mount: showSelftest },
+  {
+    id: "selftest",
+    title: "Self-test",
+    chapter: "how-do-you-know-that-a-kernel-is-right",
+    mount: showSelftest,
+  },
   { id: "user", title: "Be the user", chapter: "3-lstm", mount: showUser },
   { id: "save", title: "Save", mount: showSave },
 ];
