@@ -78,6 +78,10 @@ export async function checkStep(page: Page): Promise<void> {
 }
 
 export async function checkLadder(page: Page): Promise<void> {
+  await openScreen(page, "ladders/nosuch");
+  await waitForElement(page, "header + .notice", "got nosuch.");
+  await openScreen(page, "course/12-cpu-driver");
+  await waitUntil(page, `document.querySelectorAll('#screen-course a[href^="#ladders/"]').length === 1`);
   await openScreen(page, "course/1-softmax");
   await page.locator("#screen-course").getByRole("link", { name: "The softmax ladder" }).click();
   const rung = page.locator(".rung", { hasText: "choice softmax" });

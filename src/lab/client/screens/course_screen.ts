@@ -53,6 +53,6 @@ function resolveLink(target: string, { chapters, files }: KernelTexts): string |
   if (ending === "md" && `${name}.md` in chapters) return `#course/${name}`;
   if (folder === "exercises") return `#exercise=${name.replaceAll("_", "-")}`;
   if (ending === "wgsl" && name in files) return `#step/${name}`;
-  if (folder === "bench" && name === "ladder") return target.replace(/.*\.md#?/, "#ladders/");
+  if (/ladder\.md#(matmul|lstm|choice)-/.test(target)) return target.replace(/.*#/, "#ladders/");
   return undefined;
 }

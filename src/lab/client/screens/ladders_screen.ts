@@ -45,8 +45,8 @@ a driver that runs shaders on a CPU: an optimisation that helps on llvmpipe may 
       }">${about}</a></p><details><summary>The steps and their kernels</summary>
 <ol>${markup`${items}`}</ol></details><div class="buttons">${one}</div>${card.results}</div>`;
     }));
-    lab.onShow("ladders", () => showCard(cards, lab.part));
-    showCard(cards, lab.part);
+    lab.onShow("ladders", () => showCard(lab, cards));
+    if (!root.hidden) showCard(lab, cards); // the user may have left the screen in the meantime
   }, (error: unknown) => notice.fail(error));
 }
 
@@ -55,14 +55,17 @@ interface LadderCard {
   readonly results: HTMLElement;
 }
 
-/** Shows a ladder and its steps. @param part - start of its title, such as "choice-softmax", or its name */
-function showCard(cards: readonly LadderCard[], part: string): void {
+/** Shows the ladder in the address, by its name or by the start of its title, such as "choice-softmax". */
+function showCard(lab: Lab, cards: readonly LadderCard[]): void {
+  const { part } = lab;
   const matches = ({ ladder: { name, title } }: LadderCard) =>
     part === name || title.toLowerCase().replace(/\W+/g, "-").startsWith(part);
-  const card = part === "" ? undefined : cards.find(matches)?.results.closest(".card");
-  card?.querySelector("details")?.setAttribute("open", "");
-  card?.querySelector("h3")?.focus({ preventScroll: true });
-  card?.scrollIntoView({ block: "start" });
+  if (part === "") return;
+  const card = cards.find(matches)?.results.closest(".card");
+  if (!card) return lab.refuse(`the name of a ladder, such as ${cards[0]?.ladder.name}`, part);
+  card.querySelector("details")?.setAttribute("open", "");
+  card.querySelector("h3")?.focus({ preventScroll: true });
+  card.scrollIntoView({ block: "start" });
 }
 
 async function runLadder(
