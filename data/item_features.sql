@@ -299,3 +299,7 @@ WHERE item // 1000000 = getvariable('bucket');
 INSERT INTO item
 SELECT item, item_id, coalesce(title, ''), valid_from, coalesce(dense, []), coalesce(tokens, [])
 FROM like_item ANTI JOIN number_of USING (item);
+INSERT INTO note
+SELECT printf('new items, which %s lacks: %d (%.1f %% of the impressions)', getvariable('like_name'), count(DISTINCT item), 100 * count(*) / any_value(rows))
+FROM shown ANTI JOIN like_item USING (item), (SELECT count(*) AS rows FROM shown)
+WHERE getvariable('is_like') HAVING count(*) > 0;

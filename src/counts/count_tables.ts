@@ -101,7 +101,24 @@ export function countTables(
   return tables;
 }
 
-/** Returns a table with rows for the items of `catalogue` that `table` lacks: no displays, no clicks. */
+/** Share of the displays that are of items whose displays are too few to stand for a new item. */
+const RARE = 0.01;
+
+/**
+ * Returns displays and clicks of a new item: as many displays as a rarely shown item of the table has, and the
+ * average click rate. With 0 displays, a model would extrapolate if all of its items were shown often.
+ */
+function estimateNewItem(table: Float32Array, width: number): { shown: number; clicks: number } {
+  const shown = table.filter((_, k) => k % width === 0).sort();
+  const sum = (column: number) => table.reduce((sum, x, k) => k % width === column ? sum + x : sum, 0);
+  const [displays, clicks] = [sum(0), sum(1)];
+  if (displays === 0) return { shown: 0, clicks: 0 };
+  let rest = RARE * displays;
+  const least = shown.find((own) => (rest -= own) <= 0) ?? 0;
+  return { shown: least, clicks: least * clicks / displays };
+}
+
+/** Returns a table with rows for the items of `catalogue` that `table` lacks; see {@link estimateNewItem}. */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
   config: CountsConfig,
@@ -113,11 +130,12 @@ export function extendTable(
   const extended = new Float32Array(count * width);
   extended.set(table);
   const neighbours = 4 + 2 * countTokenSlots(config.fields);
+  const { shown, clicks: clicked } = estimateNewItem(table, width);
   for (let at = known * width; at < extended.length; at += width) {
-    extended[at + 3] = -1;
+    extended.set([shown, clicked, 0, -1], at);
     extended.fill(NO_ITEM, at + neighbours, at + neighbours + config.neighbours);
   }
-  const clicks = Float64Array.from({ length: count }, (_, item) => extended[item * width + 1]!);
+  const clicks = Float64Array.from({ length: count }, (_, k) => k < known ? table[k * width + 1]! : 0);
   writeTokens(extended, catalogue, config, clicks, known);
   return extended;
 }

@@ -203,10 +203,14 @@ export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): 
     const values = rows.map(at(k));
     const isFixed = (groups: Map<string, (readonly string[])[]>) =>
       groups.values().every((group) => count(group, k) === 1);
+    const isNumber = values.every((text) => text === "" || Number.isFinite(Number(text)));
+    // Texts that are almost unique are ids.
+    const hasTexts = (groups: number) => !isNumber && 2 * new Set(values).size <= groups;
     if (isFixed(byItem) && rows.length >= byItem.size + LEAST_ROWS) {
-      if (values.every((text) => text === "" || Number.isFinite(Number(text)))) found.dense.push(name);
-      else if (2 * new Set(values).size <= byItem.size) found.tokens.push(name);
-    } else found[isFixed(byPage) ? "page" : "impression"].push(name);
+      if (isNumber) found.dense.push(name);
+      else if (hasTexts(byItem.size)) found.tokens.push(name);
+    } else if (!isFixed(byPage)) found.impression.push(name);
+    else if (isNumber || hasTexts(byPage.size)) found.page.push(name);
   });
   return found;
 }

@@ -5,12 +5,12 @@
 
 import assert from "node:assert/strict";
 import { addPastPage, type ClickLog, listUsers, NO_PAST_PAGES, NONE } from "../../src/data/click_log.ts";
-import { getItemsShape } from "../../src/data/item_catalogue.ts";
+import { getItemsShape, toCatalogue } from "../../src/data/item_catalogue.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { computeCountFeatures } from "../../src/counts/page_counts.ts";
-import { type CountsConfig, countWidth } from "../../src/counts/count_columns.ts";
+import { type CountsConfig, countTableWidth, countWidth, NO_ITEM } from "../../src/counts/count_columns.ts";
 import { countPairs, countTrain, PairCounts } from "../../src/counts/train_counts.ts";
-import { buildCountsConfig, countTables } from "../../src/counts/count_tables.ts";
+import { buildCountsConfig, countTables, extendTable } from "../../src/counts/count_tables.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { scaleUtilities } from "../../src/model/logit_weights.ts";
@@ -34,6 +34,24 @@ import { makeRunConfig, withEmptyFolder } from "../run/folder_check.ts";
 import { createDataset } from "../../src/data/sets/dataset.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { trainShannon } from "./trainings.ts";
+
+Deno.test("a new item counts as a rarely shown item with the average click rate", () => {
+  const config: CountsConfig = { fields: [], neighbours: 2, latest: 9 };
+  const width = countTableWidth(config);
+  // One display in 10,000 is of item 0, so 5 displays are no usual number.
+  const shown = [5, 400, 900, 48_695];
+  const table = Float32Array.from(
+    { length: 4 * width },
+    (_, k) => [shown[Math.floor(k / width)]!][k % width] ?? 0,
+  );
+  table[3 * width + 1] = 5000;
+  const extended = extendTable(table, config, toCatalogue({ kind: "one-hot", count: 6 }));
+  assert.deepEqual(extended.subarray(0, table.length), table);
+  for (const item of [4, 5]) {
+    const row = extended.subarray(item * width, (item + 1) * width);
+    assert.deepEqual(row, Float32Array.of(900, 90, 0, -1, NO_ITEM, NO_ITEM, 0, 0));
+  }
+});
 
 const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6, rowWidth: 3 };
 const log = createSmallLog(5, size);

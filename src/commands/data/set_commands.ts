@@ -114,9 +114,11 @@ function contextLines(features: DataDescription["contextFeatures"]): string[] {
   const p = (share: number | undefined) => share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;
   const rows = features.map(({ name, kind, shares, low, high, ratio, error }) => [
     ...[name, kind, p(shares?.absent), p(shares?.clipped), p(shares?.unknown), p(low), p(high)],
-    `${ratio.toFixed(2)} (${(ratio * Math.exp(-error)).toFixed(2)} to ${
-      (ratio * Math.exp(error)).toFixed(2)
-    })`,
+    !Number.isFinite(error)
+      ? "-"
+      : `${ratio.toFixed(2)} (${(ratio * Math.exp(-error)).toFixed(2)} to ${
+        (ratio * Math.exp(error)).toFixed(2)
+      })`,
   ]);
   return [
     "",

@@ -178,9 +178,10 @@ async function describeContext(
     const x = `f[${k + 1}]`;
     const [row = {}] = await engine.rows(
       `WITH r AS (${rows}), q AS (SELECT quantile_cont(${x}, [1.0 / 3, 2.0 / 3]) AS q, ` +
-        `count(DISTINCT ${x}) = 2 AS is_flag, max(${x}) AS most FROM r), ` +
-        `s AS (SELECT is_clicked, if(is_flag, ${x} < most, ${x} <= q[1]) AS is_low, ` +
-        `if(is_flag, ${x} = most, ${x} >= q[2]) AS is_high FROM r, q) ` +
+        `min(${x}) AS least FROM r), ` +
+        // If one value fills more than a third, the other values are the other group.
+        `s AS (SELECT is_clicked, if(q[1] = q[2] AND q[1] > least, ${x} < q[1], ${x} <= q[1]) AS is_low, ` +
+        `if(q[1] = q[2] AND q[1] = least, ${x} > q[1], ${x} >= q[2]) AS is_high FROM r, q) ` +
         "SELECT count_if(is_low) AS low, count_if(is_low AND is_clicked) AS low_clicks, " +
         "count_if(is_high) AS high, count_if(is_high AND is_clicked) AS high_clicks FROM s",
     );
