@@ -3,14 +3,13 @@
 import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
+import type { KernelFinding, SelftestResult } from "../selftest/finding.ts";
 import {
   describeLeftOut,
   describeVerdict,
   formatSelftestJson,
   groupByKernel,
-  type KernelFinding,
   listFaultyCases,
-  type SelftestResult,
 } from "../selftest/finding.ts";
 import { runSelftest, selectCases } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";

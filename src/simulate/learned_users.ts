@@ -23,16 +23,15 @@ import { recordPositionEffect } from "../model/position_effect.ts";
 import { LAGS as WIDE_LAGS } from "../model/utility.ts";
 import { linear } from "../ops/linear.ts";
 import { padColumns, padRows, type Tensor } from "../tape/tensor.ts";
+import type { LstmStep, StoredState } from "./recurrent_state.ts";
 import {
   createClickLists,
   createStoredState,
   keepState,
-  type LstmStep,
   passOver,
   pushClick,
   putState,
   recordLstmStep,
-  type StoredState,
   takeRows,
 } from "./recurrent_state.ts";
 import type { SimulatedContexts } from "./contexts.ts";

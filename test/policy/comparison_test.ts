@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
+import type { ComparisonCell, PolicyComparison } from "../../src/policy/comparison/comparison.ts";
 import {
   comparePolicies,
-  type ComparisonCell,
   CURVE_POINTS,
   findDifference,
   groupBySlateSize,
   listComparedPolicies,
   listDifferences,
   nameTasks,
-  type PolicyComparison,
 } from "../../src/policy/comparison/comparison.ts";
 import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { renderPage } from "../../src/report/page_shell.ts";

@@ -33,12 +33,11 @@ import {
 } from "../../cli/command_options.ts";
 import { formatComparison, formatSlateSizes } from "./format_comparison.ts";
 import { findEnvironments, type OpenedEnvironments } from "./open_environments.ts";
+import type { LogEvaluationContext, PolicyLogResult } from "./log_evaluation.ts";
 import {
   evaluatePoliciesOnLog,
   formatLogComparison,
-  type LogEvaluationContext,
   openLogged,
-  type PolicyLogResult,
   selectEvaluationClicks,
 } from "./log_evaluation.ts";
 import { stepProgress } from "../../cli/progress.ts";

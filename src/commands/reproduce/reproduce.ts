@@ -4,12 +4,10 @@
  */
 
 import { UserError } from "../../user_error.ts";
+import type { Experiment, ExperimentModel, ModelOutcome } from "../../tune/experiment.ts";
 import {
-  type Experiment,
-  type ExperimentModel,
   experimentModels,
   listOutcomeRows,
-  type ModelOutcome,
   outcomeColumns,
   readExperiment,
   readOutcome,

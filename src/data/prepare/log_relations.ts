@@ -5,6 +5,7 @@ import { quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { describeInexactColumn } from "./features.ts";
 import { formatFlag, type LogOptions } from "./log_options.ts";
 import type { FaultSource } from "./bad_rows.ts";
+import type { Relation, RelationColumn, RequestedColumn } from "./relation.ts";
 import {
   buildSelectSql,
   expectColumns,
@@ -13,9 +14,6 @@ import {
   openFiles,
   PLACE,
   readColumns,
-  type Relation,
-  type RelationColumn,
-  type RequestedColumn,
 } from "./relation.ts";
 import { openSelect } from "./select.ts";
 import type { LogContextColumn } from "./context_columns.ts";

@@ -1,13 +1,11 @@
 /** Verdicts on the policies of a comparison. Every verdict names an environment. */
 
+import type { ComparisonEnvironment, PolicyComparison, PolicyDifference } from "./comparison.ts";
 import {
-  type ComparisonEnvironment,
   findDifference,
   getRewardUnit,
   listComparedPolicies,
   listTrainings,
-  type PolicyComparison,
-  type PolicyDifference,
   summarizeTrainings,
 } from "./comparison.ts";
 import {

@@ -5,13 +5,12 @@ import { formatThousands } from "../../number_text.ts";
 import { PlackettLuce } from "../../simulate/host/plackett_luce.ts";
 import { UserError } from "../../user_error.ts";
 import { estimateRatio, type MeanEstimate } from "../comparison/episode_metrics.ts";
+import type { EstimatorName, EstimatorTerms } from "./estimators.ts";
 import {
   computeEffectiveSampleSize,
   computeLargestWeightShare,
   estimatePerDecisionDoublyRobust,
-  type EstimatorName,
   estimators,
-  type EstimatorTerms,
 } from "./estimators.ts";
 import type { LogEvidence } from "./evidence.ts";
 

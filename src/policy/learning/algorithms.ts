@@ -22,14 +22,8 @@ import type { WeightCopy } from "../network/q_network.ts";
 import { createTape, type SlateRows } from "../network/slate_rows.ts";
 import { slateValue } from "../network/slate_value.ts";
 import type { AlgorithmName } from "./policy_training_config.ts";
-import {
-  createLearnRows,
-  type LearnerFactory,
-  type LearnerSubject,
-  NetworkLearner,
-  type RecordedUpdate,
-  type TrainingBatch,
-} from "./learner.ts";
+import type { LearnerFactory, LearnerSubject, RecordedUpdate, TrainingBatch } from "./learner.ts";
+import { createLearnRows, NetworkLearner } from "./learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
 import type { LearnSizes } from "./replay_sample.ts";
 import { SlateQLearner } from "./slateq.ts";

@@ -13,16 +13,13 @@ import type { OpCall } from "../../tape/node.ts";
 import { add, getAt, makeMatrix, type Matrix, type ReferenceOp } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
+import type { QNetwork, QShape, QState, WeightCopy } from "./q_network.ts";
 import {
   countNets,
   countStateColumns,
   countValueColumns,
   getItemKernelName,
   getProductWidth,
-  type QNetwork,
-  type QShape,
-  type QState,
-  type WeightCopy,
 } from "./q_network.ts";
 import { countRows, findRowDimension, type SlateRows } from "./slate_rows.ts";
 

@@ -1,13 +1,12 @@
 /** Reference implementation of simulated users and their choice model, in f64, for one user at a time. */
 
+import type { ShopState, ShopTruth } from "../../data/shops.ts";
 import {
   advanceShopState,
   computeShopUtility,
   demoFeatures,
   firstState,
   getItemFeatures,
-  type ShopState,
-  type ShopTruth,
 } from "../../data/shops.ts";
 
 export interface UniformChoice {

@@ -12,14 +12,13 @@
  * of reward and V of the next state, is then a lower bound.
  */
 
+import type { ShopState, ShopTruth } from "../../data/shops.ts";
 import {
   advanceShopState,
   computeShopUtility,
   demoFeatures,
   firstState,
   getItemFeatures,
-  type ShopState,
-  type ShopTruth,
 } from "../../data/shops.ts";
 import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";

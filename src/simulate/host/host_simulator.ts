@@ -4,13 +4,12 @@
  * greedy (exact for both kinds of rewards).
  */
 
+import type { PhiloxCounter, PhiloxKey } from "../../data/philox.ts";
 import {
   computePhilox,
   getSlotPurpose,
   makeKey,
   multiplyHigh,
-  type PhiloxCounter,
-  type PhiloxKey,
   purposes,
   toUniform24,
 } from "../../data/philox.ts";
