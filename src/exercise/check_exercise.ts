@@ -240,6 +240,9 @@ function findHints(
   return [
     hole ? `\nLine ${hole.line} still contains ${HOLE}: write the kernel there.` : "",
     missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
+    !hole && source.includes("var<workgroup>")
+      ? `\nIs a barrier missing between two accesses to workgroup memory?`
+      : "",
   ].join("");
 }
 

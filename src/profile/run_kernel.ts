@@ -56,6 +56,9 @@ export async function runKernel<const O extends Readonly<Record<string, number |
   run: KernelRun<O>,
 ): Promise<KernelOutputs<O>> {
   try {
+    if (gpu instanceof Promise) {
+      throw new UserError("Expected a device, got a promise: write await openGpu(...).");
+    }
     return await runChecked(gpu, text, run);
   } catch (error) {
     // The caller's arguments are the cause, so the stack begins at the caller.
