@@ -88,9 +88,11 @@ export function countTables(
   };
   const width = countTableWidth(config);
   const items = new Float32Array(source.items.shape.count * width);
+  const unshown = estimateUnshownItem(counts.shown, counts.clicks);
   for (let item = 0, at = 0; at < items.length; item++, at += width) {
-    items[at] = counts.shown[item]!;
-    items[at + 1] = counts.clicks[item]!;
+    const isShown = counts.shown[item]! > 0;
+    items[at] = isShown ? counts.shown[item]! : unshown.shown;
+    items[at + 1] = isShown ? counts.clicks[item]! : unshown.clicks;
     items[at + 2] = pairs.users[item]!;
   }
   writeTokens(items, source.items, config, counts.clicks);
@@ -101,24 +103,28 @@ export function countTables(
   return tables;
 }
 
-/** Share of the displays that are of items whose displays are too few to stand for a new item. */
+/** Share of the displays that are of items whose displays are too few to stand for an unshown item. */
 const RARE = 0.01;
 
 /**
- * Returns displays and clicks of a new item: as many displays as a rarely shown item of the table has, and the
- * average click rate. With 0 displays, a model would extrapolate if all of its items were shown often.
+ * Returns displays and clicks for items that train users were not shown: as many displays (by other users) as
+ * a rarely shown item has, and the average click rate. With 0 displays, a model that was trained only on items
+ * with many displays would extrapolate.
  */
-function estimateNewItem(table: Float32Array, width: number): { shown: number; clicks: number } {
-  const shown = table.filter((_, k) => k % width === 0).sort();
-  const sum = (column: number) => table.reduce((sum, x, k) => k % width === column ? sum + x : sum, 0);
-  const [displays, clicks] = [sum(0), sum(1)];
+export function estimateUnshownItem(
+  shown: ArrayLike<number>,
+  clicks: ArrayLike<number>,
+): { readonly shown: number; readonly clicks: number } {
+  const ascending = Float64Array.from(shown).sort();
+  const displays = ascending.reduce((sum, n) => sum + n, 0);
   if (displays === 0) return { shown: 0, clicks: 0 };
   let rest = RARE * displays;
-  const least = shown.find((own) => (rest -= own) <= 0) ?? 0;
-  return { shown: least, clicks: least * clicks / displays };
+  const others = (ascending.find((n) => (rest -= n) <= 0) ?? 1) - 1;
+  const clicked = Array.from(clicks).reduce((sum, n) => sum + n, 0);
+  return { shown: others, clicks: Math.fround(others * clicked / displays) };
 }
 
-/** Returns a table with rows for the items of `catalogue` that `table` lacks; see {@link estimateNewItem}. */
+/** Returns a table with rows for the items of `catalogue` that `table` lacks: they are unshown items. */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
   config: CountsConfig,
@@ -130,13 +136,19 @@ export function extendTable(
   const extended = new Float32Array(count * width);
   extended.set(table);
   const neighbours = 4 + 2 * countTokenSlots(config.fields);
-  const { shown, clicks: clicked } = estimateNewItem(table, width);
+  const [shown = [], clicks = []] = [0, 1].map((column) => table.filter((_, k) => k % width === column));
+  const unshown = estimateUnshownItem(shown, clicks);
   for (let at = known * width; at < extended.length; at += width) {
-    extended.set([shown, clicked, 0, -1], at);
+    extended.set([unshown.shown, unshown.clicks, 0, -1], at);
     extended.fill(NO_ITEM, at + neighbours, at + neighbours + config.neighbours);
   }
-  const clicks = Float64Array.from({ length: count }, (_, k) => k < known ? table[k * width + 1]! : 0);
-  writeTokens(extended, catalogue, config, clicks, known);
+  writeTokens(
+    extended,
+    catalogue,
+    config,
+    Float64Array.from({ length: count }, (_, k) => clicks[k] ?? 0),
+    known,
+  );
   return extended;
 }
 

@@ -10,7 +10,7 @@
 import type { ClickTape } from "../batch/click_tape.ts";
 import { type CountsConfig, countTableWidth, countWidth } from "../counts/count_columns.ts";
 import { fitCounts } from "../counts/logit.ts";
-import { countTables, extendTable } from "../counts/count_tables.ts";
+import { countTables, estimateUnshownItem, extendTable } from "../counts/count_tables.ts";
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { recentClicks, rowCounts } from "../ops/row_counts.ts";
@@ -172,8 +172,10 @@ export function loadCountedLog(
   const table = parameters.constant(TABLE);
   const width = countTableWidth(counts);
   const { shown, clicks } = countTrain(source);
-  const same = shown.every((n, item) =>
-    n === table?.[item * width] && clicks[item] === table[item * width + 1]
-  );
+  const unshown = estimateUnshownItem(shown, clicks);
+  const same = shown.every((n, item) => {
+    const own = n > 0 ? { shown: n, clicks: clicks[item] } : unshown;
+    return own.shown === table?.[item * width] && own.clicks === table[item * width + 1];
+  });
   return same ? { latest, sampledPages, rowFeatures } : { sampledPages, rowFeatures };
 }
