@@ -34,7 +34,7 @@ export interface ClickBatch {
   /** Each user's list of earlier clicked events, if `event` lacks them. `history` has the lists' ends. */
   readonly clicks?: View;
   readonly row: View;
-  /** What count features are computed from; absent if a page shows the whole catalogue. */
+  /** Counts from which the count features are computed; absent if a page shows the whole catalogue. */
   readonly facts?: LogCountSummary;
   /** `view` [words, users]: displays without a click (simulate/pass_over.wgsl). `slate`: items per page. */
   readonly passed?: {

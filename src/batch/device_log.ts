@@ -64,7 +64,7 @@ export class DeviceLog {
   readonly row: View;
   /** @internal Per displayed item: its number, and the index of its first row after sorting by item. */
   readonly item: View;
-  /** @internal What the count features are computed from; undefined for a log without counts. */
+  /** @internal Counts from which the count features are computed; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
 
   /** @param capacity - by default the log's sizes. @throws UserError if a buffer is too large to be bound. */

@@ -23,7 +23,7 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
  * Returns true if the items of the set `there` have the same numbers in the set `here`, which may have more
  * items; undefined if a manifest has no checksum of the item ids.
  */
-export function hasItemsOf(there?: FeatureManifest, here?: FeatureManifest): boolean | undefined {
+export function keepsItemNumbers(there?: FeatureManifest, here?: FeatureManifest): boolean | undefined {
   const own = there?.catalogues?.at(-1);
   return own === undefined ? undefined : here?.catalogues?.includes(own);
 }

@@ -12,7 +12,6 @@ import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "./teste
 import type { BaselineResults, SnapshotDifferences, SnapshotResult, TestedData } from "./tested_users.ts";
 import type { StageMetrics, TrainingStage } from "./stages.ts";
 import type { KeptStart } from "./start_choice.ts";
-import type { ItemData } from "../data/item_ids.ts";
 import {
   type BaselineDifferences,
   classifyAgainstBaselines,
@@ -23,7 +22,6 @@ import {
 } from "../metrics/baseline_verdict.ts";
 import { formatThousands } from "../number_text.ts";
 import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baseline_names.ts";
-import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
 
 /** Results of the test of a finished stage. */
 export interface StageTest {
@@ -82,7 +80,7 @@ export async function testStage(
     }))
   );
   const found = { test, baselines: tested.results(), snapshots };
-  return { ...found, verdict: describeTest(test, stage, config, data, trainer.iteration) };
+  return { ...found, verdict: describeTest(test, stage, config, trainer.iteration) };
 }
 
 /** A best validation within this share of the iterations counts as early. */
@@ -95,7 +93,6 @@ export function describeTest(
   test: readonly SnapshotResult[],
   stage: TrainingStage,
   config: StagesConfig,
-  data: ItemData,
   iterations: number,
 ): string[] {
   return [
@@ -103,7 +100,7 @@ export function describeTest(
     // Losses are not compared after an adversarial stage, whose utilities are not log-odds, or with the
     // logistic loss, under which clicks are independent: the baselines' losses are losses of choices.
     ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
-    ...(stage.hasLikelihood ? describeTraining(test, config, data, iterations) : []),
+    ...(stage.hasLikelihood ? describeTraining(test, config, iterations) : []),
   ];
 }
 
@@ -118,7 +115,8 @@ export function describeRanking(
   const { comparisons } = verdict;
   const words = describeVerdict(verdict);
   const isKnown = comparisons.some(({ interval }) => interval);
-  if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
+  const isBaseline = comparisons[0]?.interval?.every((bound) => bound === 0) ?? false;
+  if (!isKnown || isBaseline || classifyAgainstBaselines(comparisons) === "better") return words;
   const best = comparisons[0]?.name;
   const name = baselineNames.find((name) => baselineTitles[name] === best);
   const option = name ? `: --baseline ${baselineOptions[name]} of predict, recommend, serve and export` : "";
@@ -148,26 +146,10 @@ export function describeLoss(
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
-/** Explains why the table's row "logit on counts" differs from the logit with which training started. */
-function describeLogitRow(
-  { positions, wide }: StagesConfig["model"],
-  { seed }: StagesConfig["training"],
-  { source: { items: { shape } } }: ItemData,
-): string {
-  const hasNumbers = shape.kind !== "one-hot" && shape.width > 0;
-  return [
-    'The row "logit on counts" differs, because the baseline\'s probabilities are fitted again on validation users',
-    ...(positions > 0 ? ["the baseline's ranking includes position effects"] : []),
-    ...(wide > 0 && hasNumbers ? ["the baseline has no products of features and last clicks"] : []),
-    ...(seed !== LOGIT_SEED ? [`the baseline samples the pages of a large log by seed ${LOGIT_SEED}`] : []),
-  ].join("; ") + ".";
-}
-
 /** Gives advice if the best validation was near the beginning or the end of the training. */
 function describeTraining(
   test: readonly SnapshotResult[],
   { model, training }: StagesConfig,
-  data: ItemData,
   iterations: number,
 ): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss");
@@ -182,8 +164,7 @@ function describeTraining(
   if (best.iteration === 0 && model.counts) {
     return [
       "best-loss is the logit on counts with which training started: no later weights were significantly better " +
-      "on the validation users. " +
-      describeLogitRow(model, training, data),
+      "on the validation users.",
     ];
   }
   if (best.iteration > EARLY * iterations) return [];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeDifference, hasItemsOf } from "../../src/data/feature_difference.ts";
+import { describeDifference, keepsItemNumbers } from "../../src/data/feature_difference.ts";
 import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { expectRefusal } from "../case_table.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
@@ -319,9 +319,9 @@ Deno.test("items: --encoding-from with one-hot items keeps their numbers and ref
   await Deno.writeTextFile(`${folder}/some.csv`, some);
   const likeFirst = { features: undefined, encodingFrom: first.folder };
   const like = await prepareIn(folder, recipe(folder, likeFirst, "some.csv"));
-  assert.equal(hasItemsOf(first.manifest.features, like.manifest.features), true);
+  assert.equal(keepsItemNumbers(first.manifest.features, like.manifest.features), true);
   const alone = await prepareIn(folder, recipe(folder, bare, "some.csv"));
-  assert.equal(hasItemsOf(first.manifest.features, alone.manifest.features), false);
+  assert.equal(keepsItemNumbers(first.manifest.features, alone.manifest.features), false);
   await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
   const says = 'Expected only items of …, got 1 other items ("sku-x")';
   await expectRefused(folder, recipe(folder, likeFirst, "new.csv"), says);

@@ -1,4 +1,4 @@
-import { hasItemsOf } from "../../src/data/feature_difference.ts";
+import { keepsItemNumbers } from "../../src/data/feature_difference.ts";
 import assert from "node:assert/strict";
 import { type ClickLog, type Clicks, eventLists } from "../../src/data/click_log.ts";
 import { PreparedSet, readPreparedLog } from "../../src/data/prepared_set.ts";
@@ -274,7 +274,7 @@ Deno.test("merged sets: propensities and candidates use the numbers of the merge
     assert.equal(wider.data.items.of(6), "w");
     assert.match(wider.data.dataset.warnings?.join() ?? "", /drawn from its 6 items, not from all 7/);
     const [all, some] = [wider.data, wider.parts[0]?.data].map((data) => data?.dataset.features);
-    assert.deepEqual([hasItemsOf(some, all), hasItemsOf(all, some)], [true, false]);
+    assert.deepEqual([keepsItemNumbers(some, all), keepsItemNumbers(all, some)], [true, false]);
   }));
 
 Deno.test("data merge: a repeated set and incompatible sets are refused and leave nothing", () =>

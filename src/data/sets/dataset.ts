@@ -10,7 +10,7 @@ import { createRandomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
 import { alignSourceToModel } from "../../model/item_features.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
-import { describeDifference, hasItemsOf, listUnknownFeatures } from "../feature_difference.ts";
+import { describeDifference, keepsItemNumbers, listUnknownFeatures } from "../feature_difference.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { FeatureManifest, PageOrder, TimeSplit } from "../manifest.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";
@@ -278,7 +278,7 @@ export function fitDataset(
   }
   const isOneHot = items.kind === "one-hot";
   const hasSameCount = items.count === data.source.items.shape.count;
-  const isKnown = hasItemsOf(features, data.features) ?? (isOneHot || hasSameCount);
+  const isKnown = keepsItemNumbers(features, data.features) ?? (isOneHot || hasSameCount);
   if (!isKnown && (isOneHot || model?.counts)) {
     throw new UserError(
       `Expected the items of ${what} to be the first items of ${name}, because the model has ` +

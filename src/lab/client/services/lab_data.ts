@@ -1,7 +1,7 @@
 /** Opens data for a training: a synthetic shop, or files that the user chose. No data leave the page. */
 
 import { makeShop } from "../../../data/demo_shop.ts";
-import { describeDifference, hasItemsOf } from "../../../data/feature_difference.ts";
+import { describeDifference, keepsItemNumbers } from "../../../data/feature_difference.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
 import { computeDataSizes, type DataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { parseManifest } from "../../../data/manifest.ts";
@@ -82,7 +82,9 @@ export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabD
 }
 
 function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabData): void {
-  const others = hasItemsOf(features, data.features) === false ? "its items have other numbers" : undefined;
+  const others = keepsItemNumbers(features, data.features) === false
+    ? "its items have other numbers"
+    : undefined;
   const difference = features && data.features && (describeDifference(features, data.features) ?? others);
   if (difference === undefined) return;
   throw new UserError(
