@@ -109,7 +109,9 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   const sections = (await read("kernels/README.md")).split(/^## /m);
   for (const title of SECTIONS) {
     const anchor = title.toLowerCase().replace("?", "").replaceAll(" ", "-");
-    chapters[`${anchor}.md`] = { title, text: `# ${sections.find((own) => own.startsWith(title))}` };
+    const text = sections.find((own) => own.startsWith(title));
+    if (text === undefined) throw new Error(`expected a section "${title}" in kernels/README.md`);
+    chapters[`${anchor}.md`] = { title, text: `# ${text}` };
   }
   for (const kernel of later) {
     // A kernel for CPU adapters gets the chapter of the GPU kernel with equal results.

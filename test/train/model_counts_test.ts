@@ -17,7 +17,7 @@ import { scaleUtilities } from "../../src/model/logit_weights.ts";
 import { initializeOnLog, SCALE, TABLE } from "../../src/model/model_counts.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
-import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { noHistory, smallLstm, WIDTH } from "../small_models.ts";
@@ -51,6 +51,17 @@ Deno.test("an unshown item counts as a rarely shown item with the average click 
     const row = extended.subarray(item * width, (item + 1) * width);
     assert.deepEqual(row, Float32Array.of(899, Math.fround(89.9), 0, -1, NO_ITEM, NO_ITEM, 0, 0));
   }
+  // The same holds for an item in the training set that only a test user was shown.
+  const pages = [[0, 1], [0, 1], [0, 1]].map((items): TrainingPage => [items, 0]);
+  const own = new MemoryLog(
+    logOfPages({ kind: "one-hot", count: 3 }, [pages, [[[2], 0]]], (user) => user === 0 ? 0 : 2),
+  );
+  const { items } = countTables(own, config);
+  assert.deepEqual([0, 1, 2].map((item) => Array.from(items.subarray(item * width, item * width + 2))), [
+    [3, 3],
+    [3, 0],
+    [2, 1],
+  ]);
 });
 
 const size = { users: 60, items: 30, width: 0, tokens: 7, maxEvents: 6, maxPage: 6, rowWidth: 3 };
