@@ -19,15 +19,14 @@ export type { ChoiceMetrics, RankingMetrics } from "./data/ranking.ts";
 export { restless as restlessShop, type ShopTruth } from "./data/shops.ts";
 export { type AdapterDescription, type Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
 export { type ChoiceProbabilities, computeChoiceProbabilities } from "./model/choice_probabilities.ts";
-export {
-  type CommonModelConfig,
-  defaultModel,
-  defaultPwModel,
-  type LstmModelConfig,
-  type ModelConfig,
-  type NoneModelConfig,
-  type PwModelConfig,
+export type {
+  CommonModelConfig,
+  LstmModelConfig,
+  ModelConfig,
+  NoneModelConfig,
+  PwModelConfig,
 } from "./model/model_config.ts";
+export { defaultModel, defaultPwModel } from "./model/model_config.ts";
 export { initializeFromCounts } from "./model/model_counts.ts";
 export { addPositionEffects, readPositionEffects } from "./model/position_effect.ts";
 export type { ItemScorer, UserState } from "./model/item_blocks.ts";

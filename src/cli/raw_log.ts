@@ -5,14 +5,13 @@ import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { listParquetColumns } from "../data/parquet.ts";
 import { findShop } from "../data/shops.ts";
+import type { LogColumns, LogSample } from "../data/guess_columns.ts";
 import {
   formatLogCommand,
   guessColumns,
   guessFeatures,
   isPaperHead,
   listLogArguments,
-  type LogColumns,
-  type LogSample,
   REQUIRED_COLUMNS,
   sampleLog,
   selectLog,

@@ -1,8 +1,7 @@
 import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
+import type { CountField, CountsConfig } from "./count_columns.ts";
 import {
-  type CountField,
-  type CountsConfig,
   countTableWidth,
   countTokenSlots,
   maxNeighbours,
@@ -11,17 +10,15 @@ import {
   NO_ITEM,
 } from "./count_columns.ts";
 import { computeCoclickSimilarity, type CountTables } from "./page_counts.ts";
+import type { ClickPairs, TokenField, TrainCounts } from "./train_counts.ts";
 import {
   chooseLatestLimit,
-  type ClickPairs,
   computeClickShares,
   countPairs,
   countTrain,
   forEachItemTokens,
   isCategory,
   isIn,
-  type TokenField,
-  type TrainCounts,
 } from "./train_counts.ts";
 
 /** Largest number of token slots of a field per item. */

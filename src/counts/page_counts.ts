@@ -1,13 +1,12 @@
 /** Computes users' own counts, and count features in float64 (on the GPU: kernels/pw/row_counts.wgsl). */
 
+import type { CountsConfig, OwnCounts } from "./count_columns.ts";
 import {
-  type CountsConfig,
   countTableWidth,
   countTokenSlots,
   countWidth,
   LAGS,
   OWN_WORDS,
-  type OwnCounts,
   packOwn,
   packPast,
   PRIOR,
@@ -16,15 +15,14 @@ import {
   unpackPast,
   USER_PRIOR,
 } from "./count_columns.ts";
+import type { Clicks, PastPages } from "../data/click_log.ts";
 import {
   addPastPage,
-  type Clicks,
   getRowWidth,
   isPage,
   listClickedRows,
   NO_PAST_PAGES,
   NONE,
-  type PastPages,
   splits,
 } from "../data/click_log.ts";
 import { findLatestClicks } from "./train_counts.ts";

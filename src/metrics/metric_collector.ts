@@ -4,21 +4,19 @@ import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
 import { type ItemCategories, listItemGroups } from "./item_categories.ts";
 import { CalibrationSums, findBin } from "./probability_calibration.ts";
+import type { EvaluatedPage, MetricName, SliceKey } from "./metric_columns.ts";
 import {
   column,
   columns,
   computePageSums,
   computeProbabilities,
-  type EvaluatedPage,
   firstSlice,
   historyLengths,
-  type MetricName,
   metricNames,
   pageLengths,
   positions,
   seen,
   sliceCount,
-  type SliceKey,
   slicings,
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";

@@ -24,14 +24,13 @@ import type { AdamState } from "../ops/adam.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
 import { getMaterialized, materialize } from "../ops/row_dot.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import {
-  evaluating,
-  type GradientExchangeFactory,
-  type RecordableModel,
-  type RecordingOptions,
-  recordUpdate,
-  type WeightUpdate,
+import type {
+  GradientExchangeFactory,
+  RecordableModel,
+  RecordingOptions,
+  WeightUpdate,
 } from "./model_program.ts";
+import { evaluating, recordUpdate } from "./model_program.ts";
 
 /** Returns the reward's config with the generator's layers, without wide part, counts, position effects. */
 export function buildGeneratorConfig(

@@ -2,9 +2,9 @@
 
 import { countTokenSlots, MOST_FIELDS, MOST_ROW_FEATURES, MOST_SLOTS } from "../counts/count_columns.ts";
 import type { CountsConfig } from "../counts/count_columns.ts";
+import type { ConfigFields, ValueRange } from "../option.ts";
 import {
   buildSchemaEntries,
-  type ConfigFields,
   defineField,
   defineFixedField,
   defineSwitchField,
@@ -14,7 +14,6 @@ import {
   makeWholeNumberParser,
   picklist,
   positive,
-  type ValueRange,
   whole,
 } from "../option.ts";
 import * as v from "../schema.ts";

@@ -9,20 +9,18 @@ import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
 import { getSeedFolder, readSeeds } from "../run/seeds_folder.ts";
 import { readSavedStage } from "../run/run_state.ts";
 import { stages as trainedStages, type TrainingStage as TrainedStage } from "../run/stages.ts";
-import {
-  type BaselineMetrics,
-  experimentResultSchema,
-  experimentSchema,
-  type ReportData,
-  type ReportModel,
-  type ReportRun,
-  type ReportStage,
-  resultSchema,
-  type RunLog,
-  type Settings,
-  type StageResult,
-  type StoredResult,
+import type {
+  BaselineMetrics,
+  ReportData,
+  ReportModel,
+  ReportRun,
+  ReportStage,
+  RunLog,
+  Settings,
+  StageResult,
+  StoredResult,
 } from "./report_data.ts";
+import { experimentResultSchema, experimentSchema, resultSchema } from "./report_data.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 
 /**

@@ -9,6 +9,7 @@ import type { ProbabilityCalibration } from "../metrics/probability_calibration.
 import { classifyDifference } from "../metrics/baseline_verdict.ts";
 import { type Html, markup } from "./html.ts";
 import { type DefinedMetric, renderGlossary, renderMetricTitle } from "./metric_glossary.ts";
+import type { ReportPart, Scoring, SharedBaselines } from "./report_parts.ts";
 import {
   computeMeanAndSd,
   getMetric,
@@ -19,9 +20,6 @@ import {
   listSnapshotNames,
   listSnapshotTests,
   listStageRuns,
-  type ReportPart,
-  type Scoring,
-  type SharedBaselines,
   sortBaselines,
 } from "./report_parts.ts";
 import type { ReportModel, SnapshotMetrics, StageResult } from "./report_data.ts";

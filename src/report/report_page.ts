@@ -21,14 +21,13 @@ import type { DataSizes } from "../data/log_source.ts";
 import { type ContextColumn, describeTimeSplit } from "../data/manifest.ts";
 import { formatThousands } from "../number_text.ts";
 import { quotePath } from "../shell_word.ts";
+import type { BaselineVerdict, Significance } from "../metrics/baseline_verdict.ts";
 import {
-  type BaselineVerdict,
   classifyAgainstBaselines,
   compareWithBaselines,
   describeUsers,
   formatSigned,
   formatSignedRange,
-  type Significance,
 } from "../metrics/baseline_verdict.ts";
 import {
   computeMeanAndSd,

@@ -13,15 +13,14 @@ import { makeFolder, removeTemporaries } from "../files/atomic_write.ts";
 import { explainFileError, pathExists } from "../files/local_file.ts";
 import { listContents } from "../files/owned_folder.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import type { LastState, SnapshotName } from "./run_state.ts";
 import {
   expectLogs,
   getPendingSnapshotPath,
   getSnapshotPath,
-  type LastState,
   logFile,
   LOGS,
   replaceFile,
-  type SnapshotName,
 } from "./run_state.ts";
 import { criteria, type Criterion, formatBestRecords } from "../train/best_records.ts";
 import type { TrainerState } from "../train/trainer_state.ts";

@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 import { expectFile, explainFileError, openFile, readBytes } from "../files/local_file.ts";
+import type { TensorData, TensorFile } from "./snapshot/safetensors.ts";
 import {
   decodeSafetensors,
   encodeSafetensorsPieces,
@@ -13,8 +14,6 @@ import {
   LENGTH_BYTES,
   readLayout,
   readMetadata,
-  type TensorData,
-  type TensorFile,
 } from "./snapshot/safetensors.ts";
 
 /** Writes a snapshot atomically; see {@link buildSnapshot}. @throws UserError if writing fails. */

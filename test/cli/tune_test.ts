@@ -5,6 +5,7 @@ import { createRandomStream } from "../../src/data/random.ts";
 import { formatSettingsCsv, type SettingRow, trainArguments } from "../../src/tune/tune_folder.ts";
 import type { SearchCandidate, SearchState } from "../../src/tune/search.ts";
 import { findBestValidation, findWinner, hasReached, listRungs, search } from "../../src/tune/search.ts";
+import type { SearchSpace, TuneSetting } from "../../src/tune/space.ts";
 import {
   describeSetting,
   drawSetting,
@@ -12,8 +13,6 @@ import {
   listInapplicableFlags,
   NO_ITEM_IDS,
   POSITION_BIAS,
-  type SearchSpace,
-  type TuneSetting,
 } from "../../src/tune/space.ts";
 import { UserError } from "../../src/user_error.ts";
 import { pathExists } from "../../src/files/local_file.ts";

@@ -5,6 +5,7 @@ import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { type ContextRecord, EncodedContext, type RequestContext } from "../../src/data/context_values.ts";
 import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
+import { describe } from "../../src/data/prepare/describe.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import { listContextColumns } from "../../src/data/manifest.ts";
 import { parseContextColumns } from "../../src/data/prepare/context_columns.ts";
@@ -148,6 +149,25 @@ Deno.test("context features of a prepared log equal those of requests with the l
   const mean = z.reduce((sum, x) => sum + x, 0) / z.length;
   const variance = z.reduce((sum, x) => sum + (x - mean) ** 2, 0) / z.length;
   assert.ok(Math.abs(mean) < 1e-5 && Math.abs(variance - 1) < 1e-5, `${mean}, ${variance}`);
+});
+
+Deno.test("describe compares clicks of low and high values, also if most values are equal", async () => {
+  // Three of four displays have no discount.
+  const discounts = Array.from({ length: 240 }, (_, k) => k % 4 === 0 ? 10 + k % 3 : 0);
+  const clicked = (k: number) => discounts[k] === 0 ? k % 6 === 1 : k % 8 === 0;
+  const own = discounts.map((discount, k) => ({
+    ...{ user: `u${(k >> 1) % 30}`, page: `p${k >> 1}`, item: `i${k % 7}`, time: `${1.7e9 + 60 * (k >> 1)}` },
+    ...{ discount: String(discount), clicked: clicked(k) ? "1" : "0" },
+  }));
+  const folder = await makeFolderWith({ "log.csv": makeCsv(own) });
+  const impressionFeatures = parseContextColumns("discount");
+  const prepared = await prepareIn(folder, recipe(folder, { impressionFeatures }));
+  const [found] = (await describe(prepared.folder, "500MB")).contextFeatures ?? [];
+  const share = (isHigh: boolean) => {
+    const group = [...discounts.keys()].filter((k) => (discounts[k]! > 0) === isHigh);
+    return group.filter(clicked).length / group.length;
+  };
+  assert.deepEqual([found?.low, found?.high], [share(false), share(true)]);
 });
 
 Deno.test("a later log is encoded as the set of --encoding-from, and unknown values are counted", async () => {

@@ -13,12 +13,11 @@ import { smallLstm, WIDTH } from "../small_models.ts";
 import type { KernelVariants, kernelVariantsSchema } from "../../src/gpu/kernel_variants.ts";
 import { defaultModel, type ModelConfig, modelConfigSchema } from "../../src/model/model_config.ts";
 import type { gameSchema, SnapshotGame } from "../../src/run/snapshot/snapshot.ts";
+import type { AdversarialConfig, TrainingConfig } from "../../src/train/training_config.ts";
 import {
-  type AdversarialConfig,
   adversarialConfigSchema,
   defaultAdversarial,
   defaultTraining,
-  type TrainingConfig,
   trainingConfigSchema,
 } from "../../src/train/training_config.ts";
 

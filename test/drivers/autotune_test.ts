@@ -8,14 +8,13 @@ import type { LogSource } from "../../src/data/log_source.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import type { EncodePass } from "../../src/gpu/profiler.ts";
-import {
-  type AdapterKind,
-  getDefaultVariants,
-  type KernelVariant,
-  type KernelVariants,
-  type MatmulVariant,
-  mergeTunedVariants,
+import type {
+  AdapterKind,
+  KernelVariant,
+  KernelVariants,
+  MatmulVariant,
 } from "../../src/gpu/kernel_variants.ts";
+import { getDefaultVariants, mergeTunedVariants } from "../../src/gpu/kernel_variants.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";

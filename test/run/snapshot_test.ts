@@ -13,12 +13,8 @@ import { checkWeights, listModelParameters } from "../../src/model/user_model.ts
 import { decodeSnapshot } from "../../src/run/snapshot/snapshot.ts";
 import { makeGoodSnapshot, reshapeTensor, setFirstValue, SMALL_MODEL } from "../bad_inputs/good_inputs.ts";
 import { expectRefusal } from "../case_table.ts";
-import {
-  decodeSafetensors,
-  encodeSafetensors,
-  type TensorData,
-  type TensorFile,
-} from "../../src/run/snapshot/safetensors.ts";
+import type { TensorData, TensorFile } from "../../src/run/snapshot/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { isUserError, withEmptyFolder } from "./folder_check.ts";
 
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {

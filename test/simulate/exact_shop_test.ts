@@ -8,6 +8,7 @@ import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { findBestSlate, selectTopSlate, type SlateProblem } from "../../src/simulate/host/host_best_slate.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
+import type { ShopState, ShopTruth } from "../../src/data/shops.ts";
 import {
   advanceShopState,
   computeShopUtility,
@@ -15,15 +16,12 @@ import {
   firstState,
   getItemFeatures,
   restless,
-  type ShopState,
-  type ShopTruth,
 } from "../../src/data/shops.ts";
 import { createOptimalPolicy, InterpolationGrid, ShopPlan } from "../../src/simulate/host/exact_shop.ts";
+import type { HostOptions, HostPolicy } from "../../src/simulate/host/host_simulator.ts";
 import {
   createHostGreedyPolicy,
   createRandomPolicy,
-  type HostOptions,
-  type HostPolicy,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
 

@@ -4,12 +4,11 @@ import { computePhilox, makeKey } from "../../src/data/philox.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { restless } from "../../src/data/shops.ts";
 import { choose, type HostDynamics, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
+import type { HostOptions, HostPolicy } from "../../src/simulate/host/host_simulator.ts";
 import {
   createHostGreedyPolicy,
   createHostPopularPolicy,
   createRandomPolicy,
-  type HostOptions,
-  type HostPolicy,
   simulateOnHost,
 } from "../../src/simulate/host/host_simulator.ts";
 import { listSeenPages } from "../../src/simulate/episode_log.ts";

@@ -13,12 +13,8 @@ import type { ClickSizes } from "../../src/batch/click_sizes.ts";
 import { compareBatch } from "../../src/selftest/batch_cases.ts";
 import { CheckCollector, checkText } from "../../src/selftest/finding.ts";
 import { withGpu } from "../op_check.ts";
-import {
-  createSmallLog,
-  drawPermutation,
-  logOfPages,
-  type TrainingPage,
-} from "../../src/selftest/small_logs.ts";
+import type { TrainingPage } from "../../src/selftest/small_logs.ts";
+import { createSmallLog, drawPermutation, logOfPages } from "../../src/selftest/small_logs.ts";
 
 /** Builds batches one after another in the same memory, then in parallel; compares with the reference. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {

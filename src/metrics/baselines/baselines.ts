@@ -17,9 +17,8 @@ import {
   startUserProgress,
 } from "../../counts/train_counts.ts";
 import type { ClickPairs, TokenField, TrainCounts } from "../../counts/train_counts.ts";
+import type { BaselineFormula, BaselineScorer } from "./scorers.ts";
 import {
-  type BaselineFormula,
-  type BaselineScorer,
   chance,
   createCategoryRateScorer,
   createClickRateScorer,
@@ -28,13 +27,8 @@ import {
   createLogitScorer,
 } from "./scorers.ts";
 import { computePrecision } from "../../data/ranking.ts";
-import {
-  fitUtilityScale,
-  listPages,
-  type ScoredRows,
-  toUtility,
-  type UtilityScale,
-} from "./utility_scale.ts";
+import type { ScoredRows, UtilityScale } from "./utility_scale.ts";
+import { fitUtilityScale, listPages, toUtility } from "./utility_scale.ts";
 
 /** Inputs of the scorers: a log, and counts of the clicks and impressions of its train users. */
 interface ScorerInputs {

@@ -2,15 +2,13 @@
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
+import type { ClickPairs, TokenField, TrainCounts } from "../../counts/train_counts.ts";
 import {
-  type ClickPairs,
   computeClickShares,
   isCategory,
   isIn,
   readLogItems,
   smoothedClickRate,
-  type TokenField,
-  type TrainCounts,
 } from "../../counts/train_counts.ts";
 import { computeLogitUtilities, fitCounts } from "../../counts/logit.ts";
 import { buildCountsConfig, countTables, type TrainUserCounts } from "../../counts/count_tables.ts";

@@ -1,15 +1,14 @@
 /** Script of report pages, which draws the charts. `deno task build report` bundles it. */
 
 import annotation from "chartjs-plugin-annotation";
+import type { ChartEvent, InteractionItem } from "chart.js";
 import {
   BarController,
   BarElement,
   CategoryScale,
   Chart,
-  type ChartEvent,
   Filler,
   Interaction,
-  type InteractionItem,
   Legend,
   LinearScale,
   LineController,

@@ -5,26 +5,24 @@
  */
 
 import type { TokenField } from "../../counts/train_counts.ts";
-import {
-  type CommonModelConfig,
-  defaultModel,
-  type LstmModelConfig,
-  type ModelConfig,
-  modelFields,
-  type PwModelConfig,
+import type {
+  CommonModelConfig,
+  LstmModelConfig,
+  ModelConfig,
+  PwModelConfig,
 } from "../../model/model_config.ts";
+import { defaultModel, modelFields } from "../../model/model_config.ts";
 import { buildCountsConfig } from "../../counts/count_tables.ts";
 import { type ClickLog, listClickedRows, listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import type { PageOrder } from "../../data/manifest.ts";
+import type { GivenOptions, OptionGroup } from "../../option.ts";
 import {
   buildConfig,
   defineSwitchOption,
   defineValueOption,
-  type GivenOptions,
   listOptions,
   makeWholeNumberParser,
-  type OptionGroup,
   picklist,
 } from "../../option.ts";
 import {

@@ -9,14 +9,8 @@ import { HISTORY, isWide, LAGS, PART } from "../../model/utility.ts";
 import { batchNormConstants } from "../../ops/batch_norm.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { addCountsLayer, addDisplayedCounts, addLinearPart, LARGEST_LOG } from "./onnx_counts.ts";
-import {
-  addClickProduct,
-  addEmptyState,
-  addLstmState,
-  addPwState,
-  type EncoderInputs,
-  foldItems,
-} from "./onnx_encoders.ts";
+import type { EncoderInputs } from "./onnx_encoders.ts";
+import { addClickProduct, addEmptyState, addLstmState, addPwState, foldItems } from "./onnx_encoders.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
 import { boundContextFeatures } from "./onnx_context.ts";
 import { COUNTED, FLOAT, type GraphBuilder } from "./graph_builder.ts";

@@ -2,13 +2,12 @@
 
 import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
 import { type Html, markup } from "../../../report/html.ts";
+import type { KernelFinding, KindFinding } from "../../../selftest/finding.ts";
 import {
   describeLeftOut,
   describeVerdict,
   formatElement,
   groupByKernel,
-  type KernelFinding,
-  type KindFinding,
   listFaultyCases,
 } from "../../../selftest/finding.ts";
 import { formatCount, renderScrollTable } from "../../draw/text.ts";

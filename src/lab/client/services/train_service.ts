@@ -9,13 +9,11 @@ import { selectNetworkWeights } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/adversarial_trainer.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectNotCancelled, type LabWorker, type ServiceCall } from "../lab_worker.ts";
+import type { DataChoice, DataSummary, LabData } from "./lab_data.ts";
 import {
   alignDataToSnapshot,
   computeBaselineLevels,
-  type DataChoice,
-  type DataSummary,
   isSameData,
-  type LabData,
   openLabData,
   summarizeData,
 } from "./lab_data.ts";
