@@ -11,15 +11,26 @@ import { UserError } from "../user_error.ts";
 /** Values of the letters, such as E and K, that stand for sizes in the line "grid" of an answer. */
 export type SizeLetters = Readonly<Record<string, number>>;
 
-/** A case whose inputs or size reveal errors that random inputs do not reveal. */
-export interface HardCase {
-  readonly what: string;
+type Trial = ReturnType<Ladder["open"]>;
+
+export interface ExerciseCase {
   readonly size: LadderSize;
   readonly open: Ladder["open"];
+  /** Name of the case, e.g. "7 x 3, all utilities about -200". */
+  readonly name: string;
 }
 
-export function createHardCase(what: string, size: LadderSize, open: Ladder["open"]): HardCase {
-  return { what, size, open };
+/** Hard cases of a trial: what is hard, the size, and the trial's rule for its inputs. */
+type RuledCases<R> = readonly (readonly [what: string, size: LadderSize, rule: NoInfer<R>])[];
+
+/** Creates a trial. @param rule - replaces the rule by which the trial makes its inputs */
+type RuledTrial<R> = (gpu: Gpu, size: LadderSize, rule?: R) => Trial;
+
+export function listHardCases<R>(trial: RuledTrial<R>, cases: RuledCases<R>): ExerciseCase[] {
+  return cases.map(([what, size, rule]): ExerciseCase => {
+    const name = `${size.join(" x ")}, ${what}`;
+    return { size, name, open: (gpu, size) => trial(gpu, size, rule) };
+  });
 }
 
 export interface Exercise {
@@ -29,8 +40,8 @@ export interface Exercise {
   readonly starter: string;
   readonly ladder: Ladder;
   readonly solution: string;
-  /** Cases that are checked in addition to the ladder's sizes. */
-  readonly hard: readonly HardCase[];
+  /** Cases, besides the ladder's sizes, whose inputs or size reveal errors that random inputs do not reveal. */
+  readonly hard: readonly ExerciseCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
   /** Returns why the starter's approach does not support a size; undefined for a supported size. */
   readonly refuses?: (size: LadderSize) => string | undefined;
@@ -45,11 +56,26 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
   return step;
 }
 
-export function createShippedLadder(
-  step: Omit<LadderStep, "idea">,
-  ladder: Omit<Ladder, "name" | "steps">,
-): Ladder {
-  return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
+/** An exercise whose ladder has only the shipped kernel, which solves the exercise. */
+interface KernelExercise<R>
+  extends
+    Omit<Exercise, "ladder" | "solution" | "hard">,
+    Omit<Ladder, "name" | "open" | "dispatch" | "steps"> {
+  readonly kernel: Kernel;
+  readonly trial: RuledTrial<R>;
+  readonly hard?: RuledCases<R>;
+}
+
+export function createKernelExercise<R>(
+  { name, what, chapter, starter, letters, refuses, kernel, trial, hard = [], ...ladder }: KernelExercise<R>,
+): Exercise {
+  const dispatch = kernel.name;
+  const steps = [{ kernel, idea: "shipped" }];
+  return {
+    ...{ name, what, chapter, starter, letters, refuses, solution: kernel.name },
+    ladder: { ...ladder, name: kernel.name, open: (gpu, size) => trial(gpu, size), dispatch, steps },
+    hard: listHardCases(trial, hard),
+  };
 }
 
 /** Returns the number of vec4f that a row of `columns` numbers takes. */
@@ -61,43 +87,22 @@ export function countChunks(rows = 1): number {
   return clickDimensions.countChunks({ users: 1, events: 1, rows, items: 1 });
 }
 
-export interface ExerciseCase {
-  readonly size: LadderSize;
-  readonly open: Ladder["open"];
-  /** Name of the case, e.g. "7 x 3, all utilities about -200". */
-  readonly name: string;
-}
-
 /** Returns all cases of an exercise: irregular sizes, hard cases, and finally the case at `size`. */
 export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
   const { open } = ladder;
   const toOrdinaryCase = (size: LadderSize): ExerciseCase => ({ size, open, name: size.join(" x ") });
-  const special = hard.map(({ what, ...rest }) => ({ ...rest, name: `${rest.size.join(" x ")}, ${what}` }));
-  return [...ladder.oddSizes.map(toOrdinaryCase), ...special, toOrdinaryCase(size)];
+  return [...ladder.oddSizes.map(toOrdinaryCase), ...hard, toOrdinaryCase(size)];
 }
-
-type OpenPages = (gpu: Gpu, size: LadderSize, utility: UtilityFunction) => ReturnType<Ladder["open"]>;
 
 /** Returns E (pages) and K (rows of the longest page: one more than the mean that createChoicePages gets). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
 
-export function createPageCase(
-  open: OpenPages,
-  size: LadderSize,
-  what: string,
-  utility: UtilityFunction,
-): HardCase {
-  return { what, size, open: (gpu, size) => open(gpu, size, utility) };
-}
-
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** Creates a case with pages of 300 rows, so that an invocation of a workgroup must process several rows. */
-export function createLongPageCase(open: OpenPages): HardCase {
-  return createPageCase(open, [3, 300], "long pages", getOrdinaryUtility);
-}
+/** Case with pages of 300 rows, so that an invocation of a workgroup must process several rows. */
+export const longPages = ["long pages", [3, 300], getOrdinaryUtility] as const;
 
 /** Evaluates an expression such as "E * K / 4". @param line - line's name. @throws UserError for bad text */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {

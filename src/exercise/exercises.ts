@@ -32,16 +32,15 @@ import { createChoiceTrial } from "../ladder/choice_ladder.ts";
 import { findLadder } from "../ladder/ladders.ts";
 import { createLstmTrial } from "../ladder/lstm_ladder.ts";
 import { createForwardTrial, makePanelCheck, PANEL } from "../ladder/matmul_ladder.ts";
-import type { Exercise, HardCase, SizeLetters } from "./exercise.ts";
+import type { Exercise, SizeLetters } from "./exercise.ts";
 import {
   countChunks,
   countVectors,
-  createHardCase,
-  createLongPageCase,
-  createPageCase,
-  createShippedLadder,
+  createKernelExercise,
   getOrdinaryUtility,
   getPageLetters,
+  listHardCases,
+  longPages,
 } from "./exercise.ts";
 import { warmUp } from "./puzzles.ts";
 import {
@@ -64,22 +63,20 @@ const softmax: Exercise = {
   starter: softmaxStarter,
   ladder: findLadder("choice"),
   solution: "choice_nll",
-  hard: [
-    createPageCase(createChoiceTrial, [7, 3], "all utilities about -200", (k) => -200 - k / 4),
-    createPageCase(
-      createChoiceTrial,
-      [8, 3],
+  hard: listHardCases(createChoiceTrial, [
+    ["all utilities about -200", [7, 3], (k) => -200 - k / 4],
+    [
       "one page of utilities about -200",
-      (k, e) => e === 1 ? -200 - k / 4 : getOrdinaryUtility(k, e, 3),
-    ),
-    createPageCase(
-      createChoiceTrial,
       [8, 3],
+      (k, e) => e === 1 ? -200 - k / 4 : getOrdinaryUtility(k, e, 3),
+    ],
+    [
       "utility of each page's last row far above the others",
+      [8, 3],
       (k, e, length) => k === length - 1 ? 100 + e / 4 : getOrdinaryUtility(k, e, length),
-    ),
-    createLongPageCase(createChoiceTrial),
-  ],
+    ],
+    longPages,
+  ]),
   letters: getPageLetters,
 };
 
@@ -87,13 +84,13 @@ function letters([M = 1, K, N]: LadderSize): SizeLetters {
   return { M, K4: countVectors(K), N4: countVectors(N), C: countChunks(M) };
 }
 
-const largeSums: HardCase = {
-  what: "sums of several hundred, whose exp is infinite",
-  size: [37, 19, 21],
-  open: (gpu, size) => createForwardTrial(gpu, size, 200),
+const forward = {
+  ladder: findLadder("forward"),
+  hard: listHardCases(createForwardTrial, [
+    ["sums of several hundred, whose exp is infinite", [37, 19, 21], 200],
+  ]),
+  letters,
 };
-
-const forward = { ladder: findLadder("forward"), hard: [largeSums], letters };
 
 const matmul: Exercise = {
   name: "matmul",
@@ -149,11 +146,9 @@ function lstmLetters([B = 1, , H]: LadderSize): SizeLetters {
   return { B, H4: countVectors(H) };
 }
 
-const gatesOf100: HardCase = {
-  what: "gates of up to 100, and users without events",
-  size: [11, 5, 6],
-  open: (gpu, size) => createLstmTrial(gpu, size, true),
-};
+const hardLstm = listHardCases(createLstmTrial, [
+  ["gates of up to 100, and users without events", [11, 5, 6], true],
+]);
 
 const lstm: Exercise = {
   name: "lstm",
@@ -162,7 +157,7 @@ const lstm: Exercise = {
   starter: lstmStarter,
   ladder: findLadder("lstm"),
   solution: "lstm_forward_group",
-  hard: [gatesOf100],
+  hard: hardLstm,
   letters: lstmLetters,
 };
 
@@ -173,183 +168,129 @@ const lstmBackward: Exercise = {
   starter: lstmBackwardStarter,
   ladder: findLadder("lstm-backward"),
   solution: "lstm_backward_group",
-  hard: [gatesOf100],
+  hard: hardLstm,
   letters: lstmLetters,
 };
 
-const rank: Exercise = {
+const rank = createKernelExercise({
   name: "rank",
   what: "number of bits set before each word: positions in sorted order",
   chapter: "4-batch.md",
   starter: rankStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("batch_rank", rankText) }, {
-    title: "number of bits before each of W words",
-    size: [8192],
-    oddSizes: [[2], [37], [1029]],
-    open: (gpu, size) => rankTrial(gpu, size),
-    dispatch: "batch_rank",
-  }),
-  solution: "batch_rank",
+  kernel: parseKernel("batch_rank", rankText),
+  title: "number of bits before each of W words",
+  size: [8192],
+  oddSizes: [[2], [37], [1029]],
+  trial: rankTrial,
   hard: [
-    createHardCase("every bit set", [130], (gpu, size) => rankTrial(gpu, size, () => 0xffffffff)),
-    createHardCase(
-      "only the first or last bit of some words",
-      [130],
-      (gpu, size) => rankTrial(gpu, size, (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN),
-    ),
+    ["every bit set", [130], () => 0xffffffff],
+    ["only the first or last bit of some words", [130], (w) => [1, 0, 0, 2 ** 31][w % 4] ?? NaN],
   ],
   letters: ([W = 1]) => ({ W }),
   refuses: ([W = 1]) => W >= 2 ? undefined : "needs at least one word of items and one of rows",
-};
+});
 
-const tableGradient: Exercise = {
+const tableGradient = createKernelExercise({
   name: "table-gradient",
   what: "the gradient of a table, gathered by item",
   chapter: "5-scatter.md",
   starter: tableStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("embedding_gradient", tableText) }, {
-    title: "gradient of a table, E events, D items x N columns",
-    size: [2560, 500, 64],
-    oddSizes: [[2, 1, 5], [37, 11, 19], [301, 67, 12]],
-    open: (gpu, size) => createTableTrial(gpu, size),
-    dispatch: "embedding_gradient",
-  }),
-  solution: "embedding_gradient",
+  kernel: parseKernel("embedding_gradient", tableText),
+  title: "gradient of a table, E events, D items x N columns",
+  size: [2560, 500, 64],
+  oddSizes: [[2, 1, 5], [37, 11, 19], [301, 67, 12]],
+  trial: createTableTrial,
   hard: [
-    createHardCase(
-      "nearly all rows of one item",
-      [600, 5, 9],
-      (gpu, size) => createTableTrial(gpu, size, { getItem: () => 2 }),
-    ),
-    createHardCase(
-      "no item is an input of an event",
-      [37, 11, 5],
-      (gpu, size) => createTableTrial(gpu, size, { clicks: () => false }),
-    ),
+    ["nearly all rows of one item", [600, 5, 9], { getItem: () => 2 }],
+    ["no item is an input of an event", [37, 11, 5], { clicks: () => false }],
   ],
   letters: ([E = 1, D = 1, N]) => ({ E, D, N4: countVectors(N) }),
-};
+});
 
-const batchNorm: Exercise = {
+const batchNorm = createKernelExercise({
   name: "batch-norm",
   what: "the gradient of batch norm's input",
   chapter: "6-batch-norm.md",
   starter: normStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("batch_norm_input_gradient", normText) }, {
-    title: "batch norm, gradient of the input, R rows x N columns",
-    size: [12_800, 64],
-    oddSizes: [[3, 5], [37, 19], [1301, 68]],
-    open: (gpu, size) => createNormTrial(gpu, size),
-    dispatch: "batch_norm_input_gradient",
-  }),
-  solution: "batch_norm_input_gradient",
-  hard: [
-    createHardCase(
-      "constant columns, and columns of 1,000 that vary little",
-      [39, 19],
-      (gpu, size) => createNormTrial(gpu, size, true),
-    ),
-  ],
+  kernel: parseKernel("batch_norm_input_gradient", normText),
+  title: "batch norm, gradient of the input, R rows x N columns",
+  size: [12_800, 64],
+  oddSizes: [[3, 5], [37, 19], [1301, 68]],
+  trial: createNormTrial,
+  hard: [["constant columns, and columns of 1,000 that vary little", [39, 19], true]],
   letters: ([R = 1, N]) => ({ R, N4: countVectors(N), C: countChunks(R) }),
-};
+});
 
-const adam: Exercise = {
+const adam = createKernelExercise({
   name: "adam",
   what: "a step of Adam from partial sums of the gradient",
   chapter: "7-adam.md",
   starter: adamStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("adam", adamText) }, {
-    title: "Adam, one step of P parameters, rounded up to 64",
-    size: [262_144],
-    oddSizes: [[1], [137], [4099]],
-    open: (gpu, size) => createAdamTrial(gpu, size),
-    dispatch: "adam",
-    constants: (size) => ({ P4: countAdamParameters(size) / 4 }),
-  }),
-  solution: "adam",
-  hard: [
-    createHardCase(
-      "gradients of 0 and of about epsilon",
-      [37],
-      (gpu, size) => createAdamTrial(gpu, size, true),
-    ),
-  ],
+  kernel: parseKernel("adam", adamText),
+  title: "Adam, one step of P parameters, rounded up to 64",
+  size: [262_144],
+  oddSizes: [[1], [137], [4099]],
+  trial: createAdamTrial,
+  constants: (size) => ({ P4: countAdamParameters(size) / 4 }),
+  hard: [["gradients of 0 and of about epsilon", [37], true]],
   letters: (size) => ({ P4: countAdamParameters(size) / 4 }),
-};
+});
 
-const lastClicks: Exercise = {
+const lastClicks = createKernelExercise({
   name: "last-clicks",
   what: "the last clicks before every event, under learned weights",
   chapter: "8-position-weights.md",
   starter: clicksStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("pw_state_forward", clicksText) }, {
-    title: "position weights, B users x T events, F features under four weightings",
-    size: [128, 20, 64],
-    oddSizes: [[1, 1, 5], [11, 5, 7], [3, 9, 20]],
-    open: (gpu, size) => createLastClicksTrial(gpu, size),
-    dispatch: "pw_state_forward",
-    constants: ([, , F = 1]) => ({ F }),
-  }),
-  solution: "pw_state_forward",
-  hard: [
-    createHardCase(
-      "more clicks than the window has lags, and users without clicks",
-      [5, 40, 6],
-      (gpu, size) => createLastClicksTrial(gpu, size, true),
-    ),
-  ],
+  kernel: parseKernel("pw_state_forward", clicksText),
+  title: "position weights, B users x T events, F features under four weightings",
+  size: [128, 20, 64],
+  oddSizes: [[1, 1, 5], [11, 5, 7], [3, 9, 20]],
+  trial: createLastClicksTrial,
+  constants: ([, , F = 1]) => ({ F }),
+  hard: [["more clicks than the window has lags, and users without clicks", [5, 40, 6], true]],
   letters: (size) => ({ E: countEvents(size), F: size[2] ?? 1, F4: countVectors(size[2]) }),
-};
+});
 
 /** Exercise on the exact generator (a projection on the simplex) and the gradient of the reward. */
-const sparsemax: Exercise = {
+const sparsemax = createKernelExercise({
   name: "sparsemax",
   what: "the projection on the simplex: the exact generator",
   chapter: "9-minimax.md",
   starter: sparsemaxStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("exact_minimax", sparsemaxText) }, {
-    title: "sparsemax and the reward's gradient, E events x K rows",
-    size: [2560, 10],
-    oddSizes: [[1, 1], [13, 3], [67, 41]],
-    open: (gpu, size) => createSparsemaxTrial(gpu, size),
-    dispatch: "exact_minimax",
-  }),
-  solution: "exact_minimax",
+  kernel: parseKernel("exact_minimax", sparsemaxText),
+  title: "sparsemax and the reward's gradient, E events x K rows",
+  size: [2560, 10],
+  oddSizes: [[1, 1], [13, 3], [67, 41]],
+  trial: createSparsemaxTrial,
   hard: [
-    createPageCase(createSparsemaxTrial, [7, 3], "all rows of a page equal", (_, e) => e - 3),
-    createPageCase(
-      createSparsemaxTrial,
-      [8, 3],
+    ["all rows of a page equal", [7, 3], (_, e) => e - 3],
+    [
       "utilities about 10,000 and -10,000",
+      [8, 3],
       (k, e) => (e % 2 === 0 ? 10_000 : -10_000) + (37 * k * k + e) % 64 / 64,
-    ),
-    createLongPageCase(createSparsemaxTrial),
+    ],
+    longPages,
   ],
   letters: getPageLetters,
-};
+});
 
-const draw: Exercise = {
+const draw = createKernelExercise({
   name: "draw",
   what: "a click or no click, drawn for every simulated user",
   chapter: "10-simulated-users.md",
   starter: drawStarter,
-  ladder: createShippedLadder({ kernel: parseKernel("choose_click", chooseText) }, {
-    title: "a click or no click, U users x k items",
-    size: [4096, 10],
-    oddSizes: [[1, 1], [37, 3], [301, 7]],
-    open: (gpu, size) => drawTrial(gpu, size),
-    dispatch: "choose_click",
-  }),
-  solution: "choose_click",
-  hard: ([
-    ["utilities of 90 and -90", (z) => z > 0 ? 90 + z : z - 90],
-    ["all utilities about -200", (z) => z - 200],
-    ["all utilities about 30: every user clicks", (z) => z + 30],
-  ] as const satisfies [string, (normal: number) => number][]).map(([what, utility]) =>
-    createHardCase(what, [130, 3], (gpu, size) => drawTrial(gpu, size, utility))
-  ),
+  kernel: parseKernel("choose_click", chooseText),
+  title: "a click or no click, U users x k items",
+  size: [4096, 10],
+  oddSizes: [[1, 1], [37, 3], [301, 7]],
+  trial: drawTrial,
+  hard: [
+    ["utilities of 90 and -90", [130, 3], (z) => z > 0 ? 90 + z : z - 90],
+    ["all utilities about -200", [130, 3], (z) => z - 200],
+    ["all utilities about 30: every user clicks", [130, 3], (z) => z + 30],
+  ],
   letters: ([U = 1, k = 1]) => ({ U, K: k }),
-};
+});
 
 const slateTiled = parseKernel("slate_score_tiled", slateTiledText);
 const slatePanel = parseKernel("slate_score_panel", slatePanelText);
@@ -388,25 +329,23 @@ const slateScore: Exercise = {
   starter: slateStarter,
   ladder: slateLadder,
   solution: "slate_score_tiled",
-  hard: [
-    createHardCase(
+  hard: listHardCases(createSlateTrial, [
+    [
       "all scores below -1,000",
       [37, 70, 8],
-      (gpu, size) =>
-        createSlateTrial(gpu, size, { weights: (n) => -1000 - n, table: (i, n) => 2 + (7 * i + n) % 5 / 4 }),
-    ),
-    createHardCase(
+      { weights: (n) => -1000 - n, table: (i, n) => 2 + (7 * i + n) % 5 / 4 },
+    ],
+    [
       "equal items: the first one wins",
       [37, 70, 8],
-      (gpu, size) =>
-        createSlateTrial(gpu, size, { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 }),
-    ),
-    createHardCase(
+      { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 },
+    ],
+    [
       "only one item left in a panel",
       [37, 70, 8],
-      (gpu, size) => createSlateTrial(gpu, size, { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }),
-    ),
-  ],
+      { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL },
+    ],
+  ]),
   letters: ([U = 1, I = 1, L]) => ({ U, P: countPanels(I), L4: countVectors(L) }),
   refuses: checkUnits,
 };

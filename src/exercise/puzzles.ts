@@ -14,7 +14,7 @@ import type { LadderSize } from "../ladder/check_ladder.ts";
 import { CanaryArena, createStepHeader, listWriters, toFloats } from "../selftest/harness.ts";
 import type { KernelTrial } from "../selftest/harness.ts";
 import { U } from "../selftest/ops/op_batches.ts";
-import { createShippedLadder, type Exercise, HOLE, parseGrid, type SizeLetters } from "./exercise.ts";
+import { createKernelExercise, type Exercise, HOLE, parseGrid, type SizeLetters } from "./exercise.ts";
 
 interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly size: LadderSize;
@@ -143,19 +143,12 @@ function createPuzzle(puzzle: Puzzle): Exercise {
   const lines = [...answer];
   const text = starter.replaceAll(new RegExp(`^.*${HOLE}.*$`, "gm"), () => lines.shift() ?? "");
   const kernel = parseKernel(`${name.replaceAll("-", "_")}_solution`, text);
-  const open = (gpu: Gpu, size: LadderSize) => createPuzzleTrial(gpu, kernel, puzzle, size);
-  return {
-    ...{ name, what, starter, chapter: "0-first-kernels.md" },
-    ladder: createShippedLadder({ kernel }, {
-      title: `${what} (${Object.keys(getLetters(size)).join(" x ")} elements)`,
-      size,
-      oddSizes,
-      open,
-      dispatch: kernel.name,
-    }),
-    ...{ solution: kernel.name, hard: [], letters: getLetters },
+  return createKernelExercise({
+    ...{ name, what, starter, chapter: "0-first-kernels.md", kernel, size, oddSizes, letters: getLetters },
+    title: `${what} (${Object.keys(getLetters(size)).join(" x ")} elements)`,
+    trial: (gpu, size) => createPuzzleTrial(gpu, kernel, puzzle, size),
     refuses: ([N = 1]) => oddSizes === whole && N % BLOCK > 0 ? `needs a multiple of ${BLOCK}` : undefined,
-  };
+  });
 }
 
 export const warmUp: readonly Exercise[] = puzzles.map(createPuzzle);
