@@ -30,8 +30,6 @@ import type { LadderMeasurement, LadderStepMeasurement } from "../profile/bench_
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
-const lstmForGpus = [1, 2, 8, 9, 10, 11];
-
 /** Irregular sizes of matmuls. The first two have equal columns after padding, so they share kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
@@ -66,26 +64,16 @@ export const ladders: readonly Ladder[] = [
     steps: listWeightSteps(),
     forGpus: [1, 2, 3, 4],
   },
-  {
-    name: "lstm",
-    title: "LSTM forward, B users x T events, H units",
+  ...(["forward", "backward"] as const).map((direction): Ladder => ({
+    name: direction === "forward" ? "lstm" : "lstm-backward",
+    title: `LSTM ${direction}, B users x T events, H units`,
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    open: (gpu, size) => createLstmTrial(gpu, size),
-    dispatch: "lstm_forward",
-    steps: listLstmSteps("forward"),
-    forGpus: lstmForGpus,
-  },
-  {
-    name: "lstm-backward",
-    title: "LSTM backward, B users x T events, H units",
-    size: [128, 20, 20],
-    oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    open: (gpu, size) => createLstmTrial(gpu, size),
-    dispatch: "lstm_backward",
-    steps: listLstmSteps("backward"),
-    forGpus: lstmForGpus,
-  },
+    open: createLstmTrial,
+    dispatch: `lstm_${direction}`,
+    steps: listLstmSteps(direction),
+    forGpus: [1, 2, 8, 9, 10, 11],
+  })),
   {
     name: "choice",
     title: "choice softmax, loss and gradient, E events x K rows",
