@@ -85,7 +85,8 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   console.log(`${description} (${adapter.kind}), ${runtime}`);
   for (const ladder of selected) {
     const size = getRequestedSize(ladder, options) ?? ladder.size;
-    const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
+    const onProgress = (text: string, share?: number) => status.show(text, share);
+    const results = await runLadder(gpu, ladder, { size, rounds, onProgress });
     status.clear();
     measurements.push(summarizeLadder(ladder, size, results));
     if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: measurements });

@@ -34,7 +34,8 @@ export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join
 
 interface CheckOptions {
   readonly size: LadderSize;
-  onProgress(text: string): void;
+  /** @param share - finished share of the timing; absent before the timing */
+  onProgress(text: string, share?: number): void;
 }
 
 /**

@@ -26,7 +26,7 @@ import {
 import type { Gpu } from "../gpu/device.ts";
 import { timePasses } from "../gpu/profiler.ts";
 import { getCost } from "../gpu/program.ts";
-import type { LadderMeasurement, LadderStepMeasurement } from "../profile/bench_report.ts";
+import type { LadderMeasurement, LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
@@ -106,7 +106,8 @@ export interface LadderStepResult extends LadderStepMeasurement {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  onProgress?(text: string): void;
+  /** @param share - finished share of the timing; absent before the timing */
+  onProgress?(text: string, share?: number): void;
 }
 
 /** Checks all steps of a ladder, and times the correct steps. */
@@ -122,18 +123,16 @@ export async function runLadder(
   await bound.prepare();
   const known = new Map<number, StepState>();
   const note = (number: number, fault: string | undefined, more: Partial<StepState> = {}) => {
-    const own = known.get(number) ?? { checkedSizes: 0, runMs: 0 };
+    const own = known.get(number) ?? { checkedSizes: 0 };
     known.set(number, { ...own, ...more, checkedSizes: own.checkedSizes + 1, fault: own.fault ?? fault });
   };
   for (const step of steps) {
     onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
     const compileMs = step.hostMs + await timeFirstRun(gpu, step);
-    const began = performance.now();
     const fault = await findStepFault(bound, step);
-    const runMs = performance.now() - began;
     const { storage: { reads, readSectors: sectors, writeSectors }, workgroup: { conflicts } } = step
       .counts();
-    note(step.number, fault, { compileMs, runMs, counts: { reads, sectors, writeSectors, conflicts } });
+    note(step.number, fault, { compileMs, counts: { reads, sectors, writeSectors, conflicts } });
   }
   // Irregular sizes come last, so that a kernel that all sizes share is compiled at the timed size.
   for (const odd of ladder.oddSizes) {
@@ -141,12 +140,8 @@ export async function runLadder(
     for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);
-  const times = await timeRounds(gpu, ladder.name, right, known, options);
-  const summaries = new Map(
-    [...times].map(([number, { medians, min, error }]) =>
-      [number, { ...summarizeTimes(medians), min, ...error }] as const
-    ),
-  );
+  const times = await timeRounds(gpu, ladder.name, right, options);
+  const summaries = new Map([...times].map(([number, own]) => [number, summarizeRounds(own)] as const));
   const ratio = (of: number, to: number) => {
     const [a, b] = [summaries.get(of), summaries.get(to)];
     return a && b && a.median / b.median;
@@ -177,52 +172,34 @@ interface StepState extends Pick<LadderStepMeasurement, "counts" | "compileMs"> 
   /** Number of sizes at which the step was compared with the reference. */
   readonly checkedSizes: number;
   readonly fault?: string | undefined;
-  /** Milliseconds of the check at the ladder's size: two runs of the op, and overhead. */
-  readonly runMs: number;
 }
 
-interface StepTimes {
-  readonly medians: number[];
-  min: number;
-  error: { error?: number };
-}
-
-/** Estimated time of one round for a step, as a multiple of the duration of the step's check. */
-const RUNS = 7;
-
-/** Times each step once per round. @param known - how long the steps' checks took, to estimate the rest */
+/** Times each step once per round. @returns a timing per round, by the number of the step */
 async function timeRounds(
   gpu: Gpu,
   name: string,
   steps: readonly BoundStep[],
-  known: ReadonlyMap<number, StepState>,
   { rounds, onProgress = () => {} }: LadderOptions,
-): Promise<Map<number, StepTimes>> {
-  const times = new Map<number, StepTimes>(
-    steps.map(({ number }) => [number, { medians: [], min: Infinity, error: {} }]),
-  );
-  const runMs = ({ number }: BoundStep) => known.get(number)?.runMs ?? 0;
-  const all = rounds * steps.reduce((sum, step) => sum + runMs(step), 0);
-  const began = performance.now();
-  let done = 0;
+): Promise<Map<number, Timing[]>> {
+  const times = new Map(steps.map(({ number }) => [number, new Array<Timing>()]));
   for (let round = 1; round <= rounds; round++) {
-    for (const step of steps) {
-      const { number, encode } = step;
-      const each = done > 0 ? (performance.now() - began) / done : RUNS;
-      onProgress(
-        `${name}: timing, round ${round} of ${rounds}, step ${number}; about ` +
-          `${Math.ceil(each * (all - done) / 1000)} s left`,
-      );
-      const timing = await timeRepeated(gpu, encode, { seconds: 0 });
-      done += runMs(step);
-      const own = times.get(number);
-      if (!own) continue;
-      own.medians.push(timing.median);
-      own.min = Math.min(own.min, timing.min);
-      if (timing.error !== undefined) own.error = { error: timing.error };
+    for (const [k, { number, encode }] of steps.entries()) {
+      const text = `${name}: timing, round ${round} of ${rounds}, step ${number}`;
+      onProgress(text, (round - 1 + k / steps.length) / rounds);
+      times.get(number)?.push(await timeRepeated(gpu, encode, { seconds: 0 }));
     }
   }
   return times;
+}
+
+/** Summarizes the medians of the rounds. The minimum is that of all samples. */
+function summarizeRounds(rounds: readonly Timing[]): Timing {
+  const error = rounds.at(-1)?.error;
+  return {
+    ...summarizeTimes(rounds.map(({ median }) => median)),
+    min: Math.min(...rounds.map(({ min }) => min)),
+    ...(error !== undefined && { error }),
+  };
 }
 
 /** Returns by how many ms the first dispatch is slower than the second: some drivers compile in the first. */
