@@ -16,7 +16,7 @@ import {
   factNames,
   formatFacts,
   listCardCells,
-  listComparisonCells,
+  listFactCells,
   listGpuCells,
   listTextCells,
   selectFirstTexts,
@@ -199,12 +199,7 @@ async function outputResults(
   const shown = steps.length > 0 ? selectFirstTexts(texts) : texts;
   console.log(`${compiler}. ${texts.length} texts of ${selectFirstTexts(texts).length} kernels.`);
   for (const gpu of options.file === undefined ? gpus : []) printTable(listTextCells(shown, gpu), gpu);
-  for (const { kernel, facts } of options.file === undefined ? [] : texts) {
-    printTable(
-      listComparisonCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own }))),
-      kernel,
-    );
-  }
+  for (const text of options.file === undefined ? [] : texts) printTable(listFactCells(text), text.kernel);
   for (const { kernel, facts } of options.code ? shown : []) {
     for (const own of Object.values(facts)) {
       const { lines } = own.loop ?? own;
@@ -282,14 +277,14 @@ ${
   await writePage(file, { kind: "compiled", title: "clickgan, compiled", header, main, rules: STYLE });
 }
 
-function renderText({ kernel, source, uses, facts }: CompiledText): Html {
-  const own = Object.values(facts);
-  const code = own.map((one) =>
+function renderText(text: CompiledText): Html {
+  const { kernel, source, uses, facts } = text;
+  const code = Object.values(facts).map((one, k) =>
     markup`
-<details${one === own[0] && new Html(" open")}><summary>${one.gpu}${describeShownCode(one)}</summary>
+<details${k === 0 && new Html(" open")}><summary>${one.gpu}${describeShownCode(one)}</summary>
 <pre>${(one.loop ?? one).lines.join("\n")}</pre></details>`
   );
   return markup`<p class="note">${uses.join("; ")}</p>
-${renderCells(listComparisonCells(own.map((one) => ({ name: one.gpu, facts: one }))), kernel)}
+${renderCells(listFactCells(text), kernel)}
 <div class="columns"><pre>${source.replace(/^(\/\/.*\n|\n)+/, "")}</pre><div>${code}</div></div>`;
 }

@@ -43,12 +43,7 @@ export async function listParts(recording: Recording): Promise<{ parts: Recorded
 
 /** @param steps - number of programs at the start of `parts` that are the training step; others evaluate */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
-  const seen = new Map<string, number>();
-  const unique = (label: string) => {
-    const times = (seen.get(label) ?? 0) + 1;
-    seen.set(label, times);
-    return makeUniqueLabel(label, times);
-  };
+  const unique = createUniqueLabels();
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
     program.dispatches.map(({ spec, manySteps }, dispatch): KernelCase => {
       const [x, y] = computeInvocations(spec.invocations, sizes);
@@ -71,9 +66,14 @@ export function listCases(parts: readonly RecordedPart[], steps: number): Kernel
   );
 }
 
-/** Appends a number to a repeated label. @param times - number of occurrences, including this one. */
-export function makeUniqueLabel(label: string, times: number): string {
-  return times === 1 ? label : `${label} #${times}`;
+/** Returns a function that makes labels unique: it appends a number to a repeated label. */
+export function createUniqueLabels(): (label: string) => string {
+  const seen = new Map<string, number>();
+  return (label) => {
+    const times = (seen.get(label) ?? 0) + 1;
+    seen.set(label, times);
+    return times === 1 ? label : `${label} #${times}`;
+  };
 }
 
 /** Matches names of constants that are only offsets, on which the time of a kernel does not depend. */

@@ -1,5 +1,5 @@
 import { formatShort } from "../../src/number_text.ts";
-import { makeUniqueLabel } from "../kernel_cases.ts";
+import { createUniqueLabels } from "../kernel_cases.ts";
 import { buildCells, type CellColumn, type TableCells } from "../study.ts";
 import type { ByWidth } from "./assembly.ts";
 import { getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
@@ -74,6 +74,11 @@ export function listComparisonCells(
     ["", ({ values }) => new Set(values).size > 1 ? "differs" : ""],
   ];
   return buildCells(rows, marked ? columns : columns.slice(0, -1));
+}
+
+/** Returns a table with a row per fact of a text, and a column per GPU. */
+export function listFactCells({ facts }: CompiledText): TableCells {
+  return listComparisonCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own })));
 }
 
 /** True if a SIMD holds less than half of its maximum of subgroups: CDNA 10; RDNA 16, or 32 for 64 lanes. */
@@ -155,13 +160,8 @@ export function listMeasuredCells(
   gpu: string,
   measured: readonly { readonly label: string; readonly median: number }[],
 ): TableCells {
-  const seen = new Map<string, number>();
-  const times = new Map<string, number>();
-  for (const { label, median } of measured) {
-    const count = (seen.get(label) ?? 0) + 1;
-    seen.set(label, count);
-    times.set(makeUniqueLabel(label, count), median);
-  }
+  const unique = createUniqueLabels();
+  const times = new Map(measured.map(({ label, median }) => [unique(label), median]));
   const rows = dispatches.flatMap(({ label, kernel, steps, estimates: { [gpu]: own } }) =>
     own
       ? [{ label, kernel, bound: boundsText[own.bound], us: own.us / steps, time: times.get(label) ?? NaN }]
