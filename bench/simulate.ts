@@ -1,6 +1,6 @@
 /** `deno task bench simulate`: times pages of simulated users, compared with PyTorch; see simulate.md. */
 
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { makeNumberParser, parseWholeNumber } from "../src/cli/command_options.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
@@ -16,7 +16,6 @@ import {
   createReadmeOption,
   createStudy,
   describeAdapter,
-  makeWholeNumbersParser,
   printTable,
   StudyPage,
   StudyStatus,
@@ -43,10 +42,7 @@ export function createCommand(): Command {
     "simulate",
     "Times pages of simulated users in clickgan and PyTorch: random, greedy and CDQN slates, and CDQN training.",
   )
-    .option("--items <n,...>", "sizes of the catalogue", makeWholeNumbersParser("items", 64, 2 ** 22), [
-      500,
-      5000,
-    ])
+    .option("--items <n,...>", "sizes of the catalogue", parseItems, [500, 5000])
     .option("--users <n>", "maximum users per step; fewer for many items", parseWholeNumber(1, 2 ** 17), 4096)
     .option(
       "--seconds <n>",
@@ -58,6 +54,12 @@ export function createCommand(): Command {
     .addOption(createPythonOption())
     .option(...createReadmeOption(MARKERS));
   return own.action(() => simulate(own.opts<SimulateOptions>()));
+}
+
+function parseItems(text: string): number[] {
+  const counts = text.split(",").map(Number);
+  if (counts.every((count) => Number.isInteger(count) && count >= 64 && count <= 2 ** 22)) return counts;
+  throw new InvalidArgumentError(`Expected items of 64..${2 ** 22} joined by commas, got "${text}".`);
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {

@@ -78,20 +78,6 @@ export function makeNamesParser<T extends string>(known: readonly T[]): (text: s
   };
 }
 
-/** Returns a parser of whole numbers joined by commas, each from `least` to `most`. */
-export function makeWholeNumbersParser(
-  what: string,
-  least: number,
-  most: number,
-): (text: string) => number[] {
-  const fits = (value: number) => Number.isInteger(value) && value >= least && value <= most;
-  return (text) => {
-    const values = text.split(",").map(Number);
-    if (values.every(fits)) return values;
-    throw new InvalidArgumentError(`Expected ${what} of ${least}..${most} joined by commas, got "${text}".`);
-  };
-}
-
 /**
  * Runs a command of clickgan without the user's cache, and prints its progress unless `beside` is set.
  * @param beside - for concurrent commands: `cores` has variables for the driver, `note` gets the messages
