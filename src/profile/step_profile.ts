@@ -20,7 +20,6 @@ const ROUNDS = { least: 5, most: 11 };
 export interface ProfileOptions {
   /** Seconds for timing whole steps and dispatches in turn. The minimum number of rounds may take longer. */
   readonly seconds: number;
-  readonly clock?: Clock;
   onProgress?(text: string): void;
 }
 
@@ -39,13 +38,13 @@ export async function profileStep(
 export async function profileRecording(
   gpu: Gpu,
   recording: Recording,
-  { seconds, clock, onProgress = () => {} }: ProfileOptions,
+  { seconds, onProgress = () => {} }: ProfileOptions,
 ): Promise<Omit<StepMeasurement, "workload" | "model">> {
   const { trainer, sizes } = recording;
   const gpuBytes = gpu.liveBytes;
   onProgress("first steps, which compile");
   const run = await stepRuns(trainer);
-  const profile = await dispatchProfile(gpu, recording, clock);
+  const profile = await dispatchProfile(gpu, recording);
   await profile.round();
   const wanted = Math.floor(1e6 * seconds / run.microseconds);
   const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, wanted));
