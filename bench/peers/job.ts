@@ -21,10 +21,9 @@ import { estimateIterationFlops } from "../../src/train/iteration_flops.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { createWorkloadLog, LOG_BATCHES, workloads } from "../../src/profile/workloads.ts";
 
-export type WorkloadName = keyof typeof workloads;
 export const workloadNames = Object.keys(workloads).filter(isWorkloadName);
 
-function isWorkloadName(text: string): text is WorkloadName {
+function isWorkloadName(text: string): text is keyof typeof workloads {
   return Object.hasOwn(workloads, text);
 }
 
@@ -51,9 +50,8 @@ const settingsSchema = v.object({
   /** Source of the log. Only clickgan reads the whole log. */
   source: sourceSchema,
 });
-export type JobSettings = v.InferOutput<typeof settingsSchema>;
 
-export interface PeerJob extends JobSettings {
+export interface PeerJob extends v.InferOutput<typeof settingsSchema> {
   /** Initial weights [rows, columns] by clickgan's names. Names of a generator's weights have a prefix. */
   readonly weights: ReadonlyMap<string, TensorData>;
   /** [items, F] features; undefined for one-hot items. */

@@ -81,7 +81,8 @@ export async function measure(
         try {
           // clickgan, the first entry, runs all compared steps. A slow peer may run fewer.
           const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
-          const { runner, losses, stepMs } = await start(entry, variant, options, least);
+          const { runner, stepMs } = await start(entry, variant, options, least);
+          const { losses } = runner;
           const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
           const wrong = findDisagreement(expected, losses, entry.tolerance);
           if (wrong === undefined) runners.push(runner);
@@ -133,7 +134,7 @@ async function start(
   variant: PeerVariant,
   options: PeerMeasureOptions,
   least: number,
-): Promise<{ runner: Runner; losses: number[]; stepMs: number }> {
+): Promise<{ runner: Runner; stepMs: number }> {
   const process = await PeerProcess.start(options.command(entry, variant), PATIENCE);
   const onAbort = () => process.stop();
   options.signal.addEventListener("abort", onAbort);
@@ -154,8 +155,7 @@ async function start(
     if (steps > 1) stepMs = (await process.run(steps)).ms / steps;
     steps = Math.max(1, Math.round(block / stepMs));
     const { note } = process;
-    const runner: Runner = { entry, variant, process, note, stepsPerBlock: steps, losses, turns: [] };
-    return { runner, losses, stepMs };
+    return { runner: { entry, variant, process, note, stepsPerBlock: steps, losses, turns: [] }, stepMs };
   } catch (error) {
     process.stop();
     throw error;

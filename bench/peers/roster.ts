@@ -46,11 +46,7 @@ const torchEnvironment = {
   MALLOC_TRIM_THRESHOLD_: "8000000000",
 };
 
-interface TorchVariant extends Omit<PeerVariant, "args"> {
-  readonly threads: number;
-}
-
-export function listTorchVariants(): TorchVariant[] {
+export function listTorchVariants() {
   const cores = navigator.hardwareConcurrency;
   return [...new Set([cores, 1])].map((threads) => ({
     settings: threads === 1 ? "1 thread" : `${threads} threads`,
