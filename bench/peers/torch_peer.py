@@ -69,13 +69,16 @@ class Batch:
             self.window_features = features[self.window.clamp(min=0)] * (self.window >= 0).unsqueeze(-1)
 
 
+def by_page(values, batch, absent):
+    """Returns the rows' values as [events, K]."""
+    if batch.page is not None:
+        return values.view(batch.events, batch.page)
+    return torch.cat([values, values.new_full((1,), absent)])[batch.page_rows]
+
+
 def log_partition(u, batch):
     """Returns [events] log(1 + sum exp u) over each page."""
-    if batch.page is not None:
-        pages = u.view(batch.events, batch.page)
-    else:
-        pages = torch.cat([u, u.new_full((1,), -math.inf)])[batch.page_rows]
-    return torch.logsumexp(F.pad(pages, (1, 0)), 1)
+    return torch.logsumexp(F.pad(by_page(u, batch, -math.inf), (1, 0)), 1)
 
 
 def choice_loss(u, batch):
@@ -142,6 +145,11 @@ class Network:
         if not self.compiled:
             return FirstLayer.apply(item, state, batch)
         return F.elu(item.index_select(0, batch.row_slot) + state.index_select(0, batch.row_event))
+
+    def dense_output(self, state, batch):
+        """Returns the output if state and item are concatenated for every row. @param state [events, H]"""
+        inputs = torch.cat([state.index_select(0, batch.row_event), self.of_items(batch.row_item)], 1)
+        return above(F.elu(torch.addmm(self.bias, inputs, self.first)), *self.upper)
 
     def upper_layers(self):
         """Returns kernels and biases above the first layer, and those of the scalar output."""
@@ -248,9 +256,7 @@ class ReleasedLstm(Network):
         return torch.cat(states).index_select(0, batch.event_state)
 
     def output(self, batch):
-        state = self.states(batch).index_select(0, batch.row_event)
-        inputs = torch.cat([state, self.of_items(batch.row_item)], 1)
-        return above(F.elu(torch.addmm(self.bias, inputs, self.first)), *self.upper)
+        return self.dense_output(self.states(batch), batch)
 
 
 class Pw(Network):
@@ -275,17 +281,15 @@ class Pw(Network):
         self.bias = self.take("utility/layer1/bias").view(-1)
         self.upper = self.upper_layers()
 
-    def weightings(self, batch, of_items):
+    def weightings(self, batch):
         """Returns [events, F, n] weighted sums of the last clicks' features; missing clicks count as zero."""
         events, lags = batch.events, len(self.lags)
-        clicks = of_items(batch.window.clamp(min=0)) * (batch.window >= 0).unsqueeze(-1)
+        clicks = self.of_items(batch.window.clamp(min=0)) * (batch.window >= 0).unsqueeze(-1)
         return torch.bmm(clicks.view(events, lags, -1).transpose(1, 2), self.lags.expand(events, -1, -1))
 
     def output(self, batch):
         if not self.best:
-            state = self.weightings(batch, self.of_items).flatten(1).index_select(0, batch.row_event)
-            inputs = torch.cat([state, self.of_items(batch.row_item)], 1)
-            return above(F.elu(torch.addmm(self.bias, inputs, self.first)), *self.upper)
+            return self.dense_output(self.weightings(batch).flatten(1), batch)
         if self.one_hot:
             rows = F.embedding(batch.window.clamp(min=0), self.state_kernel)
             parts = rows.view(batch.events, len(self.lags), self.lags.shape[1], -1)
@@ -297,13 +301,6 @@ class Pw(Network):
             state = torch.addmm(self.bias, state.flatten(1), self.state_kernel)
             item = batch.slot_features @ self.item_kernel
         return above(self.first_layer(item, state, batch), *self.upper)
-
-
-def by_page(values, batch, absent):
-    """Returns the rows' values as [events, K]."""
-    if batch.page is not None:
-        return values.view(batch.events, batch.page)
-    return torch.cat([values, values.new_full((1,), absent)])[batch.page_rows]
 
 
 class Pair:
