@@ -1,4 +1,4 @@
-"""Trains LightGBM on the features of the logit on counts, which ../results/lightgbm.ts writes.
+"""Trains LightGBM on the features of the logit on counts, which ../trials/lightgbm.ts writes.
 
     lightgbm_peer.py                         checks the versions
     lightgbm_peer.py FEATURES OBJECTIVE OUT  trains; OUT gets validation.scores and test.scores (float64)
@@ -6,8 +6,7 @@
 The folder FEATURES has these files for NAME = train, validation and test:
 NAME.features (float32): columns of each row. NAME.rows (int32): first row of each choice, and the number of
 rows. NAME.chosen (int32): clicked row of each choice, or -1. NAME.page (int32): 1 for the first choice on a
-page (among all items and no click), 0 for an additional click (among the items not clicked yet). NAME.user
-(int32): first page of each user, and the number of pages.
+page (among all items and no click), 0 for an additional click (among the items not clicked yet).
 """
 
 import json

@@ -82,7 +82,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   await makeFolder(folder);
   for (const split of splits) {
     const users = listUsers(source, split);
-    const [rows, chosen, page, user]: [number[], number[], number[], number[]] = [[0], [], [], [0]];
+    const [rows, chosen, page]: [number[], number[], number[]] = [[0], [], []];
     await writeAtomically(`${folder}/${split}.features`, async (write) => {
       for (let k = 0; k < users.length; k += USERS_AT_ONCE) {
         show(`Features for ${split} users`, k, users.length);
@@ -94,11 +94,10 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
           rows.push(first + sample.start[choice + 1]!);
           page.push(sample.hasNone[choice] ? 1 : 0);
         }
-        for (const one of some) user.push(user.at(-1)! + countScored(source, one));
         await write(new Uint8Array(new Float32Array(sample.x).buffer));
       }
     });
-    for (const [what, values] of Object.entries({ rows, chosen, page, user })) {
+    for (const [what, values] of Object.entries({ rows, chosen, page })) {
       await writeFileAtomically(`${folder}/${split}.${what}`, new Uint8Array(new Int32Array(values).buffer));
     }
   }

@@ -19,7 +19,6 @@ Deno.test("LightGBM gets every page, and learns which items are clicked", () =>
     const read = (name: string) => new Int32Array(Deno.readFileSync(`${folder}/small/test.${name}`).buffer);
     const pages = [...listUsers(log, "test")].reduce((sum, user) => sum + countScored(log, user), 0);
     assert.equal(read("page").filter((first) => first === 1).length, pages);
-    assert.equal(read("user").at(-1), pages);
     const python = await expectLightgbm(PYTHON).catch((error: Error) => console.log(error.message));
     if (!python) return console.log("LightGBM is not tested: set LIGHTGBM_PYTHON to a Python with LightGBM");
     const { eventRows, rowItem, ...other } = createSmallLog(4, small);
