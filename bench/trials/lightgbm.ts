@@ -17,6 +17,7 @@ import { fitLogOdds } from "../../src/metrics/baselines/utility_scale.ts";
 import { LOGIT_POSITIONS, LOGIT_SEED } from "../../src/metrics/baselines/scorers.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import { packSums } from "../../src/metrics/test_result.ts";
+import { pairedSchema } from "../../src/report/report_data.ts";
 import { UserError } from "../../src/user_error.ts";
 import { StudyStatus } from "../study.ts";
 import type { LightgbmPython, TrialRuns } from "./runs.ts";
@@ -25,8 +26,11 @@ const SCRIPT = new URL("../peers/lightgbm_peer.py", import.meta.url).pathname;
 export const objectives = ["lambdarank", "conditional logit"] as const;
 const USERS_AT_ONCE = 1000;
 
-export const storedSumsSchema = v.object({ users: v.string(), groups: v.whole(1), sums: v.string() });
-const resultSchema = v.object({ nll: v.finiteNumber(), prec1: v.finiteNumber(), paired: storedSumsSchema });
+const resultSchema = v.object({
+  nll: v.finiteNumber(),
+  prec1: v.finiteNumber(),
+  paired: v.object(pairedSchema.entries),
+});
 export type LightgbmResult = v.InferOutput<typeof resultSchema>;
 
 /** Checks that a Python has the packages in the versions that the script needs. @throws UserError if not */

@@ -1,6 +1,5 @@
 /** Compares the defaults of `train` with the best baselines on all available logs. */
 
-import * as v from "../../src/schema.ts";
 import { baselineNames, baselineTitles } from "../../src/metrics/baselines/baseline_names.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import type { Interval } from "../../src/metrics/bootstrap.ts";
@@ -10,29 +9,13 @@ import { pathExists } from "../../src/files/local_file.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { formatMarkdownTable } from "../../src/cli/table.ts";
 import { UserError } from "../../src/user_error.ts";
-import { type LightgbmResult, objectives, storedSumsSchema, trainLightgbm } from "./lightgbm.ts";
+import { resultSchema, type StoredResult } from "../../src/report/report_data.ts";
+import { type LightgbmResult, objectives, trainLightgbm } from "./lightgbm.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import type { TrialRuns } from "./runs.ts";
 
 const SEEDS = 5;
 
-const difference = v.looseObject({
-  value: v.finiteNumber(),
-  interval: v.nullish(v.tuple([v.finiteNumber(), v.finiteNumber()])),
-});
-const metrics = { nll: v.optional(v.finiteNumber()), prec1: v.finiteNumber() };
-const resultSchema = v.looseObject({
-  test: v.array(v.looseObject({
-    ...{ snapshot: v.string(), nll: v.finiteNumber(), prec1: v.finiteNumber() },
-    paired: v.optional(storedSumsSchema),
-    against: v.record(
-      v.string(),
-      v.looseObject({ nll: v.optional(difference), prec1: v.optional(difference) }),
-    ),
-  })),
-  baselines: v.record(v.string(), v.nullable(v.looseObject(metrics))),
-});
-type Result = v.InferOutput<typeof resultSchema>;
 type Metric = "nll" | "prec1";
 
 /** Trains the default model with five seeds on every log, and returns the table as Markdown. */
@@ -80,13 +63,17 @@ async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-function formatRow(name: string, results: readonly Result[], lightgbm: readonly LightgbmResult[]): string[] {
+function formatRow(
+  name: string,
+  results: readonly StoredResult[],
+  lightgbm: readonly LightgbmResult[],
+): string[] {
   return [name, ...cells(results, "nll", lightgbm), ...cells(results, "prec1", lightgbm)];
 }
 
 /** Returns a metric of model and best baseline, and in how many seeds they differ significantly. */
-function cells(results: readonly Result[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
-  const own = results.map(({ test }) => test.find(({ snapshot }) => snapshot === "best-loss"));
+function cells(results: readonly StoredResult[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
+  const own = results.map(({ test }) => test?.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
   const sign = of === "nll" ? -1 : 1;
   const baselines = results[0]?.baselines ?? {};

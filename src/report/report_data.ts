@@ -61,7 +61,11 @@ const tasteSchema = v.looseObject({
 });
 
 /** Schema of metric sums per group of test users (metrics/test_result.ts), to compare models. */
-const pairedSchema = v.looseObject({ users: v.string(), groups: v.whole(1, MOST_GROUPS), sums: v.string() });
+export const pairedSchema = v.looseObject({
+  users: v.string(),
+  groups: v.whole(1, MOST_GROUPS),
+  sums: v.string(),
+});
 
 const differencesSchema = named(v.looseObject({ value: number, interval }));
 
