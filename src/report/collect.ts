@@ -79,24 +79,16 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
 /** Reads the model in a folder: "none" if the folder has no run, "empty" if the logs have no row yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
-  if (!seeds) {
-    const found = await readRun(folder);
-    if (!found) return "none";
-    const { run, config } = found;
-    if (!run) return "empty";
-    const data = describeData(config);
-    return { name, folder, data, runs: [run], missingSeeds: [], ...listSettings(config) };
-  }
-  const runs: ReportRun[] = [];
-  const missingSeeds: number[] = [];
-  for (const seed of [...seeds.seeds].sort((a, b) => a - b)) {
-    const found = await readRun(getSeedFolder(folder, seed));
-    if (found?.run) runs.push(found.run);
-    else missingSeeds.push(seed);
-  }
+  const numbers = seeds?.seeds.toSorted((a, b) => a - b) ?? [];
+  const found = await Promise.all(
+    (seeds ? numbers.map((seed) => getSeedFolder(folder, seed)) : [folder]).map(readRun),
+  );
+  const config = seeds?.config ?? found[0]?.config;
+  if (!config) return "none";
+  const runs = found.flatMap((one) => one?.run ?? []);
   if (runs.length === 0) return "empty";
-  const data = describeData(seeds.config);
-  return { name, folder, data, runs, missingSeeds, ...listSettings(seeds.config) };
+  const missingSeeds = numbers.filter((_, k) => !found[k]?.run);
+  return { name, folder, data: describeData(config), runs, missingSeeds, ...listSettings(config) };
 }
 
 /** Reads an experiment; undefined if the folder has none. A model whose logs have no row gets a note. */
