@@ -14,7 +14,14 @@ import { type PageContent, renderAbout, renderCharts, renderHeader, renderSectio
 import { renderDifference, renderMetric, renderTable } from "./report_tables.ts";
 import type { NamedFacts, ReportCell, ReportRow } from "./report_tables.ts";
 
-export interface SimulationPageData extends SimulationScope {
+export interface SimulationPageData {
+  /** Largest number of pages per user. */
+  readonly pages: number;
+  readonly reward: "click" | "utility";
+  /** True if click rates and returns in clicks can be computed. */
+  readonly clickRates: boolean;
+  /** True if users may leave before the last page. */
+  readonly leaves: boolean;
   /** Facts about the simulation, such as the click model. */
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
@@ -27,12 +34,12 @@ export interface SimulationPageData extends SimulationScope {
 }
 
 export function buildSimulationPage(simulation: SimulationPageData): PageContent {
-  const { facts, notes, about, verdict, policies } = simulation;
-  const lines = pageLines(simulation, policies);
-  const users = userLines(simulation, policies);
+  const { facts, notes, about, verdict } = simulation;
+  const lines = pageLines(simulation);
+  const users = userLines(simulation);
   const title = "Simulated users";
   const metrics = markup`${usersTable(simulation)}
-${renderCharts(returnBars(simulation, policies), "charts bars")}`;
+${renderCharts(returnBars(simulation), "charts bars")}`;
   const byUser = markup`${differencesTable(simulation)}${renderCharts(users)}`;
   const main = markup`${renderSection("metrics", "Metrics", metrics)}
 ${lines.length > 0 && renderSection("by-page", "By page", renderCharts(lines))}
@@ -90,32 +97,21 @@ export interface SimulatedPolicy {
   readonly returns: Float64Array;
 }
 
-/** Size of a simulation, and flags for metrics that a simulation may lack. */
-export interface SimulationScope {
-  /** Largest number of pages per user. */
-  readonly pages: number;
-  readonly reward: "click" | "utility";
-  /** True if click rates and returns in clicks can be computed. */
-  readonly clickRates: boolean;
-  /** True if users may leave before the last page. */
-  readonly leaves: boolean;
-}
-
 const INTERVAL = "95 % bootstrap interval over users";
 /** Largest number of points of a curve over users. */
 const CURVE_POINTS = 101;
 
-function hasReturns({ clickRates, reward }: SimulationScope): boolean {
+function hasReturns({ clickRates, reward }: SimulationPageData): boolean {
   return clickRates || reward === "utility";
 }
 
-function returnUnit({ reward }: SimulationScope): string {
+function returnUnit({ reward }: SimulationPageData): string {
   return reward === "click" ? "clicks per user" : "utility of the clicked items per user";
 }
 
-function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
+function returnBars(simulation: SimulationPageData): ChartDefinition[] {
   const bars = (of: (metrics: PolicyMetrics) => MeanEstimate): Bar[] =>
-    policies.map(({ name, metrics }, colour): Bar => {
+    simulation.policies.map(({ name, metrics }, colour): Bar => {
       const { mean, interval } = of(metrics);
       return { name, colour, mean, sd: null, ...(interval && { range: interval }), runs: 1, snapshot: name };
     });
@@ -123,7 +119,7 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
     id: "return",
     title: "Return",
     note: `Whiskers: ${INTERVAL}.`,
-    xTitle: returnUnit(scope),
+    xTitle: returnUnit(simulation),
     bars: bars(({ return: { mean, interval } }) => ({ mean, interval })),
   });
   const coverage = buildBarChart({
@@ -133,12 +129,14 @@ function returnBars(scope: SimulationScope, policies: readonly SimulatedPolicy[]
     xTitle: "% of the catalogue",
     bars: bars(({ coverage }) => ({ mean: 100 * coverage, interval: null })),
   });
-  return [...(hasReturns(scope) ? [returns] : []), coverage];
+  return [...(hasReturns(simulation) ? [returns] : []), coverage];
 }
 
 /** Builds charts of click rate, reward and remaining users by page. Undefined metrics have no chart. */
-function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
-  const window = chooseWindow(scope.pages);
+function pageLines(
+  { pages, reward, clickRates, leaves, policies }: SimulationPageData,
+): ChartDefinition[] {
+  const window = chooseWindow(pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
   const chart = (id: string, title: string, note: string, of: (page: PageCurvePoint) => MeanEstimate) =>
     buildLineChart({
@@ -148,24 +146,24 @@ function pageLines(scope: SimulationScope, policies: readonly SimulatedPolicy[])
         ...{ model: name, colour, part: title, points: computePoints(byPage, window, of) },
       })),
     });
-  const bands = scope.pages > 1 && policies.some(({ metrics }) => metrics.byPage[0]?.reward.interval)
+  const bands = pages > 1 && policies.some(({ metrics }) => metrics.byPage[0]?.reward.interval)
     ? `Bands: ${INTERVAL}.`
     : "";
   const there = ({ users }: PageCurvePoint) => ({ mean: users, interval: null });
   return [
-    ...(scope.clickRates ? chart("click-rate", "Click rate", bands, ({ clickRate }) => clickRate) : []),
-    ...(scope.reward === "utility" ? chart("reward", "Reward per page", bands, ({ reward }) => reward) : []),
-    ...(scope.leaves ? chart("users", "Remaining users", "", there) : []),
+    ...(clickRates ? chart("click-rate", "Click rate", bands, ({ clickRate }) => clickRate) : []),
+    ...(reward === "utility" ? chart("reward", "Reward per page", bands, (page) => page.reward) : []),
+    ...(leaves ? chart("users", "Remaining users", "", there) : []),
   ];
 }
 
 /** Builds a chart with one curve per policy: the returns of all users in ascending order. */
-function userLines(scope: SimulationScope, policies: readonly SimulatedPolicy[]): ChartDefinition[] {
-  if (!hasReturns(scope)) return [];
+function userLines(simulation: SimulationPageData): ChartDefinition[] {
+  if (!hasReturns(simulation)) return [];
   return buildLineChart({
     ...{ id: "returns", title: "Returns of users, ascending", note: "" },
-    ...{ xTitle: "% of the users", yTitle: returnUnit(scope) },
-    series: policies.map(({ name, returns }, colour) => {
+    ...{ xTitle: "% of the users", yTitle: returnUnit(simulation) },
+    series: simulation.policies.map(({ name, returns }, colour) => {
       const sorted = returns.toSorted();
       const last = Math.min(CURVE_POINTS, sorted.length) - 1;
       const points = Array.from({ length: last + 1 }, (_, k) => {
