@@ -22,9 +22,6 @@ import type { Criterion } from "../train/best_records.ts";
 import type { BaselineMetrics, ReportData, ReportModel } from "./report_data.ts";
 import { NEUTRAL } from "./theme.ts";
 
-/** Matches names of models without pre-training, whose bad metrics would make other curves look flat. */
-const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
-
 export function buildCharts({ models }: ReportData): ChartDefinition[] {
   const window = chooseWindow(Math.max(...models.map(countIterations)));
   const losses = listLossParts(models);
@@ -52,26 +49,19 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
   return [...barCharts(models), ...lines];
 }
 
-/** Builds charts of prec@1 and prec@2: one pair for all models, one pair for models with pre-training. */
-function precisionCharts(
-  parts: readonly ReportPart[],
-  window: number,
-): ChartDefinition[] {
-  const pretrained = parts.filter(({ model }) => !NO_PRETRAINING.test(model.name));
-  const charts = (chosen: readonly ReportPart[], id: string, title: string) =>
-    (["1", "2"] as const).flatMap((k) =>
-      lineChart(
-        `prec${k}${id}`,
-        `prec@${k}${title}`,
-        `prec@${k}`,
-        window,
-        chosen.flatMap((part) =>
-          curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
-        ),
-      )
-    );
-  if (pretrained.length === 0 || pretrained.length === parts.length) return charts(parts, "", "");
-  return [...charts(parts, "", ""), ...charts(pretrained, "-pretrained", ", pre-trained models")];
+/** Builds charts of prec@1 and prec@2. */
+function precisionCharts(parts: readonly ReportPart[], window: number): ChartDefinition[] {
+  return (["1", "2"] as const).flatMap((k) =>
+    lineChart(
+      `prec${k}`,
+      `prec@${k}`,
+      `prec@${k}`,
+      window,
+      parts.flatMap((part) =>
+        curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
+      ),
+    )
+  );
 }
 
 /** Dash patterns of curves, which mean the same in all charts. */
