@@ -30,6 +30,8 @@ export interface TunableKernel {
 
 /** Compiles and times kernel variants. P is the type of a variant that is ready to run. */
 export interface KernelMeter<P> {
+  /** Returns the products, largest work first. A product without time left keeps its default variant. */
+  products(): readonly TunableKernel[];
   /** Compiles a variant and runs it, because a driver may compile a kernel at its first run. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
   /** Runs variants one after another. @returns microseconds per variant */
@@ -75,12 +77,8 @@ interface Ready<P> {
  * Tunes kernels. Variants of the default variant's family are tried first, because a CPU adapter may need
  * seconds to compile another family. Compiling default variants does not count towards the budget, because
  * training needs them anyway. A compiled variant is timed even if its compilation took longer than expected.
- * @param products - largest work first; a product for which no time is left keeps its default variant
  */
-export async function tuneKernels<P>(
-  products: readonly TunableKernel[],
-  meter: KernelMeter<P>,
-): Promise<TuningResult> {
+export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResult> {
   const began = meter.now();
   const ready = new Map<string, Ready<P>[]>();
   const chosen: Record<string, KernelVariant> = {};
@@ -95,7 +93,7 @@ export async function tuneKernels<P>(
     return meter.now() - began - needed + compile + SHARE.timing * BUDGET <= BUDGET;
   };
   for (const own of [true, false]) {
-    for (const { key, variants: [fixed, ...others] } of products) {
+    for (const { key, variants: [fixed, ...others] } of meter.products()) {
       if (!fixed || others.length === 0) continue;
       const all = ready.get(key) ?? [];
       ready.set(key, all);

@@ -15,7 +15,7 @@ import { joinLstmTexts, joinMatmulTexts } from "../ops/kernel_selection.ts";
 import { readDriverVersion } from "../gpu/host/driver.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import type { KernelMeter, TunableKernel, TuningResult } from "./tune_kernels.ts";
+import type { KernelMeter, TuningResult } from "./tune_kernels.ts";
 import { StepProducts, tuneKernels } from "./tune_kernels.ts";
 import { join } from "node:path";
 import * as v from "../schema.ts";
@@ -90,10 +90,6 @@ function firstLine({ message }: Error): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-export interface TimeableKernels<P> extends KernelMeter<P> {
-  products(): readonly TunableKernel[];
-}
-
 /** Chooses variants for batches of `users` users. @param folder - of the cache @param say - prints text */
 export async function fitShapes(
   gpu: Gpu,
@@ -125,7 +121,7 @@ function createStepKernels(
 
 export async function tuneVariantsWith<P>(
   { variants: own, adapter }: Pick<Gpu, "variants" | "adapter">,
-  timeable: TimeableKernels<P>,
+  kernels: KernelMeter<P>,
   cache: VariantCache | undefined,
   key: VariantCacheKey,
   say: (text: string) => void,
@@ -138,10 +134,7 @@ export async function tuneVariantsWith<P>(
   if (cache && known && matchAdapter(known, own)) {
     return report(known, `timed earlier, stored in ${cache.file}`);
   }
-  const { chosen, gain, untried, compared, seconds, neededSeconds } = await tuneKernels(
-    timeable.products(),
-    timeable,
-  );
+  const { chosen, gain, untried, compared, seconds, neededSeconds } = await tuneKernels(kernels);
   const variants = mergeTunedVariants(own, chosen);
   if (compared === 0 && untried.length > 0) {
     // The result is not stored: a driver that caches compiled kernels may be faster in the next run.

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import type { PassClock, TunableKernel } from "../../src/autotune/tune_kernels.ts";
+import type { KernelMeter, PassClock, TunableKernel } from "../../src/autotune/tune_kernels.ts";
 import { BUDGET, StepProducts, tuneKernels } from "../../src/autotune/tune_kernels.ts";
-import type { TimeableKernels, VariantCacheKey } from "../../src/autotune/variant_cache.ts";
+import type { VariantCacheKey } from "../../src/autotune/variant_cache.ts";
 import { tuneVariantsWith, VariantCache } from "../../src/autotune/variant_cache.ts";
 import type { LogSource } from "../../src/data/log_source.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
@@ -36,7 +36,7 @@ const two: TunableKernel[] = [{ key: "forward 64x64", variants: panels }, {
 /** Returns the microseconds of a variant in its n-th run. */
 type Times = (key: string, variant: KernelVariant, n: number) => number;
 
-class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant }> {
+class FakeMeter implements KernelMeter<{ key: string; variant: KernelVariant }> {
   clock = 0;
   readonly prepared: string[] = [];
   readonly #runs = new Map<string, number>();
@@ -70,7 +70,7 @@ class FakeMeter implements TimeableKernels<{ key: string; variant: KernelVariant
 Deno.test("autotuning: the fixed variant is kept unless another one is clearly faster in two comparisons", async () => {
   const chosen = async (times: Times) => {
     const meter = new FakeMeter(times);
-    return (await tuneKernels(two, meter)).chosen;
+    return (await tuneKernels(meter)).chosen;
   };
   assert.deepEqual(await chosen(() => 100), {});
   assert.deepEqual(await chosen((_, variant) => (variant === "panel 256" ? 100 : 91)), {});
@@ -92,7 +92,7 @@ Deno.test("autotuning: reports the gain, and leaves out variants that do not run
   const prepare = meter.prepare.bind(meter);
   meter.prepare = (key, variant) =>
     variant === "panel 128" ? Promise.reject(new Error("no such workgroup")) : prepare(key, variant);
-  const { gain, untried, chosen } = await tuneKernels(two, meter);
+  const { gain, untried, chosen } = await tuneKernels(meter);
   assert.deepEqual(chosen, { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
   assert.deepEqual(gain, { "forward 64x64": 1.5, "input 64x64": 1.5 });
   assert.deepEqual(untried, ["forward 64x64 panel 128", "input 64x64 panel 128"]);
@@ -101,7 +101,7 @@ Deno.test("autotuning: reports the gain, and leaves out variants that do not run
 Deno.test("autotuning: keeps to its budget, the most promising variants first", async () => {
   for (const panel of [10, 150, 400, 900, 1200]) {
     const meter = new FakeMeter(() => 100, (variant) => (variant === "rows" ? BUDGET / 2 : panel));
-    const { untried, seconds, neededSeconds } = await tuneKernels(two, meter);
+    const { untried, seconds, neededSeconds } = await tuneKernels(meter);
     assert.ok(seconds - neededSeconds <= BUDGET / 1000 + 0.04, `${seconds} s with ${panel} ms a panel`);
     const all = two.flatMap(({ key }) => panels.map((variant) => `${key} ${variant}`));
     const fixed = two.map(({ key }) => `${key} panel 256`);
@@ -112,19 +112,19 @@ Deno.test("autotuning: keeps to its budget, the most promising variants first", 
     assert.equal(meter.prepared[0], fixed[0]);
   }
   const slow = new FakeMeter((_, variant) => (variant === "panel 256" ? 100 : 10), () => 3000);
-  const { chosen, untried, compared } = await tuneKernels(two, slow);
+  const { chosen, untried, compared } = await tuneKernels(slow);
   assert.deepEqual([chosen, untried.length, compared, slow.prepared.length], [{}, 6, 0, 1]);
 });
 
 Deno.test("autotuning: variants of training cost nothing extra, and compiled ones are compared", async () => {
   const fast: Times = (_, variant) => (variant === "panel 128" ? 50 : 100);
   // Two kernels of 1,900 ms each are within the budget, because one of them is already compiled.
-  const one = await tuneKernels(two, new FakeMeter(fast, () => 1900));
+  const one = await tuneKernels(new FakeMeter(fast, () => 1900));
   assert.deepEqual([one.compared, one.chosen], [1, { "forward 64x64": "panel 128" }]);
   assert.equal(one.neededSeconds, 1.9);
   // The second kernel takes longer than predicted from the first, and longer than the remaining time.
   let n = 0;
-  const late = await tuneKernels(two, new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
+  const late = await tuneKernels(new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
   assert.deepEqual([late.compared, late.chosen], [1, { "forward 64x64": "panel 128" }]);
 });
 
