@@ -4,7 +4,7 @@ import { createEditor } from "prism-code-editor";
 import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
 import { insertText, setSelection } from "prism-code-editor/utils";
 import { WGSL } from "../draw/kernel_panel.ts";
-import { dom, element } from "./elements.ts";
+import { dom, element, type Notice } from "./elements.ts";
 
 /** Matches a message of the compiler with line and column. */
 const MESSAGE = /^\w+\.wgsl:(\d+):(\d+) (.*)$/gm;
@@ -47,8 +47,8 @@ export class Editor {
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 
-  /** Marks lines with compiler errors, and returns a list of them. Returns undefined for any other error. */
-  showErrors(error: unknown): HTMLElement | undefined {
+  /** Marks lines with compiler errors, and lists them in `results`. Shows any other error as a notice. */
+  showErrors(error: unknown, notice: Notice, results: HTMLElement): void {
     const found = [...(error instanceof Error ? error.message : "").matchAll(MESSAGE)].map(
       ([, line, column, words = ""]) => ({ line: Number(line), column: Number(column), words }),
     );
@@ -57,7 +57,9 @@ export class Editor {
       const onclick = () => this.goTo(line, column);
       return dom`<li>${element("button", { type: "button", onclick }, `Line ${line}`)} ${words}</li>`;
     });
-    return found.length > 0 ? dom`<ul class="faults">${items}</ul>` : undefined;
+    if (found.length === 0) return notice.fail(error);
+    notice.show("Your kernel does not compile.", "error");
+    results.replaceChildren(dom`<ul class="faults">${items}</ul>`);
   }
 
   /** Moves the cursor to a line and a column (both from 1). */

@@ -109,10 +109,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
       const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
       this.#showResult(exercise, solved, text);
     } catch (error) {
-      const faults = this.#editor.showErrors(error);
-      if (!faults) return this.#notice.fail(error);
-      this.#notice.show("Your kernel does not compile.", "error");
-      this.#results.replaceChildren(faults);
+      this.#editor.showErrors(error, this.#notice, this.#results);
     }
   }
 

@@ -143,10 +143,7 @@ ${this.#notice.element}${this.#results}</div>`;
       this.#notice.show(describeTime(result.time));
       fill(this.#results, markup`${result.outputs.map(renderOutput)}`);
     } catch (error) {
-      const faults = this.#editor.showErrors(error);
-      if (!faults) return this.#notice.fail(error);
-      this.#notice.show("Your kernel does not compile.", "error");
-      this.#results.replaceChildren(faults);
+      this.#editor.showErrors(error, this.#notice, this.#results);
     }
   }
 }
