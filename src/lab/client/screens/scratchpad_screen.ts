@@ -3,10 +3,11 @@
 import { type Html, markup } from "../../../report/html.ts";
 import { formatMicroseconds } from "../../draw/text.ts";
 import { formatThousands } from "../../../number_text.ts";
+import type { DeclaredArray } from "../../../profile/run_kernel.ts";
 import { button, dom, element, fill, Notice } from "../elements.ts";
 import { Editor } from "../editor.ts";
 import type { Lab } from "../lab_app.ts";
-import type { ScratchArrays, ScratchRequest, ScratchResult } from "../services/kernel_services.ts";
+import type { ScratchRequest, ScratchResult } from "../services/kernel_services.ts";
 
 const EXAMPLE: ScratchRequest = {
   text: `// A workgroup of 64 invocations per 64 elements. The last binding has the numbers of invocations.
@@ -113,12 +114,12 @@ ${this.#notice.element}${this.#results}</div>`;
     history.replaceState(null, "", `#scratchpad=${this.#shown}`);
   }
 
-  #declaredArrays(text: string): Promise<ScratchArrays> {
+  #declaredArrays(text: string): Promise<readonly DeclaredArray[]> {
     return this.lab.call("scratchpad", "arrays", text);
   }
 
   /** Shows a field for each array that the kernel declares. */
-  #showFields(declared: ScratchArrays): void {
+  #showFields(declared: readonly DeclaredArray[]): void {
     const names = declared.map(({ name, isOutput }) => `${name} ${isOutput}`).join();
     if (this.#names === names) return;
     this.#names = names;

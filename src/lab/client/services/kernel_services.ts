@@ -86,9 +86,6 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
-/** Arrays that a kernel declares, in the order of its text. */
-export type ScratchArrays = readonly DeclaredArray[];
-
 /** A kernel and its data as texts: numbers, lengths of outputs, and invocations ("100" or "16 x 16"). */
 export interface ScratchRequest {
   readonly text: string;
@@ -112,7 +109,8 @@ const SHOWN_VALUES = 256;
 
 function scratchpadService(worker: LabWorker) {
   return {
-    arrays: (text: string): ScratchArrays => listArrays(text),
+    /** Returns the arrays that a kernel declares, in the order of its text. */
+    arrays: (text: string): readonly DeclaredArray[] => listArrays(text),
 
     /** Runs and times a kernel. @throws UserError for an error in the kernel or the data */
     run(
@@ -206,11 +204,6 @@ export interface LadderSummary extends Pick<Ladder, "name" | "title" | "size"> {
   readonly chapter: string | undefined;
 }
 
-export interface RaceRequest {
-  readonly ladder: string;
-  readonly rounds: number;
-}
-
 function laddersService(worker: LabWorker) {
   return {
     list: (): readonly LadderSummary[] =>
@@ -221,7 +214,10 @@ function laddersService(worker: LabWorker) {
       }),
 
     /** Checks the steps of a ladder, and times the correct steps. */
-    run({ ladder: name, rounds }: RaceRequest, call: ServiceCall<string>): Promise<LadderMeasurement> {
+    run(
+      { ladder: name, rounds }: { readonly ladder: string; readonly rounds: number },
+      call: ServiceCall<string>,
+    ): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
         if (!ladder) throw new UserError(`Expected the name of a ladder, got ${name}.`);
