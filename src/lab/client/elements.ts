@@ -130,13 +130,6 @@ export class Notice {
   }
 }
 
-export function saveFile(name: string, content: BlobPart, type: string): void {
-  const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
-  link.click();
-  // Free the URL later, because the browser may still be downloading.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
 /** Replaces the contents of an element by markup with escaped data. */
 export function fill(target: Element, content: Html): void {
   target.innerHTML = content.text;

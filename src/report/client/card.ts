@@ -5,6 +5,7 @@ import type { ChartDefinition } from "../chart_definition.ts";
 import { light, resolveColour, type Theme } from "../theme.ts";
 import { buildCsv } from "./chart_csv.ts";
 import { makeChart } from "./defaults.ts";
+import { saveFile } from "./save_file.ts";
 
 export class ChartCard {
   readonly #definition: ChartDefinition;
@@ -29,7 +30,7 @@ export class ChartCard {
     });
     const onSave = (kind: string, act: () => void) =>
       figure.querySelector(`[data-save=${kind}]`)?.addEventListener("click", act);
-    onSave("csv", () => save(new Blob([buildCsv(definition)], { type: "text/csv" }), `${id}.csv`));
+    onSave("csv", () => saveFile(`${id}.csv`, buildCsv(definition), "text/csv"));
     onSave("png", () => this.#savePng());
   }
 
@@ -57,7 +58,7 @@ export class ChartCard {
     this.#hide(copy);
     canvas.toBlob((blob) => {
       copy.destroy();
-      if (blob) save(blob, `${this.#definition.id}.png`);
+      if (blob) saveFile(`${this.#definition.id}.png`, blob, blob.type);
     }, "image/png");
   }
 
@@ -97,13 +98,4 @@ function fillBackground({ ctx, width, height }: Chart): void {
   ctx.fillStyle = light.background;
   ctx.fillRect(0, 0, width, height);
   ctx.restore();
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // Revoke the URL later, because the download has just begun.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -8,7 +8,8 @@ import {
   formatFileName,
   listReportContents,
 } from "../../saved_report.ts";
-import { button, dom, element, fill, saveFile } from "../elements.ts";
+import { button, dom, element, fill } from "../elements.ts";
+import { saveFile } from "../../../report/client/save_file.ts";
 import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 

@@ -2,7 +2,8 @@
 
 import { formatCount } from "../../draw/text.ts";
 import type { CallOptions } from "../connection.ts";
-import { dom, element, Notice, saveFile, StopButton } from "../elements.ts";
+import { dom, element, Notice, StopButton } from "../elements.ts";
+import { saveFile } from "../../../report/client/save_file.ts";
 import type { Lab } from "../lab_app.ts";
 import type { BaselineLevel, DataSummary } from "../services/lab_data.ts";
 import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
