@@ -1,54 +1,21 @@
-/** Checks the lab's look without screenshots: on paper, by keyboard, in training, with a small adapter. */
+/** Checks the lab's look without screenshots: by keyboard, in training, with a small adapter. */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { clickButton, expectFine, openScreen, setOptions } from "./lab_window.ts";
 
 const SCREENS = ["train", "step", "ladders", "course", "exercise", "scratchpad", "selftest", "user", "save"];
-/** Pixels of an A4 sheet between its margins. */
-const SHEET = { width: 700, height: 1000 };
 const STOPS = 80;
 
-async function eachScreen(
-  page: Page,
-  look: (screen: string) => Promise<void>,
-  screens = SCREENS,
-): Promise<void> {
-  for (const screen of screens) {
+async function eachScreen(page: Page, look: (screen: string) => Promise<void>): Promise<void> {
+  for (const screen of SCREENS) {
     await openScreen(page, screen);
     await page.locator(`#screen-${screen}`).waitFor();
     await look(screen);
   }
 }
 
-/** Asserts that a printed page is white, has no buttons and cuts nothing off. */
-export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
-  await page.setViewportSize(SHEET);
-  await page.emulateMedia({ media: "print", colorScheme: "dark" });
-  await eachScreen(page, async (screen) => {
-    const found = await page.evaluate<string[]>(`(() => {
-      const { color, backgroundColor } = getComputedStyle(document.body);
-      const shown = (element) => element.checkVisibility();
-      const words = (element) => element.id + " " + element.textContent.slice(0, 40);
-      const pressed = [...document.querySelectorAll("main button, main select, main input, main progress, nav")].filter(shown)
-        .filter((element) => !element.closest(".timeline, .page"));
-      const cut = [...document.querySelectorAll("main *")].filter(shown).filter((element) =>
-        element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible");
-      return [
-        ...pressed.map((element) => "to press: " + words(element)),
-        ...cut.map((element) => "cut: " + words(element)),
-        ...(backgroundColor === "rgba(0, 0, 0, 0)" ? [] : ["background " + backgroundColor]),
-        ...(Math.max(...color.match(/\\d+/g).map(Number)) < 100 ? [] : ["text " + color]),
-        ...(document.documentElement.scrollWidth <= innerWidth ? [] : ["wider than the sheet"]),
-      ];
-    })()`);
-    assert.deepEqual(found, [], `${screen}, on paper`);
-  }, screens);
-  await page.emulateMedia({ media: "screen", colorScheme: "light" });
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
-
-/** Asserts that screen and paper are correct during training; on a phone the progress comes into view. */
+/** Asserts that the screen is correct during training; on a phone the progress comes into view. */
 export async function checkUnderWay(page: Page): Promise<void> {
   await openScreen(page, "train");
   await setOptions(page, {
@@ -68,7 +35,6 @@ export async function checkUnderWay(page: Page): Promise<void> {
   const headings = await page.locator("main .group:visible").allInnerTexts();
   assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading without options");
   await expectFine(page, "while a model trains");
-  await checkPaper(page, ["train"]);
   await clickButton(train, "Stop");
   await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. Press Resume to continue.$/")
     .waitFor();

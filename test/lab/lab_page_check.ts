@@ -20,7 +20,7 @@ import { defaultAdversarial } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { openChromium } from "../chromium.ts";
 import { openGpu } from "../open_alone.ts";
-import { checkKeyboard, checkPaper, checkSmaller, checkUnderWay, SMALLER_ADAPTER } from "./lab_look_check.ts";
+import { checkKeyboard, checkSmaller, checkUnderWay, SMALLER_ADAPTER } from "./lab_look_check.ts";
 import {
   checkCourse,
   checkExercises,
@@ -408,7 +408,6 @@ try {
     await expectNoFaults(page, "after the tab was hidden");
     await checkUnderWay(page);
     await checkKeyboard(page);
-    await checkPaper(page);
   });
   await withLab(browser, folder, checkSmaller, SMALLER_ADAPTER);
 } finally {
