@@ -1,6 +1,5 @@
 /** Screen "Be the user": shows pages of a shop, and how a click changes the model's predictions. */
 
-import type { ShopState } from "../../../data/shops.ts";
 import { type Html, markup } from "../../../report/html.ts";
 import { formatCount } from "../../draw/text.ts";
 import { button, dom, element, fill, Notice } from "../elements.ts";
@@ -28,7 +27,6 @@ class UserView {
   readonly #about = element("p", { class: "about", role: "status" });
   readonly #context = element("form", { class: "fields", "aria-label": "Context of the page" });
   readonly #list = element("ol", { class: "page", "aria-label": "The page" });
-  readonly #map = element("figure", { class: "style-map" });
   readonly #body: HTMLElement;
   readonly #trainLink = dom`<p hidden><a href="#train">Train a model</a></p>`;
   #shop: ShopView | undefined;
@@ -44,7 +42,7 @@ class UserView {
     this.#body = dom`<div class="split wide-left" hidden>
 <div class="card"><div class="buttons">${another}${reset}<label>${this.#keepPage}keep the same page</label>
 </div>${this.#context}${this.#about}${this.#list}</div>
-<div class="results"><div class="card"><h3>Your clicks</h3>${this.#history}</div>${this.#map}</div></div>`;
+<div class="card"><h3>Your clicks</h3>${this.#history}</div></div>`;
     this.element = dom`<div>${this.#notice.element}${this.#trainLink}${this.#body}</div>`;
     this.#list.addEventListener("click", ({ target }) => {
       const chosen = target instanceof Element ? target.closest("button") : null;
@@ -118,7 +116,7 @@ class UserView {
     }
   }
 
-  #show(page: readonly number[], { iteration, model, truth, state }: ScoredPage): void {
+  #show(page: readonly number[], { iteration, model, truth }: ScoredPage): void {
     const { features, model: name } = this.#shop ?? {};
     fill(
       this.#about,
@@ -156,8 +154,6 @@ A full bar is 100 %. P(click) includes the learned effect of the position (if an
     this.#shown = { page, model };
     const clicked = this.#clicked.map((item) => markup`<li>item ${item}</li>`);
     fill(this.#history, markup`${clicked.length > 0 ? clicked : markup`<li class="none">None yet.</li>`}`);
-    this.#map.hidden = !features || !state;
-    if (features && state) fill(this.#map, renderStyleMap(this.#clicked, page, features, state));
   }
 
   #buttons(): HTMLButtonElement[] {
@@ -202,37 +198,4 @@ function describeFeatures(features: Readonly<Record<string, number>>): string {
   const { category = 0, brand = 0, price = 0, quality = 0, sale = 0 } = features;
   const numbers = `price ${price.toFixed(2)}, quality ${quality.toFixed(2)}`;
   return `category ${category}, brand ${brand}, ${numbers}${sale > 0 ? ", on sale" : ""}`;
-}
-
-/** Width and height of the drawing in pixels. Both axes show styles from -RANGE to RANGE. */
-const SIZE = 240;
-const RANGE = 2;
-
-/** Draws the two styles of the shop: clicked items, items of the page, and the user's true taste. */
-function renderStyleMap(
-  clicked: readonly number[],
-  page: readonly number[],
-  features: NonNullable<ShopView["features"]>,
-  { m1, m2, p }: ShopState,
-): Html {
-  const at = (style = 0) => style / RANGE * (SIZE / 2);
-  const dots = (items: readonly number[], kind: string) =>
-    items.flatMap((item) => {
-      const { style_1: x, style_2: y } = features[item] ?? {};
-      return x === undefined ? [] : [markup`<circle class="${kind}" cx="${at(x)}" cy="${-at(y)}" r="4"/>`];
-    });
-  const words = `Your taste: style ${m1.toFixed(2)} and ${m2.toFixed(2)}, prices near ${p.toFixed(2)}.`;
-  const half = SIZE / 2;
-  const [edge, whole] = [-half - 12, SIZE + 24];
-  return markup`<h3>Your true taste</h3>
-<svg viewBox="${edge} ${edge} ${whole} ${whole}" role="img" aria-label="${words}">
-<rect class="frame" x="${-half}" y="${-half}" width="${SIZE}" height="${SIZE}" rx="6"/>
-<line class="axis" x1="${-half}" x2="${half}" y1="0" y2="0"/>
-<line class="axis" y1="${-half}" y2="${half}" x1="0" x2="0"/>
-<text x="${half - 4}" y="12" text-anchor="end">style 1</text><text x="4" y="${12 - half}">style 2</text>
-<line class="pull" x1="0" y1="0" x2="${at(m1)}" y2="${-at(m2)}"/>
-${dots(page, "shown")}${dots(clicked, "clicked")}
-<circle class="taste" cx="${at(m1)}" cy="${-at(m2)}" r="7"/></svg>
-<figcaption>${words} Circles: items of the page. Dots: your clicks. Large dot: your taste, a moving average
-that keeps 70 % at each click. The model knows neither styles nor taste.</figcaption>`;
 }

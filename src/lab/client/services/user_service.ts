@@ -6,7 +6,6 @@ import {
   describeDemoItem,
   firstState,
   getItemFeatures,
-  type ShopState,
 } from "../../../data/shops.ts";
 import { ALL_ITEMS, type ContextRecord, EncodedContext } from "../../../data/context_values.ts";
 import { type ContextColumn, type ContextFeature, listContextColumns } from "../../../data/manifest.ts";
@@ -37,9 +36,8 @@ export interface ScoredPage {
   /** Number of training steps of the model. */
   readonly iteration: number;
   readonly model: ModelScores;
-  /** Scores by the ground truth; like `state`, undefined if the shop is not synthetic. */
+  /** Scores by the ground truth; undefined if the shop is not synthetic. */
   readonly truth: ModelScores | undefined;
-  readonly state: ShopState | undefined;
 }
 
 export interface ShopView {
@@ -84,12 +82,11 @@ export function createUserService(worker: LabWorker) {
       const utilities = await model.score({ history, page, features });
       const effects = model.config.positions > 0 ? readPositionEffects(await model.weights()) : undefined;
       const values = source.items.items?.kind === "dense" ? source.items.items.values : undefined;
-      const known = truth && values && computeTruth(truth.shop, values, { history, page });
+      const known = truth && values && computeTrueUtilities(truth.shop, values, { history, page });
       return {
         iteration: iteration(),
         model: computeScores(utilities, model.config, effects),
-        truth: known && computeScores(known.utilities, { eta: 1 }),
-        state: known?.state,
+        truth: known && computeScores(known, { eta: 1 }),
       };
     },
   };
@@ -121,13 +118,12 @@ function computeScores(
   return { utilities, probabilities: [...items], noClick };
 }
 
-function computeTruth(
+function computeTrueUtilities(
   shop: Parameters<typeof computeShopUtility>[0],
   values: Float32Array,
   { history, page }: PageView,
-): { readonly utilities: number[]; readonly state: ShopState } {
+): number[] {
   let state = firstState;
   for (const item of history) state = advanceShopState(state, getItemFeatures(values, item));
-  const score = (item: number) => computeShopUtility(shop, state, getItemFeatures(values, item));
-  return { state, utilities: page.map(score) };
+  return page.map((item) => computeShopUtility(shop, state, getItemFeatures(values, item)));
 }
