@@ -1,13 +1,9 @@
-/** Measures how time and memory of a training step grow with each size, fits lines, and draws charts. */
+/** Measures how time and memory of a training step grow with each size, and fits lines. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/model_config.ts";
 import type { GrowthPoint } from "../src/profile/bench_report.ts";
-import { isLogarithmicRange } from "../src/report/chart_definition.ts";
-import type { ChartDefinition } from "../src/report/chart_definition.ts";
-import { buildScatterChart } from "../src/report/scatter_chart.ts";
-import type { ScatterChart, ScatterPoint } from "../src/report/scatter_chart.ts";
 import { summarizeTimes } from "../src/profile/timing.ts";
 import { createBenchLog, createShannonModel, type Workload, workloads } from "../src/profile/workloads.ts";
 import { timeSteps } from "../src/profile/step_profile.ts";
@@ -19,7 +15,8 @@ export interface GrowthAxis {
   workload(value: number): Workload;
   /** Returns the hidden layers' sizes for a value of the axis; absent: sizes of the default model. */
   dims?(value: number): number[];
-  x(value: number): number;
+  /** Returns the abscissa of the fitted line for a value of the axis; absent: the value. */
+  x?(value: number): number;
 }
 
 /** Workload W1 (see bench/README.md) with a quarter of the events per user. */
@@ -44,7 +41,6 @@ export const growthAxes: readonly GrowthAxis[] = [
     unit: "feature",
     values: [16, 64, 128, 256],
     workload: (width) => ({ ...base, width }),
-    x: (value) => value,
   },
   {
     name: "hidden units",
@@ -52,14 +48,12 @@ export const growthAxes: readonly GrowthAxis[] = [
     values: [16, 32, 64, 128],
     workload: () => base,
     dims: (units) => [units, units],
-    x: (value) => value,
   },
   {
     name: "items, one-hot",
     unit: "item",
     values: [1_000, 10_000, 100_000, 1_000_000],
     workload: (items) => ({ ...base, width: 0, items }),
-    x: (value) => value,
   },
 ];
 
@@ -87,7 +81,7 @@ export async function measureGrowth(
         : await measurePoint(gpu, axis, value, seconds);
       const all = samples[k]?.concat(times) ?? times;
       samples[k] = all;
-      const point = { axis: axis.name, value, x: axis.x(value), ...more };
+      const point = { axis: axis.name, value, x: axis.x?.(value) ?? value, ...more };
       points[k] = all.length > 0 ? { ...point, time: summarizeTimes(all) } : point;
     }
   }
@@ -137,76 +131,4 @@ export function fitLine(points: readonly { readonly x: number; readonly y: numbe
   if (!Number.isFinite(slope)) throw new Error("expected points with different x, got one value");
   const error = Math.max(...points.map(({ x, y }) => Math.abs((constant + slope * x) / y - 1)));
   return { constant, slope, error };
-}
-
-interface Quantity {
-  readonly id: string;
-  readonly title: string;
-  readonly yTitle: string;
-  readonly note: string;
-  readonly of: (point: GrowthPoint) => Pick<ScatterPoint, "y" | "low" | "high"> | undefined;
-}
-
-const quantities: readonly Quantity[] = [
-  {
-    id: "time",
-    title: "Time of a step",
-    yTitle: "ms",
-    note: "Whiskers are quartiles.",
-    of: ({ time }) => time && { y: time.median / 1000, low: time.lower / 1000, high: time.upper / 1000 },
-  },
-  {
-    id: "memory",
-    title: "Memory",
-    yTitle: "MiB",
-    note: "",
-    of: ({ gpuBytes }) => gpuBytes === undefined ? undefined : { y: gpuBytes / 2 ** 20 },
-  },
-];
-
-/** Draws time and memory per axis. Axes that change the number of rows share a chart. */
-export function buildGrowthCharts(points: readonly GrowthPoint[]): ChartDefinition[] {
-  const rowAxes = growthAxes.filter(({ unit }) => unit === "row").map(({ name }) => name);
-  const others = growthAxes.filter(({ unit }) => unit !== "row");
-  const groups = [
-    { id: "rows", title: "rows of the batch", axes: rowAxes },
-    ...others.map(({ name }) => ({ id: name.replace(/\W+/g, "-"), title: name, axes: [name] })),
-  ];
-  return groups.flatMap(({ id, title, axes }) =>
-    quantities.flatMap((quantity): ChartDefinition[] => {
-      const series = axes.flatMap((name, colour) => {
-        const own = listPoints(points.filter(({ axis }) => axis === name), quantity);
-        return own.length === 0 ? [] : [{ name, colour, joined: true, points: own }];
-      });
-      if (series.length === 0) return [];
-      const all = series.flatMap((one) => one.points);
-      const wide = isLogarithmicRange(all.map(({ x }) => x));
-      const logarithmic: ScatterChart["logarithmic"] = !wide
-        ? []
-        : isGrowing(all.map(({ y }) => y))
-        ? ["x", "y"] // on two logarithmic axes a proportional quantity is a straight line
-        : ["x"];
-      return [buildScatterChart({
-        id: `growth-${quantity.id}-${id}`,
-        title: `${quantity.title} by ${title}`,
-        note: quantity.note,
-        xTitle: title,
-        yTitle: quantity.yTitle,
-        logarithmic,
-        series,
-      })];
-    })
-  );
-}
-
-/** True if the largest value is over twice the smallest. Smaller growth is visible only on a linear axis. */
-function isGrowing(values: readonly number[]): boolean {
-  return Math.max(...values) > 2 * Math.min(...values);
-}
-
-function listPoints(points: readonly GrowthPoint[], { of }: Quantity): ScatterPoint[] {
-  return points.flatMap((point) => {
-    const found = of(point);
-    return found ? [{ x: point.x, name: `${point.axis} ${point.value}`, ...found }] : [];
-  });
 }

@@ -21,18 +21,7 @@ import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import type { BenchReport, KernelMeasurement, StepMeasurement } from "../src/profile/bench_report.ts";
 import { BENCH_FORMAT } from "../src/profile/bench_report.ts";
 import { writeBenchPage } from "./bench_page.ts";
-import {
-  compare,
-  compareCells,
-  listAdapterCells,
-  listGrowthCells,
-  listKernelCells,
-  listSlopeCells,
-  stepCells,
-  stepNotes,
-  stepSummaryCells,
-  stepTitle,
-} from "./tables.ts";
+import { compare, listAdapterCells, listBenchTables, listSlopeCells, stepSummaryCells } from "./tables.ts";
 import { findCard, type GpuCard } from "./compiled/time_model.ts";
 import { describeMissingCompiler } from "./compiled/vulkan.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
@@ -65,7 +54,6 @@ import { profileStep } from "../src/profile/step_profile.ts";
 import { gather } from "./compiled/gather.ts";
 import { compileAll } from "./compiled/report.ts";
 import { listMeasuredCells } from "./compiled/tables.ts";
-import { findCeilings } from "../src/profile/roofline.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
@@ -302,35 +290,20 @@ async function outputResults(
   options: BenchOptions,
   interrupted: boolean,
 ): Promise<void> {
-  const { adapter, probes, kernels, steps, growth } = report;
+  const { adapter, probes, steps, growth } = report;
   console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
-  if (probes.length > 0) {
-    const ceilings = findCeilings(probes);
-    printTable(listAdapterCells(probes), "The adapter");
-    if (kernels.length > 0) printTable(listKernelCells(kernels, ceilings), "Kernels");
-    for (const step of steps) {
-      printTable(stepCells(step, ceilings), stepTitle(step));
-      console.log(stepNotes(step).join("\n"));
-    }
-    if (steps.length > 0) printTable(stepSummaryCells(steps), "Steps");
-  }
-  if (growth.length > 0) {
-    printTable(listGrowthCells(growth), "Growth");
-    printTable(listSlopeCells(growth), "Fitted lines");
-    for (const { axis, value, refusal } of growth) {
-      if (refusal) console.log(`${axis} ${value}: ${refusal.message}`);
-    }
-  }
   const changes = before && compare(before, report);
-  if (changes) {
-    printTable(compareCells(changes), `Changes since ${options.compare}`);
-    if (before.adapter.description !== adapter.description) {
-      console.log(`The earlier bench ran on another adapter: ${before.adapter.description}.`);
-    }
+  const tables = listBenchTables(report, changes, `Changes since ${options.compare}`);
+  for (const { title, cells, notes = [] } of tables) {
+    printTable(cells, title);
+    for (const text of notes) console.log(text);
+  }
+  if (before && before.adapter.description !== adapter.description) {
+    console.log(`The earlier bench ran on another adapter: ${before.adapter.description}.`);
   }
   await writeRecords(options.json, report);
   const charts = getPagePath(options);
-  await writeBenchPage(charts, report, changes);
+  await writeBenchPage(charts, report, tables);
   console.log(`\nResults: ${options.json}. Page: ${charts}`);
   if (interrupted) return;
   const on = `${describeAdapter(adapter)}:`;

@@ -10,7 +10,7 @@ import type {
   Timing,
 } from "../src/profile/bench_report.ts";
 import { fitLine, growthAxes } from "./growth.ts";
-import { computeRooflinePosition, type RooflineCeilings } from "../src/profile/roofline.ts";
+import { computeRooflinePosition, findCeilings, type RooflineCeilings } from "../src/profile/roofline.ts";
 import { buildCells, formatPercentCell, type TableCells } from "./study.ts";
 import { dispatchTime, getHostTime } from "../src/profile/step_profile.ts";
 
@@ -33,7 +33,7 @@ export function listAdapterCells(measured: readonly AdapterMeasurement[]): Table
   ]);
 }
 
-export function listKernelCells(
+function listKernelCells(
   kernels: readonly KernelMeasurement[],
   ceilings: RooflineCeilings,
 ): TableCells {
@@ -55,7 +55,7 @@ export function listKernelCells(
   ]);
 }
 
-export function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): TableCells {
+function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): TableCells {
   const total = dispatchTime(step);
   const rows = step.dispatches.map((one) => ({
     ...one,
@@ -76,7 +76,7 @@ export function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): Ta
 }
 
 /** Describes a training step's overhead (its time minus its dispatches' times), and the host's time. */
-export function stepNotes(step: StepMeasurement): string[] {
+function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
   const own = Object.entries(host).map(([what, time]) => `${what} ${formatShort(time)}`).join(", ");
@@ -87,7 +87,7 @@ export function stepNotes(step: StepMeasurement): string[] {
   ];
 }
 
-export function stepTitle(
+function stepTitle(
   { workload, model, users, events, rows, items, gpuBytes }: StepMeasurement,
 ): string {
   return `${workload} ${model}: ${users} users, ${events} events, ${rows} rows, ${items} distinct items; ` +
@@ -113,7 +113,7 @@ export function stepSummaryCells(steps: readonly StepMeasurement[]): TableCells 
   ]);
 }
 
-export function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
+function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   return buildCells(points, [
     ["axis", ({ axis }) => axis],
     ["value", ({ value }) => String(value)],
@@ -146,7 +146,7 @@ export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-export function compareCells(changes: readonly MeasuredChange[]): TableCells {
+function compareCells(changes: readonly MeasuredChange[]): TableCells {
   const of = (value: number | undefined) => value === undefined ? "-" : formatShort(value);
   const signed = (share: number) => `${share > 0 ? "+" : ""}${formatPercentCell(share)}`;
   return buildCells(changes, [
@@ -158,6 +158,39 @@ export function compareCells(changes: readonly MeasuredChange[]): TableCells {
     ["noise", ({ noise }) => formatPercentCell(noise)],
     ["verdict", ({ verdict }) => verdict],
   ]);
+}
+
+/** A table of a bench, and lines of text that follow it. */
+export interface BenchTable {
+  readonly title: string;
+  readonly cells: TableCells;
+  readonly notes?: readonly string[];
+}
+
+/** Lists all tables of a bench for the terminal and for its page. @param since - title of the changes */
+export function listBenchTables(
+  { probes, kernels, steps, growth }: BenchReport,
+  changes: readonly MeasuredChange[] = [],
+  since = "",
+): BenchTable[] {
+  const tables: BenchTable[] = [{ title: "The adapter", cells: listAdapterCells(probes) }];
+  if (probes.length > 0) {
+    const ceilings = findCeilings(probes);
+    tables.push({ title: "Kernels", cells: listKernelCells(kernels, ceilings) });
+    for (const step of steps) {
+      tables.push({ title: stepTitle(step), cells: stepCells(step, ceilings), notes: stepNotes(step) });
+    }
+  }
+  const refused = growth.flatMap(({ axis, value, refusal }) =>
+    refusal ? [`${axis} ${value}: ${refusal.message}`] : []
+  );
+  tables.push(
+    { title: "Steps", cells: stepSummaryCells(steps) },
+    { title: "Growth", cells: listGrowthCells(growth), notes: refused },
+    { title: "Fitted lines", cells: listSlopeCells(growth) },
+    { title: since, cells: compareCells(changes) },
+  );
+  return tables.filter(({ cells }) => cells.rows.length > 0);
 }
 
 interface Measured extends Pick<Timing, "median" | "lower" | "upper" | "error"> {

@@ -1,15 +1,7 @@
-/** Builds charts of horizontal bars, with or without segments. */
+/** Builds charts of horizontal bars. */
 
-import type { ChartOptions } from "chart.js";
-import {
-  buildAxis,
-  buildLegendEntry,
-  compact,
-  computeWhisker,
-  formatMean,
-  getChartHead,
-} from "./chart_definition.ts";
-import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
+import { buildAxis, computeWhisker, formatMean, getChartHead } from "./chart_definition.ts";
+import type { ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";
 
 export interface Bar {
@@ -58,26 +50,23 @@ export function buildBarChart(
       data: {
         labels: chart.bars.map(({ name }) => wrap(name)),
         datasets: [{
-          ...BAR,
+          ...{ borderWidth: 1, maxBarThickness: 26 },
           label: chart.title,
           data: points,
           backgroundColor: chart.bars.map(({ colour }) => nameColour(colour, 0.4)),
           borderColor: chart.bars.map(({ colour }) => nameColour(colour)),
         }],
       },
-      options: barOptions({ ...buildAxis(chart.xTitle), ...from, suggestedMax: end }, false),
+      options: {
+        indexAxis: "y",
+        // The pointer selects the bar at its height, even beside the bar.
+        interaction: { mode: "index", axis: "y", intersect: false },
+        scales: {
+          x: { ...buildAxis(chart.xTitle), ...from, suggestedMax: end },
+          y: { grid: { display: false }, ticks: { autoSkip: false } },
+        },
+      },
     },
-  };
-}
-
-const BAR = { borderWidth: 1, maxBarThickness: 26 } as const;
-
-/** Returns the options of a bar chart. The pointer selects the bar at its height, even beside the bar. */
-function barOptions(x: object, stacked: boolean): ChartOptions {
-  return {
-    indexAxis: "y",
-    interaction: { mode: "index", axis: "y", intersect: false },
-    scales: { x: { ...x, stacked }, y: { stacked, grid: { display: false }, ticks: { autoSkip: false } } },
   };
 }
 
@@ -93,46 +82,4 @@ function wrap(name: string): string[] {
     } else lines.push(word.length > NAME_WIDTH ? `${word.slice(0, NAME_WIDTH - 1)}\u2026` : word);
   }
   return lines;
-}
-
-/** Chart of equally long bars that are divided into segments. Each bar's name shows the sum of its values. */
-export interface StackChart extends ChartHead {
-  readonly unit: string;
-  /** Names of the bars (at least one). */
-  readonly bars: readonly string[];
-  /** Segments, with one value per bar. A bar shows shares of its sum, because sums may differ a lot. */
-  readonly segments: readonly {
-    readonly name: string;
-    readonly colour: number;
-    readonly values: readonly number[];
-  }[];
-}
-
-export function buildStackChart(chart: StackChart): ChartDefinition {
-  const { bars, segments, unit } = chart;
-  const sums = bars.map((_, k) => segments.reduce((sum, { values }) => sum + (values[k] ?? 0), 0));
-  return {
-    ...getChartHead(chart),
-    summary: `${chart.title}: ${bars.map((bar, k) => `${bar} ${sums[k]!.toFixed(2)} ${unit}`).join("; ")}`,
-    legend: segments.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
-    columns: [["bar", "name"], ["segment", "label"], [unit, "value"]],
-    config: {
-      type: "bar",
-      data: {
-        labels: bars.map((bar, k) => [bar, `${compact.format(sums[k]!)} ${unit}`]),
-        datasets: segments.map(({ name, colour, values }): ChartDataset => ({
-          ...BAR,
-          label: name,
-          data: values.map((value, y): ChartPoint => {
-            const x = 100 * value / sums[y]!;
-            const text = [`${name}: ${compact.format(value)} ${unit}, ${x.toFixed(1)} %`];
-            return { x, y, name: bars[y]!, text, value };
-          }),
-          backgroundColor: nameColour(colour, 0.7),
-          borderColor: nameColour(colour),
-        })),
-      },
-      options: barOptions({ ...buildAxis(`% of the bar's ${unit}`), beginAtZero: true, max: 100 }, true),
-    },
-  };
 }

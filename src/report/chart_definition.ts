@@ -29,8 +29,6 @@ export interface ChartPoint {
   readonly label?: string;
   /** Snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;
-  /** Value of a segment of a bar. The segment's x is its share of the bar, in percent. */
-  readonly value?: number;
 }
 
 /** Options of a Chart.js dataset, and fields that only our script and the CSV export read. */

@@ -317,7 +317,6 @@ Deno.test("the command prints tables and changes, and writes results, page and a
     assert.deepEqual(growth, []);
     const page = await Deno.readTextFile(`${folder}/bench.html`);
     assert.match(page, /W0 PW: batch rank/);
-    assert.match(page, /"id":"steps-stack"/);
     assert.match(page, /Changes/);
     assert.doesNotMatch(page.split("<script")[0] ?? "", /NaN|undefined/);
     assert.match(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { makeFolder } from "../../src/files/atomic_write.ts";
 import { BUNDLE, bundleClient } from "../../src/report/build_client.ts";
-import { buildBarChart, buildStackChart } from "../../src/report/bar_chart.ts";
+import { buildBarChart } from "../../src/report/bar_chart.ts";
 import type { ChartDataset, ChartDefinition, ChartPoint } from "../../src/report/chart_definition.ts";
 import { buildLineChart } from "../../src/report/line_chart.ts";
 import { buildScatterChart } from "../../src/report/scatter_chart.ts";
@@ -149,7 +149,7 @@ Deno.test("the smoothing window of a curve depends on the longest run", () => {
   assert.deepEqual(short?.map(({ x, y }) => [x, y]), [[502.5, 1.5], [506.5, 1.5], [509.5, 0.5]]);
 });
 
-Deno.test("a chart's file has its points: of curves, bars, segments, and scatter plots", () => {
+Deno.test("a chart's file has its points: of curves, bars, and scatter plots", () => {
   const head = { id: "x", title: "X", note: "" };
   const [curves = assert.fail()] = buildLineChart({
     ...{ ...head, xTitle: "iteration", yTitle: "loss" },
@@ -160,8 +160,6 @@ Deno.test("a chart's file has its points: of curves, bars, segments, and scatter
   });
   const bar = { name: "b, c", colour: 0, mean: 0.5, sd: null, range: [0.25, 0.75] as const, runs: 1 };
   const bars = buildBarChart({ ...head, xTitle: "prec@1", bars: [{ ...bar, snapshot: "last" }] });
-  const segments = [{ name: "adam", colour: 0, values: [3] }, { name: "rest", colour: 1, values: [1] }];
-  const stack = buildStackChart({ ...head, unit: "ms", bars: ["W0"], segments });
   const series = [{
     name: "k",
     colour: 0,
@@ -169,10 +167,9 @@ Deno.test("a chart's file has its points: of curves, bars, segments, and scatter
     points: [{ x: 1, y: 2, name: "p", low: 1, high: 3 }],
   }];
   const plane = buildScatterChart({ ...head, xTitle: "x", yTitle: "y", logarithmic: [], series });
-  assert.deepEqual([curves, bars, stack, plane].map((chart) => buildCsv(JSON.parse(JSON.stringify(chart)))), [
+  assert.deepEqual([curves, bars, plane].map((chart) => buildCsv(JSON.parse(JSON.stringify(chart)))), [
     "series,iteration,mean,sd,runs,stage begins at\ntrain,5,1,0.25,2,4\ntrain,6,,,0,4\n",
     'series,snapshot,mean,sd,runs,95 % from,to\n"b, c",last,0.5,,1,0.25,0.75\n',
-    "bar,segment,ms\nW0,adam,3\nW0,rest,1\n",
     "series,point,x,y,lower quartile,upper quartile\nk,p,1,2,1,3\n",
   ]);
 });
