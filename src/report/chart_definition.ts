@@ -25,7 +25,7 @@ export interface ChartPoint {
   /** Lines of the tooltip. Default: the name of the dataset, y, sd and `remark`. */
   readonly text?: readonly string[];
   readonly remark?: string;
-  /** Text that is drawn next to the point, if it fits. */
+  /** Text that is drawn on a bar, or beside it. */
   readonly label?: string;
   /** Snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;

@@ -4,7 +4,7 @@ import { buildAxis, buildLegendEntry, compact, getChartHead } from "./chart_defi
 import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";
 
-export interface ScatterPoint extends Pick<ChartPoint, "low" | "high" | "label"> {
+export interface ScatterPoint extends Pick<ChartPoint, "low" | "high"> {
   readonly x: number;
   readonly y: number;
   readonly name: string;

@@ -1,4 +1,4 @@
-/** Plugin of Chart.js that draws whiskers, values on bars, and names next to points. */
+/** Plugin of Chart.js that draws whiskers, and values on bars. */
 
 import type { Chart, Plugin } from "chart.js";
 import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart_definition.ts";
@@ -6,11 +6,8 @@ import { FONT } from "./defaults.ts";
 
 /** Half the length of the strokes at the ends of a whisker, in pixels. */
 const CAP = 4;
-/** Distance between a mark and its text, in pixels. */
+/** Distance between a bar and its text, in pixels. */
 const GAP = 6;
-/** Height of a line of text, and radius of a point, in pixels. */
-const LINE = 12;
-const POINT = 4;
 
 /** A point of a chart, and its position in pixels. */
 interface Mark {
@@ -34,16 +31,12 @@ export const marks: Plugin = {
     ctx.save();
     ctx.fillStyle = text;
     ctx.lineWidth = 1.5;
-    ctx.font = `${isBars ? 12 : 11}px ${FONT}`;
+    ctx.font = `12px ${FONT}`;
     ctx.textBaseline = "middle";
-    // Areas that names must not cover: points and earlier names.
-    const taken = drawn.map(({ x, y }) => boxAround(x - POINT, x + POINT, y, 2 * POINT));
     for (const mark of drawn) {
       ctx.strokeStyle = isBars ? text : String(mark.dataset.borderColor);
       const end = drawWhisker(chart, mark, isBars);
-      if (mark.point.label === undefined) continue;
-      if (isBars) drawValue(chart, mark.point.label, mark, end);
-      else drawName(chart, mark.point.label, mark, taken);
+      if (mark.point.label !== undefined) drawValue(chart, mark.point.label, mark, end);
     }
     ctx.restore();
   },
@@ -73,39 +66,4 @@ function drawValue(chart: Chart, text: string, { y }: Mark, ends: readonly [numb
   const start = Math.max(chartArea.left, scales.x?.getPixelForValue(0) ?? 0);
   const isInside = ends[0] - start > width + 2 * GAP;
   ctx.fillText(text, isInside ? start + GAP : Math.min(ends[1] + GAP, chartArea.right - width), y);
-}
-
-interface Box {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
-
-function boxAround(left: number, right: number, y: number, height: number): Box {
-  return { left, right, top: y - height / 2, bottom: y + height / 2 };
-}
-
-/** Draws a name at a free place beside, above or below its point; never beside a point on a line. */
-function drawName(chart: Chart, name: string, { x, y, dataset }: Mark, taken: Box[]): void {
-  const { ctx, chartArea: area } = chart;
-  const { width } = ctx.measureText(name);
-  const middle = x - width / 2;
-  const inside = Math.min(Math.max(middle, area.left + GAP), area.right - width);
-  const candidates = dataset.showLine
-    ? [[inside, y + LINE], [inside, y - LINE]] as const
-    : [[x + GAP, y], [x - GAP - width, y], [middle, y - LINE], [middle, y + LINE]] as const;
-  for (const [left, centre] of candidates) {
-    const box = boxAround(left, left + width, centre, LINE);
-    const fits = box.left >= area.left && box.right <= area.right && box.top >= area.top &&
-      box.bottom <= area.bottom;
-    if (!fits || taken.some((other) => overlap(box, other))) continue;
-    taken.push(box);
-    ctx.fillText(name, left, centre);
-    return;
-  }
-}
-
-function overlap(a: Box, b: Box): boolean {
-  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
