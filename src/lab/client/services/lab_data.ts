@@ -21,10 +21,10 @@ export type DataChoice =
 
 type Report = (what: string) => void;
 
-export interface LabData extends Omit<TestedData, "truth"> {
+export interface LabData extends TestedData {
   readonly kind: "demo" | "paper" | "prepared";
-  /** [rows] true utilities, and click model of the shop; undefined for the user's own data. */
-  readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
+  /** Click model of the shop; undefined for the user's own data. */
+  readonly shop: ShopTruth | undefined;
 }
 
 /** Name, sizes and item features of data, as the page shows them. */
@@ -39,7 +39,7 @@ export async function openLabData(choice: DataChoice, report: Report): Promise<L
   const shop = findShop(choice.name);
   if (!shop) throw new UserError(`Expected a synthetic shop (${shopNames}), got ${choice.name}.`);
   const { log, truth } = makeShop(shop, { items: choice.seed, users: choice.seed });
-  const known = { features: undefined, pageOrder: undefined, truth: { utility: truth.utility, shop } };
+  const known = { features: undefined, pageOrder: undefined, truth: truth.utility, shop };
   return { kind: "demo", source: new MemoryLog(log), ...known };
 }
 
@@ -47,7 +47,7 @@ async function openFiles(files: readonly ReaderFile[], report: Report): Promise<
   report("Loading the file reader");
   const { readFiles } = await loadScript<typeof import("../reader.ts")>("reader");
   const { log, kind, features, pageOrder } = await readFiles(files, { report, parseManifest });
-  return { kind, source: new MemoryLog(log), features, pageOrder, truth: undefined };
+  return { kind, source: new MemoryLog(log), features, pageOrder, truth: undefined, shop: undefined };
 }
 
 export function summarizeData({ source }: LabData): DataSummary {
@@ -101,13 +101,9 @@ export interface BaselineLevel {
   readonly prec1: number;
 }
 
-export function selectTestedData({ source, features, pageOrder, truth }: LabData): TestedData {
-  return { source, features, pageOrder, truth: truth?.utility };
-}
-
 /** Computes metrics of the baselines on the validation users, to compare them with validation curves. */
 export function computeBaselineLevels(data: LabData): BaselineLevel[] {
-  const results = TestedUsers.ofPart(selectTestedData(data), "validation").results();
+  const results = TestedUsers.ofPart(data, "validation").results();
   return shownBaselines.flatMap(([key, name]) => {
     const found = results[key];
     return found ? [{ name, loss: found.nll, prec1: found.prec1 }] : [];

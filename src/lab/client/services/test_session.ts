@@ -4,7 +4,6 @@ import { listUsers } from "../../../data/click_log.ts";
 import type { MetricDetails } from "../../../metrics/test_result.ts";
 import { testStage } from "../../../run/test_stage.ts";
 import { shownBaselines } from "../../../run/tested_users.ts";
-import { selectTestedData } from "./lab_data.ts";
 import type { TrainSession } from "./train_session.ts";
 
 /** Metrics of a snapshot or baseline on the test users, with 95 % bootstrap intervals over users. */
@@ -26,8 +25,8 @@ export async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
   report: (what: string) => void,
 ): Promise<TestTable> {
-  const [tested, start] = [selectTestedData(data), await choice?.choose()];
-  const { test, baselines, verdict } = await testStage(stage, trainer, tested, config, report, start);
+  const start = await choice?.choose();
+  const { test, baselines, verdict } = await testStage(stage, trainer, data, config, report, start);
   const simple = shownBaselines.flatMap(([key, name]) => {
     const found = baselines[key];
     return found ? [{ name, details: found.details }] : [];

@@ -62,13 +62,12 @@ export function createUserService(worker: LabWorker) {
     /** Returns the shop of the current model. @throws UserError if there is no model */
     shop(): ShopView {
       const { model, data } = expectModel();
-      const { source, truth } = data;
-      const { items } = source;
+      const { source: { name, items }, shop } = data;
       const values = items.items?.kind === "dense" ? items.items.values : undefined;
       return {
-        name: source.name,
+        name,
         items: items.shape.count,
-        features: truth && values &&
+        features: shop && values &&
           Array.from({ length: items.shape.count }, (_, item) => describeDemoItem(values, item)),
         model: model.config.encoder,
         context: listContextColumns(listModelContext(model.config, data.features)),
@@ -77,12 +76,12 @@ export function createUserService(worker: LabWorker) {
 
     async score({ history, page, context }: PageView): Promise<ScoredPage> {
       const { model, data, iteration } = expectModel();
-      const { source, truth } = data;
+      const { source, shop } = data;
       const features = encodePage(listModelContext(model.config, data.features), page, context);
       const utilities = await model.score({ history, page, features });
       const effects = model.config.positions > 0 ? readPositionEffects(await model.weights()) : undefined;
       const values = source.items.items?.kind === "dense" ? source.items.items.values : undefined;
-      const known = truth && values && computeTrueUtilities(truth.shop, values, { history, page });
+      const known = shop && values && computeTrueUtilities(shop, values, { history, page });
       return {
         iteration: iteration(),
         model: computeScores(utilities, model.config, effects),
