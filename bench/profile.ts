@@ -233,30 +233,26 @@ async function measureAllKernels(
 ): Promise<KernelMeasurement[]> {
   const { seconds, only, variants, signal, onProgress } = options;
   const results: KernelMeasurement[] = [];
-  const compiled = new Map<string, number>();
   using other = variants !== undefined && variants !== gpu.variants.kind
     ? await openGpu({ variantsFor: variants })
     : undefined;
-  const otherCompiled = new Map<string, number>();
+  const sides = [{ gpu, suffix: "" }, ...other ? [{ gpu: other, suffix: ` (${variants} variants)` }] : []]
+    .map((side) => ({ ...side, compiled: new Map<string, number>() }));
   for (const [k, log] of logs.entries()) {
     if (signal?.aborted) break;
     const workload = log();
-    const sides = other ? 2 : 1;
-    const side = (number: number) => ({
-      ...{ seconds, only, signal },
-      onProgress: (text: string, share: number) =>
-        onProgress?.(text, (k + (number + share) / sides) / logs.length),
-    });
-    const found = await measureKernels(gpu, workload, models, { ...side(0), compiled });
-    results.push(...found.values());
-    if (!other) continue;
-    const more = await measureKernels(other, workload, models, {
-      ...side(1),
-      compiled: otherCompiled,
-      known: new Set(found.keys()),
-      suffix: ` (${variants} variants)`,
-    });
-    results.push(...more.values());
+    const known = new Set<string>();
+    for (const [number, { gpu, ...side }] of sides.entries()) {
+      const found = await measureKernels(gpu, workload, models, {
+        ...{ seconds, only, signal, known, ...side },
+        onProgress: (text: string, share: number) =>
+          onProgress?.(text, (k + (number + share) / sides.length) / logs.length),
+      });
+      for (const [key, kernel] of found) {
+        known.add(key);
+        results.push(kernel);
+      }
+    }
   }
   if (results.length > 0 || signal?.aborted) return results;
   throw new UserError(
