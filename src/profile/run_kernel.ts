@@ -187,10 +187,8 @@ export function listArrays(text: string): DeclaredArray[] {
   );
 }
 
-interface BoundArray {
-  readonly name: string;
+interface BoundArray extends Pick<DeclaredArray, "name" | "isOutput"> {
   readonly data: KernelArray;
-  readonly isOutput: boolean;
 }
 
 /** Returns the arrays of a kernel's bindings. @throws UserError for an undeclared name or a wrong type */
