@@ -38,20 +38,11 @@ const DECAYS = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // number of iterations before this step
-  decay: f32,          // weight decay subtracts decay * weight
-  noise: u32,          // only other kernels read noise, counted, page, episode, first_user and epsilon
-  counted: u32,
-  page: u32,
-  episode: u32,
-  first_user: u32,
-  epsilon: f32,
-  table_decay: f32,    // weight decay subtracts table_decay * weight in tables
+  size: vec4u,             // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(12) unread: u32,   // fields that this kernel does not read
+  learning_rate: f32,      // Adam's bias-corrected rate
+  @size(32) unread2: u32,  // fields that this kernel does not read
+  table_decay: f32,        // weight decay subtracts table_decay * weight in tables
 }
 
 @group(0) @binding(0) var<storage, read> sparse_rows: array<u32>;

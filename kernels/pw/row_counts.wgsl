@@ -60,18 +60,11 @@ const PAIRED = 1u << 30u;
 const IN_PAIRS = 1u << 31u;
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // only other kernels read slot to page
-  chunks: u32,
-  learning_rate: f32,
-  iteration: u32,
-  decay: f32,
-  noise: u32,
-  counted: u32,
-  page: u32,
+  size: vec4u,            // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  first_entry: u32,       // index of the chunk's first user
+  @size(32) unread: u32,  // fields that this kernel does not read
   episode: u32,
-  first_user: u32,     // index of the first user
+  first_user: u32,        // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;

@@ -39,18 +39,13 @@ const CHOICE_PURPOSE = 0u;
 const LEAVE_PURPOSE = 3u;
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-  first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // number of iterations before this step
-  decay: f32,          // weight decay subtracts decay * weight
-  noise: u32,          // seed of the step's random numbers
-  counted: u32,        // divisor of means
-  page: u32,           // index of the page in the episode
+  size: vec4u,            // sizes of the batch; for a page: U users, U events, U k rows, I items
+  @size(24) unread: u32,  // fields that this kernel does not read
+  noise: u32,             // seed of the step's random numbers
+  counted: u32,           // divisor of means
+  page: u32,              // index of the page in the episode
   episode: u32,
-  first_user: u32,     // index of the first user
+  first_user: u32,        // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> utility: array<f32>;

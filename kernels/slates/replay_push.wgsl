@@ -29,16 +29,9 @@ const AFTER = true;
 const LEFT = 0x80000000u;
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // number of iterations before this step
-  decay: f32,          // weight decay subtracts decay * weight
-  noise: u32,          // seed of the step's random numbers
-  counted: u32,        // divisor of means
-  page: u32,           // index of the page in the episode
+  size: vec4u,            // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(32) unread: u32,  // fields that this kernel does not read
+  page: u32,              // index of the page in the episode
   episode: u32,
 }
 

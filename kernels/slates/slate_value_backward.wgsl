@@ -28,10 +28,9 @@ const ZERO = false;       // values also has the value without a click, after th
 const BIAS = false;       // positions have a bias
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
+  size: vec4u,           // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(8) unread: u32,  // fields that this kernel does not read
+  chunks: u32,           // number of partial sums of each weight gradient
 }
 
 struct Places { chunk: u32, weights: u32, second: u32, bias: u32 }

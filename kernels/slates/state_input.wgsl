@@ -13,16 +13,9 @@ const TIME = 20u;  // column of page / T
 const T = 20u;     // pages per episode
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the chunk's first user
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // number of iterations before this step
-  decay: f32,          // weight decay subtracts decay * weight
-  noise: u32,          // seed of the step's random numbers
-  counted: u32,        // divisor of means
-  page: u32,           // index of the page in the episode
+  size: vec4u,            // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(32) unread: u32,  // fields that this kernel does not read
+  page: u32,              // index of the page in the episode
 }
 
 @group(0) @binding(0) var<storage, read> state: array<vec4f>;
