@@ -1,5 +1,5 @@
-// load_storage_vec4.wgsl - measures how many floats per second come from a storage buffer, four per load
-//   input [COUNT], vectors of four   output [invocations]
+// load_storage_vec4.wgsl - measures how many floats per second come from a buffer, four per load
+//   input [COUNT], vectors of four, as storage or as a uniform   output [invocations]
 // For          both kinds of adapter
 // Grid         as many invocations as fill the adapter, in workgroups of 64.
 // Work split   every invocation reads 8 vectors per round, at its own address, and adds them to four

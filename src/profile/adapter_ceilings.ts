@@ -4,7 +4,6 @@ import copyText from "../../kernels/probe/copy.wgsl" with { type: "text" };
 import fmaText from "../../kernels/probe/fma.wgsl" with { type: "text" };
 import loadStorageText from "../../kernels/probe/load_storage.wgsl" with { type: "text" };
 import loadStorageVec4Text from "../../kernels/probe/load_storage_vec4.wgsl" with { type: "text" };
-import loadUniformText from "../../kernels/probe/load_uniform.wgsl" with { type: "text" };
 import loadWorkgroupText from "../../kernels/probe/load_workgroup.wgsl" with { type: "text" };
 import loadWorkgroupVec4Text from "../../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
 import noOpText from "../../kernels/probe/no_op.wgsl" with { type: "text" };
@@ -13,7 +12,7 @@ import type { AdapterMeasurement, Timing } from "./bench_report.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
-import type { View } from "../gpu/memory.ts";
+import { toUniformIfSmall, type View } from "../gpu/memory.ts";
 import type { EncodePass } from "../gpu/profiler.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
@@ -27,15 +26,18 @@ const probes = {
   copy: parseKernel("copy", copyText),
   philox: parseKernel("philox", philoxText),
 };
+const loadVectors = parseKernel("load_storage_vec4", loadStorageVec4Text);
 const loads: readonly [name: string, probe: Kernel][] = [
   ["storage, f32", parseKernel("load_storage", loadStorageText)],
-  ["storage, vec4f", parseKernel("load_storage_vec4", loadStorageVec4Text)],
-  ["uniform, vec4f", parseKernel("load_uniform", loadUniformText)],
+  ["storage, vec4f", loadVectors],
+  ["uniform, vec4f", loadVectors],
   ["workgroup, f32", parseKernel("load_workgroup", loadWorkgroupText)],
   ["workgroup, vec4f", parseKernel("load_workgroup_vec4", loadWorkgroupVec4Text)],
 ];
 
-export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
+export const probeKernels: readonly Kernel[] = [
+  ...new Set([...Object.values(probes), ...loads.map(([, probe]) => probe)]),
+];
 
 /** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of load_*. */
 const FLOPS_PER_ROUND = 96;
@@ -122,7 +124,8 @@ async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<Adap
   const { arena, output } = bench;
   const floatsEach = name.endsWith("vec4f") ? 4 : 1;
   const floats = getConstant(probe, "COUNT") * floatsEach;
-  const input = arena.upload("input", new Float32Array(floats).fill(0.5));
+  const buffer = arena.upload("input", new Float32Array(floats).fill(0.5));
+  const input = name.startsWith("uniform") ? toUniformIfSmall(buffer) : buffer;
   const { invocations, timing } = await timeWide(bench, probe, { input, output });
   const each = LOADS_PER_ROUND * getConstant(probe, "ROUNDS") * floatsEach;
   return computeRate(`load from ${name}`, "G f32/s", each * invocations, timing);
