@@ -233,6 +233,9 @@ export interface ConfigField<T> {
 
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
+/** Config of a table of fields. @typeParam F - type of the table */
+export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
+
 interface FieldOptions {
   /** True if the option's default depends on data or other options, unlike the field's fixed default. */
   readonly depends?: boolean;

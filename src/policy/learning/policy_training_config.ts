@@ -1,13 +1,13 @@
 /**
- * Training config of a policy, which is part of every policy.json. src/option.ts derives the schema and the
- * help from the table of fields below, which has options, ranges and defaults.
+ * Training config of a policy, which is part of every policy.json. The table of fields has options, ranges
+ * and defaults. The config's type derives from it, and src/option.ts derives schema and help.
  */
 
-import { type Split, splits } from "../../data/click_log.ts";
+import { splits } from "../../data/click_log.ts";
 import {
   between,
   buildSchemaEntries,
-  type ConfigFields,
+  type ConfigOf,
   defineField,
   defineSwitchField,
   getDefaults,
@@ -21,77 +21,13 @@ import * as v from "../../schema.ts";
 const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
 export type AlgorithmName = typeof algorithmNames[number];
 
-/** Kinds of regression targets for all positions except the last. See {@link PolicyTrainingConfig.target}. */
-const targetKinds = ["common", "chained"] as const;
-
-export interface PolicyTrainingConfig {
-  algorithm: AlgorithmName;
-  seed: number;
-  /** k, the number of items in a slate. */
-  slate: number;
-  /** T, the number of pages in an episode. */
-  pages: number;
-  /** U, the number of users that are simulated together. */
-  users: number;
-  /** Total number of pages over all users, rounded up to whole episodes. */
-  steps: number;
-  /** Reward of a click: 1, or the utility of the clicked item. */
-  reward: "click" | "utility";
-  /** "empty": users start without clicks. A split: each user starts with a logged user's clicks. */
-  start: "empty" | Split;
-  repeats: boolean;
-  leave: number;
-  /** Number of consecutive pages without a click after which a user leaves; 0: no limit. */
-  patience: number;
-  /** Number of hidden units of the Q-network per position. */
-  hidden: number;
-  /** Number of units of the trunk, the layer that all positions share. */
-  trunk: number;
-  /** True if all positions of a slate share one network. */
-  sharePositions: boolean;
-  /**
-   * Regression target of a cascade's positions. `common`: the value of the whole slate, as published.
-   * `chained`: the best value of the next position, which converges to the exact value under any exploration.
-   */
-  target: typeof targetKinds[number];
-  /** True for double Q-learning: the online network selects the slate, the target network evaluates it. */
-  doubleQ: boolean;
-  /** Number of training steps between updates of the target network; 1: no such network, as in the paper. */
-  targetEvery: number;
-  discount: number;
-  /** True if the target of an episode's last page includes the value of a next page. */
-  bootstrapAtEnd: boolean;
-  /** Learning rate of Adam in the first three quarters of the training; then a fifth of this rate. */
-  learningRate: number;
-  rows: number;
-  stepsPerPage: number;
-  /** Maximum norm of the gradient; null if there is no maximum. */
-  clip: number | null;
-  /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
-  huber: boolean;
-  /** Minimum capacity of the replay buffer in user pages, which are pages that one user has seen. */
-  replay: number;
-  /** Probability of a random slate at the beginning of the training. */
-  epsilonStart: number;
-  /** Final probability of a random slate, reached linearly in the first `epsilonShare` of the training. */
-  epsilonEnd: number;
-  epsilonShare: number;
-  evaluateEvery: number;
-  evaluationUsers: number;
-}
-
-export type PolicyTask = Pick<
-  PolicyTrainingConfig,
-  "slate" | "pages" | "reward" | "start" | "repeats" | "leave" | "patience"
->;
-
 const MOST = 2 ** 31;
 const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
 /** Options of the training. The defaults did best on a synthetic shop with a known optimum. */
-export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
+export const policyTrainingFields = {
   algorithm: defineField(
     "--algorithm <name>",
     "cdqn: a Q-value per position of the slate; gdqn: the sum of a Q-value per item; " +
@@ -100,8 +36,11 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
     "cdqn",
   ),
   seed: defineField("--seed <n>", "seed of all random numbers", whole(0, 2 ** 32 - 1), 1),
+  /** k, the number of items in a slate. */
   slate: defineField("--slate <k>", "items per page", whole(1, 1024), 3),
+  /** T, the number of pages in an episode. */
   pages: defineField("--pages <n>", "pages per episode", whole(1, 100_000), 20),
+  /** U, the number of users that are simulated together. */
   users: defineField("--users <n>", "users simulated together", whole(1, 2 ** 24), 128),
   steps: defineField(
     "--steps <n>",
@@ -141,14 +80,17 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
     "cdqn: one network for all positions of a slate",
     false,
   ),
+  /** The chained target converges to the exact value under any exploration. */
   target: defineField(
     "--target <kind>",
     "cdqn: regression target of the positions. common: the value of the whole slate, as published; " +
       "chained: the best value of the next position",
-    picklist(targetKinds),
+    picklist(["common", "chained"]),
     "common",
   ),
+  /** True if the online network selects the next slate, and the target network evaluates it. */
   doubleQ: defineSwitchField("--no-double-q", "let the target network also select the next slate", true),
+  /** As in the paper, there is no target network if the number is 1. */
   targetEvery: defineField(
     "--target-every <n>",
     "training steps between two copies of the weights to the target network; 1: copy at every step",
@@ -179,6 +121,7 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
     whole(1, 256),
     1,
   ),
+  /** Maximum norm of the gradient; null if there is no maximum. */
   clip: defineField(
     "--clip <x>",
     "maximum norm of the gradient; 0: no limit",
@@ -217,6 +160,13 @@ export const policyTrainingFields: ConfigFields<PolicyTrainingConfig> = {
     1000,
   ),
 };
+
+export type PolicyTrainingConfig = ConfigOf<typeof policyTrainingFields>;
+
+export type PolicyTask = Pick<
+  PolicyTrainingConfig,
+  "slate" | "pages" | "reward" | "start" | "repeats" | "leave" | "patience"
+>;
 
 export const policyTrainingSchema = v.strictObject(buildSchemaEntries(policyTrainingFields));
 export const defaultPolicyTraining: PolicyTrainingConfig = getDefaults(policyTrainingFields);
