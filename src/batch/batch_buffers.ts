@@ -6,7 +6,7 @@ import type { Arena } from "../gpu/arena.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
 import { STEP_STRIDE } from "../gpu/step.ts";
-import type { ClickBatch } from "./click_tape.ts";
+import type { ClickBatch, LogIndices } from "./click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import type { DeviceItems } from "./device_items.ts";
 import { padBitWords, rankBits } from "./rank_bits.ts";
@@ -22,7 +22,7 @@ const SLICE_BYTES = 8 * 2 ** 20;
 const SLICE_ALIGNMENT = 64;
 
 /** Index arrays of the next steps' batches, one slice per batch. The batch kernels explain the layouts. */
-export class BatchIndexBuffers implements ClickBatch {
+export class BatchIndexBuffers implements ClickBatch, LogIndices {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
@@ -69,6 +69,9 @@ export class BatchIndexBuffers implements ClickBatch {
     this.ranked = sliced("ranked", 8, padBitWords(this.#words));
   }
 
+  get logged(): LogIndices {
+    return this;
+  }
   get items(): DeviceItems {
     return this.log.items;
   }

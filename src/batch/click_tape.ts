@@ -26,10 +26,10 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
 
 /** Index arrays of a batch of users. The comments at the top of the batch kernels explain their layouts. */
 export interface ClickBatch {
-  readonly plan: View;
   readonly items: DeviceItems;
+  /** Index arrays that a batch of another kind than a log's lacks. @throws Error for such a batch */
+  readonly logged: LogIndices;
   readonly event: View;
-  readonly eventItem: View;
   readonly history: View;
   /** Each user's list of earlier clicked events, if `event` lacks them. `history` has the lists' ends. */
   readonly clicks?: View;
@@ -50,6 +50,12 @@ export interface ClickBatch {
   /** Item of each row: index among the batch's distinct items or, if items are one-hot, the item's number. */
   readonly rowItem: View;
   readonly slotItem: View;
+}
+
+/** Index arrays of a log's batch, which the ops read that compute gradients or states of all events. */
+export interface LogIndices {
+  readonly plan: View;
+  readonly eventItem: View;
   readonly slotFirst: View;
   readonly sorted: View;
   readonly ranked: View;

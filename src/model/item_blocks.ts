@@ -11,7 +11,6 @@ import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { DeviceItems } from "../batch/device_items.ts";
 import { countFactWords, type LogCountSummary } from "../batch/device_log.ts";
-import type { TokenPairs } from "../batch/token_pairs.ts";
 import { packPast } from "../counts/count_columns.ts";
 import { NO_PAST_PAGES, NONE, type PastPages } from "../data/click_log.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -227,27 +226,11 @@ class BlockBatch implements ClickBatch {
     queue.writeBuffer(this.event.buffer, 0, events);
   }
 
-  // Only a batch of a log has the following arrays. Ops that are recorded over blocks do not read them.
-  get plan(): View {
-    return throwMissing("plan");
+  get logged(): never {
+    return throwMissing("index arrays of a log");
   }
-  get eventItem(): View {
-    return throwMissing("event_item");
-  }
-  get history(): View {
+  get history(): never {
     return throwMissing("history");
-  }
-  get slotFirst(): View {
-    return throwMissing("slot_first");
-  }
-  get sorted(): View {
-    return throwMissing("sorted");
-  }
-  get ranked(): View {
-    return throwMissing("ranked");
-  }
-  get tokenPairs(): TokenPairs {
-    return throwMissing("token pairs");
   }
 }
 

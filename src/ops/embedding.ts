@@ -22,7 +22,7 @@ export function distinctItems({ slotItem }: ClickBatch): ClickGather {
 }
 
 /** Gathers the row of the item that the encoder reads at each event; row 0 if there is no item. */
-export function eventItems({ eventItem }: ClickBatch): ClickGather {
+export function eventItems({ logged: { eventItem } }: ClickBatch): ClickGather {
   return {
     rows: "events",
     index: eventItem,
@@ -43,7 +43,7 @@ export function embeddingGradient(
 ): ClickDispatch {
   const sparse = sparseEmbeddingGradient(tape, call, table, source);
   if (sparse) return sparse;
-  const { ranked, slotFirst, sorted, row } = tape.batch;
+  const { row, logged: { ranked, slotFirst, sorted } } = tape.batch;
   const N4 = table.stride / 4;
   const shape = getVectorConstants(call.variants);
   const items = Number(table.rows);
@@ -65,7 +65,7 @@ export function eventItemGradient(
   stride: number,
   output: View,
 ): ClickDispatch {
-  const { ranked, slotFirst, sorted, row } = tape.batch;
+  const { row, logged: { ranked, slotFirst, sorted } } = tape.batch;
   const N4 = stride / 4;
   const shape = getVectorConstants(call.variants);
   return {
@@ -88,7 +88,7 @@ export function sparseEmbeddingGradient(
   if (!tape.options.sparseGradients) return undefined;
   const sparse = call.sparseGradient(table, "events", tape.saved(`${table.name} rows`, "events", 1));
   if (!sparse) return undefined;
-  const { event, ranked, slotFirst, sorted, row } = tape.batch;
+  const { event, row, logged: { ranked, slotFirst, sorted } } = tape.batch;
   const N4 = table.stride / 4;
   return {
     kernel: rowsKernel,

@@ -99,7 +99,7 @@ function backward(
 ): ClickDispatch[] {
   const N4 = state.stride / 4;
   const shape = getVectorConstants(tape.options.variants);
-  const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
+  const { event, slotItem, logged: { ranked, slotFirst, sorted } } = tape.batch;
   const toState = call.gradient(state);
   const toItem = call.gradient(item);
   if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);

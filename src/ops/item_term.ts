@@ -116,7 +116,7 @@ function stateGradient(
 function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch {
   const toItem = call.gradient(item);
   if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
-  const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
+  const { row, slotItem, logged: { ranked, slotFirst, sorted } } = tape.batch;
   const table = isTable(item);
   // The item gradient has a row per item of the batch (dense features) or catalogue (one-hot features).
   const sparse = table ? call.sparseGradient(item, "items", slotItem) : undefined;

@@ -132,7 +132,7 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
       label: `${name} forward`,
       constants: { ...use.constants, TABLE: lookedUp !== undefined },
       views: {
-        plan: tape.batch.plan,
+        plan: tape.batch.logged.plan,
         event: tape.batch.event,
         input,
         weights: bindWeights(lstm, lstm.weights, use.kernel === lstmKernels.forward.panel),
@@ -170,7 +170,7 @@ function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
       label: `${name} gradient of gates`,
       constants: use.constants,
       views: {
-        plan: tape.batch.plan,
+        plan: tape.batch.logged.plan,
         event: tape.batch.event,
         weights: bindWeights(lstm, lstm.weights, use.kernel === lstmKernels.backward.panel),
         cell,

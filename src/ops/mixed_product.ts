@@ -171,7 +171,7 @@ export function tokenGradient(
 ): ClickDispatch[] {
   const target = call.gradient(table);
   if (!target) return [];
-  const pairs = tape.batch.tokenPairs;
+  const pairs = tape.batch.logged.tokenPairs;
   const { tokens, pair, ranked } = pairs;
   const FED = rows === "events";
   const byItem = FED

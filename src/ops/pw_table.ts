@@ -225,7 +225,7 @@ function itemGradients(
   source: Memory,
   toTable: GradientTarget,
 ): ClickDispatch[] {
-  const { ranked, slotFirst, sorted, row } = tape.batch;
+  const { row, logged: { ranked, slotFirst, sorted } } = tape.batch;
   const byItem = { source, ranked, slot_first: slotFirst, sorted, row };
   const specs: ClickDispatch[] = [{
     kernel: tableKernel,

@@ -4,7 +4,6 @@ import { countBitWords } from "../batch/device_log.ts";
 import type { ClickBatch } from "../batch/click_tape.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceItems } from "../batch/device_items.ts";
-import type { TokenPairs } from "../batch/token_pairs.ts";
 import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -137,27 +136,11 @@ export class PageBatch implements ClickBatch {
   get clicks(): View | undefined {
     return this.more.lists?.clicks;
   }
-  // Only a batch of a log has the following members. Ops for simulated pages do not read them.
-  get plan(): View {
-    return missing("plan");
+  get logged(): never {
+    return missing("index arrays of a log");
   }
-  get eventItem(): View {
-    return missing("event_item");
-  }
-  get row(): View {
+  get row(): never {
     return missing("row");
-  }
-  get slotFirst(): View {
-    return missing("slot_first");
-  }
-  get sorted(): View {
-    return missing("sorted");
-  }
-  get ranked(): View {
-    return missing("ranked");
-  }
-  get tokenPairs(): TokenPairs {
-    return missing("token pairs");
   }
 }
 
