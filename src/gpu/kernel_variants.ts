@@ -159,18 +159,6 @@ export function listMatmulVariants(
   return usesTextures(variants) ? [...rankPanels(rows), "rows"] : ["rows", ...rankPanels(rows)];
 }
 
-/** @throws UserError for a recorded variant that cannot compute the product */
-export function chooseMatmulVariant(
-  choice: VariantContext,
-  direction: MatmulDirection,
-  k4: number,
-  n4: number,
-  rows: number,
-): MatmulVariant {
-  const key = formatMatmulKey(direction, k4, n4);
-  return pickVariant(key, choice.variants.matmul[key], listMatmulVariants(choice, direction, k4, n4, rows));
-}
-
 const WORKGROUP_MOST = 256;
 
 /** Returns the variants that can compute an LSTM on a GPU, the default first. @param h4 - units / 4 */
@@ -199,31 +187,21 @@ export function computeLstmBytes(direction: LstmDirection, units: number, users:
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
 }
 
-/** @throws UserError for a recorded variant that cannot compute the LSTM */
-export function chooseLstmVariant(
-  { variants }: VariantContext,
-  direction: LstmDirection,
-  h4: number,
-): LstmVariant {
-  const key = formatLstmKey(direction, h4);
-  return pickVariant(key, variants.lstm?.[key], listLstmVariants(h4));
-}
-
 /** Returns the variants that can compute a sum, the default first. */
 export function listSumVariants({ variants, subgroups }: VariantContext): readonly SumVariant[] {
   return variants.kind === "gpu" && subgroups ? sumVariants : ["serial"];
 }
 
-/** @throws UserError for a recorded variant that cannot compute the sum */
-export function chooseSumVariant(choice: VariantContext, kernel: string): SumVariant {
-  return pickVariant(kernel, choice.variants.sum?.[kernel], listSumVariants(choice));
-}
-
-function pickVariant<V extends KernelVariant>(
+/**
+ * Returns the recorded variant, or by default the first.
+ * @param key - key of the choice in `recorded`. @throws UserError for a recorded variant that is not listed
+ */
+export function pickVariant<V extends KernelVariant>(
   key: string,
-  chosen: V | undefined,
+  recorded: Readonly<Record<string, V>> | undefined,
   [fixed, ...others]: readonly V[],
 ): V {
+  const chosen = recorded?.[key];
   if (!fixed) throw new Error(`expected a variant for ${key}`);
   if (chosen === undefined || chosen === fixed) return fixed;
   if (others.includes(chosen)) return chosen;

@@ -18,8 +18,6 @@ import forwardText from "../../kernels/lstm/lstm_forward.wgsl" with { type: "tex
 import { type Constants, getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import {
   type AdapterTraits,
-  chooseLstmVariant,
-  chooseMatmulVariant,
   computeLstmBytes,
   countGroupUsers,
   formatLstmKey,
@@ -31,10 +29,12 @@ import {
   lstmVariants,
   type MatmulDirection,
   type MatmulVariant,
+  pickVariant,
   usesTextures,
   type VariantContext,
 } from "../gpu/kernel_variants.ts";
 import { toUniformIfSmall, type View } from "../gpu/memory.ts";
+import { dispatchVariant } from "./op.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, getSize } from "../gpu/sizes.ts";
 
@@ -102,7 +102,9 @@ export function selectMatmulKernel(
   rows: number,
   choice: VariantContext,
 ): MatmulKernel {
-  return getMatmulKernel(direction, chooseMatmulVariant(choice, direction, k4, n4, rows));
+  const known = listMatmulVariants(choice, direction, k4, n4, rows);
+  const variant = pickVariant(formatMatmulKey(direction, k4, n4), choice.variants.matmul, known);
+  return getMatmulKernel(direction, variant);
 }
 
 /** Returns a product's dispatch and its alternative variants. @param make - returns a kernel's dispatch */
@@ -114,18 +116,15 @@ export function matmulDispatch<S extends BatchSizes>(
   choice: VariantContext,
   make: (kernel: MatmulKernel) => DispatchSpec<S>,
 ): DispatchSpec<S> {
-  const by = (kernel: MatmulKernel): DispatchSpec<S> => {
-    const spec = make(kernel);
-    return { ...spec, constants: { ...kernel.own, ...spec.constants } };
-  };
-  return {
-    ...by(selectMatmulKernel(direction, k4, n4, rows, choice)),
-    choices: [{
-      key: formatMatmulKey(direction, k4, n4),
-      variants: listMatmulVariants(choice, direction, k4, n4, rows),
-      buildDispatch: (variant) => by(getMatmulKernel(direction, variant)),
-    }],
-  };
+  return dispatchVariant(choice.variants.matmul, {
+    key: formatMatmulKey(direction, k4, n4),
+    variants: listMatmulVariants(choice, direction, k4, n4, rows),
+    buildDispatch(variant) {
+      const kernel = getMatmulKernel(direction, variant);
+      const spec = make(kernel);
+      return { ...spec, constants: { ...kernel.own, ...spec.constants } };
+    },
+  });
 }
 
 /** Returns the number of panels of 16 columns, or 0 without panels. @param columns4 - result columns / 4 */
@@ -295,15 +294,10 @@ export function lstmDispatch<S extends BatchSizes>(
   make: (use: LstmKernelUse) => DispatchSpec<S>,
 ): DispatchSpec<S> {
   if (choice.variants.kind === "cpu") return make(selectCpuUse(choice.variants, direction, h4, units));
-  const by = (variant: KernelVariant) =>
-    make(buildLstmKernelUse(direction, h4, variant, choice.workgroupBytes));
-  return {
-    ...by(chooseLstmVariant(choice, direction, h4)),
-    choices: [{
-      key: formatLstmKey(direction, h4),
-      variants: listLstmVariants(h4),
-      serial: true,
-      buildDispatch: by,
-    }],
-  };
+  return dispatchVariant(choice.variants.lstm, {
+    key: formatLstmKey(direction, h4),
+    variants: listLstmVariants(h4),
+    serial: true,
+    buildDispatch: (variant) => make(buildLstmKernelUse(direction, h4, variant, choice.workgroupBytes)),
+  });
 }

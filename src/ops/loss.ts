@@ -3,11 +3,12 @@
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };
 import { getConstant, parseKernel } from "../gpu/kernel.ts";
-import { chooseSumVariant, type KernelVariant, listSumVariants } from "../gpu/kernel_variants.ts";
+import { type KernelVariant, listSumVariants } from "../gpu/kernel_variants.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, getSize } from "../gpu/sizes.ts";
 import type { ReferenceOp } from "../tape/reference.ts";
+import { dispatchVariant } from "./op.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
@@ -63,10 +64,8 @@ export function outcomeSum<S extends BatchSizes>(
     invocations: [vectors * getConstant(sumKernel, size)],
     cost: (s) => ({ flops: 4 * vectors * getSize(rows, s), bytes: 16 * vectors * getSize(rows, s) }),
   });
-  const key = sumKernel.name;
   const variants = listSumVariants(choice);
-  const chosen = by(chooseSumVariant(choice, key));
-  return variants.length > 1
-    ? { ...chosen, choices: [{ key, variants, serial: true, buildDispatch: by }] }
-    : chosen;
+  const sums = { key: sumKernel.name, variants, serial: true, buildDispatch: by };
+  const dispatch = dispatchVariant(choice.variants.sum, sums);
+  return variants.length > 1 ? dispatch : { ...dispatch, choices: undefined };
 }

@@ -1,8 +1,9 @@
 /** Helpers of ops: checks of shapes, and constants and views that several kernels need. */
 
 import type { Constants } from "../gpu/kernel.ts";
-import type { AdapterTraits } from "../gpu/kernel_variants.ts";
+import { type AdapterTraits, type KernelVariant, pickVariant } from "../gpu/kernel_variants.ts";
 import type { View } from "../gpu/memory.ts";
+import type { DispatchSpec, KernelChoice } from "../gpu/program.ts";
 import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gpu/sizes.ts";
 import type { ListLength, PartialTarget } from "../tape/node.ts";
 import { type Activation, formatShape, type Tensor } from "../tape/tensor.ts";
@@ -62,6 +63,15 @@ export function getSumConstants({ kind }: AdapterTraits): { readonly AT_ONCE: nu
  */
 export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };
+}
+
+/** Returns the dispatch of a recorded or default variant, which has the choice. @throws as pickVariant */
+export function dispatchVariant<S extends BatchSizes>(
+  recorded: Readonly<Record<string, KernelVariant>> | undefined,
+  choice: KernelChoice<S>,
+): DispatchSpec<S> {
+  const variant = pickVariant(choice.key, recorded, choice.variants);
+  return { ...choice.buildDispatch(variant), choices: [choice] };
 }
 
 export function scaleLength<S extends BatchSizes>(times: number, length: ListLength<S>): SizeExpression<S> {
