@@ -7,15 +7,14 @@
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { computeEarlyEnd, improveRecords, noBest } from "./best_records.ts";
+import { computeEarlyEnd, criteria, improveRecords, noBest } from "./best_records.ts";
 import type { BestRecords, Criterion, ValidationSchedule } from "./best_records.ts";
 import { encodeGroup, type StepGroup, type StepGroupInputs } from "./steps.ts";
 import { DivergedError } from "./training_results.ts";
 import type { MetricSummary, TrainingStepResult, ValidationResult } from "./training_results.ts";
-import { joinParameterSpecs, type TrainedNetwork } from "./networks.ts";
+import { joinParameterSpecs, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 import type { DistributedContext } from "./distributed_context.ts";
-import { readState, readWeights, writeState, writeWeights } from "./trainer_state.ts";
-import type { TrainerState } from "./trainer_state.ts";
+import { stateBuffers, type TrainerState } from "./trainer_state.ts";
 
 /** Number of groups of steps in flight: one group runs on the device and one waits in the queue. */
 const IN_FLIGHT = 2;
@@ -304,22 +303,45 @@ export class BatchTrainer<C, F> {
 
   /** Reads all current weights. Call it only when no step is in flight. */
   weights(): Promise<Weights> {
-    return readWeights(this.components.networks);
+    return readJoined(this.components.networks, stateBuffers.weights);
   }
 
-  /** Replaces all weights. Call it only when no step is in flight. */
+  /**
+   * Replaces all weights. Call it only when no step is in flight.
+   * @throws Error for a parameter name or length that no network has.
+   */
   setWeights(weights: Weights): void {
-    writeWeights(this.components.networks, weights);
+    writeJoined(this.components.networks, weights, stateBuffers.weights);
   }
 
   /** Reads the training state for {@link restore}. Call it only when no step is in flight. */
-  state(): Promise<TrainerState> {
-    return readState(this.components, { iteration: this.#iteration, best: this.#best });
+  async state(): Promise<TrainerState> {
+    const { networks, validation } = this.components;
+    const snapshots: Partial<Record<Criterion, Weights>> = {};
+    for (const criterion of criteria) {
+      const weights = await validation?.keeper.snapshot(criterion);
+      if (weights) snapshots[criterion] = weights;
+    }
+    return {
+      iteration: this.#iteration,
+      weights: await this.weights(),
+      m: await readJoined(networks, stateBuffers.m),
+      v: await readJoined(networks, stateBuffers.v),
+      best: this.#best,
+      snapshots,
+    };
   }
 
-  /** Restores a training state of this or another trainer. Call it only when no step is in flight. */
+  /**
+   * Restores a training state of this or another trainer. Call it only when no step is in flight.
+   * @throws Error for a parameter name or length that no network has.
+   */
   restore(state: TrainerState): void {
-    writeState(this.components, state);
+    const { networks, validation } = this.components;
+    writeJoined(networks, state.weights, stateBuffers.weights);
+    writeJoined(networks, state.m, stateBuffers.m);
+    writeJoined(networks, state.v, stateBuffers.v);
+    validation?.keeper.restore(state.best, state.snapshots);
     this.#iteration = state.iteration;
     this.#best = state.best;
     // The session that saved the state also ran this iteration's validation, except at iteration 0.
