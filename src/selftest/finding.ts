@@ -141,6 +141,7 @@ export function expectAll({ all }: CheckCollector): void {
   if (wrong.length > 0) throw new Error(wrong.map(checkText).join("\n"));
 }
 
+/** A self-test case: it runs kernels and compares their results with f64 references. */
 export interface NamedCheck {
   readonly name: string;
   readonly check: (gpu: Gpu, checks: CheckCollector) => Promise<void>;

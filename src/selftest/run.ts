@@ -3,8 +3,8 @@
 import type { Gpu, GpuOptions } from "../gpu/device.ts";
 import type { AdapterKind, KernelVariants } from "../gpu/kernel_variants.ts";
 import { getDefaultVariants, usesTextures } from "../gpu/kernel_variants.ts";
-import { listSelftestCases, type SelftestCase } from "./cases.ts";
-import type { KindFinding, SelftestResult } from "./finding.ts";
+import { listSelftestCases, runCase } from "./cases.ts";
+import type { KindFinding, NamedCheck, SelftestResult } from "./finding.ts";
 
 const panels = ["lstm_backward_panel", "lstm_forward_panel"];
 
@@ -61,10 +61,10 @@ export type OpenSelftest = (options: Pick<GpuOptions, "variantsFor" | "variants"
 interface Part {
   readonly kind: AdapterKind;
   readonly gpu: Gpu;
-  readonly cases: readonly SelftestCase[];
+  readonly cases: readonly NamedCheck[];
 }
 
-export function selectCases(kind: AdapterKind, only = ""): SelftestCase[] {
+export function selectCases(kind: AdapterKind, only = ""): NamedCheck[] {
   return listSelftestCases(kind).filter(({ name }) => name.includes(only));
 }
 
@@ -97,10 +97,10 @@ export async function runSelftest(
     const of = parts.reduce((sum, { cases }) => sum + cases.length, 0);
     let number = 0;
     for (const { kind, gpu, cases } of parts) {
-      for (const { name, run } of cases) {
+      for (const one of cases) {
         if (stopped?.()) break;
-        onCase?.({ kind, name, number: ++number, of });
-        const finding = { kind, ...await run(gpu), name };
+        onCase?.({ kind, name: one.name, number: ++number, of });
+        const finding = { kind, ...await runCase(gpu, one) };
         findings.push(finding);
         onFinding?.(finding);
       }

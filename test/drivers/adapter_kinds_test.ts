@@ -4,7 +4,7 @@ import type { KernelVariants } from "../../src/gpu/kernel_variants.ts";
 import { getDefaultVariants, listMatmulVariants, reuseVariants } from "../../src/gpu/kernel_variants.ts";
 import { computeRequiredLimits, LEAST, type LimitName } from "../../src/gpu/limits.ts";
 import { findBlamedKernels } from "../../src/selftest/finding.ts";
-import { listSelftestCases } from "../../src/selftest/cases.ts";
+import { listSelftestCases, runCase } from "../../src/selftest/cases.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
@@ -99,7 +99,7 @@ Deno.test("scores of all items agree with float64 from buffers", () =>
       name === "slates: scores of all items"
     );
     assert.ok(one && others.length === 0);
-    const finding = await one.run(gpu);
+    const finding = await runCase(gpu, one);
     assert.equal(finding.error, undefined);
     assert.deepEqual(findBlamedKernels(finding), []);
   }));

@@ -7,6 +7,7 @@ import { usesTextures } from "../../gpu/kernel_variants.ts";
 import { makeRowLayout, type Memory, type View } from "../../gpu/memory.ts";
 import { type BatchSizes, type Dimensions, type DimName, evaluateSize, getSize } from "../../gpu/sizes.ts";
 import type { PageBuffers } from "../../simulate/page_buffers.ts";
+import { makePlainTensor } from "../../simulate/users.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { Tape } from "../../tape/tape.ts";
 import { parseKernel } from "../../gpu/kernel.ts";
@@ -86,7 +87,7 @@ export function recordStateInput<S extends BatchSizes>(
   const stride = padColumns(columns);
   const view = allocateRows(rows, "state and time", stride);
   return {
-    input: { name: "state and time", rows: rows.rows, columns, groups: 1, stride, view, trainable: false },
+    input: makePlainTensor("state and time", rows.rows, columns, stride, view),
     dispatch: {
       kernel: inputKernel,
       label: "state and time",

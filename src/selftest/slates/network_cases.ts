@@ -7,7 +7,8 @@ import { type QCounts, qLoss, type QLossBatch } from "../../policy/learning/q_lo
 import { countValueColumns, listQParameters, QNetwork, type QShape } from "../../policy/network/q_network.ts";
 import { createTape } from "../../policy/network/slate_rows.ts";
 import { slateValue } from "../../policy/network/slate_value.ts";
-import { padRows, type Tensor } from "../../tape/tensor.ts";
+import { makePlainTensor } from "../../simulate/users.ts";
+import { padRows } from "../../tape/tensor.ts";
 import { getAt, makeMatrix } from "../../tape/reference.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";
 import { listWriters, toFloats } from "../harness.ts";
@@ -30,15 +31,9 @@ export function createTestNetwork(
   network.parameters.write(drawn);
   const vectors = drawSlateNormals(items * shape.itemColumns, "vectors");
   const states = drawSlateNormals(count * shape.inputs, "states");
-  const plain = (
-    name: string,
-    of: "rows" | number,
-    columns: number,
-    values: Float32Array<ArrayBuffer>,
-  ): Tensor => {
+  const plain = (name: string, of: "rows" | number, columns: number, values: Float32Array<ArrayBuffer>) => {
     const data = padRows(values, values.length / columns, columns, 1);
-    const stride = data.length * columns / values.length;
-    return { name, rows: of, columns, groups: 1, stride, view: upload(name, data), trainable: false };
+    return makePlainTensor(name, of, columns, data.length * columns / values.length, upload(name, data));
   };
   const itemVectors = plain("item vectors", items, shape.itemColumns, vectors);
   const input = plain("states", "rows", shape.inputs, states);

@@ -3,7 +3,7 @@
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { usesTextures } from "../../gpu/kernel_variants.ts";
-import { type Memory, type View, writeMemory } from "../../gpu/memory.ts";
+import { type Memory, writeMemory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readViews } from "../../gpu/readback.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
@@ -34,11 +34,7 @@ export function createSlateBench(
     gpu,
     arena,
     rows,
-    upload: (name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View => {
-      const view = arena.allocate(name, data.byteLength);
-      gpu.queue.writeBuffer(view.buffer, 0, data);
-      return view;
-    },
+    upload: arena.upload.bind(arena),
     /** Uploads a matrix that matrix products read: to a texture if the adapter's variants use textures. */
     textured: (name: string, data: Float32Array<ArrayBuffer>): Memory => {
       const memory = usesTextures(gpu.variants)
