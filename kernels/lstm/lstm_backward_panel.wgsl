@@ -43,27 +43,11 @@ alias Weights = array<Block, H4 * H4>;  // block (k, j) at k H4 + j
 
 fn read_row(w: ptr<function, Weights>, k: u32) {
   (*w)[k * H4] = block(k, 0u);
-  // unrolled, n = 1 to 7: if (H4 > {n}u) { (*w)[k * H4 + {n}u] = block(k, {n}u); }
-  if (H4 > 1u) { (*w)[k * H4 + 1u] = block(k, 1u); }
-  if (H4 > 2u) { (*w)[k * H4 + 2u] = block(k, 2u); }
-  if (H4 > 3u) { (*w)[k * H4 + 3u] = block(k, 3u); }
-  if (H4 > 4u) { (*w)[k * H4 + 4u] = block(k, 4u); }
-  if (H4 > 5u) { (*w)[k * H4 + 5u] = block(k, 5u); }
-  if (H4 > 6u) { (*w)[k * H4 + 6u] = block(k, 6u); }
-  if (H4 > 7u) { (*w)[k * H4 + 7u] = block(k, 7u); }
-  // end of n
+  for (var n = 1u; n < 8u; n++) { if (H4 > n) { (*w)[k * H4 + n] = block(k, n); } }  // unrolled
 }
 fn read_weights(w: ptr<function, Weights>) {
   read_row(w, 0u);
-  // unrolled, n = 1 to 7: if (H4 > {n}u) { read_row(w, {n}u); }
-  if (H4 > 1u) { read_row(w, 1u); }
-  if (H4 > 2u) { read_row(w, 2u); }
-  if (H4 > 3u) { read_row(w, 3u); }
-  if (H4 > 4u) { read_row(w, 4u); }
-  if (H4 > 5u) { read_row(w, 5u); }
-  if (H4 > 6u) { read_row(w, 6u); }
-  if (H4 > 7u) { read_row(w, 7u); }
-  // end of n
+  for (var n = 1u; n < 8u; n++) { if (H4 > n) { read_row(w, n); } }  // unrolled
 }
 
 fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0))); }
@@ -98,15 +82,7 @@ fn put(e: u32, j: u32, u: Unit) {
 fn through_gates(w: Block, d: Unit) -> vec4f { return (d.i * w.i + d.g * w.g) + (d.f * w.f + d.o * w.o); }
 fn through(w: ptr<function, Weights>, d: ptr<function, array<Unit, 8>>, k: u32) -> vec4f {
   var sum = through_gates((*w)[k * H4], (*d)[0]);
-  // unrolled, n = 1 to 7: if (H4 > {n}u) { sum += through_gates((*w)[k * H4 + {n}u], (*d)[{n}]); }
-  if (H4 > 1u) { sum += through_gates((*w)[k * H4 + 1u], (*d)[1]); }
-  if (H4 > 2u) { sum += through_gates((*w)[k * H4 + 2u], (*d)[2]); }
-  if (H4 > 3u) { sum += through_gates((*w)[k * H4 + 3u], (*d)[3]); }
-  if (H4 > 4u) { sum += through_gates((*w)[k * H4 + 4u], (*d)[4]); }
-  if (H4 > 5u) { sum += through_gates((*w)[k * H4 + 5u], (*d)[5]); }
-  if (H4 > 6u) { sum += through_gates((*w)[k * H4 + 6u], (*d)[6]); }
-  if (H4 > 7u) { sum += through_gates((*w)[k * H4 + 7u], (*d)[7]); }
-  // end of n
+  for (var n = 1u; n < 8u; n++) { if (H4 > n) { sum += through_gates((*w)[k * H4 + n], (*d)[n]); } }  // unrolled
   return sum;
 }
 
@@ -135,15 +111,7 @@ fn lstm_backward_panel(
     // If the event fed no item, the gates have no gradient, and dh stays unchanged.
     if (fed != NONE) {
       dh[0] = through(&w, &d, 0u);
-      // unrolled, n = 1 to 7: if (H4 > {n}u) { dh[{n}] = through(&w, &d, {n}u); }
-      if (H4 > 1u) { dh[1] = through(&w, &d, 1u); }
-      if (H4 > 2u) { dh[2] = through(&w, &d, 2u); }
-      if (H4 > 3u) { dh[3] = through(&w, &d, 3u); }
-      if (H4 > 4u) { dh[4] = through(&w, &d, 4u); }
-      if (H4 > 5u) { dh[5] = through(&w, &d, 5u); }
-      if (H4 > 6u) { dh[6] = through(&w, &d, 6u); }
-      if (H4 > 7u) { dh[7] = through(&w, &d, 7u); }
-      // end of n
+      for (var n = 1u; n < 8u; n++) { if (H4 > n) { dh[n] = through(&w, &d, n); } }  // unrolled
     }
     for (var j = 0u; j < H4; j++) { dh[j] += state_gradient[e * H4 + j]; }
   }

@@ -50,27 +50,11 @@ alias Weights = array<Block, H4 * H4>;  // block (k, j) at k H4 + j
 
 fn read_row(w: ptr<function, Weights>, k: u32) {
   (*w)[k * H4] = block(k, 0u);
-  // unrolled, n = 1 to 7: if (H4 > {n}u) { (*w)[k * H4 + {n}u] = block(k, {n}u); }
-  if (H4 > 1u) { (*w)[k * H4 + 1u] = block(k, 1u); }
-  if (H4 > 2u) { (*w)[k * H4 + 2u] = block(k, 2u); }
-  if (H4 > 3u) { (*w)[k * H4 + 3u] = block(k, 3u); }
-  if (H4 > 4u) { (*w)[k * H4 + 4u] = block(k, 4u); }
-  if (H4 > 5u) { (*w)[k * H4 + 5u] = block(k, 5u); }
-  if (H4 > 6u) { (*w)[k * H4 + 6u] = block(k, 6u); }
-  if (H4 > 7u) { (*w)[k * H4 + 7u] = block(k, 7u); }
-  // end of n
+  for (var n = 1u; n < 8u; n++) { if (H4 > n) { (*w)[k * H4 + n] = block(k, n); } }  // unrolled
 }
 fn read_weights(w: ptr<function, Weights>) {
   read_row(w, 0u);
-  // unrolled, n = 1 to 7: if (H4 > {n}u) { read_row(w, {n}u); }
-  if (H4 > 1u) { read_row(w, 1u); }
-  if (H4 > 2u) { read_row(w, 2u); }
-  if (H4 > 3u) { read_row(w, 3u); }
-  if (H4 > 4u) { read_row(w, 4u); }
-  if (H4 > 5u) { read_row(w, 5u); }
-  if (H4 > 6u) { read_row(w, 6u); }
-  if (H4 > 7u) { read_row(w, 7u); }
-  // end of n
+  for (var n = 1u; n < 8u; n++) { if (H4 > n) { read_row(w, n); } }  // unrolled
 }
 
 // NaN and infinity are passed on, detected by exponent bits: clamp, exp, tanh may make them ordinary numbers.
@@ -91,15 +75,7 @@ fn add(z: Gates, w: Block, h: vec4f) -> Gates {
 // Adds the products with the previous state, for units 4j .. 4j + 3.
 fn add_state(z: Gates, w: ptr<function, Weights>, h: ptr<function, array<vec4f, 8>>, j: u32) -> Gates {
   var s = add(z, (*w)[j], (*h)[0]);
-  // unrolled, n = 1 to 7: if (H4 > {n}u) { s = add(s, (*w)[{n}u * H4 + j], (*h)[{n}]); }
-  if (H4 > 1u) { s = add(s, (*w)[1u * H4 + j], (*h)[1]); }
-  if (H4 > 2u) { s = add(s, (*w)[2u * H4 + j], (*h)[2]); }
-  if (H4 > 3u) { s = add(s, (*w)[3u * H4 + j], (*h)[3]); }
-  if (H4 > 4u) { s = add(s, (*w)[4u * H4 + j], (*h)[4]); }
-  if (H4 > 5u) { s = add(s, (*w)[5u * H4 + j], (*h)[5]); }
-  if (H4 > 6u) { s = add(s, (*w)[6u * H4 + j], (*h)[6]); }
-  if (H4 > 7u) { s = add(s, (*w)[7u * H4 + j], (*h)[7]); }
-  // end of n
+  for (var n = 1u; n < 8u; n++) { if (H4 > n) { s = add(s, (*w)[n * H4 + j], (*h)[n]); } }  // unrolled
   return s;
 }
 
@@ -154,15 +130,7 @@ fn lstm_forward_panel(
     if (fed == NONE) { continue; }
     for (var j = 0u; j < H4; j++) { z[j] = fed_gates(e, fed, j); }
     z[0] = add_state(z[0], &w, &h, 0u);
-    // unrolled, n = 1 to 7: if (H4 > {n}u) { z[{n}] = add_state(z[{n}], &w, &h, {n}u); }
-    if (H4 > 1u) { z[1] = add_state(z[1], &w, &h, 1u); }
-    if (H4 > 2u) { z[2] = add_state(z[2], &w, &h, 2u); }
-    if (H4 > 3u) { z[3] = add_state(z[3], &w, &h, 3u); }
-    if (H4 > 4u) { z[4] = add_state(z[4], &w, &h, 4u); }
-    if (H4 > 5u) { z[5] = add_state(z[5], &w, &h, 5u); }
-    if (H4 > 6u) { z[6] = add_state(z[6], &w, &h, 6u); }
-    if (H4 > 7u) { z[7] = add_state(z[7], &w, &h, 7u); }
-    // end of n
+    for (var n = 1u; n < 8u; n++) { if (H4 > n) { z[n] = add_state(z[n], &w, &h, n); } }  // unrolled
     for (var j = 0u; j < H4; j++) {
       let next = unit(z[j], e, j, Unit(c[j], h[j]));
       c[j] = next.cell;

@@ -57,23 +57,7 @@ fn matmul_forward_12_panel_guarded(@builtin(local_invocation_index) local: u32, 
   let at = min(m, step.size.z - 1u) * K4;
   var s = Sums(panel[16u * K4], panel[16u * K4 + 1u], panel[16u * K4 + 2u], panel[16u * K4 + 3u]);
   s = add(s, at, 0u);
-  // unrolled, n = 1 to 15: if (K4 > {n}u) { s = add(s, at, {n}u); }
-  if (K4 > 1u) { s = add(s, at, 1u); }
-  if (K4 > 2u) { s = add(s, at, 2u); }
-  if (K4 > 3u) { s = add(s, at, 3u); }
-  if (K4 > 4u) { s = add(s, at, 4u); }
-  if (K4 > 5u) { s = add(s, at, 5u); }
-  if (K4 > 6u) { s = add(s, at, 6u); }
-  if (K4 > 7u) { s = add(s, at, 7u); }
-  if (K4 > 8u) { s = add(s, at, 8u); }
-  if (K4 > 9u) { s = add(s, at, 9u); }
-  if (K4 > 10u) { s = add(s, at, 10u); }
-  if (K4 > 11u) { s = add(s, at, 11u); }
-  if (K4 > 12u) { s = add(s, at, 12u); }
-  if (K4 > 13u) { s = add(s, at, 13u); }
-  if (K4 > 14u) { s = add(s, at, 14u); }
-  if (K4 > 15u) { s = add(s, at, 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (K4 > n) { s = add(s, at, n); } }  // unrolled
   put(m, column, s.c0);
   put(m, column + 1u, s.c1);
   put(m, column + 2u, s.c2);

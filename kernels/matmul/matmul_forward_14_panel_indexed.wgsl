@@ -57,42 +57,10 @@ fn matmul_forward_14_panel_indexed(@builtin(local_invocation_index) local: u32, 
   let at = m * K4;
   var a = array<vec4f, 16>();
   a[0] = load_input(at);
-  // unrolled, n = 1 to 15: if (K4 > {n}u) { a[{n}] = load_input(at + {n}u); }
-  if (K4 > 1u) { a[1] = load_input(at + 1u); }
-  if (K4 > 2u) { a[2] = load_input(at + 2u); }
-  if (K4 > 3u) { a[3] = load_input(at + 3u); }
-  if (K4 > 4u) { a[4] = load_input(at + 4u); }
-  if (K4 > 5u) { a[5] = load_input(at + 5u); }
-  if (K4 > 6u) { a[6] = load_input(at + 6u); }
-  if (K4 > 7u) { a[7] = load_input(at + 7u); }
-  if (K4 > 8u) { a[8] = load_input(at + 8u); }
-  if (K4 > 9u) { a[9] = load_input(at + 9u); }
-  if (K4 > 10u) { a[10] = load_input(at + 10u); }
-  if (K4 > 11u) { a[11] = load_input(at + 11u); }
-  if (K4 > 12u) { a[12] = load_input(at + 12u); }
-  if (K4 > 13u) { a[13] = load_input(at + 13u); }
-  if (K4 > 14u) { a[14] = load_input(at + 14u); }
-  if (K4 > 15u) { a[15] = load_input(at + 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (K4 > n) { a[n] = load_input(at + n); } }  // unrolled
   var s = Sums(panel[16u * K4], panel[16u * K4 + 1u], panel[16u * K4 + 2u], panel[16u * K4 + 3u]);
   s = add(s, a[0], 0u);
-  // unrolled, n = 1 to 15: if (K4 > {n}u) { s = add(s, a[{n}], {n}u); }
-  if (K4 > 1u) { s = add(s, a[1], 1u); }
-  if (K4 > 2u) { s = add(s, a[2], 2u); }
-  if (K4 > 3u) { s = add(s, a[3], 3u); }
-  if (K4 > 4u) { s = add(s, a[4], 4u); }
-  if (K4 > 5u) { s = add(s, a[5], 5u); }
-  if (K4 > 6u) { s = add(s, a[6], 6u); }
-  if (K4 > 7u) { s = add(s, a[7], 7u); }
-  if (K4 > 8u) { s = add(s, a[8], 8u); }
-  if (K4 > 9u) { s = add(s, a[9], 9u); }
-  if (K4 > 10u) { s = add(s, a[10], 10u); }
-  if (K4 > 11u) { s = add(s, a[11], 11u); }
-  if (K4 > 12u) { s = add(s, a[12], 12u); }
-  if (K4 > 13u) { s = add(s, a[13], 13u); }
-  if (K4 > 14u) { s = add(s, a[14], 14u); }
-  if (K4 > 15u) { s = add(s, a[15], 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (K4 > n) { s = add(s, a[n], n); } }  // unrolled
   put(m, column, s.c0);
   put(m, column + 1u, s.c1);
   put(m, column + 2u, s.c2);

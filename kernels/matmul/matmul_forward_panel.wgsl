@@ -76,41 +76,9 @@ fn add(s: Sums, a: vec4f, k: u32) -> Sums {
 fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   var a = array<vec4f, 16>();
   a[0] = load_input(at + first);
-  // unrolled, n = 1 to 15: if (K4 > first + {n}u) { a[{n}] = load_input(at + first + {n}u); }
-  if (K4 > first + 1u) { a[1] = load_input(at + first + 1u); }
-  if (K4 > first + 2u) { a[2] = load_input(at + first + 2u); }
-  if (K4 > first + 3u) { a[3] = load_input(at + first + 3u); }
-  if (K4 > first + 4u) { a[4] = load_input(at + first + 4u); }
-  if (K4 > first + 5u) { a[5] = load_input(at + first + 5u); }
-  if (K4 > first + 6u) { a[6] = load_input(at + first + 6u); }
-  if (K4 > first + 7u) { a[7] = load_input(at + first + 7u); }
-  if (K4 > first + 8u) { a[8] = load_input(at + first + 8u); }
-  if (K4 > first + 9u) { a[9] = load_input(at + first + 9u); }
-  if (K4 > first + 10u) { a[10] = load_input(at + first + 10u); }
-  if (K4 > first + 11u) { a[11] = load_input(at + first + 11u); }
-  if (K4 > first + 12u) { a[12] = load_input(at + first + 12u); }
-  if (K4 > first + 13u) { a[13] = load_input(at + first + 13u); }
-  if (K4 > first + 14u) { a[14] = load_input(at + first + 14u); }
-  if (K4 > first + 15u) { a[15] = load_input(at + first + 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (K4 > first + n) { a[n] = load_input(at + first + n); } }  // unrolled
   var s = add(sums, a[0], first);
-  // unrolled, n = 1 to 15: if (K4 > first + {n}u) { s = add(s, a[{n}], first + {n}u); }
-  if (K4 > first + 1u) { s = add(s, a[1], first + 1u); }
-  if (K4 > first + 2u) { s = add(s, a[2], first + 2u); }
-  if (K4 > first + 3u) { s = add(s, a[3], first + 3u); }
-  if (K4 > first + 4u) { s = add(s, a[4], first + 4u); }
-  if (K4 > first + 5u) { s = add(s, a[5], first + 5u); }
-  if (K4 > first + 6u) { s = add(s, a[6], first + 6u); }
-  if (K4 > first + 7u) { s = add(s, a[7], first + 7u); }
-  if (K4 > first + 8u) { s = add(s, a[8], first + 8u); }
-  if (K4 > first + 9u) { s = add(s, a[9], first + 9u); }
-  if (K4 > first + 10u) { s = add(s, a[10], first + 10u); }
-  if (K4 > first + 11u) { s = add(s, a[11], first + 11u); }
-  if (K4 > first + 12u) { s = add(s, a[12], first + 12u); }
-  if (K4 > first + 13u) { s = add(s, a[13], first + 13u); }
-  if (K4 > first + 14u) { s = add(s, a[14], first + 14u); }
-  if (K4 > first + 15u) { s = add(s, a[15], first + 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (K4 > first + n) { s = add(s, a[n], first + n); } }  // unrolled
   return s;
 }
 
@@ -151,11 +119,7 @@ fn matmul_forward_panel(@builtin(local_invocation_id) place: vec3u, @builtin(wor
   var s = Sums();
   if (BIAS) { s = Sums(panel[BIAS_AT], panel[BIAS_AT + 1u], panel[BIAS_AT + 2u], panel[BIAS_AT + 3u]); }
   s = add_part(s, at, 0u);
-  // unrolled, n = 16 to 48 by 16: if (K4 > {n}u) { s = add_part(s, at, {n}u); }
-  if (K4 > 16u) { s = add_part(s, at, 16u); }
-  if (K4 > 32u) { s = add_part(s, at, 32u); }
-  if (K4 > 48u) { s = add_part(s, at, 48u); }
-  // end of n
+  for (var n = 16u; n < 64u; n += 16u) { if (K4 > n) { s = add_part(s, at, n); } }  // unrolled
   let y0 = activated(s.c0);
   let y1 = activated(s.c1);
   let y2 = activated(s.c2);

@@ -61,41 +61,9 @@ fn add(s: Sums, d: vec4f, n: u32) -> Sums {
 fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   var d = array<vec4f, 16>();
   d[0] = load_output_gradient(at + first);
-  // unrolled, n = 1 to 15: if (N4 > first + {n}u) { d[{n}] = load_output_gradient(at + first + {n}u); }
-  if (N4 > first + 1u) { d[1] = load_output_gradient(at + first + 1u); }
-  if (N4 > first + 2u) { d[2] = load_output_gradient(at + first + 2u); }
-  if (N4 > first + 3u) { d[3] = load_output_gradient(at + first + 3u); }
-  if (N4 > first + 4u) { d[4] = load_output_gradient(at + first + 4u); }
-  if (N4 > first + 5u) { d[5] = load_output_gradient(at + first + 5u); }
-  if (N4 > first + 6u) { d[6] = load_output_gradient(at + first + 6u); }
-  if (N4 > first + 7u) { d[7] = load_output_gradient(at + first + 7u); }
-  if (N4 > first + 8u) { d[8] = load_output_gradient(at + first + 8u); }
-  if (N4 > first + 9u) { d[9] = load_output_gradient(at + first + 9u); }
-  if (N4 > first + 10u) { d[10] = load_output_gradient(at + first + 10u); }
-  if (N4 > first + 11u) { d[11] = load_output_gradient(at + first + 11u); }
-  if (N4 > first + 12u) { d[12] = load_output_gradient(at + first + 12u); }
-  if (N4 > first + 13u) { d[13] = load_output_gradient(at + first + 13u); }
-  if (N4 > first + 14u) { d[14] = load_output_gradient(at + first + 14u); }
-  if (N4 > first + 15u) { d[15] = load_output_gradient(at + first + 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (N4 > first + n) { d[n] = load_output_gradient(at + first + n); } }  // unrolled
   var s = add(sums, d[0], first);
-  // unrolled, n = 1 to 15: if (N4 > first + {n}u) { s = add(s, d[{n}], first + {n}u); }
-  if (N4 > first + 1u) { s = add(s, d[1], first + 1u); }
-  if (N4 > first + 2u) { s = add(s, d[2], first + 2u); }
-  if (N4 > first + 3u) { s = add(s, d[3], first + 3u); }
-  if (N4 > first + 4u) { s = add(s, d[4], first + 4u); }
-  if (N4 > first + 5u) { s = add(s, d[5], first + 5u); }
-  if (N4 > first + 6u) { s = add(s, d[6], first + 6u); }
-  if (N4 > first + 7u) { s = add(s, d[7], first + 7u); }
-  if (N4 > first + 8u) { s = add(s, d[8], first + 8u); }
-  if (N4 > first + 9u) { s = add(s, d[9], first + 9u); }
-  if (N4 > first + 10u) { s = add(s, d[10], first + 10u); }
-  if (N4 > first + 11u) { s = add(s, d[11], first + 11u); }
-  if (N4 > first + 12u) { s = add(s, d[12], first + 12u); }
-  if (N4 > first + 13u) { s = add(s, d[13], first + 13u); }
-  if (N4 > first + 14u) { s = add(s, d[14], first + 14u); }
-  if (N4 > first + 15u) { s = add(s, d[15], first + 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (N4 > first + n) { s = add(s, d[n], first + n); } }  // unrolled
   return s;
 }
 
@@ -139,11 +107,7 @@ fn matmul_input_gradient_panel(@builtin(local_invocation_id) place: vec3u, @buil
   let x2 = load_own(m, column + 2u);
   let x3 = load_own(m, column + 3u);
   var s = add_part(Sums(), at, 0u);
-  // unrolled, n = 16 to 48 by 16: if (N4 > {n}u) { s = add_part(s, at, {n}u); }
-  if (N4 > 16u) { s = add_part(s, at, 16u); }
-  if (N4 > 32u) { s = add_part(s, at, 32u); }
-  if (N4 > 48u) { s = add_part(s, at, 48u); }
-  // end of n
+  for (var n = 16u; n < 64u; n += 16u) { if (N4 > n) { s = add_part(s, at, n); } }  // unrolled
   put(m, column, s.c0, x0);
   put(m, column + 1u, s.c1, x1);
   put(m, column + 2u, s.c2, x2);

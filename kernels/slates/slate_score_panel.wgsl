@@ -137,41 +137,9 @@ fn slate_score_panel(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
   let at = row * L4;
   var b = array<vec4f, 16>();
   b[0] = load_base(at);
-  // unrolled, n = 1 to 15: if (L4 > {n}u) { b[{n}] = load_base(at + {n}u); }
-  if (L4 > 1u) { b[1] = load_base(at + 1u); }
-  if (L4 > 2u) { b[2] = load_base(at + 2u); }
-  if (L4 > 3u) { b[3] = load_base(at + 3u); }
-  if (L4 > 4u) { b[4] = load_base(at + 4u); }
-  if (L4 > 5u) { b[5] = load_base(at + 5u); }
-  if (L4 > 6u) { b[6] = load_base(at + 6u); }
-  if (L4 > 7u) { b[7] = load_base(at + 7u); }
-  if (L4 > 8u) { b[8] = load_base(at + 8u); }
-  if (L4 > 9u) { b[9] = load_base(at + 9u); }
-  if (L4 > 10u) { b[10] = load_base(at + 10u); }
-  if (L4 > 11u) { b[11] = load_base(at + 11u); }
-  if (L4 > 12u) { b[12] = load_base(at + 12u); }
-  if (L4 > 13u) { b[13] = load_base(at + 13u); }
-  if (L4 > 14u) { b[14] = load_base(at + 14u); }
-  if (L4 > 15u) { b[15] = load_base(at + 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (L4 > n) { b[n] = load_base(at + n); } }  // unrolled
   var s = add(Sums(), b[0], 0u);
-  // unrolled, n = 1 to 15: if (L4 > {n}u) { s = add(s, b[{n}], {n}u); }
-  if (L4 > 1u) { s = add(s, b[1], 1u); }
-  if (L4 > 2u) { s = add(s, b[2], 2u); }
-  if (L4 > 3u) { s = add(s, b[3], 3u); }
-  if (L4 > 4u) { s = add(s, b[4], 4u); }
-  if (L4 > 5u) { s = add(s, b[5], 5u); }
-  if (L4 > 6u) { s = add(s, b[6], 6u); }
-  if (L4 > 7u) { s = add(s, b[7], 7u); }
-  if (L4 > 8u) { s = add(s, b[8], 8u); }
-  if (L4 > 9u) { s = add(s, b[9], 9u); }
-  if (L4 > 10u) { s = add(s, b[10], 10u); }
-  if (L4 > 11u) { s = add(s, b[11], 11u); }
-  if (L4 > 12u) { s = add(s, b[12], 12u); }
-  if (L4 > 13u) { s = add(s, b[13], 13u); }
-  if (L4 > 14u) { s = add(s, b[14], 14u); }
-  if (L4 > 15u) { s = add(s, b[15], 15u); }
-  // end of n
+  for (var n = 1u; n < 16u; n++) { if (L4 > n) { s = add(s, b[n], n); } }  // unrolled
   if (STORE) {
     let to = own * place.scores_stride4 + 8u * group.x;
     scores[to] = s.s0;

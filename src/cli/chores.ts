@@ -1,5 +1,5 @@
 /**
- * Tasks for contributors ("chores"), such as `deno task build kernels`, `deno task check types` or
+ * Tasks for contributors ("chores"), such as `deno task build report`, `deno task check types` or
  * `deno task test:special faults`. This program has only the permission to start processes; each process gets
  * its own permissions.
  */
@@ -23,10 +23,6 @@ function run(script: string, ...permissions: readonly string[]): string[] {
 /** All chores. The outer key is the name of a task in deno.json, the inner key is the name of a chore. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
-    kernels: {
-      about: "unrolls the loops in kernel files; run it after changing a kernel file",
-      args: run("src/cli/unroll_loops.ts", "read=kernels", "write=kernels"),
-    },
     report: {
       about: "bundles the script of the report; run it after changing the script",
       args: run("src/report/build_client.ts", "run", "read", "env", "write=src/report"),

@@ -117,7 +117,7 @@ function splitKernel(kernel: Kernel): readonly Piece[] {
   const known = piecesOf.get(kernel);
   if (known) return known;
   const { source } = kernel;
-  const changing = [...findConstants(source), ...findUnrolledTurns(kernel)].sort((a, b) => a.at - b.at);
+  const changing = [...findConstants(source), ...findUnrolledLoops(kernel)].sort((a, b) => a.at - b.at);
   const pieces: Piece[] = [];
   let end = 0;
   for (const { at, text, piece } of changing) {
@@ -154,17 +154,29 @@ function formatLiteral(value: number | boolean, default_: string): string {
   return default_.includes(".") && Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-function* findUnrolledTurns(kernel: Kernel): Generator<Substitution> {
-  for (const loop of kernel.source.matchAll(writtenOut)) {
-    for (const { index, 0: text, 1: name = "", 2: n } of loop[0].matchAll(turn)) {
-      const piece = (constants: Constants) => getConstant(kernel, name, constants) > Number(n) ? text : "";
-      yield { at: loop.index + index, text, piece };
+/**
+ * Matches a loop with the comment "unrolled": first, end and step of n, and the iteration with its bound.
+ * Some kernels for CPU adapters are fast only if every index is a literal instead of a loop counter.
+ */
+const unrolledLoop =
+  /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
+
+/** Finds loops to unroll. Omits iterations n, or `first + n` with `first` >= 0, that a size does not need. */
+function* findUnrolledLoops(kernel: Kernel): Generator<Substitution> {
+  for (const found of kernel.source.matchAll(unrolledLoop)) {
+    const { index: at, 0: text, 1: indent, 2: first, 3: end, 4: step = 1, 5: turn = "", 6: name = "" } =
+      found;
+    const turns: { readonly n: number; readonly text: string }[] = [];
+    for (let n = Number(first); n < Number(end); n += Number(step)) {
+      turns.push({ n, text: turn.replaceAll("[n]", `[${n}]`).replaceAll(/\bn\b/g, `${n}u`) });
     }
+    const piece = (constants: Constants) => {
+      const bound = getConstant(kernel, name, constants);
+      return indent + turns.flatMap(({ n, text }) => n < bound ? [text] : []).join(" ");
+    };
+    yield { at, text, piece };
   }
 }
-const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
-/** Matches iteration n of an unrolled loop or, in a part of the loop, number `first + n` (`first` >= 0). */
-const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
 function isReadOnly(kernel: Kernel, name: string): boolean {
   return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");

@@ -113,7 +113,7 @@ function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: numbe
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms in a sum of a panel kernel, whose source contains all terms (an unrolled loop). */
+/** Largest number of terms in a sum of a panel kernel, whose loop over the terms is unrolled. */
 export const PANEL = { study: 64, shipped: 256 };
 /** Returns `refuses` for a panel kernel that supports at most `most` at index `axis` of a size. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>

@@ -115,7 +115,7 @@ Deno.test("imports in src have no cycle", () => {
 
 /** Modules that may open files directly: files of the program, Deno or the system, or of a native library. */
 const OPENS_ITSELF =
-  /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|cli\/unroll_loops|gpu\/host\/driver)|^bench\/compiled\/gather/;
+  /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|gpu\/host\/driver)|^bench\/compiled\/gather/;
 
 Deno.test("only src/files opens files; it reads only regular files, and replaces only files of this program", () => {
   const root = new URL("../../", import.meta.url);

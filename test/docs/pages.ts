@@ -89,7 +89,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   exercise: "exercise_test.ts",
   "build report": "report_test.ts: the bundle is what the sources give",
   "build package": "test/external/package.ts",
-  "build kernels": "the ladders of the panels are what is generated",
 };
 
 export function isNotRun({ task, args: [first] }: ShownCommand): boolean {

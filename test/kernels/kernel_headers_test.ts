@@ -4,7 +4,6 @@
  */
 
 import assert from "node:assert/strict";
-import { unrollLoops } from "../../src/cli/unroll_loops.ts";
 import { STEP_STRIDE } from "../../src/gpu/step.ts";
 import {
   findHeaderPart,
@@ -19,7 +18,7 @@ import { exercises } from "../../src/exercise/exercises.ts";
 import { ladders } from "../../src/ladder/ladders.ts";
 import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { buildKernelText, getConstant, parseKernel } from "../../src/gpu/kernel.ts";
+import { buildKernelText, parseKernel } from "../../src/gpu/kernel.ts";
 import { isTexture, isUniform } from "../../src/gpu/memory.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { UserModel } from "../../src/model/user_model.ts";
@@ -153,12 +152,13 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
   });
 }
 
-Deno.test("kernels: generated unrolled loops match the files", () => {
+Deno.test("kernel text: every loop with the comment is unrolled", () => {
   let loops = 0;
   for (const path of listKernelFiles("shipped", "steps")) {
-    const text = readKernel(path);
-    loops += text.split("// unrolled, n = ").length - 1;
-    assert.equal(unrollLoops(text), text, `kernels/${path} differs: run deno task build kernels`);
+    const source = readKernel(path);
+    loops += source.split("// unrolled").length - 1;
+    const text = buildKernelText({ kernel: parseKernel(path, source), views: {} });
+    assert.ok(!text.includes("// unrolled"), path);
   }
   assert.ok(loops > 10, `${loops} loops`);
 });
@@ -173,13 +173,10 @@ async function listDispatches(gpu: Gpu, config: ModelConfig): Promise<ClickDispa
   return programs.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec));
 }
 
-function classifyLine(line: string, { kernel, constants = {}, views }: ClickDispatch): string | undefined {
+function classifyLine(line: string, { constants = {}, views }: ClickDispatch): string | undefined {
   const [, constant] = line.match(/^const (\w+)\b.* = /) ?? [];
   if (constant !== undefined) return constant in constants ? "constant" : undefined;
-  const [, tested = "", least] = line.match(/^ +if \((\w+4) > (?:first \+ )?(\d+)u\) \{ .* \}$/) ?? [];
-  if (least !== undefined) {
-    return getConstant(kernel, tested, constants) <= Number(least) ? "turn" : undefined;
-  }
+  if (line.endsWith("  // unrolled")) return "loop";
   const [, declared] = line.match(/^@group\(0\) @binding\(\d+\) var<storage, read> (\w+): array<vec4f>;/) ??
     [];
   const [, way, name = declared ?? ""] = line.match(/^fn (load|store)_(\w+)\(i: u32.*\{ .* \}$/) ?? [];
@@ -189,7 +186,7 @@ function classifyLine(line: string, { kernel, constants = {}, views }: ClickDisp
   return isUniform(view) ? "uniform" : isTexture(view) ? "texture" : undefined;
 }
 
-Deno.test("kernel text: only constants, uniforms, textures and loop counts change, and only on their lines", async () => {
+Deno.test("kernel text: only constants, uniforms, textures and unrolled loops change, and only on their lines", async () => {
   const found = new Map<string, number>();
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {
@@ -202,40 +199,38 @@ Deno.test("kernel text: only constants, uniforms, textures and loop counts chang
         file.forEach((line, k) => {
           if (line === text[k]) return;
           const change = classifyLine(line, spec);
-          assert.ok(
-            change && (change !== "turn" || text[k] === ""),
-            `${spec.kernel.name}.wgsl:${k + 1}: ${line}\nbecame ${text[k]}`,
-          );
+          assert.ok(change, `${spec.kernel.name}.wgsl:${k + 1}: ${line}\nbecame ${text[k]}`);
           found.set(`${kind}: ${change}`, (found.get(`${kind}: ${change}`) ?? 0) + 1);
         });
       }
     });
   }
-  const all = ["constant", "load", "store", "texture", "turn", "uniform"].map((change) => `cpu: ${change}`);
+  const all = ["constant", "load", "loop", "store", "texture", "uniform"].map((change) => `cpu: ${change}`);
   assert.deepEqual([...found.keys()].sort(), [...all, "gpu: constant", "gpu: uniform"]);
 });
 
-Deno.test("kernel text: unrolled iterations beyond a size are empty; other lines are unchanged", () => {
+Deno.test("kernel text: a loop becomes the iterations that a size needs, with literal indices", () => {
   const source = [
     "const K4 = 2u;",
     "@group(0) @binding(0) var<uniform> step: Step;",
-    "  // unrolled, n = 1 to 2: if (K4 > {n}u) { f(); }",
-    "  if (K4 > 1u) { a(); }",
-    "  if (K4 > 2u) { b(); }",
-    "  // end of n",
-    "  if (K4 > 2u) { c(); }",
-    "  // unrolled, n = 2 to 2: if (K4 > first + {n}u) { f(); }",
-    "  if (K4 > first + 2u) { d(); }",
-    "  // end of n",
-    "  else { e(); }",
+    "  for (var n = 1u; n < 4u; n++) { if (K4 > n) { f(a[n], k + n); } }  // unrolled",
+    "    for (var n = 16u; n < 64u; n += 16u) { if (K4 > first + n) { g(n); } }  // unrolled",
+    "  for (var n = 1u; n < 4u; n++) { if (K4 > n) { h(n); } }",
   ].join("\n");
-  const kept = (constants: Record<string, number>) => {
-    const text = buildKernelText({ kernel: parseKernel("some", source), constants, views: {} });
-    return [...text.matchAll(/^ *\w.*\{ (\w)\(/gm)].map(([, call]) => call).join("");
-  };
-  assert.equal(kept({}), "ace");
-  assert.equal(kept({ K4: 1 }), "ce");
-  assert.equal(kept({ K4: 3 }), "abcde");
+  const kernel = parseKernel("some", source);
+  const unroll = (K4: number) =>
+    buildKernelText({ kernel, constants: { K4 }, views: {} }).split("\n").slice(2);
+  const [, , , , loop] = source.split("\n");
+  assert.deepEqual(unroll(1), ["  ", "    ", loop]);
+  assert.deepEqual(unroll(3), [
+    "  if (K4 > 1u) { f(a[1], k + 1u); } if (K4 > 2u) { f(a[2], k + 2u); }",
+    "    ",
+    loop,
+  ]);
+  assert.deepEqual(unroll(33).slice(1), [
+    "    if (K4 > first + 16u) { g(16u); } if (K4 > first + 32u) { g(32u); }",
+    loop,
+  ]);
 });
 
 const course = new URL("kernels/course/", root);
