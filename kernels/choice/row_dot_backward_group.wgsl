@@ -4,11 +4,11 @@
 //   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
 //   ring [., VECTORS]      sums over the batch; the host divides them by the number of pages
 // For          a GPU      On a CPU adapter   row_dot_backward.wgsl
-// Grid         256 (VECTORS + (K / 64) chunks) invocations in workgroups of 256.
-// Work split   a workgroup owns 64 columns of one chunk: sixteen invocations per row, four columns each,
-//              sixteen rows at a time. An invocation has the loads of four rows in flight. Each column's
-//              sixteen sums are added up in workgroup memory, in order: the same bits in every run. With
-//              VECTORS each of the first workgroups owns a vector of the outcomes: invocation i adds up
+// Grid         256 (VECTORS + (K / 64 + SECOND4 / 16) chunks) invocations in workgroups of 256.
+// Work split   a workgroup owns 64 columns of one chunk, of either input: sixteen invocations per row, four
+//              columns each, sixteen rows at a time. An invocation has the loads of four rows in flight. Each
+//              column's sixteen sums are added up in workgroup memory, in order: the same bits in every run.
+//              With VECTORS each of the first workgroups owns a vector of the outcomes: invocation i adds up
 //              events i, i + 256, ...; then sixteen invocations add up sixteen of these sums each, and one
 //              invocation adds up the last sixteen sums.
 // On a GPU     (reasoned) a row's sixteen loads are coalesced. With one invocation per four columns of a
@@ -22,6 +22,7 @@
 const WORKGROUP = 256;
 const M = 2u;  // step.size[M] is the number of rows
 const K4 = 16u;                // columns / 4
+const SECOND4 = 0u;            // columns / 4 of the second input; 0 without it
 const INPUT = true;
 const ELU = true;
 const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
@@ -29,7 +30,8 @@ const ACCUMULATE = false;         // true: adds to the input gradient
 const ACCUMULATE_WEIGHTS = false;
 const VECTORS = 0u;  // number of vectors (four sums each) per event; 0 without these sums
 const EVENTS = 1u;   // step.size[EVENTS] is the number of events
-const BLOCKS = (K4 + 15u) / 16u;
+const OWN_BLOCKS = (K4 + 15u) / 16u;
+const BLOCKS = OWN_BLOCKS + (SECOND4 + 15u) / 16u;
 
 struct Step {
   size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
@@ -42,8 +44,9 @@ struct Step {
 struct Places {
   chunk: u32,    // floats per chunk
   weights: u32,  // offset of the weights' sums within a chunk
-  second: u32,   // not used here
+  second: u32,   // offset of the second weights' sums within a chunk
   bias: u32,     // offset of the bias's sum within a chunk
+  second_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -54,7 +57,8 @@ struct Places {
 @group(0) @binding(5) var<uniform> places: Places;
 @group(0) @binding(6) var<storage, read> outcome: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> ring: array<vec4f>;
-@group(0) @binding(8) var<uniform> step: Step;
+@group(0) @binding(8) var<storage, read> second_input: array<vec4f>;
+@group(0) @binding(9) var<uniform> step: Step;
 
 var<workgroup> sums: array<vec4f, 256>;
 var<workgroup> bias_sums: array<f32, 16>;
@@ -90,12 +94,15 @@ fn row_dot_backward_group(@builtin(local_invocation_index) local: u32, @builtin(
   if (chunk >= step.chunks) { return; }
   let lane = local / 16u;
   let k = (block % BLOCKS) * 16u + local % 16u;
-  let column = min(k, K4 - 1u);
+  let is_second = block % BLOCKS >= OWN_BLOCKS;
+  let vectors = select(K4, SECOND4, is_second);
+  let own = select(k, k - 16u * OWN_BLOCKS, is_second);  // vector of its input
+  let column = min(own, vectors - 1u);
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
-  let w = weights[column];
+  let w = weights[min(column, K4 - 1u)];
   var weight_sum = vec4f(0.0);
   var bias_sum = 0.0;
   for (var base = first + lane; base < end; base += 64u) {
@@ -103,33 +110,33 @@ fn row_dot_backward_group(@builtin(local_invocation_index) local: u32, @builtin(
     var du: array<f32, 4>;
     for (var i = 0u; i < 4u; i++) {
       let r = min(base + 16u * i, end - 1u);
-      x[i] = input[r * K4 + column];
+      if (is_second) { x[i] = second_input[r * SECOND4 + column]; } else { x[i] = input[r * K4 + column]; }
       du[i] = select(0.0, output_gradient[r], base + 16u * i < end);
     }
     for (var i = 0u; i < 4u; i++) {
       weight_sum += du[i] * x[i];
       bias_sum += du[i];
       let r = base + 16u * i;
-      if (!INPUT || r >= end || k >= K4) { continue; }
+      if (!INPUT || is_second || r >= end || own >= K4) { continue; }
       var dx = du[i] * w;
       if (RELU) { dx *= select(vec4f(0.0), vec4f(1.0), x[i] > vec4f(0.0)); }
       if (ELU) { dx *= select(x[i] + 1.0, vec4f(1.0), x[i] > vec4f(0.0)); }
-      let at = r * K4 + k;
+      let at = r * K4 + own;
       if (ACCUMULATE) { input_gradient[at] += dx; } else { input_gradient[at] = dx; }
     }
   }
   sums[local] = weight_sum;
   if (local % 16u == 0u) { bias_sums[lane] = bias_sum; }
   workgroupBarrier();
-  if (local >= 16u || k >= K4) { return; }
+  if (local >= 16u || own >= vectors) { return; }
   for (var i = 1u; i < 16u; i++) {
     weight_sum += sums[16u * i + local];
     bias_sum += bias_sums[i];
   }
-  let at = chunk * places.chunk + places.weights + 4u * k;
+  let at = chunk * places.chunk + select(places.weights, places.second, is_second) + 4u * own;
   put(at, weight_sum.x);
   put(at + 1u, weight_sum.y);
   put(at + 2u, weight_sum.z);
   put(at + 3u, weight_sum.w);
-  if (k == 0u) { put(chunk * places.chunk + places.bias, bias_sum); }
+  if (own == 0u) { put(chunk * places.chunk + select(places.bias, places.second_bias, is_second), bias_sum); }
 }

@@ -76,8 +76,11 @@ export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tenso
 
 /** Records the sum of the utility `base` [rows, 1] and the linear part, which is linear in the counts. */
 export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores): ClickScores {
-  const parts = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS), base };
-  return new UnmaterializedScores(tape, "counts/utility", parts);
+  const term = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS) };
+  const name = "counts/utility";
+  return base instanceof UnmaterializedScores
+    ? base.plus(name, term)
+    : new UnmaterializedScores(tape, name, { ...term, base });
 }
 
 /**

@@ -46,10 +46,14 @@ export function slopeConstants({ activation }: { readonly activation: Activation
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
   weights: PartialTarget,
-  { second, bias }: { readonly second?: PartialTarget; readonly bias?: PartialTarget } = {},
+  others: { readonly [name in "second" | "bias" | "secondBias"]?: PartialTarget | undefined } = {},
 ): { partials: View; places: View } {
-  const offsets = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);
-  return { partials: weights.view, places: call.upload("offsets of partial sums", offsets) };
+  const { second, bias, secondBias } = others;
+  const offsets = [weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0, secondBias?.at ?? 0, 0, 0, 0];
+  return {
+    partials: weights.view,
+    places: call.upload("offsets of partial sums", Uint32Array.from(offsets)),
+  };
 }
 
 /** Returns how many partial sums a kernel loads at once: many on a GPU to hide latency, 1 on llvmpipe. */

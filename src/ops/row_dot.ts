@@ -24,21 +24,18 @@ const backwardKernels = {
 /** Number of vectors of four columns per workgroup on a GPU. */
 const GROUP_COLUMNS = 16;
 
-export interface RowDotInputs {
+export interface RowDotTerm {
   /** Tensor [rows, K]. */
   readonly input: Tensor;
   /** Parameter [1, K]. */
   readonly weights: Tensor;
   /** Parameter [1, 1]. */
   readonly bias: Tensor;
-  /** Scores [rows, 1] that are added to the result. No other op may read them. */
-  readonly base?: Tensor | Pick<UnmaterializedScores, "compute" | "sums">;
 }
 
-interface RowDotSums {
-  readonly output: Tensor;
-  readonly dots: RowDots;
-  readonly bias: Tensor;
+export interface RowDotInputs extends RowDotTerm {
+  /** Scores [rows, 1] that are added to the result. No other op may read them. */
+  readonly base?: Tensor;
 }
 
 /**
@@ -49,6 +46,10 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   #read:
     | { readonly by: "dispatch" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
     | undefined;
+  /** Dot products that the layer below computes for these scores. */
+  #dots: RowDots | undefined;
+  /** Second product, which is added to the dot products. */
+  #second: RowDotTerm | undefined;
 
   /** @throws Error for shapes that do not fit */
   constructor(readonly tape: Tape<S, R>, readonly name: string, readonly inputs: RowDotInputs) {
@@ -57,7 +58,21 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     expectShape("row_dot", input, rows, weights.columns);
     expectShape("row_dot", weights, 1, input.columns);
     expectShape("row_dot", bias, 1, 1);
-    if (base && !("sums" in base)) expectShape("row_dot", base, rows, 1);
+    if (base) expectShape("row_dot", base, rows, 1);
+  }
+
+  /**
+   * Returns these scores plus a product whose input has no gradient. The same dispatches compute both if the
+   * layer below computes these scores' dot products.
+   */
+  plus(name: string, term: RowDotTerm): UnmaterializedScores<S, R> {
+    const dots = this.#isOneProduct() && !term.input.trainable ? this.#dotsBelow() : undefined;
+    const added = new UnmaterializedScores(this.tape, name, dots ? term : { ...term, base: this.compute() });
+    if (!dots) return added;
+    const sum = new UnmaterializedScores(this.tape, name, this.inputs);
+    sum.#dots = dots;
+    sum.#second = term;
+    return sum;
   }
 
   /** Returns scores [rows, 1] from a separate dispatch: 2 R K flops forward and 5 R K backward for R rows. */
@@ -66,16 +81,15 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   }
 
   /** Returns scores [rows, 1] as partial dot products that the reader adds up; undefined if unsupported. */
-  sums(): RowDotSums | undefined {
-    const { bias, base } = this.inputs;
-    const dots = base ? undefined : this.#dotsBelow();
-    return dots && { ...this.#readBy("sums", () => dots), dots, bias };
+  sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
+    const dots = this.#isOneProduct() ? this.#dotsBelow() : undefined;
+    return dots && { ...this.#readBy("sums", () => dots), dots, bias: this.inputs.bias };
   }
 
-  /** Returns scores [rows, 1] for an op that computes input . weights. @throws Error if there is a base */
+  /** Returns scores [rows, 1] for an op that computes input . weights. @throws Error for other terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
-    if (this.inputs.base) {
-      throw new Error(`row_dot: expected ${this.name} to have no base, because its reader multiplies`);
+    if (!this.#isOneProduct()) {
+      throw new Error(`row_dot: expected ${this.name} to be one product, because its reader multiplies`);
     }
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
@@ -86,13 +100,17 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#read.output;
   }
 
+  #isOneProduct(): boolean {
+    return !this.inputs.base && !this.#second;
+  }
+
   #dotsBelow(): RowDots | undefined {
-    return this.inputs.input.rowDots?.(this.inputs.weights);
+    return this.#dots ??= this.inputs.input.rowDots?.(this.inputs.weights);
   }
 
   #readBy(by: "dispatch" | "sums" | "factors", dots: () => RowDots | undefined): { readonly output: Tensor } {
     if (!this.#read) {
-      const reading = { by, dots: dots() };
+      const reading = { by, dots: dots(), second: this.#second };
       this.#read = { ...reading, output: recordRowDot(this.tape, this.name, this.inputs, reading) };
     }
     if (this.#read.by !== by) {
@@ -127,12 +145,14 @@ export function rowDot<S extends BatchSizes, R>(
 function recordRowDot<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,
-  { input, weights, bias, base: baseScores }: RowDotInputs,
-  { by, dots }: { readonly by: "dispatch" | "sums" | "factors"; readonly dots: RowDots | undefined },
+  { input, weights, bias, base }: RowDotInputs,
+  { by, dots, second }: {
+    readonly by: "dispatch" | "sums" | "factors";
+    readonly dots: RowDots | undefined;
+    readonly second: RowDotTerm | undefined;
+  },
 ): Tensor {
   const rows = getRowDimension("row_dot", tape, input);
-  const baseSums = readBase(baseScores);
-  const base = baseSums.output;
   let sums: OutcomeSums | undefined;
   const sumOutcomes = (outcomeSums: OutcomeSums) => {
     if (sums || tape.options.variants.kind !== "gpu") return false;
@@ -140,24 +160,27 @@ function recordRowDot<S extends BatchSizes, R>(
     return true;
   };
   const output = tape.tensor(name, rows, 1, { stride: 1, sumOutcomes });
-  const K = input.columns;
-  const K4 = input.stride / 4;
+  const [K4, SECOND4] = [input.stride / 4, (second?.input.stride ?? 0) / 4];
 
   const { dimensions } = tape;
   const M = dimensions.index(rows);
   const forward = (): DispatchSpec<S>[] =>
-    by === "dispatch" ? [forwardDispatch(dimensions, { input, weights, bias }, baseSums, output, dots)] : [];
+    by === "dispatch"
+      ? [forwardDispatch(dimensions, output, { input, weights, bias, base }, dots, second)]
+      : [];
 
   const backward = (call: OpCall<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
     if (base) call.passGradient(base);
     const toWeights = call.partials(weights);
+    const toSecond = second && { weights: call.partials(second.weights), bias: call.partials(second.bias) };
     const both: DispatchSpec<S> = {
       kernel: backwardKernels.cpu,
       label: `${name} gradients`,
       constants: {
         M,
         K4,
+        SECOND4,
         INPUT: target !== undefined,
         ...slopeConstants(target ?? { activation: undefined }),
         ACCUMULATE: target?.accumulate ?? false,
@@ -165,37 +188,47 @@ function recordRowDot<S extends BatchSizes, R>(
       },
       views: {
         input: input.view,
+        second_input: (second?.input ?? input).view,
         weights: toUniformIfSmall(asBufferView(weights.view)),
         output_gradient: call.outputGradient(),
         input_gradient: target?.view ?? call.unwritten,
-        ...partialViews(call, toWeights, { bias: call.partials(bias) }),
+        ...partialViews(call, toWeights, {
+          second: toSecond?.weights,
+          bias: call.partials(bias),
+          secondBias: toSecond?.bias,
+        }),
       },
-      invocations: [dimensions.scaleByChunks(K4)],
-      cost: (s) => ({ flops: 5 * getSize(rows, s) * K, bytes: getSize(rows, s) * (32 * K4 + 4) }),
+      invocations: [dimensions.scaleByChunks(K4 + SECOND4)],
+      cost: (s) => ({
+        flops: getSize(rows, s) * (5 * input.columns + 2 * (second?.input.columns ?? 0)),
+        bytes: getSize(rows, s) * (32 * K4 + 16 * SECOND4 + 4),
+      }),
     };
-    return [call.variants.kind === "gpu" ? gradientsByGroup(tape, both, input, sums) : both];
+    return [
+      call.variants.kind === "gpu"
+        ? gradientsByGroup(tape, both, [input, ...(second ? [second.input] : [])], sums)
+        : both,
+    ];
   };
 
-  const inputs = base ? [input, weights, bias, base] : [input, weights, bias];
+  const inputs = [
+    ...[input, weights, bias],
+    ...(base ? [base] : second ? [second.input, second.weights, second.bias] : []),
+  ];
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
-}
-
-function readBase(base: RowDotInputs["base"]): Partial<RowDotSums> {
-  if (!base || !("sums" in base)) return { output: base };
-  return base.sums() ?? { output: base.compute() };
 }
 
 /** Computes gradients: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors. May sum a loss. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,
-  input: Tensor,
+  inputs: readonly [Tensor, ...Tensor[]],
   sums: OutcomeSums | undefined,
 ): DispatchSpec<S> {
   const { dimensions } = tape;
   const own = sums && outcomeSum(tape, sums);
   const VECTORS = sums ? sums.outcome.columns / 4 : 0;
-  const blocks = Math.ceil(input.stride / 4 / GROUP_COLUMNS);
+  const blocks = inputs.reduce((sum, { stride }) => sum + Math.ceil(stride / 4 / GROUP_COLUMNS), 0);
   const groups = (s: S) => VECTORS + blocks * dimensions.countChunks(s);
   return {
     ...both,
@@ -204,7 +237,7 @@ function gradientsByGroup<S extends BatchSizes, R>(
     constants: { ...both.constants, VECTORS, ...(own && { EVENTS: own.constants?.M }) },
     views: {
       ...both.views,
-      outcome: (sums?.outcome ?? input).view,
+      outcome: (sums?.outcome ?? inputs[0]).view,
       // Two writable bindings must not share a buffer.
       ring: sums?.ring ?? tape.saved(`${both.label}: no ring`, 4, 4),
     },
@@ -226,49 +259,59 @@ function gradientsByGroup<S extends BatchSizes, R>(
 
 function forwardDispatch<S extends BatchSizes>(
   dimensions: Dimensions<S>,
-  { input, weights, bias }: RowDotInputs,
-  base: Partial<RowDotSums>,
   output: Tensor,
+  own: RowDotInputs,
   dots: RowDots | undefined,
+  second: RowDotTerm | undefined,
 ): DispatchSpec<S> {
   const rows = dimensions.resolveName(output.rows);
   const M = dimensions.index(rows);
-  const label = `${output.name} forward`;
-  const isSum = dots && !base.output;
-  const panels = isSum ? dots : base.dots;
-  const PANELS = panels?.panels ?? 0;
-  const K4 = isSum ? 0 : input.stride / 4;
-  const unused = asBufferView(bias.view);
+  // With dots the layer below multiplies, and the kernel adds the bias and maybe the second product.
+  const product = dots ? second : own;
+  const base = dots ? own.bias : own.base;
+  const PANELS = dots?.panels ?? 0;
+  const K4 = (product?.input.stride ?? 0) / 4;
+  const unused = asBufferView(own.bias.view);
   return {
     kernel: forwardKernel,
-    label,
-    constants: { M, K4, BASE: base.output !== undefined, PANELS },
+    label: `${output.name} forward`,
+    constants: { M, K4, BASE: product !== undefined && base !== undefined, PANELS },
     views: {
-      input: isSum ? unused : input.view,
-      weights: isSum ? unused : toUniformIfSmall(asBufferView(weights.view)),
-      bias: bias.view,
-      base: (base.bias ?? base.output ?? bias).view,
-      dots: panels?.view ?? unused,
+      input: product?.input.view ?? unused,
+      weights: product ? toUniformIfSmall(asBufferView(product.weights.view)) : unused,
+      bias: (product ?? own).bias.view,
+      base: (base ?? own.bias).view,
+      dots: dots?.view ?? unused,
       output: output.view,
     },
     invocations: [rows],
     cost: (s) => ({
-      flops: getSize(rows, s) * (isSum ? PANELS : 2 * input.columns + PANELS),
+      flops: getSize(rows, s) * (2 * (product?.input.columns ?? 0) + PANELS),
       bytes: 4 * getSize(rows, s) * (4 * K4 + PANELS + 1),
     }),
   };
 }
 
-const reference: ReferenceOp = ([input, weights, bias, base]) => {
-  if (!input || !weights || !bias) throw new Error("row_dot: expected input, weights and bias");
-  const dots = multiply(input, weights, false, true);
-  const b = getAt(bias, 0, 0);
+/** Adds up the products of one or two terms (input, weights, bias), and maybe a base. */
+const reference: ReferenceOp = (inputs) => {
+  const terms = Array.from({ length: Math.floor(inputs.length / 3) }, (_, t) => {
+    const [input, weights, bias] = inputs.slice(3 * t, 3 * t + 3);
+    if (!input || !weights || !bias) throw new Error("row_dot: expected input, weights and bias");
+    return { input, weights, b: getAt(bias, 0, 0), dots: multiply(input, weights, false, true) };
+  });
+  const base = inputs[3 * terms.length];
   return {
-    output: makeMatrix(input.rows, 1, (r) => getAt(dots, r, 0) + b + (base ? getAt(base, r, 0) : 0)),
+    output: makeMatrix(
+      terms[0]?.input.rows ?? 0,
+      1,
+      (r) => terms.reduce((sum, { dots, b }) => sum + getAt(dots, r, 0) + b, base ? getAt(base, r, 0) : 0),
+    ),
     backward: (gradient) => [
-      multiply(gradient, weights),
-      multiply(gradient, input, true),
-      sumColumns(gradient),
+      ...terms.flatMap(({ input, weights }) => [
+        multiply(gradient, weights),
+        multiply(gradient, input, true),
+        sumColumns(gradient),
+      ]),
       ...(base ? [gradient] : []),
     ],
   };

@@ -89,19 +89,19 @@ export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor) 
   return { input: linear(tape, "h", of, { activation: "elu" }), weights: t("w"), bias: t("b") };
 }
 
-/** Makes a test of row_dot with a base: another row_dot, whose products its previous layer computes. */
+/** Makes a test of row_dot with two products. The previous layer may compute the dots of the first one. */
 export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,
-    leaves: [...makeHiddenLayer(K, N).leaves, { name: "y", rows: "rows", columns: K }],
+    leaves: [...makeHiddenLayer(K, N).leaves, { name: "y", rows: "rows", columns: K, trainable: false }],
     parameters: [
       ...makeHiddenLayer(K, N).parameters,
       { name: "v", rows: 1, columns: K },
       { name: "d", rows: 1, columns: 1 },
     ],
     build: (tape, t) => {
-      const base = new UnmaterializedScores(tape, "u", recordHiddenLayer(tape, t));
-      return rowDot(tape, "sum", { input: t("y"), weights: t("v"), bias: t("d"), base });
+      const scores = new UnmaterializedScores(tape, "u", recordHiddenLayer(tape, t));
+      return scores.plus("sum", { input: t("y"), weights: t("v"), bias: t("d") }).compute();
     },
     tolerance: 4 * U * 400,
   });
