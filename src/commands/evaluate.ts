@@ -135,17 +135,19 @@ async function main(): Promise<void> {
   const against = other && await test(other);
   progress.stop();
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
-  printResults(options, data, tested, { ...found, result: named }, against);
+  const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
+  printResults({ ...options, isTrainingData }, data, tested, { ...found, result: named }, against);
   if (options.json) return;
-  if (trainedOn && JSON.stringify(trainedOn) !== JSON.stringify(opened.config)) {
+  const { model, iteration, kind } = snapshot.info;
+  if (!isTrainingData) {
     const { name } = data.source;
     console.log(
-      `${name} is not the training data: the baselines are fitted to the train users of ${name}, and a user's ` +
-        `history contains only what ${name} has: its pages and context events ` +
-        "(data/README.md#next-months-log).",
+      (iteration === 0 && model.counts ? `${kind} is the logit on counts of its training data. ` : "") +
+        `${name} is not the training data: the baselines are fitted to the train users of ${name}, whom the ` +
+        `model has not seen, and a user's history contains only what ${name} has: its pages and context ` +
+        "events. To train on both logs as one: data/README.md#next-months-log.",
     );
   }
-  const { model } = snapshot.info;
   for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
   if (logged || model.positions === 0) return;
   console.log(
@@ -165,7 +167,9 @@ interface Scored {
 }
 
 function printResults(
-  { json, split, against: path, model }: EvaluateOptions,
+  { json, split, against: path, model, isTrainingData }: EvaluateOptions & {
+    readonly isTrainingData: boolean;
+  },
   data: Dataset,
   users: TestedUsers,
   { result, tested, isChoice }: Scored,
@@ -179,7 +183,10 @@ function printResults(
       "Train users are included. The metrics of the baselines are too high, because the baselines count these " +
       "users' clicks: the model is not compared with the baselines.",
     ]
-    : [...describeRanking([result], undefined, split), ...(isChoice ? describeLoss([result], split) : [])];
+    : [
+      ...describeRanking([result], undefined, { split, isTrainingData }),
+      ...(isChoice ? describeLoss([result], split) : []),
+    ];
   if (json) {
     const positions = hasPositions({ kind: data.config.kind, pageOrder: data.pageOrder })
       ? "logged"

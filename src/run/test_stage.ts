@@ -104,17 +104,20 @@ export function describeTest(
   ];
 }
 
-/** Compares a ranking with baselines. Gives advice if a baseline is as good. @param split - of the users */
+/**
+ * Compares a ranking with baselines. Gives advice if a baseline that was fitted to the model's training data
+ * is as good. @param split - of the users
+ */
 export function describeRanking(
   test: readonly SnapshotResult[],
   judged?: SnapshotResult["snapshot"],
-  split?: string,
+  { split, isTrainingData = true }: { readonly split?: string; readonly isTrainingData?: boolean } = {},
 ): string[] {
   const verdict = compareRanking(test, judged, split);
   if (!verdict) return [];
   const { comparisons } = verdict;
   const words = describeVerdict(verdict);
-  const isKnown = comparisons.some(({ interval }) => interval);
+  const isKnown = isTrainingData && comparisons.some(({ interval }) => interval);
   const isBaseline = comparisons[0]?.interval?.every((bound) => bound === 0) ?? false;
   if (!isKnown || isBaseline || classifyAgainstBaselines(comparisons) === "better") return words;
   const best = comparisons[0]?.name;

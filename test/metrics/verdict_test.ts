@@ -125,6 +125,10 @@ Deno.test("a best validation at the start or end is reported with what to try", 
   const none = by(0, 0);
   const [same] = best(0).map((one) => ({ ...one, against: { logit: { prec1: none, nll: none } } }));
   assert.doesNotMatch(describeRanking([same!]).join(), /--baseline/);
+  // On later data the baselines are other models than those of --baseline.
+  const equal = [snapshot("best-loss", 900, { ...ALL, itemKnn: 0 })];
+  assert.match(describeRanking(equal).join(), /--baseline item-knn/);
+  assert.doesNotMatch(describeRanking(equal, undefined, { isTrainingData: false }).join(), /--baseline/);
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
 
