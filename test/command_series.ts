@@ -1,10 +1,14 @@
 /**
  * Runs a command many times in one process, because a process start takes 0.15 to 0.2 s of CPU, more than
- * most refusals. The process has the permissions of the command's task. Tests of signals, of the end of a
- * process, or of the device need a separate process (`command_check.ts`).
+ * most refusals. The process has the permissions of the command's task. All series of a command in a test
+ * file share a process, which ends after the file's tests and runs one request at a time. Tests of signals,
+ * of the end of a process, or of the device need a separate process (`command_check.ts`).
  */
 
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { LAUNCHER_VARIABLE } from "../src/cli/stop.ts";
@@ -20,45 +24,30 @@ export interface SeriesOptions {
   readonly asGiven?: boolean;
 }
 
-export class CommandSeries implements AsyncDisposable {
+const LIMIT_MS = 90_000;
+
+export class CommandSeries {
   readonly #command: CommandName;
   readonly #options: SeriesOptions;
-  #started: Started | undefined;
-  #rest = "";
 
   constructor(command: CommandName, options: SeriesOptions = {}) {
     this.#command = command;
     this.#options = options;
   }
 
-  #start(): Started {
-    const config = new URL("../deno.json", import.meta.url).pathname;
-    const host = new URL("series_host.ts", import.meta.url).href;
-    const { permissions } = readTask(this.#command);
-    const process = new Deno.Command(Deno.execPath(), {
-      args: ["run", ...DENO_FLAGS, "--no-prompt", "--config", config, ...permissions, host, this.#command],
-      cwd: this.#options.cwd,
-      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", [LAUNCHER_VARIABLE]: String(Deno.pid), ...this.#options.env },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const replies = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    return { process, requests: process.stdin.getWriter(), replies };
-  }
-
-  async run(args: readonly string[], limitMs = 90_000): Promise<CommandResult> {
-    const { process, requests, replies } = this.#started ??= this.#start();
-    const limit = setTimeout(() => process.kill("SIGKILL"), limitMs);
-    try {
-      const { cwd, asGiven } = this.#options;
-      const request: SeriesRequest = { args: asGiven ? args : completeArguments(this.#command, args), cwd };
-      const line = JSON.stringify(request) + "\n";
-      await requests.write(new TextEncoder().encode(line));
-      return JSON.parse(await this.#reply(replies));
-    } finally {
-      clearTimeout(limit);
-    }
+  async run(args: readonly string[]): Promise<CommandResult> {
+    const { cwd, env = {}, asGiven } = this.#options;
+    const request: SeriesRequest = { args: asGiven ? args : completeArguments(this.#command, args), cwd };
+    const key = JSON.stringify([this.#command, env]);
+    const { child, replies } = processes.get(key) ?? startProcess(this.#command, env);
+    processes.set(key, { child, replies });
+    const limit = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
+    child.stdin?.write(JSON.stringify(request) + "\n");
+    const { value, done } = await replies.next();
+    clearTimeout(limit);
+    if (!done) return JSON.parse(value);
+    processes.delete(key);
+    throw new Error("the process of the series has ended, or was killed as it took too long");
   }
 
   async ok(line: string | readonly string[]): Promise<CommandResult> {
@@ -75,36 +64,41 @@ export class CommandSeries implements AsyncDisposable {
     assert.match(stderr, says);
     return stderr;
   }
-
-  async #reply(replies: Started["replies"]): Promise<string> {
-    for (;;) {
-      const end = this.#rest.indexOf("\n");
-      if (end >= 0) {
-        const line = this.#rest.slice(0, end);
-        this.#rest = this.#rest.slice(end + 1);
-        return line;
-      }
-      const { value, done } = await replies.read();
-      if (done) throw new Error("the process of the series has ended, or was killed as it took too long");
-      this.#rest += value;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#started === undefined) return;
-    const { process, requests, replies } = this.#started;
-    await requests.close().catch(() => {}); // the process has already ended
-    await replies.cancel();
-    await process.status;
-  }
 }
 
 function listArguments(line: string | readonly string[]): readonly string[] {
   return typeof line === "string" ? splitArgs(line) : line;
 }
 
-interface Started {
-  readonly process: Deno.ChildProcess;
-  readonly requests: WritableStreamDefaultWriter<Uint8Array>;
-  readonly replies: ReadableStreamDefaultReader<string>;
+interface SeriesProcess {
+  readonly child: ChildProcess;
+  /** Lines of the process's standard output. */
+  readonly replies: AsyncIterator<string>;
+}
+
+/** Processes by command and environment. */
+const processes = new Map<string, SeriesProcess>();
+Deno.test.afterAll(async () => {
+  for (const { child } of processes.values()) {
+    child.stdin?.end();
+    await once(child, "exit");
+  }
+});
+
+function startProcess(command: CommandName, env: Readonly<Record<string, string>>): SeriesProcess {
+  const config = new URL("../deno.json", import.meta.url).pathname;
+  const host = new URL("series_host.ts", import.meta.url).href;
+  const { permissions } = readTask(command);
+  const args = ["run", ...DENO_FLAGS, "--no-prompt", "--config", config, ...permissions, host, command];
+  const child = spawn(Deno.execPath(), args, {
+    env: {
+      ...Deno.env.toObject(),
+      ...GPU_ENVIRONMENT,
+      NO_COLOR: "1",
+      [LAUNCHER_VARIABLE]: String(Deno.pid),
+      ...env,
+    },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  return { child, replies: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
 }

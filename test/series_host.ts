@@ -6,6 +6,7 @@
  */
 
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { readTask, type TaskName } from "../src/cli/launch.ts";
 
 const { module } = readTask(Deno.args[0] as TaskName);
@@ -59,14 +60,8 @@ async function run(number: number, { args, cwd }: SeriesRequest) {
 
 keepDevice();
 let number = 0;
-const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
-let rest = "";
-for await (const chunk of lines) {
-  const whole = (rest + chunk).split("\n");
-  rest = whole.pop() ?? "";
-  for (const line of whole) {
-    await own.write(JSON.stringify(await run(number++, JSON.parse(line))) + "\n");
-  }
+for await (const line of createInterface({ input: process.stdin })) {
+  await own.write(JSON.stringify(await run(number++, JSON.parse(line))) + "\n");
 }
 exit(0);
 

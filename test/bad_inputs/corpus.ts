@@ -6,9 +6,16 @@
  */
 
 import assert from "node:assert/strict";
-import { buildInvocation, type CommandName, makeCacheEnvironment, splitArgs } from "../command_check.ts";
+import {
+  buildInvocation,
+  type CommandName,
+  type CommandResult,
+  makeCacheEnvironment,
+  splitArgs,
+} from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { parseRows, toPattern } from "../case_table.ts";
+import { waitForEnd } from "../faults/process.ts";
 import { readTree } from "./files.ts";
 
 export type FileMaker = (folder: string) => Promise<void> | void;
@@ -61,8 +68,6 @@ export function makeAll(...makers: readonly FileMaker[]): FileMaker {
   };
 }
 
-const LIMIT_MS = 90_000;
-
 /** Options for output folders inside the case's folder, because a case must not write into the project. */
 const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: string]>> = {
   train: ["--save-dir", "DIR/run"],
@@ -71,35 +76,12 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** Runs each case as a test. Call this once per test file, because its cases share processes. */
+/** Runs each case as a test. */
 export function assertRefused(themes: Readonly<Record<string, readonly BadInput[]>>): void {
-  const shared = new Shared();
   for (const [theme, cases] of Object.entries(themes)) {
     for (const one of cases) {
-      Deno.test({ name: `${theme}: ${one.name}`, ignore: one.only === false, fn: () => check(one, shared) });
+      Deno.test({ name: `${theme}: ${one.name}`, ignore: one.only === false, fn: () => check(one) });
     }
-  }
-  Deno.test.afterAll(() => shared.close());
-}
-
-class Shared {
-  readonly #open = new Map<CommandName, CommandSeries>();
-
-  async run(one: BadInput, folder: string): Promise<Ended> {
-    const command = getCommand(one);
-    const series = this.#open.get(command) ?? new CommandSeries(command);
-    this.#open.set(command, series);
-    try {
-      return { ...await series.run(listArguments(one, folder), LIMIT_MS), late: false };
-    } catch (error) {
-      this.#open.delete(command);
-      await series[Symbol.asyncDispose]();
-      return { code: -1, stdout: "", stderr: String(error), late: true };
-    }
-  }
-
-  async close(): Promise<void> {
-    for (const series of this.#open.values()) await series[Symbol.asyncDispose]();
   }
 }
 
@@ -107,16 +89,15 @@ function sharesProcess(one: BadInput): boolean {
   return one.shell === undefined && one.env === undefined;
 }
 
-async function check(one: BadInput, shared: Shared): Promise<void> {
+async function check(one: BadInput): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-bad-" });
   try {
     await one.files(folder);
     const before = await readTree(folder);
-    const { code, stdout, stderr, late } = sharesProcess(one)
-      ? await shared.run(one, folder)
+    const { code, stdout, stderr } = sharesProcess(one)
+      ? await new CommandSeries(getCommand(one)).run(listArguments(one, folder))
       : await start(one, folder);
     const told = `exit code ${code}\n${stdout}\n${stderr}`;
-    assert.ok(!late, `it did not end within ${LIMIT_MS / 1000} s\n${told}`);
     assert.equal(code, one.code, told);
     assert.doesNotMatch(stderr, /^\s+at \S/m, `a stack trace\n${told}`);
     assert.doesNotMatch(stdout + stderr, /This is a fault in the program|\[object Object\]|Uncaught/);
@@ -138,20 +119,13 @@ function mayStay(path: string, leaves: readonly string[]): boolean {
   return leaves.some((name) => path === name || (name.endsWith("/") && `${path}/`.startsWith(name)));
 }
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly late: boolean;
-}
-
 const getCommand = ({ run: [command] }: BadInput) => command as CommandName;
 
 function listArguments(one: BadInput, folder: string): string[] {
   return withOutput(getCommand(one), one.run.slice(1)).map((text) => text.replaceAll("DIR", folder));
 }
 
-async function start(one: BadInput, folder: string): Promise<Ended> {
+async function start(one: BadInput, folder: string): Promise<CommandResult> {
   const { shell, env } = one;
   const within = (text: string) => text.replaceAll("DIR", folder);
   const given = listArguments(one, folder);
@@ -161,22 +135,9 @@ async function start(one: BadInput, folder: string): Promise<Ended> {
   const [program, ...rest] = shell === undefined
     ? [Deno.execPath(), ...started.args]
     : ["sh", "-c", within(shell), "sh", Deno.execPath(), ...started.args];
-  const child = new Deno.Command(program ?? "", {
-    args: rest,
-    env: started.env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let late = false;
-  const limit = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, LIMIT_MS);
-  const { code, stdout, stderr } = await child.output();
-  clearTimeout(limit);
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), late };
+  const streams = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const options = { args: rest, env: started.env, ...streams };
+  return await waitForEnd(new Deno.Command(program ?? "", options).spawn());
 }
 
 function withOutput(command: CommandName, args: readonly string[]): readonly string[] {

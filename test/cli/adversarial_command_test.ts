@@ -15,6 +15,8 @@ const GAME = splitArgs(
   "--adversarial 20 --adversarial-batch-size 12 --adversarial-validate-every 5 --behaviour-dims 8 --generator-warmup 6",
 );
 const SHANNON = ["--iterations", "12", ...SMALL];
+const series = new CommandSeries("train");
+
 Deno.test("both stages share a folder with logs, snapshots and metrics; evaluate agrees with them", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
@@ -34,7 +36,6 @@ Deno.test("both stages share a folder with logs, snapshots and metrics; evaluate
       assert.ok(Math.abs(figures[name] - own[name]) < 1e-6, `${name}: ${figures[name]} ${own[name]}`);
     }
 
-    await using series = new CommandSeries("train");
     const train = (
       name: string,
       more: string,
@@ -54,7 +55,6 @@ Deno.test("an interrupted adversarial stage resumes bit for bit, alone and after
   withSmallLog(async (folder, data) => {
     const game = GAME.with(GAME.indexOf("--adversarial-validate-every") + 1, "20");
     const long = game.with(1, "200");
-    await using series = new CommandSeries("train");
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
       const args = (run: string) => [
         ...splitArgs(`--data ${data} --save-dir ${folder}/${run} --no-report`),

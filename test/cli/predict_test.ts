@@ -130,6 +130,8 @@ Deno.test("the loss recomputed from predictions and logged positions is that of 
     })
   ));
 
+const train = new CommandSeries("train");
+const predict = new CommandSeries("predict");
 const SMALL = "--no-report --validate-every 2 --batch-size 8 --dims 8 --lstm-units 4 --iterations 4".split(
   " ",
 );
@@ -140,8 +142,6 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     const source = { source: `${folder}/log.csv`, features: `${folder}/items.csv` };
     const { folder: data } = await prepareIn(folder, logRecipe({ ...columns, ...source }));
     const run = `${folder}/run`;
-    await using train = new CommandSeries("train");
-    await using predict = new CommandSeries("predict");
     await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
     const { baselines } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
     const out = `${folder}/p.csv`;
@@ -157,9 +157,7 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
 Deno.test("a baseline is refused without its inputs and for other data, and exported otherwise", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
-    await using train = new CommandSeries("train");
-    await using predict = new CommandSeries("predict");
-    await using exported = new CommandSeries("export");
+    const exported = new CommandSeries("export");
     await train.ok(["--data", data, "--save-dir", run, "--counts", "none", ...SMALL]);
     const refused = (series: CommandSeries, args: string[], message: RegExp) =>
       series.refused(["--model", run, "--baseline", ...args], message);

@@ -372,7 +372,7 @@ Deno.test("tune: stopped and killed, it resumes without a difference; messages, 
   withSmallLog(async (folder, data) => {
     const args = (path: string) => ["--data", data, "--save-dir", path, ...FEW];
     const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];
-    await using searches = new CommandSeries("tune");
+    const searches = new CommandSeries("tune");
     const at = await searches.ok(args(whole));
     const killed = startCommand("tune", ...args(parts)); // killed in its first setting
     while (!await pathExists(`${parts}/setting-000/last.safetensors`)) {

@@ -45,8 +45,8 @@ Deno.test("data log prepares, describe describes, train trains on it, in memory 
   const folder = await makeFolderWith({ "log.csv": makeLog(200), "items.csv": items });
   const out = `${folder}/prepared`;
   const memory = ["--save-dir", `${folder}/memory`];
-  await using data = new CommandSeries("data");
-  await using train = new CommandSeries("train");
+  const data = new CommandSeries("data");
+  const train = new CommandSeries("train");
   const prepared = await data.ok(
     splitArgs(LOG, `${folder}/log.csv --shares 60-20-20 --features ${folder}/items.csv --out`, out),
   );
@@ -117,7 +117,7 @@ Deno.test("a page of several clicks is one page in the log, in describe and in t
     }
     assert.equal(parts.reduce((sum, { users }) => sum + users, 0), 60);
     const run = `${folder}/run`;
-    await using train = new CommandSeries("train");
+    const train = new CommandSeries("train");
     const options =
       "--iterations 60 --learning-rate 0.05 --batch-size 12 --encoder none --dims 8 --no-report";
     await train.ok(["--data", set, "--save-dir", run, ...options.split(" ")]);
@@ -137,7 +137,7 @@ Deno.test("the next preparation removes the files of a killed one", async () => 
   await Deno.writeTextFile(`${folder}/out/pages.parquet`, "half a file");
   // Files of other programs remain.
   await Deno.writeTextFile(`${folder}/out/notes.txt`, "mine");
-  await using data = new CommandSeries("data");
+  const data = new CommandSeries("data");
   await data.refused(args, /a new or empty folder for the prepared data, but .*out holds notes\.txt/);
   assert.ok(listFiles(`${folder}/out`).includes("pages.parquet"));
   await Deno.remove(`${folder}/out/notes.txt`);
@@ -222,9 +222,9 @@ Deno.test("the commands of the data guide run as shown", async () => {
     .map((line) => line.replace(/^deno task -q /, "").split(" "));
   assert.ok(commands.length >= 7);
   const folder = await makeFolderWith();
-  await using data = new CommandSeries("data", { cwd: folder });
-  await using train = new CommandSeries("train", { cwd: folder });
-  await using evaluate = new CommandSeries("evaluate", { cwd: folder });
+  const data = new CommandSeries("data", { cwd: folder });
+  const train = new CommandSeries("train", { cwd: folder });
+  const evaluate = new CommandSeries("evaluate", { cwd: folder });
   const series = new Map(Object.entries({ data, train, evaluate }));
   // Fewer and larger steps, with 300 of the 2,000 users.
   const shorter = "--iterations 20 --learning-rate 0.02 --validate-every 10 --dims 8 --lstm-units 4".split(
@@ -248,7 +248,7 @@ Deno.test("the commands of the data guide run as shown", async () => {
   assert.ok(Number(best?.[2]) > 0.45, outputs[3]);
 
   // --encoding-from accepts simulated and merged sets as well as the set with the original features.
-  await using simulate = new CommandSeries("simulate", { cwd: folder });
+  const simulate = new CommandSeries("simulate", { cwd: folder });
   await simulate.ok(
     splitArgs("--model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn"),
   );
@@ -287,8 +287,8 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     "quoted.csv": '"a,b"\n1,2\n',
     "cut.csv.gz": "not compressed",
   });
-  await using data = new CommandSeries("data", { cwd: folder });
-  await using train = new CommandSeries("train", { cwd: folder });
+  const data = new CommandSeries("data", { cwd: folder });
+  const train = new CommandSeries("train", { cwd: folder });
   const command = "deno task -q data log --source 'raw log.csv' --user Leser --time time --item Beitrag " +
     "--clicked 'Geklickt?' --position position --out runs/data/raw_log";
   const source = ["--source", "raw log.csv"];
@@ -342,7 +342,6 @@ const logs: readonly [name: string, log: NewsLog][] = [
 
 const runs = await makeFolderWith();
 const trainings = new CommandSeries("train");
-Deno.test.afterAll(() => trainings[Symbol.asyncDispose]());
 
 for (const [name, log] of logs) {
   Deno.test(`synthetic logs: training learns from ${name} in its raw form`, async () => {

@@ -284,7 +284,7 @@ Deno.test("data merge: a repeated set and incompatible sets are refused and leav
     await writeLog(`${folder}/b`, later, all, { features: turned });
     await writeLog(`${folder}/c`, createSmallLog(4, { users: 10, items: 6, width: 0 }), all.slice(0, 6));
     const out = `${folder}/out`;
-    await using data = new CommandSeries("data");
+    const data = new CommandSeries("data");
     await Deno.symlink(`${folder}/a`, `${folder}/link`);
     await writeLog(`${folder}/copy`, dense, all, { features: makeFeatures(3) });
     const manifest = `${folder}/copy/manifest.json`;

@@ -180,7 +180,7 @@ Deno.test("query: the output folder is never read", async () => {
 Deno.test("query: paths are relative to the working folder, and the manifest has the SELECT", async () => {
   const folder = await writeQuery(`SELECT ${COLUMNS}, uid AS page FROM 'log.csv'`);
   const args = ["log", "--query", `${folder}/log.sql`, "--pages", "as-is", "--out", "made"];
-  await using data = new CommandSeries("data", { cwd: folder });
+  const data = new CommandSeries("data", { cwd: folder });
   await data.ok(args);
   const [row] = await query(`${folder}/made`, "SELECT count(*) AS n FROM pages");
   assert.equal(Number(row?.n), 300);

@@ -294,10 +294,10 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
   const { folder: set } = await prepareByTime(pages);
   const runs = await makeFolderWith();
   const run = `${runs}/run`;
-  await using train = new CommandSeries("train");
-  await using evaluate = new CommandSeries("evaluate");
-  await using predict = new CommandSeries("predict");
-  await using data = new CommandSeries("data");
+  const train = new CommandSeries("train");
+  const evaluate = new CommandSeries("evaluate");
+  const predict = new CommandSeries("predict");
+  const data = new CommandSeries("data");
   const dates =
     /Split by time \(UTC\): train from 2025-01-01 .*, validation from 2025-01-15 .* test from 2025-01-18 /;
   const small = "--iterations 4 --validate-every 2 --batch-size 8 --dims 8 --lstm-units 4".split(" ");
@@ -315,7 +315,7 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
   assert.deepEqual(found.sort(), expected.sort());
 
   // Off-policy estimates of both splits have the same pages, and intervals over the same users.
-  await using policy = new CommandSeries("policy");
+  const policy = new CommandSeries("policy");
   const evaluatePolicy = async (split: "time" | "hash") => {
     const more = { propensity: "p", encodingFrom: set, itemIds: undefined };
     const { folder } = await prepareByTime(pages, { split }, false, more);

@@ -93,10 +93,7 @@ for (const path of RUN) {
     assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ predicted return -?\d/);
   });
 }
-Deno.test.afterAll(async () => {
-  await runner[Symbol.asyncDispose]();
-  await Deno.remove(sandbox, { recursive: true });
-});
+Deno.test.afterAll(() => Deno.remove(sandbox, { recursive: true }));
 
 function isParsed({ page, line }: ShownCommand): boolean {
   return Object.hasOwn(PARSED, `${page}: ${line}`);

@@ -142,8 +142,7 @@ async function fillLogs(folder: string): Promise<void> {
  * Runs the commands of pages in a folder. Commands of one task share a process. If another page shows the
  * same training with another folder, its run is copied, not repeated.
  */
-export class PageRunner implements AsyncDisposable {
-  readonly #series = new Map<string, CommandSeries>();
+export class PageRunner {
   readonly #made = new Map<string, ReadonlyMap<string, Uint8Array>>();
 
   constructor(private readonly folder: string) {}
@@ -158,7 +157,8 @@ export class PageRunner implements AsyncDisposable {
       for (const [file, bytes] of earlier) await Deno.writeFile(`${this.folder}/${run.path}/${file}`, bytes);
       return `a copy in ${run.path}`;
     }
-    const { code, stdout, stderr } = await this.#getSeries(task).run(args);
+    const series = new CommandSeries(task as CommandName, { cwd: this.folder });
+    const { code, stdout, stderr } = await series.run(args);
     assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
     if (run) this.#made.set(run.trained, await readFiles(`${this.folder}/${run.path}`));
     await this.#removeTimed();
@@ -170,19 +170,6 @@ export class PageRunner implements AsyncDisposable {
     for (const { name } of existsSync(runs) ? Deno.readDirSync(runs) : []) {
       if (/-\d{8}-\d{6}$/.test(name)) await Deno.remove(`${runs}/${name}`, { recursive: true });
     }
-  }
-
-  #getSeries(task: string): CommandSeries {
-    let series = this.#series.get(task);
-    if (series === undefined) {
-      series = new CommandSeries(task as CommandName, { cwd: this.folder });
-      this.#series.set(task, series);
-    }
-    return series;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const series of this.#series.values()) await series[Symbol.asyncDispose]();
   }
 }
 

@@ -308,7 +308,7 @@ Deno.test("a run keeps its initial variants, and resumes bit for bit for any cac
     const cache = `${folder}/cache`;
     const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
     const sizes = ["--batch-size", "12", "--dims", "8-8", "--lstm-units", "4", "--validate-every", "4"];
-    await using trainings = new CommandSeries("train", { env: await makeCacheEnvironment(cache) });
+    const trainings = new CommandSeries("train", { env: await makeCacheEnvironment(cache) });
     const run = async (name: string, ...args: string[]) => {
       const where = ["--data", data, "--save-dir", `${folder}/${name}`, "--no-report", ...sizes];
       const result = await trainings.ok([...where, "--autotune", ...args]);

@@ -1,10 +1,10 @@
 /** A short version of `deno task test:special faults`: some crash points, races, and a few kills. */
 
 import assert from "node:assert/strict";
-import type { CommandName, CommandResult } from "../command_check.ts";
+import { dirname } from "node:path";
 import { CommandSeries } from "../command_series.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { hows, removePrepared, tryPoints } from "./crash_points.ts";
+import { hows, removePrepared, type ScenarioStarter, tryPoints } from "./crash_points.ts";
 import { killAtRandom, raceRounds, races } from "./races.ts";
 import { makeEnvironment } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
@@ -18,46 +18,29 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "simulate": [70, 65], // a kill when only one of two output folders is finished
 };
 
+const place = `${await Deno.makeTempDir({ prefix: "clickgan-again-" })}/place`;
+let last: Promise<unknown> = Promise.resolve();
+
 /**
  * Runs all second starts of a command in one process; `deno task test:special faults` starts a process for
- * each. One folder after another is moved to the path to which the process may write.
+ * each. One folder after another is moved to the path that the process has in its environment.
  */
-class SecondStarts implements AsyncDisposable {
-  readonly #series = new Map<CommandName, CommandSeries>();
-  #root: string | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-
-  run(folder: string, command: CommandName, args: readonly string[]): Promise<CommandResult> {
-    const next = this.#last.then(() => this.#run(folder, command, args));
-    this.#last = next.catch(() => {});
-    return next;
-  }
-
-  async #run(folder: string, command: CommandName, args: readonly string[]): Promise<CommandResult> {
-    this.#root ??= await Deno.makeTempDir({ prefix: "clickgan-again-" });
-    const place = `${this.#root}/place`;
+const startAgain: ScenarioStarter = (folder, command, args) => {
+  const next = last.then(async () => {
     await Deno.rename(folder, place);
     try {
-      let series = this.#series.get(command);
-      if (series === undefined) {
-        series = new CommandSeries(command, { cwd: place, env: await makeEnvironment(place), asGiven: true });
-        this.#series.set(command, series);
-      }
-      return await series.run(args);
+      const options = { cwd: place, env: await makeEnvironment(place), asGiven: true };
+      return await new CommandSeries(command, options).run(args);
     } finally {
       await Deno.rename(place, folder);
     }
-  }
+  });
+  last = next.catch(() => {});
+  return next;
+};
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const series of this.#series.values()) await series[Symbol.asyncDispose]();
-    if (this.#root !== undefined) await Deno.remove(this.#root, { recursive: true });
-  }
-}
-
-const starts = new SecondStarts();
 Deno.test.afterAll(async () => {
-  await starts[Symbol.asyncDispose]();
+  await Deno.remove(dirname(place));
   await removePrepared();
 });
 
@@ -65,12 +48,7 @@ for (const [name, [every, first]] of Object.entries(QUICK)) {
   Deno.test(`crash points: ${name}, one in ${every}`, async () => {
     const chosen = scenarios.filter((scenario) => scenario.name === name);
     assert.equal(chosen.length, 1);
-    const tried = await tryPoints(chosen, {
-      every,
-      first,
-      jobs: 2,
-      again: (...start) => starts.run(...start),
-    });
+    const tried = await tryPoints(chosen, { every, first, jobs: 2, again: startAgain });
     assert.deepEqual([...new Set(tried.map(({ how }) => how))].sort(), [...hows].sort());
     const failed = tried.filter(({ verdict }) => verdict.outcome === "failed");
     assert.deepEqual(failed.map(({ how, at, verdict }) => `${how} at ${at}: ${verdict.text}`), []);

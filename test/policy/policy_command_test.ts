@@ -37,8 +37,8 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   assert.match(halted.stderr, /saved in .*\nResume with: deno task -q policy train --resume/);
   // A row of train.csv is a page for 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
-  await using policies = new CommandSeries("policy");
-  await using simulations = new CommandSeries("simulate");
+  const policies = new CommandSeries("policy");
+  const simulations = new CommandSeries("simulate");
   const page = `${folder}/unfinished`;
   const early = await simulations.ok(
     splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [stopped, "--save-dir", page]),
@@ -131,8 +131,8 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
   withSmallLog(async (folder, file) => {
     const [a, b, policy, started] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`, `${folder}/started`];
     const page = `${folder}/compared.html`;
-    await using trainings = new CommandSeries("train");
-    await using policies = new CommandSeries("policy");
+    const trainings = new CommandSeries("train");
+    const policies = new CommandSeries("policy");
     const run = async (...args: string[]) => (await policies.ok(args)).stdout;
     const refused = (message: RegExp, ...args: string[]) => policies.refused(args, message);
     for (const [k, path] of [a, b].entries()) {
@@ -233,11 +233,11 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
   withFolder({ "log.csv": shopLog(), "bandit.csv": banditLog() }, async (folder) => {
     const [set, run, policy] = [`${folder}/set`, `${folder}/run`, `${folder}/gdqn`];
     const [drawn, bandits] = [`${folder}/drawn`, `${folder}/bandit`];
-    await using data = new CommandSeries("data");
-    await using train = new CommandSeries("train");
-    await using simulate = new CommandSeries("simulate");
+    const data = new CommandSeries("data");
+    const train = new CommandSeries("train");
+    const simulate = new CommandSeries("simulate");
     const page = `${folder}/page.html`;
-    await using policies = new CommandSeries("policy");
+    const policies = new CommandSeries("policy");
     const series = { data, train, simulate, policy: policies };
     const ran = async (command: keyof typeof series, ...args: string[]) =>
       (await series[command].ok(splitArgs(...args))).stdout;

@@ -15,27 +15,16 @@ import { isUserError, makeRunConfig, withEmptyFolder } from "./folder_check.ts";
 
 const SMALL = "--batch-size 12 --dims 8 --lstm-units 4 --iterations 20 --no-report";
 
-interface Runs {
-  readonly folder: string;
-  readonly data: string;
-  readonly train: CommandSeries;
-  refused(line: string, says: RegExp): Promise<void>;
-}
+const train = new CommandSeries("train");
 
-function withRuns(use: (runs: Runs) => Promise<void>): Promise<void> {
-  return withSmallLog(async (folder, data) => {
-    await using train = new CommandSeries("train");
-    const refused = async (line: string, says: RegExp) => {
-      const before = await readTree(folder);
-      await train.refused(line, says);
-      assert.deepEqual(await readTree(folder), before, `${line} changed something`);
-    };
-    await use({ folder, data, train, refused });
-  });
+async function expectUnchanged(folder: string, line: string, says: RegExp): Promise<void> {
+  const before = await readTree(folder);
+  await train.refused(line, says);
+  assert.deepEqual(await readTree(folder), before, `${line} changed something`);
 }
 
 Deno.test("a foreign folder is refused and unchanged, for any names of its files", () =>
-  withRuns(async ({ folder, data, refused }) => {
+  withSmallLog(async (folder, data) => {
     const own = [
       "train.csv",
       "validation.csv",
@@ -47,17 +36,19 @@ Deno.test("a foreign folder is refused and unchanged, for any names of its files
       const run = `${folder}/run`;
       Deno.mkdirSync(`${run}/${name.includes("/") ? "adversarial" : ""}`, { recursive: true });
       Deno.writeTextFileSync(`${run}/${name}`, "the user's own");
-      await refused(
+      await expectUnchanged(
+        folder,
         `--data ${data} --save-dir ${run} ${SMALL}`,
         /Expected a new or empty folder for the run, but .*run holds /,
       );
-      await refused(`--resume ${run}`, /Expected a run folder/);
+      await expectUnchanged(folder, `--resume ${run}`, /Expected a run folder/);
       Deno.removeSync(run, { recursive: true });
     }
   }));
 
 Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, or a seed", () =>
-  withRuns(async ({ folder, data, train, refused }) => {
+  withSmallLog(async (folder, data) => {
+    const refused = (line: string, says: RegExp) => expectUnchanged(folder, line, says);
     const [run, seeds] = [`${folder}/run`, `${folder}/seeds`];
     const game =
       "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12 --behaviour-dims 8";
