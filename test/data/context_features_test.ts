@@ -77,9 +77,13 @@ const context: LogOptions = {
   impressionFeatures: parseContextColumns("price,published"),
   pageFeatures: parseContextColumns("device"),
 };
-const files = { "log.csv": makeCsv(rows), "next.csv": makeCsv(drawLog(2, ["phone", "watch"])) };
-const recipe = (folder: string, more: LogOptions = context, log = "log.csv") =>
+const later = drawLog(2, ["phone", "watch"]);
+const folder = await makeFolderWith({ "log.csv": makeCsv(rows), "next.csv": makeCsv(later) });
+const recipe = (more: LogOptions = context, log = "log.csv") =>
   logRecipe({ ...columns, source: `${folder}/${log}`, ...more });
+/** The log as a data set, which tests only read. */
+const prepared = await prepareIn(folder, recipe());
+const { folder: set, manifest: { features: { context: of = [] } } } = prepared;
 
 /** Asserts that rows of a prepared set have the same features as requests with the log's values. */
 async function expectSameAsRequests(
@@ -116,8 +120,6 @@ async function expectSameAsRequests(
 }
 
 Deno.test("context features of a prepared log equal those of requests with the log's values", async () => {
-  const folder = await makeFolderWith(files);
-  const prepared = await prepareIn(folder, recipe(folder));
   const { features, shares, notes } = prepared.manifest;
   assert.deepEqual(features.context?.map(({ kind, name, transform }) => [kind, name, transform.of]), [
     ["impression", "price", "number"],
@@ -141,7 +143,7 @@ Deno.test("context features of a prepared log equal those of requests with the l
   await expectSameAsRequests(prepared, rows);
 
   // Standardised features have mean 0 and sd 1 over the known values of train users.
-  const { source } = await openDataset(prepared.folder);
+  const { source } = await openDataset(set);
   const { rowFeatures = [] } = source.read(
     Uint32Array.from(source.userSplit.keys()).filter((user) => source.userSplit[user] === 0),
   );
@@ -159,10 +161,10 @@ Deno.test("describe compares clicks of low and high values, also if most values 
     ...{ user: `u${(k >> 1) % 30}`, page: `p${k >> 1}`, item: `i${k % 7}`, time: `${1.7e9 + 60 * (k >> 1)}` },
     ...{ discount: String(discount), clicked: clicked(k) ? "1" : "0" },
   }));
-  const folder = await makeFolderWith({ "log.csv": makeCsv(own) });
+  await Deno.writeTextFile(`${folder}/discounts.csv`, makeCsv(own));
   const impressionFeatures = parseContextColumns("discount");
-  const prepared = await prepareIn(folder, recipe(folder, { impressionFeatures }));
-  const [found] = (await describe(prepared.folder, "500MB")).contextFeatures ?? [];
+  const discounted = await prepareIn(folder, recipe({ impressionFeatures }, "discounts.csv"));
+  const [found] = (await describe(discounted.folder, "500MB")).contextFeatures ?? [];
   const share = (isHigh: boolean) => {
     const group = [...discounts.keys()].filter((k) => (discounts[k]! > 0) === isHigh);
     return group.filter(clicked).length / group.length;
@@ -171,17 +173,11 @@ Deno.test("describe compares clicks of low and high values, also if most values 
 });
 
 Deno.test("a later log is encoded as the set of --encoding-from, and unknown values are counted", async () => {
-  const folder = await makeFolderWith(files);
-  const { folder: encodingFrom, manifest } = await prepareIn(folder, recipe(folder));
-  const next = await prepareIn(
-    folder,
-    recipe(folder, { encodingFrom, allowUnknownValues: true }, "next.csv"),
-  );
-  assert.deepEqual(next.manifest.features.context, manifest.features.context);
+  const next = await prepareIn(folder, recipe({ encodingFrom: set, allowUnknownValues: true }, "next.csv"));
+  assert.deepEqual(next.manifest.features.context, of);
   for (const printed of [/price \d+\.\d %/, /device \d+\.\d %/]) {
     assert.ok(next.manifest.notes.some((note) => printed.test(note)), next.manifest.notes.join("\n"));
   }
-  const later = drawLog(2, ["phone", "watch"]);
   await expectSameAsRequests(next, later);
   const watches = later.filter(({ device }) => device === "watch").length / later.length;
   assert.ok(
@@ -189,7 +185,7 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
   );
   await expectRefused(
     folder,
-    recipe(folder, { encodingFrom, ...context }),
+    recipe({ encodingFrom: set, ...context }),
     "Expected --encoding-from without --impression-features",
   );
 });
@@ -203,7 +199,7 @@ Deno.test("a page's lists and a SELECT have the context features of a log of row
     const shown = { items: list("item"), price: list("price"), published: list("published") };
     return JSON.stringify({ user, time, device, page: id, clicked, ...shown });
   });
-  const folder = await makeFolderWith({ ...files, "pages.jsonl": pages.join("\n") });
+  await Deno.writeTextFile(`${folder}/pages.jsonl`, pages.join("\n"));
   await Deno.writeTextFile(
     `${folder}/log.sql`,
     `SELECT "user", item, to_timestamp(time::DOUBLE) AS time, clicked, page, price, published, device FROM read_csv('${folder}/log.csv', all_varchar = true)`,
@@ -218,8 +214,7 @@ Deno.test("a page's lists and a SELECT have the context features of a log of row
 });
 
 Deno.test("wrong context columns are refused", async () => {
-  const folder = await makeFolderWith(files);
-  const refuse = (more: LogOptions, says: string) => expectRefused(folder, recipe(folder, more), says);
+  const refuse = (more: LogOptions, says: string) => expectRefused(folder, recipe(more), says);
   await refuse(
     { impressionFeatures: parseContextColumns("cost") },
     'expected a column "cost" (--impression-features)',
@@ -227,7 +222,7 @@ Deno.test("wrong context columns are refused", async () => {
   await refuse({ ...context, impressionFeatures: parseContextColumns("device") }, "Expected device in");
   await refuse({ pageFeatures: parseContextColumns("price") }, "Expected one price on all rows of a page");
   await expectRefusal(
-    () => recipe(folder, { ...context, pages: "sampled" }),
+    () => recipe({ ...context, pages: "sampled" }),
     "Expected no --impression-features with --pages sampled",
   );
   for (const text of ["", "a,a", "hour:word"]) {
@@ -236,11 +231,6 @@ Deno.test("wrong context columns are refused", async () => {
 });
 
 Deno.test("given values replace the drawn context of simulated pages", async () => {
-  const folder = await makeFolderWith(files);
-  const { folder: set, manifest: { features: { context: of = [] } } } = await prepareIn(
-    folder,
-    recipe(folder),
-  );
   const { source } = await openDataset(set);
   const drawn = drawContexts(source, of) ?? assert.fail();
   const { source: onDisk } = await openDataset(set, { memoryRows: 1, cache: `${folder}/cache` });
@@ -259,11 +249,6 @@ Deno.test("given values replace the drawn context of simulated pages", async () 
 });
 
 Deno.test("a written log of simulated pages has given context values, and other values drawn from the log", async () => {
-  const folder = await makeFolderWith(files);
-  const { folder: set, manifest: { features: { context: of = [] } } } = await prepareIn(
-    folder,
-    recipe(folder),
-  );
   const [run, written] = [`${folder}/run`, `${folder}/written`];
   await runOk(
     "train",
@@ -311,8 +296,6 @@ Deno.test("a written log of simulated pages has given context values, and other 
 });
 
 Deno.test("requests with unknown columns or unreadable values are refused, and gaps are named", async () => {
-  const folder = await makeFolderWith(files);
-  const { manifest: { features: { context: of = [] } } } = await prepareIn(folder, recipe(folder));
   const row = (impression: ContextRecord, page: ContextRecord = {}) => {
     const encoded = new EncodedContext(of, { page, impressions: { i1: impression }, time: "2023-12-01" });
     return [Array.from(encoded.encodeRow("i1")), encoded.gaps] as const;
@@ -338,8 +321,7 @@ Deno.test("requests with unknown columns or unreadable values are refused, and g
 });
 
 Deno.test("a model that ignores context accepts the columns of the data set, and no others", async () => {
-  const folder = await makeFolderWith(files);
-  const data = await openDataset((await prepareIn(folder, recipe(folder))).folder);
+  const data = await openDataset(set);
   const encode = (context: RequestContext) => encodeContext(data, { ...smallLstm, counts: null }, context);
   assert.equal(encode({ page: { device: "watch" }, impressions: { i1: { price: 3 } } }), undefined);
   await expectRefusal(() => encode({ page: { hour: 3 } }), "context.page.hour: Expected a column");
@@ -349,11 +331,6 @@ Deno.test("a model that ignores context accepts the columns of the data set, and
 
 Deno.test("a log, a request and ONNX give a page with context features the same utilities", () =>
   withGpu(undefined, async (gpu) => {
-    const folder = await makeFolderWith(files);
-    const { folder: set, manifest: { features: { context: of = [] } } } = await prepareIn(
-      folder,
-      recipe(folder),
-    );
     const data = await openDataset(set);
     const { source } = data;
     const config = { ...smallLstm, counts: buildCountsConfig(source, []) };
