@@ -60,13 +60,37 @@ const field = ({ tokens }: FeatureManifest, name: string) => {
 };
 const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
+/** Log of another month: other order of columns, one category renamed, half of the items new. */
+function nextMonth(): Record<"log.csv" | "items.csv", string> {
+  const log: NewsLog = makeShopLog(3, { users: 30, items: 80, events: 3 });
+  const renamed = (id: string) => Number(id.replace("sku-", "")) > 40 ? `new-${id}` : id;
+  const { "log.csv": rows } = logFiles({
+    ...log,
+    rows: log.rows.map((row) => ({ ...row, item: renamed(row.item) })),
+  });
+  const items = log.items.map(({ item = "", category = "", ...more }) => ({
+    category: category === "category-0" ? "garden" : category,
+    ...more,
+    vat: "20",
+    item: renamed(item),
+  }));
+  return { "log.csv": rows, "items.csv": makeCsv(items) };
+}
+
 const shop = makeShopLog(3, { users: 60, items: 80, events: 4 });
 const shopFiles = logFiles(shop);
+const next = nextMonth();
+const folder = await makeFolderWith({
+  ...shopFiles,
+  ...{ "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] },
+});
+const nextItems = { features: `${folder}/next_items.csv` };
+/** Data sets of the shop's log, which tests only read: with default features, and also with item ids. */
+const first = await prepareIn(folder, recipe(folder));
+const withIds = await prepareIn(folder, recipe(folder, { itemIds: true }));
 
 Deno.test("items: numbers are standardised over train impressions; heavy tails become logarithms, NULL the mean", async () => {
-  const folder = await makeFolderWith(shopFiles);
-  const prepared = await prepareIn(folder, recipe(folder));
-  const { manifest: { features, notes } } = prepared;
+  const { manifest: { features, notes } } = first;
   assert.deepEqual(features.dense.map(({ name, transform }) => [name, transform?.of]), [
     ["price", "number"],
     ["price_known", "known"],
@@ -75,8 +99,8 @@ Deno.test("items: numbers are standardised over train impressions; heavy tails b
     ["stock", "number"],
     ["created", "age"],
   ]);
-  const items = await readItems(prepared);
-  const seen = await trainRows(prepared);
+  const items = await readItems(first);
+  const seen = await trainRows(first);
   for (const [k, { transform }] of features.dense.entries()) {
     assert.ok(transform);
     const known = shop.items.filter((row) => row[transform.column] !== "" && seen.has(row.item ?? ""));
@@ -101,11 +125,9 @@ Deno.test("items: numbers are standardised over train impressions; heavy tails b
 });
 
 Deno.test("items: rare values share the last token of their field; every token has a trained row", async () => {
-  const folder = await makeFolderWith(shopFiles);
-  const prepared = await prepareIn(folder, recipe(folder, { itemIds: true }));
-  const { features } = prepared.manifest;
-  const items = await readItems(prepared);
-  const seen = await trainRows(prepared);
+  const { features } = withIds.manifest;
+  const items = await readItems(withIds);
+  const seen = await trainRows(withIds);
   const brand = field(features, "brand");
   assert.equal(brand.other, "trained");
   const rowsOf = new Map<string, number>();
@@ -207,35 +229,14 @@ Deno.test("describe: users with a history do not count as new", async () => {
   assert.equal(await warned({ ...news, history: new Map() }), true);
 });
 
-/** Log of another month: other order of columns, one category renamed, half of the items new. */
-function nextMonth(): Record<"log.csv" | "items.csv", string> {
-  const log: NewsLog = makeShopLog(3, { users: 30, items: 80, events: 3 });
-  const renamed = (id: string) => Number(id.replace("sku-", "")) > 40 ? `new-${id}` : id;
-  const { "log.csv": rows } = logFiles({
-    ...log,
-    rows: log.rows.map((row) => ({ ...row, item: renamed(row.item) })),
-  });
-  const items = log.items.map(({ item = "", category = "", ...more }) => ({
-    category: category === "category-0" ? "garden" : category,
-    ...more,
-    vat: "20",
-    item: renamed(item),
-  }));
-  return { "log.csv": rows, "items.csv": makeCsv(items) };
-}
-
 Deno.test("items: --encoding-from prepares a log with the columns, scales and tokens of a set", async () => {
-  const next = nextMonth();
-  const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
-  const folder = await makeFolderWith(files);
-  const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
-  const more = { features: `${folder}/next_items.csv` };
-  const like = await prepareIn(folder, recipe(folder, { ...more, encodingFrom: first.folder }, "next.csv"));
-  assert.equal(describeDifference(first.manifest.features, like.manifest.features), undefined);
-  const apart = await prepareIn(folder, recipe(folder, { ...more, itemIds: true }, "next.csv"));
-  assert.match(describeDifference(first.manifest.features, apart.manifest.features) ?? "", /there, .* here/);
-  const [old, now] = [await readItems(first), await readItems(like)];
-  const { features } = first.manifest;
+  const encoding = { ...nextItems, encodingFrom: withIds.folder };
+  const like = await prepareIn(folder, recipe(folder, encoding, "next.csv"));
+  const { features } = withIds.manifest;
+  assert.equal(describeDifference(features, like.manifest.features), undefined);
+  const apart = await prepareIn(folder, recipe(folder, { ...nextItems, itemIds: true }, "next.csv"));
+  assert.match(describeDifference(features, apart.manifest.features) ?? "", /there, .* here/);
+  const [old, now] = [await readItems(withIds), await readItems(like)];
   const [category, item] = [field(features, "category"), field(features, "item")];
   const age = features.dense.findIndex(({ transform }) => transform?.of === "age");
   const own = ({ tokens }: Row, { first, count }: typeof category) =>
@@ -268,15 +269,14 @@ Deno.test("items: --encoding-from prepares a log with the columns, scales and to
   for (const [says, options] of Object.entries(wrong)) {
     await expectRefused(
       folder,
-      recipe(folder, { ...more, encodingFrom: first.folder, ...options }, "next.csv"),
+      recipe(folder, { ...encoding, ...options }, "next.csv"),
       says,
     );
   }
 });
 
 Deno.test("items: --encoding-from refuses columns with mostly unknown values, and reports the shares", async () => {
-  const folder = await makeFolderWith(shopFiles);
-  const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
+  const { folder: like, manifest } = first;
   const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
   assert.deepEqual([...shares.keys()], ["price", "rating", "stock", "created", "category", "brand"]);
   assert.ok((shares.get("rating")?.absent ?? 0) > 0.4 && shares.get("stock")?.absent === 0);
@@ -312,29 +312,24 @@ Deno.test("items: --encoding-from refuses columns with mostly unknown values, an
 });
 
 Deno.test("items: --encoding-from with one-hot items keeps their numbers and refuses others", async () => {
-  const folder = await makeFolderWith(shopFiles);
   const bare = { features: undefined, itemIds: false };
-  const first = await prepareIn(folder, recipe(folder, bare));
+  const oneHot = await prepareIn(folder, recipe(folder, bare));
   const some = shopFiles["log.csv"].split("\n").filter((_, k) => k < 200).join("\n") + "\n";
   await Deno.writeTextFile(`${folder}/some.csv`, some);
-  const likeFirst = { features: undefined, encodingFrom: first.folder };
-  const like = await prepareIn(folder, recipe(folder, likeFirst, "some.csv"));
-  assert.equal(keepsItemNumbers(first.manifest.features, like.manifest.features), true);
+  const encoding = { features: undefined, encodingFrom: oneHot.folder };
+  const like = await prepareIn(folder, recipe(folder, encoding, "some.csv"));
+  assert.equal(keepsItemNumbers(oneHot.manifest.features, like.manifest.features), true);
   const alone = await prepareIn(folder, recipe(folder, bare, "some.csv"));
-  assert.equal(keepsItemNumbers(first.manifest.features, alone.manifest.features), false);
+  assert.equal(keepsItemNumbers(oneHot.manifest.features, alone.manifest.features), false);
   await Deno.writeTextFile(`${folder}/new.csv`, some.replaceAll("sku-1,", "sku-x,"));
   const says = 'Expected only items of …, got 1 other items ("sku-x")';
-  await expectRefused(folder, recipe(folder, likeFirst, "new.csv"), says);
+  await expectRefused(folder, recipe(folder, encoding, "new.csv"), says);
 });
 
 Deno.test("items: a model scores a set with equal feature definitions, and otherwise reports the difference", async () => {
-  const next = nextMonth();
-  const files = { ...shopFiles, "next.csv": next["log.csv"], "next_items.csv": next["items.csv"] };
-  const folder = await makeFolderWith(files);
-  const first = await prepareIn(folder, recipe(folder));
-  const more = { features: `${folder}/next_items.csv` };
-  const like = await prepareIn(folder, recipe(folder, { ...more, encodingFrom: first.folder }, "next.csv"));
-  const other = await prepareIn(folder, recipe(folder, more, "next.csv"));
+  const encoding = { ...nextItems, encodingFrom: first.folder };
+  const like = await prepareIn(folder, recipe(folder, encoding, "next.csv"));
+  const other = await prepareIn(folder, recipe(folder, nextItems, "next.csv"));
   const open = ({ folder }: PreparationResult) => openDataset(folder, 1, false, { needed: [] });
   const trained = await open(first);
   const { source: { items: { shape } }, features } = trained;
@@ -366,21 +361,16 @@ Deno.test("items: a model scores a set with equal feature definitions, and other
 });
 
 Deno.test("items: a model with counts scores a later log: known items as before, new items without counts", async () => {
-  const next = nextMonth();
   const fresh = next["items.csv"].trimEnd().split("\n").at(-1)!.replace(/[^,]*$/, "fresh");
-  const files = {
-    ...shopFiles,
-    "next.csv": next["log.csv"],
-    "next_items.csv": `${next["items.csv"]}${fresh}\n`,
-  };
-  const folder = await makeFolderWith(files);
-  const first = await prepareIn(folder, recipe(folder, { dense: ["price"], tokens: ["category", "brand"] }));
-  const more = { features: `${folder}/next_items.csv`, encodingFrom: first.folder, allItems: true };
+  await Deno.writeTextFile(`${folder}/fresh_items.csv`, `${next["items.csv"]}${fresh}\n`);
+  const chosen = { dense: ["price"], tokens: ["category", "brand"] };
+  const counted = await prepareIn(folder, recipe(folder, chosen));
+  const more = { features: `${folder}/fresh_items.csv`, encodingFrom: counted.folder, allItems: true };
   const later = await prepareIn(folder, recipe(folder, more, "next.csv"));
   const open = async ({ folder }: PreparationResult) =>
     await OpenedDataset.of(await openDataset(folder, 1, false, { needed: [] }));
-  const [old, now] = [await open(first), await open(later)];
-  const [before, after] = [await readItems(first), await readItems(later)];
+  const [old, now] = [await open(counted), await open(later)];
+  const [before, after] = [await readItems(counted), await readItems(later)];
   assert.deepEqual([...after.keys()].slice(0, before.size), [...before.keys()]);
   assert.ok(after.size > before.size + 1 && after.has("fresh"));
 
