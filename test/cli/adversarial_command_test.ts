@@ -20,7 +20,7 @@ const series = new CommandSeries("train");
 Deno.test("both stages share a folder with logs, snapshots and metrics; evaluate agrees with them", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
-    const trained = await runOk("train", "--data", data, "--save-dir", run, ...SHANNON, ...GAME);
+    const trained = await series.ok(["--data", data, "--save-dir", run, ...SHANNON, ...GAME]);
     assert.deepEqual(listFiles(`${run}/adversarial`), STAGE_FILES);
     const [head, ...rows] = Deno.readTextFileSync(`${run}/adversarial/train.csv`).trim().split("\n");
     assert.equal(head, "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2");
@@ -77,12 +77,11 @@ Deno.test("seeds train both stages, with position weights and batch norm, stoppi
     const options = splitArgs("--encoder pw --pw-nonlinearity tanh --batch-norm --eta 2 --generator exact");
     const stop = splitArgs("--early-stopping loss --patience 8 --weight-decay 1 --item-dropout 0.2");
     const game = GAME.filter((arg) => arg !== "--behaviour-dims" && arg !== "8");
-    const { stdout } = await runOk(
-      "train",
+    const { stdout } = await series.ok([
       ...splitArgs(`--data ${data} --save-dir ${path} --seeds 2 --iterations 300 --batch-size 12`),
       ...splitArgs("--dims 8-5 --validate-every 4"),
       ...[...options, ...stop, ...game],
-    );
+    ]);
     assert.match(stdout, /Test users, adversarial stage, mean \+- sd over 2 seeds/);
     const result = JSON.parse(Deno.readTextFileSync(`${path}/seed-1/result.json`));
     assert.ok(result.iteration < 300, "it stopped early");

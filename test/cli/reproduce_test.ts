@@ -5,7 +5,8 @@ import { experimentModels, readOutcome, supportsItems, testClaims } from "../../
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
-import { interrupt, runCommand, runOk, splitArgs, withSmallLog, writePaperFile } from "../command_check.ts";
+import { interrupt, runOk, splitArgs, withSmallLog, writePaperFile } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 
@@ -126,16 +127,15 @@ Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refu
     assert.match(notes, /\| Baseline 64-64 \| \d?\.\d+ \+- /);
     assert.match(notes, /<!-- end of reproduce log -->\nafter\n$/);
     assert.doesNotMatch(notes, /old/);
-    const other = await runCommand(
-      "reproduce",
-      ...splitArgs(`--data ${data} --save-dir ${path} --iterations 30 --seeds 2`),
+    const reproduce = new CommandSeries("reproduce");
+    await reproduce.refused(
+      `--data ${data} --save-dir ${path} --iterations 30 --seeds 2`,
+      /Expected iterations 10, .*, got iterations 30\. Choose another --save-dir/,
     );
-    assert.equal(other.code, 1);
-    assert.match(other.stderr, /Expected iterations 10, .*, got iterations 30\. Choose another --save-dir/);
     const experiment = Deno.readTextFileSync(`${path}/experiment.json`);
     writePaperFile(data, createSmallLog(32, { users: 330, items: 30, width: 0 }));
-    const changed = await runCommand("reproduce", ...args, ...models, "--seeds", "3");
-    assert.match(changed.stderr, /Expected the data on which \S+baseline-64-64 was trained/);
+    const says = /Expected the data on which \S+baseline-64-64 was trained/;
+    await reproduce.refused([...args, ...models, "--seeds", "3"], says);
     assert.equal(Deno.readTextFileSync(`${path}/experiment.json`), experiment);
   }));
 

@@ -116,6 +116,9 @@ async function prepareByTime(
   return await prepareFiles(files, "log.csv", more, { split: "time", ...options });
 }
 
+/** The log split at these times, as a data set that tests only read. */
+const original = await prepareByTime(pages);
+
 async function openLog({ folder }: PreparationResult): Promise<ClickLog> {
   const { source } = await openPrepared(folder, { memoryRows: Infinity });
   return source.log ?? assert.fail("expected a log in memory");
@@ -156,7 +159,6 @@ async function summarize(log: ClickLog, tested: Split) {
 }
 
 Deno.test("later pages change no feature, count, baseline or weight", async () => {
-  const original = await prepareByTime(pages);
   const log = await openLog(original);
   for (
     const [begin, kept, tested] of [
@@ -173,19 +175,18 @@ Deno.test("later pages change no feature, count, baseline or weight", async () =
 });
 
 Deno.test("later clicks change no sampled page before them", async () => {
-  const original = await prepareByTime(pages, undefined, true);
+  const sampled = await prepareByTime(pages, undefined, true);
   for (const [begin, kept] of [[TEST, ["train", "validation"]], [VALIDATION, ["train"]]] as const) {
     const changed = await prepareByTime(changeLater(begin), undefined, true);
-    const [own] = await readParts(original, kept);
+    const [own] = await readParts(sampled, kept);
     assert.ok(own && own.length > 100);
     assert.deepEqual((await readParts(changed, kept))[0], own);
   }
 });
 
 Deno.test("each page is scored in the part of its time, after all earlier pages of its user", async () => {
-  const prepared = await prepareByTime(pages);
   const found = await query(
-    prepared.folder,
+    original.folder,
     "SELECT id, split, epoch_ms(time) AS time, earlier FROM pages JOIN users USING (user) ORDER BY pages.user, page",
   );
   const partAt = (time: number) => time < VALIDATION ? "train" : time < TEST ? "validation" : "test";
@@ -202,7 +203,7 @@ Deno.test("each page is scored in the part of its time, after all earlier pages 
   const count = (part: string, isKnown: boolean) =>
     [...Map.groupBy(expected.filter(({ split }) => split === part), ({ id }) => id).values()]
       .filter((own) => !isKnown || own.some(({ earlier }) => earlier)).length;
-  const { timeSplit, counts } = prepared.manifest;
+  const { timeSplit, counts } = original.manifest;
   assert.deepEqual(timeSplit?.known, { validation: count("validation", true), test: count("test", true) });
   assert.ok(count("test", true) < count("test", false), "expected also new users");
   assert.deepEqual(
@@ -291,7 +292,7 @@ Deno.test("counts and utilities of a page do not depend on whether the user's ea
 });
 
 Deno.test("commands name the dates of a split by time, and refuse options that would mix its parts", async () => {
-  const { folder: set } = await prepareByTime(pages);
+  const { folder: set } = original;
   const runs = await makeFolderWith();
   const run = `${runs}/run`;
   const train = new CommandSeries("train");

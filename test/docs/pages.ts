@@ -100,7 +100,7 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
   train: splitArgs("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
   simulate: ["--users", "30", "--pages", "3"],
   "policy train": splitArgs(
-    "--steps 384 --users 64 --pages 3 --slate 3 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
+    "--steps 384 --users 64 --pages 3 --slate 2 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
   ),
   "policy compare": ["--users", "30", "--optimum", "coarse"],
   "policy rank": [],
