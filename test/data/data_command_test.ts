@@ -12,7 +12,13 @@ import {
   withSmallDisk,
 } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { makeFolderWith, makeRecipe as logRecipeOf, prepareIn, withFolder } from "../prepared_folder.ts";
+import {
+  makeFolderWith,
+  makeRecipe as logRecipeOf,
+  prepareIn,
+  query,
+  withFolder,
+} from "../prepared_folder.ts";
 import * as v from "../../src/schema.ts";
 import { logOptions } from "../../src/data/prepare/log_options.ts";
 import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
@@ -218,6 +224,17 @@ Deno.test("the commands of the data guide run as shown", async () => {
   const missing = next.with(next.indexOf("--encoding-from") + 1, "runs/data/missing").slice(1);
   await data.refused([...missing, "--out", `${folder}/refused`], /runs\/data\/missing/);
   await run("evaluate --model runs/first --data runs/data/next-drawn");
+
+  // A model of hashed ids recommends items by their ids, and is simulated.
+  const brief = "--iterations 2 --validate-every 1 --no-report";
+  await run(`train --data runs/data/hashed --save-dir runs/hashed ${SMALL} ${brief}`);
+  const ids = new Set(
+    (await query(`${folder}/runs/data/hashed`, "SELECT id FROM items")).map(({ id }) => id),
+  );
+  const recommended = (await run("recommend --model runs/hashed --user user-0007 --top 3")).stdout;
+  const named = recommended.match(/sku-\d+/g) ?? [];
+  assert.ok(named.length >= 3 && named.every((id) => ids.has(id)), recommended);
+  await run("simulate --model runs/hashed --users 20 --pages 2 --slate 3");
 });
 
 Deno.test("the keys of the options of data log are the names by which the command line sets them", () => {
