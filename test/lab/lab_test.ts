@@ -9,7 +9,8 @@ import { checkFiles, readFiles } from "../../src/lab/client/reader.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { getKernelTableKey } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
-import { runOk, runScript, writePaperFile } from "../command_check.ts";
+import { runScript, writePaperFile } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
 import { writeSet } from "../foreign_set.ts";
 import { getSharedEngine, prepareIn, withFolder } from "../prepared_folder.ts";
@@ -193,9 +194,10 @@ Deno.test({
         { name: "best-loss", data: `${folder}/own.tsv`, row: "best-loss" },
         { name: "adversarial-last", data: "demo", row: "last, pi" },
       ];
+      const evaluate = new CommandSeries("evaluate");
       for (const { name, data, row } of saved) {
         const model = `${folder}/${name}.safetensors`;
-        const evaluated = await runOk("evaluate", "--model", model, "--data", data);
+        const evaluated = await evaluate.ok(["--model", model, "--data", data]);
         assert.ok(evaluated.stdout.includes(row), evaluated.stdout);
       }
     });

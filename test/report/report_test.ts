@@ -14,7 +14,8 @@ import { buildReportPage, listProgressNotes, writeReport } from "../../src/repor
 import { readPageParts, renderPage } from "../../src/report/page_shell.ts";
 import { buildPolicyPage } from "../../src/report/policy_page.ts";
 import { findChromium } from "../chromium.ts";
-import { listFiles, runOk, runScript } from "../command_check.ts";
+import { listFiles, runScript } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { makeComparison } from "../sample_comparison.ts";
 import { column, columns } from "../../src/metrics/metric_columns.ts";
 import { packSums } from "../../src/metrics/test_result.ts";
@@ -555,11 +556,12 @@ Deno.test("the command writes the page into the first folder, or to --out", () =
     writeRun(a, { shannon: FINISHED });
     writeRun(b, { dims: [32], shannon: FINISHED });
     const before = listFiles(a);
-    const first = await runOk("report", a);
+    const report = new CommandSeries("report");
+    const first = await report.ok([a]);
     assert.equal(first.stdout, `The report is ${a}/report.html\n`);
     assert.deepEqual(listFiles(a), [...before, "report.html"].sort());
     const out = `${folder}/new/compared.html`;
-    await runOk("report", a, b, "--out", out);
+    await report.ok([a, b, "--out", out]);
     assert.match(await Deno.readTextFile(out), /Differences[^]*model\.dims/);
   }));
 
