@@ -11,7 +11,7 @@ import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { runOk, runProcess, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import type { MarkdownPage, ShownCommand } from "./pages.ts";
-import { fillSandbox, findBrokenLinks, isNotRun, listShownCommands, PageRunner, readPages } from "./pages.ts";
+import { fillSandbox, findBrokenLinks, isNotRun, listShownCommands, readPages, runShown } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
 const { name, tasks }: { name: string; tasks: Record<string, { command: string }> } = JSON.parse(
@@ -69,7 +69,6 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
 
 /** Folder in which the pages' commands run, emptied for each page, because pages share processes. */
 const sandbox = await Deno.makeTempDir({ prefix: "clickgan-pages-" });
-const runner = new PageRunner(sandbox);
 
 for (const path of RUN) {
   Deno.test(`pages: the commands of ${path} run as shown, except iterations and sizes`, async () => {
@@ -81,7 +80,7 @@ for (const path of RUN) {
       await Deno.remove(`${sandbox}/${name}`, { recursive: true });
     }
     await fillSandbox(sandbox, page);
-    for (const command of shown) assert.notEqual(await runner.run(command), "", command.line);
+    for (const command of shown) assert.notEqual(await runShown(sandbox, command), "", command.line);
     if (path === "README.md") {
       assert.match(
         await printed("src/README.md", sandbox, 1),

@@ -1,7 +1,7 @@
 /** Reads links, headings and commands of Markdown pages, and runs commands in a folder of small files. */
 
 import assert from "node:assert/strict";
-import { existsSync, globSync } from "node:fs";
+import { globSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
@@ -138,39 +138,16 @@ async function fillLogs(folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
 }
 
-/**
- * Runs the commands of pages in a folder. Commands of one task share a process. If another page shows the
- * same training with another folder, its run is copied, not repeated.
- */
-export class PageRunner {
-  readonly #made = new Map<string, ReadonlyMap<string, Uint8Array>>();
-
-  constructor(private readonly folder: string) {}
-
-  async run(command: ShownCommand): Promise<string> {
-    const { page, task, line } = command;
-    const args = shortenArguments(command);
-    const run = task === "train" && !args.includes("--resume") ? findRun(args) : undefined;
-    const earlier = this.#made.get(run?.trained ?? "");
-    if (run && earlier) {
-      await Deno.mkdir(`${this.folder}/${run.path}`, { recursive: true });
-      for (const [file, bytes] of earlier) await Deno.writeFile(`${this.folder}/${run.path}/${file}`, bytes);
-      return `a copy in ${run.path}`;
-    }
-    const series = new CommandSeries(task as CommandName, { cwd: this.folder });
-    const { code, stdout, stderr } = await series.run(args);
-    assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
-    if (run) this.#made.set(run.trained, await readFiles(`${this.folder}/${run.path}`));
-    await this.#removeTimed();
-    return stdout;
+/** Runs a command in a folder, removes runs whose names have the time, and returns what it printed. */
+export async function runShown(folder: string, command: ShownCommand): Promise<string> {
+  const { page, task, line } = command;
+  const series = new CommandSeries(task as CommandName, { cwd: folder });
+  const { code, stdout, stderr } = await series.run(shortenArguments(command));
+  assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
+  for (const name of globSync("runs/*-????????-??????", { cwd: folder })) {
+    await Deno.remove(`${folder}/${name}`, { recursive: true });
   }
-
-  async #removeTimed(): Promise<void> {
-    const runs = `${this.folder}/runs`;
-    for (const { name } of existsSync(runs) ? Deno.readDirSync(runs) : []) {
-      if (/-\d{8}-\d{6}$/.test(name)) await Deno.remove(`${runs}/${name}`, { recursive: true });
-    }
-  }
+  return stdout;
 }
 
 function shortenArguments({ task, args }: ShownCommand): string[] {
@@ -180,23 +157,4 @@ function shortenArguments({ task, args }: ShownCommand): string[] {
   const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
   const seeds = task === "train" && args.includes("--seeds") ? ["--seeds", "2"] : [];
   return [...args, ...shorter, ...game, ...seeds, ...smaller(task, args)];
-}
-
-/** Returns a training's folder, if `args` name one, and its other arguments without defaults. */
-function findRun(args: readonly string[]): { path: string; trained: string } | undefined {
-  const at = args.indexOf("--save-dir");
-  const path = args[at + 1];
-  if (at < 0 || path === undefined || ["--seeds", "--adversarial"].some((name) => args.includes(name))) {
-    return undefined;
-  }
-  const trained = args.toSpliced(at, 2).join(" ").replace(" --data-seed 1 ", " ");
-  return { path, trained };
-}
-
-async function readFiles(folder: string): Promise<ReadonlyMap<string, Uint8Array>> {
-  const files = new Map<string, Uint8Array>();
-  for await (const { name } of Deno.readDir(folder)) {
-    files.set(name, await Deno.readFile(`${folder}/${name}`));
-  }
-  return files;
 }
