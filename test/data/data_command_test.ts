@@ -210,7 +210,7 @@ Deno.test("the commands of the data guide run as shown", async () => {
   assert.ok(Number(best?.[2]) > 0.45, outputs[3]);
 
   // --encoding-from accepts simulated and merged sets as well as the set with the original features.
-  await run("simulate --model runs/first --users 40 --pages 2 --slate 3 --write-log runs/data/drawn");
+  await run("simulate --model runs/first --users 50 --pages 2 --slate 2 --write-log runs/data/drawn");
   await run("data merge runs/data/example runs/data/drawn --out runs/data/both");
   const next = commands.find((words) => words.includes("--encoding-from")) ?? assert.fail();
   for (const set of ["drawn", "both"]) {
@@ -234,7 +234,7 @@ Deno.test("the commands of the data guide run as shown", async () => {
   const recommended = (await run("recommend --model runs/hashed --user user-0007 --top 3")).stdout;
   const named = recommended.match(/sku-\d+/g) ?? [];
   assert.ok(named.length >= 3 && named.every((id) => ids.has(id)), recommended);
-  await run("simulate --model runs/hashed --users 20 --pages 2 --slate 3");
+  await run("simulate --model runs/hashed --users 50 --pages 2 --slate 2");
 });
 
 Deno.test("the keys of the options of data log are the names by which the command line sets them", () => {

@@ -95,14 +95,17 @@ export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
   return Object.hasOwn(NOT_RUN, task) || Object.hasOwn(NOT_RUN, `${task} ${first}`);
 }
 
-/** Options that shorten a command. If an option is repeated, its last value is used. */
+/**
+ * Options that shorten a command; if an option is repeated, its last value is used. Shaders depend on the
+ * numbers of users and of items of a slate, so these numbers are those of other tests.
+ */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
   train: splitArgs("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
-  simulate: ["--users", "30", "--pages", "3"],
+  simulate: splitArgs("--users 50 --pages 3 --slate 2"),
   "policy train": splitArgs(
-    "--steps 384 --users 64 --pages 3 --slate 2 --rows 64 --hidden 8 --trunk 8 --evaluation-users 30",
+    "--steps 384 --users 64 --pages 3 --slate 2 --rows 64 --hidden 8 --trunk 8 --evaluation-users 50",
   ),
-  "policy compare": ["--users", "30", "--optimum", "coarse"],
+  "policy compare": splitArgs("--users 50 --optimum coarse"),
   "policy rank": [],
 };
 const SHORTER_ADVERSARIAL = splitArgs(
