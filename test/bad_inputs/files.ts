@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto";
+import type { Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { FileMaker } from "./corpus.ts";
 
@@ -74,30 +77,24 @@ export function cut(name: string, bytes: number): FileMaker {
 }
 
 export const compressText = (text: string): Uint8Array => new Uint8Array(gzipSync(text));
-export function alterLine(number: number, change: (line: string) => string): (text: string) => string {
-  return (text) => text.split("\n").map((own, k) => (k + 1 === number ? change(own) : own)).join("\n");
-}
 
 /** Largest size in bytes of files that are compared by content. */
 const LARGEST = 2 ** 28;
 
+/** Returns the kind of each entry below a folder by path; of a file the checksum. */
 export async function readTree(folder: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  await walk(folder, "", found);
-  return found;
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const described = entries.map(async (entry) => {
+    const full = `${entry.parentPath}/${entry.name}`;
+    return [relative(folder, full), await describeEntry(full, entry)] as const;
+  });
+  return new Map(await Promise.all(described));
 }
 
-async function walk(folder: string, below: string, found: Map<string, string>): Promise<void> {
-  for await (const { name, isDirectory, isSymlink, isFile } of Deno.readDir(`${folder}/${below}`)) {
-    const path = below === "" ? name : `${below}/${name}`;
-    const full = `${folder}/${path}`;
-    if (isSymlink) found.set(path, `link to ${await Deno.readLink(full)}`);
-    else if (isDirectory) {
-      found.set(path, "folder");
-      await walk(folder, path, found);
-    } else if (isFile && (await Deno.stat(full)).size > LARGEST) found.set(path, "a large file");
-    else if (isFile) {
-      found.set(path, createHash("sha256").update(await Deno.readFile(full)).digest("hex"));
-    } else found.set(path, "special file");
-  }
+async function describeEntry(path: string, entry: Dirent): Promise<string> {
+  if (entry.isSymbolicLink()) return `link to ${await Deno.readLink(path)}`;
+  if (entry.isDirectory()) return "folder";
+  if (!entry.isFile()) return "special file";
+  if ((await Deno.stat(path)).size > LARGEST) return "a large file";
+  return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
 }
