@@ -5,7 +5,7 @@ import { parseAndRun, parseWholeNumber } from "../../src/cli/command_options.ts"
 import { runMain } from "../../src/cli/run_main.ts";
 import { formatTable } from "../../src/cli/table.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { type FaultKind, hows, removePrepared, tryPoints } from "./crash_points.ts";
+import { hows, type PointOptions, removePrepared, tryPoints } from "./crash_points.ts";
 import { killAtRandom, raceRounds, races } from "./races.ts";
 import { scenarios } from "./scenarios.ts";
 
@@ -16,7 +16,7 @@ function finished(what: string, began: number, failed: number): void {
   console.log(`${what} in ${((performance.now() - began) / 60_000).toFixed(1)} minutes, ${failed} failed`);
 }
 
-async function points({ only, ...options }: PointOptions): Promise<void> {
+async function points({ only, ...options }: PointOptions & { readonly only: string }): Promise<void> {
   const began = performance.now();
   const chosen = scenarios.filter(({ name }) => name.includes(only));
   let done = 0;
@@ -28,33 +28,16 @@ async function points({ only, ...options }: PointOptions): Promise<void> {
       else if (++done % 20 === 0) console.error(`${done} points; ${place}`);
     },
   });
+  const outcomes = ["equal", "done without", "refused", "failed"];
   const rows = chosen.flatMap(({ name }) =>
     (options.how ?? hows).map((how) => {
       const own = all.filter((t) => t.scenario === name && t.how === how);
       const count = (outcome: string) => String(own.filter((t) => t.verdict.outcome === outcome).length);
-      return [
-        name,
-        how,
-        String(own.length),
-        count("equal"),
-        count("done without"),
-        count("refused"),
-        count("failed"),
-      ];
+      return [name, how, String(own.length), ...outcomes.map(count)];
     })
   );
-  console.log(
-    formatTable(["command", "fault", "points", "equal", "done without", "refused", "failed"], rows),
-  );
+  console.log(formatTable(["command", "fault", "points", ...outcomes], rows));
   finished(`${all.length} points`, began, all.filter((t) => t.verdict.outcome === "failed").length);
-}
-
-interface PointOptions {
-  every: number;
-  first: number;
-  jobs: number;
-  how?: FaultKind[];
-  only: string;
 }
 
 async function kills({ kills, seed }: { kills: number; seed: number }): Promise<void> {
