@@ -2,7 +2,7 @@
 
 import type { BadInput, FileMaker } from "./corpus.ts";
 import { assertRefused, makeAll, makeCase, makeCases, makeNothing } from "./corpus.ts";
-import { compressText, cut, link, makeFifo, makeFile } from "./files.ts";
+import { cut, makeFile } from "./files.ts";
 import { makeSet } from "./good_inputs.ts";
 
 const ENGINE = "--memory 500MB --threads 1";
@@ -38,8 +38,6 @@ const logs: readonly BadInput[] = [
     hashes of ids, and the ids | --hash-items 9 --item-ids | Expected --hash-items or --item-ids, got both
     --dense without --features | --dense x | Expected --features FILE with --dense
     a folder that holds something | --out DIR | holds log.csv
-    below a file | --out DIR/log.csv/out | log.csv
-    a name too long | --out DIR/${"n".repeat(300)} | the name is too long
   `,
   ...makeCases(makeNothing, "data")`
     no options | log | Expected --query (a SELECT) or --source (files); got none
@@ -49,9 +47,6 @@ const logs: readonly BadInput[] = [
   `,
   log("no file", "DIR/none.csv", makeNothing, "got no such file"),
   log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "got a folder. Name files in the folder"),
-  log("a dangling link", "DIR/log.csv", link("log.csv", "DIR/gone"), "log.csv"),
-  log("a FIFO", "DIR/log.csv", makeFifo("log.csv"), "log.csv"),
-  log("an address of the web", "http://localhost:1/x.csv", makeNothing, "//localhost:1/x.csv"),
   log(
     "files of two formats",
     "DIR/logs/*",
@@ -59,12 +54,6 @@ const logs: readonly BadInput[] = [
     "files of one format",
   ),
   of("an unknown file extension", "log.xlsx", good, "expected a file whose name ends in .csv"),
-  of(
-    "cut gzip",
-    "log.csv.gz",
-    compressText(good).slice(0, 60),
-    "the compressed file is truncated or damaged",
-  ),
   of("Parquet that is text", "log.parquet", good, "log.parquet"),
   of("JSON 10,000 deep", "log.json", `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`, "log.json"),
   csv("an empty file", "", "log.csv: expected a header line and rows, got an empty file"),
