@@ -11,9 +11,8 @@ import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
 import { baselineNames, baselineOptions } from "../../src/metrics/baselines/baseline_names.ts";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
+import { logFiles, makeLogRecipe, makeShopLog } from "../data/synthetic_logs.ts";
 import { listFiles, withSmallLog, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";
@@ -138,9 +137,7 @@ const SMALL = "--no-report --validate-every 2 --batch-size 8 --dims 8 --lstm-uni
 
 Deno.test("the test loss of each baseline's predictions is that of the test results", () =>
   withFolder(logFiles(makeShopLog(5, { users: 90, items: 60, events: 5 })), async (folder) => {
-    const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
-    const source = { source: `${folder}/log.csv`, features: `${folder}/items.csv` };
-    const { folder: data } = await prepareIn(folder, logRecipe({ ...columns, ...source }));
+    const { folder: data } = await prepareIn(folder, makeLogRecipe(folder));
     const run = `${folder}/run`;
     await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
     const { baselines } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));

@@ -26,7 +26,7 @@ import { createRandomStream } from "../../src/data/random.ts";
 import { expectRefusal } from "../case_table.ts";
 import { runOk, splitArgs } from "../command_check.ts";
 import { expectRefused, makeFolderWith, prepareIn } from "../prepared_folder.ts";
-import { makeCsv } from "./synthetic_logs.ts";
+import { makeCsv, makeLogRecipe } from "./synthetic_logs.ts";
 
 interface LogRow extends Record<string, string | number> {
   user: string;
@@ -72,7 +72,6 @@ function drawLog(seed: number, devices: readonly string[]): LogRow[] {
 }
 
 const rows = drawLog(1, ["phone", "desktop", "phone", ""]);
-const columns: LogOptions = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
 const context: LogOptions = {
   impressionFeatures: parseContextColumns("price,published"),
   pageFeatures: parseContextColumns("device"),
@@ -80,7 +79,7 @@ const context: LogOptions = {
 const later = drawLog(2, ["phone", "watch"]);
 const folder = await makeFolderWith({ "log.csv": makeCsv(rows), "next.csv": makeCsv(later) });
 const recipe = (more: LogOptions = context, log = "log.csv") =>
-  logRecipe({ ...columns, source: `${folder}/${log}`, ...more });
+  makeLogRecipe(folder, { features: undefined, ...more }, log);
 /** The log as a data set, which tests only read. */
 const prepared = await prepareIn(folder, recipe());
 const { folder: set, manifest: { features: { context: of = [] } } } = prepared;
@@ -204,10 +203,9 @@ Deno.test("a page's lists and a SELECT have the context features of a log of row
     `${folder}/log.sql`,
     `SELECT "user", item, to_timestamp(time::DOUBLE) AS time, clicked, page, price, published, device FROM read_csv('${folder}/log.csv', all_varchar = true)`,
   );
-  const { item: _, ...ofPages } = columns;
   for (
     const other of [
-      logRecipe({ ...ofPages, source: `${folder}/pages.jsonl`, items: "items", ...context }),
+      recipe({ item: undefined, items: "items", ...context }, "pages.jsonl"),
       logRecipe({ query: `${folder}/log.sql`, ...context }),
     ]
   ) await expectSameAsRequests(await prepareIn(folder, other), rows);

@@ -12,19 +12,13 @@ import {
   withSmallDisk,
 } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import {
-  makeFolderWith,
-  makeRecipe as logRecipeOf,
-  prepareIn,
-  query,
-  withFolder,
-} from "../prepared_folder.ts";
+import { makeFolderWith, makeRecipe, prepareIn, query, withFolder } from "../prepared_folder.ts";
 import * as v from "../../src/schema.ts";
 import { logOptions } from "../../src/data/prepare/log_options.ts";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import {
   computeTruthMetrics,
   logFiles,
+  makeLogRecipe,
   makeMindFiles,
   makeMindRecipe,
   makeNewsLog,
@@ -74,7 +68,7 @@ function severalClicks(users: number): string {
 
 Deno.test("a page of several clicks is one page in the log, in describe and in training", () =>
   withFolder({ "log.csv": severalClicks(60) }, async (folder) => {
-    const { folder: set, manifest } = await prepareIn(folder, logRecipeOf(`${folder}/log.csv`));
+    const { folder: set, manifest } = await prepareIn(folder, makeRecipe(`${folder}/log.csv`));
     // 60 of 180 pages have no click; the 60 of two clicks count once.
     assert.deepEqual([manifest.counts?.pages, manifest.counts?.clicks], [180, 180]);
     const { parts } = await describe(set, "500MB");
@@ -326,10 +320,7 @@ const runs = await makeFolderWith();
 for (const [name, log] of logs) {
   Deno.test(`synthetic logs: training learns from ${name} in its raw form`, async () => {
     const folder = await makeFolderWith(name === "news" ? makeMindFiles(log) : logFiles(log));
-    const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
-    const recipe = name === "news"
-      ? await makeMindRecipe(folder)
-      : logRecipe({ ...columns, source: `${folder}/log.csv`, features: `${folder}/items.csv` });
+    const recipe = name === "news" ? await makeMindRecipe(folder) : makeLogRecipe(folder);
     const shares = { train: 0.7, validation: 0.15 };
     const { folder: set } = await prepareIn(folder, recipe, { shares });
     const small =

@@ -14,10 +14,9 @@ import type { FeatureManifest } from "../../src/data/manifest.ts";
 import { findItemIdField, removeTokens } from "../../src/data/item_ids.ts";
 import { createDataset, type Dataset, fitDataset, removeItemIds } from "../../src/data/sets/dataset.ts";
 import { createHash } from "node:crypto";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
-import { logFiles, makeShopLog } from "./synthetic_logs.ts";
+import { logFiles, makeLogRecipe, makeShopLog } from "./synthetic_logs.ts";
 
 Deno.test("a packed list of texts returns its texts", () => {
   const some = Array.from({ length: 300 }, (_, k) => `id${k}`);
@@ -196,10 +195,9 @@ Deno.test("a set without item ids: its config records it, and models with and wi
   assert.throws(() => removeItemIds(less), /UserError: .*with --no-item-ids/);
 });
 
-const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
 const folder = await makeFolderWith(logFiles(makeShopLog(3, { users: 60, items: 80, events: 4 })));
 const prepared = (more: FeatureOptions, log = "log.csv") =>
-  prepareIn(folder, logRecipe({ ...columns, source: `${folder}/${log}`, ...more }));
+  prepareIn(folder, makeLogRecipe(folder, { features: undefined, ...more }, log));
 
 function hashTokens(id: string, first: number, buckets: number): number[] {
   const md5 = createHash("md5").update(id).digest("hex");

@@ -13,23 +13,19 @@ import { fitDataset, type ModelItems, openDataset } from "../../src/data/sets/da
 import { withMeanRows } from "../../src/run/snapshot/snapshot.ts";
 import { readSnapshot, writeSnapshot } from "../../src/run/snapshot_file.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import type { FeatureOptions } from "../../src/data/prepare/features.ts";
 import type { NewsLog } from "./synthetic_logs.ts";
 import {
   logFiles,
   makeCsv,
+  makeLogRecipe as recipe,
   makeMindFiles,
   makeMindRecipe,
   makeNewsLog,
   makeShopLog,
 } from "./synthetic_logs.ts";
 import { expectRefused, makeFolderWith, prepareIn, query } from "../prepared_folder.ts";
-
-const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
-const recipe = (folder: string, more: FeatureOptions = {}, log = "log.csv") =>
-  logRecipe({ ...columns, source: `${folder}/${log}`, features: `${folder}/items.csv`, ...more });
 
 interface Row {
   readonly dense: readonly number[];

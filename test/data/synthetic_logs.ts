@@ -8,7 +8,7 @@
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
+import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
 
 export interface MadeRow {
@@ -204,6 +204,12 @@ export function makeCsv(rows: readonly Readonly<Record<string, unknown>>[]): str
 
 export function logFiles({ rows, items }: NewsLog): { "log.csv": string; "items.csv": string } {
   return { "log.csv": makeCsv(rows.map(({ utility: _, ...row }) => row)), "items.csv": makeCsv(items) };
+}
+
+/** Returns a recipe for the files of {@link logFiles} in a folder. */
+export function makeLogRecipe(folder: string, more: LogOptions = {}, log = "log.csv"): PreparationRecipe {
+  const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
+  return logRecipe({ ...columns, source: `${folder}/${log}`, features: `${folder}/items.csv`, ...more });
 }
 
 export function makeMindFiles(

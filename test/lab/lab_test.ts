@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { parseManifest } from "../../src/data/manifest.ts";
 import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { buildLab } from "../../src/lab/build.ts";
 import type { PageData } from "../../src/lab/draw/kernel_panel.ts";
 import { guessColumns, sampleLog, selectLog, suggestCommand } from "../../src/data/guess_columns.ts";
@@ -11,7 +10,7 @@ import { getKernelTableKey } from "../../src/serve/bundle/kernel_table.ts";
 import { findChromium } from "../chromium.ts";
 import { runScript, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
-import { logFiles, makeShopLog } from "../data/synthetic_logs.ts";
+import { logFiles, makeLogRecipe, makeShopLog } from "../data/synthetic_logs.ts";
 import { writeSet } from "../foreign_set.ts";
 import { getSharedEngine, prepareIn, withFolder } from "../prepared_folder.ts";
 
@@ -181,11 +180,8 @@ Deno.test({
     const made = logFiles(makeShopLog(1, { users: 90, items: 30 }));
     await withFolder({ ...made, "index.html": page.html }, async (folder) => {
       writePaperFile(`${folder}/own.tsv`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
-      const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
-      const log = { ...columns, source: `${folder}/log.csv` };
-      await prepareIn(folder, logRecipe(log), { out: `${folder}/set` });
-      const features = `${folder}/items.csv`;
-      await prepareIn(folder, logRecipe({ ...log, features }), { out: `${folder}/set-items` });
+      await prepareIn(folder, makeLogRecipe(folder, { features: undefined }), { out: `${folder}/set` });
+      await prepareIn(folder, makeLogRecipe(folder), { out: `${folder}/set-items` });
       // The browser's driver needs all permissions, because it reads many system paths.
       const script = new URL("./lab_page_check.ts", import.meta.url);
       const { code, stdout, stderr } = await runScript(script, ["--allow-all"], [String(chromium), folder]);

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { openDataset } from "../../src/data/sets/dataset.ts";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { nameResults } from "../../src/run/name_results.ts";
 import type { SnapshotResult } from "../../src/run/tested_users.ts";
-import { logFiles, makeCsv, makeShopLog } from "../data/synthetic_logs.ts";
+import { logFiles, makeCsv, makeLogRecipe, makeShopLog } from "../data/synthetic_logs.ts";
 import { prepareIn, query, withFolder } from "../prepared_folder.ts";
 
 const shop = makeShopLog(5, { users: 40, items: 60, events: 3 });
@@ -12,11 +11,7 @@ const gain = { displays: 40, clicked: 0.1, model: 0.1, clickRate: 0.1, gain: 1 }
 /** Returns the names that results about items 0 to 4 and user 2 get, and the ids of these items and users. */
 async function readNames(folder: string, items: readonly Readonly<Record<string, unknown>>[]) {
   await Deno.writeTextFile(`${folder}/items.csv`, makeCsv(items));
-  const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
-  const prepared = await prepareIn(
-    folder,
-    logRecipe({ ...columns, source: `${folder}/log.csv`, features: `${folder}/items.csv` }),
-  );
+  const prepared = await prepareIn(folder, makeLogRecipe(folder));
   const dataset = await openDataset(prepared.folder, 1, false);
   const gains = Array.from({ length: 5 }, (_, item) => ({ ...gain, item }));
   const itemGains = { leastDisplays: 30, compared: 5, gains, losses: gains.slice(3) };
