@@ -2,7 +2,7 @@ import type { BadInput, FileMaker } from "./corpus.ts";
 import { assertRefused, makeAll, makeCase, makeNothing } from "./corpus.ts";
 import { splitArgs } from "../command_check.ts";
 import { makeFile, makeFolder } from "./files.ts";
-import { makeLog, makeLogText, makeSnapshot, run } from "./good_inputs.ts";
+import { makeLog, makeLogText, makeSnapshot } from "./good_inputs.ts";
 
 const QUICK = "--batch-size 12 --iterations 2 --validate-every 1 --dims 8 --lstm-units 4";
 const TRAIN = `train --data DIR/log.tsv ${QUICK}`;
@@ -21,9 +21,7 @@ const system: readonly BadInput[] = [
   full("train", TRAIN, makeLog(), ["Results are in ", "Test users:"], ["run/"]),
   full("evaluate --json", `${EVALUATE} --json`, makeAll(makeLog(), makeSnapshot()), ['"prec1"']),
   full("--help", "train --help", makeNothing, ["Usage: deno task train"]),
-  full("--version", "report --version", makeNothing, []),
   full("data example", "data example", makeNothing, ["log.csv"], ["out/"]),
-  full("report", "report DIR/old", run(), ["The report is"], ["old/report.html"]),
   makeCase(
     "standard output is full: a failing command still prints its message",
     "train --data DIR/none.tsv",

@@ -318,25 +318,20 @@ function getPackageName(key: string): string {
 
 const HEAVY =
   /^(@duckdb\/|@tensorflow\/|@jax-js\/|@esbuild\/|onnxruntime-)|^(esbuild|playwright-core|chart\.js|fast-check)$/;
-const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.test(name));
 
-Deno.test("training, evaluation, reports and experiments use few and small packages", async () => {
-  for (const name of LAUNCHED.filter((name) => name !== "data")) {
-    const packages = await listPackages(readTask(name).module);
-    assert.deepEqual(heavy(packages), [], name);
-    assert.ok(packages.includes("valibot"));
-    assert.ok(packages.length <= 20, `${name}: ${packages.length} packages`);
-  }
-});
-
-Deno.test("the launcher and the set-up use no package", async () => {
+Deno.test("commands use few and small packages, data also its engine; the launcher and the set-up use none", async () => {
   assert.deepEqual(await listPackages("src/cli/launch.ts", "src/cli/setup.ts"), []);
-});
-
-Deno.test("data commands load only the engine of the large packages", async () => {
-  const found = heavy(await listPackages("src/commands/data/data_command.ts"));
-  assert.ok(found.length > 0);
-  for (const name of found) assert.match(name, /^@duckdb\//);
+  for (const name of LAUNCHED) {
+    const packages = await listPackages(readTask(name).module);
+    assert.ok(packages.includes("valibot"));
+    const [engine, others] = [
+      packages.filter((own) => HEAVY.test(own)),
+      packages.filter((own) => !HEAVY.test(own)),
+    ];
+    assert.deepEqual(engine.filter((own) => name !== "data" || !own.startsWith("@duckdb/")), [], name);
+    assert.equal(engine.length > 0, name === "data");
+    assert.ok(others.length <= 20, `${name}: ${others.length} packages`);
+  }
 });
 
 Deno.test("deno task downloads nothing, and each command only its own packages", async () => {

@@ -185,8 +185,8 @@ const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
   clicked: k % 7 === 0,
   clickOrder: k % 7 === 0 ? 1 : 0,
 }));
-async function* lists(): AsyncGenerator<Prediction[]> {
-  for (let k = 0; k < rows.length; k += 999) yield rows.slice(k, k + 999);
+async function* lists(all = rows): AsyncGenerator<Prediction[]> {
+  for (let k = 0; k < all.length; k += 999) yield all.slice(k, k + 999);
 }
 
 Deno.test("a Parquet file has all rows unchanged, in row groups", () =>
@@ -204,15 +204,16 @@ Deno.test("a Parquet file has all rows unchanged, in row groups", () =>
 Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas unchanged and counted", () =>
   withFolder({}, async (folder) => {
     const path = `${folder}/P.CSV`;
-    const formulas = rows.filter(({ item }) => item === "=1+1").length;
-    assert.deepEqual(await writePredictions(path, lists()), { rows: rows.length, formulas });
+    const some = rows.slice(0, 9000);
+    const formulas = some.filter(({ item }) => item === "=1+1").length;
+    assert.deepEqual(await writePredictions(path, lists(some)), { rows: some.length, formulas });
     const text = await Deno.readTextFile(path);
     assert.ok(text.startsWith("user,page,position,item,utility,probability,no_click,clicked,click_order\n"));
     const found = [...text.matchAll(/("(?:[^"]|"")*"|[^,\n]*)(,|\n)/g)].map(([, field = ""]) =>
       field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field
     ).slice(9);
-    assert.equal(found.length, 9 * rows.length);
-    rows.forEach((row, k) => {
+    assert.equal(found.length, 9 * some.length);
+    some.forEach((row, k) => {
       const [user, page, position, item, utility, probability, noClick, clicked] = found.slice(
         9 * k,
         9 * k + 9,
