@@ -11,7 +11,7 @@ import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { runOk, runProcess, runScript, writePaperFile } from "../command_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import type { MarkdownPage, ShownCommand } from "./pages.ts";
-import { fillSandbox, findBrokenLinks, isNotRun, listShownCommands, readPages, runShown } from "./pages.ts";
+import { findBrokenLinks, isNotRun, listShownCommands, readPages, runShown, writeLogs } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
 const { name, tasks }: { name: string; tasks: Record<string, { command: string }> } = JSON.parse(
@@ -67,32 +67,25 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
   assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
 });
 
-/** Folder in which the pages' commands run, emptied for each page, because pages share processes. */
-const sandbox = await Deno.makeTempDir({ prefix: "clickgan-pages-" });
+/** What a page's script prints after the page's commands. */
+const PRINTED: Readonly<Record<string, [page: keyof typeof SCRIPTS, place: number, says: RegExp]>> = {
+  "README.md": ["src/README.md", 1, /^recommended \S+ -?\d\S*\nreward's loss -?\d/],
+  [POLICIES]: [POLICIES, 0, /^(show \d+ -?\d\S* 0\.\d+\n){2}no click 0\.\d+ predicted return -?\d/],
+};
 
 for (const path of RUN) {
-  Deno.test(`pages: the commands of ${path} run as shown, except iterations and sizes`, async () => {
-    const page = readPages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
-    const shown = listShownCommands(page).filter((command) => !isNotRun(command) && !isParsed(command))
-      .flatMap((command) => [...neededBy(command), command]);
-    assert.ok(shown.length > 0);
-    for (const { name } of Deno.readDirSync(sandbox)) {
-      await Deno.remove(`${sandbox}/${name}`, { recursive: true });
-    }
-    await fillSandbox(sandbox, page);
-    for (const command of shown) assert.notEqual(await runShown(sandbox, command), "", command.line);
-    if (path === "README.md") {
-      assert.match(
-        await printed("src/README.md", sandbox, 1),
-        /^recommended \S+ -?\d\S*\nreward's loss -?\d/,
-      );
-    }
-    if (path !== POLICIES) return;
-    const said = await printed(POLICIES, sandbox);
-    assert.match(said, /^(show \d+ -?\d\S* 0\.\d+\n){2}no click 0\.\d+ predicted return -?\d/);
-  });
+  Deno.test(`pages: the commands of ${path} run as shown, except iterations and sizes`, () =>
+    withEmptyFolder(async (folder) => {
+      const page = readPages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
+      const shown = listShownCommands(page).filter((command) => !isNotRun(command) && !isParsed(command))
+        .flatMap((command) => [...neededBy(command), command]);
+      assert.ok(shown.length > 0);
+      await writeLogs(folder);
+      for (const command of shown) assert.notEqual(await runShown(folder, command), "", command.line);
+      const [script, place, says] = PRINTED[path] ?? [];
+      if (script && says) assert.match(await printed(script, folder, place), says);
+    }));
 }
-Deno.test.afterAll(() => Deno.remove(sandbox, { recursive: true }));
 
 function isParsed({ page, line }: ShownCommand): boolean {
   return Object.hasOwn(PARSED, `${page}: ${line}`);

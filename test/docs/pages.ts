@@ -122,14 +122,11 @@ function smaller(task: string, args: readonly string[]): string[] {
   return ["--dims", "8", ...(says("--encoder") ? [] : ["--lstm-units", "4"]), ...counts];
 }
 
-export async function fillSandbox(folder: string, { text }: MarkdownPage): Promise<void> {
+/** Writes the logs that the pages' commands read. */
+export async function writeLogs(folder: string): Promise<void> {
   for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
     writePaperFile(`${folder}/${name}`, createSmallLog(31, { users: 330, items: 30, width: 0 }));
   }
-  if (text.includes("logs/")) await fillLogs(folder);
-}
-
-async function fillLogs(folder: string): Promise<void> {
   await makeLongLog(folder);
   await Deno.mkdir(`${folder}/logs`);
   const log = formatLiteral(`${folder}/log.csv`);
