@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../../src/counts/train_counts.ts";
-import { ADDITIONAL_CLICK, checkLog, type ClickLog, CONTEXT_EVENT, NONE } from "../../src/data/click_log.ts";
-import { computeChoiceMetrics, computePrecision, meanSpearman, rankPage } from "../../src/data/ranking.ts";
+import { ADDITIONAL_CLICK, checkLog, CONTEXT_EVENT } from "../../src/data/click_log.ts";
+import {
+  type ChoiceMetrics,
+  computeChoiceMetrics,
+  computePrecision,
+  meanSpearman,
+  rankPage,
+} from "../../src/data/ranking.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
 import { buildRow, stages } from "../../src/run/stages.ts";
@@ -58,27 +64,17 @@ Deno.test("every column of a log has the metric of its name", () => {
 const log = createSmallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
 const users = Array.from(log.userSplit.keys());
 
-function* longEvents(of: ClickLog, least: number): Generator<number> {
-  for (let e = 0; e < of.eventClick.length; e++) {
-    const page = (of.eventRows[e + 1] ?? 0) - (of.eventRows[e] ?? 0);
-    if (page >= least && !of.eventKind?.[e]) yield e;
-  }
+/** Returns events with at least so many items. */
+function listLongEvents(least: number): number[] {
+  const length = (e: number) => (log.eventRows[e + 1] ?? 0) - (log.eventRows[e] ?? 0);
+  return [...log.eventClick.keys()].filter((e) => length(e) >= least && !log.eventKind?.[e]);
 }
 
-function computeOver(events: Iterable<number>, utility: ArrayLike<number>) {
-  let [count, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
-  for (const e of events) {
-    const [start = 0, end = 0, click = NONE] = [log.eventRows[e], log.eventRows[e + 1], log.eventClick[e]];
-    let sum = 1;
-    for (let r = start; r < end; r++) sum += Math.exp(utility[r] ?? NaN);
-    nll += Math.log(sum) - (click === NONE ? 0 : utility[click] ?? NaN);
-    count++;
-    if (click === NONE) continue;
-    clicks++;
-    prec1 += computePrecision(utility, start, end, [click], 1);
-    prec2 += computePrecision(utility, start, end, [click], 2);
-  }
-  return { nll: nll / count, prec1: prec1 / clicks, prec2: prec2 / clicks };
+/** Returns metrics over events with at least so many items. */
+function computeOver(least: number, utility: ArrayLike<number>): ChoiceMetrics {
+  const eventKind = new Uint8Array(log.eventClick.length).fill(CONTEXT_EVENT);
+  for (const e of listLongEvents(least)) eventKind[e] = 0;
+  return computeChoiceMetrics({ ...log, eventKind }, users, utility);
 }
 
 function near(found: number | undefined, expected: number, what: string): void {
@@ -87,18 +83,16 @@ function near(found: number | undefined, expected: number, what: string): void {
 
 Deno.test("metrics of longer pages exclude only pages of one item", () =>
   withGpu(undefined, async (gpu) => {
-    const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
+    const lengths = [1, 2, 3].map((least) => listLongEvents(least).length);
     assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
     using model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
     using evaluation = await NetworkEvaluation.ofModel(model, log, users, { shards: 3 });
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.evaluate();
-    const whole = computeOver(longEvents(log, 1), utility);
-    const longer = computeOver(longEvents(log, 2), utility);
-    const host = computeChoiceMetrics(log, users, utility);
+    const whole = computeChoiceMetrics(log, users, utility);
+    const longer = computeOver(2, utility);
     for (const name of ["nll", "prec1", "prec2"] as const) {
       near(all[name], whole[name], name);
-      near(host[name], whole[name], `${name} of the host`);
       near(longerPages[name], longer[name], `${name} of longer pages`);
       assert.notEqual(whole[name], longer[name]);
     }
@@ -119,15 +113,15 @@ Deno.test("the exact generator's precisions are those of sparsemax, and top 1 is
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.evaluate();
     const policy = new Float64Array(utility.length);
-    for (const e of longEvents(log, 1)) {
+    for (const e of listLongEvents(1)) {
       const [start = 0, end = 0] = [log.eventRows[e], log.eventRows[e + 1]];
       policy.set(sparsemax(Array.from(utility.subarray(start, end), (x) => 0.3 * x)), start);
     }
-    const [whole, longer] = [1, 2].map((least) => computeOver(longEvents(log, least), policy));
-    near(all.piPrec1, whole?.prec1 ?? NaN, "prec@1");
-    near(all.piPrec2, whole?.prec2 ?? NaN, "prec@2");
-    near(longerPages.piPrec1, longer?.prec1 ?? NaN, "prec@1 of longer pages");
-    near(longerPages.piPrec2, longer?.prec2 ?? NaN, "prec@2 of longer pages");
+    const [whole, longer] = [computeOver(1, policy), computeOver(2, policy)];
+    near(all.piPrec1, whole.prec1, "prec@1");
+    near(all.piPrec2, whole.prec2, "prec@2");
+    near(longerPages.piPrec1, longer.prec1, "prec@1 of longer pages");
+    near(longerPages.piPrec2, longer.prec2, "prec@2 of longer pages");
     assert.ok(all.piPrec1 < all.piPrec2 - 0.05, `${all.piPrec1} ${all.piPrec2}`);
   }));
 
