@@ -13,7 +13,7 @@ import { scenarios } from "./scenarios.ts";
 const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
   "train, both stages": [300, 4],
   "data log": [70, 4],
-  "data merge": [40, 4],
+  "data merge": [80, 4],
   "policy train": [100, 29],
   "simulate": [70, 65], // a kill when only one of two output folders is finished
 };
