@@ -13,7 +13,7 @@ import { basename } from "node:path";
 import { DENO_FLAGS } from "../deno_flags.ts";
 import { runMain } from "./run_main.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT, hasDriver } from "./setup.ts";
-import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchAncestors } from "./stop.ts";
+import { ECHO_MS, LAUNCHER_VARIABLE, listenForSignals, REQUESTED_SIGNALS, watchTask } from "./stop.ts";
 
 /** Deno's flags for a command. --quiet is left out, so that Deno shows when it downloads packages. */
 const FLAGS = DENO_FLAGS.filter((flag) => flag !== "--quiet");
@@ -32,7 +32,7 @@ async function launch(args: readonly string[]): Promise<number> {
     stderr: "inherit",
   }).spawn();
   forwardSignals(child);
-  await watchAncestors(() => send(child, "SIGTERM"));
+  watchTask(() => send(child, "SIGTERM"));
   const { code, signal } = await child.status;
   const cause = describeSignal(signal);
   if (cause !== undefined) {

@@ -2,10 +2,9 @@
  * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training after its submitted steps.
  * A later signal ends the process at once. No process outlives its parent, even if `kill -9` ends only the
  * parent. A command whose launcher has ended stops as it would after Ctrl-C. A launcher stops when the task
- * or npx that started it has ended.
+ * that started it has ended.
  */
 
-import process from "node:process";
 import { readEnvironmentVariable } from "./arguments.ts";
 
 export interface StopRequest {
@@ -56,12 +55,7 @@ export function reportAtStop(
 
 /** Environment variable with the process id of the launcher. */
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
-/** Environment variable that npm sets in its child processes. */
-const NPM_VARIABLE = "npm_command";
-
 const LOOK_MS = 500;
-/** Maximum number of the launcher's ancestors that are examined to find npx: task, shells, npx. */
-const MOST_ANCESTORS = 4;
 
 /** Called when the launcher has ended. {@link stopOnSignals} sets a function that first saves the work. */
 let end: () => void = () => Deno.exit(143);
@@ -72,11 +66,10 @@ export function watchLauncher(): void {
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
-/** Watches the processes that started the launcher. @param gone - called once, when one of them has ended */
-export async function watchAncestors(gone: () => void): Promise<void> {
-  const parent = Deno.ppid;
-  const npx = readEnvironmentVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
-  watch(() => Deno.ppid === parent && npx.every(isAlive), gone);
+/** Watches the task that started the launcher. @param gone - called once, when the task has ended */
+export function watchTask(gone: () => void): void {
+  const task = Deno.ppid;
+  watch(() => Deno.ppid === task, gone);
 }
 
 function watch(isThere: () => boolean, gone: () => void): void {
@@ -86,46 +79,4 @@ function watch(isThere: () => boolean, gone: () => void): void {
     gone();
   }, LOOK_MS);
   Deno.unrefTimer(timer);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0); // signal 0 only tests whether the process exists
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
-/** Returns the ids of the processes above process `parent` up to npx; [] if npx is not found. */
-async function ancestorsUpToNpx(parent: number): Promise<number[]> {
-  const found: number[] = [];
-  for (let pid = parent; found.length < MOST_ANCESTORS;) {
-    const above = await findParentProcess(pid);
-    if (above === undefined || above <= 1) return [];
-    found.push(above);
-    if (/^(npm|npx|node|MainThread)/.test(await readProcessName(above))) return found;
-    pid = above;
-  }
-  return [];
-}
-
-async function findParentProcess(pid: number): Promise<number | undefined> {
-  const text = Deno.build.os === "linux"
-    ? (await runCommand("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // without the name
-    : await runCommand("ps", ["-o", "ppid=", "-p", String(pid)]);
-  return Number.parseInt(text) || undefined;
-}
-
-async function readProcessName(pid: number): Promise<string> {
-  if (Deno.build.os === "linux") return await runCommand("cat", [`/proc/${pid}/comm`]);
-  return (await runCommand("ps", ["-o", "comm=", "-p", String(pid)])).trim().replace(/^.*\//, "");
-}
-
-async function runCommand(command: string, args: string[]): Promise<string> {
-  try {
-    const { stdout } = await new Deno.Command(command, { args, stdin: "null", stderr: "null" }).output();
-    return new TextDecoder().decode(stdout);
-  } catch {
-    return "";
-  }
 }
