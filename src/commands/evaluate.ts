@@ -2,7 +2,7 @@
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
-import { extendWeights, loadCountedLog } from "../model/model_counts.ts";
+import { loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
@@ -11,24 +11,18 @@ import { describeTimeSplit } from "../data/manifest.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import { reuseVariants } from "../gpu/kernel_variants.ts";
 import { createGenerator } from "../model/game_programs.ts";
 import { removePositionEffect } from "../model/position_effect.ts";
-import { UserModel } from "../model/user_model.ts";
-import { type Dataset, fitDataset } from "../data/sets/dataset.ts";
-import { findSnapshot, readRunConfig } from "../run/open_run.ts";
-import { readSnapshot } from "../run/snapshot_file.ts";
-import type { SnapshotInfo } from "../run/snapshot/snapshot.ts";
+import type { Dataset } from "../data/sets/dataset.ts";
+import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { hasPositions } from "../run/options/stages_options.ts";
 import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "../run/tested_users.ts";
 import type { SnapshotResult } from "../run/tested_users.ts";
 import { nameResults } from "../run/name_results.ts";
 import { describeLoss, describeRanking } from "../run/test_stage.ts";
-import type { Weights } from "../tape/parameters.ts";
 import { trainingFields } from "../train/training_config.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../train/network_evaluation.ts";
-import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
 import type { GameMetrics } from "../train/training_results.ts";
 import { version } from "../version.ts";
 import { runMain } from "../cli/run_main.ts";
@@ -83,29 +77,19 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
   return parse<EvaluateOptions>(command, args);
 }
 
-interface OpenSnapshot {
-  readonly path: string;
-  readonly weights: Weights;
-  readonly info: SnapshotInfo;
-}
-
-async function openSnapshot(model: string): Promise<OpenSnapshot> {
-  const { file: path, unfinished } = await findSnapshot(model);
-  if (unfinished) console.error(unfinished);
-  const { weights, info } = await readSnapshot(path);
-  if (info) return { path, weights, info };
-  throw new UserError(
-    `Expected a snapshot that train wrote, got ${path}, which lacks a model config. Name another file.`,
-  );
+async function openSnapshot(model: string): Promise<OpenedRun> {
+  const run = await openRun(model);
+  if (run.unfinished) console.error(run.unfinished);
+  return run;
 }
 
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
-  const snapshot = await openSnapshot(options.model);
+  const run = await openSnapshot(options.model);
   const other = options.against === undefined ? undefined : await openSnapshot(options.against);
   const needed = options.split === "all" ? [] : [options.split];
-  const { data: trainedOn } = await readRunConfig(snapshot.path);
-  const opened = await openData({ ...options, ...openModelData(snapshot.path, trainedOn, options) }, needed);
+  const { trainedOn } = run;
+  const opened = await openData({ ...options, ...openModelData(run.path, trainedOn, options) }, needed);
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
       `Expected one part of ${opened.source.name} in --split, got all. The log was split by time, so all ` +
@@ -113,8 +97,8 @@ async function main(): Promise<void> {
         "each part separately.",
     );
   }
-  const data = fit(opened, snapshot);
-  if (other) fit(opened, other);
+  const data = run.fit(opened);
+  const otherData = other?.fit(opened);
   const users = options.split === "all"
     ? Uint32Array.from(data.source.userSplit, (_, user) => user)
     : listUsers(data.source, options.split);
@@ -122,23 +106,19 @@ async function main(): Promise<void> {
   using progress = createDelayedProgress();
   const tested = TestedUsers.of(data, users, progress.onProgress);
   const logged = hasPositions({ kind: opened.config.kind, pageOrder: opened.pageOrder });
-  const test = async (snapshot: OpenSnapshot) =>
-    await score(
-      gpu,
-      logged ? snapshot : { ...snapshot, weights: removePositionEffect(snapshot.weights) },
-      fit(opened, snapshot),
-      tested,
-      options.evaluationShards,
-      progress.onProgress,
-    );
-  const found = await test(snapshot);
-  const against = other && await test(other);
+  const notes = listModelNotes(run.info.model, run.weights);
+  const test = async (run: OpenedRun, data: Dataset) => {
+    if (!logged) run.weights = removePositionEffect(run.weights);
+    return await score(gpu, run, data, tested, options.evaluationShards, progress.onProgress);
+  };
+  const found = await test(run, data);
+  const against = other && otherData && await test(other, otherData);
   progress.stop();
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
   const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
   printResults({ ...options, isTrainingData }, data, tested, { ...found, result: named }, against);
   if (options.json) return;
-  const { model, iteration, kind } = snapshot.info;
+  const { model, iteration, kind } = run.info;
   if (!isTrainingData) {
     const { name } = data.source;
     console.log(
@@ -148,15 +128,11 @@ async function main(): Promise<void> {
         "events. To train on both logs as one: data/README.md#next-months-log.",
     );
   }
-  for (const note of listModelNotes(model, snapshot.weights)) console.log(note);
+  for (const note of notes) console.log(note);
   if (logged || model.positions === 0) return;
   console.log(
     `The positions of ${data.source.name} are unknown: metrics treat every item as shown in the first position.`,
   );
-}
-
-function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
-  return fitDataset(data, info, `the model of ${path}`);
 }
 
 interface Scored {
@@ -222,26 +198,22 @@ function printResults(
 
 async function score(
   gpu: Gpu,
-  { weights, info, path }: OpenSnapshot,
-  { source }: Dataset,
+  run: OpenedRun,
+  data: Dataset,
   tested: TestedUsers,
   shards: number,
   onProgress: OnProgress,
 ): Promise<Scored> {
-  gpu.setVariants(reuseVariants((await readRunConfig(path)).variants, gpu.variants));
+  const { weights, info } = run;
+  const { source } = data;
   const { model: config, game } = info;
   const { users } = tested;
   using stack = new DisposableStack();
-  const model = stack.use(
-    new UserModel(gpu, source.items, config, {
-      weights: extendWeights(selectNetworkWeights(weights, ""), config, source.items),
-    }),
-  );
+  const model = stack.use(run.model(gpu, { dataset: data }));
   const counted = loadCountedLog(model, source, users);
   const deviceLog = source.log && stack.use(new DeviceLog(gpu, source.log, undefined, undefined, counted));
   const how = { deviceLog, shards, counted };
-  // Weights of the generator, if any.
-  const own = { weights: selectNetworkWeights(weights, GENERATOR_PREFIX) };
+  const own = { weights: run.generator };
   const generator = game?.generator && stack.use(createGenerator(gpu, source.items, game.generator, own));
   const evaluation: NetworkEvaluation<ChoiceMetrics & Partial<GameMetrics>> = game
     ? await evaluateGame(model, generator ?? undefined, game, source, users, how)

@@ -12,7 +12,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { extendWeights } from "../model/model_counts.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
-import { selectNetworkWeights } from "../train/networks.ts";
+import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
 import { UserError } from "../user_error.ts";
 import { type DataConfig, type Dataset, fitDataset } from "../data/sets/dataset.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -42,13 +42,15 @@ export class OpenedRun {
     readonly trainedOn: DataConfig | undefined,
     /** Sentence about an unfinished run: its progress, and the command that resumes it. */
     readonly unfinished?: string,
+    /** @internal Weights of the generator; empty if the snapshot has none. */
+    readonly generator: Weights = new Map(),
   ) {}
 
   /**
    * Creates the model on the GPU, for the items of a data set, with the run's kernel variants.
    * @throws UserError if the data set and the model have different items.
    */
-  model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
+  model(gpu: Gpu, { dataset }: Pick<OpenedDataset, "dataset">): UserModel {
     const { source } = this.fit(dataset);
     gpu.setVariants(reuseVariants(this.variants, gpu.variants));
     return new UserModel(gpu, source.items, this.info.model, { weights: this.extendWeights(source.items) });
@@ -87,8 +89,10 @@ export async function openRun(path: string): Promise<OpenedRun> {
       `Expected a snapshot written by train, got ${file}, which has no model config. Name another file.`,
     );
   }
-  const { variants, data } = await readRunConfig(file);
-  return new OpenedRun(file, info, selectNetworkWeights(weights, ""), variants, data, unfinished);
+  const { variants, data } = await configIn(dirname(file), configSchema) ?? {};
+  const own = selectNetworkWeights(weights, "");
+  const generator = selectNetworkWeights(weights, GENERATOR_PREFIX);
+  return new OpenedRun(file, info, own, variants, data, unfinished, generator);
 }
 
 /** Snapshot that commands use for a value of `--model`. */
@@ -146,18 +150,14 @@ async function isFolder(path: string): Promise<boolean> {
 
 const stagesSchema = v.looseObject(stagesConfigSchema.entries);
 
+/**
+ * Schema of the kernel variants and the data config of a snapshot's run. With these variants, utilities have
+ * the same bits as in the run.
+ */
 const configSchema = v.looseObject({
   variants: v.fallback(v.optional(kernelVariantsSchema), undefined),
   data: v.fallback(v.optional(runConfigSchema.entries.data), undefined),
 });
-
-/**
- * Reads the kernel variants and the data config of a snapshot's run. With these variants, utilities have the
- * same bits as in the run. Returns an empty object if the snapshot is not in a run's folder.
- */
-export async function readRunConfig(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
-  return await configIn(dirname(snapshot), configSchema) ?? {};
-}
 
 /** Reads config.json in a folder. Returns undefined if the file is missing or unreadable. */
 async function configIn<T>(folder: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
