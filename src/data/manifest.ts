@@ -177,20 +177,28 @@ const sharesSchema = v.object({
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
 /** Dates of a split by time (ISO 8601, UTC), and numbers of users, who may have pages in several parts. */
-const timeSplitSchema = v.object({
+export interface TimeSplit {
   /** Time of the first page of the log. */
-  first: v.string(),
+  first: string;
   /** Times at which validation and test begin. A time after the last page is absent. */
+  validation?: string;
+  test?: string;
+  /** Time of the last page of the log. */
+  last: string;
+  /** Number of distinct users of the log. */
+  users: number;
+  /** Number of users in validation, and in test, who also have pages in an earlier part. */
+  known: Record<"validation" | "test", number>;
+}
+
+const timeSplitSchema: v.GenericSchema<unknown, TimeSplit> = v.object({
+  first: v.string(),
   validation: v.optional(v.string()),
   test: v.optional(v.string()),
-  /** Time of the last page of the log. */
   last: v.string(),
-  /** Number of distinct users of the log. */
   users: count,
-  /** Number of users in validation, and in test, who also have pages in an earlier part. */
   known: v.object({ validation: count, test: count }),
 });
-export type TimeSplit = v.InferOutput<typeof timeSplitSchema>;
 
 /** Formats a split by time: the dates, and how many validation and test users have earlier pages. */
 export function describeTimeSplit(
