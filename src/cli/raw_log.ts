@@ -17,7 +17,7 @@ import {
   selectLog,
 } from "../data/guess_columns.ts";
 import { makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
-import { expectFile, explainFileError, pathExists, readText } from "../files/local_file.ts";
+import { expectFile, explainFileError, pathExists, readText, tryStat } from "../files/local_file.ts";
 import { openParquetFile } from "../data/sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
@@ -122,20 +122,12 @@ export class RawLogError extends UserError {
  * @throws RawLogError if the data are a Parquet file, or a table with at least two guessed columns of a log
  */
 export async function expectNoRawLog(data: string, use?: (out: string) => string): Promise<void> {
-  if (findShop(data) || !isFile(data)) return;
+  if (findShop(data) || !tryStat(data)?.isFile) return;
   const preparation = await suggestPreparation(data);
   if (!preparation) return;
   const known = REQUIRED_COLUMNS.filter((name) => preparation.columns[name] !== undefined).length;
   if (known < 2 && !/\.parquet$/i.test(data)) return;
   throw new RawLogError(data, preparation, use?.(preparation.out));
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false; // opening the data explains the error
-  }
 }
 
 /** Lists options for features, guessed from the first rows; [] if a SELECT or unknown columns are needed. */

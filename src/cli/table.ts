@@ -2,7 +2,7 @@
 
 import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
-import { explainFileError, readText } from "../files/local_file.ts";
+import { readText, withFileErrors } from "../files/local_file.ts";
 
 /** Maximum width of a table, and the columns to drop, in order, until the table fits. */
 export interface TableFit {
@@ -169,12 +169,7 @@ async function aroundMarkers(
   name: string,
 ): Promise<{ before: string; between: string; after: string }> {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
-  let text: string;
-  try {
-    text = await readText(file);
-  } catch (error) {
-    throw explainFileError(error, "read", file);
-  }
+  const text = await withFileErrors("read", file, () => readText(file));
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) {
     throw new UserError(

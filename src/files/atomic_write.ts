@@ -7,7 +7,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { describeFileKind, explainFileError, formatPath, openFile } from "./local_file.ts";
+import { describeFileKind, formatPath, openFile, readBytesAt, withFileErrors } from "./local_file.ts";
 import { Buffer } from "node:buffer";
 import { basename, dirname, join } from "node:path";
 import { isAtPath, openLocked, tryLock } from "./lock.ts";
@@ -45,13 +45,13 @@ export async function writeAtomically(
   make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
   mark?: string,
 ): Promise<void> {
-  const temporary = await orExplained(path, async () => {
+  const temporary = await withFileErrors("write", path, async () => {
     expectReplaceable(path, mark);
     return await waitForTemporary(path);
   });
   try {
-    await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
-    await orExplained(path, async () => {
+    await make((bytes) => withFileErrors("write", path, () => writeAll(temporary.file, bytes)));
+    await withFileErrors("write", path, async () => {
       const mode = expectReplaceable(path, mark); // again, because a file may have appeared meanwhile
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise, a power cut could leave old or empty blocks
@@ -62,14 +62,6 @@ export async function writeAtomically(
     throw error;
   }
   temporary.file.close(); // after renaming, because closing unlocks the file
-}
-
-async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw explainFileError(error, "write", path);
-  }
 }
 
 /** Number of bytes, at the beginning and at the end of a file, in which a mark is searched for. */
@@ -134,10 +126,7 @@ function hasMark(path: string, mark: string): boolean {
   const { size } = file.statSync();
   const ends = [0, Math.max(0, size - SEARCHED)].map((at) => {
     const bytes = new Uint8Array(Math.min(SEARCHED, size));
-    file.seekSync(at, Deno.SeekMode.Start);
-    for (let done = 0, read: number | null = 0; read !== null && done < bytes.length; done += read ?? 0) {
-      read = file.readSync(bytes.subarray(done));
-    }
+    readBytesAt(file, at, bytes);
     return new TextDecoder().decode(bytes);
   });
   return ends.some((text, k) => `${k === 0 ? "\n" : ""}${text}`.includes(mark));
@@ -159,11 +148,7 @@ async function waitForTemporary(path: string): Promise<TemporaryFile> {
  * @throws {UserError} if the path is a file, or if the folder cannot be created
  */
 export async function makeFolder(path: string): Promise<void> {
-  try {
-    await Deno.mkdir(requireMakeable(path), { recursive: true });
-  } catch (error) {
-    throw explainFileError(error, "make the folder", path);
-  }
+  await withFileErrors("make the folder", path, () => Deno.mkdir(requireMakeable(path), { recursive: true }));
 }
 
 function pieces(contents: FileContents): readonly Uint8Array[] {

@@ -37,6 +37,24 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   return new UserError(`cannot ${doing} ${where}: ${cause}. ${remedy}`, { cause: error });
 }
 
+/** Calls `work`. Errors of the file system are thrown as {@link explainFileError} converts them. */
+export function withFileErrorsSync<T>(doing: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw explainFileError(error, doing, path);
+  }
+}
+
+/** Calls `work` as {@link withFileErrorsSync}, and waits for its result. */
+export async function withFileErrors<T>(doing: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explainFileError(error, doing, path);
+  }
+}
+
 /** Maximum length of a path in a message, in characters. Longer paths are shortened. */
 const MOST_SHOWN = 300;
 
@@ -93,6 +111,15 @@ function errorCode(error: Error): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
+/** Returns the metadata of a file or folder. Links are followed. Undefined if it is missing or unreadable. */
+export function tryStat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined; // if the path is needed, opening it explains the error
+  }
+}
+
 export async function pathExists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
@@ -140,6 +167,17 @@ export function expectFile(path: string): Deno.FileInfo {
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
   return Deno.openSync(path);
+}
+
+/** Fills an array with bytes of a file. @returns their number, which is smaller at the end of the file */
+export function readBytesAt(file: Deno.FsFile, position: number, bytes: Uint8Array): number {
+  file.seekSync(position, Deno.SeekMode.Start);
+  for (let done = 0; done < bytes.length;) {
+    const count = file.readSync(bytes.subarray(done));
+    if (count === null) return done;
+    done += count;
+  }
+  return bytes.length;
 }
 
 /** Returns the text of a file. @throws as {@link openFile}. */
@@ -209,15 +247,13 @@ export async function computeFileChecksum(
 ): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   let bytes = 0;
-  try {
+  await withFileErrors("read", path, async () => {
     // The stream closes the file at its end.
     for await (const chunk of openFile(path).readable) {
       hash.update(chunk);
       also?.update(chunk);
       bytes += chunk.length;
     }
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
+  });
   return { bytes, sha256: hash.digest("hex") };
 }

@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "./local_file.ts";
+import { withFileErrorsSync } from "./local_file.ts";
 import { holdPlace, requireWritable } from "./write_scope.ts";
 
 /** Interval, in milliseconds, at which a waiting process tries to take the lock. */
@@ -109,12 +109,10 @@ export class Lock implements Disposable {
   }
 
   static #try(path: string, what: string): Lock | { readonly holder: string } {
-    try {
+    return withFileErrorsSync("write to", what, () => {
       const file = openLocked(path, "a lock");
       return file ? new Lock(file, path, what) : { holder: holderAt(path) };
-    } catch (error) {
-      throw explainFileError(error, "write to", what);
-    }
+    });
   }
 
   [Symbol.dispose](): void {

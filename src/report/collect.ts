@@ -161,7 +161,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
   // A resumed run has an old result until it ends again. A run that stopped early has a valid result.
   const finished = result?.test !== undefined && result.iteration >= iteration;
-  const kept = (await readSavedStage(folder))?.kept;
+  const kept = readSavedStage(folder)?.kept;
   const parsed = finished ? parseStageResult(result) : undefined;
   return { train, validation, iteration, planned, kept, result: parsed };
 }

@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { expectSole } from "../files/atomic_write.ts";
-import { explainFileError, readBytesSync } from "../files/local_file.ts";
+import { explainFileError, readBytesSync, withFileErrorsSync } from "../files/local_file.ts";
 
 /** Methods of an open file that {@link CsvLog} calls. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
@@ -43,7 +43,7 @@ export class CsvLog {
   /** Creates a log file with a header. @throws {UserError} as {@link expectUnbegun}, or if creation fails */
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
-    try {
+    return withFileErrorsSync("start the log", path, () => {
       expectSole(path);
       const file = Deno.openSync(requireWritable(path), { append: true, create: true });
       try {
@@ -56,9 +56,7 @@ export class CsvLog {
         file.close();
         throw error;
       }
-    } catch (error) {
-      throw explainFileError(error, "start the log", path);
-    }
+    });
   }
 
   /** @throws {UserError} if the file at `path` has more bytes than the header */
@@ -105,7 +103,7 @@ export class CsvLog {
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
     CsvLog.expectMarked(path, mark);
-    try {
+    return withFileErrorsSync("write", path, () => {
       expectSole(path);
       const file = Deno.openSync(requireWritable(path), { read: true, append: true });
       try {
@@ -115,9 +113,7 @@ export class CsvLog {
         file.close();
         throw error;
       }
-    } catch (error) {
-      throw explainFileError(error, "write", path);
-    }
+    });
   }
 
   /**
@@ -126,11 +122,7 @@ export class CsvLog {
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {
-    try {
-      this.#file.syncSync();
-    } catch (error) {
-      throw explainFileError(error, "write", this.#path);
-    }
+    withFileErrorsSync("write", this.#path, () => this.#file.syncSync());
     return { bytes: this.#size, sha256: this.#hash.copy().digest("hex") };
   }
 

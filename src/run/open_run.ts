@@ -3,7 +3,7 @@
 import { quotePath } from "../shell_word.ts";
 import { dirname, join } from "node:path";
 import * as v from "../schema.ts";
-import { pathExists } from "../files/local_file.ts";
+import { pathExists, tryStat } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -109,7 +109,7 @@ export interface FoundSnapshot {
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
   // If the file is missing or damaged, the function that reads the file reports the error.
-  if (!await isFolder(path)) return { file: path, unfinished: undefined };
+  if (!tryStat(path)?.isDirectory) return { file: path, unfinished: undefined };
   const [own, game] = [shannonStage.folder(path), adversarialStage.folder(path)];
   const best = await findBest(own, "loss") ?? await findBest(game, "prec1");
   for (const file of [...(best ? [best] : []), getSnapshotPath(own, "last"), getSnapshotPath(game, "last")]) {
@@ -129,7 +129,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
   const config = await configIn(path, stagesSchema);
   if (!config) return undefined;
   for (const stage of listStages(config)) {
-    const saved = await readSavedStage(stage.folder(path));
+    const saved = readSavedStage(stage.folder(path));
     if (saved && saved.isGame === stage.hasLikelihood) return undefined; // the adversarial stage's folder
     const { iteration, best } = saved ?? { iteration: 0, best: noBest };
     const iterations = stage.iterations(config);
@@ -137,14 +137,6 @@ export async function describeUnfinished(path: string): Promise<string | undefin
     const [done, all] = [iteration, iterations].map(formatThousands);
     return `The run in ${path} is unfinished: iteration ${done} of ${all} of its ${stage.title}. ` +
       `Resume it with: deno task -q train --resume ${quotePath(path)}`;
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false;
   }
 }
 

@@ -10,7 +10,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { FeatureManifest } from "../data/manifest.ts";
 import { writeJson } from "../files/json_file.ts";
 import { makeFolder, removeTemporaries } from "../files/atomic_write.ts";
-import { explainFileError, pathExists } from "../files/local_file.ts";
+import { pathExists, withFileErrorsSync } from "../files/local_file.ts";
 import { listContents } from "../files/owned_folder.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { LastState, SnapshotName } from "./run_state.ts";
@@ -75,7 +75,7 @@ export class RunFolder {
     const before = listContents(path);
     try {
       await makeFolder(path);
-      clean(path);
+      withFileErrorsSync("write", path, () => removeTemporaries(path)); // of a process that was killed
       await writeConfig(path, about.config);
       const files = RunFolder.#with(path, about, (log, columns) => CsvLog.begin(log, columns));
       files.#before = before;
@@ -97,7 +97,7 @@ export class RunFolder {
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
     expectLogs(path, last);
-    clean(path);
+    withFileErrorsSync("write", path, () => removeTemporaries(path)); // of a process that was killed
     return RunFolder.#with(path, about, (file, columns, log) => CsvLog.resume(file, columns, last.logs[log]));
   }
 
@@ -240,14 +240,5 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
     if (before === undefined) await Deno.remove(requireWritable(path));
   } catch {
     // The caller reports the original error, and --resume restarts such a run.
-  }
-}
-
-/** Removes the temporary files of a process that was killed. */
-function clean(path: string): void {
-  try {
-    removeTemporaries(path);
-  } catch (error) {
-    throw explainFileError(error, "write", path);
   }
 }

@@ -5,7 +5,7 @@
 
 import { requireWritable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
-import { explainFileError, pathExists } from "../files/local_file.ts";
+import { pathExists, withFileErrors } from "../files/local_file.ts";
 import { parseJson } from "../files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -66,9 +66,9 @@ export interface SavedStage {
 }
 
 /** Reads the saved state of a stage. Returns undefined if the state is missing or unreadable. */
-export async function readSavedStage(path: string): Promise<SavedStage | undefined> {
+export function readSavedStage(path: string): SavedStage | undefined {
   try {
-    const { names, metadata } = await readSnapshotHeader(getSnapshotPath(path, "last"));
+    const { names, metadata } = readSnapshotHeader(getSnapshotPath(path, "last"));
     const best = parseBestRecords(metadata.best);
     const iteration = v.safeParse(iterationSchema, metadata.iteration);
     if (!best || !iteration.success) return undefined;
@@ -95,15 +95,15 @@ export async function findBest(path: string, criterion: Criterion): Promise<stri
   const aside = getPendingSnapshotPath(path, criterion);
   const found = await pathExists(file) ? file : undefined;
   if (!await pathExists(aside)) return found;
-  const saved = await readSavedStage(path);
+  const saved = readSavedStage(path);
   if (!saved) return found;
-  const readIteration = async (path: string) => Number((await readSnapshotHeader(path)).metadata.iteration);
+  const readIteration = (path: string) => Number(readSnapshotHeader(path).metadata.iteration);
   const belongs = (iteration: number) => iteration === saved.kept[criterion];
   if (found) {
-    const own = await readIteration(found);
+    const own = readIteration(found);
     if (belongs(own) || own > saved.iteration) return found;
   }
-  return belongs(await readIteration(aside)) ? aside : found;
+  return belongs(readIteration(aside)) ? aside : found;
 }
 
 /**
@@ -206,9 +206,5 @@ async function readBest(
 }
 
 export async function replaceFile(from: string, to: string): Promise<void> {
-  try {
-    await Deno.rename(requireWritable(from), requireWritable(to));
-  } catch (error) {
-    throw explainFileError(error, "write", to);
-  }
+  await withFileErrors("write", to, () => Deno.rename(requireWritable(from), requireWritable(to)));
 }

@@ -2,10 +2,9 @@
 
 import { buildSnapshot, parseSnapshot, type Snapshot, type SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { writeFileAtomically } from "../files/atomic_write.ts";
-import { expectFile, explainFileError, openFile, readBytes } from "../files/local_file.ts";
+import { openFile, readBytes, readBytesAt, withFileErrors, withFileErrorsSync } from "../files/local_file.ts";
 import type { TensorData, TensorFile } from "./snapshot/safetensors.ts";
 import {
   decodeSafetensors,
@@ -36,47 +35,32 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
 
 /** Reads a safetensors file. @throws {UserError} if the file is damaged or cannot be read */
 export async function readSafetensors(path: string): Promise<TensorFile> {
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    await checkBeginning(path);
-    bytes = await readBytes(path);
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
+  const bytes = await withFileErrors("read", path, () => {
+    readBeginning(path);
+    return readBytes(path);
+  });
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Checks the header first: if the path is an endless pipe, reading all of it would fill the memory. */
-async function checkBeginning(path: string): Promise<ReturnType<typeof readLayout>> {
-  const { isDirectory, size } = await Deno.stat(path);
-  if (!isDirectory) expectFile(path); // reading a folder reports its own error
+/** Reads only the header: a large file that is no snapshot would fill the memory. */
+function readBeginning(path: string): ReturnType<typeof readLayout> {
   using file = openFile(path);
-  const begin = await readNextBytes(file, LENGTH_BYTES);
-  const header = await readNextBytes(file, findHeaderEnd(begin, size, path) - LENGTH_BYTES);
-  return readLayout(Buffer.concat([begin, header]), size, path);
+  const { size } = file.statSync();
+  const read = (count: number) => {
+    const bytes = new Uint8Array(count);
+    return bytes.subarray(0, readBytesAt(file, 0, bytes));
+  };
+  return readLayout(read(findHeaderEnd(read(LENGTH_BYTES), size, path)), size, path);
 }
 
 /** Reads the metadata and the names of the tensors. @throws UserError as {@link readSnapshot}. */
-export async function readSnapshotHeader(
+export function readSnapshotHeader(
   path: string,
-): Promise<{ readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> }> {
-  try {
-    const { entries, rawMetadata } = await checkBeginning(path);
+): { readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> } {
+  return withFileErrorsSync("read", path, () => {
+    const { entries, rawMetadata } = readBeginning(path);
     return { names: entries.map(({ name }) => name), metadata: readMetadata(rawMetadata, path).metadata };
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
-}
-
-/** Reads the next `count` bytes of a file, or fewer at the end of the file. */
-async function readNextBytes(file: Deno.FsFile, count: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(count);
-  for (let done = 0; done < count;) {
-    const read = await file.read(bytes.subarray(done));
-    if (read === null) return bytes.slice(0, done);
-    done += read;
-  }
-  return bytes;
+  });
 }
 
 /** Text that the header of each clickgan snapshot contains. */

@@ -373,7 +373,7 @@ Deno.test("a run killed at any moment has the weights of a run that ends there",
       const seen = new Set<string>();
       const ended = new Map<number, Weights>();
       for (const path of left) {
-        const saved = await readSavedStage(path);
+        const saved = readSavedStage(path);
         if (!saved) continue; // before the first save
         const { file, unfinished } = await findSnapshot(path);
         const { iteration } = saved;

@@ -1,7 +1,7 @@
 /** Converts a command's options for episodes to the setting of a simulation: item pool and start clicks. */
 
 import type { GivenOptions } from "../../cli/command_options.ts";
-import { expectFile, expectLocal, explainFileError, readTextSync } from "../../files/local_file.ts";
+import { expectFile, expectLocal, readTextSync, withFileErrorsSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { parseIds } from "../../data/ids.ts";
@@ -150,12 +150,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);
-  let text: string;
-  try {
-    text = readTextSync(path);
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
+  const text = withFileErrorsSync("read", path, () => readTextSync(path));
   const found = parseIds(text.replace(/^\ufeff/, ""), /\r?\n/)
     .map((id, k) => ({ id, place: k + 1 })).filter(({ id }) => id !== "");
   if (found.length > 0) return found;

@@ -6,6 +6,7 @@ import { UserError } from "../../user_error.ts";
 import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { escapeGlob } from "./glob.ts";
 import { checkCompressed, findFiles, readCsvHeader, readJsonKeys, type SourceFile } from "./sources.ts";
+import { tryStat } from "../../files/local_file.ts";
 
 export interface RelationColumn {
   readonly name: string;
@@ -49,8 +50,7 @@ export async function openFiles(
   wanted: readonly RequestedColumn[],
   signal?: AbortSignal,
 ): Promise<Relation> {
-  const stat = await Deno.stat(pattern).catch(() => undefined);
-  if (stat?.isDirectory) {
+  if (tryStat(pattern)?.isDirectory) {
     throw new UserError(
       `Expected ${what} at ${pattern}, got a folder. Name files in the folder, such as '${pattern}/*.parquet'.`,
     );

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
 import { pipeline as piped } from "node:stream/promises";
 import { UserError } from "../../user_error.ts";
-import { expectFile, expectLocal, formatPath, openFile } from "../../files/local_file.ts";
+import { expectFile, expectLocal, formatPath, openFile, readBytesAt } from "../../files/local_file.ts";
 import { formatLiteral, type SqlEngine } from "./sql_engine.ts";
 import { escapeGlob, expandGlob } from "./glob.ts";
 import { createGunzip, createZstdDecompress } from "node:zlib";
@@ -33,7 +33,7 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
     if (!decoder) continue;
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
     try {
-      const fault = /\.zst$/i.test(path) ? await checkZstd(path) : undefined;
+      const fault = /\.zst$/i.test(path) ? checkZstd(path) : undefined;
       if (fault !== undefined) throw new Error(fault);
       await piped(createReadStream(path), decoder, nowhere, { signal });
     } catch (error) {
@@ -118,28 +118,28 @@ const RESERVED = 3;
 const CUT = "unexpected end of file";
 
 /** @returns the fault of a zstd file; undefined if the file is complete. */
-export async function checkZstd(path: string): Promise<string | undefined> {
+export function checkZstd(path: string): string | undefined {
   using file = openFile(path);
-  const { size } = await file.stat();
+  const { size } = file.statSync();
   let at = 0;
   while (at < size) {
-    const magic = await numberAt(file, at, 4);
+    const magic = numberAt(file, at, 4);
     if (magic === undefined) return CUT;
     if (magic >= SKIPPABLE && magic < SKIPPABLE + 16) {
-      const length = await numberAt(file, at + 4, 4);
+      const length = numberAt(file, at + 4, 4);
       if (length === undefined) return CUT;
       at += 8 + length;
       continue;
     }
     if (magic !== FRAME) return "no frame header";
-    const descriptor = await numberAt(file, at + 4, 1);
+    const descriptor = numberAt(file, at + 4, 1);
     if (descriptor === undefined) return CUT;
     const single = (descriptor & 0x20) !== 0;
     const sizeFlag = descriptor >> 6;
     at += 5 + (single ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0) +
       (sizeFlag === 0 ? (single ? 1 : 0) : 2 ** sizeFlag);
     for (let last = false; !last;) {
-      const header = await numberAt(file, at, 3);
+      const header = numberAt(file, at, 3);
       if (header === undefined) return CUT;
       last = (header & 1) === 1;
       const type = (header >> 1) & 3;
@@ -153,13 +153,8 @@ export async function checkZstd(path: string): Promise<string | undefined> {
 }
 
 /** Reads a little-endian whole number; undefined if the file ends within the number. */
-async function numberAt(file: Deno.FsFile, at: number, bytes: number): Promise<number | undefined> {
+function numberAt(file: Deno.FsFile, at: number, bytes: number): number | undefined {
   const buffer = new Uint8Array(bytes);
-  await file.seek(at, Deno.SeekMode.Start);
-  for (let done = 0; done < bytes;) {
-    const n = await file.read(buffer.subarray(done));
-    if (n === null) return undefined;
-    done += n;
-  }
+  if (readBytesAt(file, at, buffer) < bytes) return undefined;
   return buffer.reduceRight((sum, byte) => sum * 256 + byte, 0);
 }

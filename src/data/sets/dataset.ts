@@ -13,7 +13,7 @@ import type { ModelConfig } from "../../model/model_config.ts";
 import { describeDifference, keepsItemNumbers, listUnknownFeatures } from "../feature_difference.ts";
 import type { ItemsShape } from "../item_catalogue.ts";
 import type { FeatureManifest, PageOrder, TimeSplit } from "../manifest.ts";
-import { computeFileChecksum } from "../../files/local_file.ts";
+import { computeFileChecksum, tryStat } from "../../files/local_file.ts";
 import { findItemIdField, removeTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
@@ -135,7 +135,7 @@ async function openWhole(
     );
   }
   const dealt = resplit ? seed : null;
-  if (isFolder(source)) {
+  if (tryStat(source)?.isDirectory) {
     const { openPrepared } = await import("./packed_set.ts"); // Parquet: 20 ms of CPU
     const { source: log, sha256, manifest } = await openPrepared(source, { ...options, needed, memoryRows });
     const config = {
@@ -201,14 +201,6 @@ function dealtOut(source: LogSource, config: Exclude<DataConfig, MadeUp>): Datas
     resplit === null ? source : source.with({ userSplit: resplitUsers(source, resplit) }),
     config,
   );
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false; // the error is thrown later, when the path is read
-  }
 }
 
 /** Returns a data set without true utilities. @param config: stored in a run, to open the data set again. */

@@ -10,7 +10,7 @@
 import { requireWritable } from "../../files/write_scope.ts";
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { expectFile, explainFileError, openFile } from "../../files/local_file.ts";
+import { expectFile, explainFileError, openFile, readBytesAt } from "../../files/local_file.ts";
 import { openTemporary, removeTemporary, type TemporaryFile } from "../../files/atomic_write.ts";
 import { UserError } from "../../user_error.ts";
 
@@ -98,12 +98,8 @@ export class PackedFile {
   readAt(position: number, array: Words): void {
     const bytes = toBytes(array);
     try {
-      this.file.seekSync(position, Deno.SeekMode.Start);
-      for (let done = 0; done < bytes.length;) {
-        const count = this.file.readSync(bytes.subarray(done));
-        if (count === null) throw this.damaged(`it ends at byte ${position + done}`);
-        done += count;
-      }
+      const count = readBytesAt(this.file, position, bytes);
+      if (count < bytes.length) throw this.damaged(`it ends at byte ${position + count}`);
     } catch (error) {
       throw explained(error, "read", this.path);
     }

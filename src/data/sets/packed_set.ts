@@ -13,7 +13,7 @@ import type { TableName } from "../prepared_tables.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 import { makeFolder, removeTemporaries } from "../../files/atomic_write.ts";
-import { explainFileError } from "../../files/local_file.ts";
+import { explainFileError, tryStat } from "../../files/local_file.ts";
 import { Lock } from "../../files/lock.ts";
 import { lockBeside } from "../../files/owned_folder.ts";
 
@@ -116,8 +116,8 @@ async function openPacked<T>(
   onNote: (text: string) => void,
   make: (path: string) => Promise<void>,
 ): Promise<T> {
-  const usable = async () => {
-    if (!await exists(path)) return undefined;
+  const usable = () => {
+    if (!tryStat(path)?.isFile) return undefined;
     try {
       return open(path);
     } catch (error) {
@@ -126,7 +126,7 @@ async function openPacked<T>(
       return undefined;
     }
   };
-  const found = await usable();
+  const found = usable();
   if (found !== undefined) return found;
   // If another process is packing the same data set, wait for that process, and then use its file.
   let waited = false;
@@ -138,7 +138,7 @@ async function openPacked<T>(
         onNote(`waiting for ${holder}, which is packing the same data set`);
       }),
   );
-  const theirs = waited ? await usable() : undefined;
+  const theirs = waited ? usable() : undefined;
   if (theirs !== undefined) return theirs;
   await make(path);
   return open(path);
@@ -161,13 +161,5 @@ async function inCache<T>(path: string, work: () => Promise<T>): Promise<T> {
     throw explained instanceof UserError
       ? new PackedFileError(explained.message, { cause: error })
       : explained;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
   }
 }

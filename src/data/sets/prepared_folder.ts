@@ -9,7 +9,9 @@ import {
   explainMissing,
   formatPath,
   openFile,
+  readBytesAt,
   readText,
+  withFileErrorsSync,
 } from "../../files/local_file.ts";
 import { PreparedSet } from "../prepared_set.ts";
 import type { SetFiles, TableName } from "../prepared_tables.ts";
@@ -76,7 +78,7 @@ function isMissing(error: unknown): boolean {
 export function listTableFiles(folder: string, part: TableName): string[] {
   const single = `${folder}/${part}.parquet`;
   const several = `${folder}/${part}`;
-  const [file, parts] = [tryStat(single), tryStat(several)];
+  const [file, parts] = [statTable(single), statTable(several)];
   if (file && !file.isFile) {
     throw new UserError(
       `${single}: expected a Parquet file, got ${describeFileKind(file)}. ` +
@@ -103,26 +105,18 @@ export function listTableFiles(folder: string, part: TableName): string[] {
 
 /** Lists a folder's Parquet files. Skips names that begin with . (hidden) or _ (marker files of engines). */
 function namesIn(folder: string): string[] {
-  const names: string[] = [];
-  try {
-    for (const { name } of Deno.readDirSync(folder)) {
-      if (/^[._]/.test(name)) continue;
-      if (!name.endsWith(".parquet")) {
-        throw new UserError(
-          `${folder}: expected files that end in .parquet, got ${name}, which would be left out. ` +
-            `Rename or remove ${name}.`,
-        );
-      }
-      names.push(name);
-    }
-  } catch (error) {
-    throw explainFileError(error, "read the folder", folder);
-  }
-  return names;
+  const all = withFileErrorsSync("read the folder", folder, () => [...Deno.readDirSync(folder)]);
+  const names = all.map(({ name }) => name).filter((name) => !/^[._]/.test(name));
+  const other = names.find((name) => !name.endsWith(".parquet"));
+  if (other === undefined) return names;
+  throw new UserError(
+    `${folder}: expected files that end in .parquet, got ${other}, which would be left out. ` +
+      `Rename or remove ${other}.`,
+  );
 }
 
 /** Returns a path's metadata; undefined if it does not exist. @throws UserError if it cannot be read. */
-function tryStat(path: string): Deno.FileInfo | undefined {
+function statTable(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
   } catch (error) {
@@ -164,16 +158,11 @@ export async function computeTableChecksum(
 
 /** Returns an object that opens a Parquet file. The path is checked when the file is opened. */
 export function openParquetFile(path: string): TableFile {
-  return { path, open: () => toOpenFile(open(path)) };
-}
-
-function open(path: string): Deno.FsFile {
-  try {
+  const open = () => {
     expectFile(path);
     return openFile(path);
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
+  };
+  return { path, open: () => toOpenFile(withFileErrorsSync("read", path, open)) };
 }
 
 function toOpenFile(file: Deno.FsFile): OpenFile {
@@ -183,12 +172,7 @@ function toOpenFile(file: Deno.FsFile): OpenFile {
     slice(start: number, end = byteLength): ArrayBuffer {
       if (start < 0 || end < start || end > byteLength) throw new Error(`it ends before byte ${end}`);
       const bytes = new Uint8Array(end - start);
-      file.seekSync(start, Deno.SeekMode.Start);
-      for (let done = 0; done < bytes.length;) {
-        const count = file.readSync(bytes.subarray(done));
-        if (count === null) throw new Error("it ends too early");
-        done += count;
-      }
+      if (readBytesAt(file, start, bytes) < bytes.length) throw new Error("it ends too early");
       return bytes.buffer;
     },
     [Symbol.dispose]: () => file.close(),

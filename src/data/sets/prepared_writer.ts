@@ -6,7 +6,7 @@ import type { ParquetWriter } from "hyparquet-writer";
 import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import { writeAtomically, writeFileAtomically } from "../../files/atomic_write.ts";
-import { computeFileChecksum, expectFile, explainFileError, readBytes } from "../../files/local_file.ts";
+import { computeFileChecksum, expectFile, readBytes, withFileErrors } from "../../files/local_file.ts";
 import { readManifest } from "./prepared_folder.ts";
 import { version } from "../../version.ts";
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, listClickedRows, splits } from "../click_log.ts";
@@ -136,19 +136,14 @@ async function copyVocabulary(
   if (!manifest || withoutIds(manifest.features) !== withoutIds(features)) return {};
   const { shares, files: { vocabulary } } = manifest;
   if (vocabulary) {
-    const bytes = await readAll(`${from}/${VOCABULARY}`);
+    const path = `${from}/${VOCABULARY}`;
+    const bytes = await withFileErrors("read", path, () => {
+      expectFile(path);
+      return readBytes(path);
+    });
     await writeFileAtomically(`${folder}/${VOCABULARY}`, bytes);
   }
   return { shares, vocabulary };
-}
-
-async function readAll(path: string): Promise<Uint8Array> {
-  try {
-    expectFile(path);
-    return await readBytes(path);
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
 }
 
 type Element = ParquetWriter["schema"][number];
