@@ -118,6 +118,11 @@ export const path = asArgument(values.parsePath);
 /** Parses the path of a folder. The folder need not exist. */
 export const folder = asArgument(values.parseFolder);
 
+/** Adds the path of a folder to those of earlier values, for an argument that may be repeated. */
+export function eachFolder(text: string, before: readonly string[] = []): string[] {
+  return [...before, folder(text)];
+}
+
 /** Arguments of commander's `option()` for the option --allow-host of `serve` and `lab`. */
 export const ALLOW_HOST = [
   "--allow-host <name>",

@@ -99,9 +99,7 @@ async function main(): Promise<void> {
   }
   const data = run.fit(opened);
   const otherData = other?.fit(opened);
-  const users = options.split === "all"
-    ? Uint32Array.from(data.source.userSplit, (_, user) => user)
-    : listUsers(data.source, options.split);
+  const users = listUsers(data.source, options.split);
   using gpu = await openGpu();
   using progress = createDelayedProgress();
   const tested = TestedUsers.of(data, users, progress.onProgress);

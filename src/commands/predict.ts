@@ -96,9 +96,7 @@ async function main(): Promise<number> {
     if ("path" in config) {
       expectApart({ by: "--out", path: options.out }, [{ by: "the model's run", path: config.path }]);
     }
-    const users = options.split === "all"
-      ? Uint32Array.from(source.userSplit, (_, user) => user)
-      : listUsers(source, options.split);
+    const users = listUsers(source, options.split);
     const { effects, words } = getPositionEffects(options.positions, learned, data.dataset);
     using progress = createDelayedProgress();
     try {

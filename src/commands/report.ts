@@ -7,7 +7,7 @@ import { allowWrites } from "../files/write_scope.ts";
 import { version } from "../version.ts";
 import { OUT_FILE, reportFile } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { folder, makeOutputFileParser, parse } from "../cli/command_options.ts";
+import { eachFolder, makeOutputFileParser, parse } from "../cli/command_options.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")
@@ -33,10 +33,6 @@ async function main(): Promise<void> {
   expectPage(file, "report");
   await writeReport(folders, file);
   console.log(`The report is ${file}`);
-}
-
-function eachFolder(text: string, before: string[] = []): string[] {
-  return [...before, folder(text)];
 }
 
 await runMain(main);

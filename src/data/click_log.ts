@@ -174,15 +174,15 @@ export function listClickedRows(log: Clicks, e: number): number[] {
   return rows;
 }
 
-/** Returns the numbers of the users of one part of the log, ascending. */
-export function listUsers(log: Pick<ClickLog, "userSplit">, split: Split): Uint32Array<ArrayBuffer> {
+/** Returns the numbers of the users of one part of the log, or of all users, ascending. */
+export function listUsers(
+  { userSplit }: Pick<ClickLog, "userSplit">,
+  split: Split | "all",
+): Uint32Array<ArrayBuffer> {
+  const users = new Uint32Array(userSplit.length).map((_, user) => user);
+  if (split === "all") return users;
   const code = splits.indexOf(split);
-  const users = new Uint32Array(log.userSplit.reduce((count, c) => count + (c === code ? 1 : 0), 0));
-  let k = 0;
-  log.userSplit.forEach((c, user) => {
-    if (c === code) users[k++] = user;
-  });
-  return users;
+  return users.filter((user) => userSplit[user] === code);
 }
 
 /**

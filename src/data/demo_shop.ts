@@ -89,7 +89,7 @@ function choose(utility: Float64Array, random: Random): number {
 }
 
 /** Assigns 70 % of the users to train, 15 % to validation, 15 % to test. */
-function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
+export function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   const split = new Uint8Array(users);
   const order = random.sampleWithoutReplacement(users, users);
   order.forEach((user, place) => {

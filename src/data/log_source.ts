@@ -256,7 +256,7 @@ export function hasClicks(source: LogSource, split: Split): boolean {
 /** Returns true if a predicted page has no click. If there are train users, only their pages are read. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
-  return hasPage(source, train.length > 0 ? train : Uint32Array.from(source.userSplit.keys()), false);
+  return hasPage(source, train.length > 0 ? train : listUsers(source, "all"), false);
 }
 
 /** @throws UserError if all pages have a click: then a model cannot learn utilities relative to no click. */

@@ -48,7 +48,7 @@ export function drawContexts(
   features: readonly ContextFeature[],
 ): SimulatedContexts | undefined {
   const train = listUsers(source, "train");
-  const users = train.length > 0 ? train : Uint32Array.from(source.userSplit.keys());
+  const users = train.length > 0 ? train : listUsers(source, "all");
   const pages = users.reduce((sum, user) => sum + countScored(source, user), 0);
   const X = features.length;
   if (X === 0 || pages === 0) return undefined;

@@ -6,7 +6,7 @@ import { check } from "../../data/prepare/check_set.ts";
 import { type DataDescription, describe } from "../../data/prepare/describe.ts";
 import { getPreparedFolder, MEMORY, OUT_FOLDER } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
-import { folder, parseMemorySize } from "../../cli/command_options.ts";
+import { eachFolder, folder, parseMemorySize } from "../../cli/command_options.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -189,7 +189,7 @@ export function mergeCommand(): Command {
     .argument(
       "<sets...>",
       "prepared data sets, or other values of train --data; items of the first data set keep their numbers",
-      collect,
+      eachFolder,
     )
     .option(OUT_FOLDER, "folder of the prepared data set; new or empty", folder, getPreparedFolder("merge"))
     .addHelpText(
@@ -221,10 +221,6 @@ export function mergeCommand(): Command {
       console.log(`The prepared data set is ${out}`);
       console.log(`Train on it: deno task -q train --data ${quotePath(out)}`);
     });
-}
-
-function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, folder(text)];
 }
 
 /** Returns the name of a data set's folder, or its whole path if two data sets have folders of this name. */

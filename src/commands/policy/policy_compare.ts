@@ -25,7 +25,7 @@ import type { EnvironmentOptions } from "../simulate/simulate_options.ts";
 import type { Exploration } from "../../simulate/exploring_policy.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import {
-  folder,
+  eachFolder,
   LARGEST_SEED,
   makeOutputFileParser,
   parseWholeNumber,
@@ -107,10 +107,6 @@ export function createPolicyCompareCommand(): Command {
 
 function getReturnsPath(page: string): string {
   return page.replace(/\.html?$/i, "-returns.csv");
-}
-
-function eachFolder(text: string, before: readonly string[] = []): string[] {
-  return [...before, folder(text)];
 }
 
 function rivals(text: string): PolicyName[] {

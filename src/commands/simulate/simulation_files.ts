@@ -15,6 +15,7 @@ import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 import type { PolicySimulation } from "./simulate_policies.ts";
 import type { SimulationContext } from "./user_selection.ts";
+import { splitUsers } from "../../data/demo_shop.ts";
 
 interface PageRow {
   readonly user: number;
@@ -160,17 +161,6 @@ export function expectEnoughUsers({ writeLog, users }: Pick<SimulateOptions, "wr
   );
 }
 
-/** Draws the split of each user: 70 % train, 15 % validation and 15 % test. */
-function drawParts(users: number, seed: number): Uint8Array {
-  const parts = new Uint8Array(users);
-  createRandomStream(seed, "simulated", "split").sampleWithoutReplacement(users, users).forEach(
-    (user, place) => {
-      parts[user] = place < 0.7 * users ? 0 : place < 0.85 * users ? 1 : 2;
-    },
-  );
-  return parts;
-}
-
 /** Returns a function that writes the displayed pages as a prepared data set. */
 function logWriter(
   { options, simulated: { data: { dataset, items: itemIds }, description, found }, setting }: SinkContext,
@@ -185,7 +175,7 @@ function logWriter(
   const settings = resolveSettings(setting.options, count);
   const from = explore && { listCandidates: (page: PoolPage) => listCandidates(settings, count, page) };
   const features = getFeatureManifest(dataset);
-  const parts = drawParts(users, seed);
+  const parts = splitUsers(users, createRandomStream(seed, "simulated", "split"));
   const { contexts } = found;
   const own = {
     ...{ name: source.name, items: { kind: "one-hot", count: 0 } as const }, // items: in `contents`
