@@ -3,16 +3,14 @@
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";
 import { runMain } from "../../cli/run_main.ts";
-import { reopenData } from "../../cli/open_data.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
 import { estimateIterationFlops } from "../../train/iteration_flops.ts";
 import { DivergedError } from "../../train/training_results.ts";
 import { allowWrites } from "../../files/write_scope.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
-import { RunFolder } from "../../run/run_folder.ts";
-import { stages, type TrainingStage } from "../../run/stages.ts";
+import type { TrainingStage } from "../../run/stages.ts";
 import { encodeMessage, type JobMessage, requestSchema } from "./run_jobs.ts";
-import { continueRun, printLine, reopenInit, type StageDisplay } from "./run_stages.ts";
+import { continueRun, hasBegun, printLine, reopen, type StageDisplay } from "./run_stages.ts";
 
 /** Minimum time, in milliseconds, between two progress reports. */
 const TELL_MS = 200;
@@ -22,11 +20,7 @@ async function main(): Promise<void> {
   const { path, config, untested } = v.parse(requestSchema, await new Response(Deno.stdin.readable).json());
   allowWrites(path);
   using _folder = OwnedFolder.open(path);
-  const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
-  const opened = await reopenData(config.data);
-  const { data, init } = begun.includes(true)
-    ? { data: opened, init: undefined }
-    : await reopenInit(config, opened);
+  const { data, init } = await reopen(config, !await hasBegun(path));
   using gpu = await openGpu({ stepFlops: estimateIterationFlops(data.source, config) });
   try {
     const run = { gpu, data, init, path, config, untested, signal };

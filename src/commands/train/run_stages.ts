@@ -18,11 +18,13 @@ import type { SnapshotInfo } from "../../run/snapshot/snapshot.ts";
 import { readSnapshot } from "../../run/snapshot_file.ts";
 import * as v from "../../schema.ts";
 import type { StagesConfig } from "../../train/training_config.ts";
-import { listStages, type TrainingStage } from "../../run/stages.ts";
+import { RunFolder } from "../../run/run_folder.ts";
+import { listStages, stages, type TrainingStage } from "../../run/stages.ts";
 import { countIterationsDone, runStage } from "../../run/training_run.ts";
 import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { estimateIterationFlops, type TrainingWorkload } from "../../train/iteration_flops.ts";
 import { RewardWatch } from "../../train/adversarial_trainer.ts";
+import { reopenData } from "../../cli/open_data.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -252,12 +254,22 @@ export async function describeInit(path: string): Promise<NonNullable<RunConfig[
   return { path, sha256: (await computeFileChecksum(path)).sha256 };
 }
 
-/** Reads a run's initial weights, and aligns the data to the model. @throws UserError if the file changed */
-export async function reopenInit(
-  { init }: RunConfig,
-  data: Dataset,
+/** Returns true if a stage of the run has saved its state. */
+export async function hasBegun(path: string): Promise<boolean> {
+  const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
+  return begun.includes(true);
+}
+
+/**
+ * Opens a run's data again. If `fresh` is true, also reads its initial weights, and aligns the data to them.
+ * @throws UserError if a file has changed
+ */
+export async function reopen(
+  { data: own, init }: RunConfig,
+  fresh: boolean,
 ): Promise<{ data: Dataset; init: Weights | undefined }> {
-  if (!init) return { data, init: undefined };
+  const data = await reopenData(own);
+  if (!fresh || !init) return { data, init: undefined };
   const snapshot = await readSnapshot(init.path);
   if ((await computeFileChecksum(init.path)).sha256 !== init.sha256) {
     throw new UserError(

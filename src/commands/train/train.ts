@@ -20,8 +20,9 @@ import {
   expectToGoOn,
   fitInit,
   getTimestamp,
+  hasBegun,
   printLine,
-  reopenInit,
+  reopen,
   warnOfSingleItemPages,
   withGpu,
 } from "./run_stages.ts";
@@ -229,48 +230,34 @@ async function resume(path: string, { options, given, stop, ranks }: TrainReques
   if (!isRun) await readConfig(path); // throws an error, because the folder has no run
   using _folder = OwnedFolder.open(path);
   const seeds = await readSeeds(path);
-  if (seeds) {
-    const extended = { ...seeds, config: extend(seeds.config, options, given) };
-    for (const seed of seeds.seeds) {
-      await expectToGoOn(getSeedFolder(path, seed), getSeedConfig(extended, seed));
-    }
-    expectAsMany(seeds.config.ranks, ranks, path);
-    await sendConfigs(ranks, seeds.seeds.map((seed) => getSeedConfig(extended, seed)));
-    const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(getSeedFolder(path, seed))));
-    const { data, init } = await reopen(seeds.config, begun.includes(false));
-    return await withGpu(data, [seeds.config], async (gpu) => {
-      await expectSame(ranks, gpu, data.config, extended.config);
-      await compareMachine(gpu, seeds.config);
-      const context = { gpu, data, ranks, init, signal: stop.signal };
-      for (const seed of seeds.seeds) {
-        const run = { ...context, path: getSeedFolder(path, seed), config: getSeedConfig(extended, seed) };
-        await expectRestorable(listStages(run.config), run);
-      }
-      if (extended.config !== seeds.config) await writeSeeds(path, extended);
-      return await runSeeds(context, path, extended, options, stop);
-    });
-  }
-  expectOneJob(options.jobs);
-  const saved = await readConfig(path);
+  if (!seeds) expectOneJob(options.jobs);
+  const saved = seeds?.config ?? await readConfig(path);
   const config = extend(saved, options, given);
-  await expectExtensible(path, saved, config);
-  await expectToGoOn(path, config);
+  const extended = seeds && { ...seeds, config };
+  const runs = extended
+    ? extended.seeds.map((seed) => ({
+      path: getSeedFolder(path, seed),
+      config: getSeedConfig(extended, seed),
+    }))
+    : [{ path, config }];
+  for (const run of runs) {
+    await expectExtensible(run.path, saved, config);
+    await expectToGoOn(run.path, run.config);
+  }
   expectAsMany(config.ranks, ranks, path);
-  await sendConfigs(ranks, [config]);
-  const { data, init } = await reopen(config, !await hasBegun(path));
+  await sendConfigs(ranks, runs.map(({ config }) => config));
+  const begun = await Promise.all(runs.map(({ path }) => hasBegun(path)));
+  const { data, init } = await reopen(config, begun.includes(false));
   if (config.ranks) expectTrainable(config.ranks, config, data.source);
   return await withGpu(data, [config], async (gpu) => {
     await expectSame(ranks, gpu, data.config, config);
-    await compareMachine(gpu, config);
-    const run = { gpu, data, ranks, init, path, config, signal: stop.signal };
-    return await runOne(run, options.report, stop);
+    await compareMachine(gpu, saved);
+    const context = { gpu, data, ranks, init, signal: stop.signal };
+    if (!extended) return await runOne({ ...context, path, config }, options.report, stop);
+    for (const run of runs) await expectRestorable(listStages(run.config), { ...context, ...run });
+    if (config !== saved) await writeSeeds(path, extended);
+    return await runSeeds(context, path, extended, options, stop);
   });
-}
-
-/** Returns true if a stage of the run has saved its state. */
-async function hasBegun(path: string): Promise<boolean> {
-  const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
-  return begun.includes(true);
 }
 
 /** @throws UserError if the options extend a stage, but the next stage has already begun. */
@@ -295,15 +282,6 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
     extended = stage.withIterations(extended, options[stage.option]);
   }
   return extended;
-}
-
-/** Opens a run's data, and its initial weights if `fresh` is true. */
-async function reopen(
-  config: RunConfig,
-  fresh: boolean,
-): Promise<{ data: Dataset; init: Snapshot["weights"] | undefined }> {
-  const data = await reopenData(config.data);
-  return fresh ? await reopenInit(config, data) : { data, init: undefined };
 }
 
 await runMain(main);
