@@ -48,7 +48,8 @@ export interface TrainingStatus {
 }
 
 /**
- * Shows the progress of a training.
+ * Shows the progress of a training: on a terminal a changing line, from the first iteration on; otherwise a
+ * line after each tenth. Notes appear above the line.
  * @param total - number of the last iteration
  * @param start - number of iterations that earlier sessions made; the speed ignores them
  */
@@ -60,63 +61,42 @@ export function createTrainingProgress(
 ): TrainingProgress {
   const began = performance.now();
   const status: TrainingStatus = { iteration: start, total, start, seconds: 0, metrics: {}, names };
-  const display = output.isTTY ? terminalDisplay(status, output) : plainDisplay(status, output);
+  let live: ReturnType<typeof createLiveLine> | undefined;
+  let shown = 0;
+  /** Prints a line if a tenth has ended. Called when all metrics of the current iteration are known. */
+  const printTenth = () => {
+    const { iteration, validated = iteration } = status;
+    const tenth = Math.floor(10 * (iteration - start) / Math.max(1, total - start));
+    if (output.isTTY || tenth <= shown) return;
+    shown = tenth;
+    const older = validated < iteration ? `  (validated after ${formatThousands(validated)})` : "";
+    output.write(`${formatProgressLine(status, Infinity, 0)}${older}\n`);
+  };
+  const stop = () => {
+    printTenth();
+    live?.stop();
+    if (live) output.write(`${formatProgressLine(status, getTerminalWidth(output))}\n`);
+    live = undefined;
+  };
   return {
     update(iteration, metrics = {}) {
-      if (iteration > status.iteration) display.done?.();
+      if (iteration > status.iteration) printTenth();
       status.iteration = iteration;
       if (metrics.valLoss !== undefined) status.validated = iteration;
       status.seconds = (performance.now() - began) / 1000;
       Object.assign(status.metrics, metrics);
-      display.changed?.();
+      if (output.isTTY) live ??= createLiveLine(output, (width) => formatProgressLine(status, width));
     },
-    note: display.note,
-    stop: display.stop,
-    [Symbol.dispose]: display.stop,
+    note(text) {
+      printTenth();
+      output.write(`${output.isTTY ? CLEAR_LINE : ""}${text}\n`);
+    },
+    stop,
+    [Symbol.dispose]: stop,
   };
-}
-
-interface Display {
-  changed?(): void;
-  /** Called when all metrics of the current iteration are known. */
-  done?(): void;
-  note(text: string): void;
-  stop(): void;
 }
 
 const CLEAR_LINE = "\r\x1b[K";
-
-/** Shows a progress line on a terminal, from the first iteration on. Notes appear above the line. */
-function terminalDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
-  let live: ReturnType<typeof createLiveLine> | undefined;
-  return {
-    changed: () => void (live ??= createLiveLine(output, (width) => formatProgressLine(status, width))),
-    note: (text) => void output.write(`${CLEAR_LINE}${text}\n`),
-    stop() {
-      live?.stop();
-      if (live) output.write(`${formatProgressLine(status, getTerminalWidth(output))}\n`);
-      live = undefined;
-    },
-  };
-}
-
-function plainDisplay(status: Readonly<TrainingStatus>, output: ProgressOutput): Display {
-  const tenth = () =>
-    Math.floor(10 * (status.iteration - status.start) / Math.max(1, status.total - status.start));
-  let shown = 0;
-  const done = () => {
-    if (tenth() <= shown) return;
-    shown = tenth();
-    const { iteration, validated = iteration } = status;
-    const older = validated < iteration ? `  (validated after ${formatThousands(validated)})` : "";
-    output.write(`${formatProgressLine(status, Infinity, 0)}${older}\n`);
-  };
-  const note = (text: string) => {
-    done();
-    output.write(`${text}\n`);
-  };
-  return { done, note, stop: done };
-}
 
 const SHORTEST_BAR = 6;
 const LONGEST_BAR = 30;
