@@ -14,7 +14,7 @@ import { removePositionEffect } from "../model/position_effect.ts";
 import { version } from "../version.ts";
 import { exportBaseline } from "../serve/onnx/export_baseline.ts";
 import { exportModel } from "../serve/onnx/export_model.ts";
-import { ONNX_MARK } from "../serve/onnx/user_graph.ts";
+import { ONNX_MARK } from "../serve/onnx/graph_builder.ts";
 
 interface ExportOptions extends ModelDataOptions {
   onnx: string;

@@ -4,6 +4,7 @@
  */
 
 import protobuf from "protobufjs";
+import { version } from "../../version.ts";
 
 const SCHEMA = `syntax = "proto3";
 message Entry { string key = 1; string value = 2; }
@@ -28,6 +29,13 @@ message Model {
   Graph graph = 7; repeated OperatorSet opsetImport = 8; repeated Entry metadataProps = 14;
 }`;
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
+
+const PRODUCER = "clickgan";
+/** First bytes of an exported file: the tag, length and value of protobuf field 2 (bytes producer_name). */
+export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
+
+const OPSET = 17;
+const IR_VERSION = 8;
 
 /** Name prefix of tensors for count features. export_model.ts knows an upper bound of these features. */
 export const COUNTED = "counts/of_items/";
@@ -61,26 +69,6 @@ interface Node {
 }
 
 type Value = ReturnType<typeof makeValueInfo>;
-
-interface Model {
-  readonly irVersion: number;
-  readonly producerName: string;
-  readonly producerVersion: string;
-  readonly docString: string;
-  readonly graph: {
-    readonly name: string;
-    readonly node: readonly Node[];
-    readonly initializer: readonly Tensor[];
-    readonly input: readonly Value[];
-    readonly output: readonly Value[];
-  };
-  readonly opsetImport: readonly { readonly domain: string; readonly version: number }[];
-  readonly metadataProps: readonly { readonly key: string; readonly value: string }[];
-}
-
-export function encodeModel(value: Model): Uint8Array {
-  return model.encode(model.create({ ...value })).finish();
-}
 
 export type TensorName = string;
 
@@ -123,6 +111,25 @@ export class GraphBuilder {
     const dataType = values instanceof Float32Array ? FLOAT : values instanceof Int32Array ? INT32 : INT64;
     this.initializers.push({ name, dims, dataType, rawData });
     return name;
+  }
+
+  /** Returns the bytes of an ONNX file with the graph. */
+  encode({ input, output, docString, metadata }: {
+    readonly input: readonly Value[];
+    readonly output: readonly Value[];
+    readonly docString: string;
+    readonly metadata: Readonly<Record<string, string>>;
+  }): Uint8Array {
+    const value = {
+      irVersion: IR_VERSION,
+      producerName: PRODUCER,
+      producerVersion: version,
+      docString,
+      graph: { name: "user_model", node: this.nodes, initializer: this.initializers, input, output },
+      opsetImport: [{ domain: "", version: OPSET }],
+      metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    };
+    return model.encode(model.create(value)).finish();
   }
 
   /** Returns the name of a constant's tensor. Equal constants share one tensor. */

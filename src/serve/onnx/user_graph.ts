@@ -4,18 +4,10 @@ import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
 import { POSITION_BIAS } from "../../model/position_effect.ts";
-import { version } from "../../version.ts";
-import { encodeModel, FLOAT, GraphBuilder, INT64, makeValueInfo } from "./graph_builder.ts";
+import { FLOAT, GraphBuilder, INT64, makeValueInfo } from "./graph_builder.ts";
 import type { TensorName } from "./graph_builder.ts";
 import { describeContextInputs } from "./onnx_context.ts";
 import { expectFits } from "./onnx_encoders.ts";
-
-const PRODUCER = "clickgan";
-/** First bytes of an exported file: the tag, length and value of protobuf field 2 (bytes producer_name). */
-export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
-
-const OPSET = 17;
-const IR_VERSION = 8;
 
 /**
  * Starts a graph. `history` [users, clicks + 1] are the clicked items and a last column of -1, so that no
@@ -52,28 +44,19 @@ export function encodeGraph(own: UserGraph): Uint8Array {
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   expectFits(catalogue, bytes);
   const clicked = "clicked items from the oldest to the latest, then -1";
-  return encodeModel({
-    irVersion: IR_VERSION,
-    producerName: PRODUCER,
-    producerVersion: version,
+  return graph.encode({
     docString: "Utilities and click probabilities of the items on a page, given the user's earlier clicks.",
-    graph: {
-      name: "user_model",
-      node: graph.nodes,
-      initializer: graph.initializers,
-      input: [
-        makeValueInfo("history", INT64, ["users", "clicks"], clicked),
-        makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 at empty positions"),
-        ...describeContextInputs(features),
-      ],
-      output: [
-        makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, or -infinity"),
-        makeValueInfo("probabilities", FLOAT, ["users", "items"], "probability of a click on each item"),
-        makeValueInfo("no_click", FLOAT, ["users"], "probability of no click"),
-      ],
-    },
-    opsetImport: [{ domain: "", version: OPSET }],
-    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    input: [
+      makeValueInfo("history", INT64, ["users", "clicks"], clicked),
+      makeValueInfo("page", INT64, ["users", "items"], "displayed items, -1 at empty positions"),
+      ...describeContextInputs(features),
+    ],
+    output: [
+      makeValueInfo("utilities", FLOAT, ["users", "items"], "utility of each item, or -infinity"),
+      makeValueInfo("probabilities", FLOAT, ["users", "items"], "probability of a click on each item"),
+      makeValueInfo("no_click", FLOAT, ["users"], "probability of no click"),
+    ],
+    metadata,
   });
 }
 
