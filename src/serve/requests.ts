@@ -3,7 +3,7 @@
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
 import type { PastPages } from "../data/click_log.ts";
-import type { ContextGaps, EncodedContext, RequestContext } from "../data/context_values.ts";
+import type { ContextGaps, EncodedContext } from "../data/context_values.ts";
 import { contextSchema, encodeContext } from "../predict/request_context.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { ScoringRequest } from "../model/scorer.ts";
@@ -32,18 +32,12 @@ const historyFields = {
         `expected clickedPages <= pages <= displays, and clicks <= displays, got ${JSON.stringify(input)}`,
     ),
   )),
-  /** Values of the context columns ({@link RequestContext}). Missing values are treated as in training. */
+  /** Values of the context columns (`RequestContext`). Missing values are treated as in training. */
   context: v.optional(contextSchema),
   /** True to ignore unknown item ids, such as ids of new items; false to refuse the request. */
   skipUnknown: v.optional(v.boolean(), false),
 };
-type HistoryFields = {
-  readonly user?: string;
-  readonly history?: readonly string[];
-  readonly past?: PastPages | undefined;
-  readonly context?: RequestContext | undefined;
-  readonly skipUnknown: boolean;
-};
+type HistoryFields = v.InferOutput<v.ObjectSchema<typeof historyFields, undefined>>;
 const requireOne = <T extends Pick<HistoryFields, "user" | "history">>() =>
   v.check<T, (issue: v.CheckIssue<T>) => string>(
     ({ user, history }) => (user === undefined) !== (history === undefined),
@@ -72,7 +66,7 @@ const recommendSchema = v.pipe(
 );
 
 const share = v.between(0, 1);
-const resetSchema = v.pipe(
+export const resetSchema = v.pipe(
   v.strictObject({
     environment: v.optional(v.string()),
     /** Number of the episode. It determines the random numbers of the users. */
@@ -100,32 +94,20 @@ const resetSchema = v.pipe(
       `stored, got ${users * slate * pages}`,
   ),
 );
-const stepSchema = v.strictObject({
+export const stepSchema = v.strictObject({
   environment: v.string(),
   /** Item numbers on each user's slate: not ids, because a policy network outputs item numbers. */
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
-const closeSchema = v.strictObject({ environment: v.string() });
+export const closeSchema = v.strictObject({ environment: v.string() });
 
 export type CloseRequest = v.InferOutput<typeof closeSchema>;
 export type ResetRequest = v.InferOutput<typeof resetSchema>;
 export type EnvironmentStepRequest = v.InferOutput<typeof stepSchema>;
 
-export function readReset(body: string): ResetRequest {
-  return parse(resetSchema, body);
-}
-
-export function readStep(body: string): EnvironmentStepRequest {
-  return parse(stepSchema, body);
-}
-
-export function readClose(body: string): CloseRequest {
-  return parse(closeSchema, body);
-}
-
 /** Parses and validates a JSON body. @throws UserError with the name of the invalid field and the reason. */
-function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
+export function parseBody<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   let json: unknown;
   try {
     json = JSON.parse(body);
@@ -169,7 +151,7 @@ export interface ScoreRequest extends ScoringRequest {
 
 /** Parses the body of a request to /score. @throws UserError for an invalid body or an unknown id. */
 export function readScore(data: OpenedDataset, config: ModelConfig, body: string): ScoreRequest {
-  const { page, positions, ...rest } = parse(scoreSchema, body);
+  const { page, positions, ...rest } = parseBody(scoreSchema, body);
   const found = resolveItems(data, "page", page, rest.skipUnknown);
   if (found.length === 0) throw new UserError("page: Expected at least one item of the data set, got none.");
   const context = encodeContext(data, config, rest.context, rest.skipUnknown);
@@ -194,7 +176,7 @@ export interface RecommendRequest {
 
 /** Parses the body of a request to /recommend. @throws UserError for an invalid body or an unknown id. */
 export function readRecommend(data: OpenedDataset, config: ModelConfig, body: string): RecommendRequest {
-  const { top, newOnly, ...rest } = parse(recommendSchema, body);
+  const { top, newOnly, ...rest } = parseBody(recommendSchema, body);
   return {
     ...resolveHistory(data, rest),
     context: encodeContext(data, config, rest.context, rest.skipUnknown),

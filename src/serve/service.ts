@@ -15,7 +15,15 @@ import { Batcher, type BatchScorer } from "./batcher.ts";
 import type { ServiceRequest } from "./listen.ts";
 import { ServiceMetrics } from "./service_metrics.ts";
 import { EnvironmentPool, TooManyEnvironmentsError } from "./environment_pool.ts";
-import { LIMITS, readClose, readRecommend, readReset, readScore, readStep } from "./requests.ts";
+import {
+  closeSchema,
+  LIMITS,
+  parseBody,
+  readRecommend,
+  readScore,
+  resetSchema,
+  stepSchema,
+} from "./requests.ts";
 
 export interface ServiceOptions {
   readonly maxRequests: number;
@@ -206,18 +214,18 @@ export class Service {
           "utilities are not log-odds, so it cannot simulate users.",
       );
     }
-    const request = readReset(body);
+    const request = parseBody(resetSchema, body);
     return json(await this.#onDevice(() => this.#environments.reset(request)));
   }
 
   async close(body: string): Promise<Response> {
-    const request = readClose(body);
+    const request = parseBody(closeSchema, body);
     await this.#onDevice(() => this.#environments.close(request));
     return json({ closed: request.environment });
   }
 
   async step(body: string): Promise<Response> {
-    const request = readStep(body);
+    const request = parseBody(stepSchema, body);
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
