@@ -4,7 +4,7 @@ import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../data/click_
 import type { ClickLog, Clicks, ItemTokens } from "../data/click_log.ts";
 import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
-import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
+import { findSortedIndex, type ItemCatalogue, type ItemsShape, sortUnique } from "../data/item_catalogue.ts";
 
 /** Displays and clicks of train users per item: 8 bytes per item. */
 export interface TrainCounts {
@@ -94,9 +94,8 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
 /** Returns the features of a log's items, and a function from an item to its index in the features. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
-  const ids = rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
-  const indices = new Map(Array.from(ids, (id, index) => [id, index]));
-  return { items: catalogue.read(ids), findItemIndex: (item: number) => indices.get(item) ?? NaN };
+  const ids = sortUnique(rowItem);
+  return { items: catalogue.read(ids), findItemIndex: (item: number) => findSortedIndex(ids, item) };
 }
 
 /**

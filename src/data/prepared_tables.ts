@@ -176,18 +176,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
     if (id < 0) fail(`tokens of 0..${V - 1}`, formatValue(tokens[place]));
     into.push(id);
   }
-  if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
-}
-
-/** Up to this number of tokens, comparing all pairs is faster than a Set. Most items have fewer tokens. */
-const FEW = 16;
-
-function hasTwice(values: readonly unknown[]): boolean {
-  if (values.length > FEW) return new Set(values).size < values.length;
-  for (let k = 1; k < values.length; k++) {
-    for (let earlier = 0; earlier < k; earlier++) if (values[k] === values[earlier]) return true;
-  }
-  return false;
+  if (new Set(tokens).size < tokens.length) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
 /** For each table with a column `id`, the name of the column with the numbers of users or items. */
