@@ -1,6 +1,5 @@
 /** config.json of a run: everything that is needed to repeat the run. */
 
-import { requireWritable } from "../files/write_scope.ts";
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { pathExists } from "../files/local_file.ts";
@@ -58,13 +57,4 @@ export async function writeConfig(path: string, config: RunConfig): Promise<void
 
 function configFile(path: string): string {
   return `${path}/config.json`;
-}
-
-/** Removes the config of a run that failed before anything was saved. */
-export async function removeConfig(path: string): Promise<void> {
-  try {
-    await Deno.remove(requireWritable(configFile(path)));
-  } catch {
-    // The caller reports the original error, and --resume restarts such a run.
-  }
 }

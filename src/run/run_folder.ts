@@ -5,7 +5,6 @@
  * `adversarial`.
  */
 
-import { requireWritable } from "../files/write_scope.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { FeatureManifest } from "../data/manifest.ts";
 import { writeJson } from "../files/json_file.ts";
@@ -56,8 +55,6 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
 export class RunFolder {
   /** Iteration of the best snapshot that is in the folder, for each validation criterion. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
-  /** Names of the files that were in the folder when the stage began; undefined if there was no folder. */
-  #before: readonly string[] | undefined;
 
   private constructor(
     readonly path: string,
@@ -67,23 +64,15 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a stage. The folder may have files of a process that was killed before its first snapshot.
+   * Starts a stage. The folder may have files of a process that ended before its first snapshot.
    * @throws UserError if the folder cannot be written, or if data would be lost.
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
     await expectUnbegun(path, about.columns);
-    const before = listContents(path);
-    try {
-      await makeFolder(path);
-      withFileErrorsSync("write", path, () => removeTemporaries(path)); // of a process that was killed
-      await writeConfig(path, about.config);
-      const files = RunFolder.#with(path, about, (log, columns) => CsvLog.begin(log, columns));
-      files.#before = before;
-      return files;
-    } catch (error) {
-      await takeBack(path, before);
-      throw error;
-    }
+    await makeFolder(path);
+    withFileErrorsSync("write", path, () => removeTemporaries(path)); // of a process that was killed
+    await writeConfig(path, about.config);
+    return RunFolder.#with(path, about, (log, columns) => CsvLog.begin(log, columns));
   }
 
   /** Returns true if the folder has a saved training state, from which a run can resume. */
@@ -201,15 +190,6 @@ export class RunFolder {
       this.validation.close();
     }
   }
-
-  /** Removes the files that `begin` created, if a stage fails before its first save. */
-  async takeBack(): Promise<void> {
-    try {
-      this.close();
-    } finally {
-      await takeBack(this.path, this.#before);
-    }
-  }
 }
 
 /**
@@ -228,17 +208,4 @@ export async function expectUnbegun(path: string, columns: readonly string[]): P
   }
   for (const log of LOGS) CsvLog.expectUnbegun(logFile(path, log), ["iteration", ...columns]);
   if (await hasConfig(path)) await readConfig(path);
-}
-
-async function takeBack(path: string, before: readonly string[] | undefined): Promise<void> {
-  try {
-    for (const name of ["config.json", "train.csv", "validation.csv"]) {
-      const file = `${path}/${name}`;
-      if (!before?.includes(name) && await pathExists(file)) await Deno.remove(requireWritable(file));
-    }
-    removeTemporaries(path);
-    if (before === undefined) await Deno.remove(requireWritable(path));
-  } catch {
-    // The caller reports the original error, and --resume restarts such a run.
-  }
 }

@@ -20,7 +20,7 @@ import { type KeptStart, StartChoice } from "./start_choice.ts";
 import { nameResults } from "./name_results.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
-import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
+import { hasConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { type CommunicationTimes, gatherTexts, type MpiRanks } from "./ranks/mpi.ts";
 import { readSnapshot } from "./snapshot_file.ts";
 import { buildRow, buildStart, findStageBefore } from "./stages.ts";
@@ -111,7 +111,7 @@ export async function runStage(
 
 /**
  * Starts a stage in a new folder. If the run has a previous stage, starts from its best-prec1 snapshot.
- * @throws UserError if nothing can be saved. The stage's files are then removed.
+ * @throws UserError if nothing can be saved. The run can then be resumed from its start.
  */
 async function startStage(
   stage: TrainingStage,
@@ -128,19 +128,8 @@ async function startStage(
   return await withTrainer(stage, run, events, start, async (training) => {
     const folder = stage.folder(path);
     // --resume reads the config in the run's folder, so a run without a Shannon stage also has one there.
-    const alone = folder !== path && !await hasConfig(path);
-    if (alone) await writeConfig(path, config);
-    let files: RunFolder | undefined;
-    try {
-      files = await RunFolder.begin(folder, buildStageFiles(training));
-      // An unwritable folder should fail now, not after hours, so the state is saved at once.
-      await save(training, files);
-    } catch (error) {
-      await files?.takeBack();
-      if (alone) await removeConfig(path);
-      throw error;
-    }
-    return await train(training, files);
+    if (folder !== path && !await hasConfig(path)) await writeConfig(path, config);
+    return await train(training, await RunFolder.begin(folder, buildStageFiles(training)));
   });
 }
 
@@ -271,6 +260,8 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
   const before = ranks?.spent;
   if (trainer.microBatches > 1) events.onMicroBatches?.(trainer.microBatches);
   try {
+    // An unwritable folder should fail now, not after hours, so the state is saved at once.
+    if (!await RunFolder.hasState(folder.path)) await save(training, folder);
     await trainer.run(iterations, {
       onStep: (result) => {
         folder.append("train", result.iteration, buildRow(stage, result));

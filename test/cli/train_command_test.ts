@@ -298,7 +298,7 @@ Deno.test("a NaN loss ends training, reports the iteration, and keeps the best s
 
 Deno.test("a full disk ends training with a message and leaves no half-written file", () =>
   withSmallLog(async (folder, data) => {
-    // If the disk is full at the first snapshot, the folder is removed; later, existing files are complete.
+    // At the first snapshot, or at a later one.
     for (const room of ["20k", "72k"]) {
       const disk = `${folder}/disk`;
       await withSmallDisk(disk, room, async () => {
@@ -306,8 +306,7 @@ Deno.test("a full disk ends training with a message and leaves no half-written f
         const endless = `${SIZES} --iterations 4000 --early-stopping none`;
         await trainings.refused(`--data ${data} --save-dir ${run} ${endless}`, /disk is full/);
         const files = listFiles(disk).includes("run") ? listFiles(run) : [];
-        if (room === "20k") assert.deepEqual(listFiles(disk), []);
-        else assert.ok(files.includes("last.safetensors"), files.join());
+        assert.equal(files.includes("last.safetensors"), room === "72k", files.join());
         for (const name of files) {
           assert.match(name, /\.(json|csv|safetensors)$/, "a temporary file is left");
         }
