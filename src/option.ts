@@ -32,17 +32,13 @@ export function makeWholeNumberParser(
   };
 }
 
-/** A schema of numbers with the interface of https://standardschema.dev. */
-export interface NumberSchema {
-  readonly "~standard": { validate(value: unknown): object };
-}
+type NumberSchema = v.GenericSchema<unknown, number>;
 
 /** Returns a parser of the numbers that a schema accepts. @param expected - description of these numbers. */
 export function makeNumberParser(schema: NumberSchema, expected: string): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? NaN : Number(text);
-    const found = schema["~standard"].validate(value);
-    if (!("issues" in found) || found.issues === undefined) return value;
+    if (v.is(schema, value)) return value;
     throw new InvalidValueError(`Expected ${expected}, got "${text}".`);
   };
 }
@@ -52,7 +48,7 @@ export function whole(least: number, most?: number): ValueRange<number> {
 }
 
 /** Returns the range of the numbers that a schema accepts. @param expected - description of these numbers */
-function numbers(schema: v.GenericSchema<unknown, number>, expected: string): ValueRange<number> {
+function numbers(schema: NumberSchema, expected: string): ValueRange<number> {
   return { schema, parse: makeNumberParser(schema, expected) };
 }
 
@@ -70,13 +66,12 @@ const WIDEST_LAYER = 4096;
 
 /** Returns the range of lists of layer sizes, such as 64-64. If `least` is 0, "none" (no layer) is valid. */
 export function layers(least: 0 | 1): ValueRange<number[]> {
+  const schema = v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS));
   return {
-    schema: v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS)),
+    schema,
     parse(text) {
-      if (text === "none" && least === 0) return [];
-      const sizes = text.split("-").map(Number);
-      const isEach = /^\d+(-\d+)*$/.test(text) && sizes.every((size) => size >= 1 && size <= WIDEST_LAYER);
-      if (isEach && sizes.length <= MOST_LAYERS) return sizes;
+      const sizes = text === "none" ? [] : text.split("-").map(Number);
+      if (/^(none|\d+(-\d+)*)$/.test(text) && v.is(schema, sizes)) return sizes;
       throw new InvalidValueError(
         `Expected 1 to ${MOST_LAYERS} layer sizes in 1..${WIDEST_LAYER}, such as 64-64, got "${text}".`,
       );

@@ -63,7 +63,7 @@ export const parseWholeNumber = (least: number, most?: number): (text: string) =
   asArgument(values.makeWholeNumberParser(least, most));
 
 /** Makes a parser of the numbers that a schema accepts. @param expected - description of these numbers */
-export const makeNumberParser = (schema: values.NumberSchema, expected: string): (text: string) => number =>
+export const makeNumberParser = (schema: v.GenericSchema<unknown, number>, expected: string) =>
   asArgument(values.makeNumberParser(schema, expected));
 
 /** Makes a parser of JSON, or of @FILE with JSON, that a schema accepts. @param example - for messages */

@@ -24,12 +24,6 @@ export function getHashSize(features: FeatureManifest | undefined): number | und
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }
 
-/** The properties of a data set that describe its items. */
-export interface ItemData {
-  readonly source: { readonly items: { readonly shape: ItemsShape } };
-  readonly features: FeatureManifest | undefined;
-}
-
 /** Returns a catalogue with only the tokens 0 .. `tokens` - 1. @throws Error if no features would be left. */
 export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));
