@@ -107,7 +107,9 @@ CREATE MACRO number_meaning(what, scale, mean, sd, is_partly) AS CASE
 END || if(is_partly, ', 0 where unknown', '');
 SET VARIABLE scales = (SELECT list(s ORDER BY k) FROM number_scale s);
 CREATE TABLE dense_feature AS
-SELECT (row_number() OVER (ORDER BY k, is_indicator) - 1)::INTEGER AS position, *
+SELECT
+  (row_number() OVER (ORDER BY k, is_indicator) - 1)::INTEGER AS position, *,
+  CASE WHEN is_indicator THEN 'known' WHEN is_time THEN 'age' ELSE 'number' END AS "of"
 FROM (
   SELECT
     k, false AS is_indicator, name, name AS "column", is_time, scale, mean, sd, low, high,

@@ -2,9 +2,9 @@
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
-import { type ContextFeature, listContextColumns } from "../manifest.ts";
 import { readManifest } from "../sets/prepared_folder.ts";
 import { formatLiteral, type SqlEngine, type SqlValue } from "./sql_engine.ts";
+import { type ContextFeature, listContextColumns, type Transform } from "../manifest.ts";
 
 const TYPES = ["number", "time", "category"] as const;
 
@@ -113,13 +113,15 @@ export async function readContextFeatures(engine: SqlEngine): Promise<ContextFea
     kind: row.kind === "page" ? "page" : "impression",
     name: String(row.name),
     meaning: String(row.meaning),
-    transform: parseTransform(row),
+    transform: row.of === "value"
+      ? { of: "value", column: String(row.column), value: String(row.value) }
+      : parseTransform(row),
   }));
 }
 
-function parseTransform(row: Awaited<ReturnType<SqlEngine["rows"]>>[number]): ContextFeature["transform"] {
+/** Parses the transform of a number or a time, which is a row of `row_feature` or `dense_feature`. */
+export function parseTransform(row: Awaited<ReturnType<SqlEngine["rows"]>>[number]): Transform {
   const column = String(row.column);
-  if (row.of === "value") return { of: "value", column, value: String(row.value) };
   if (row.of === "known") return { of: "known", column };
   return {
     of: row.of === "age" ? "age" : "number",

@@ -3,15 +3,15 @@
 import { basename } from "node:path";
 import { computeFileChecksum } from "../../files/local_file.ts";
 import { getHashSize } from "../item_ids.ts";
-import type { ColumnShares, FeatureManifest, Manifest, Transform } from "../manifest.ts";
 import { listTableFiles, readManifest } from "../sets/prepared_folder.ts";
 import { VOCABULARY } from "../sets/prepared_writer.ts";
 import { UserError } from "../../user_error.ts";
 import { formatLiteral, type SqlEngine } from "./sql_engine.ts";
 import type { FeatureColumns } from "./feature_columns.ts";
-import { readContextFeatures } from "./context_columns.ts";
+import { parseTransform, readContextFeatures } from "./context_columns.ts";
 import { escapeGlob } from "./glob.ts";
 import type { Json } from "@duckdb/node-api";
+import type { ColumnShares, FeatureManifest, Manifest } from "../manifest.ts";
 
 export interface SourceEncoding {
   readonly folder: string;
@@ -240,20 +240,6 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
 /** Builds SQL for a checksum of a list of texts. The lengths of the texts make the checksum unambiguous. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
-}
-
-function parseTransform(row: Row): Transform {
-  const column = String(row.column);
-  if (row.is_indicator === true) return { of: "known", column };
-  return {
-    of: row.is_time === true ? "age" : "number",
-    column,
-    log: row.scale === null ? null : Number(row.scale),
-    mean: Number(row.mean),
-    sd: Number(row.sd),
-    low: Number(row.low),
-    high: Number(row.high),
-  };
 }
 
 function parseVocabulary(row: Row) {
