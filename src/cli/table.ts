@@ -4,7 +4,10 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "../files/atomic_write.ts";
 import { readText, withFileErrors } from "../files/local_file.ts";
 
-/** Maximum width of a table, and the columns to drop, in order, until the table fits. */
+/**
+ * Maximum width of a table, and the heads of the columns to drop, in order, until the table fits. Of several
+ * columns with one head, the last is dropped.
+ */
 export interface TableFit {
   readonly width?: number;
   readonly drop?: readonly string[];
@@ -29,7 +32,8 @@ export function formatTable(
   const excess = columns.reduce((sum, column) => sum + column.width + GAP.length, -GAP.length) - width;
   const [least, ...next] = drop;
   if (excess > 0 && least !== undefined) {
-    const isKept = (_: unknown, k: number) => head[k] !== least;
+    const at = head.lastIndexOf(least);
+    const isKept = (_: unknown, k: number) => k !== at;
     return formatTable(head.filter(isKept), rows.map((row) => row.filter(isKept)), { width, drop: next });
   }
   const longest = columns.filter(({ isRight }) => !isRight).sort((a, b) => b.width - a.width)[0];
@@ -94,34 +98,8 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** A column. If a table is too wide, its column with the lowest `dropOrder` above 0 is dropped first. */
-export interface TableColumn<Row> {
-  readonly head: string;
-  readonly dropOrder: number;
-  cell(row: Row): string;
-}
-
 /** Maximum line length, in characters, of a table from which columns may be dropped. */
 export const WIDEST = 100;
-
-/** Formats a table, and drops columns until it fits `width`. @returns the text, and the remaining columns */
-export function formatFittedTable<Row>(
-  columns: readonly TableColumn<Row>[],
-  rows: readonly Row[],
-  width: number,
-): { readonly text: string; readonly shown: readonly TableColumn<Row>[] } {
-  const text = formatTable(
-    columns.map(({ head }) => head),
-    rows.map((row) => columns.map(({ cell }) => cell(row))),
-    { width: Infinity },
-  );
-  const next = columns.reduce(
-    (least, { dropOrder }) => dropOrder > 0 ? Math.min(least, dropOrder) : least,
-    Infinity,
-  );
-  if (next === Infinity || fitsWidth(text, Math.min(width, WIDEST))) return { text, shown: columns };
-  return formatFittedTable(columns.filter(({ dropOrder }) => dropOrder !== next), rows, width);
-}
 
 export function fitsWidth(text: string, width: number): boolean {
   return text.split("\n").every((line) => line.length <= width);

@@ -4,7 +4,7 @@ import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
 import type { MetricDifferences } from "../metrics/test_result.ts";
 import { classifyDifference, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";
 import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
-import { formatFittedTable, formatTable, getOutputWidth, type TableColumn } from "../cli/table.ts";
+import { formatTable, getOutputWidth, WIDEST } from "../cli/table.ts";
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
@@ -23,36 +23,45 @@ function getValue({ scoring, ranking }: Player, name: MetricName): number | unde
 const digits = (value: number | undefined) =>
   value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
 
-function column(name: MetricName, dropOrder = 0): TableColumn<Player> {
-  return { head: getMetricTitle(name), dropOrder, cell: (player) => digits(getValue(player, name)) };
+interface Column {
+  readonly head: string;
+  cell(player: Player): string;
+}
+
+function column(name: MetricName): Column {
+  return { head: getMetricTitle(name), cell: (player) => digits(getValue(player, name)) };
 }
 
 /** Creates a column of confidence intervals, such as ".554-.596". */
-function rangeColumn(of: MetricName, dropOrder: number): TableColumn<Player> {
+function rangeColumn(of: MetricName): Column {
   const cell = ({ scoring, ranking }: Player) => {
     const interval = scoring?.details?.intervals[getMetricName(ranking, of) ?? ""];
     return interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
   };
-  return { head: RANGE, dropOrder, cell };
+  return { head: RANGE, cell };
 }
 
 const RANGE = "95 %";
 const LONGER = getMetricTitle("longerPrec1");
-const COLUMNS: readonly TableColumn<Player>[] = [
-  { head: "", dropOrder: 0, cell: ({ name }) => name },
-  {
-    head: "iteration",
-    dropOrder: 5,
-    cell: ({ scoring }) => String(scoring?.iteration ?? ""),
-  },
+const COLUMNS: readonly Column[] = [
+  { head: "", cell: ({ name }) => name },
+  { head: "iteration", cell: ({ scoring }) => String(scoring?.iteration ?? "") },
   column("nll"),
   column("prec1"),
-  rangeColumn("prec1", 7),
-  column("prec2", 6),
-  rangeColumn("prec2", 1),
-  column("longerPrec1", 4),
-  column("ndcg", 2),
-  column("auc", 3),
+  rangeColumn("prec1"),
+  column("prec2"),
+  rangeColumn("prec2"),
+  column("longerPrec1"),
+  column("ndcg"),
+  column("auc"),
+];
+/** Heads of the columns to drop if the table is too wide, in order. */
+const DROPPED = [
+  RANGE,
+  ...(["ndcg", "auc", "longerPrec1"] as const).map(getMetricTitle),
+  "iteration",
+  getMetricTitle("prec2"),
+  RANGE,
 ];
 
 /** Formats a table of the metrics of snapshots and baselines. @param width - maximum characters per line */
@@ -67,8 +76,12 @@ export function formatResultTable(
     Math.abs((getValue(player, "prec1") ?? NaN) - (getValue(player, "longerPrec1") ?? NaN)) > 1e-6
   );
   const columns = COLUMNS.filter(({ head }) => head !== LONGER || hasPagesOfOne);
-  const { text, shown } = formatFittedTable(columns, players, width);
-  const heads = shown.map(({ head }) => head);
+  const text = formatTable(
+    columns.map(({ head }) => head),
+    players.map((player) => columns.map(({ cell }) => cell(player))),
+    { width: Math.min(width, WIDEST), drop: DROPPED },
+  );
+  const [heads = ""] = text.split("\n");
   return [
     text,
     ...(heads.includes(RANGE) ? [`${RANGE}: bootstrap interval over test users`] : []),

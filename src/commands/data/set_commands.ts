@@ -96,7 +96,7 @@ function text(path: string, d: DataDescription): string {
         ...[...OTHERS.map((name) => baselineTitles[name]), "logit loss"],
       ],
       baselines,
-      { drop: ["@2", "last click", "uniform loss", "category rate", "item-kNN"] },
+      { drop: ["@2", "@2", "last click", "uniform loss", "category rate", "item-kNN"] },
     ),
     "",
     `items per page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,

@@ -10,8 +10,7 @@ import {
 } from "../../metrics/baseline_verdict.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 import { type PolicySimulation, RIVALS } from "./simulate_policies.ts";
-import { fitsWidth, formatFittedTable, formatTable, getOutputWidth, WIDEST } from "../../cli/table.ts";
-import type { TableColumn } from "../../cli/table.ts";
+import { fitsWidth, formatTable, getOutputWidth, WIDEST } from "../../cli/table.ts";
 import { formatPercent as percentText, formatThousands } from "../../number_text.ts";
 
 export interface SimulationSummary {
@@ -36,26 +35,30 @@ const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).r
 const range = ({ interval }: MeanEstimate, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
 
-function listResultColumns(
+/** Formats a table of the policies' metrics. */
+function formatPolicies(
   { options, noClickRateReason }: SimulationSummary,
-): TableColumn<PolicySimulation>[] {
+  runs: readonly PolicySimulation[],
+  width: number,
+): string {
   const counts = noClickRateReason === undefined;
   const leaves = options.leave > 0 || options.patience !== undefined;
-  const columns: (TableColumn<PolicySimulation> | false)[] = [
-    { head: "policy", dropOrder: 0, cell: ({ name }) => name },
-    counts && { head: "return", dropOrder: 0, cell: ({ metrics }) => number(metrics.return.mean) },
-    counts && { head: RANGE, dropOrder: 4, cell: ({ metrics }) => range(metrics.return, number) },
-    counts &&
-    { head: "click rate", dropOrder: 0, cell: ({ metrics }) => percent(metrics.clickRate.mean) },
-    counts && {
-      head: RANGE,
-      dropOrder: 1,
-      cell: ({ metrics }) => range(metrics.clickRate, (x) => (100 * x).toFixed(1)),
-    },
-    leaves && { head: "pages", dropOrder: 2, cell: ({ metrics }) => number(metrics.pages.mean) },
-    { head: "coverage", dropOrder: 3, cell: ({ metrics }) => small(metrics.coverage) },
+  const head = [
+    "policy",
+    ...(counts ? ["return", RANGE, "click rate", RANGE] : []),
+    ...(leaves ? ["pages"] : []),
+    "coverage",
   ];
-  return columns.filter((column) => column !== false);
+  const rows = runs.map(({ name, metrics }) => [
+    name,
+    ...(counts ? [number(metrics.return.mean), range(metrics.return, number)] : []),
+    ...(counts
+      ? [percent(metrics.clickRate.mean), range(metrics.clickRate, (x) => (100 * x).toFixed(1))]
+      : []),
+    ...(leaves ? [number(metrics.pages.mean)] : []),
+    small(metrics.coverage),
+  ]);
+  return formatTable(head, rows, { width, drop: [RANGE, "pages", "coverage", RANGE] });
 }
 
 /** Formats all results. @param width - maximum characters per line; columns that do not fit are omitted */
@@ -67,7 +70,7 @@ export function formatResults(
   const { options, description, items } = summary;
   const { users, pages, slate } = options;
   const most = Math.min(width, WIDEST);
-  const { text: metrics } = formatFittedTable(listResultColumns(summary), runs, most);
+  const metrics = formatPolicies(summary, runs, most);
   const [lead, ...others] = describeDifferences(summary, runs);
   return [
     ...lead === undefined ? [] : [`${lead}\n`],
