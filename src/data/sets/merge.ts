@@ -7,10 +7,10 @@ import { createHash } from "node:crypto";
 import { UserError } from "../../user_error.ts";
 import { type Clicks, eventLists, type ItemFeatures } from "../click_log.ts";
 import { describeDifference } from "../feature_difference.ts";
-import { type IdList, TextIds, TextList } from "../ids.ts";
+import { TextIds, TextList } from "../ids.ts";
 import { type ItemsShape, joinItems, MemoryItems } from "../item_catalogue.ts";
 import type { OnProgress } from "../log_source.ts";
-import type { FeatureManifest, Manifest } from "../manifest.ts";
+import type { Manifest } from "../manifest.ts";
 import { readTexts } from "../prepared_tables.ts";
 import { getFeatureManifest } from "./dataset.ts";
 import type { OpenedDataset } from "./opened_dataset.ts";
@@ -43,7 +43,7 @@ export async function mergeSets(
   about: Pick<PreparedContents, "name" | "command">,
   onProgress?: OnProgress,
 ): Promise<MergeResult> {
-  const [first] = parts;
+  const [first, ...more] = parts;
   if (!first) throw new RangeError("expected a data set to merge");
   expectDistinct(parts);
   const byTime = parts.find(({ data: { dataset } }) => dataset.timeSplit);
@@ -53,10 +53,9 @@ export async function mergeSets(
         "Prepare all logs together, with a glob as --source or with --query.",
     );
   }
-  const items = new MergedItems(first);
-  const numbers = parts.map((part) => items.add(part));
-  const users = new MergedUsers();
-  for (const part of parts) await users.add(part);
+  const { ids, catalogue, numbers } = mergeItems([first, ...more]);
+  const users = await mergeUsers(parts);
+  const features = getFeatureManifest(first.data.dataset);
   const [pageOrder, ...others] = parts.map(({ data: { dataset: { pageOrder } } }) => pageOrder);
   async function* clicks(): AsyncGenerator<Clicks> {
     for (const [k, { name, data: { source } }] of parts.entries()) {
@@ -76,10 +75,10 @@ export async function mergeSets(
   }
   const manifest = await writePrepared(folder, {
     ...about,
-    items: items.catalogue(),
-    itemIds: items.ids(),
+    items: catalogue,
+    itemIds: new TextIds(TextList.of(ids)),
     userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
-    ...(items.features && { features: items.features }),
+    ...(features && { features }),
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
     // The order of items on the pages is known only if it is known, and equal, in all sets.
     ...(pageOrder && others.every((own) => own === pageOrder) && { pageOrder }),
@@ -90,10 +89,10 @@ export async function mergeSets(
     lists: eventLists.filter((name) => parts.some(({ data: { source: { log } } }) => log?.[name])),
     warnings: [
       ...new Set(parts.flatMap(({ data: { dataset: { warnings = [] } } }) => warnings)),
-      ...parts.flatMap((part) => drawnFrom(part, items.count)),
+      ...parts.flatMap((part) => drawnFrom(part, ids.length)),
     ],
   }, clicks());
-  return { manifest, newItems: items.count - (numbers[0]?.length ?? 0) };
+  return { manifest, newItems: ids.length - (numbers[0]?.length ?? 0) };
 }
 
 /** @throws UserError if two data sets have equal contents: the merged set would have each user twice. */
@@ -128,14 +127,11 @@ function drawnFrom(
   ];
 }
 
-/** Unique id and source (name of a data set) of each user. The users of a merged set keep their sources. */
-class MergedUsers {
-  readonly ids: string[] = [];
-  readonly sources: string[] = [];
-  readonly #taken = new Set<string>();
-
-  async add({ name, data: { dataset: { config }, users, source: { userSplit } } }: MergePart): Promise<void> {
-    const known = new Set(this.sources);
+/** Returns a unique id and the source (name of a data set) of each user. A merged set's users keep theirs. */
+async function mergeUsers(parts: readonly MergePart[]): Promise<{ ids: string[]; sources: string[] }> {
+  const [ids, sources, taken] = [[] as string[], [] as string[], new Set<string>()];
+  for (const { name, data: { dataset: { config }, users, source: { userSplit } } } of parts) {
+    const known = new Set(sources);
     const before = config.kind === "prepared"
       ? await readTexts(
         setFiles(config.path, await readManifest(config.path)),
@@ -145,12 +141,14 @@ class MergedUsers {
       )
       : undefined;
     for (let user = 0; user < userSplit.length; user++) {
-      this.ids.push(unlike(users.of(user), this.#taken, name));
+      const id = unlike(users.of(user), taken, name);
+      taken.add(id);
+      ids.push(id);
       const source = before?.at(user) ?? name;
-      this.sources.push(known.has(source) ? `${name}/${source}` : source);
-      this.#taken.add(this.ids.at(-1) ?? "");
+      sources.push(known.has(source) ? `${name}/${source}` : source);
     }
   }
+  return { ids, sources };
 }
 
 /** Returns a unique id of a user: `id` or, if `id` is taken, the name of the data set followed by `id`. */
@@ -158,51 +156,38 @@ function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
   return taken.has(id) ? unlike(`${name}/${id}`, taken, name) : id;
 }
 
-/** Merged catalogue: the items of the first data set, then the items that only later data sets have. */
-class MergedItems {
-  readonly #ids: string[] = [];
-  readonly #chunks: ItemFeatures[] = [];
-  readonly #numbers = new Map<string, number>();
-
-  constructor(private readonly first: MergePart) {}
-
-  get features(): FeatureManifest | undefined {
-    return getFeatureManifest(this.first.data.dataset);
-  }
-
-  get count(): number {
-    return this.#ids.length;
-  }
-
-  /** Adds the items of a data set. @returns each item's number in the merged catalogue. */
-  add(part: MergePart): Uint32Array {
-    const { data: { items: ids, source: { items } } } = part;
-    expectSameFeatures(this.first, part);
+/**
+ * Merges catalogues: the items of the first data set, then the items that only later data sets have.
+ * `numbers`: for each data set, each item's number in the merged catalogue.
+ */
+function mergeItems(
+  parts: readonly [MergePart, ...MergePart[]],
+): { ids: string[]; catalogue: MemoryItems; numbers: readonly Uint32Array[] } {
+  const [first] = parts;
+  const ids: string[] = [];
+  const chunks: ItemFeatures[] = [];
+  const merged = new Map<string, number>();
+  const numbers = parts.map((part) => {
+    const { data: { items: own, source: { items } } } = part;
+    expectSameFeatures(first, part);
     const all = Uint32Array.from({ length: items.shape.count }, (_, item) => item);
-    const own = items.read(all);
+    const features = items.read(all);
     const added: number[] = [];
     const numbers = all.map((item) => {
-      const id = ids.of(item);
-      const version = hashItemVersion(id, own, item);
+      const id = own.of(item);
+      const version = hashItemVersion(id, features, item);
       // Items of the first set keep their numbers, even if two of these items have equal ids and features.
-      const found = part === this.first ? undefined : this.#numbers.get(version);
+      const found = part === first ? undefined : merged.get(version);
       if (found !== undefined) return found;
-      this.#numbers.set(version, this.count);
+      merged.set(version, ids.length);
       added.push(item);
-      return this.#ids.push(id) - 1;
+      return ids.push(id) - 1;
     });
     const more = items.read(Uint32Array.from(added));
-    this.#chunks.push(more.kind === "one-hot" ? { ...more, count: added.length } : more);
+    chunks.push(more.kind === "one-hot" ? { ...more, count: added.length } : more);
     return numbers;
-  }
-
-  catalogue(): MemoryItems {
-    return new MemoryItems(joinItems(this.first.data.source.items.shape, this.#chunks));
-  }
-
-  ids(): IdList {
-    return new TextIds(TextList.of(this.#ids));
-  }
+  });
+  return { ids, catalogue: new MemoryItems(joinItems(first.data.source.items.shape, chunks)), numbers };
 }
 
 /** @throws UserError if the item features of `part` and of `first` differ in meaning or shape. */
