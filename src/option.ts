@@ -8,7 +8,10 @@ import * as v from "./schema.ts";
 import { UserError } from "./user_error.ts";
 
 /** Error for a value that an option refuses. The caller adds the option's name to the message. */
-export class InvalidValueError extends UserError {}
+export class InvalidValueError extends UserError {
+  /** Code of the errors to which commander adds the option's name. */
+  readonly code = "commander.invalidArgument";
+}
 
 /** Values that an option accepts: a schema for values in a config, and a parser for texts that users type. */
 export interface ValueRange<T> {

@@ -1,8 +1,7 @@
 /** Builds and parses the options of commands with commander, and reports invalid values. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import * as values from "../option.ts";
-import { formatValue, InvalidValueError } from "../option.ts";
+import { formatValue, parseFolder, parsePath } from "../option.ts";
 import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
 import { LARGEST_SEED } from "../train/training_config.ts";
 import { contextSchema } from "../predict/request_context.ts";
@@ -13,7 +12,13 @@ import { expectOutputsApart } from "./outputs.ts";
 import { explainFileError, readTextSync } from "../files/local_file.ts";
 import { getOutputWidth, wrapText } from "./table.ts";
 
-export { type GivenOptions } from "../option.ts";
+export {
+  type GivenOptions,
+  makeNumberParser,
+  makeWholeNumberParser as parseWholeNumber,
+  parseFolder as folder,
+  parsePath as path,
+} from "../option.ts";
 export { LARGEST_SEED };
 
 export function addGroup(command: Command, { heading, options }: OptionGroup): Command {
@@ -38,7 +43,7 @@ export function createOption(definition: OptionDefinition): Option {
       option.choices(definition.choices);
       return definition.default === undefined ? option : option.default(definition.default);
     case "value": {
-      option.argParser(asArgument(definition.parse));
+      option.argParser(definition.parse);
       if (definition.preset !== undefined) option.preset(definition.preset);
       const { default: standard } = definition;
       if (standard === undefined) return option;
@@ -46,25 +51,6 @@ export function createOption(definition: OptionDefinition): Option {
     }
   }
 }
-
-/** Adapts a parser for commander: if the parser refuses a value, commander's error names the option. */
-function asArgument<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw error instanceof InvalidValueError ? new InvalidArgumentError(error.message) : error;
-    }
-  };
-}
-
-/** Makes a parser of whole numbers from `least` to `most`, both included. */
-export const parseWholeNumber = (least: number, most?: number): (text: string) => number =>
-  asArgument(values.makeWholeNumberParser(least, most));
-
-/** Makes a parser of the numbers that a schema accepts. @param expected - description of these numbers */
-export const makeNumberParser = (schema: v.GenericSchema<unknown, number>, expected: string) =>
-  asArgument(values.makeNumberParser(schema, expected));
 
 /** Makes a parser of JSON, or of @FILE with JSON, that a schema accepts. @param example - for messages */
 function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
@@ -113,14 +99,9 @@ export function checkSeeds(first: number, count: number): void {
   );
 }
 
-export const path = asArgument(values.parsePath);
-
-/** Parses the path of a folder. The folder need not exist. */
-export const folder = asArgument(values.parseFolder);
-
 /** Adds the path of a folder to those of earlier values, for an argument that may be repeated. */
 export function eachFolder(text: string, before: readonly string[] = []): string[] {
-  return [...before, folder(text)];
+  return [...before, parseFolder(text)];
 }
 
 /** Arguments of commander's `option()` for the option --allow-host of `serve` and `lab`. */
@@ -137,7 +118,7 @@ export const ALLOW_HOST = [
 ] as const;
 /** Makes a parser that accepts only output files with given endings, to protect files of other kinds. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
-  const name = path(text).replace(/^.*[/\\]/, "").toLowerCase();
+  const name = parsePath(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
   throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
 };
