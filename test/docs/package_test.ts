@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { dirname } from "node:path";
 import type { FeatureManifest, featuresSchema, manifestSchema, PageOrder } from "../../src/data/manifest.ts";
 import * as v from "../../src/schema.ts";
 import * as source from "../../src/browser.ts";
@@ -112,33 +111,3 @@ Deno.test("without comments kernels have the same code and interface", () => {
   }
   assert.equal(stripComments("a; /* b\nc */ d; // e\n\n  f = g;  \n"), "a;  d;\nf=g;\n");
 });
-
-Deno.test("exports of a package resolve: exact, by pattern, by condition; others are refused", () =>
-  withEmptyFolder(async (folder) => {
-    const exports = {
-      "./a": { require: "./a.cjs", import: "./a.js" },
-      "./b": { browser: { import: "./b.browser.js" }, default: "./b.js" },
-      "./c/*.js": { types: "./c/*.d.ts", default: "./src/*.js" },
-      "./c/deep/*.js": "./deep/*.js",
-    };
-    const files = ["a.js", "b.browser.js", "src/x.js", "deep/y.js"];
-    for (const file of files) {
-      await Deno.mkdir(`${folder}/own/${dirname(file)}`, { recursive: true });
-      await Deno.writeTextFile(`${folder}/own/${file}`, `console.log("${file}");`);
-    }
-    const write = (json: object) => Deno.writeTextFile(`${folder}/own/package.json`, JSON.stringify(json));
-    const printedBy = async (...paths: string[]) => {
-      await Deno.writeTextFile(`${folder}/entry.js`, paths.map((path) => `import "own/${path}";`).join("\n"));
-      const options = {
-        entry: `${folder}/entry.js`,
-        format: "esm",
-        folders: { own: `${folder}/own` },
-      } as const;
-      return [...(await buildBundle(options)).text.matchAll(/"(.*?)"/g)].map(([, file]) => file);
-    };
-    await write({ name: "own", exports });
-    assert.deepEqual(await printedBy("a", "b", "c/x.js", "c/deep/y.js"), files);
-    await assert.rejects(printedBy("d"), /Could not resolve ".*own\/d"/);
-    await write({ name: "own" });
-    assert.deepEqual(await printedBy("src/x.js"), ["src/x.js"]);
-  }));

@@ -18,8 +18,6 @@ export interface BundleOptions {
   readonly banner?: string;
   /** Kernel texts: in the script (default: "whole"), or read from a table (kernel_table.ts). */
   readonly kernels?: "whole" | "without comments" | "from a table";
-  /** By package name: folders of packages that Deno does not find from the entry. */
-  readonly folders?: Readonly<Record<string, string>>;
   /** Texts that replace modules, by the name under which a module is imported. */
   readonly replacements?: Readonly<Record<string, string>>;
 }
@@ -37,10 +35,8 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
  * the script; equal sources give equal bytes. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, folders, replacements: instead = {}, kernels = "whole" } =
-    options;
+  const { entry, format, minify = true, banner, replacements: instead = {}, kernels = "whole" } = options;
   const packages = await packageFolders(entry);
-  for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
   try {
     const { outputFiles, metafile } = await esbuild.build({
       entryPoints: [entry],
