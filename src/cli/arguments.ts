@@ -22,6 +22,20 @@ export const BUILD = "--build <folder>";
 export const PORT = "--port <n>";
 export const DEFAULT_PORT = 8750;
 
+/** Options that name new output files or folders. */
+export const OUTPUTS: readonly string[] = [
+  OUT_FILE,
+  OUT_FOLDER,
+  SAVE_DIR,
+  WRITE_LOG,
+  ONNX,
+  BUILD,
+  JSON_FILE,
+  HTML_FILE,
+];
+/** Options that name existing files or folders, which a command continues or edits. */
+export const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
+
 function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }

@@ -53,7 +53,15 @@ export function addShopSeeds(command: Command, seed = "--seed"): Command {
     );
 }
 
-/** Adds options for the training data, and for their split into train, validation and test users. */
+/** Options for the training data, and for their split into train, validation and test users. */
+export interface DataOptions extends ShopSeedOptions {
+  data: string;
+  resplit: boolean;
+  memoryRows: number;
+  itemIds: boolean;
+}
+
+/** Adds {@link DataOptions}. */
 export function addDataOptions(command: Command): Command {
   command.optionsGroup("Data:").addOption(createDataOption());
   return addShopSeeds(command)
@@ -89,14 +97,9 @@ const NO_ITEM_IDS = [
 
 export async function openData(
   { data, seed, resplit, memoryRows, itemIds, dataSeed, dataUsersSeed: usersSeed }:
-    & {
-      data: string;
-      seed: number;
-      resplit: boolean;
-      memoryRows?: number;
-      itemIds?: boolean;
-    }
-    & ShopSeedOptions,
+    & Pick<DataOptions, "data" | "resplit">
+    & Partial<DataOptions>
+    & { seed: number },
   needed?: readonly Split[],
 ): Promise<Dataset> {
   await expectNoRawLog(data);

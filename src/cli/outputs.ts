@@ -4,34 +4,7 @@ import type { Command } from "commander";
 import { findMadeFolder } from "../files/folder_formats.ts";
 import { allowWrites, isWithin, resolvePath, tryRealPath } from "../files/write_scope.ts";
 import { UserError } from "../user_error.ts";
-import {
-  BUILD,
-  DEFAULT_RUN_FOLDER,
-  HTML_FILE,
-  JSON_FILE,
-  ONNX,
-  OUT_FILE,
-  OUT_FOLDER,
-  README,
-  RESUME,
-  SAVE_DIR,
-  SUMMARY,
-  WRITE_LOG,
-} from "./arguments.ts";
-
-/** Options that name new output files or folders. */
-const OUTPUTS: readonly string[] = [
-  OUT_FILE,
-  OUT_FOLDER,
-  SAVE_DIR,
-  WRITE_LOG,
-  ONNX,
-  BUILD,
-  JSON_FILE,
-  HTML_FILE,
-];
-/** Options that name existing files or folders, which a command continues or edits. */
-const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
+import { BUILD, CHANGED, DEFAULT_RUN_FOLDER, OUTPUTS } from "./arguments.ts";
 
 /** A path, and the name of the option or argument whose value is the path. */
 export interface NamedPath {

@@ -9,7 +9,7 @@ import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
 import { autotune } from "../../cli/choose_variants.ts";
-import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
+import { addDataOptions, type DataOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
   addOptions,
@@ -22,12 +22,8 @@ import {
   parseWholeNumber,
 } from "../../cli/command_options.ts";
 
-interface RunOptions extends ShopSeedOptions {
-  data: string;
+interface RunOptions extends DataOptions {
   saveDir?: string;
-  resplit: boolean;
-  memoryRows: number;
-  itemIds: boolean;
   seed: number;
   seeds: number;
   jobs: number;

@@ -10,7 +10,7 @@ import { version } from "../../version.ts";
 import { JOBS, removeOptions, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
 import { autotune } from "../../cli/choose_variants.ts";
-import { addDataOptions, type ShopSeedOptions } from "../../cli/open_data.ts";
+import { addDataOptions, type DataOptions } from "../../cli/open_data.ts";
 
 import {
   addGroup,
@@ -24,11 +24,7 @@ import {
 } from "../../cli/command_options.ts";
 import { parseTrainOptions } from "../train/train_options.ts";
 
-export interface TuneOptions extends ShopSeedOptions {
-  readonly data: string;
-  readonly memoryRows: number;
-  readonly itemIds: boolean;
-  readonly resplit: boolean;
+export interface TuneOptions extends DataOptions {
   readonly seed: number;
   /** Time limit of the search in minutes. */
   readonly budget: number;
