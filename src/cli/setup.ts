@@ -85,22 +85,17 @@ async function install(host: SetupHost): Promise<void> {
   const steps = [["update"], ["install", "-y", "--no-install-recommends", ...PACKAGES]];
   let log = "";
   for (const args of steps) {
-    const result = await aptGetOrAdvice(host, args);
+    const result = await host.aptGet(args).catch((error) => {
+      throw error instanceof Deno.errors.NotFound
+        ? new UserError(noAdapter(linuxAdvice()), { cause: error })
+        : error;
+    });
     log += `$ apt-get ${args.join(" ")}\n${result.output.trimEnd()}\n`;
     // The update fails if one of many sources fails. Only the installation must succeed.
     if (!result.success && args[0] === "install") {
       host.say(log);
       throw new UserError(noAdapter(`apt-get failed. Fix the errors above, then run: ${COMMAND}`));
     }
-  }
-}
-
-async function aptGetOrAdvice(host: SetupHost, args: readonly string[]): ReturnType<SetupHost["aptGet"]> {
-  try {
-    return await host.aptGet(args);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new UserError(noAdapter(linuxAdvice()), { cause: error });
   }
 }
 

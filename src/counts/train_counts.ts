@@ -1,7 +1,7 @@
 /** Counts over train users: displays and clicks per item, click shares of tokens, pairs of clicked items. */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../data/click_log.ts";
-import type { ClickLog, Clicks, ItemTokens } from "../data/click_log.ts";
+import type { ClickLog, Clicks } from "../data/click_log.ts";
 import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import { findSortedIndex, type ItemCatalogue, type ItemsShape, sortUnique } from "../data/item_catalogue.ts";
@@ -98,15 +98,6 @@ export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   return { items: catalogue.read(ids), findItemIndex: (item: number) => findSortedIndex(ids, item) };
 }
 
-/**
- * Reads the tokens of some items. @param ids - ascending, distinct. @throws Error for items without tokens
- */
-function readTokens(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
-  const items = catalogue.read(ids);
-  if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
-  return items.tokens;
-}
-
 export function forEachItemTokens(
   catalogue: ItemCatalogue,
   visit: (item: number, tokens: Uint32Array) => void,
@@ -115,8 +106,10 @@ export function forEachItemTokens(
   if (shape.kind !== "mixed") return;
   for (let first = 0; first < shape.count; first += CHUNK) {
     const ids = Uint32Array.from({ length: Math.min(CHUNK, shape.count - first) }, (_, k) => first + k);
-    const tokens = readTokens(catalogue, ids);
-    ids.forEach((id, k) => visit(id, tokens.token.subarray(tokens.first[k], tokens.first[k + 1])));
+    const items = catalogue.read(ids);
+    if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
+    const { first: starts, token } = items.tokens;
+    ids.forEach((id, k) => visit(id, token.subarray(starts[k], starts[k + 1])));
   }
 }
 

@@ -179,13 +179,8 @@ async function openSource(
 /** Returns the columns that options name. @throws UserError for --dense or --tokens with --encoding-from. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
-  for (
-    const [given, option] of [
-      [dense !== undefined, "--dense"],
-      [tokens !== undefined, "--tokens"],
-    ] as const
-  ) {
-    if (!given) continue;
+  const option = dense ? "--dense" : tokens ? "--tokens" : undefined;
+  if (option !== undefined) {
     throw new UserError(
       `Expected --encoding-from without ${option}: the columns and tokens of ${like.folder} are used.`,
     );
