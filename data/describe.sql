@@ -56,7 +56,7 @@ CREATE TABLE part AS
 WITH counted AS (
   SELECT
     split, count(DISTINCT user) AS users, count(*) AS events, count(clicked) AS clicks,
-    avg(ln(1 + size) + coalesce(list_sum(list_transform(range(1, 1 + len(additional_clicks)), lambda j: ln(size - j))), 0)) AS uniform_loss,
+    avg(ln(1 + size) + coalesce(list_sum(list_transform(range(1, 1 + len(additional_clicks)), lambda j: ln(size - j))), 0)) AS "uniformLoss",
     sum(size) AS rows
   FROM page
   WHERE NOT context
@@ -64,9 +64,9 @@ WITH counted AS (
 ),
 unseen AS (
   SELECT
-    c.split, coalesce(sum(c.shown) FILTER (t.id IS NULL), 0) / sum(c.shown) AS unseen_shown,
-    coalesce(sum(c.clicks) FILTER (t.id IS NULL), 0) / nullif(sum(c.clicks), 0) AS unseen_clicked,
-    coalesce(sum(c.clicks) FILTER (t.id IS NULL OR t.clicks = 0), 0) / nullif(sum(c.clicks), 0) AS never_clicked
+    c.split, coalesce(sum(c.shown) FILTER (t.id IS NULL), 0) / sum(c.shown) AS "unseenShown",
+    coalesce(sum(c.clicks) FILTER (t.id IS NULL), 0) / nullif(sum(c.clicks), 0) AS "unseenClicked",
+    coalesce(sum(c.clicks) FILTER (t.id IS NULL OR t.clicks = 0), 0) / nullif(sum(c.clicks), 0) AS "neverClicked"
   FROM item_count c LEFT JOIN (FROM item_count WHERE split = 'train') t USING (id)
   GROUP BY c.split
 )

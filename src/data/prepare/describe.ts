@@ -1,5 +1,6 @@
 /** Computes statistics of a prepared data set by `data/describe.sql`, and lists warnings. */
 
+import * as v from "../../schema.ts";
 import { type ScriptStep, splitScript, SqlEngine } from "./sql_engine.ts";
 import { type LogSource, makeStatus, type PreparationStatus } from "../log_source.ts";
 import type { BaselineName } from "../../metrics/baselines/baseline_names.ts";
@@ -16,22 +17,28 @@ import script from "../../../data/describe.sql" with { type: "text" };
 import positionsScript from "../../../data/describe_positions.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** Statistics of one part of the data (train, validation or test). A mean over no values is NaN. */
-export interface SplitStatistics {
-  readonly split: string;
-  readonly users: number;
-  readonly events: number;
-  readonly rows: number;
-  readonly clicks: number;
+/** A number of the SQL engine, which returns large whole numbers as text. A mean over no values is NaN. */
+const number = v.pipe(
+  v.nullable(v.union([v.number(), v.string()])),
+  v.transform((value) => value === null ? NaN : Number(value)),
+);
+/** Statistics of one part of the data (train, validation or test). */
+const statisticsSchema = v.object({
+  split: v.string(),
+  users: number,
+  events: number,
+  rows: number,
+  clicks: number,
   /** Loss of a model that gives all items the utility 0. */
-  readonly uniformLoss: number;
+  uniformLoss: number,
   /** Share of the displayed items that no train user saw. */
-  readonly unseenShown: number;
+  unseenShown: number,
   /** Share of the clicks on items that no train user saw. */
-  readonly unseenClicked: number;
+  unseenClicked: number,
   /** Share of the clicks on items that no train user clicked. */
-  readonly neverClicked: number;
-}
+  neverClicked: number,
+});
+export type SplitStatistics = v.InferOutput<typeof statisticsSchema>;
 
 /** Baselines' metrics on one part. A baseline is fitted to train users; absent if the set lacks inputs. */
 export type BaselinePrecisions =
@@ -106,7 +113,7 @@ export async function listSetWarnings(
 ): Promise<string[]> {
   await engine.run("USE memory");
   await count(engine, folder, splitScript(script), { signal });
-  return await countedWarnings(engine, (await engine.rows("FROM part")).map(readStatistics));
+  return await countedWarnings(engine, await readStatistics(engine));
 }
 
 async function count(
@@ -135,7 +142,7 @@ async function buildDescription(
   engine: SqlEngine,
   manifest: Manifest,
 ): Promise<Omit<DataDescription, "baselines">> {
-  const parts = (await engine.rows("FROM part")).map(readStatistics);
+  const parts = await readStatistics(engine);
   const [quartiles] = await engine.rows(
     "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
   );
@@ -202,19 +209,8 @@ async function propensitiesIn(engine: SqlEngine): Promise<DataDescription["prope
   return { pages: Number(row?.pages), least: Number(row?.least), median: Number(row?.median) };
 }
 
-function readStatistics(row: Readonly<Record<string, unknown>>): SplitStatistics {
-  const of = (name: string) => row[name] === null ? NaN : Number(row[name]);
-  return {
-    split: String(row.split),
-    users: of("users"),
-    events: of("events"),
-    rows: of("rows"),
-    clicks: of("clicks"),
-    uniformLoss: of("uniform_loss"),
-    unseenShown: of("unseen_shown"),
-    unseenClicked: of("unseen_clicked"),
-    neverClicked: of("never_clicked"),
-  };
+async function readStatistics(engine: SqlEngine): Promise<SplitStatistics[]> {
+  return v.parse(v.array(statisticsSchema), await engine.rows("FROM part"));
 }
 
 /**
