@@ -28,7 +28,7 @@ import { reopenData } from "../../cli/open_data.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
-import { type AdapterTraits, type KernelVariants, matchAdapter } from "../../gpu/kernel_variants.ts";
+import type { KernelVariants } from "../../gpu/kernel_variants.ts";
 import { version } from "../../version.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
 import { readPositionEffects } from "../../model/position_effect.ts";
@@ -320,27 +320,14 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
 /** Lists the differences between two machines, one per line. @param now - current machine */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
-  const changes = Object.entries(was).filter(([name, value]) => is[name] !== value)
+  return Object.entries(was).filter(([name, value]) => name in is && is[name] !== value)
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
-  const { variants } = then;
-  // If the kind of adapter differs, the adapter's line already says so.
-  if (
-    !variants || !now.variants || variants.kind !== now.variants.kind || matchAdapter(variants, now.variants)
-  ) {
-    return changes;
-  }
-  return [
-    ...changes,
-    `kernels: for ${describeMatrixMemory(now.variants)} (was for ${describeMatrixMemory(variants)})`,
-  ];
 }
 
-function listParts({ system, adapter, clickgan }: ComputedBy): Readonly<Record<string, string>> {
-  return { system, ...adapter, clickgan };
-}
-
-function describeMatrixMemory({ matrices }: AdapterTraits): string {
-  return `matrices in ${matrices ?? "textures"}`;
+/** Lists what may change the bits of a run. An old run does not say which kernels it used. */
+function listParts({ system, adapter, clickgan, variants }: ComputedBy): Readonly<Record<string, string>> {
+  const kernels = variants && { kernels: `for matrices in ${variants.matrices ?? "textures"}` };
+  return { system, ...adapter, clickgan, ...kernels };
 }
 
 /** Lists notes on a model's metrics. @param weights - weights of a snapshot, if available */
