@@ -148,18 +148,12 @@ function lacksMemory(error: Error): boolean {
 /** Extracts operation and path from an error's message: "...: open '/a'" (Deno), "..., open '/a'" (Node). */
 function findFailedPath(error: Error): { doing: string; path: string } {
   const found = error.message.match(/[:,] (\w+) '([^]*)'$/);
-  if (!found) return { doing: "use", path: ownPath(error) ?? refusedPath(error) ?? "a file" };
+  // Deno's permissions refuse access to a path.
+  const refused = error.message.match(/access to "([^"]*)"/)?.[1];
+  const own = "path" in error && typeof error.path === "string" ? error.path : undefined;
+  if (!found) return { doing: "use", path: own ?? refused ?? "a file" };
   const [, call = "", path = ""] = found;
   if (/^(mkdir|mkdtemp)/.test(call)) return { doing: "make the folder", path };
   const writes = /^(write|rename|remove|rm|unlink|truncate|copy|sync|ftruncate)/.test(call);
   return { doing: writes ? "write" : "read", path };
-}
-
-/** Returns the path to which Deno's permissions refused access; undefined for other errors. */
-function refusedPath({ message }: Error): string | undefined {
-  return message.match(/access to "([^"]*)"/)?.[1];
-}
-
-function ownPath(error: Error): string | undefined {
-  return "path" in error && typeof error.path === "string" ? error.path : undefined;
 }

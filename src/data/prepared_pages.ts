@@ -174,10 +174,8 @@ export class PageReader {
   }
 
   /** Returns true if page k is from an earlier part than its user's part (in a split by time). */
-  #parseEarlierFlag({ earlier }: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
-    const flag = earlier === ABSENT ? false : earlier[k];
-    if (flag === false) return false;
-    if (flag !== true) return fail(k, "earlier to be true or false", formatValue(flag));
+  #parseEarlierFlag(columns: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
+    if (!parseFlag(columns, "earlier", k, fail)) return false;
     if (isContext) return fail(k, "a context event or an earlier page", "both");
     if (this.users.userSplit[this.#user] !== 0) return true;
     return fail(k, "earlier pages only of validation and test users", "one of a train user");
@@ -340,11 +338,15 @@ function parseContext(
   ]).flat();
 }
 
+/** Returns page k's flag in a column; false if the column is missing. */
+function parseFlag(columns: PageColumns, name: "context" | "earlier", k: number, fail: Fail): boolean {
+  const flag = columns[name] === ABSENT ? false : columns[name][k];
+  return typeof flag === "boolean" ? flag : fail(k, `${name} to be true or false`, formatValue(flag));
+}
+
 /** Returns true if page k is a context event. */
 function parseContextFlag(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
-  const context = columns.context === ABSENT ? false : columns.context[k];
-  if (context === false) return false;
-  if (context !== true) return fail(k, "context to be true or false", formatValue(context));
+  if (!parseFlag(columns, "context", k, fail)) return false;
   if (size === 1 && click === 0) return true;
   const found = `${size} items, clicked: ${formatValue(columns.clicked[k])}`;
   return fail(k, "a context event to have one item, which is clicked", found);
