@@ -44,9 +44,7 @@ export async function readParquet<Name extends string>(
   take: (columns: Readonly<Record<Name, ColumnValues>>, range: RowRange) => void,
 ): Promise<number> {
   const { path } = table;
-  using file = table.open();
-  try {
-    await expectMagic(path, file);
+  return await withParquet(table, "Prepare the data again.", async (file) => {
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     expectPlain(path, metadata);
     expectCodecs(path, metadata);
@@ -63,41 +61,38 @@ export async function readParquet<Name extends string>(
       throw new Error(`expected ${metadata.num_rows} rows as in the metadata, got ${before}`);
     }
     return before;
-  } catch (error) {
-    throw damaged(path, error, "Prepare the data again.");
-  }
+  });
 }
 
 /** Returns the names of a file's columns. @throws UserError as {@link readParquet}. */
 export async function listParquetColumns(table: TableFile): Promise<string[]> {
-  const { path } = table;
-  using file = table.open();
-  try {
-    await expectMagic(path, file);
+  return await withParquet(table, "Write the file again.", async (file) => {
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     return parquetSchema(metadata).children.map(({ element }) => element.name);
-  } catch (error) {
-    throw damaged(path, error, "Write the file again.");
-  }
+  });
 }
 
 /** @throws UserError if a file does not begin and end like Parquet. @param remedy: advice in the message. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
-  const { path } = table;
-  using file = table.open();
-  try {
-    await expectMagic(path, file);
-  } catch (error) {
-    throw damaged(path, error, remedy);
-  }
+  await withParquet(table, remedy, () => Promise.resolve());
 }
 
-function damaged(path: string, error: unknown, remedy: string): UserError {
-  if (error instanceof UserError) return error;
-  const cause = error instanceof Error ? error.message : String(error);
-  return new UserError(`${path}: not a Parquet file, or a damaged one (${cause}). ${remedy}`, {
-    cause: error,
-  });
+/** Opens a file, checks that it begins and ends like Parquet, and calls `use`. */
+async function withParquet<T>(
+  table: TableFile,
+  remedy: string,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
+  using file = table.open();
+  try {
+    await expectMagic(table.path, file);
+    return await use(file);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const cause = error instanceof Error ? error.message : String(error);
+    const text = `${table.path}: not a Parquet file, or a damaged one (${cause}). ${remedy}`;
+    throw new UserError(text, { cause: error });
+  }
 }
 
 const MAGIC = "PAR1";

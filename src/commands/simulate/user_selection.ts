@@ -25,15 +25,10 @@ import { type ContextFeature, listContextColumns } from "../../data/manifest.ts"
 import { listModelContext, mergeGivenContext, setGivenContext } from "../../predict/request_context.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 
-/** A learned model, which simulates the users on whom a policy is trained. */
-export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
-/** A synthetic shop's ground truth, which simulates the users on whom a policy is trained. */
-export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
-
 export interface UserSelection {
   readonly data: OpenedDataset;
-  readonly model: ModelSubject | undefined;
-  readonly truth: TruthSubject | undefined;
+  readonly model: Extract<PolicySubject, { kind: "model" }> | undefined;
+  readonly truth: Extract<PolicySubject, { kind: "truth" }> | undefined;
   readonly run: OpenedRun | undefined;
   /** Paragraphs about the model's test and the context of simulated pages; [] without a model. */
   readonly notes: readonly string[];
