@@ -8,7 +8,7 @@ import { meanSpearman, type RankingMetrics } from "../data/ranking.ts";
 import { ItemGainCollector, type ItemGains } from "../metrics/item_gains.ts";
 import { TasteCollector, type UserTaste } from "../metrics/user_tastes.ts";
 import { computeProbabilities, type EvaluatedPage } from "../metrics/metric_columns.ts";
-import { MetricCollector } from "../metrics/metric_collector.ts";
+import { MetricCollector, type MetricCollectorOptions } from "../metrics/metric_collector.ts";
 import { compareScorings } from "../metrics/test_result.ts";
 import type { MetricDetails, MetricDifferences, StoredSums, TestResult } from "../metrics/test_result.ts";
 import { scatterUtilities } from "../train/network_evaluation.ts";
@@ -38,12 +38,8 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
   ["attainable", "best attainable"],
 ];
 
-/** Options of probabilities: {@link import("../metrics/metric_collector.ts").MetricCollectorOptions}. */
-export interface ProbabilityOptions {
-  readonly eta: number;
-  readonly single?: boolean;
-  readonly positionEffects?: readonly number[];
-}
+/** Options that turn utilities into probabilities. */
+type ProbabilityOptions = Pick<MetricCollectorOptions, "eta" | "single" | "positionEffects">;
 
 /** Returns the options that turn the model's utilities into probabilities. */
 export function getProbabilityOptions(

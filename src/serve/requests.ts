@@ -2,7 +2,7 @@
 
 import * as v from "../schema.ts";
 import { idSchema } from "../data/ids.ts";
-import type { PastPages } from "../data/click_log.ts";
+import type { RecommendOptions } from "../predict/recommend_items.ts";
 import type { ContextGaps, EncodedContext } from "../data/context_values.ts";
 import { contextSchema, encodeContext } from "../predict/request_context.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -166,12 +166,8 @@ export function readScore(data: OpenedDataset, config: ModelConfig, body: string
   };
 }
 
-export interface RecommendRequest {
-  readonly history: ArrayLike<number>;
-  readonly past: PastPages | undefined;
+export interface RecommendRequest extends Pick<RecommendOptions, "history" | "past" | "top" | "newOnly"> {
   readonly context: EncodedContext | undefined;
-  readonly top: number;
-  readonly newOnly: boolean;
 }
 
 /** Parses the body of a request to /recommend. @throws UserError for an invalid body or an unknown id. */

@@ -125,10 +125,7 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
 }
 
 /** Number of ranks that train a run, and number of steps between two synchronisations of their weights. */
-interface RanksConfig {
-  readonly size: number;
-  readonly syncEvery: number;
-}
+type RanksConfig = NonNullable<RunConfig["ranks"]>;
 
 /** @throws UserError if the ranks cannot train the model, or cannot share the batches. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {

@@ -8,10 +8,7 @@ import { UserError } from "../../user_error.ts";
 import type { ProcessGroup } from "../../train/process_group.ts";
 
 /** Number of this process (its rank, from 0), and the number of ranks (size). */
-interface RankPlace {
-  readonly rank: number;
-  readonly size: number;
-}
+type RankPlace = Pick<ProcessGroup, "rank" | "size">;
 
 /** Names of the environment variables set by Open MPI's mpirun, and by Slurm with `--mpi=pmix`. */
 const ENVIRONMENTS = [
