@@ -51,15 +51,11 @@ export interface PageHistory {
   readonly past: PastPages;
 }
 
-/** Properties of a log that determine the users' own counts. */
-export interface LogWithCounts {
-  /** {@link CountsConfig.latest}; undefined if the tables of counts do not include the log's train users. */
-  readonly latest?: number | undefined;
-  /** {@link CountsConfig.sampledPages} */
-  readonly sampledPages?: boolean | undefined;
-  /** {@link CountsConfig.rowFeatures} */
-  readonly rowFeatures?: number | undefined;
-}
+/**
+ * Properties of a log that determine the users' own counts. `latest` is undefined if the tables of counts do
+ * not include the log's train users.
+ */
+export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
 /** Own counts of a user whose pages are not in the tables. */
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };

@@ -4,12 +4,12 @@ import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
 import { writeJson } from "../../files/json_file.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
-import { buildSimulationPage } from "../../report/simulation_page.ts";
+import { buildSimulationPage, type SimulatedPolicy } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./simulate_options.ts";
 import { buildResults, describeDifferences, formatResults } from "./simulation_results.ts";
 import type { SimulationSummary } from "./simulation_results.ts";
 import { findPolicy, openNamedPolicy, openTrainedPolicy, RIVALS, runPolicies } from "./simulate_policies.ts";
-import type { PolicySimulation, ReadyPolicy } from "./simulate_policies.ts";
+import type { ReadyPolicy } from "./simulate_policies.ts";
 import { type SimulationContext, withSimulated } from "./user_selection.ts";
 import { formatThousands } from "../../number_text.ts";
 import process from "node:process";
@@ -33,7 +33,7 @@ interface Contents {
   readonly opened: OpenedPolicy | undefined;
   readonly simulated: SimulationContext;
   readonly summary: SimulationSummary;
-  readonly runs: readonly PolicySimulation[];
+  readonly runs: readonly SimulatedPolicy[];
 }
 
 async function writeSimulationPage(
@@ -123,7 +123,7 @@ async function main(): Promise<number> {
     const began = performance.now();
     const ending = "stopping after the current pages (press Ctrl-C again to discard them)";
     using _told = reportAtStop(stop, progress.note, ending);
-    let runs: PolicySimulation[];
+    let runs: SimulatedPolicy[];
     try {
       runs = await runPolicies(simulated, setting, policies, {
         signal: stop.signal,

@@ -11,10 +11,11 @@ import { findAgain, hasSameItems, type SimulationContext } from "./user_selectio
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Simulator } from "../../simulate/simulator.ts";
-import { GroupedMetrics, type PolicyMetrics } from "../../policy/comparison/episode_metrics.ts";
+import { GroupedMetrics } from "../../policy/comparison/episode_metrics.ts";
 import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
+import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 /** Limits for the number of users who are simulated at once, so that progress updates are frequent. */
 export interface BatchPace {
@@ -75,13 +76,6 @@ export async function openTrainedPolicy(
   return { name: opened.name, policy, pace: byUtility ? BY_UTILITY : BY_VALUES };
 }
 
-export interface PolicySimulation {
-  readonly name: string;
-  readonly metrics: PolicyMetrics;
-  /** [users] sum of each user's rewards. */
-  readonly returns: Float64Array;
-}
-
 export interface SimulationCallbacks {
   readonly signal: AbortSignal;
   onUsers(done: number, of: number): void;
@@ -104,8 +98,8 @@ export async function runPolicies(
   { options }: Pick<EpisodeSetting, "options">,
   policies: readonly ReadyPolicy[],
   { signal, onUsers, onLog }: SimulationCallbacks,
-): Promise<PolicySimulation[]> {
-  const runs: PolicySimulation[] = [];
+): Promise<SimulatedPolicy[]> {
+  const runs: SimulatedPolicy[] = [];
   const { users, pages } = options;
   for (const [number, { name, policy, pace }] of policies.entries()) {
     using simulator = await Simulator.create(gpu, environment, {

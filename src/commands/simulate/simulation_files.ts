@@ -13,9 +13,9 @@ import { createRandomStream } from "../../data/random.ts";
 import { UserError } from "../../user_error.ts";
 import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
-import type { PolicySimulation } from "./simulate_policies.ts";
 import type { SimulationContext } from "./user_selection.ts";
 import { splitUsers } from "../../data/demo_shop.ts";
+import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 interface PageRow {
   readonly user: number;
@@ -213,7 +213,7 @@ export function expectReturns(path: string): void {
 export async function writeReturns(
   path: string,
   { startedAs }: Pick<EpisodeSetting, "startedAs">,
-  runs: readonly Pick<PolicySimulation, "name" | "returns">[],
+  runs: readonly Pick<SimulatedPolicy, "name" | "returns">[],
 ): Promise<void> {
   const columns: RowColumn<number>[] = [
     { ...RETURNS_HEAD, type: "INT32", of: (user) => user },

@@ -9,9 +9,10 @@ import {
   formatSigned,
 } from "../../metrics/baseline_verdict.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
-import { type PolicySimulation, RIVALS } from "./simulate_policies.ts";
+import { RIVALS } from "./simulate_policies.ts";
 import { fitsWidth, formatTable, getOutputWidth, WIDEST } from "../../cli/table.ts";
 import { formatPercent as percentText, formatThousands } from "../../number_text.ts";
+import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 export interface SimulationSummary {
   readonly options: Pick<SimulateOptions, "users" | "pages" | "slate" | "reward" | "leave" | "patience">;
@@ -38,7 +39,7 @@ const range = ({ interval }: MeanEstimate, text: (value: number) => string) =>
 /** Formats a table of the policies' metrics. */
 function formatPolicies(
   { options, noClickRateReason }: SimulationSummary,
-  runs: readonly PolicySimulation[],
+  runs: readonly SimulatedPolicy[],
   width: number,
 ): string {
   const counts = noClickRateReason === undefined;
@@ -64,7 +65,7 @@ function formatPolicies(
 /** Formats all results. @param width - maximum characters per line; columns that do not fit are omitted */
 export function formatResults(
   summary: SimulationSummary,
-  runs: readonly PolicySimulation[],
+  runs: readonly SimulatedPolicy[],
   width: number = getOutputWidth(),
 ): string {
   const { options, description, items } = summary;
@@ -85,7 +86,7 @@ export function formatResults(
 /** Maximum number of pages in the printed table of click rates by page. */
 const POINTS = 6;
 
-function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[], width: number): string[] {
+function curveText(summary: SimulationSummary, runs: readonly SimulatedPolicy[], width: number): string[] {
   const { options: { pages, reward }, noClickRateReason } = summary;
   if (pages < 2) return [];
   const tables: string[] = [];
@@ -118,7 +119,7 @@ function curveText(summary: SimulationSummary, runs: readonly PolicySimulation[]
 /** Lists the sentences below the table. @param ranges - true if the table has intervals */
 function sentences(
   { options: { reward, pages }, noClickRateReason, notes, about }: SimulationSummary,
-  runs: readonly PolicySimulation[],
+  runs: readonly SimulatedPolicy[],
   ranges: boolean,
   others: readonly string[],
 ): string[] {
@@ -146,7 +147,7 @@ function sentences(
 }
 
 /** Compares the first policy with each of the other policies (best first), on the same users. */
-export function describeDifferences(summary: SimulationSummary, runs: readonly PolicySimulation[]): string[] {
+export function describeDifferences(summary: SimulationSummary, runs: readonly SimulatedPolicy[]): string[] {
   if (summary.noClickRateReason !== undefined) return [summary.noClickRateReason];
   const [first, ...all] = runs;
   if (!first) return [];
@@ -172,7 +173,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly P
 }
 
 /** Returns what result.json says about the policies. A metric without meaning is null. */
-export function buildResults(summary: SimulationSummary, runs: readonly PolicySimulation[]) {
+export function buildResults(summary: SimulationSummary, runs: readonly SimulatedPolicy[]) {
   const counts = summary.noClickRateReason === undefined;
   const [first] = runs;
   return {

@@ -10,6 +10,7 @@ import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import type { Criterion } from "../../train/best_records.ts";
 import { GENERATOR_PREFIX } from "../../train/networks.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile } from "./safetensors.ts";
+import type { AdversarialConfig } from "../../train/training_config.ts";
 
 export const gameSchema = v.strictObject({
   /** Config of the generator's network; null for the exact generator, which is not a network. */
@@ -22,16 +23,12 @@ export const gameSchema = v.strictObject({
 });
 
 /** Generator and losses of the adversarial stage that trained a snapshot. */
-export interface SnapshotGame {
+export interface SnapshotGame
+  extends Pick<AdversarialConfig, "generatorEta" | "etaByPage" | "utilityPenalty" | "skipNoClick"> {
   /** Config of the generator's network; null for the exact generator. */
   generator: ModelConfig | null;
-  /** Reward's inverse temperature; see {@link import("../../train/training_config.ts").AdversarialConfig}. */
+  /** Reward's inverse temperature. */
   eta: number;
-  /** Inverse temperature of the generator. */
-  generatorEta: number;
-  etaByPage: boolean;
-  utilityPenalty: number;
-  skipNoClick: boolean;
 }
 
 /** Metadata of a snapshot. They describe the model to which the weights belong. */
