@@ -1,6 +1,7 @@
 /** Options of `data log` that describe a log: either files and column names, or a SELECT. */
 
-import { defineNameOption, defineValueOption, InvalidValueError, picklist, whole } from "../../option.ts";
+import { defineNameOption, defineValueOption, makeNumberParser, picklist, whole } from "../../option.ts";
+import * as v from "../../schema.ts";
 import type { OptionValues } from "../../option.ts";
 import { LARGEST_SEED } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
@@ -50,7 +51,7 @@ export const logOptions = {
   pageGap: defineValueOption(
     "--page-gap <seconds>",
     "without --page: rows of a user less than this time apart form a page (default: rows with the same time)",
-    { parse: positive },
+    { parse: makeNumberParser(v.positive(1e9), "a number above 0") },
   ),
   pages: defineValueOption(
     "--pages <how>",
@@ -67,7 +68,7 @@ export const logOptions = {
   sampledWindow: defineValueOption(
     "--sampled-window <days>",
     `sample a page's items from clicks of so many days before the page (default: ${DEFAULT_SAMPLED_WINDOW})`,
-    { parse: positive },
+    { parse: makeNumberParser(v.positive(1e9), "a number above 0") },
   ),
   seed: defineValueOption("--seed <n>", "seed of sampled pages", whole(0, LARGEST_SEED), 1),
   impressionFeatures: defineValueOption(
@@ -84,18 +85,6 @@ export const logOptions = {
   ...featureOptions,
 };
 export type LogOptions = OptionValues<typeof logOptions>;
-
-function number(text: string): number {
-  const value = text.trim() === "" ? NaN : Number(text);
-  if (Number.isFinite(value)) return value;
-  throw new InvalidValueError(`Expected a number, got "${text}".`);
-}
-
-function positive(text: string): number {
-  const value = number(text);
-  if (value > 0 && value < 1e9) return value;
-  throw new InvalidValueError(`Expected a number above 0, got "${text}".`);
-}
 
 const WHERE = "data/README.md shows which command fits which log.";
 
