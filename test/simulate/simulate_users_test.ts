@@ -10,8 +10,7 @@ import type { ClickLog, ItemFeatures, PastPages } from "../../src/data/click_log
 import { checkLog, NO_PAST_PAGES, NONE } from "../../src/data/click_log.ts";
 import type { HostDynamics } from "../../src/simulate/host/dynamics.ts";
 import { choose, computeSlateLogits, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
-import type { Counted64, Parameters64, Shape64, User64 } from "../f64_model.ts";
-import { computeAffine64, Forward64, getShape64, toParameters64 } from "../f64_model.ts";
+import { type Counted64, Forward64, type Parameters64, toParameters64, type User64 } from "../f64_model.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { computePhilox, purposes, toUniform24 } from "../../src/data/philox.ts";
@@ -82,22 +81,16 @@ function shownTo(state: State64, shown: ArrayLike<number>, click: number): State
   return { ...state, passed, past };
 }
 
-/** @param p parameters by name (`toParameters64`). @param eta inverse temperature of the choice model */
-function modelDynamics(
-  items: ItemFeatures,
-  p: Parameters64,
-  shape: Shape64,
-  eta = 1,
-  counts: CountsConfig | null = null,
-): HostDynamics<State64> {
-  const model = new Forward64(items, p, shape);
-  const ofCounts = counts && countsIn64(p, counts);
+/** @param p parameters by name (`toParameters64`) */
+function modelDynamics(items: ItemFeatures, p: Parameters64, config: ModelConfig): HostDynamics<State64> {
+  const model = new Forward64(items, p, config);
+  const ofCounts = config.counts && countsIn64(p, config.counts);
   return {
     name: "model in f64",
     items: items.count,
-    eta,
+    eta: config.eta,
     positionEffects: p.get("position/effect")?.[0] ?? [],
-    initial: () => ({ ...model.initial(), recent: [] }),
+    initial: () => ({ ...model.initial, recent: [] }),
     utilities: (state, shown) => {
       const seen = model.seen(state);
       const past = state.past ?? NO_PAST_PAGES;
@@ -106,7 +99,7 @@ function modelDynamics(
         Array.from(shown),
         (item) => {
           const own = [state.passed?.get(item), state.getContext?.(item)] as const;
-          return model.row(seen, item, ofCounts?.(history, item, shown.length, ...own)).u;
+          return model.utility(seen, item, ofCounts?.(history, item, shown.length, ...own)).x;
         },
       );
     },
@@ -133,9 +126,8 @@ function countsIn64(p: Parameters64, config: CountsConfig) {
     writeItemCounts(tables, item, history, pageLength, { ...NO_OWN_COUNTS, passed }, raw, 0);
     raw.set(context, raw.length - context.length);
     const c = Array.from(raw, (x, k) => (x - (mean[k] ?? NaN)) * (scaled[k] ?? NaN));
-    const zeros = (kernel[0] ?? []).map(() => 0);
     return {
-      layer: computeAffine64(c, kernel, zeros),
+      layer: (kernel[0] ?? []).map((_, j) => c.reduce((sum, x, k) => sum + x * kernel[k]![j]!, 0)),
       term: c.reduce((sum, x, k) => sum + x * (w[k] ?? NaN), b),
     };
   };
@@ -202,7 +194,7 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
       const specs = listModelParameters(getItemsShape(dense.items), config);
       const parameters = toParameters64(toWideWeights(weights), specs);
       const users = Array.from({ length: run.users }, (_, u) => u);
-      const dynamics = modelDynamics(dense.items, parameters, getShape64(config), config.eta, config.counts);
+      const dynamics = modelDynamics(dense.items, parameters, config);
       const walked = users.map((user) =>
         walkedOn(dynamics, dense, user, { getContext: (item) => contexts?.getRow(user, 2, item) })
       );
@@ -238,7 +230,9 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
       assert.equal(at, pages.length);
       if (config.encoder === "lstm") {
         walked.forEach(({ state }, user) =>
-          state.h.forEach((x, j) => close(states[user * config.lstmUnits + j], x, 1e-4, `h of user ${user}`))
+          state.h.forEach(({ x }, j) =>
+            close(states[user * config.lstmUnits + j], x, 1e-4, `h of user ${user}`)
+          )
         );
       }
       close(surprise, 0, 3.7 * Math.sqrt(variance), "how far the NLL is off");

@@ -10,7 +10,7 @@ import { type AdversarialTrainer, RewardWatch } from "../../src/train/adversaria
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/training_config.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../../src/train/networks.ts";
 import type { Page64, Parameters64 } from "../f64_model.ts";
-import { Adam64, computeNetwork64, getShape64, toParameters64 } from "../f64_model.ts";
+import { Adam64, computeNetwork64, toParameters64 } from "../f64_model.ts";
 import { countScoredEvents, withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
@@ -91,8 +91,8 @@ function follow64(
   const generatorAdam = new Adam64(config.generatorLearningRate);
   const figures = batches.map((users) => {
     const events = countScoredEvents(log, users);
-    const logitsNow = () => generator && computeNetwork64(log, users, generator, getShape64(actor));
-    let { pages, gradients } = computeNetwork64(log, users, reward, getShape64(model));
+    const logitsNow = () => generator && computeNetwork64(log, users, generator, actor);
+    let { pages, gradients } = computeNetwork64(log, users, reward, model);
     for (let k = 0; generator && k < config.generatorSteps; k++) {
       const acting = logitsNow() ?? assert.fail();
       const slopes = ({ u: logits, clicked }: Page64, e: number) => {
@@ -111,7 +111,7 @@ function follow64(
         : sparsemax(page.u.map((x) => computePageEta(config, page.u.length) * x));
     let [lossMin, lossMax] = [NaN, NaN];
     for (let k = 0; k < Math.max(1, config.rewardSteps); k++) {
-      if (k > 0) ({ pages, gradients } = computeNetwork64(log, users, reward, getShape64(model)));
+      if (k > 0) ({ pages, gradients } = computeNetwork64(log, users, reward, model));
       const counted = pages.flatMap((
         page,
         e,

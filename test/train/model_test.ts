@@ -9,7 +9,7 @@ import { criteria } from "../../src/train/best_records.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
 import { DivergedError } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { computeLossAndGradients64, getShape64, type Parameters64, toParameters64 } from "../f64_model.ts";
+import { computeLossAndGradients64, type Parameters64, toParameters64 } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
@@ -85,7 +85,6 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
     { ...noHistory, dims: [], positions: 2, loss: "logistic" },
   ];
   for (const [log, config] of Object.values(logs).flatMap((log) => configs.map((c) => [log, c] as const))) {
-    const shape = getShape64(config);
     const specs = listModelParameters(getItemsShape(log.items), config);
     const weights = new Map(specs.map(({ name, rows, columns }, k) => [
       name,
@@ -93,13 +92,13 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
     ]));
     const parameters = toParameters64(weights, specs);
     const users = [3, 17, 41];
-    const { gradients } = computeLossAndGradients64(log, users, parameters, shape);
+    const { gradients } = computeLossAndGradients64(log, users, parameters, config);
     for (const [name, W] of parameters) {
       const row = W[0] ?? assert.fail();
       const w = row[0] ?? assert.fail();
       const at = (value: number) => {
         row[0] = value;
-        const { loss } = computeLossAndGradients64(log, users, parameters, shape);
+        const { loss } = computeLossAndGradients64(log, users, parameters, config);
         row[0] = w;
         return loss;
       };
@@ -127,7 +126,7 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
           page,
           -1,
         ]]]);
-        const { utilities } = computeLossAndGradients64(single, [0], parameters, getShape64(smallLstm));
+        const { utilities } = computeLossAndGradients64(single, [0], parameters, smallLstm);
         const expected = utilities.slice(length);
         assert.equal(found.length, expected.length);
         expected.forEach((u, k) => assertWithin(`utility ${k}`, found[k], u, 1e-5));
@@ -212,7 +211,7 @@ Deno.test("validation metrics and snapshots are those of the weights at their it
       if (criterion !== "loss") continue;
       const parameters = await readParameters(stopped.model, log);
       const users = listUsers(log, "validation");
-      const { loss } = computeLossAndGradients64(log, users, parameters, getShape64(smallLstm));
+      const { loss } = computeLossAndGradients64(log, users, parameters, smallLstm);
       assertWithin("loss", best.loss.nll, loss, 1e-5);
     }
   }));
@@ -276,7 +275,7 @@ Deno.test("a step takes any users of the log; a refused one leaves no trace", ()
     await assert.rejects(trainer.step([40]), /Expected a user number in 0\.\.39/);
     const long = Array.from(listUsers(mixed, "validation").subarray(0, 4));
     const { nll } = await trainer.step(long);
-    const expected = computeLossAndGradients64(mixed, long, parameters, getShape64(smallLstm));
+    const expected = computeLossAndGradients64(mixed, long, parameters, smallLstm);
     assertWithin("loss", nll, expected.loss, 1e-5);
     trainer.destroy();
     using fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
