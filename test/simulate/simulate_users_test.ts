@@ -18,8 +18,13 @@ import { restless, type ShopState } from "../../src/data/shops.ts";
 import type { AdapterKind } from "../../src/gpu/kernel_variants.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
-import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
-import { listSeenPages, toClickLog } from "../../src/simulate/episode_log.ts";
+import {
+  createGreedyPolicy,
+  createPopularPolicy,
+  randomPolicy,
+  recordTopSlate,
+} from "../../src/policy/named_policies.ts";
+import { type EpisodeLog, listSeenPages, toClickLog } from "../../src/simulate/episode_log.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import {
   createHostGreedyPolicy as greedyOnHost,
@@ -56,7 +61,9 @@ import { asBufferView } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { PageBuffers } from "../../src/simulate/page_buffers.ts";
 import { PageHeaders, PageProgram } from "../../src/simulate/page_program.ts";
-import type { PageContext } from "../../src/simulate/policy.ts";
+import type { PageContext, Policy } from "../../src/simulate/policy.ts";
+import type { StartOptions } from "../../src/simulate/start.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
 import type { SimulatedUsers } from "../../src/simulate/users.ts";
 
 /*
@@ -154,17 +161,44 @@ const cases: readonly (readonly [
   ["counts, drawn contexts, PW", addCounts("dense", pw, 5), "dense"],
 ];
 
-function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number, rest: Partial<State64> = {}) {
+/** Follows a user in a log. Returns state and utilities before each event, and the state at the end. */
+function followUser(dynamics: HostDynamics<State64>, log: ClickLog, user: number, rest: Partial<State64>) {
   let state = { ...dynamics.initial(), ...rest };
-  const utilities: number[][] = [];
+  const events: { readonly before: State64; readonly utilities: number[] }[] = [];
   for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
     const shown = log.rowItem.subarray(log.eventRows[e], log.eventRows[e + 1]);
-    utilities.push(Array.from(dynamics.utilities(state, shown)));
+    events.push({ before: state, utilities: Array.from(dynamics.utilities(state, shown)) });
     const click = log.eventClick[e] ?? NONE;
     if (!log.eventKind?.[e]) state = shownTo(state, shown, log.rowItem[click] ?? NONE);
     if (click !== NONE) state = dynamics.next(state, log.rowItem[click] ?? 0);
   }
-  return { utilities, state };
+  return { events, state };
+}
+
+/** Follows all users of an episode of a simulated model in f64. */
+function followEpisode(
+  episode: EpisodeLog,
+  { items }: ClickLog,
+  config: ModelConfig,
+  weights: Weights,
+  from?: StartOptions,
+) {
+  const clicks = toClickLog([episode], {
+    name: "simulated",
+    items,
+    getStart: (user, episode) => findStartHistory(user, episode, from),
+  });
+  checkLog(clicks);
+  const dense = items.kind === "mixed" ? toDenseLog(clicks) : clicks;
+  const specs = listModelParameters(getItemsShape(dense.items), config);
+  const dynamics = modelDynamics(dense.items, toParameters64(toWideWeights(weights), specs), config);
+  const getContext = (user: number) => (item: number) =>
+    getContexts(config)?.getRow(user, episode.episode, item);
+  const users = Array.from({ length: episode.users }, (_, user) => ({
+    ...followUser(dynamics, dense, user, { getContext: getContext(user) }),
+    history: findStartHistory(user, episode.episode, from),
+  }));
+  return { dynamics, users };
 }
 
 function popularOnHost<S>(): HostPolicy<S> {
@@ -180,33 +214,17 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
       using model = new UserModel(gpu, log.items, config, { weights });
       const from = startFor(kind);
       const options = { ...run, start: from, reward: "utility", repeats: kind === "dense" } as const;
-      const contexts = getContexts(config);
-      using simulator = await Simulator.create(gpu, new LearnedSource(model, name, contexts), options);
-      const episodes = await playEpisodes(simulator, randomPolicy, { firstEpisode: 2 });
-      const states = await simulator.states();
-      const clicks = toClickLog(episodes, {
-        name: "simulated",
-        items: log.items,
-        getStart: (user, episode) => findStartHistory(user, episode, from),
-      });
-      checkLog(clicks);
-      const dense = kind === "mixed" ? toDenseLog(clicks) : clicks;
-      const specs = listModelParameters(getItemsShape(dense.items), config);
-      const parameters = toParameters64(toWideWeights(weights), specs);
-      const users = Array.from({ length: run.users }, (_, u) => u);
-      const dynamics = modelDynamics(dense.items, parameters, config);
-      const walked = users.map((user) =>
-        walkedOn(dynamics, dense, user, { getContext: (item) => contexts?.getRow(user, 2, item) })
-      );
-      const pages = walked.flatMap(({ utilities }) => utilities);
-      const [episode] = episodes;
+      const source = new LearnedSource(model, name, getContexts(config));
+      using simulator = await Simulator.create(gpu, source, options);
+      const [episode] = await playEpisodes(simulator, randomPolicy, { firstEpisode: 2 });
       assert.ok(episode);
-      let [at, near, clicked, surprise, variance] = [0, 0, 0, 0, 0];
+      const states = await simulator.states();
+      const { users } = followEpisode(episode, log, config, weights, from);
+      let [near, clicked, surprise, variance] = [0, 0, 0, 0];
       const seen = new Set<number>();
-      for (const user of users) {
-        at += findStartHistory(user, 2, from).length;
-        for (let t = 0; t < run.pages; t++, at++) {
-          const page = pages[at] ?? assert.fail();
+      for (const [user, { events, history }] of users.entries()) {
+        assert.equal(events.length, history.length + run.pages);
+        for (const [t, { utilities: page }] of events.slice(history.length).entries()) {
           const logits = computeSlateLogits(page, config.eta, weights.get("position/effect"));
           const uniform = toUniform24(computePhilox([user, 2, t, purposes.CHOICE], key)[0]);
           const { slot, clickProbability: chance, margin } = choose(logits, uniform);
@@ -227,9 +245,8 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
           }
         }
       }
-      assert.equal(at, pages.length);
       if (config.encoder === "lstm") {
-        walked.forEach(({ state }, user) =>
+        users.forEach(({ state }, user) =>
           state.h.forEach(({ x }, j) =>
             close(states[user * config.lstmUnits + j], x, 1e-4, `h of user ${user}`)
           )
@@ -298,6 +315,51 @@ for (
       assert.equal(pages, episodes.length.reduce((sum, own) => sum + own, 0));
       assert.ok(near <= 3 && nearTies <= 5, `${near} draws near a bound, ${nearTies} slates with near ties`);
       assert.ok(pages < 100 * 30);
+    }));
+}
+
+const greedyInChunks: Policy = {
+  name: "greedy in chunks",
+  record({ environment, page }) {
+    const { dispatches, utilities } = environment.catalogue();
+    return [{ chunk: 4, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
+  },
+  prepare: () => [],
+};
+
+const greedyCases: typeof cases = [
+  ["LSTM", lstm, "dense"],
+  ["PW", pw, "one-hot"],
+  ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed", "gpu"],
+  ["counts, drawn contexts, PW", addCounts("mixed", pw, 5), "mixed"],
+];
+for (const [name, config, kind, variants = "cpu"] of greedyCases) {
+  Deno.test(`greedy: the best items without a click by float64: ${name}, ${kind} items, ${variants}`, () =>
+    withGpu(variants, async (gpu) => {
+      const log = logs[kind];
+      const weights = drawSomeWeights(log, config);
+      using model = new UserModel(gpu, log.items, config, { weights });
+      const source = new LearnedSource(model, kind, getContexts(config));
+      using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
+      const [episode] = await playEpisodes(simulator, createGreedyPolicy(), { firstEpisode: 2 });
+      assert.ok(episode);
+      assert.deepEqual(await playEpisodes(simulator, greedyInChunks, { firstEpisode: 2 }), [episode]);
+      const { dynamics, users } = followEpisode(episode, log, config, weights);
+      for (const [user, { events, history }] of users.entries()) {
+        const clicked = Array.from(history);
+        for (const { page, slate, clicked: click } of listSeenPages(episode, user)) {
+          const { before } = events[history.length + page] ?? assert.fail();
+          const score = (item: number) => dynamics.utilities(before, slate.map(() => item))[0] ?? NaN;
+          const others = Array.from({ length: log.items.count }, (_, item) => item)
+            .filter((item) => !clicked.includes(item));
+          const best = others.map(score).sort((a, b) => b - a);
+          slate.forEach((item, slot) => {
+            assert.ok(!clicked.includes(item));
+            close(score(item), best[slot], 1e-5, `user ${user}, page ${page}, slot ${slot}: item ${item}`);
+          });
+          if (click !== undefined) clicked.push(click);
+        }
+      }
     }));
 }
 

@@ -1,7 +1,7 @@
 /**
- * Tests the simulator: equal bits for any number of users simulated together, greedy slates, exact results,
- * refusals; and the kernels of a page with more sizes than in the self-test. host_simulator_test.ts tests the
- * distributions of the draws.
+ * Tests the simulator: equal bits for any number of users simulated together, exact results, refusals; and
+ * the kernels of a page with more sizes than in the self-test. host_simulator_test.ts tests the distributions
+ * of the draws, simulate_users_test.ts the greedy slates.
  */
 
 import assert from "node:assert/strict";
@@ -19,19 +19,17 @@ import {
 import { choose, logViews } from "../../src/simulate/choose_clicks.ts";
 import { makePlainTensor } from "../../src/simulate/users.ts";
 import { checkTest, withGpu } from "../op_check.ts";
-import { checkLog, type ItemFeatures, listUsers, NONE } from "../../src/data/click_log.ts";
+import { checkLog, NONE } from "../../src/data/click_log.ts";
 import { drawShopItems, makeDemoShop } from "../../src/data/demo_shop.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { makeKey } from "../../src/data/philox.ts";
-import type { AdapterKind } from "../../src/gpu/kernel_variants.ts";
-import type { ModelConfig } from "../../src/model/model_config.ts";
 import { SCALE } from "../../src/model/model_counts.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { OpenedRun } from "../../src/run/open_run.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import type { EpisodeLog } from "../../src/simulate/episode_log.ts";
-import { createEmptyLog, listSeenPages, toClickLog } from "../../src/simulate/episode_log.ts";
+import { listSeenPages, toClickLog } from "../../src/simulate/episode_log.ts";
 import { computeClickRate, computeCoverage, meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
 import type { SimulatorOptions } from "../../src/simulate/simulator_options.ts";
@@ -42,12 +40,10 @@ import {
   createGreedyPolicy,
   createPopularPolicy,
   randomPolicy,
-  recordTopSlate,
 } from "../../src/policy/named_policies.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { drawStartHistory } from "../../src/simulate/start.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import {
   addCounts,
   drawSomeWeights,
@@ -59,7 +55,6 @@ import {
   playEpisodes,
   pw,
   run,
-  type SimulatedModelKind,
 } from "../simulated_models.ts";
 
 Deno.test("with a large catalogue, fewer users are simulated together, so that memory suffices", () =>
@@ -112,89 +107,6 @@ Deno.test("results have the same bits for any number of users together, in a sec
       }
     }
   }));
-
-const greedyInChunks: Policy = {
-  name: "greedy in chunks",
-  record({ environment, page }) {
-    const { dispatches, utilities } = environment.catalogue();
-    return [{ chunk: 4, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
-  },
-  prepare: () => [],
-};
-
-const greedyCases: readonly (readonly [SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
-  ["dense", lstm],
-  ["one-hot", pw],
-  ["mixed", addCounts("mixed", { ...lstm, wide: 3 }), "gpu"],
-  ["mixed", addCounts("mixed", pw, 5)],
-];
-/** Returns [U, I] utilities of all items after the pages before t, each as the first item of a slate. */
-async function scoresBefore(
-  model: UserModel,
-  items: ItemFeatures,
-  { users: U, slate: k, slates, choices }: EpisodeLog,
-  t: number,
-): Promise<Float32Array> {
-  const I = items.count;
-  const users = U * I;
-  const [pages, own] = [t + 1, (n: number) => Math.floor((n % users) / I)];
-  const episode = {
-    ...createEmptyLog({ episode: 2, firstUser: 0, users, pages, slate: k }),
-    slates: Uint32Array.from({ length: pages * users * k }, (_, n) => {
-      const at = Math.floor(n / k);
-      const [page, slot] = [Math.floor(at / users), n % k];
-      return page < t ? slates[k * (page * U + own(at)) + slot] ?? NaN : (at % I + slot) % I;
-    }),
-    choices: Uint32Array.from({ length: pages * users }, (_, at) => {
-      const page = Math.floor(at / users);
-      return page < t ? choices[page * U + own(at)] ?? NaN : k;
-    }),
-    present: new Uint8Array(pages * users).fill(1),
-  };
-  const contexts = getContexts(model.config);
-  const log = toClickLog([episode], {
-    ...contexts && { getContext: (user, episode, item) => contexts.getRow(own(user), episode, item) },
-    ...{ name: "what if", items, split: () => 2, getStart: (user: number) => findStartHistory(own(user), 2) },
-  });
-  using evaluation = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"));
-  const utilities = await evaluation.utilities();
-  return Float32Array.from(
-    { length: users },
-    (_, user) => utilities[(log.eventRows[log.userEvents[user + 1]! - 1])!]!,
-  );
-}
-
-for (const [kind, config, variants = "cpu"] of greedyCases) {
-  Deno.test(`greedy: the best items without a click, ${kind} items, ${variants}`, () =>
-    withGpu(variants, async (gpu) => {
-      const log = logs[kind];
-      using model = new UserModel(gpu, log.items, config, { weights: drawSomeWeights(log, config) });
-      const source = new LearnedSource(model, kind, getContexts(config));
-      using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
-      const [episode] = await playEpisodes(simulator, createGreedyPolicy(), { firstEpisode: 2 });
-      assert.ok(episode);
-      assert.deepEqual(await playEpisodes(simulator, greedyInChunks, { firstEpisode: 2 }), [episode]);
-      const page = Array.from({ length: log.items.count }, (_, item) => item);
-      const scored = await Promise.all(
-        [0, 1, 2, 3, 4].map((t) => scoresBefore(model, log.items, episode, t)),
-      );
-      for (let u = 0; u < 9; u++) {
-        const history = Array.from(findStartHistory(u, 2));
-        for (const { page: t, slate, clicked } of listSeenPages(episode, u)) {
-          const scores = (scored[t] ?? assert.fail()).subarray(u * page.length, (u + 1) * page.length);
-          const best = page.filter((item) => !history.includes(item))
-            .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
-          slate.forEach((found, j) => {
-            assert.ok(!history.includes(found));
-            const behind = (scores[best[j] ?? 0] ?? 0) - (scores[found] ?? 0);
-            const said = `user ${u}, page ${t}, slot ${j}: ${found} is ${behind} behind ${best[j]}`;
-            assert.ok(Math.abs(behind) < 1e-5, said);
-          });
-          if (clicked !== undefined) history.push(clicked);
-        }
-      }
-    }));
-}
 
 Deno.test("a policy observes users through its own model", () =>
   withGpu("cpu", async (gpu) => {
