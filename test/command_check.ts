@@ -184,19 +184,6 @@ export function runBench(
   return runScript(script, BENCH_PERMISSIONS, args, { ...more, env: { ...WITH_CACHE, ...env } });
 }
 
-/**
- * Runs a script of the test folder in its own process, and returns the JSON that it prints. The script's
- * shaders are optimised, and two to three times as fast. Use it for work that takes longer than a process
- * start (0.9 s).
- */
-export async function runScriptForJson(script: string, ...args: string[]): Promise<unknown> {
-  const flags = ["--allow-read", "--allow-env", "--allow-ffi"];
-  const url = new URL(script, import.meta.url);
-  const { code, stdout, stderr } = await runScript(url, flags, args, { env: USER_SHADERS });
-  if (code !== 0) throw new Error(`${script} ended with ${code}:\n${stderr}`);
-  return JSON.parse(stdout);
-}
-
 export async function withSmallLog(use: (folder: string, file: string) => Promise<void>): Promise<void> {
   await withEmptyFolder(async (folder) => {
     const file = `${folder}/small.tsv`;

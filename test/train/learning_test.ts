@@ -19,10 +19,11 @@ import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";
-import { runCommandWith, runScriptForJson, USER_SHADERS } from "../command_check.ts";
+import { runOk } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { findRealData } from "../real_data.ts";
 import { allSizes } from "../all_sizes.ts";
+import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { assertWithin, trainShannon } from "./trainings.ts";
 import { meanSpearman } from "../../src/data/ranking.ts";
 
@@ -34,11 +35,6 @@ interface Training {
 type Generator = AdversarialConfig["generator"];
 /** Iterations of an adversarial stage. Metrics from iteration 500 on are averaged over some validations. */
 const GAMES = 600;
-
-type Came<T> = T | { readonly failure: string };
-function finished<T extends object>(came: Came<T> | undefined): T {
-  return came && !("failure" in came) ? came : assert.fail(came?.failure ?? "nothing came of it");
-}
 
 interface Trained {
   readonly test: Readonly<Record<Criterion, EvaluationMetrics>>;
@@ -124,6 +120,15 @@ async function rankings(gpu: Gpu, sizes: Sizes): Promise<Ranking> {
   return { before, after: await ranking() };
 }
 
+function listUserPages(log: ClickLog, user: number): TrainingPage[] {
+  const clicks = Array.from(log.eventClick.subarray(log.userEvents[user], log.userEvents[user + 1]));
+  return clicks.map((click, k) => {
+    const event = log.userEvents[user]! + k;
+    const [row, end] = [log.eventRows[event]!, log.eventRows[event + 1]!];
+    return [Array.from(log.rowItem.subarray(row, end)), click === NONE ? -1 : click - row];
+  });
+}
+
 const EVENTS = { minEvents: 4, maxEvents: 10 };
 
 /**
@@ -134,56 +139,18 @@ function pagedShop(seed: number, pageSizes: readonly number[], users: number): D
   const shops = pageSizes.map((pageSize) =>
     makeDemoShop(seed, { users: Math.round(users / pageSizes.length), pageSize, ...EVENTS })
   );
-  const logs = shops.map(({ log }) => log);
-  const [first] = logs;
-  if (!first) throw new RangeError("expected page sizes, got none");
-  let [events, rows] = [0, 0];
-  const userEvents = [0], eventRows = [0], eventClick: number[] = [];
-  for (const log of logs) {
-    for (const end of log.userEvents.subarray(1)) userEvents.push(events + end);
-    for (const end of log.eventRows.subarray(1)) eventRows.push(rows + end);
-    for (const click of log.eventClick) eventClick.push(click === NONE ? NONE : rows + click);
-    events += log.eventClick.length;
-    rows += log.rowItem.length;
-  }
-  const log: ClickLog = {
-    name: `pages of ${pageSizes.join(", ")}`,
-    items: first.items,
-    userSplit: Uint8Array.from(logs.flatMap(({ userSplit }) => Array.from(userSplit))),
-    userEvents: Uint32Array.from(userEvents),
-    eventRows: Uint32Array.from(eventRows),
-    eventClick: Uint32Array.from(eventClick),
-    rowItem: Uint32Array.from(logs.flatMap(({ rowItem }) => Array.from(rowItem))),
-  };
+  const [first = assert.fail()] = shops;
+  const pages = shops.flatMap(({ log }) => Array.from(log.userSplit, (_, user) => listUserPages(log, user)));
+  const splits = shops.flatMap(({ log }) => Array.from(log.userSplit));
+  const log = logOfPages(first.log.items, pages, (user) => splits[user]!);
   const utility = shops.flatMap(({ truth }) => Array.from(truth.utility));
   return { log, truth: { utility: Float64Array.from(utility) } };
 }
 
-const PAGES = "pages";
-
-// In a separate process, because the driver optimises either all shaders of a process or none.
-if (import.meta.main && Deno.args.length > 0) {
-  const [what = "", cases = "[]"] = Deno.args;
-  const log = what === PAGES ? undefined : readPaperFile(what);
-  const found: unknown[] = [];
-  for (const one of JSON.parse(cases)) {
-    const came = withGpu<unknown>(undefined, (gpu) => log ? train(gpu, log, one) : rankings(gpu, one));
-    found.push(
-      await came.catch((error: unknown) => ({
-        failure: error instanceof Error ? error.stack ?? error.message : String(error),
-      })),
-    );
-  }
-  console.log(JSON.stringify(found));
-  Deno.exit();
-}
-
-// With the compiler settings of users, because 400 steps with unoptimised shaders take three times as long.
 Deno.test("demo shop, 400 iterations: 97 % of the attainable prec@1, log-likelihood within 3 % of the truth's", () =>
   withFolder({}, async (folder) => {
     const args = ["--save-dir", `${folder}/run`, "--iterations", "400", "--no-report"];
-    const { code, stdout, stderr } = await runCommandWith(USER_SHADERS, "train", ...args);
-    assert.equal(code, 0, stderr);
+    const { stdout } = await runOk("train", ...args);
     const [, nll, prec1] = stdout.match(/^best-loss +\d+ +(\d\.\d+) +(0\.\d+) /m) ?? assert.fail(stdout);
     const { log, truth } = makeDemoShop(1);
     const best = computeChoiceMetrics(log, listUsers(log, "test"), truth.utility);
@@ -221,37 +188,26 @@ const references = ([
   ...{ name, file, ...of, nll, prec1, prec2, last: allSizes ? last : undefined },
 })).filter(({ name, file }) => allSizes || `${name} ${file}` === "LSTM yelp.txt");
 
-const FILES = allSizes ? ["yelp.txt", "rsc.txt"] : ["yelp.txt"];
-const paths = new Map(FILES.map((file) => [file, findRealData(file)]));
 const GENERATORS = allSizes ? ["network", "exact"] as const : [];
 
-Deno.test({
-  name:
-    "on the paper's data test metrics agree with the reference; with all sizes the adversarial stage is stable",
-  ignore: [...paths.values()].includes(undefined),
-  fn: async (t) => {
-    const asked = FILES.map((file) => references.filter((reference) => reference.file === file));
-    // One process per file. The second process finds the shaders of the first in the driver's cache.
-    const trained: Came<Trained>[][] = [];
-    for (const [k, own] of asked.entries()) {
-      const trainings = own.map(({ model, last, name }): Training => ({
-        model,
-        iterations: last ? defaultTraining.iterations : 400,
-        games: allSizes && k === 0 && name === "LSTM" ? { after: 600, generators: GENERATORS } : undefined,
-      }));
-      const args = [paths.get(FILES[k] ?? "") ?? "", JSON.stringify(trainings)];
-      trained.push(await runScriptForJson("train/learning_test.ts", ...args) as Came<Trained>[]);
-    }
-    for (const [k, reference] of asked.flat().entries()) {
-      const came = trained.flat()[k];
-      await t.step(`${reference.file}: ${reference.name}`, () => agrees(finished(came), reference));
-      if (k > 0) continue;
-      for (const generator of GENERATORS) {
-        await t.step(`${generator} generator`, () => staysStable(finished(came), generator));
-      }
-    }
-  },
-});
+for (const [k, reference] of references.entries()) {
+  const { name, file, model, last } = reference;
+  const path = findRealData(file);
+  Deno.test({
+    name: `on the paper's data test metrics agree with the reference: ${file}, ${name}`,
+    ignore: path === undefined,
+    fn: () =>
+      withGpu(undefined, async (gpu) => {
+        const trained = await train(gpu, readPaperFile(path ?? assert.fail()), {
+          model,
+          iterations: last ? defaultTraining.iterations : 400,
+          games: allSizes && k === 0 ? { after: 600, generators: GENERATORS } : undefined,
+        });
+        agrees(trained, reference);
+        if (k === 0) { for (const generator of GENERATORS) staysStable(trained, generator); }
+      }),
+  });
+}
 
 function agrees(
   { test, best, lastPrec1 }: Trained,
@@ -279,17 +235,11 @@ function staysStable(trained: Trained, generator: Generator): void {
   }
 }
 
-const shops: readonly Sizes[] = [...(allSizes ? [[2], [40]] : []), [2, 5, 10, 40]];
-
-Deno.test("the adversarial stage keeps the reward's ranking on pages of several lengths", async (t) => {
-  const found = await runScriptForJson("train/learning_test.ts", PAGES, JSON.stringify(shops)) as Came<
-    Ranking
-  >[];
-  for (const [k, sizes] of shops.entries()) {
-    await t.step(`pages of ${sizes.join(", ")}`, () => {
-      const { before, after } = finished(found[k]);
+for (const sizes of [...(allSizes ? [[2], [40]] : []), [2, 5, 10, 40]]) {
+  Deno.test(`the adversarial stage keeps the reward's ranking on pages of ${sizes.join(", ")} items`, () =>
+    withGpu(undefined, async (gpu) => {
+      const { before, after } = await rankings(gpu, sizes);
       assert.ok(before > 0.6, `${before}`);
       assert.ok(after > before - 0.015, `Spearman with the truth: ${before} before, ${after} after`);
-    });
-  }
-});
+    }));
+}

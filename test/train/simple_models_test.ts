@@ -13,7 +13,6 @@ import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { buildStagesConfig, type ModelData } from "../../src/run/options/stages_options.ts";
 import { noHistory, tinyData } from "../small_models.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
-import { runScriptForJson } from "../command_check.ts";
 import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { assertWithin, trainGame, trainShannon } from "./trainings.ts";
 
@@ -82,24 +81,14 @@ Deno.test("positions behind the longest trained page have the last learned effec
   assert.deepEqual([fill(0, 0), fill(0, 1)], [Float32Array.of(0, 0), Float32Array.of(0, 1)]);
 });
 
-// In a separate process, because the driver optimises either all shaders of a process or none.
-if (import.meta.main && Deno.args.length > 0) {
-  const all: Fitted[] = [];
-  for (const more of JSON.parse(Deno.args[0] ?? "[]")) {
-    all.push(await withGpu(undefined, (gpu) => fit(gpu, more)));
-  }
-  console.log(JSON.stringify(all));
-}
-
 let fits: Promise<Record<"plain" | "placed" | "first" | "single", Fitted>> | undefined;
-async function fitAll() {
-  const configs = [{}, { positions: PAGE }, { positions: 3 }, { loss: "logistic" }];
-  const all = await runScriptForJson("train/simple_models_test.ts", JSON.stringify(configs)) as Fitted[];
-  const [plain, placed, first, single] = all;
-  return plain && placed && first && single
-    ? { plain, placed, first, single }
-    : assert.fail("expected four models");
-}
+const fitAll = () =>
+  withGpu(undefined, async (gpu) => ({
+    plain: await fit(gpu, {}),
+    placed: await fit(gpu, { positions: PAGE }),
+    first: await fit(gpu, { positions: 3 }),
+    single: await fit(gpu, { loss: "logistic" }),
+  }));
 
 const NEAR = 0.12;
 
