@@ -8,7 +8,7 @@ import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/simulation_metrics.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
-import { interrupt, listFiles, runOk, splitArgs, withSmallLog } from "../command_check.ts";
+import { interrupt, listFiles, splitArgs, withSmallLog } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -17,17 +17,21 @@ import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { sumNumbers } from "./estimates.ts";
 
-const SIZES = "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50";
+/** Number of simulated users everywhere, because kernels are compiled for it. */
+const USERS = 64;
+const POLICY_SIZES = `--users ${USERS} --evaluation-users ${USERS} --rows 64 --hidden 8 --trunk 8 --slate 2`;
+const SIZES = `${POLICY_SIZES} --pages 4`;
 
 Deno.test("an interrupted policy train resumes and equals an uninterrupted one", async () => {
   const folder = await Deno.makeTempDir();
   const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
   const args = splitArgs("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 1280");
-  const first = await runOk("policy", ...args, "--steps", "2560", "--save-dir", straight);
+  await using policies = new CommandSeries("policy");
+  const first = await policies.ok([...args, "--steps", "2560", "--save-dir", straight]);
   assert.match(first.stderr, /^users: the truth of the restless shop of --data-seed 1, 500 items/m);
   assert.match(first.stderr, /^1,280 user pages: return \d\.\d{3} \+- 0\.\d{3}/m);
   assert.match(first.stderr, /2,560\/2,560 {2}loss \d/);
-  assert.match(first.stdout, /^Return \d\.\d{3} .* \(50 new users, 4 pages\)/m);
+  assert.match(first.stdout, /^Return \d\.\d{3} .* \(64 new users, 4 pages\)/m);
   const files = ["curve.csv", "last.safetensors", "policy.json", "train.csv"];
   assert.deepEqual(listFiles(straight), files);
 
@@ -40,8 +44,9 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const policies = new CommandSeries("policy");
   const simulations = new CommandSeries("simulate");
   const page = `${folder}/unfinished`;
+  const simulated = `--shop restless --truth --users ${USERS} --no-rivals --policy`;
   const early = await simulations.ok(
-    splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [stopped, "--save-dir", page]),
+    splitArgs(simulated, [stopped, "--save-dir", page]),
   );
   assert.match(early.stdout, /^gdqn \(unfinished\) +\d+\.\d\d /m);
   assert.match(early.stdout, /unfinished: [\d,]+ of 2,560,000 user pages.*--resume/);
@@ -54,9 +59,9 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   assert.match(again.stderr, /^resuming after [\d,]+ user pages/m);
   assert.deepEqual(listFiles(stopped), files);
   // The policy shows slates of its training's size, and observes users through its training's users.
-  const shop = splitArgs("--shop restless --truth --users 50 --no-rivals --policy", [straight]);
+  const shop = splitArgs(simulated, [straight]);
   const shown = await simulations.ok(shop);
-  assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
+  assert.match(shown.stdout, /^64 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
   const wider = /^error: Expected slates of 2 on 4 pages, as in the training of .*/m;
   await simulations.refused([...shop, "--slate", "3"], wider);
   const others = /^error: Expected a policy for the items of restless, got .* with different items on /m;
@@ -107,7 +112,7 @@ async function opens(path: string): Promise<void> {
     const shop = findShop("restless") ?? assert.fail();
     using stack = new DisposableStack();
     const policy = stack.use(opened.policy(new ShopSource(shop, drawShopItems(1))));
-    const simulated = { users: 50, slate: 2, pages: 4, seed: 1 };
+    const simulated = { users: USERS, slate: 2, pages: 4, seed: 1 };
     const judge = new ShopSource(shop, drawShopItems(1));
     using simulator = await Simulator.create(gpu, judge, simulated);
     const figures = await simulator.run(policy, { firstEpisode: CURVE_EPISODE });
@@ -140,7 +145,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     }
     await run("train", "--model", a, "--algorithm", "cdqn", ...TRAIN, "--save-dir", policy);
 
-    const compare = ["compare", policy, "--users", "20"];
+    const compare = ["compare", policy, "--users", `${USERS}`];
     const text = await run(...compare, "--test-model", b, "--with", "greedy,random", "--out", page);
     assert.match(text, /^In the model \S+\/a \(the policies' own model\):$/m);
     assert.match(text, /^In the model \S+\/b \(second model\):$/m);
@@ -157,7 +162,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     const place = columns.findIndex((name) => /^"?cdqn; seed 1; the model .*\/b/.test(name));
     const mean = users.reduce((sum, row) => sum + Number(row.split(",")[place]) / users.length, 0);
     const told = /second model\):\n[^]*?\ncdqn +(\d\.\d\d)/.exec(text)?.[1];
-    assert.deepEqual([users.length, mean.toFixed(2)], [20, told]);
+    assert.deepEqual([users.length, mean.toFixed(2)], [USERS, told]);
     for (const model of ["a", "b"]) { // the test results of the models are needed for their verdicts
       const { verdict } = JSON.parse(Deno.readTextFileSync(`${folder}/${model}/result.json`));
       assert.ok(verdict.length > 0);
@@ -187,7 +192,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     const more = ["--algorithm", "slateq", "--start", "test", ...TRAIN, "--save-dir", started];
     await run("train", "--model", a, ...more);
     assert.match(await run("rank", started, "--history", "3,14"), /Predicted return of .*: \d/);
-    assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
+    assert.match(await run("compare", started, "--users", `${USERS}`, "--out", page), /^slateq +\d/m);
     await refused(/Expected the id of an item .* "no-item"/, "rank", policy, "--history", "3,no-item");
     await refused(/Expected --slate 2, as in the training of .*, got 3/, "rank", policy, "--slate", "3");
     await refused(/Expected --test-model to differ from/, ...compare, "--test-model", a);
@@ -197,7 +202,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     await refused(/the file has changed/, "rank", policy);
   }));
 
-const [ITEMS, USERS, PAGES] = [8, 160, 6];
+const [ITEMS, LOG_USERS, PAGES] = [8, 160, 6];
 const utilities = Array.from({ length: ITEMS }, (_, item) => 0.5 * item - 2.5);
 const makePage = (slate: readonly number[], uniform = 0) =>
   choose(computeSlateLogits(slate.map((item) => utilities[item]!)), uniform);
@@ -206,7 +211,7 @@ function shopLog(): string {
   const random = createRandomStream(1, "shop");
   const law = new PlackettLuce(utilities.map((u) => u / 3), 1);
   const rows = ["uid,sku,ts,label,request,pos,mu"];
-  for (let user = 0; user < USERS; user++) {
+  for (let user = 0; user < LOG_USERS; user++) {
     for (let page = 0; page < PAGES; page++) {
       const { indices: places } = law.draw(2, () => random.uniform());
       const { slot } = makePage(places, random.uniform());
@@ -286,20 +291,26 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
 
     // Simulated logs with pools have weight 1 for the policy that drew them.
     const draw =
-      "--policy greedy --explore plackett-luce:0.8 --pool random:5 --users 60 --pages 3 --slate 2 --no-rivals";
+      `--policy greedy --explore plackett-luce:0.8 --pool random:5 --users ${USERS} --pages 3 --slate 2 --no-rivals`;
     await ran("simulate", "--model", run, draw, "--write-log", drawn);
     const own = `evaluate --log ${drawn} --model ${run} --json --policy greedy --explore plackett-luce:0.8`;
     const { estimates, meanWeight, pages } = JSON.parse(await ran("policy", own, "--logged-temperature 0.8"));
-    assert.equal(pages, 180);
+    assert.equal(pages, 3 * USERS);
     assert.ok(Math.abs(meanWeight.mean - 1) < 1e-3);
     for (const name of ["ips", "snips", "iips", "rips"]) {
       assert.ok(Math.abs(estimates[name].mean - estimates.logged.mean) < 1e-3, name);
     }
 
-    const task =
-      "--slate 2 --pages 3 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 512";
-    await ran("policy", "train --algorithm gdqn --model", run, task, "--save-dir", policy);
-    const compare = `compare ${policy} --users 20 --with greedy,random --out ${page} --log ${drawn}`;
+    await ran(
+      "policy",
+      "train --algorithm gdqn --pages 3 --steps 512",
+      POLICY_SIZES,
+      "--model",
+      run,
+      "--save-dir",
+      policy,
+    );
+    const compare = `compare ${policy} --users ${USERS} --with greedy,random --out ${page} --log ${drawn}`;
     const compared = await ran("policy", compare, "--explore plackett-luce:0.8");
     assert.match(compared, /^Clicks on the next page of /m);
     assert.match(compared, /^greedy +\.\d{4} +\.\d{4} to \.\d{4}/m);

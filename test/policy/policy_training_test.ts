@@ -120,7 +120,7 @@ const source = new ShopSource(findShop("restless") ?? assert.fail(), drawShopIte
 const config: PolicyTrainingConfig = {
   ...defaultPolicyTraining,
   ...{ users: 64, pages: 4, slate: 2, rows: 64, replay: 64 * 8, steps: 64 * 4 * 30 },
-  ...{ targetEvery: 10, learningRate: 0.05, evaluationUsers: 100, evaluateEvery: 64 * 4 * 10 },
+  ...{ targetEvery: 10, learningRate: 0.05, evaluationUsers: 64, evaluateEvery: 64 * 4 * 10 },
 };
 
 function trainer(gpu: Gpu, more: Partial<PolicyTrainingConfig> = {}): Promise<PolicyTrainer> {

@@ -137,7 +137,7 @@ for (const [algorithm, name, model] of learning) {
 async function learnsAndResumes(gpu: Gpu, algorithm: AlgorithmName, model: ModelConfig) {
   const config: PolicyTrainingConfig = {
     ...{ ...defaultPolicyTraining, ...sizes, algorithm, steps: 64 * 4 * 4 },
-    ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50, start: "train" },
+    ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 64, start: "train" },
   };
   const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
   const { items } = logs.mixed;
