@@ -40,7 +40,7 @@ import { Trainer } from "../../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { listKernelNames } from "../kernel_files.ts";
-import type { SelftestOptions } from "../../src/selftest/run.ts";
+import type { OpenSelftest, SelftestOptions } from "../../src/selftest/run.ts";
 import { findUnusedKernels, formatTextureName, runSelftest } from "../../src/selftest/run.ts";
 import { findBlamedKernels, type KindFinding } from "../../src/selftest/finding.ts";
 import { openGpu } from "../open_alone.ts";
@@ -317,15 +317,13 @@ fn diverging(@builtin(local_invocation_index) i: u32) {
     assert.match(fault.message, /diverging\.wgsl:5:21 'workgroupBarrier' must only be called from uniform/);
   }));
 
+const [textures, buffers] = [getDefaultVariants("cpu"), getDefaultVariants("cpu", "buffers")];
+let fromTextures: ReturnType<typeof runCases> | undefined;
+
 Deno.test("self-test: every kernel is compiled and compared, and fails without computation", {
   ignore: missing !== undefined,
 }, async () => {
-  const texts = new ShaderTexts();
-  const { findings, leftOut } = await runSelftest(async (options) => {
-    const gpu = await openGpu(options);
-    texts.watch(gpu);
-    return gpu;
-  }, { kinds: ["cpu", "gpu"] });
+  const { findings, leftOut, texts } = await (fromTextures ??= runCases(textures, { kinds: ["cpu", "gpu"] }));
   assert.deepEqual(leftOut, []);
   assert.deepEqual(texts.faults, []);
   const expected = listKernelNames("shipped");
@@ -356,19 +354,19 @@ Deno.test("self-test: every kernel is compiled and compared, and fails without c
 Deno.test("self-test: an adapter with matrices in buffers leaves out only kernels for textures", {
   ignore: missing !== undefined,
 }, async () => {
-  const [textures, buffers] = [getDefaultVariants("cpu"), getDefaultVariants("cpu", "buffers")];
   const left = findUnusedKernels(buffers) ?? assert.fail("expected an adapter that leaves kernels out");
   assert.deepEqual([findUnusedKernels(textures), findUnusedKernels(getDefaultVariants("gpu"))], [
     undefined,
     undefined,
   ]);
 
-  const fromBuffers = await kernelsByCase(buffers, { kinds: ["cpu", "gpu"], leftOut: "named" });
-  const taken = new Set([...fromBuffers.values()].flatMap((names) => [...names]));
+  const { kernels: { cpu: own, gpu } } =
+    await (fromTextures ??= runCases(textures, { kinds: ["cpu", "gpu"] }));
+  const fromBuffers = (await runCases(buffers, { kinds: ["cpu"], leftOut: "named" })).kernels.cpu;
+  const taken = new Set([...fromBuffers.values(), ...gpu.values()].flatMap((names) => [...names]));
   const never = listKernelNames("shipped").filter((name) => !taken.has(name));
   assert.deepEqual(left.kernels, never);
 
-  const own = await kernelsByCase(textures, { kinds: ["cpu"] });
   const having = [...own].filter(([, names]) => never.some((name) => names.has(name)));
   assert.deepEqual([...left.cases].sort(), having.map(([name]) => name).sort());
   for (const [name] of having) {
@@ -378,7 +376,7 @@ Deno.test("self-test: an adapter with matrices in buffers leaves out only kernel
     assert.deepEqual(findUnusedKernels(buffers, name)?.kernels, some, name);
   }
 
-  const alone = await kernelsByCase(buffers, { kinds: ["cpu", "gpu"], leftOut: "alone" });
+  const alone = (await runCases(buffers, { kinds: ["cpu", "gpu"], leftOut: "alone" })).kernels.cpu;
   const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]) =>
     one < other ? -1 : 1;
   assert.deepEqual(
@@ -387,26 +385,22 @@ Deno.test("self-test: an adapter with matrices in buffers leaves out only kernel
   );
 });
 
-async function kernelsByCase(
-  cpu: KernelVariants,
-  options: Pick<SelftestOptions, "kinds" | "leftOut">,
-): Promise<Map<string, Set<string>>> {
-  const kernels = new Map<string, Set<string>>();
-  let now = "";
-  await runSelftest(async ({ variantsFor, variants = variantsFor === "cpu" ? cpu : undefined }) => {
+/** Runs the self-test on Dawn, and records the kernels of each case of a kind by name. */
+async function runCases(cpu: KernelVariants, options: Pick<SelftestOptions, "kinds" | "leftOut">) {
+  const texts = new ShaderTexts();
+  const kernels = { cpu: new Map<string, Set<string>>(), gpu: new Map<string, Set<string>>() };
+  let own = new Set<string>();
+  const open: OpenSelftest = async ({ variantsFor, variants = variantsFor === "cpu" ? cpu : undefined }) => {
     const gpu = await openGpu({ variantsFor, variants });
+    texts.watch(gpu);
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = (kernel, ...text) => {
-      kernels.get(now)?.add(kernel);
+      own.add(kernel);
       return compile(kernel, ...text);
     };
     return gpu;
-  }, {
-    ...options,
-    onCase: ({ name }) => {
-      now = name;
-      if (!kernels.has(name)) kernels.set(name, new Set());
-    },
-  });
-  return kernels;
+  };
+  const onCase = ({ kind, name }: { kind: AdapterKind; name: string }) =>
+    void kernels[kind].set(name, own = new Set());
+  return { ...await runSelftest(open, { ...options, onCase }), kernels, texts };
 }
