@@ -17,47 +17,12 @@ const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
 const given = createSmallLog(31, { ...SIZE, width: WIDTH, given: 0.4 });
 
 Deno.test("context events do not count as pages of a log", () => {
-  const log = pagesAfterHistory(given, [
-    { history: [1, 2, 3], page: [4, 5], clicked: 0 },
-    { history: [], page: [6, 7, 8], clicked: -1 },
-  ]);
+  const past = [1, 2, 3].map((item): TrainingPage => [[item], 0, CONTEXT_EVENT]);
+  const log = logOfPages(given.items, [[...past, [[4, 5], 0]], [[[6, 7, 8], -1]]]);
   assert.deepEqual(computeLogSize(new MemoryLog(log)), { events: 2, rows: 5, context: 3 });
 });
 
-function pagesAfterHistory(
-  { items }: ClickLog,
-  users: readonly { history: number[]; page: number[]; clicked: number }[],
-): ClickLog {
-  return logOfPages(
-    items,
-    users.map(({ history, page, clicked }) => [
-      ...history.map((item): TrainingPage => [[item], 0, CONTEXT_EVENT]),
-      [page, clicked],
-    ]),
-  );
-}
-
 for (const [name, config] of Object.entries(models)) {
-  Deno.test(`a page after a context history has the loss of its scores: ${name}`, () =>
-    withGpu(undefined, async (gpu) => {
-      const users = [
-        { history: [3, 1, 4, 1, 5], page: [9, 2, 6], clicked: 1 },
-        { history: [], page: [5, 3], clicked: 0 },
-        { history: [5, 8, 9], page: [7, 9, 3, 2], clicked: -1 },
-        { history: [40], page: [1], clicked: 0 },
-      ];
-      const log = pagesAfterHistory(given, users);
-      using own = await trainShannon(gpu, log, config, { batchSize: 4 }, { validate: false });
-      let expected = 0;
-      for (const { history, page, clicked } of users) {
-        const u = await own.model.score({ history, page });
-        expected += Math.log(u.reduce((sum, x) => sum + Math.exp(x), 1)) - (u[clicked] ?? 0);
-      }
-      const { nll, prec1 } = await own.trainer.step([2, 0, 3, 1]);
-      assertWithin("loss by scores", nll, expected / 4, 1e-5);
-      assert.ok(Number.isInteger(3 * prec1), `${prec1} is no share of three clicks`);
-    }));
-
   Deno.test(`metrics of an evaluation exclude context events: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const sizes = { batchSize: 9, validateEvery: 2, evaluationShards: 3 };
