@@ -12,7 +12,19 @@ Deno.test("trials: a finished training is repeated only for other settings", () 
     writePaperFile(data, createSmallLog(3, { users: 30, items: 12, width: 4 }));
     const runs = new TrialRuns(`${folder}/runs`, folder);
     const args = [
-      ...["--data", data, "--dims", "8", "--lstm-units", "4", "--batch-size", "5", "--no-report"],
+      ...[
+        "--data",
+        data,
+        "--dims",
+        "8",
+        "--lstm-units",
+        "4",
+        "--batch-size",
+        "5",
+        "--no-report",
+        "--counts",
+        "none",
+      ],
       ...["--validate-every", "1", "--iterations"],
     ];
     const path = await runs.trained("small", [...args, "2"]);

@@ -26,6 +26,7 @@ import { CommandSeries } from "../command_series.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
+import { smallLstm, WIDTH } from "../small_models.ts";
 
 const panels = ["panel 256", "panel 128", "panel 64", "rows"] as const;
 const two: TunableKernel[] = [{ key: "forward 64x64", variants: panels }, {
@@ -211,13 +212,12 @@ Deno.test("a CPU adapter takes the fixed table, and a GPU is tuned by default", 
   assert.deepEqual([await times("cpu", false), await times("gpu", false)], [false, false]);
 });
 
-const log = createSmallLog(3, { users: 60, items: 20, width: 4 });
-const small = { ...defaultModel, dims: [8, 8], lstmUnits: 4 };
+const log = createSmallLog(3, { users: 60, items: 20, width: WIDTH });
 
 Deno.test("the products of a step are timed by each variant, on both kinds of variants", async () => {
   for (const kind of ["cpu", "gpu"] as const) {
     await withGpu(kind, async (gpu) => {
-      using step = new StepProducts(gpu, log, small, 12);
+      using step = new StepProducts(gpu, log, smallLstm, 12);
       const products = step.products();
       assert.ok(products.some(({ key }) => key === "forward 8x8"), products.map(({ key }) => key).join());
       assert.deepEqual(step.sizes(), [...new Set(step.sizes())].sort());
@@ -248,7 +248,7 @@ Deno.test("the products of a step are timed by each variant, on both kinds of va
 Deno.test("a validation with sums by subgroups has the losses of one without", async () => {
   const losses = (sum: KernelVariants["sum"]) =>
     withGpu({ ...getDefaultVariants("gpu"), sum }, async (gpu) => {
-      using model = new UserModel(gpu, log.items, small, { seed: 1 });
+      using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
       const training = { ...defaultTraining, batchSize: 12, validateEvery: 1 };
       using trainer = await Trainer.create(model, log, training);
       const found: ChoiceMetrics[] = [];
@@ -289,7 +289,7 @@ Deno.test("on a rounded clock, as in browsers, a product is repeated until it ca
             return 100 * (Math.floor(now / 100) - Math.floor(began / 100));
           })),
       };
-      using step = new StepProducts(gpu, log, small, 12, rounded);
+      using step = new StepProducts(gpu, log, smallLstm, 12, rounded);
       const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
       const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
       assert.equal(countDispatches(ready.encode), ready.repeats);
