@@ -6,11 +6,10 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
-import { AdamState } from "../../src/ops/adam.ts";
 import { lastClicks, pwState } from "../../src/ops/pw_state.ts";
 import { pwTable } from "../../src/ops/pw_table.ts";
 import { padRows, type Tensor, unpadRows } from "../../src/tape/tensor.ts";
-import type { ParameterSpec, Weights } from "../../src/tape/parameters.ts";
+import type { ParameterSpec } from "../../src/tape/parameters.ts";
 import type { ClickTape } from "../../src/batch/click_tape.ts";
 import {
   makePwState,
@@ -22,7 +21,7 @@ import {
 import type { CaseFactory } from "../../src/selftest/ops/layer_recipes.ts";
 import { CANARY } from "../../src/selftest/harness.ts";
 import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
-import { clicks, createBatch, type TestBatch } from "../../src/selftest/ops/op_batches.ts";
+import { clicks, type TestBatch } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
 import { sweep } from "../all_sizes.ts";
 
@@ -77,19 +76,16 @@ interface Value extends ParameterSpec {
   readonly value: (row: number, column: number) => number;
 }
 
-/**
- * @returns output, gradients by name, and weights' gradients per event and lag, for a fixed output gradient
- */
+/** @returns output, and weights' gradients per event and lag, for a fixed output gradient */
 async function evaluate(
   gpu: Gpu,
   b: TestBatch,
   values: readonly Value[],
   build: (tape: ClickTape) => Tensor,
-): Promise<{ output: Float32Array; gradients: Weights; products: Float32Array }> {
+): Promise<{ output: Float32Array; products: Float32Array }> {
   using stack = new DisposableStack();
   const { batch, plan, sizes, tape } = createOpBench(gpu, { ...b, parameters: values }, stack);
   const { parameters } = tape.options;
-  const adam = stack.use(new AdamState(parameters));
   parameters.write(
     new Map(values.map(({ name, rows, columns, value }) => [
       name,
@@ -98,13 +94,7 @@ async function evaluate(
   );
   const output = build(tape);
   tape.place();
-  const specs = [
-    ...batch.layout(),
-    ...batch.ownDispatches(),
-    ...tape.forward(),
-    ...tape.backward(),
-    ...adam.dispatches(tape).slice(0, 1),
-  ];
+  const specs = [...batch.layout(), ...batch.ownDispatches(), ...tape.forward(), ...tape.backward()];
   const program = await Program.record(gpu, "test", plan.steps, specs);
   const random = createRandomStream(3, "gradient of the output");
   const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
@@ -116,7 +106,6 @@ async function evaluate(
   return {
     products: await readFloats(gpu, products ?? assert.fail()),
     output: unpadRows(found, sizes.events, output.columns, 1),
-    gradients: await parameters.read(parameters.gradient.buffer),
   };
 }
 
@@ -129,10 +118,10 @@ function constant(tape: ClickTape, rows: number, columns: number, value: Value["
   return tape.tensor("features", rows, columns, { view, trainable: false });
 }
 
-function recordTable(tape: ClickTape, itemBias?: Tensor): Tensor {
+function recordTable(tape: ClickTape): Tensor {
   const [table, weights, layerBias] = ["table", "w", "b"].map((name) => tape.parameter(name));
   if (!table || !weights || !layerBias) return assert.fail();
-  return pwTable(tape, "z", { table, weights, layerBias, itemBias });
+  return pwTable(tape, "z", { table, weights, layerBias });
 }
 
 const number = (row: number, column: number) => Math.fround(Math.sin(1 + 7 * row + column));
@@ -149,7 +138,7 @@ Deno.test("pw_state and pw_table: a weight of 1 at the first lag gives exactly t
     );
     const table: Value = { name: "table", rows: I, columns: 6, table: true, value: number };
     const bias: Value = { name: "b", rows: 1, columns: 6, value: () => 0 };
-    const oneHot = await evaluate(gpu, long, [weights, table, bias], (tape) => recordTable(tape));
+    const oneHot = await evaluate(gpu, long, [weights, table, bias], recordTable);
     const expected = lastClicks(buildReferenceBatch(long.log, long.users), 1).flatMap(([item]) =>
       Array.from({ length: 6 }, (_, k) => (item === undefined ? 0 : number(item, k)))
     );
@@ -165,21 +154,6 @@ Deno.test("pw_state and pw_table: a weight of 1 at the first lag gives exactly t
     }
   }));
 
-Deno.test("pw_table: a folded grid gives the same bits", async () => {
-  const [I, m, n, N] = [300, 4, 3, 6];
-  const catalogue = createBatch(8, { users: 9, items: I, width: 0, maxEvents: 20 });
-  const table: Value[] = [
-    { name: "w", rows: m, columns: n, value: number },
-    { name: "b", rows: 1, columns: N, value: number },
-    { name: "table", rows: I, columns: n * N, groups: n, table: true, value: number },
-    { name: "c", rows: I, columns: n, table: true, value: number },
-  ];
-  const byTable = (gpu: Gpu) =>
-    evaluate(gpu, catalogue, table, (tape) => recordTable(tape, tape.parameter("c")));
-  const [whole, folded] = [await withGpu(undefined, byTable), await withGpu(undefined, byTable, 20)];
-  assert.deepEqual(whole, folded);
-});
-
 Deno.test("pw ops: wrong shapes are refused", () =>
   withGpu(undefined, async (gpu) => {
     const values: Value[] = [
@@ -188,7 +162,7 @@ Deno.test("pw ops: wrong shapes are refused", () =>
       { name: "table", rows: 1, columns: 12, groups: 2, table: true, value: number },
     ];
     await assert.rejects(
-      evaluate(gpu, one, values, (tape) => recordTable(tape)),
+      evaluate(gpu, one, values, recordTable),
       /expected table \[1, 12\] to be a table of 3 groups, got 2/,
     );
   }));
