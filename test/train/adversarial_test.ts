@@ -13,8 +13,18 @@ import type { Page64, Parameters64 } from "../f64_model.ts";
 import { Adam64, computeNetwork64, toParameters64 } from "../f64_model.ts";
 import { countScoredEvents, withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { toDenseLog } from "../dense_log.ts";
 import { smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import { assertNear, assertWithin, checkResume, logs, SIZE, trainGame, trainShannon } from "./trainings.ts";
+import {
+  assertNear,
+  assertWithin,
+  checkResume,
+  logs,
+  SIZE,
+  toWideWeights,
+  trainGame,
+  trainShannon,
+} from "./trainings.ts";
 import type { TestTraining } from "./trainings.ts";
 
 const small: AdversarialConfig = {
@@ -48,13 +58,19 @@ const cases = {
   "position weights": [smallPw, {}],
   "LSTM, reward frozen": [{ ...smallLstm, dims: [6] }, { rewardSteps: 0 }],
   "LSTM, exact generator": [{ ...smallLstm, dims: [6] }, { generator: "exact" }],
+  "position weights, exact generator": [smallPw, { generator: "exact" }],
 } satisfies Record<string, [ModelConfig, Partial<AdversarialConfig>]>;
-const allLogs = { ...logs, "events given": createSmallLog(23, { ...SIZE, width: 0, given: 0.4 }) };
+const allLogs = {
+  ...logs,
+  "events given": createSmallLog(23, { ...SIZE, width: 0, given: 0.4 }),
+  "tokens and dense features": createSmallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
+};
 /** Combinations cover each case with dense items, each log with both generators, and each kind of adapter. */
 const played: readonly ["cpu" | "gpu", keyof typeof allLogs, readonly (keyof typeof cases)[]][] = [
   ["cpu", "dense", Object.keys(cases) as (keyof typeof cases)[]],
   ["cpu", "one-hot", ["LSTM", "position weights", "LSTM, exact generator"]],
   ["cpu", "events given", ["LSTM, two steps each", "LSTM, exact generator"]],
+  ["cpu", "tokens and dense features", ["LSTM", "position weights, exact generator"]],
   ["gpu", "dense", ["LSTM", "LSTM, exact generator"]],
   ["gpu", "events given", ["position weights"]],
 ];
@@ -142,8 +158,9 @@ function follow64(
 
 async function follow({ model, trainer }: TestTraining<AdversarialTrainer>, log: ClickLog): Promise<void> {
   const { config } = trainer;
-  const specs = (of: ModelConfig) => listModelParameters(getItemsShape(log.items), of);
-  const weights = await trainer.weights();
+  const dense = log.items.kind === "mixed" ? toDenseLog(log) : log;
+  const specs = (of: ModelConfig) => listModelParameters(getItemsShape(dense.items), of);
+  const weights = toWideWeights(await trainer.weights());
   const start = {
     reward: toParameters64(selectNetworkWeights(weights, ""), specs(model.config)),
     generator: config.generator === "exact" ? undefined : toParameters64(
@@ -152,14 +169,14 @@ async function follow({ model, trainer }: TestTraining<AdversarialTrainer>, log:
     ),
   };
   const batches = Array.from({ length: 10 }, (_, k) => Array.from(trainer.drawBatch(k + 1)));
-  const { figures, reward, generator } = follow64(log, model.config, config, start, batches);
+  const { figures, reward, generator } = follow64(dense, model.config, config, start, batches);
   for (const [k, { lossMin, lossMax }] of figures.entries()) {
     const result = await trainer.step(batches[k]);
     assertWithin(`loss_min ${k + 1}`, result.lossMin, lossMin, 1e-4);
     // A constant added to all u has no effect: its gradient is noise, which Adam scales to full steps.
     if (k === 0 && config.rewardSteps < 2) assertWithin("loss_max", result.lossMax, lossMax, 1e-4);
   }
-  const after = await trainer.weights();
+  const after = toWideWeights(await trainer.weights());
   const free = { least: 1e-3, free: "utility/output/bias" };
   assertNear("reward", selectNetworkWeights(after, ""), reward, 4e-3, free);
   if (generator) {

@@ -13,9 +13,7 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/
 import { ModelProgram } from "../../src/model/model_program.ts";
 import { StepProducts } from "../../src/autotune/tune_kernels.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
-import type { AdamKind } from "../../src/ops/adam.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { defaultTraining, type TrainingConfig } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
@@ -26,9 +24,7 @@ import {
   assertWithin,
   followTrajectory,
   SIZE,
-  type TestTraining,
   toWideWeights,
-  trainGame,
   trainShannon,
   withPositionWeights,
 } from "./trainings.ts";
@@ -108,58 +104,6 @@ for (const [name, config] of Object.entries(models)) {
       allNear(found.scores, expected.scores, 1e-3);
       assert.deepEqual(await train(gpu, log, own, weights, more), found, "two runs differ");
       assert.notDeepEqual(found.weights, weights);
-    }));
-
-  const generator = name === "LSTM" ? "network" as const : "exact" as const;
-  Deno.test(`the adversarial stage equals that of the wide matrix, and repeats its bits: ${name}, ${generator}`, () =>
-    withGpu(undefined, async (gpu) => {
-      const own = {
-        generator,
-        behaviourSd: 0.3,
-        generatorWarmup: 2,
-        rewardLearningRate: 1e-3,
-        validateEvery: 5,
-      };
-      const run = async (log: ClickLog, weights?: Weights) => {
-        const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }));
-        using played = await trainGame(gpu, log, model, own);
-        const { trainer } = played;
-        if (weights) trainer.setWeights(weights);
-        const start = await trainer.weights();
-        const figures: number[] = [];
-        await trainer.run(10, {
-          onStep: ({ lossMin }) => figures.push(lossMin),
-          onValidation: ({ lossMin, lossMax }) => figures.push(lossMin, lossMax),
-        });
-        return { start, figures, end: await trainer.weights() };
-      };
-      const found = await run(both);
-      const expected = await run(toDenseLog(both), toWideWeights(found.start));
-      allNear(found.figures, expected.figures, 1e-3);
-      assert.deepEqual(await run(both), found, "two runs differ");
-      for (const [name, values] of found.start) {
-        if (name.includes("token_table")) assert.notDeepEqual(found.end.get(name), values, name);
-      }
-    }));
-}
-
-for (const [name, config] of Object.entries(models)) {
-  Deno.test(`row-sparse Adam equals dense Adam, bit for bit, if every step uses every token: ${name}`, () =>
-    withGpu(undefined, async (gpu) => {
-      const log = createSmallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
-      const run = async (adam: AdamKind, plays: boolean) => {
-        const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }));
-        const more = { adam, validateEvery: 5 };
-        using own: TestTraining<Trainer | AdversarialTrainer> = plays
-          ? await trainGame(gpu, log, model, { ...more, generatorWarmup: 0 })
-          : await trainShannon(gpu, log, model, { ...training, ...more });
-        const { trainer } = own;
-        await trainer.run(15);
-        return await trainer.state();
-      };
-      for (const plays of [false, true]) {
-        assert.deepEqual(await run("row-sparse", plays), await run("dense", plays));
-      }
     }));
 }
 

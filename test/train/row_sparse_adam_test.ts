@@ -18,9 +18,14 @@ import {
   assertWithin,
   checkResume,
   SIZE,
+  type TestTraining,
   trainGame,
   trainShannon,
+  withPositionWeights,
 } from "./trainings.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import type { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import type { Trainer } from "../../src/train/trainer.ts";
 
 const RATE = 0.01;
 
@@ -69,12 +74,26 @@ function wholeLog(): ClickLog {
   return logOfPages({ kind: "one-hot", count: 7 }, users, (u) => (u < 12 ? 0 : 1 + u % 2));
 }
 
-for (const [name, config] of Object.entries(models)) {
+const fewTokens = createSmallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
+/** Training in which no dropout hides a token. */
+const plain = { learningRate: RATE, validateEvery: 5 };
+/** Trainings in which every step uses every row of each table. */
+const wholeRows: readonly (readonly [name: string, config: ModelConfig, log: ClickLog, plays: boolean])[] = [
+  ...Object.entries(models).map(([name, config]) => [name, config, wholeLog(), false] as const),
+  ...[false, true].flatMap((plays) =>
+    [smallLstm, smallPw].map((config) =>
+      [`${config.encoder} of tokens${plays ? ", the game" : ""}`, config, fewTokens, plays] as const
+    )
+  ),
+];
+for (const [name, config, log, plays] of wholeRows) {
   Deno.test(`row-sparse Adam equals dense Adam, bit for bit, if every step uses every row: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const log = wholeLog();
       const run = async (adam: AdamKind) => {
-        using own = await trainShannon(gpu, log, config, { ...training, adam }, { seed: 3 });
+        const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }));
+        using own: TestTraining<Trainer | AdversarialTrainer> = plays
+          ? await trainGame(gpu, log, model, { adam, validateEvery: 5, generatorWarmup: 0 })
+          : await trainShannon(gpu, log, model, { ...(log === fewTokens ? plain : training), adam });
         await own.trainer.run(15);
         return await own.trainer.state();
       };
