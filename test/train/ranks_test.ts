@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { toLogSource } from "../../src/data/log_source.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { openGpu } from "../open_alone.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { expectAgreement, expectAsMany, expectTrainable } from "../../src/commands/train/train_ranks.ts";
 import { gatherTexts, MpiRanks, rankPlace, trainCommand } from "../../src/run/ranks/mpi.ts";
@@ -15,6 +14,7 @@ import type { TrainingStepResult, ValidationResult } from "../../src/train/train
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { UserError } from "../../src/user_error.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
+import { withGpu } from "../op_check.ts";
 import { createRanksInMemory } from "../ranks_in_memory.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import type { TestTraining } from "./trainings.ts";
@@ -86,22 +86,22 @@ const cases: Record<string, Make> = {
 };
 
 for (const [name, make] of Object.entries(cases)) {
-  Deno.test(`ranks: ${name}: equal to one process with the joined batch, with the same bits on all`, async () => {
-    using gpu = await openGpu();
-    using alone = await make(gpu);
-    const one = await trainTo(alone, 8);
-    const all = await withRanks(gpu, make, [3], (of) => Promise.all(of.map((one) => trainTo(one, 8))));
-    for (const { steps, validations, state } of all) {
-      assert.deepEqual({ steps, validations, state }, all[0]);
-      for (const [found, expected] of [[steps, one.steps], [validations, one.validations]] as const) {
-        assert.deepEqual(found.map(({ iteration }) => iteration), expected.map((of) => of.iteration));
-        found.forEach(({ nll }, k) => assert.ok(Math.abs(nll - (expected[k]?.nll ?? NaN)) < 1e-5, name));
+  Deno.test(`ranks: ${name}: equal to one process with the joined batch, with the same bits on all`, () =>
+    withGpu(undefined, async (gpu) => {
+      using alone = await make(gpu);
+      const one = await trainTo(alone, 8);
+      const all = await withRanks(gpu, make, [3], (of) => Promise.all(of.map((one) => trainTo(one, 8))));
+      for (const { steps, validations, state } of all) {
+        assert.deepEqual({ steps, validations, state }, all[0]);
+        for (const [found, expected] of [[steps, one.steps], [validations, one.validations]] as const) {
+          assert.deepEqual(found.map(({ iteration }) => iteration), expected.map((of) => of.iteration));
+          found.forEach(({ nll }, k) => assert.ok(Math.abs(nll - (expected[k]?.nll ?? NaN)) < 1e-5, name));
+        }
+        assert.deepEqual(validations.map((of) => of.counted), one.validations.map((of) => of.counted));
+        const free = name.includes("player") ? "utility/output/bias" : "";
+        assertNear("3 ranks", state.weights, one.state.weights, 2e-3, { least: 1e-2, free });
       }
-      assert.deepEqual(validations.map((of) => of.counted), one.validations.map((of) => of.counted));
-      const free = name.includes("player") ? "utility/output/bias" : "";
-      assertNear("3 ranks", state.weights, one.state.weights, 2e-3, { least: 1e-2, free });
-    }
-  });
+    }));
 }
 
 /** Returns the mean of two states' weights and moments, in f32. */
@@ -115,56 +115,56 @@ function computeMean([a, b]: readonly TrainerState[]): TrainerState {
   return { ...a, weights: mean("weights"), m: mean("m"), v: mean("v") };
 }
 
-Deno.test("ranks: --sync-every 4 is four steps on each share, then the mean of weights and moments", async () => {
-  using gpu = await openGpu();
-  const make: Make = (gpu, distributed) =>
-    trainShannon(gpu, oneHot, small, sparse, { distributed, validate: distributed !== undefined });
-  const [first, second] = await withRanks(
-    gpu,
-    make,
-    [2, 4],
-    (of) => Promise.all(of.map((one) => trainTo(one, 8))),
-  );
-  assert.deepEqual(first?.state.weights, second?.state.weights);
-  assert.deepEqual(first?.steps, second?.steps);
-  assert.deepEqual(first?.steps.map(({ iteration }) => iteration), [1, 2, 3, 4, 5, 6, 7, 8]);
-  assert.deepEqual(first?.validations.map(({ iteration }) => iteration), [0, 4, 8]);
-  const each = await Promise.all([0, 1].map(() => make(gpu)));
-  for (const [rank, { trainer }] of each.entries()) {
-    const joined = trainer.drawBatch.bind(trainer);
-    const draws = new Map(Array.from({ length: 8 }, (_, t) => [t + 1, Uint32Array.from(joined(t + 1))]));
-    trainer.takeBatches((t) => selectRankShare({ rank, size: 2 }, draws.get(t) ?? assert.fail(`${t}`)));
-  }
-  for (const to of [4, 8]) {
-    for (const { trainer } of each) await trainer.run(to);
-    const mean = computeMean(await Promise.all(each.map(({ trainer }) => trainer.state())));
-    for (const { trainer } of each) trainer.restore(mean);
-  }
-  const expected = await each[0]?.trainer.state();
-  for (const what of ["weights", "m", "v"] as const) {
-    assert.deepEqual(first?.state[what], expected?.[what], what);
-  }
-  for (const training of each) training[Symbol.dispose]();
-});
+Deno.test("ranks: --sync-every 4 is four steps on each share, then the mean of weights and moments", () =>
+  withGpu(undefined, async (gpu) => {
+    const make: Make = (gpu, distributed) =>
+      trainShannon(gpu, oneHot, small, sparse, { distributed, validate: distributed !== undefined });
+    const [first, second] = await withRanks(
+      gpu,
+      make,
+      [2, 4],
+      (of) => Promise.all(of.map((one) => trainTo(one, 8))),
+    );
+    assert.deepEqual(first?.state.weights, second?.state.weights);
+    assert.deepEqual(first?.steps, second?.steps);
+    assert.deepEqual(first?.steps.map(({ iteration }) => iteration), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual(first?.validations.map(({ iteration }) => iteration), [0, 4, 8]);
+    const each = await Promise.all([0, 1].map(() => make(gpu)));
+    for (const [rank, { trainer }] of each.entries()) {
+      const joined = trainer.drawBatch.bind(trainer);
+      const draws = new Map(Array.from({ length: 8 }, (_, t) => [t + 1, Uint32Array.from(joined(t + 1))]));
+      trainer.takeBatches((t) => selectRankShare({ rank, size: 2 }, draws.get(t) ?? assert.fail(`${t}`)));
+    }
+    for (const to of [4, 8]) {
+      for (const { trainer } of each) await trainer.run(to);
+      const mean = computeMean(await Promise.all(each.map(({ trainer }) => trainer.state())));
+      for (const { trainer } of each) trainer.restore(mean);
+    }
+    const expected = await each[0]?.trainer.state();
+    for (const what of ["weights", "m", "v"] as const) {
+      assert.deepEqual(first?.state[what], expected?.[what], what);
+    }
+    for (const training of each) training[Symbol.dispose]();
+  }));
 
-Deno.test("ranks: all start with rank 0's weights, and all stop if one rank is stopped", async () => {
-  using gpu = await openGpu();
-  using before = await makeOneHot(gpu);
-  const begun = (await trainTo(before, 4)).state;
-  const whole = await withRanks(gpu, makeOneHot, [2], (of) => {
-    of[0]?.trainer.restore(begun);
-    return Promise.all(of.map((one) => trainTo(one, 40)));
-  });
-  assert.deepEqual(whole.map(({ steps: [first] }) => first?.iteration), [5, 5]);
-  const stopped = await withRanks(gpu, makeOneHot, [2], (of) => {
-    of[0]?.trainer.restore(begun);
-    return Promise.all(of.map((one, rank) => trainTo(one, 1000, rank === 1 ? 8 : undefined)));
-  });
-  const ends = stopped.map(({ state }) => state.iteration);
-  assert.equal(ends[0], ends[1]);
-  assert.ok((ends[0] ?? 0) >= 8 && (ends[0] ?? 1000) < 1000, ends.join());
-  assert.deepEqual(stopped[0]?.state.weights, stopped[1]?.state.weights);
-});
+Deno.test("ranks: all start with rank 0's weights, and all stop if one rank is stopped", () =>
+  withGpu(undefined, async (gpu) => {
+    using before = await makeOneHot(gpu);
+    const begun = (await trainTo(before, 4)).state;
+    const whole = await withRanks(gpu, makeOneHot, [2], (of) => {
+      of[0]?.trainer.restore(begun);
+      return Promise.all(of.map((one) => trainTo(one, 40)));
+    });
+    assert.deepEqual(whole.map(({ steps: [first] }) => first?.iteration), [5, 5]);
+    const stopped = await withRanks(gpu, makeOneHot, [2], (of) => {
+      of[0]?.trainer.restore(begun);
+      return Promise.all(of.map((one, rank) => trainTo(one, 1000, rank === 1 ? 8 : undefined)));
+    });
+    const ends = stopped.map(({ state }) => state.iteration);
+    assert.equal(ends[0], ends[1]);
+    assert.ok((ends[0] ?? 0) >= 8 && (ends[0] ?? 1000) < 1000, ends.join());
+    assert.deepEqual(stopped[0]?.state.weights, stopped[1]?.state.weights);
+  }));
 
 Deno.test("ranks: the state is that of rank 0, with its best validations", async () => {
   const getState = (rank: number): TrainerState => {
@@ -181,67 +181,67 @@ Deno.test("ranks: the state is that of rank 0, with its best validations", async
   for (const state of states) assert.deepEqual(state, getState(0));
 });
 
-Deno.test("ranks: all pause if one rank requests a pause", async () => {
-  using gpu = await openGpu();
-  /** Requests pauses from the first rank only. @returns the iterations at which it paused */
-  const listPauses = async (wanted: number) => {
-    const pauses: number[] = [];
-    let steps = 0;
-    await withRanks(gpu, makeOneHot, [2], async ([first, second]) => {
-      await Promise.all([
-        first?.trainer.run(6, {
-          onStep: ({ iteration }) => void (steps = iteration),
-          wantsPause: () => steps === wanted,
-          onPause: (iteration) => void pauses.push(iteration),
+Deno.test("ranks: all pause if one rank requests a pause", () =>
+  withGpu(undefined, async (gpu) => {
+    /** Requests pauses from the first rank only. @returns the iterations at which it paused */
+    const listPauses = async (wanted: number) => {
+      const pauses: number[] = [];
+      let steps = 0;
+      await withRanks(gpu, makeOneHot, [2], async ([first, second]) => {
+        await Promise.all([
+          first?.trainer.run(6, {
+            onStep: ({ iteration }) => void (steps = iteration),
+            wantsPause: () => steps === wanted,
+            onPause: (iteration) => void pauses.push(iteration),
+          }),
+          second?.trainer.run(6),
+        ]);
+      });
+      return pauses;
+    };
+    assert.deepEqual(await listPauses(100), []);
+    assert.deepEqual(await listPauses(3), [4]);
+  }));
+
+Deno.test("ranks: all detect that one rank has different weights", () =>
+  withGpu(undefined, async (gpu) => {
+    const results = await withRanks(gpu, makeOneHot, [2], async ([first, second]) => {
+      const bias = "utility/output/bias";
+      return await Promise.allSettled([
+        first?.trainer.run(120),
+        second?.trainer.run(120, {
+          onStep: ({ iteration }) => {
+            if (iteration === 60) second.trainer.setWeights(new Map([[bias, Float32Array.of(0.125)]]));
+          },
         }),
-        second?.trainer.run(6),
       ]);
     });
-    return pauses;
-  };
-  assert.deepEqual(await listPauses(100), []);
-  assert.deepEqual(await listPauses(3), [4]);
-});
+    for (const result of results) {
+      assert.equal(result.status, "rejected");
+      assert.ok(result.status === "rejected" && result.reason instanceof UserError);
+      assert.match(result.reason.message, /after iteration 100, but rank 1 has/);
+    }
+  }));
 
-Deno.test("ranks: all detect that one rank has different weights", async () => {
-  using gpu = await openGpu();
-  const results = await withRanks(gpu, makeOneHot, [2], async ([first, second]) => {
-    const bias = "utility/output/bias";
-    return await Promise.allSettled([
-      first?.trainer.run(120),
-      second?.trainer.run(120, {
-        onStep: ({ iteration }) => {
-          if (iteration === 60) second.trainer.setWeights(new Map([[bias, Float32Array.of(0.125)]]));
-        },
-      }),
-    ]);
-  });
-  for (const result of results) {
-    assert.equal(result.status, "rejected");
-    assert.ok(result.status === "rejected" && result.reason instanceof UserError);
-    assert.match(result.reason.message, /after iteration 100, but rank 1 has/);
-  }
-});
-
-Deno.test("ranks: shares take each user once; more ranks than users, or micro-batches, are refused", async () => {
-  const all = Uint32Array.from({ length: 11 }, (_, k) => 3 * k);
-  for (const size of [1, 2, 3, 11]) {
-    const shares = Array.from({ length: size }, (_, rank) => selectRankShare({ rank, size }, all));
-    assert.deepEqual(shares.flatMap((share) => [...share]), [...all]);
-    const sizes = shares.map(({ length }) => length);
-    assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);
-  }
-  using gpu = await openGpu();
-  const refused = async (size: number, more: object, message: RegExp) => {
-    const joint = createDistributedContext(createRanksInMemory(size)[0] ?? assert.fail(), 1);
-    await assert.rejects(
-      trainShannon(gpu, oneHot, small, { ...every, ...more }, { distributed: joint }),
-      isUserError(message),
-    );
-  };
-  await refused(14, {}, /no more ranks than users in a batch/);
-  await refused(2, { microBatchRows: 5 }, /share of a batch to fit the adapter and --micro-batch-rows/);
-});
+Deno.test("ranks: shares take each user once; more ranks than users, or micro-batches, are refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const all = Uint32Array.from({ length: 11 }, (_, k) => 3 * k);
+    for (const size of [1, 2, 3, 11]) {
+      const shares = Array.from({ length: size }, (_, rank) => selectRankShare({ rank, size }, all));
+      assert.deepEqual(shares.flatMap((share) => [...share]), [...all]);
+      const sizes = shares.map(({ length }) => length);
+      assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1);
+    }
+    const refused = async (size: number, more: object, message: RegExp) => {
+      const joint = createDistributedContext(createRanksInMemory(size)[0] ?? assert.fail(), 1);
+      await assert.rejects(
+        trainShannon(gpu, oneHot, small, { ...every, ...more }, { distributed: joint }),
+        isUserError(message),
+      );
+    };
+    await refused(14, {}, /no more ranks than users in a batch/);
+    await refused(2, { microBatchRows: 5 }, /share of a batch to fit the adapter and --micro-batch-rows/);
+  }));
 
 Deno.test("ranks are detected by the environment of Open MPI and Slurm", () => {
   const of = (variables: Record<string, string>) => rankPlace((name) => variables[name]);
