@@ -91,7 +91,7 @@ function intercept([prototype, method]: Maker, tell: (made: object) => void): ()
 const SHORT = { batchSize: 12, validateEvery: 10 };
 const TRAINING = { ...defaultTraining, ...SHORT };
 const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
-const STEPS = 50;
+const STEPS = 30;
 /** Number of objects that the garbage collector may keep because of the stack. A leak would keep more. */
 const FEW = 2;
 

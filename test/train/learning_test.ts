@@ -147,10 +147,10 @@ function pagedShop(seed: number, pageSizes: readonly number[], users: number): D
   return { log, truth: { utility: Float64Array.from(utility) } };
 }
 
-Deno.test("demo shop, 400 iterations: 97 % of the attainable prec@1, log-likelihood within 3 % of the truth's", () =>
+Deno.test("demo shop, 350 iterations: 97 % of the attainable prec@1, log-likelihood within 3 % of the truth's", () =>
   withFolder({}, async (folder) => {
-    const args = ["--save-dir", `${folder}/run`, "--iterations", "400", "--no-report"];
-    const { stdout } = await runOk("train", ...args);
+    const args = ["--save-dir", `${folder}/run`, "--iterations", "350", "--no-report"];
+    const { stdout } = await runOk("train", ...args, "--validate-every", "175");
     const [, nll, prec1] = stdout.match(/^best-loss +\d+ +(\d\.\d+) +(0\.\d+) /m) ?? assert.fail(stdout);
     const { log, truth } = makeDemoShop(1);
     const best = computeChoiceMetrics(log, listUsers(log, "test"), truth.utility);
