@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import type { Exercise } from "../src/exercise/exercise.ts";
 
-const answers: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
+/** Replacements in a text, which must contain each replaced part. */
+export type Changes = readonly (readonly [from: string, to: string])[];
+
+const answers: Readonly<Record<string, Changes>> = {
   map: [["  // YOUR CODE: y[i]", "  y[i] = x[i] + x[i] + 1.0; //"]],
   guard: [["  // YOUR CODE: if", "  if (i >= N) { return; }\n  y[i] = x[i] * x[i]; //"]],
   "grid-2d": [[
@@ -227,16 +230,19 @@ const answers: Readonly<Record<string, readonly (readonly [from: string, to: str
   ],
 };
 
-export function fillStarter({ name, starter }: Exercise): string {
-  const holes = answers[name] ?? assert.fail(`no answer to ${name}`);
-  return holes.reduce((text, [from, to]) => {
+export function replaceParts(text: string, changes: Changes): string {
+  return changes.reduce((text, [from, to]) => {
     assert.ok(text.includes(from), from);
     return text.replace(from, to);
-  }, starter);
+  }, text);
+}
+
+export function fillStarter({ name, starter }: Exercise): string {
+  return replaceParts(starter, answers[name] ?? assert.fail(`no answer to ${name}`));
 }
 
 /** A wrong answer: exercise, missing part, pattern of the error, replacements in a correct answer. */
-type NearlyRight = readonly [exercise: string, string, RegExp, ...(readonly [from: string, to: string])[]];
+type NearlyRight = readonly [exercise: string, string, RegExp, ...Changes];
 
 /** Wrong answers that are correct at the first odd sizes. */
 export const nearlyRight: readonly NearlyRight[] = [

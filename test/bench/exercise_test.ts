@@ -7,7 +7,7 @@ import { exercises } from "../../src/exercise/exercises.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { findFaultsAtSize } from "../../src/ladder/check_ladder.ts";
 import { UserError } from "../../src/user_error.ts";
-import { fillStarter, nearlyRight } from "../exercise_answers.ts";
+import { type Changes, fillStarter, nearlyRight, replaceParts } from "../exercise_answers.ts";
 import { findKernel, readKernel } from "../kernel_files.ts";
 import { runScript } from "../command_check.ts";
 import { withGpu } from "../op_check.ts";
@@ -42,10 +42,7 @@ async function fault(gpu: Gpu, exercise: Exercise, text: string, which?: Which):
   return error.message;
 }
 
-function replaced(text: string, from: string, to: string): string {
-  assert.ok(text.includes(from), from);
-  return text.replace(from, to);
-}
+const replaced = (text: string, from: string, to: string) => replaceParts(text, [[from, to]]);
 
 Deno.test("exercises: every starter compiles, is wrong, and shows its hole", () =>
   withGpu(undefined, async (gpu) => {
@@ -89,7 +86,7 @@ Deno.test("exercises: answers that are correct only at odd sizes fail a hard cas
   withGpu(undefined, async (gpu) => {
     for (const [name, what, where, ...changes] of nearlyRight) {
       const exercise = named(name);
-      const text = changes.reduce((text, [from, to]) => replaced(text, from, to), filled(name));
+      const text = replaceParts(filled(name), changes);
       // Without other orders of invocations, whose shaders need not be compiled for a wrong answer.
       const ladder = { ...exercise.ladder, steps: [createAnswerStep(exercise, "mine.wgsl", text)] };
       const faults = await findFaultsAtSize(gpu, ladder, ladder.oddSizes[1] ?? assert.fail(name));
@@ -108,16 +105,6 @@ Deno.test("exercises: answers that are correct only at odd sizes fail a hard cas
   }));
 
 const choice = `// grid: E\n${kernelText("choice_nll_3_online")}`;
-
-type Changes = readonly (readonly [from: string, to: string])[];
-
-function replaceParts(text: string, changes: Changes): string {
-  return changes.reduce(
-    (text, [from, to]) =>
-      from === "" ? `${text.trimEnd().slice(0, -1)}  ${to}\n}\n` : replaced(text, from, to),
-    text,
-  );
-}
 
 /** A correct answer with replacements, the expected message, and the cases to run. */
 type Wrong = readonly [exercise: string, says: RegExp, changes: Changes, which?: Which];

@@ -9,9 +9,9 @@ import {
   listDifferences,
   nameTasks,
 } from "../../src/policy/comparison/comparison.ts";
-import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { renderPage } from "../../src/report/page_shell.ts";
 import { buildPolicyPage } from "../../src/report/policy_page.ts";
+import { readCharts } from "../page_charts.ts";
 import { makeComparison } from "../sample_comparison.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { computeRareShare, LoggedStates } from "../../src/policy/comparison/page_support.ts";
@@ -353,21 +353,13 @@ const ENVIRONMENTS = ["model A", "model B", "restless shop"];
 const parts = { style: "", script: "" };
 const [three, five] = [makeComparison(3), makeComparison(5)];
 
-function chartsIn(page: string): ChartDefinition[] {
-  const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
-  const charts: ChartDefinition[] = JSON.parse(json);
-  assert.equal(new Set(charts.map(({ id }) => id)).size, charts.length);
-  for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
-  return charts;
-}
-
 Deno.test("the page about policies has verdicts, tables and charts of every environment, by slate size", () => {
   const points = [5, 7, 6].map((value, k) => ({ userSteps: 100 * k, return: value, standardError: 0.5 }));
   const curves = [{ name: "slateq, seed 1", points }];
   const facts = [["users", "60"]] as const;
   const head = { title: "Policies <compared>", facts, notes: ["Read this."], about: ["A model."], curves };
   const page = renderPage(buildPolicyPage(head, [three, five]), parts);
-  const charts = chartsIn(page);
+  const charts = readCharts(page);
   for (const { id, title, note } of charts) {
     assert.match(id, /^[a-z0-9-]+$/);
     assert.ok(ENVIRONMENTS.some((name) => `${title} ${note}`.includes(name)), title);
@@ -401,7 +393,7 @@ Deno.test("slates of one size, other tasks: ids are unique on the page, and head
   );
   const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
   assert.equal(new Set(ids).size, ids.length);
-  chartsIn(page);
+  readCharts(page);
   assert.deepEqual(nameTasks([three, five]), ["slates of 3", "slates of 5"]);
   assert.deepEqual(nameTasks([three]), [""]);
   const [clicks, utility] = nameTasks([three, { ...three, reward: "utility" }]);

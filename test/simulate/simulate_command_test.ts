@@ -11,6 +11,7 @@ import { SimulationTotals } from "../../src/simulate/simulation_metrics.ts";
 import { withFolder } from "../prepared_folder.ts";
 import type { ChartDefinition } from "../../src/report/chart_definition.ts";
 import { renderPage } from "../../src/report/page_shell.ts";
+import { readCharts } from "../page_charts.ts";
 import { buildSimulationPage, type SimulationPageData } from "../../src/report/simulation_page.ts";
 import { drawShopItems, makeShop } from "../../src/data/demo_shop.ts";
 import { type ClickLog, listUsers, NONE, splits } from "../../src/data/click_log.ts";
@@ -462,14 +463,6 @@ function makeResult(name: string, rate: number, pages: number) {
   return { name, ...computeMetrics([log], users, { users, pages, slate: 1, items }) };
 }
 
-function chartsIn(simulation: SimulationPageData): { page: string; charts: ChartDefinition[] } {
-  const page = renderPage(buildSimulationPage(simulation), { style: "", script: "" });
-  const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
-  const charts: ChartDefinition[] = JSON.parse(json);
-  for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
-  return { page, charts };
-}
-
 function pointsIn(charts: readonly ChartDefinition[], id: string) {
   const { datasets = [] } = charts.find((chart) => chart.id === id)?.config.data ?? {};
   return datasets.find(({ isDecoration }) => !isDecoration)?.data ?? assert.fail(`no chart ${id}`);
@@ -483,7 +476,8 @@ const onPage: Omit<SimulationPageData, "policies"> = {
 
 Deno.test("the page about simulated users has metrics with intervals, curves, and differences in words", () => {
   const policies = [makeResult("greedy", 0.7, 6), makeResult("random", 0.3, 6)];
-  const { page, charts } = chartsIn({ ...onPage, policies });
+  const page = renderPage(buildSimulationPage({ ...onPage, policies }), { style: "", script: "" });
+  const charts = readCharts(page);
   assert.deepEqual(charts.map(({ id }) => id), ["return", "coverage", "click-rate", "users", "returns"]);
   assert.match(page, /<dd>&lt;nobody&gt;<\/dd>/);
   assert.match(page, /Read this\./);
