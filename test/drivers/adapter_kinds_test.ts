@@ -6,9 +6,7 @@ import { computeRequiredLimits, LEAST, type LimitName } from "../../src/gpu/limi
 import { findBlamedKernels } from "../../src/selftest/finding.ts";
 import { listSelftestCases, runCase } from "../../src/selftest/cases.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { UserModel } from "../../src/model/user_model.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import { MemoryLog } from "../../src/data/log_source.ts";
 import { listChanges } from "../../src/commands/train/run_stages.ts";
 import { describeAdapter } from "../../src/lab/client/services/train_session.ts";
@@ -17,12 +15,12 @@ import { shannonStage } from "../../src/run/stages.ts";
 import { runStage } from "../../src/run/training_run.ts";
 import { withGpu } from "../op_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
+import { trainShannon } from "../train/trainings.ts";
 import { makeRunConfig, withEmptyFolder } from "../run/folder_check.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { formatThousands } from "../../src/number_text.ts";
 import { UserError } from "../../src/user_error.ts";
 import { openGpu } from "../open_alone.ts";
-import { defaultModel } from "../../src/model/model_config.ts";
 
 const textures = getDefaultVariants("cpu");
 const buffers = getDefaultVariants("cpu", "buffers");
@@ -207,11 +205,10 @@ Deno.test("16 KiB of workgroup memory: another kernel replaces too large panels,
   const log = createSmallLog(21, { users: 30, items: 41, width: 5, maxEvents: 3, maxPage: 4 });
   const train = async (workgroupBytes: number) => {
     using gpu = await openGpu({ variantsFor: "cpu", workgroupBytes });
-    using model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [256, 5] }, {
-      seed: 1,
+    using own = await trainShannon(gpu, log, { ...smallLstm, dims: [256, 5] }, { batchSize: 5 }, {
+      validate: false,
     });
-    const training = { ...defaultTraining, batchSize: 5 };
-    using trainer = await Trainer.create(model, log, training, { validate: false });
+    const { trainer } = own;
     const kernels = trainer.stepPrograms.flatMap(({ program }) =>
       program.dispatches.map(({ spec }) => spec.kernel.name)
     );

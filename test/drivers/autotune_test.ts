@@ -16,9 +16,6 @@ import type {
 } from "../../src/gpu/kernel_variants.ts";
 import { getDefaultVariants, mergeTunedVariants } from "../../src/gpu/kernel_variants.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
-import { UserModel } from "../../src/model/user_model.ts";
-import { defaultTraining } from "../../src/train/training_config.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import { chooseVariants } from "../../src/cli/choose_variants.ts";
 import { UserError } from "../../src/user_error.ts";
 import { makeCacheEnvironment, runCommand, withSmallLog } from "../command_check.ts";
@@ -27,6 +24,7 @@ import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
+import { trainShannon } from "../train/trainings.ts";
 
 const panels = ["panel 256", "panel 128", "panel 64", "rows"] as const;
 const two: TunableKernel[] = [{ key: "forward 64x64", variants: panels }, {
@@ -248,11 +246,9 @@ Deno.test("the products of a step are timed by each variant, on both kinds of va
 Deno.test("a validation with sums by subgroups has the losses of one without", async () => {
   const losses = (sum: KernelVariants["sum"]) =>
     withGpu({ ...getDefaultVariants("gpu"), sum }, async (gpu) => {
-      using model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
-      const training = { ...defaultTraining, batchSize: 12, validateEvery: 1 };
-      using trainer = await Trainer.create(model, log, training);
+      using own = await trainShannon(gpu, log, smallLstm, { batchSize: 12, validateEvery: 1 });
       const found: ChoiceMetrics[] = [];
-      await trainer.run(2, { onValidation: (figures) => found.push(figures) });
+      await own.trainer.run(2, { onValidation: (figures) => found.push(figures) });
       return found;
     });
   if (!await withGpu("gpu", ({ hasSubgroups }) => Promise.resolve(hasSubgroups))) {

@@ -21,10 +21,8 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { buildKernelText, parseKernel } from "../../src/gpu/kernel.ts";
 import { isTexture, isUniform } from "../../src/gpu/memory.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
-import { UserModel } from "../../src/model/user_model.ts";
-import { defaultTraining } from "../../src/train/training_config.ts";
-import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
+import { trainShannon } from "../train/trainings.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -167,8 +165,8 @@ const log = createSmallLog(1, { users: 30, items: 41, maxEvents: 5, maxPage: 6, 
 const models: ModelConfig[] = [{ ...defaultModel, dims: [64, 32], batchNorm: true }, defaultPwModel];
 
 async function listDispatches(gpu: Gpu, config: ModelConfig): Promise<ClickDispatch[]> {
-  using model = new UserModel(gpu, log.items, config, { seed: 1 });
-  using trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
+  using own = await trainShannon(gpu, log, config, { batchSize: 5 }, { validate: false });
+  const { trainer } = own;
   const programs = [trainer.program.layout, ...trainer.stepPrograms.map(({ program }) => program)];
   return programs.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec));
 }

@@ -6,7 +6,6 @@ import { createRandomStream } from "../../src/data/random.ts";
 import { computeChoiceMetrics } from "../../src/data/ranking.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
-import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
@@ -27,12 +26,9 @@ for (const [name, config] of Object.entries(models)) {
     withGpu(undefined, async (gpu) => {
       const sizes = { batchSize: 9, validateEvery: 2, evaluationShards: 3 };
       using own = await trainShannon(gpu, given, config, sizes);
-      const { model, trainer } = own;
+      const { trainer } = own;
       const users = listUsers(given, "validation");
-      using evaluation = await NetworkEvaluation.ofModel(model, given, users, {
-        deviceLog: trainer.deviceLog,
-        shards: 2,
-      });
+      using evaluation = await trainer.evaluation(users, 2);
       const figures = await evaluation.evaluate();
       const utilities = await evaluation.utilities();
       const expected = computeChoiceMetrics(given, users, utilities);
@@ -54,11 +50,8 @@ Deno.test("metrics of the adversarial stage exclude context events", () =>
   withGpu(undefined, async (gpu) => {
     for (const skipNoClick of [false, true]) {
       using own = await trainGame(gpu, given, smallLstm, { batchSize: 9, skipNoClick }, { validate: false });
-      const { model, trainer } = own;
       const users = listUsers(given, "test");
-      const played = buildGameOptions(model, trainer.config);
-      const { generator, deviceLog } = trainer;
-      using evaluation = await evaluateGame(model, generator, played, given, users, { deviceLog });
+      using evaluation = await own.trainer.evaluation(users, 0);
       const { nll, lossMin, lossMax } = await evaluation.evaluate();
       const expected = computeChoiceMetrics(given, users, await evaluation.utilities());
       assertWithin("loss", nll, expected.nll, 1e-5);
@@ -76,17 +69,15 @@ Deno.test("users without predicted events are in no batch, and are skipped in an
       [past(1), [[2, 3], -1]],
     ]);
     using own = await trainShannon(gpu, log, smallLstm, { batchSize: 3 }, { validate: false });
-    const { model, trainer } = own;
+    const { trainer } = own;
     await assert.rejects(trainer.step([0]), /got 1 users whose 2 events are all context events/);
-    using evaluation = await NetworkEvaluation.ofModel(model, log, [0, 1, 2], {
-      deviceLog: trainer.deviceLog,
-    });
+    using evaluation = await trainer.evaluation([0, 1, 2], 0);
     assert.equal(evaluation.counted, 2);
     const before = await evaluation.evaluate();
     const { nll } = await trainer.step([0, 1, 2]);
     assertWithin("loss", nll, before.nll, 1e-6);
     await assert.rejects(
-      NetworkEvaluation.ofModel(model, log, [0], { deviceLog: trainer.deviceLog }),
+      trainer.evaluation([0], 0),
       /Expected users with events to predict, found none/,
     );
     const none = { ...log, eventClick: log.eventClick.with(2, NONE) };

@@ -13,7 +13,7 @@ import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import { type BestRecords, criteria, type Criterion } from "../../src/train/best_records.ts";
 import type { AdversarialConfig } from "../../src/train/training_config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
-import { type EvaluationMetrics, NetworkEvaluation } from "../../src/train/network_evaluation.ts";
+import type { EvaluationMetrics } from "../../src/train/network_evaluation.ts";
 import type { GameMetrics, ValidationResult } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
@@ -56,9 +56,7 @@ async function train(
   await run(games?.after ?? 0);
   const start = games && await trainer.snapshot("prec1");
   await run(iterations - (games?.after ?? 0));
-  const evaluation = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"), {
-    deviceLog: trainer.deviceLog,
-  });
+  const evaluation = await trainer.evaluation(listUsers(log, "test"), 0);
   const test: Partial<Record<Criterion, EvaluationMetrics>> = {};
   for (const criterion of criteria) {
     model.setWeights(await trainer.snapshot(criterion));

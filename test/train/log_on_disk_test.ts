@@ -15,10 +15,8 @@ import { UserModel } from "../../src/model/user_model.ts";
 import { createDataset } from "../../src/data/sets/dataset.ts";
 import { listStages, type TrainingStage } from "../../src/run/stages.ts";
 import { type RunCallbacks, runStage } from "../../src/run/training_run.ts";
-import { buildGameOptions, evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
-import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
@@ -93,15 +91,12 @@ const adversarial = {
 
 /** Steps for several windows and four validations. */
 const STEPS = 15;
-async function outcome<F extends ChoiceMetrics>(
-  trainer: ClickTrainer<F>,
-  evaluate: () => Promise<NetworkEvaluation<F>>,
-) {
+async function outcome<F extends ChoiceMetrics>(trainer: ClickTrainer<F>, clicks: ClickLog | LogSource) {
   const seen: unknown[] = [];
   await trainer.run(STEPS, { onStep: (r) => seen.push(r), onValidation: (r) => seen.push(r) });
   assert.equal(seen.length, STEPS + 4);
   const state = await trainer.state();
-  using evaluation = await evaluate();
+  using evaluation = await trainer.evaluation(listUsers(clicks, "test"), 3);
   return { seen, state, test: await evaluation.evaluate() };
 }
 
@@ -114,14 +109,8 @@ async function shannonOn(
 ) {
   const begun = createModel(gpu, clicks, config);
   using own = await trainShannon(gpu, clicks, begun, { ...training, microBatchRows }, { windowBatches });
-  const { model, trainer } = own;
-  assert.equal(trainer.microBatches > 1, microBatchRows !== null);
-  const resident = "read" in clicks ? undefined : trainer.deviceLog;
-  return await outcome(
-    trainer,
-    () =>
-      NetworkEvaluation.ofModel(model, clicks, listUsers(clicks, "test"), { deviceLog: resident, shards: 3 }),
-  );
+  assert.equal(own.trainer.microBatches > 1, microBatchRows !== null);
+  return await outcome(own.trainer, clicks);
 }
 
 async function gameOn(
@@ -131,18 +120,10 @@ async function gameOn(
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  using own = await trainGame(gpu, clicks, createModel(gpu, clicks, config), {
-    ...adversarial,
-    generator,
-  }, { ...{ seed: 2, evaluationShards: 2, windowBatches } });
-  const { model, trainer } = own;
-  const resident = "read" in clicks ? undefined : trainer.deviceLog;
-  const options = buildGameOptions(model, trainer.config);
-  const users = listUsers(clicks, "test");
-  return await outcome(
-    trainer,
-    () => evaluateGame(model, trainer.generator, options, clicks, users, { deviceLog: resident, shards: 3 }),
-  );
+  const begun = createModel(gpu, clicks, config);
+  const options = { seed: 2, evaluationShards: 2, windowBatches };
+  using own = await trainGame(gpu, clicks, begun, { ...adversarial, generator }, options);
+  return await outcome(own.trainer, clicks);
 }
 
 /** Each log has another encoder and generator, because a log's content does not depend on them. */
@@ -227,7 +208,7 @@ const followsBatches = (growing: boolean) =>
       using own = await trainShannon(gpu, source, smallLstm, { ...training, batchSize: 5 }, {
         windowBatches: 8,
       });
-      const { model, trainer } = own;
+      const { trainer } = own;
       capacities.push(trainer.deviceLog.capacity);
       const before = reads.splice(0);
       assert.deepEqual(before.map((read) => read.users), [0, 10]);
@@ -238,7 +219,7 @@ const followsBatches = (growing: boolean) =>
       assert.ok(groups >= 200 / 9, `${groups} groups`);
       const read = reads.reduce((sum, { users }) => sum + users, 0);
       assert.ok(read <= 200 * 5, `${read} users were read for 200 batches of 5`);
-      using test = await NetworkEvaluation.ofModel(model, source, listUsers(source, "test"), { shards: 4 });
+      using test = await trainer.evaluation(listUsers(source, "test"), 4);
       reads.length = 0;
       const { events } = await test.evaluate();
       assert.equal(events, 20);

@@ -6,7 +6,6 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { defaultModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { fillPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
-import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
@@ -49,9 +48,7 @@ async function fit(gpu: Gpu, more: Partial<ModelConfig>) {
   const { model, trainer } = own;
   await trainer.run(150);
   const weights = await model.weights();
-  using test = await NetworkEvaluation.ofModel(model, log, listUsers(log, "test"), {
-    deviceLog: trainer.deviceLog,
-  });
+  using test = await trainer.evaluation(listUsers(log, "test"), 0);
   const figures = await test.evaluate();
   const utilities = await test.utilities();
   const scores = await model.score({ history: [3], page: [7, 0, 21] });
