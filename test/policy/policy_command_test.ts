@@ -26,7 +26,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const folder = await Deno.makeTempDir();
   const [straight, stopped] = [`${folder}/straight`, `${folder}/stopped`];
   const args = splitArgs("train --shop restless --truth --algorithm gdqn", SIZES, "--evaluate-every 1280");
-  await using policies = new CommandSeries("policy");
+  const policies = new CommandSeries("policy");
   const first = await policies.ok([...args, "--steps", "2560", "--save-dir", straight]);
   assert.match(first.stderr, /^users: the truth of the restless shop of --data-seed 1, 500 items/m);
   assert.match(first.stderr, /^1,280 user pages: return \d\.\d{3} \+- 0\.\d{3}/m);
@@ -41,7 +41,6 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   assert.match(halted.stderr, /saved in .*\nResume with: deno task -q policy train --resume/);
   // A row of train.csv is a page for 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
-  const policies = new CommandSeries("policy");
   const simulations = new CommandSeries("simulate");
   const page = `${folder}/unfinished`;
   const simulated = `--shop restless --truth --users ${USERS} --no-rivals --policy`;
