@@ -103,7 +103,12 @@ export class BoundLadder implements Disposable {
 
   readonly outputs: ReadonlyMap<string, View>;
 
-  private constructor(readonly trial: KernelTrial<ClickSizes>, { name, dispatch, given = [] }: Ladder) {
+  private constructor(
+    readonly trial: KernelTrial<ClickSizes>,
+    private readonly ladder: Ladder,
+    private readonly size: LadderSize,
+  ) {
+    const { name, dispatch, given = [] } = ladder;
     const target = trial.specs.find(({ kernel }) => kernel.name.startsWith(dispatch));
     if (!target) throw new Error(`ladder ${name}: expected a dispatch of ${dispatch}, got none`);
     this.target = target;
@@ -115,10 +120,10 @@ export class BoundLadder implements Disposable {
 
   /** Records an op at a size, and all steps that support the size. No kernel runs before {@link prepare}. */
   static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
-    const bound = new BoundLadder(ladder.open(gpu, size), ladder);
+    const bound = new BoundLadder(ladder.open(gpu, size), ladder, size);
     try {
       for (const [k, step] of ladder.steps.entries()) {
-        if (step.refuses?.(size, gpu.workgroupBytes) === undefined) await bound.#bind(ladder, size, step, k);
+        if (step.refuses?.(size, gpu.workgroupBytes) === undefined) await bound.bind(step, k);
       }
       return bound;
     } catch (error) {
@@ -127,13 +132,10 @@ export class BoundLadder implements Disposable {
     }
   }
 
-  async #bind(
-    { name, constants = () => ({}) }: Ladder,
-    size: LadderSize,
-    step: LadderStep,
-    k: number,
-  ): Promise<void> {
-    const { trial: { arena: { gpu }, headers, sizes, offsets }, target } = this;
+  /** Compiles a step, and adds it to the steps. @param k - index of the step in the ladder */
+  async bind(step: LadderStep, k: number): Promise<BoundStep> {
+    const { trial: { arena: { gpu }, headers, sizes, offsets }, target, size } = this;
+    const { name, constants = () => ({}) } = this.ladder;
     const { kernel, where = {}, takes = kernel.constants } = step;
     // WORKGROUP is omitted, because the kernel's source sets this constant.
     const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
@@ -150,7 +152,7 @@ export class BoundLadder implements Disposable {
       cost: target.cost,
     };
     const program = await Program.record(gpu, name, headers, [spec]);
-    this.steps.push({
+    const own: BoundStep = {
       number: getStepNumber(step, k),
       step,
       spec,
@@ -164,7 +166,9 @@ export class BoundLadder implements Disposable {
         });
       },
       hostMs: performance.now() - began,
-    });
+    };
+    this.steps.push(own);
+    return own;
   }
 
   /** Returns memory for a step's binding: the op's memory, or a copy of an input in other storage. */
