@@ -135,10 +135,10 @@ export class BoundLadder implements Disposable {
   /** Compiles a step, and adds it to the steps. @param k - index of the step in the ladder */
   async bind(step: LadderStep, k: number): Promise<BoundStep> {
     const { trial: { arena: { gpu }, headers, sizes, offsets }, target, size } = this;
-    const { name, constants = () => ({}) } = this.ladder;
+    const { name, constants } = this.ladder;
     const { kernel, where = {}, takes = kernel.constants } = step;
     // WORKGROUP is omitted, because the kernel's source sets this constant.
-    const known = Object.entries({ ...target.constants, ...constants(size) }).filter(([name]) =>
+    const known = Object.entries({ ...target.constants, ...constants?.(size) }).filter(([name]) =>
       name !== "WORKGROUP" && kernel.constants.has(name) && takes.has(name)
     );
     const bindings = kernel.bindings.filter(({ name }) => name !== STEP && name !== STEPS);

@@ -46,7 +46,7 @@ const [executablePath = "", folder = ""] = Deno.args;
 
 const ITERATIONS = 40;
 const VALIDATE_EVERY = "20";
-const LONG_ROWS = 800_000;
+const LONG_ROWS = 2_000_000;
 const GAMES = 20;
 /** Number of users, large enough that no training of the demo shop ends before Stop is handled. */
 const USERS = 50;
