@@ -1,7 +1,7 @@
 /**
  * Autotuning: times the kernel variants of a training step's matrix products, LSTM and sums on a typical
- * batch. A fixed table gives the default variant. Another variant replaces it only if it saves 10 % of the
- * time in two comparisons.
+ * batch. A fixed table lists the default variants. Another variant replaces the default variant only if it
+ * takes at least 10 % less time in two comparisons.
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
@@ -30,9 +30,9 @@ export interface TunableKernel {
 
 /** Compiles and times kernel variants. P is the type of a variant that is ready to run. */
 export interface KernelMeter<P> {
-  /** Returns the products, largest work first. A product without time left keeps its default variant. */
+  /** Returns the products to tune, most work first, because the time limit may end the tuning. */
   products(): readonly TunableKernel[];
-  /** Compiles a variant and runs it, because a driver may compile a kernel at its first run. */
+  /** Compiles a variant. Also runs it once, because a driver may compile a kernel only at its first run. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
   /** Runs variants one after another. @returns microseconds per variant */
   time(prepared: readonly P[]): Promise<number[]>;
@@ -40,10 +40,10 @@ export interface KernelMeter<P> {
 }
 
 export interface TuningResult {
-  /** For each product's key, the variant that is clearly faster than the default variant, if there is one. */
+  /** Variants that are clearly faster than the default variant, by the key of the product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants that were not timed (no time left, or they do not run here), e.g. "forward 64x64 rows". */
+  /** Variants that were not timed, for lack of time or because they cannot run, e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
   /** Number of products for which at least two variants were timed. */
   readonly compared: number;
@@ -60,12 +60,12 @@ export const BUDGET = 2300;
 /** Share of the default variant's time that a variant must save to replace the default variant. */
 const MARGIN = 0.1;
 /**
- * Numbers of timing rounds. Comparison `first` times all variants. Comparison `again` times only the default
- * variant and the fastest variant, which may have been fastest by chance.
+ * Number of rounds in which variants are timed. `first` compares all variants. `again` compares only the
+ * default variant and the fastest variant of the first comparison, which may be fastest by chance.
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Assumed shares of the budget: `unknown` to compile a family's first variant, `timing` to time it. */
+/** Assumed shares of the budget: `unknown` for compiling a family's first variant, `timing` for timing it. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -162,7 +162,7 @@ function isFaster(time = Infinity, fixed = 0): boolean {
   return time <= (1 - MARGIN) * fixed;
 }
 
-/** Returns each variant's median time. Each round times all variants: a shared machine's speed changes. */
+/** Returns each variant's median time. As the machine's speed may change, each round times all variants. */
 async function timeInTurn<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -175,18 +175,18 @@ async function timeInTurn<P>(
 
 export interface PreparedProduct {
   readonly encode: EncodePass;
-  /** Number of dispatches per pass, chosen so that the pass is long enough for the clock. */
+  /** Number of dispatches per timed pass. It is chosen so that the clock can measure the pass. */
   readonly repeats: number;
   readonly clock: PassClock;
 }
 
-/** Matrix products with less than this share of the most FLOPs are not tuned. LSTMs and sums always are. */
+/** A matrix product is tuned only if its FLOPs are at least this share of the largest product's FLOPs. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
 /** Minimum duration of a timed pass in microseconds. */
 const PASS = 300;
-/** Minimum durations in clock ticks: `pass` of a timed pass, `guess` of the pass that sets the repeats. */
+/** Minimum clock ticks: `pass` for a timed pass, `guess` for a pass that only estimates the repeats. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
@@ -196,7 +196,7 @@ export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times the products of a model's training step. All data are zero: values do not affect the time. */
+/** Times the products of a model's training step on zeros, because the values do not affect the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -253,7 +253,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Returns each product's key and FLOPs. Batches differ, so FLOPs are rounded to powers of two. */
+  /** Returns each product's key and FLOPs. Batches differ slightly, so FLOPs are rounded to powers of two. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();
@@ -261,7 +261,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
 
   async prepare(key: string, variant: KernelVariant): Promise<PreparedProduct> {
     const found = this.#choices.get(key);
-    if (!found) throw new Error(`Expected a product of the model, got ${key}.`);
+    if (!found) throw new Error(`Expected the key of a product of the model, got ${key}.`);
     const program = await Program.record(this.gpu, "autotuning", this.#plan.steps, [
       found.choice.buildDispatch(variant),
     ]);

@@ -24,7 +24,7 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 
-/** Values on which the best variants depend. Autotuning runs again if one of these values differs. */
+/** Values on which the best variants depend. If one of them differs from the cache, autotuning runs again. */
 const keySchema = v.strictObject({
   adapter: v.string(),
   driver: v.string(),

@@ -34,7 +34,7 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Kind of adapter whose default kernel variants are used on any adapter. For tests. */
+  /** @internal Kind of adapter whose default kernel variants are used, whatever the adapter. For tests. */
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
@@ -42,7 +42,7 @@ export interface GpuOptions {
   readonly maxGrid?: number;
   /** Size of workgroup memory in bytes, instead of 32 KiB. For tests with the minimum of WebGPU. */
   readonly workgroupBytes?: number;
-  /** Largest binding in bytes, instead of the adapter's limit. For tests of data that exceed it. */
+  /** Largest binding in bytes, instead of the adapter's limit. For tests with data that exceed a binding. */
   readonly bindingBytes?: number;
   /** Advice in the error if there is no adapter; by default advice for users of a browser. */
   readonly noAdapterHint?: string;
@@ -133,7 +133,7 @@ export class Gpu {
   get hasSubgroups(): boolean {
     return this.device.features.has(SUBGROUPS);
   }
-  /** Number of buffers and textures that are not destroyed yet; 0 if a program freed all of them. */
+  /** Number of buffers and textures that are not destroyed yet. */
   get liveBuffers(): number {
     return this.#held.size;
   }
@@ -200,7 +200,7 @@ export class Gpu {
     );
   }
 
-  /** Compiles a source at its first use. @throws Error with the name of the kernel and the faulty line */
+  /** Returns a source's pipeline, compiled once. @throws Error with the kernel's name and the faulty line */
   async pipeline(
     kernel: string,
     source: string,
@@ -244,14 +244,14 @@ export class Gpu {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** Throws the uncaptured errors so far. Call this cheap method before results are used. @throws Error */
+  /** @throws Error if there are uncaptured errors. Call this cheap method before results are used. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = [...new Set(this.#errors.splice(0))];
     throw new Error(`WebGPU reported ${errors.length} error(s):\n${errors.slice(0, 5).join("\n")}`);
   }
 
-  /** Destroys the device and all of its buffers. Call {@link check} before to see uncaptured errors. */
+  /** Destroys the device and all of its buffers. Call {@link check} first to see uncaptured errors. */
   close(): void {
     this.#closed = true;
     for (const memory of this.#held.keys()) memory.destroy();
@@ -265,7 +265,7 @@ export class Gpu {
 }
 
 /**
- * Opens a device in any runtime with WebGPU, with WebGPU's default limits, or higher ones (limits.ts).
+ * Opens a device in any runtime with WebGPU. Limits (limits.ts) are WebGPU's defaults or higher.
  *
  * @param gpu - WebGPU object that provides the adapter; undefined if the browser or page has none
  * @throws UserError if there is no adapter, or if its limits are too low

@@ -155,13 +155,13 @@ function formatLiteral(value: number | boolean, default_: string): string {
 }
 
 /**
- * Matches a loop with the comment "unrolled": first, end and step of n, and the iteration with its bound.
- * Some kernels for CPU adapters are fast only if every index is a literal instead of a loop counter.
+ * Matches a loop over n with the comment "unrolled". Groups: first, end and step of n; the loop's body; the
+ * constant with which the body compares n. Some kernels for CPU adapters are fast only with literal indices.
  */
 const unrolledLoop =
   /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
 
-/** Finds loops to unroll. Omits iterations n, or `first + n` with `first` >= 0, that a size does not need. */
+/** Finds loops to unroll. The iterations that the constant in the loop's condition excludes are left out. */
 function* findUnrolledLoops(kernel: Kernel): Generator<Substitution> {
   for (const found of kernel.source.matchAll(unrolledLoop)) {
     const { index: at, 0: text, 1: indent, 2: first, 3: end, 4: step = 1, 5: turn = "", 6: name = "" } =
@@ -190,7 +190,7 @@ function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: Uni
 
 const formatDeclaration = (name: string) => `var<storage, read> ${name}: array<vec4f>;`;
 
-/** Replaces a line. @param refusal - what is impossible without it. @throws Error if the text lacks it */
+/** Replaces a line. @param refusal - what is impossible without the line. @throws Error without the line */
 function replaceLine(kernel: Kernel, text: string, line: string, by: string, refusal: string): string {
   if (text.includes(line)) return text.replace(line, by);
   throw new Error(`kernel ${kernel.name}: ${refusal} without the line "${line}"`);

@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** "forward": act(input W + b); "input": output_gradient W^T; "weight": input^T output_gradient. */
+/** Product: "forward" act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 /** Kernel variant of a matrix product. The number in "panel 64" is the number of rows per workgroup. */
@@ -66,7 +66,7 @@ export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** Adds tuned variants to the defaults. @param chosen - variants by key, e.g. {@link formatMatmulKey} */
+/** Adds tuned variants to the defaults. @param chosen - by key, e.g. of {@link formatMatmulKey} */
 export function mergeTunedVariants(
   { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,
@@ -129,7 +129,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel of weights, divided by the time to compute one row of the panel's product. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. A workgroup's rows past the end of the batch cost time, too. */
+/** Returns the panel variants, fastest first. A workgroup's rows past the end of the batch also cost time. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -193,7 +193,7 @@ export function listSumVariants({ variants, subgroups }: VariantContext): readon
 }
 
 /**
- * Returns the recorded variant, or by default the first.
+ * Returns the recorded variant or, if none is recorded, the first variant.
  * @param key - key of the choice in `recorded`. @throws UserError for a recorded variant that is not listed
  */
 export function pickVariant<V extends KernelVariant>(

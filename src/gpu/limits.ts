@@ -1,4 +1,4 @@
-/** Limits that are requested from an adapter: WebGPU's defaults, or higher ones that it supports. */
+/** Limits that are requested from an adapter: WebGPU's defaults, or higher limits if it supports them. */
 
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
@@ -38,8 +38,8 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
  * - Size of a binding: a table with a row per item or token must fit into one binding. The default is 128
  *   MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger, because kernels bind it in
  *   parts (windows).
- * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. With less memory, another kernel
- *   computes the product (see kernel_variants.ts).
+ * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. On an adapter with less, another
+ *   kernel computes the product (see kernel_variants.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {
   maxBufferSize: Infinity,

@@ -105,7 +105,7 @@ const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
-/** Number of vectors of a row in one panel. Together they have 64 bytes. */
+/** Number of vectors of a row in one panel; 64 bytes in all. */
 const PANEL_VECTORS = 4;
 /** Number of texels in 256 bytes: WebGPU copies several lines only if their length is a multiple of 256. */
 const WIDTH_STEP = 16;
@@ -113,7 +113,7 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Number of vectors per row: columns / 4. It is 1 without panels, where each vector counts as a row. */
+  /** Number of vectors per row: columns / 4. Without panels it is 1: each vector then counts as a row. */
   readonly rowVectors: number;
   readonly panelVectors: number;
   /** Number of panels per row. The last panel takes full space even if it has fewer columns. */
@@ -131,7 +131,7 @@ export function makePanelLayout(bytes: number, rowVectors: number): TextureLayou
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout of a product's input matrix: panels, if a row has at least two cache lines; else rows. */
+/** Returns the layout of a product's input matrix: panels if a row has two or more cache lines, else rows. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
@@ -181,7 +181,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL. A power of two becomes a shift: WGSL checks every divisor for zero. */
+/** Formats a division in WGSL. Powers of two become a shift, which does not check for zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -234,7 +234,7 @@ export function unpackTexels(
   return matrix;
 }
 
-/** Calls `visit` for each vector with two indices of its first word: in the matrix and in the texels. */
+/** Calls `visit` for each vector with the indices of its first word in the matrix and in the texels. */
 function forEachVector(
   layout: TextureLayout,
   words: number,

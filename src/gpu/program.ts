@@ -67,7 +67,7 @@ export function computeInvocations<S extends BatchSizes>(
 
 /** A dispatch to record. @typeParam S - batch sizes that determine the grid; by default no sizes */
 export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelTextInputs {
-  /** Numbers of invocations along x and y, which are rounded up to whole workgroups. */
+  /** Numbers of invocations along x and y. The dispatch rounds them up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;
   readonly cost?: (sizes: S) => Cost;
   /** Purpose of the dispatch, e.g. "utility/layer2 forward". */
@@ -78,7 +78,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
   readonly node?: DispatchNode;
 }
 
-/** Part (slice) of the index arrays that a replay uses. Each of several batches built at once has a slice. */
+/** Part of the index arrays that a replay uses. If several batches are built at once, each has a slice. */
 export interface BatchSlice {
   readonly index: number;
   /** Number of batches that a {@link isMultiStep multi-step kernel} computes at once. */
@@ -90,7 +90,7 @@ interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   readonly slices: number;
-  /** Bind groups by slice. All but the first are created on first use: single steps need only the first. */
+  /** Bind groups by slice. Single steps need only the first; the others are created on first use. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
@@ -137,7 +137,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     for (const view of this.dispatches[index]?.copies ?? []) commands.copyToTexture(view, sizes);
   }
 
-  /** Encodes one dispatch alone, which the profiler times in a separate pass. */
+  /** Encodes one dispatch alone, so that the profiler can time the dispatch in a separate pass. */
   encodeOne(
     pass: GPUComputePassEncoder,
     index: number,

@@ -5,7 +5,7 @@ import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from
 
 /** Alignment, in bytes, of a texture's texels in a staging buffer. */
 const ALIGNMENT = 256;
-/** Largest staging buffer that several views share, in bytes. A buffer per small view would take longer. */
+/** Largest staging buffer, in bytes, that several views share. Small views share one, as this is faster. */
 const MOST_SHARED = 2 ** 20;
 
 /** Copies buffers and textures to the host in one wait. Returns 32-bit words, which may be floats. */
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Pending reads of one view. The queue copies in order; only {@link take} waits for a result. */
+/** Reads of one view whose results are not taken yet. Only {@link take} waits for a result. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -128,7 +128,7 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest buffer, in bytes, that is reused. A larger one takes longer to copy than to create. */
+/** Largest staging buffer, in bytes, that is reused. A larger one takes longer to copy than to create. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
@@ -183,7 +183,7 @@ export class StagingPool {
       };
   }
 
-  /** Starts mapping, unless mapping waits for the device. Call this after the copy is submitted. */
+  /** Starts mapping after the copy is submitted. Does nothing if mapping itself waits for the device. */
   startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Reads now or, if that fails, once the buffer is mapped: npm's Dawn on Deno maps later, like browsers. */
+  /** Calls `now`. If this fails, calls it again after `mapped`, because npm's Dawn on Deno maps later. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();

@@ -28,7 +28,7 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
 /** A function of batch sizes: "events", or `{ of: "users", per: 4, times: 64 }` for 64 * ceil(users / 4). */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** The number times * ceil((of + plus) / per), clipped to at least `least` and at most `most`. */
+/** The product times * ceil((of + plus) / per), clipped to at least `least` and at most `most`. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;
@@ -47,7 +47,7 @@ export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, si
   return Math.min(most, Math.max(least, times * Math.ceil(counted / per)));
 }
 
-/** Rule that splits a batch's rows into chunks. Weight gradients are summed per chunk, then over chunks. */
+/** Rule that splits a batch's rows into chunks. A weight's gradient is summed per chunk, then over chunks. */
 export interface ChunkRule {
   /** Number of rows per chunk; larger if a batch would otherwise have more than `most` chunks. */
   readonly rows: number;
@@ -55,7 +55,7 @@ export interface ChunkRule {
   readonly most: number;
 }
 
-/** Largest number of chunks on a CPU adapter (few threads), and for a model with many weights on a GPU. */
+/** Largest number of chunks on a CPU adapter, and on a GPU for a model with many weights. */
 export const MAX_CHUNKS = 16;
 export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
@@ -64,7 +64,7 @@ const GPU_CHUNKS = 128;
 /** Size of partial sums, in bytes, up to which a GPU may use more than {@link MAX_CHUNKS} chunks. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU. Many weights get few chunks: these fill the GPU, and save memory. */
+/** Returns the rule for a GPU. For many weights, few chunks suffice to fill the GPU, and save memory. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };

@@ -15,7 +15,7 @@ export interface StepSettings {
   readonly slot: number;
   /** Learning rate of this iteration after Adam's bias correction; 0 without training. */
   readonly learningRate: number;
-  /** Number of iterations before this step. Kernels record it as the iteration of the best loss. */
+  /** Number of iterations before this step. With the best loss, kernels store this number. */
   readonly iteration: number;
   /** Fraction of a weight that weight decay subtracts in a step: learning rate x weight decay. */
   readonly decay?: number;
@@ -49,7 +49,7 @@ export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers by batch (slot). They may be rewritten before earlier steps end: the queue keeps order. */
+/** Step headers by slot. A slot may be rewritten before earlier steps end, because the queue keeps order. */
 export class StepHeaders<S extends BatchSizes> {
   /** Buffer of the headers, for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
@@ -73,7 +73,10 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers for {@link upload}. @param purpose - per header; the last fills all others */
+  /**
+   * Writes a slot's headers for {@link upload}. @param purpose - settings per header; the last fill all
+   * others
+   */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

@@ -98,7 +98,7 @@ interface Frame {
 
 export class Interpreter {
   readonly lanes: number;
-  /** Known declarations of the first invocation in the entry point, outside of loops. */
+  /** Declarations of the entry point, outside of loops, whose value in the first invocation is known. */
   readonly lines: TracedLine[] = [];
   /** True if the first invocation returns without any work. */
   idle = false;
@@ -261,7 +261,7 @@ export class Interpreter {
     scopes.pop();
   }
 
-  /** Interprets a block. @param bare - true if its first statement is a return */
+  /** Interprets a block. @param bare - true if the first statement of the block is a `return` */
   block(statements: readonly Statement[], mask: InvocationMask, bare: boolean): void {
     if (bare && this.#depth === 0 && mask[0] === ON) this.idle = true;
     this.inScope(() => {
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Repeats a loop while an invocation is certainly active. Runs it once if all are only perhaps active. */
+  /** Repeats a loop while an invocation is certainly active. If all are only perhaps active, runs it once. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };

@@ -23,7 +23,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Returns the type of a name such as u32, vec4f, mat4x4, if known. @param readTemplate - reads `<f32>` */
+/** Returns the type of a name such as u32 or mat4x4, if known. @param readTemplate - reads e.g. `<f32>` */
 export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -65,7 +65,7 @@ export function makeStructType(members: readonly StructMember[]): WgslType {
 
 const roundUp = (size: number, to: number) => Math.ceil(size / to) * to;
 
-/** Returns offset in bytes and type of a structure's member or of a vector's components, if they exist. */
+/** Returns the byte offset and the type of a structure's member or a vector's components, if they exist. */
 export function findMember(
   { fields, element, stride = 0 }: WgslType,
   name: string,
@@ -91,7 +91,7 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** Applies a binary operator. A result below 0 or beyond 32 bits is unknown: it depends on types. */
+/** Applies a binary operator. A result below 0 or beyond 32 bits, which depends on types, is unknown. */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);

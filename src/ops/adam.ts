@@ -1,4 +1,4 @@
-/** Sums partial gradients and updates weights by Adam: a dispatch per sparse table and window of weights. */
+/** Adds up partial gradients and updates weights by Adam. Each window and sparse table has a dispatch. */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
@@ -26,7 +26,6 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
 
-/** Gradients that a tape's backward pass computes for Adam. */
 export interface GradientViews<S extends BatchSizes> {
   readonly dimensions: Dimensions<S>;
   readonly sparseRows: ReadonlyMap<Tensor, SparseRows<S>>;

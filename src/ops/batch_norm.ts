@@ -45,7 +45,7 @@ export interface BatchNormInputs {
  * var of the batch, and moves the running mean and variance by 1 % towards them. Evaluation uses the running
  * mean and variance, and has no gradient. For R rows, forward takes about 7 R N flops and backward about 11 R
  * N.
- * @throws Error for shapes that do not fit
+ * @throws Error for wrong shapes
  */
 export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,

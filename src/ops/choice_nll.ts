@@ -1,7 +1,7 @@
 /**
  * Op choice_nll computes the mean negative log-likelihood of the users' choices. "No click" is an option with
- * utility 0. Each further click on the same page is a choice among the items that are not clicked yet. With
- * the `logistic` likelihood, the items of a page are clicked independently.
+ * utility 0. Each further click on the same page is a choice among the items that are not clicked yet.
+ * According to the `logistic` likelihood, each item of a page is clicked independently of the other items.
  */
 
 import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
@@ -36,9 +36,9 @@ export interface ChoiceOptions {
 /**
  * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click; zeros for a context event
  * (history that is not predicted) and for a further click on a page. The column sums are written to the
- * step's slot of `ring`. With `train`, the dispatch also computes the gradient of the mean loss.
+ * step's slot of `ring`. If `train` is true, the dispatch also computes the gradient of the mean loss.
  * @param scores - utilities [rows, 1], or partial dot products that the op sums @param ring - [slots] vec4f
- * @throws Error for other shapes
+ * @throws Error for wrong shapes
  */
 export function choiceNll(
   tape: ClickTape,
@@ -97,7 +97,7 @@ export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
 
-/** Number of rows without a position effect: the first row, to which all effects are relative. */
+/** Number of positions without an effect: the first position, to which all effects are relative. */
 const SKIP = 1;
 
 export const reference =
@@ -160,7 +160,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** Returns prec@1 and prec@2 of a page, in expectation over random orders of ties; 0 without a click. */
+/** Returns a page's prec@1 and prec@2, 0 without a click: the expected values if ties are in random order. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [

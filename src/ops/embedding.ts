@@ -1,4 +1,4 @@
-/** Gathers table rows by the batch's items or by the items that the encoder reads. Sums rows' gradients. */
+/** Gathers rows of a table, one per item of the batch or per event, and sums the gradients of these rows. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -78,7 +78,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch for a table's sparse gradient, if required. @param source - gradient [events, N] */
+/** Returns a sparse gradient's dispatch; undefined if it is dense. @param source - gradient [events, N] */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

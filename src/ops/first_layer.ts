@@ -1,4 +1,4 @@
-/** Op first_layer: the first hidden layer of each row, ELU(item term + state term + W counts). */
+/** Op first_layer computes the first hidden layer of each row, ELU(item term + state term + W counts). */
 
 import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
@@ -27,7 +27,7 @@ export interface FirstLayerOptions {
   readonly itemDropout?: number;
 }
 
-/** Returns [rows, N]. Takes about 2 R N (1 + C) flops and R N exponentials. @throws Error for other shapes */
+/** Returns [rows, N]. Takes about 2 R N (1 + C) flops and R N exponentials. @throws Error for wrong shapes */
 export function firstLayer(
   tape: ClickTape,
   name: string,
@@ -142,7 +142,7 @@ export function computeDropoutScale(row: number, stepNoise: number, itemDropout:
   return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
-/** Returns the largest noise (an integer below 2^32) for which item dropout keeps the item of a row. */
+/** Returns the largest noise (below 2^32) of a row for which item dropout does not hide the row's item. */
 function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }

@@ -43,7 +43,7 @@ export class GradientSum<S extends BatchSizes> {
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates - true for several micro-batches @param options.most - bytes of a window */
+  /** @param options.accumulates - true for several micro-batches @param options.most - bytes per window */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -150,7 +150,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the rows that any micro-batch used: entry k of the list is k if row k was used, otherwise NONE. */
+/** Returns a list of the rows that any micro-batch used: entry k is k if row k was used, otherwise NONE. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };

@@ -38,7 +38,7 @@ import { dispatchVariant } from "./op.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, getSize } from "../gpu/sizes.ts";
 
-/** Work of an invocation: a row in 16 columns (panel), a block of rows, or a part of a workgroup's tile. */
+/** Work of an invocation: 16 columns of a row (panel), a block of rows, or a part of a workgroup's tile. */
 export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
@@ -81,7 +81,7 @@ function panels(panel: MatmulKernel): Partial<Record<MatmulVariant, MatmulKernel
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
-/** Joins the sources of all matmul kernels. Recorded timings are valid only for unchanged sources. */
+/** Returns the sources of all matmul kernels. If they change, recorded timings are no longer valid. */
 export function joinMatmulTexts(): string {
   return Object.values(matmulKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join(
     "",
@@ -132,7 +132,7 @@ function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns the number of partial dot products per row: one per panel, or one if tiles contain whole rows. */
+/** Returns the number of partial dot products per row: the number of panels, or 1 without panels. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
@@ -154,7 +154,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Returns a weight gradient kernel's numbers of invocations: by block of weights, by chunk of rows. */
+/** Returns a weight gradient kernel's invocations: x counts blocks of weights, y counts chunks of rows. */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -166,7 +166,9 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns the invocations of {@link gradientsKernel}. Along y: chunks per column block, then row blocks. */
+/**
+ * Returns the invocations of {@link gradientsKernel}. Along y, those for weights precede those for the input.
+ */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -195,7 +197,7 @@ export const lstmKernels = {
   },
 } as const;
 
-/** Joins the sources of all LSTM kernels. Recorded timings are valid only for unchanged sources. */
+/** Returns the sources of all LSTM kernels. If they change, recorded timings are no longer valid. */
 export function joinLstmTexts(): string {
   return Object.values(lstmKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join("");
 }
@@ -286,7 +288,7 @@ function selectCpuUse(
   return { kernel: lstmKernels[direction].panel, constants: { H4: h4 }, invocations: { times: 1, per: 1 } };
 }
 
-/** Returns an LSTM's dispatch and, on a GPU, alternatives. @throws UserError for bad recorded variants */
+/** Returns an LSTM's dispatch and, on a GPU, its alternatives. @throws UserError for bad recorded variants */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
   { h4, units }: { readonly h4: number; readonly units: number },

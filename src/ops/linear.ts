@@ -30,7 +30,7 @@ import {
 /** Index array that selects rows of a constant. */
 export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
-  /** Array [rows] of u32: the input row for each output row. */
+  /** Array [rows] of u32: for each output row, the number of the input row. */
   readonly index: View;
   /** Returns the index array for a batch of the f64 reference. */
   readonly of: (batch: R) => readonly number[];
@@ -49,7 +49,7 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b), [M, N]. Takes 2 M K N flops, like each gradient. @throws Error for bad shapes */
+/** Records act(input W + b), [M, N]: 2 M K N flops, as for each gradient. @throws Error for wrong shapes */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,

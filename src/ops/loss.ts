@@ -1,4 +1,4 @@
-/** Losses, the last ops of a tape. One dispatch computes loss and gradient, as both need a page's softmax. */
+/** Losses, the last ops of a tape. Loss and gradient need a page's softmax, so one dispatch computes both. */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };
@@ -16,7 +16,7 @@ import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 const sumKernel = parseKernel("outcome_sum", sumText);
 const subgroupsKernel = parseKernel("outcome_sum_subgroups", subgroupsText);
 
-/** Sources of the sum kernels. Recorded timings are valid only for unchanged sources. */
+/** Sources of the sum kernels. If they change, recorded timings are no longer valid. */
 export const sumTexts = sumText + subgroupsText;
 
 export interface Loss<S extends BatchSizes, R> {
@@ -34,7 +34,7 @@ export interface Loss<S extends BatchSizes, R> {
   readonly reference: ReferenceOp<R>;
 }
 
-/** Records a loss. Creating its dispatches fails with an Error if another op also reads the target. */
+/** Records a loss. Creating its dispatches throws an Error if another op also reads the target. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);

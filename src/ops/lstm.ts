@@ -1,4 +1,4 @@
-/** Op lstm computes the recurrent state before every event from the items that the user clicked before. */
+/** Op lstm computes the recurrent state before every event from the items that the user clicked earlier. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { estimateDistinctRows } from "../gpu/sizes.ts";
@@ -47,8 +47,8 @@ export interface LstmInputs {
 /**
  * Returns states [events, H]; a user's state is zero at the first event. The cell is TensorFlow's
  * BasicLSTMCell with a forget bias of 1 inside the sigmoid. For E events, forward takes 2 E 4H (F + H) flops
- * and backward twice as many. One product of inputs and weights covers all events.
- * @throws Error for shapes that do not fit
+ * and backward twice as many. A single matrix product computes the inputs' part of the gates for all events.
+ * @throws Error for wrong shapes
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;

@@ -46,14 +46,14 @@ export interface MinimaxInputs {
   readonly logits: ClickScores;
 }
 
-/** Player that is trained; the output of the opponent is a constant. Undefined in an evaluation. */
+/** Player that is trained. The output of the other player is a constant. Undefined in an evaluation. */
 export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
  * Returns [events, 8]. Columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click. Columns
  * 4 to 7: loss_min, prec@1 and prec@2 of pi, and loss_max. A context event (history that is not predicted)
  * has zeros. If `ring` is given, the column sums are written to the step's slot. Takes about 40 R flops for R
- * rows. @throws Error for shapes that do not fit
+ * rows. @throws Error for wrong shapes
  */
 export function minimax(
   tape: ClickTape,

@@ -34,7 +34,7 @@ export interface MixedProductInputs {
  * Returns [items, N], one row per distinct item of the batch, or [events, N], one row for the item that the
  * encoder reads at each event. Rows of events without such an item must not be read, and their gradients must
  * be zero. For R rows, forward and backward each take 2 R F N flops, plus N per token of each row's item.
- * @throws Error for shapes that do not fit, or items without tokens
+ * @throws Error for wrong shapes, or if the items have no tokens
  */
 export function mixedProduct(
   tape: ClickTape,
@@ -118,7 +118,7 @@ const gradientKernel = parseKernel("token_gradient", gradientText);
 /** Number of (item, token) pairs per chunk. The gradient is first summed within chunks. */
 const CHUNK = getConstant(gradientKernel, "CHUNK");
 
-/** Rows of the output: one per distinct item of the batch, or per event (for the item the encoder reads). */
+/** Rows of the output: the batch's distinct items or, for each event, the item that the encoder reads. */
 export type TokenRows = "items" | "events";
 
 export function getTokens({ batch }: ClickTape): DeviceTokens {
@@ -127,7 +127,9 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
   return tokens;
 }
 
-/** Returns the dispatch that sums token rows [V, N] and writes (`add`: adds) them to `output` [rows, N]. */
+/**
+ * Returns the dispatch that writes sums of token rows to `output` [rows, N], or adds them if `add` is true.
+ */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,

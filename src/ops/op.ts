@@ -40,8 +40,8 @@ export function slopeConstants({ activation }: { readonly activation: Activation
 }
 
 /**
- * Returns the views of a kernel that writes partial sums. The offsets of weights are data instead of
- * constants, so that layers of equal size share a shader.
+ * Returns the views of a kernel that writes partial sums. The offsets of the weights are data, not constants
+ * of the shader, so that layers of equal size share a shader.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
@@ -69,7 +69,7 @@ export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS:
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-/** Returns the dispatch of a recorded or default variant, which has the choice. @throws as pickVariant */
+/** Returns the dispatch of the recorded variant, or of the default variant. @throws as pickVariant does */
 export function dispatchVariant<S extends BatchSizes>(
   recorded: Readonly<Record<string, KernelVariant>> | undefined,
   choice: KernelChoice<S>,

@@ -30,7 +30,7 @@ export interface PwStateInputs {
  * Returns [events, F n]. Column k n + j (feature k, weighting j) is sigma(bias + sum over the last m clicks
  * of weights_lag,j feature_k). Missing clicks count as zero. For E events, forward and backward each take at
  * most 2 E m F n flops.
- * @throws Error for shapes that do not fit
+ * @throws Error for wrong shapes
  */
 export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {
   const F = features.columns;

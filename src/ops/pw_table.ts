@@ -1,6 +1,6 @@
 /**
- * Op pw_table computes the part of the first layer that depends on the last clicks: a weighted sum of table
- * rows (one-hot features) or of feature products of clicked items (mixed features).
+ * Op pw_table computes the part of the first layer that depends on the last clicks: a weighted sum of the
+ * clicked items' table rows (one-hot features), or of their features times weights (mixed features).
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -54,8 +54,8 @@ export interface PwTableInputs {
 /**
  * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over
  * one-hot features, without computing the state. For E events, forward takes at most 2 E m n N flops, and
- * backward twice as many. With tanh, forward and backward each take 2 I n N more.
- * @throws Error for shapes that do not fit
+ * backward twice as many. With tanh, forward and backward each take 2 I n N flops more.
+ * @throws Error for wrong shapes
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
   const { table, weights, layerBias, itemBias } = inputs;
@@ -170,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns dispatches for the events' products, the weights' gradients, and the clicks' gradient `source`. */
+/** Returns the dispatches that compute products per event, gradients of weights, and gradients per click. */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,
@@ -307,7 +307,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Reference: the state [events, I x n], then the layer. @param byEvent - true for a table row per event */
+/** Reference: computes a state [events, I x n], then the layer. @param byEvent - true for a row per event */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -1,4 +1,4 @@
-/** Op row_counts gets count features of displayed items from tables and last clicks. It has no gradient. */
+/** Op row_counts computes count features of displayed items from the last clicks. It has no gradient. */
 
 import countsText from "../../kernels/pw/row_counts.wgsl" with { type: "text" };
 import recentText from "../../kernels/pw/recent_clicks.wgsl" with { type: "text" };
@@ -89,7 +89,7 @@ export interface RowCountsInputs {
   readonly scale: Tensor;
 }
 
-/** Returns count features [rows, C]; see kernels/pw/row_counts.wgsl. @throws Error for other shapes */
+/** Returns count features [rows, C]; see kernels/pw/row_counts.wgsl. @throws Error for wrong shapes */
 export function rowCounts(
   tape: ClickTape,
   name: string,

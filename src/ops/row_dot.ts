@@ -51,7 +51,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   /** Second product, which is added to the dot products. */
   #second: RowDotTerm | undefined;
 
-  /** @throws Error for shapes that do not fit */
+  /** @throws Error for wrong shapes */
   constructor(readonly tape: Tape<S, R>, readonly name: string, readonly inputs: RowDotInputs) {
     const { input, weights, bias, base } = inputs;
     const rows = getRowDimension("row_dot", tape, input);
@@ -80,13 +80,13 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns scores [rows, 1] as partial dot products that the reader adds up; undefined if unsupported. */
+  /** Returns scores [rows, 1] as partial dot products that the next op adds up; undefined if unsupported. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const dots = this.#isOneProduct() ? this.#dotsBelow() : undefined;
     return dots && { ...this.#readBy("sums", () => dots), dots, bias: this.inputs.bias };
   }
 
-  /** Returns scores [rows, 1] for an op that computes input . weights. @throws Error for other terms */
+  /** Returns the factors of input . weights, for an op that multiplies them. @throws Error for more terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
       throw new Error(`row_dot: expected ${this.name} to be one product, because its reader multiplies`);
@@ -218,7 +218,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes gradients: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors. May sum a loss. */
+/** Computes gradients by one workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors, and `sums`. */
 function gradientsByGroup<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   both: DispatchSpec<S>,
@@ -292,7 +292,7 @@ function forwardDispatch<S extends BatchSizes>(
   };
 }
 
-/** Adds up the products of one or two terms (input, weights, bias), and maybe a base. */
+/** Adds up input . weights + bias for one or two such triples, plus a base if there is one. */
 const reference: ReferenceOp = (inputs) => {
   const terms = Array.from({ length: Math.floor(inputs.length / 3) }, (_, t) => {
     const [input, weights, bias] = inputs.slice(3 * t, 3 * t + 3);

@@ -20,7 +20,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns where to write partial sums of the gradient of a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
-  /** Returns where to write the gradient of the rows of `table` in `list`; undefined if it is dense. */
+  /** Returns where to write the gradients of the table rows in `list`; undefined for a dense gradient. */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**

@@ -156,7 +156,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters, and constants if `buffer` has the weights. @throws Error for a bad name or size. */
+  /** Uploads parameters and, if `buffer` has the weights, constants. @throws Error for a bad name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -254,7 +254,7 @@ function computeParameterBytes(spec: ParameterSpec): number {
   return countParameterBytes(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
-/** Splits the first floats of an arena, or a range of floats, into aligned ranges of at most `most` bytes. */
+/** Splits a range of an arena (n: the first n floats) into aligned ranges of at most `most` bytes. */
 export function splitBindingRanges(
   range: number | ArenaRange,
   most: number,

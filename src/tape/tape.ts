@@ -101,7 +101,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout - of a texture (fast on some CPUs), for a matrix that products read often */
+  /** @param layout - layout in a texture, for a matrix that matrix products read many times */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,
@@ -138,7 +138,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the outputs of nodes, in order.
-   * @param part - nodes to use: after an output, up to an output, or with a number of rows; by default all
+   * @param part - nodes: those after or up to an output, or those with `rows` rows; by default all nodes
    * @throws Error for a node whose dispatches an earlier call returned
    */
   forward(

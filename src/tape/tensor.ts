@@ -35,9 +35,9 @@ export interface Tensor {
    * [1, columns]. Absent or undefined if the layer cannot do this.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Lets the only op that reads the tensor compute it, if its input has at most `most` columns. */
+  /** Lets this tensor's only reader compute it. Undefined if its input has more than `most` columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
-  /** Requests that the op's gradient kernel also sums outcomes of a loss. Absent or false if unsupported. */
+  /** Requests that the op's gradient kernel also sums a loss's outcomes. False (or absent) if it cannot. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
 }
 
@@ -48,7 +48,7 @@ export interface OutcomeSums {
   readonly ring: View;
 }
 
-/** Dense layer, input * weights + bias, that is computed by the only op that reads its output. */
+/** Dense layer, input * weights + bias. The only op that reads its output computes it. */
 export interface DeferredLinear {
   /** Tensor [rows, K]. */
   readonly input: Tensor;

@@ -2,15 +2,15 @@
  * Sets the number of threads of a software adapter's driver. Reads the version of the driver from the file
  * system where possible, because WebGPU does not report it.
  *
- * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. This program sets two
+ * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. clickgan sets two
  * threads per core, or 0 threads for small steps. The number of threads does not change the bits of results.
  *
  * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the
  * next dispatch waits for the slowest thread. With one thread per core, any other work on one core delays the
- * whole dispatch. This program's host code always runs on a core, because it encodes the next steps. With two
- * threads per core, one thread runs while the other thread waits. On two cores (three pairs of runs of
- * `bench peers`) a step of workload W1 takes 5 % less time, and on the yelp data about 18 % less. Four
- * threads per core are no faster.
+ * whole dispatch. clickgan's host code always occupies a core, because it encodes the next steps. With two
+ * threads per core, one thread runs while the other thread waits. On two cores (three pairs of runs of `bench
+ * peers`) a step of workload W1 takes 5 % less time, and on the yelp data about 18 % less. Four threads per
+ * core are no faster.
  *
  * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a
  * tiny step's time. With 0 threads the driver computes on the thread that reads its commands, and the second
@@ -33,7 +33,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads of llvmpipe. */
 const MOST = 32;
 
-/** Upper bound of a small step's FLOPs with its share of a validation: about 1,000 rows, layers of 64-64. */
+/** A step with fewer FLOPs (with its share of a validation) is small: about 1,000 rows, layers of 64-64. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of threads. @param own - the user's setting, if any @param flops - FLOPs per step */
@@ -110,7 +110,10 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Finds the version in a file. Searches part by part: one text of 20 MB would take several times as long. */
+/**
+ * Finds the version in a file. Searches part by part, which is several times as fast as searching 20 MB at
+ * once.
+ */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);

@@ -8,15 +8,15 @@ import { watchKernels } from "./watchdog.ts";
 export interface OpenGpuOptions extends GpuOptions {
   /** FLOPs of a training step, if known; used to choose the number of threads of a software driver. */
   readonly stepFlops?: number;
-  /** Seconds to wait for results before the process ends with an error; by default without a limit. */
+  /** Seconds to wait for results before the process ends with an error; by default, no limit. */
   readonly kernelSeconds?: number;
 }
 
 const INSTALL = "Run `deno task -q setup`: it installs a software Vulkan driver or prints what to install.";
 
 /**
- * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver, if the
- * process has not requested an adapter before. @throws UserError if there is no adapter, or if its limits are
+ * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver, if this is
+ * the first adapter that the process requests. @throws UserError if there is no adapter, or if its limits are
  * too low.
  */
 export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {

@@ -1,4 +1,4 @@
-/** Ends the process if a kernel does not end. Uses a second thread: waiting blocks Deno's event loop. */
+/** Ends the process if a kernel does not end. Uses a second thread, as waiting blocks Deno's event loop. */
 
 import { Worker } from "node:worker_threads";
 import type { Gpu } from "../device.ts";
@@ -10,7 +10,7 @@ interface Watch {
   readonly seconds: number;
 }
 
-/** Ends the process (SIGTERM) if a submission or a read waits for `seconds`; prints a line every 5 s. */
+/** Ends the process (SIGTERM) if the device is awaited for `seconds`. Prints a line every 5 s of waiting. */
 export function watchKernels(gpu: Gpu, seconds: number): void {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const script = `import { workerData } from "node:worker_threads"; (${watch})(workerData);`;
