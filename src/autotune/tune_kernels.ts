@@ -48,7 +48,7 @@ export interface TuningResult {
   /** Number of products for which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Part of `seconds` spent on compiling default variants, which training needs anyway. */
+  /** How many of the `seconds` were spent on compiling default variants, which training needs anyway. */
   readonly neededSeconds: number;
 }
 
@@ -57,7 +57,7 @@ export interface TuningResult {
  * Compiling the kernels that training needs anyway does not count.
  */
 export const BUDGET = 2300;
-/** Share of the default variant's time that a variant must save to replace the default variant. */
+/** A variant replaces the default variant only if it saves this fraction of the default variant's time. */
 const MARGIN = 0.1;
 /**
  * Number of rounds in which variants are timed. `first` compares all variants. `again` compares only the
@@ -300,7 +300,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Returns `count` evenly spaced train users, or only the first that fit {@link MOST_ROWS} rows. */
+/** Returns `count` evenly spaced train users; fewer if these have more than {@link MOST_ROWS} rows. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

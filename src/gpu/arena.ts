@@ -2,7 +2,7 @@ import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, makeRowLayout, type TextureLayout, type TextureView, type View } from "./memory.ts";
 import type { SizeExpression } from "./sizes.ts";
 
-/** Alignment of the offset of a binding in bytes, valid on every adapter. */
+/** Alignment, in bytes, that every adapter accepts for the offset of a binding. */
 const BINDING_ALIGNMENT = 256;
 
 export function alignBinding(bytes: number): number {

@@ -179,7 +179,7 @@ export class Gpu {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** Checks a binding's size. @param what - name for the message. @throws UserError if it is too large */
+  /** Checks a binding's size. @param what - name for the error. @throws UserError if it is too large */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }

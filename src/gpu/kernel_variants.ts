@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Product: "forward" act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
+/** Products: "forward" is act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 /** Kernel variant of a matrix product. The number in "panel 64" is the number of rows per workgroup. */

@@ -2,10 +2,10 @@
  * Memory that a kernel accesses: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
  * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for
- * each number. It reads a texel of four f32 as a whole, with a third of the instructions (bench/ladder.md,
- * "How llvmpipe runs a kernel"). But storing a texel takes longer than storing to a buffer. So kernels write
- * a buffer, which is then copied into the texture. Writing and copying together take half the time of
- * textureStore.
+ * each number. llvmpipe reads a texel of four f32 as a whole, by a third of the instructions
+ * (bench/ladder.md, "How llvmpipe runs a kernel"). But storing a texel takes longer than storing to a buffer.
+ * So kernels write a buffer, which is then copied into the texture. Writing and copying together take half
+ * the time of textureStore.
  *
  * On llvmpipe only the matrices that products read many times are stored in textures; kernel.ts adapts the
  * source of kernels that read or write them. SwiftShader, another software adapter, reads a texture no faster
@@ -16,11 +16,11 @@
  * columns.
  *
  * Why panels: some kernels read the same sixteen columns of every row. If the matrix is stored row by row,
- * they read one cache line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows such a
- * pattern, so a kernel waits for main memory once per eight rows. In a panel the cache lines are adjacent and
- * arrive in time; bench/ladder.md reports the speedup for the gradients. Panels of 512 rows give half of this
- * speedup, panels of 2,048 rows all of it. A matrix that kernels read by whole rows, such as a gradient, is
- * stored row by row.
+ * these kernels read one cache line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows
+ * such a pattern, so a kernel waits for main memory once per eight rows. In a panel the cache lines are
+ * adjacent and arrive in time; bench/ladder.md reports the speedup for the gradients. Panels of 512 rows give
+ * half of this speedup, panels of 2,048 rows all of it. A matrix that kernels read by whole rows, such as a
+ * gradient, is stored row by row.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -107,7 +107,7 @@ export const BYTES_PER_TEXEL = 16;
 
 /** Number of vectors of a row in one panel; 64 bytes in all. */
 const PANEL_VECTORS = 4;
-/** Number of texels in 256 bytes: WebGPU copies several lines only if their length is a multiple of 256. */
+/** Number of texels in 256 bytes. WebGPU copies several lines only if each has a multiple of 256 bytes. */
 const WIDTH_STEP = 16;
 
 export interface TextureLayout {
@@ -116,7 +116,7 @@ export interface TextureLayout {
   /** Number of vectors per row: columns / 4. Without panels it is 1: each vector then counts as a row. */
   readonly rowVectors: number;
   readonly panelVectors: number;
-  /** Number of panels per row. The last panel takes full space even if it has fewer columns. */
+  /** Number of panels per row. A last panel with fewer columns takes as much space as the other panels. */
   readonly panels: number;
   /** Number of rows per line of the texture. The panels of these rows are in consecutive lines. */
   readonly lineRows: number;
@@ -181,7 +181,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL. Powers of two become a shift, which does not check for zero. */
+/** Formats a division in WGSL. By a power of two it becomes a shift, as WGSL's division checks for zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -207,7 +207,7 @@ export function listRegions(layout: TextureLayout, bytes: number): TextureRegion
   return [whole, last].filter(({ lines, texels }) => lines * texels > 0);
 }
 
-/** Returns the texels that store a matrix, line by line. All other texels are zero. */
+/** Returns a texture's texels, line by line. Texels that store no part of the matrix are zero. */
 function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
   layout: TextureLayout,
   matrix: Words,

@@ -18,8 +18,8 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 /**
  * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at
  * least once. A number in memory counts once for all reads, and once for all writes. If an index selects
- * rows, only distinct rows count, as far as the sizes determine their number. Index lists and small weights
- * may be left out.
+ * rows, each distinct row counts once, if the batch's sizes determine how many rows are distinct. Index lists
+ * and small weights may be left out.
  */
 export interface Cost {
   readonly flops: number;

@@ -8,7 +8,7 @@ const ALIGNMENT = 256;
 /** Largest staging buffer, in bytes, that several views share. Small views share one, as this is faster. */
 const MOST_SHARED = 2 ** 20;
 
-/** Copies buffers and textures to the host in one wait. Returns 32-bit words, which may be floats. */
+/** Copies buffers and textures to the host with a single wait. Returns 32-bit words, which may be floats. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const { locations, sizes } = planStaging(views.map(stagingBytes));

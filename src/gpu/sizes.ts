@@ -103,7 +103,6 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
     return { of: this.chunked, per: rows, times, least: times, most: times * most };
   }
 
-  /** Returns the same dimensions with a different rule for chunks. */
   withChunks(chunks: ChunkRule): Dimensions<S> {
     return new Dimensions(this.names, this.chunked, chunks);
   }

@@ -9,13 +9,12 @@
 import type { Arena } from "./arena.ts";
 import { type BatchSizes, type Dimensions, getSize } from "./sizes.ts";
 
-/** Settings of a step besides its batch. */
 export interface StepSettings {
   /** Slot of the ring buffer of results to which the step writes. */
   readonly slot: number;
   /** Learning rate of this iteration after Adam's bias correction; 0 without training. */
   readonly learningRate: number;
-  /** Number of iterations before this step. With the best loss, kernels store this number. */
+  /** Number of iterations before this step. Kernels store this number together with the best loss. */
   readonly iteration: number;
   /** Fraction of a weight that weight decay subtracts in a step: learning rate x weight decay. */
   readonly decay?: number;
@@ -51,7 +50,6 @@ export const STEP_BYTES = 80;
 
 /** Step headers by slot. A slot may be rewritten before earlier steps end, because the queue keeps order. */
 export class StepHeaders<S extends BatchSizes> {
-  /** Buffer of the headers, for {@link import("./program.ts").Program.record}. */
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
@@ -73,10 +71,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /**
-   * Writes a slot's headers for {@link upload}. @param purpose - settings per header; the last fill all
-   * others
-   */
+  /** Writes a slot's headers. @param purpose - settings of each header; the last settings fill all others */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {
@@ -85,7 +80,6 @@ export class StepHeaders<S extends BatchSizes> {
     }
   }
 
-  /** Uploads `count` slots, beginning at slot `first`. */
   upload(first: number, count: number): void {
     const [from, to] = [this.offset(first), this.offset(first + count)];
     this.arena.gpu.queue.writeBuffer(this.buffer, from, new Uint8Array(this.#values.buffer, from, to - from));

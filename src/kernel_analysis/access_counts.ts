@@ -26,7 +26,7 @@ export interface LoadRequests {
   readonly writes: AccessCount;
   /**
    * Number of sectors that 32 reads of storage buffers touch, if a subgroup's invocations read together;
-   * `writeSectors`: the same for writes. A smaller workgroup or idle invocations share fewer sectors.
+   * `writeSectors`: the same for writes. If a workgroup is small, fewer reads share a sector.
    */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;

@@ -85,7 +85,6 @@ function makePart(
 
 const getField = (value: WgslValue, name: string) => typeof value === "object" ? value[name] : undefined;
 
-/** Makes the expression `of.name`. */
 export function makeMember(of: Expression, name: string): Expression {
   return makePart(of, (memory) => {
     const found = findMember(memory.type, name);
@@ -94,7 +93,6 @@ export function makeMember(of: Expression, name: string): Expression {
   }, (walk, mask) => of.value(walk, mask).map((one) => getField(one, name)));
 }
 
-/** Makes the expression `of[index]`. */
 export function makeElement(of: Expression, index: Expression): Expression {
   return makePart(of, (memory, walk, mask) => {
     const { element, stride = 0 } = memory.type;

@@ -153,7 +153,7 @@ class Parser extends WgslTokens implements WgslModule {
     return type;
   }
 
-  /** Parses the length of an array, which may depend on constants only. */
+  /** Parses the length of an array, which may depend only on constants. */
   #length(): number {
     const walk = new Interpreter(this, { workgroup: [1, 1], grid: [1, 1, 1], sizes: [], chunks: 0 }, [
       { group: [0, 0], local: [0, 0] },

@@ -1,5 +1,3 @@
-/** Splits WGSL into tokens. */
-
 /** Thrown for code in a kernel that the analysis does not support. */
 export class UnreadableKernelError extends Error {}
 

@@ -107,7 +107,6 @@ export function applyUnary(sign: string, value: WgslValue): WgslValue {
 const liftNumbers = (of: (...values: number[]) => number) => (...values: WgslValue[]): WgslValue =>
   values.every((value) => typeof value === "number") ? of(...values as number[]) : undefined;
 
-/** Builtin functions of WGSL whose results are tracked. */
 export const BUILTINS: Readonly<Record<string, (...values: WgslValue[]) => WgslValue>> = {
   min: liftNumbers((a, b) => Math.min(a, b)),
   max: liftNumbers((a, b) => Math.max(a, b)),

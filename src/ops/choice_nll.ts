@@ -145,7 +145,7 @@ function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   return clicks;
 }
 
-/** Returns loss, prec@1, prec@2, and 1 for a page with clicks. @param clicked - positions of clicked items */
+/** Returns a page's loss, prec@1, prec@2, and 1 if it has a click. @param clicked - clicked positions */
 export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
   return [loss, ...computeTopShares(page, clicked), clicked.length > 0 ? 1 : 0];
@@ -160,7 +160,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** Returns a page's prec@1 and prec@2, 0 without a click: the expected values if ties are in random order. */
+/** Returns the expected prec@1 and prec@2 of a page if ties are broken at random; 0 without a click. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [

@@ -16,7 +16,6 @@ import type { Tensor } from "../tape/tensor.ts";
 
 export type ClickGather = Gather<ClickSizes, ReferenceBatch>;
 
-/** Gathers one row per distinct item of the batch. */
 export function distinctItems({ slotItem }: ClickBatch): ClickGather {
   return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
 }
@@ -57,7 +56,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums gradients [events, N] by the item that the encoder reads: [items, N]. */
+/** Returns the dispatch that sums gradients [events, N] by the encoder's input item, into [items, N]. */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -21,7 +21,7 @@ export interface ItemTermInputs {
   readonly item: Tensor;
   /** Tensor [events, N]. If absent, N is 1 and the term is one number per item. */
   readonly state?: Tensor;
-  /** Summand: a parameter [1, 1], or a tensor [rows, 1] that no other op may read. */
+  /** Summand of the result: a parameter [1, 1], or a tensor [rows, 1] that no other op may read. */
   readonly base: Tensor;
 }
 

@@ -166,9 +166,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/**
- * Returns the invocations of {@link gradientsKernel}. Along y, those for weights precede those for the input.
- */
+/** Returns {@link gradientsKernel}'s invocations. Along y, those for weights precede those for the input. */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,

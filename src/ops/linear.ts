@@ -27,7 +27,7 @@ import {
   selectMatmulKernel,
 } from "./kernel_selection.ts";
 
-/** Index array that selects rows of a constant. */
+/** Index array that selects rows of a constant tensor. */
 export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
   /** Array [rows] of u32: for each output row, the number of the input row. */
@@ -250,7 +250,7 @@ export function forwardProduct<S extends BatchSizes>(
   }));
 }
 
-/** Returns the dispatch for gradients of weights and bias. @param g.second - second input with its weights */
+/** Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
   g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },

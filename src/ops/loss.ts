@@ -24,12 +24,12 @@ export interface Loss<S extends BatchSizes, R> {
   readonly inputs: readonly Tensor[];
   /** Values that each event adds to the sums of the loss: v vectors of four, [events, 4 v]. */
   readonly output: Tensor;
-  /** Input whose gradient the loss computes; no other op may read it. Undefined in an evaluation. */
+  /** Input whose gradient the loss computes. No other op may read this input. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
   /** Returns the dispatch of loss and gradient. @param gradient - gradient of `target`, if any */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
-  /** Ring buffer [slots, v] of vec4f: a step writes the sums to its slot. Undefined if nothing reads them. */
+  /** Ring buffer [slots, v] of vec4f: a step writes the sums to its slot. Undefined if they are not read. */
   readonly ring: View | undefined;
   readonly reference: ReferenceOp<R>;
 }

@@ -34,9 +34,9 @@ import {
 export interface LstmInputs {
   /** Constant [I, F]. Absent for one-hot features, whose product with `inputWeights` is a row of weights. */
   readonly features?: Tensor;
-  /** Parameter [F, 4H], gates i, g, f, o; for one-hot features a table [I, 4H]; absent for tokens only. */
+  /** [F, 4H] for gates i, g, f, o; for one-hot features a table [I, 4H]; absent if items have only tokens. */
   readonly inputWeights?: Tensor;
-  /** Table parameter [V, 4H] for mixed features. The input product includes the rows of an item's tokens. */
+  /** Table parameter [V, 4H] for mixed features. The input product includes the rows of the item's tokens. */
   readonly tokenTable?: Tensor;
   /** Recurrent parameter [H, 4H]. */
   readonly weights: Tensor;

@@ -35,7 +35,7 @@ export interface GameOptions {
   readonly etaByPage: boolean;
   /** Weight of the penalty mean((u - mean u)^2) / 2 over a page, which the reward's loss includes. */
   readonly utilityPenalty: number;
-  /** True if losses ignore events without a click, because pi has no option for no click. */
+  /** True if losses ignore events without a click, because "no click" is not an option of pi. */
   readonly skipNoClick: boolean;
 }
 
@@ -115,7 +115,6 @@ function gameConstants(
   };
 }
 
-/** Returns the generator's eta on a page of `items` items. */
 export function computePageEta(
   { generatorEta, etaByPage }: Pick<GameOptions, "generatorEta" | "etaByPage">,
   items: number,

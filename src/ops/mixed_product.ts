@@ -115,7 +115,7 @@ const chunksKernel = parseKernel("token_gradient_chunks", chunksText);
 const rowsKernel = parseKernel("token_gradient_rows", rowsText);
 const gradientKernel = parseKernel("token_gradient", gradientText);
 
-/** Number of (item, token) pairs per chunk. The gradient is first summed within chunks. */
+/** Number of (item, token) pairs per chunk. The gradient is first summed per chunk, then over chunks. */
 const CHUNK = getConstant(gradientKernel, "CHUNK");
 
 /** Rows of the output: the batch's distinct items or, for each event, the item that the encoder reads. */
@@ -127,9 +127,7 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
   return tokens;
 }
 
-/**
- * Returns the dispatch that writes sums of token rows to `output` [rows, N], or adds them if `add` is true.
- */
+/** Returns the dispatch that writes sums of token rows to `output` [rows, N] or, if `add`, adds them. */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,

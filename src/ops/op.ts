@@ -1,5 +1,3 @@
-/** Helpers of ops: checks of shapes, and constants and views that several kernels need. */
-
 import type { Constants } from "../gpu/kernel.ts";
 import { type AdapterTraits, type KernelVariant, pickVariant } from "../gpu/kernel_variants.ts";
 import type { View } from "../gpu/memory.ts";

@@ -1,4 +1,4 @@
-/** Op pw_state: n learned weighted sums of the dense features of the last m clicks before every event. */
+/** Op pw_state computes n weighted sums of the dense features of the last m clicks before an event. */
 
 import backwardText from "../../kernels/pw/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };

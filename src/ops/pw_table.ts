@@ -121,7 +121,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** @param read - vectors of the table that are read @param each - vectors per event, read or written */
+/** @param read - number of table vectors that are read @param each - number of other vectors per event */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -260,7 +260,7 @@ interface Window {
   forward(): ClickDispatch[];
 }
 
-/** Allocates buffers for tanh: a sum over all items, and how each click of an event changes that sum. */
+/** Allocates buffers for tanh: for a sum over all items, and for the change of this sum by each click. */
 function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];

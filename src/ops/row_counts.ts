@@ -29,7 +29,7 @@ function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
-/** Records events' last clicks, [events, {@link recentWidth}]. @param table - [I, {@link countTableWidth}] */
+/** Records the last clicks of events, [events, {@link recentWidth}]. @param table - [I, countTableWidth] */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
   expectShape("recent_clicks", table, table.rows, countTableWidth(config));
   const width = recentWidth(config);

@@ -7,7 +7,6 @@ import type { BatchSizes, Dimensions, DimName } from "../gpu/sizes.ts";
 import type { ReferenceOp } from "./reference.ts";
 import type { Activation, Tensor } from "./tensor.ts";
 
-/** Object that an op's forward and backward functions receive. */
 export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
@@ -72,7 +71,7 @@ export interface TapeNode<S extends BatchSizes, R> {
   /** Tensors that matrix products read many times: inputs, and the output if its gradient is read often. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
-  /** Returns the dispatches of the op's gradients, if it has any. Called only for a trainable output. */
+  /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
   readonly reference: ReferenceOp<R>;
 }

@@ -55,8 +55,8 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Creates a tensor for an op's output, or a constant if `trainable` is false. {@link place} allocates its
-   * memory, unless a view is given.
+   * Creates a tensor for an op's output, or a constant if `trainable` is false. If no view is given, {@link
+   * place} allocates its memory.
    * @param more.textured - true if all kernels that read the tensor can also read a texture.
    */
   tensor(
@@ -137,7 +137,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Returns the dispatches that compute the outputs of nodes, in order.
+   * Returns the dispatches that compute the outputs of nodes, in the order of the nodes.
    * @param part - nodes: those after or up to an output, or those with `rows` rows; by default all nodes
    * @throws Error for a node whose dispatches an earlier call returned
    */

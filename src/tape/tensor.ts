@@ -26,9 +26,8 @@ export interface Tensor {
    * output y: ELU' = min(y, 0) + 1, and ReLU' = 1 for y > 0, else 0.
    */
   readonly activation?: Activation;
-  /** A parameter's location in the arena; absent for activations and constants. */
+  /** Location in the arena, if the tensor is a parameter; absent for activations and constants. */
   readonly parameter?: ParameterLocation;
-  /** True if the tensor depends on trainable parameters. */
   readonly trainable: boolean;
   /**
    * Requests that the layer that computes this tensor also multiplies each row by the vector `weights`

@@ -7,14 +7,13 @@
  *
  * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the
  * next dispatch waits for the slowest thread. With one thread per core, any other work on one core delays the
- * whole dispatch. clickgan's host code always occupies a core, because it encodes the next steps. With two
- * threads per core, one thread runs while the other thread waits. On two cores (three pairs of runs of `bench
- * peers`) a step of workload W1 takes 5 % less time, and on the yelp data about 18 % less. Four threads per
- * core are no faster.
+ * whole dispatch. clickgan's host code always occupies a core, because it encodes the next steps. On two
+ * cores (three pairs of runs of `bench peers`) a step of workload W1 takes 5 % less time, and on the yelp
+ * data about 18 % less. Four threads per core are no faster.
  *
  * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a
- * tiny step's time. With 0 threads the driver computes on the thread that reads its commands, and the second
- * core is free for the host. Measured on two cores with layers of 64-64 units: the time of a step with 0
+ * tiny step's time. With 0 threads, the driver computes on the thread that reads its commands, so the second
+ * core is free for the host code. Measured on two cores with layers of 64-64 units: the time of a step with 0
  * threads, divided by the time with 4 threads, is 0.62 for 8 rows, 0.84 for yelp's 227 rows, 0.91 for 500
  * rows, 1 for 750 rows, 1.14 for 1,000 rows. A whole training on yelp with its validations (890 rows per
  * iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900 rows per iteration takes
@@ -30,7 +29,7 @@ const VARIABLE = "LP_NUM_THREADS";
 export const CORES_VARIABLE = "CLICKGAN_CORES";
 /** Environment variables that {@link setDriverThreads} must be permitted to access. */
 const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
-/** Largest number of threads of llvmpipe. */
+/** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
 /** A step with fewer FLOPs (with its share of a validation) is small: about 1,000 rows, layers of 64-64. */
@@ -41,7 +40,6 @@ export function chooseDriverThreads(cores: number, own?: string, flops = Infinit
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }
 
-/** Returns the environment variables that set the number of driver threads of a process. */
 export function buildDriverEnvironment(flops?: number): Record<string, string> {
   const cores = Number(Deno.env.get(CORES_VARIABLE)) || navigator.hardwareConcurrency;
   return { [VARIABLE]: chooseDriverThreads(cores, Deno.env.get(VARIABLE), flops) };
@@ -111,8 +109,7 @@ const LONGEST = 64;
 const CHUNK = 1 << 18;
 
 /**
- * Finds the version in a file. Searches part by part, which is several times as fast as searching 20 MB at
- * once.
+ * Finds the version in a file. Reads the file in parts: one text of 20 MB would take several times as long.
  */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);

@@ -5,12 +5,12 @@ import type { Gpu } from "../device.ts";
 import { StagingPool } from "../readback.ts";
 
 interface Watch {
-  /** Two counters: calls that are waiting for the device now; beginnings and ends of all waits so far. */
+  /** Two counts: of the calls that wait for the device now, and of all starts and ends of waits so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
 
-/** Ends the process (SIGTERM) if the device is awaited for `seconds`. Prints a line every 5 s of waiting. */
+/** Ends the process (SIGTERM) if a call waits `seconds` for the device. Prints a line every 5 s. */
 export function watchKernels(gpu: Gpu, seconds: number): void {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const script = `import { workerData } from "node:worker_threads"; (${watch})(workerData);`;
@@ -33,7 +33,7 @@ export function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Runs in a separate thread, which gets this function's source text. So it may use only its argument. */
+/** Runs in a separate thread, which gets this function's text. So the function may use only its argument. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`));
