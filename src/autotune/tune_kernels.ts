@@ -53,8 +53,8 @@ export interface TuningResult {
 }
 
 /**
- * Time limit of autotuning in ms: a variant is tried only if there is probably time to compile and time it.
- * Compiling the kernels that training needs anyway does not count.
+ * Time limit of autotuning in ms: a variant is tried only if the time that is left probably suffices to
+ * compile and measure it. Compiling the kernels that training needs anyway does not count.
  */
 export const BUDGET = 2300;
 /** A variant replaces the default variant only if it saves this fraction of the default variant's time. */

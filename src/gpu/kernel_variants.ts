@@ -66,7 +66,7 @@ export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
 
-/** Adds tuned variants to the defaults. @param chosen - by key, e.g. of {@link formatMatmulKey} */
+/** Adds tuned variants to the defaults. @param chosen - variants by key (see {@link formatMatmulKey}) */
 export function mergeTunedVariants(
   { kind, matrices }: AdapterTraits,
   chosen: Readonly<Record<string, KernelVariant>>,
@@ -107,7 +107,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest K / 4 of panel kernels, which unroll the sum over K. Lower on a GPU, to shorten compilation. */
+/** Largest K / 4 (K inputs) of panel kernels, which unroll a sum over K; lower on a GPU to compile faster. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {

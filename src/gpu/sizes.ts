@@ -61,7 +61,7 @@ export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
 /** Largest number of chunks on a GPU. With one workgroup per chunk, most cores are busy. */
 const GPU_CHUNKS = 128;
-/** Size of partial sums, in bytes, up to which a GPU may use more than {@link MAX_CHUNKS} chunks. */
+/** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
 const PARTIAL_BYTES = 2 ** 24;
 
 /** Returns the rule for a GPU. For many weights, few chunks suffice to fill the GPU, and save memory. */

@@ -91,7 +91,7 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** Applies a binary operator. A result below 0 or beyond 32 bits, which depends on types, is unknown. */
+/** Applies a binary operator. A result that is below 0 or needs more than 32 bits is unknown. */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);

@@ -12,7 +12,7 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 
 const PARTS = 16;
 
-/** Scales a gradient whose norm exceeds `most` to norm `most`. @throws UserError for too large parameters */
+/** Scales the gradient to norm `most` if its norm is larger. @throws UserError for too large parameters */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient that is clipped");

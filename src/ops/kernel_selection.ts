@@ -212,7 +212,7 @@ const LOOP_USERS = 4;
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** Numbers of invocations: `times` for every `per` users. */
+  /** The kernel has `times` invocations for every `per` users. */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 

@@ -22,7 +22,7 @@ export const sumTexts = sumText + subgroupsText;
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** Values that each event adds to the sums of the loss: v vectors of four, [events, 4 v]. */
+  /** Values that each event adds to the sums of the loss: v vectors of four numbers, [events, 4 v]. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes. No other op may read this input. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
@@ -48,7 +48,7 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
-/** Returns the dispatch that sums a loss's output over the batch, with the selected kernel. */
+/** Returns the dispatch that sums a loss's output over the batch, by the selected kernel variant. */
 export function outcomeSum<S extends BatchSizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
   { outcome, ring }: OutcomeSums,

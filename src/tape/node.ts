@@ -35,7 +35,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
  */
 export type ListLength<S extends BatchSizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
-  /** Length for the largest batch. */
+  /** Length of the list for the largest batch. */
   readonly most: number;
 };
 

@@ -54,7 +54,7 @@ export class ParameterArena {
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks them. */
+  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks these. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
@@ -108,7 +108,7 @@ export class ParameterArena {
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** Rule for the chunks of rows over which gradients are summed. A small batch may have fewer chunks. */
+  /** Rule for the chunks of rows over which gradients are summed. */
   get chunks(): ChunkRule {
     return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
   }
@@ -117,7 +117,9 @@ export class ParameterArena {
     return this.#partials ??= this.#allocatePartials();
   }
 
-  /** Allocates the weights. @throws UserError with the number of items that fit, if they are too large. */
+  /**
+   * Allocates the weights. @throws UserError with the largest possible number of items, if it is exceeded.
+   */
   #allocateWeights(): View {
     // If all weights together are too large, the tables are larger than all other parameters.
     const table = this.specs.find(({ table }) => table);
@@ -226,7 +228,7 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
   );
 }
 
-/** Returns an error with the largest size that fits, and with the options that make the parameter smaller. */
+/** Returns an error that names the largest possible size, and the options that make the parameter smaller. */
 function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
   if (constant) {

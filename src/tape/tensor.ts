@@ -34,7 +34,7 @@ export interface Tensor {
    * [1, columns]. Absent or undefined if the layer cannot do this.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Lets this tensor's only reader compute it. Undefined if its input has more than `most` columns. */
+  /** Lets the op that reads this dense layer compute it; undefined for more than `most` input columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /** Requests that the op's gradient kernel also sums a loss's outcomes. False (or absent) if it cannot. */
   readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
