@@ -236,9 +236,9 @@ function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   }
   if (!table) return layersTooLargeError(error, columns, "columns");
   return new UserError(
-    `${error.message} At this width at most ${
+    `${error.message} At this width, at most ${
       formatFitting(error, rows)
-    } items or tokens fit: reduce --dims or ` +
+    } items or tokens are possible: reduce --dims or ` +
       "--lstm-units, or prepare the log with item features (--features) or hashed ids (--hash-items).",
   );
 }
@@ -246,7 +246,7 @@ function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
 function layersTooLargeError(error: LimitError, count: number, what: string): UserError {
   const most = formatFitting(error, count);
   return new UserError(
-    `${error.message} At most ${most} ${what} fit: reduce --dims, --behaviour-dims or --lstm-units.`,
+    `${error.message} At most ${most} ${what} are possible: reduce --dims, --behaviour-dims or --lstm-units.`,
   );
 }
 

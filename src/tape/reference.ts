@@ -45,7 +45,6 @@ export function add(m: Matrix, row: number, column: number, value: number): void
   m.data[row * m.columns + column] = getAt(m, row, column) + value;
 }
 
-/** Returns the matrix product of a and b. Each matrix is transposed first if requested. */
 export function multiply(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];

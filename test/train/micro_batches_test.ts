@@ -272,7 +272,7 @@ Deno.test("a one-hot table must fit into a binding of the adapter; hashed ids ne
       isUserError(
         /encoder\/lstm\/input_kernel \[2000, 12\] needs 128,000 bytes/,
         /maxStorageBufferBindingSize is 127,999/,
-        /At this width at most 1,999 items or tokens fit/,
+        /At this width, at most 1,999 items or tokens are possible/,
         /--hash-items/,
       ),
     );

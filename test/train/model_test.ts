@@ -246,7 +246,7 @@ for (
         return { nll, gradients: await own.model.gradients(), weights: await own.model.weights() };
       }, maxGrid);
     assert.deepEqual(await run(maxGrid), await run());
-    await assert.rejects(run(4), /needs \d+ x \d+ workgroups, but this adapter takes 4 along an axis/);
+    await assert.rejects(run(4), /needs \d+ x \d+ workgroups, but this adapter allows 4 along an axis/);
   });
 }
 
