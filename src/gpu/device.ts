@@ -60,9 +60,9 @@ const INSECURE =
  * An open device. All GPU memory and pipelines are created through this class, which records live memory and
  * errors.
  *
- * WebGPU reports some errors to no caller ("uncaptured errors"). Without a handler they are silent: an
- * invalid dispatch is skipped, and the results are garbage. This class collects the errors; `check` throws
- * them.
+ * WebGPU reports some errors to no caller ("uncaptured errors"). Without a handler nothing reports these
+ * errors: an invalid dispatch is skipped, and the results are garbage. This class collects the errors;
+ * `check` throws them.
  */
 export class Gpu {
   /** Adapter of the device. */

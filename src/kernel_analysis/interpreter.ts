@@ -17,7 +17,7 @@ export type InvocationMask = Uint8Array;
 /** Returns the mask, or undefined if all invocations in the mask are inactive. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
-/** Largest number of statements that are interpreted for one kernel. They take some seconds. */
+/** Largest number of statements that are interpreted for one kernel, which takes some seconds. */
 const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";

@@ -206,7 +206,7 @@ export function joinLstmTexts(): string {
  * little faster (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Number of users per invocation of the loop kernel on a CPU adapter. They share each read of a weight. */
+/** Number of users per invocation of the loop kernel on a CPU adapter. One read of a weight serves all. */
 const LOOP_USERS = 4;
 
 export interface LstmKernelUse {
