@@ -61,7 +61,7 @@ export async function timePasses(
   }
 }
 
-/** Work to time: a dispatch, or the copies into textures after a dispatch. */
+/** Timed work: a dispatch, or the copies into textures that follow a dispatch. */
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;

@@ -43,7 +43,7 @@ export interface StepBatch<S extends BatchSizes> {
   readonly first: number;
 }
 
-/** Distance of step headers in bytes: the smallest uniform offset that every adapter accepts. */
+/** Distance between step headers in bytes: the alignment of uniform offsets that every adapter accepts. */
 export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;

@@ -1,4 +1,4 @@
-/** Op first_layer computes the first hidden layer of each row, ELU(item term + state term + W counts). */
+/** Op first_layer computes a row's first hidden layer, ELU(item term + state term + weights . counts). */
 
 import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };

@@ -85,7 +85,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** Constant [I, {@link countTableWidth}]. */
   readonly table: Tensor;
-  /** Constant [3, C]: means; 1 / deviations; (click rate, longest page, fewest users, page click rate). */
+  /** Constant [3, C]: means; 1 / deviations; and click rate, longest page, fewest users, page click rate. */
   readonly scale: Tensor;
 }
 

@@ -35,7 +35,7 @@ const MOST = 32;
 /** A step with fewer FLOPs (with its share of a validation) is small: about 1,000 rows, layers of 64-64. */
 const SMALL_STEP = 3e7;
 
-/** Chooses the number of threads. @param own - the user's setting, if any @param flops - FLOPs per step */
+/** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */
 export function chooseDriverThreads(cores: number, own?: string, flops = Infinity): string {
   return own ?? (flops < SMALL_STEP || cores === 1 ? "0" : String(Math.min(MOST, 2 * cores)));
 }
