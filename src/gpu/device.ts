@@ -60,7 +60,7 @@ const INSECURE =
  * An open device. All GPU memory and pipelines are created through this class, which records live memory and
  * errors.
  *
- * WebGPU reports some errors to no caller ("uncaptured errors"). Without a handler nothing reports these
+ * WebGPU reports some errors to no caller ("uncaptured errors"). Without a handler, nothing reports these
  * errors: an invalid dispatch is skipped, and the results are garbage. This class collects the errors;
  * `check` throws them.
  */

@@ -7,7 +7,7 @@
  * So kernels write a buffer, which is then copied into the texture. Writing and copying together take half
  * the time of textureStore.
  *
- * On llvmpipe only the matrices that products read many times are stored in textures; kernel.ts adapts the
+ * On llvmpipe, only the matrices that products read many times are stored in textures; kernel.ts adapts the
  * source of kernels that read or write them. SwiftShader, another software adapter, reads a texture no faster
  * than a buffer, so there all matrices are stored in buffers (kernel_variants.ts).
  *
@@ -17,7 +17,7 @@
  *
  * Why panels: some kernels read the same sixteen columns of every row. If the matrix is stored row by row,
  * these kernels read one cache line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows
- * such a pattern, so a kernel waits for main memory once per eight rows. In a panel the cache lines are
+ * such a pattern, so a kernel waits for main memory once per eight rows. In a panel, the cache lines are
  * adjacent and arrive in time; bench/ladder.md reports the speedup for the gradients. Panels of 512 rows give
  * half of this speedup, panels of 2,048 rows all of it. A matrix that kernels read by whole rows, such as a
  * gradient, is stored row by row.

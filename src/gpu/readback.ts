@@ -124,7 +124,7 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 /**
  * Matches Deno versions in which mapAsync itself waits for the device: when the call returns, the range is
  * mapped, and awaiting the promise would add 10 ms or more until Deno polls. The first map of a new buffer
- * must be awaited, because Deno panics otherwise. In other Deno versions every map is awaited.
+ * must be awaited, because Deno panics otherwise. In other Deno versions, every map is awaited.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 

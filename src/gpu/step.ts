@@ -37,7 +37,7 @@ export interface SimulatedPage {
 
 export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
-  /** Denominator of means. In a batch of clicks it is the number of scored events. */
+  /** Denominator of means. In a batch of clicks, it is the number of scored events. */
   readonly counted: number;
   /** Index of the batch's first entry in the batch plan; 0 without a plan. */
   readonly first: number;

@@ -2,7 +2,7 @@
  * Interprets invocations of a kernel in lockstep, as a subgroup does: all invocations execute the same
  * statement, and a mask disables the invocations that did not reach it. The interpreter tracks integers that
  * depend on constants, sizes, the invocation's number, and data that the caller supplies. All other values
- * are unknown. After a condition with an unknown value an invocation is "perhaps" active. A value that such
+ * are unknown. After a condition with an unknown value, an invocation is "perhaps" active. A value that such
  * an invocation writes becomes unknown.
  */
 
