@@ -244,7 +244,7 @@ export class Gpu {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** @throws Error if there are uncaptured errors. Call this cheap method before results are used. */
+  /** Call this cheap method before results are used. @throws Error if there are uncaptured errors. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = [...new Set(this.#errors.splice(0))];
