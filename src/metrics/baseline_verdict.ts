@@ -13,10 +13,10 @@ import type { MetricGap } from "./test_result.ts";
 /** Outcome of the comparison of a model with another model. */
 export type Significance = "better" | "worse" | "no significant difference";
 
-/** Two equal metrics may differ by this much, because of rounding to f32 and the order of summation. */
+/** Differences up to this value count as 0: rounding to f32 and the order of summation may cause them. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference by its confidence interval. @param interval - null for too few users or runs */
+/** Classifies a difference by its confidence interval, which is null if there are too few users or runs. */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
@@ -26,7 +26,7 @@ export function classifyDifference(
   return (low > 0) === lowerIsBetter ? "worse" : "better";
 }
 
-/** Metrics for comparisons of models. For the loss (nll) lower is better, for the others higher is better. */
+/** Metrics for comparisons of models. The loss (nll) is better if lower, any other metric if higher. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
 /** Difference in a metric between a model and a baseline. */
@@ -41,9 +41,9 @@ export type BaselineDifferences = Readonly<
 >;
 
 /**
- * Compares a model with the baselines. The strongest baseline comes first. @param scorings - differences
+ * Compares a model with the baselines. The strongest baseline is listed first. @param scorings - differences
  * between the model and the baselines on the test users, one entry per seed. Differences and interval bounds
- * are averaged over seeds. An averaged interval is at least as wide as the interval of the mean difference.
+ * are averaged over seeds. This gives intervals at least as wide as those of the mean difference.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -62,13 +62,12 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
-/** Returns "better" if a model is significantly better than all baselines, "worse" if worse than one. */
+/** Returns "better" if significantly better than every baseline, "worse" if significantly worse than any. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
 }
 
-/** Comparison of a model with the baselines by one metric. */
 export interface BaselineVerdict {
   /** Name of the model as the subject of a sentence, such as "best-loss". */
   readonly subject: string;
@@ -78,7 +77,7 @@ export interface BaselineVerdict {
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences. If the model does not beat a baseline, the first sentence names one. */
+/** Describes a verdict in sentences, which name the baselines that the model does not beat, if any. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
@@ -142,7 +141,7 @@ export function describeUsers(count: number | undefined, split = "test"): string
   return count === undefined ? undefined : `${formatThousands(count)} ${split} users`;
 }
 
-/** Returns for example "In the simulator slateq is worse than greedy"; `place` is "In the simulator". */
+/** Returns, for example, "In the simulator slateq is worse than greedy" (`place` is "In the simulator"). */
 export function describeSignificance(
   is: Significance,
   subject: string,
@@ -167,7 +166,7 @@ export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** The claim that a difference is above 0, the verdict on this claim, and the result in words. */
+/** A claim that a difference is above 0, the verdict on this claim, and a text that describes both. */
 export interface Claim {
   readonly claim: string;
   /** Verdict on the claim: "undecided" if the interval of the difference contains 0. */
@@ -175,7 +174,7 @@ export interface Claim {
   readonly text: string;
 }
 
-/** Judges the claim that a difference is above 0. */
+/** Decides whether a difference is above 0, by the confidence interval of the difference. */
 export function judgeClaim(interval: Interval | null | undefined): Claim["holds"] {
   const is = classifyDifference(interval);
   return is === "no significant difference" ? "undecided" : is === "better" ? "yes" : "no";

@@ -2,10 +2,10 @@
  * Bootstrap over users: estimates how much metrics would differ on other users.
  *
  * The events of a user are not independent, so users are resampled instead of events. A resample has a weight
- * per group of users. The weights depend only on the number of groups, so two models with the same users are
- * compared by paired differences. Users are assigned to {@link MOST_GROUPS} groups; if there are fewer users,
- * each user is a group. So time and memory do not grow with the number of users. Grouping changes the
- * standard error by about 1 / sqrt(2 groups), or 2 %.
+ * per group of users. The weights depend only on the number of groups: two models with the same users get the
+ * same resamples, which gives paired differences. Users are assigned to {@link MOST_GROUPS} groups; if there
+ * are fewer users, each user is a group. The limit bounds time and memory for any number of users. Grouping
+ * changes the standard error by about 1 / sqrt(2 groups), or 2 %.
  */
 
 import { createRandomStream } from "../data/random.ts";
@@ -18,12 +18,11 @@ const SEED = 1;
 /** Interval that contains 95 % of the resampled values. */
 export type Interval = readonly [low: number, high: number];
 
-/** Number of columns that are summed at once. Eight sums fit in registers. */
+/** Number of columns that are summed at once: eight sums fit in the CPU's registers. */
 const SIDE_BY_SIDE = 8;
 
-/** Bootstrap resamples of groups of users. */
 export class Bootstrap {
-  /** Drawn groups of all resamples. Resample b begins at `#starts[b]`. `#times` counts each group's draws. */
+  /** Drawn groups of all resamples. Resample b begins at `#starts[b]`. `#times`: draws per group. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
@@ -97,7 +96,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns the resamples for a number of groups. They are cached: paired models need the same ones. */
+/** Returns the resamples for a number of groups. They are cached for all models. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
@@ -105,7 +104,7 @@ export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   return found;
 }
 
-/** Returns the 2.5 % and 97.5 % quantiles; null for fewer than two groups, or if most values are NaN. */
+/** Returns the values' 2.5 % and 97.5 % quantiles; null if groups < 2, or if most values are NaN. */
 export function computeInterval(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;
   const present = new Float64Array(values.length);

@@ -18,11 +18,11 @@ export interface ItemGain {
   /** Mean predicted probability that the item is the page's first click. */
   readonly model: number;
   readonly clickRate: number;
-  /** Gain in log-likelihood (of a click or no click) over the baseline click rate, summed over displays. */
+  /** Gain in log-likelihood (of a click or none) over the baseline "click rate", summed over displays. */
   readonly gain: number;
 }
 
-/** Items with the largest gains and losses, the largest first. */
+/** Items with the largest gains and losses in log-likelihood, in descending order of the absolute value. */
 export interface ItemGains {
   readonly leastDisplays: number;
   /** Number of items with enough displays. */

@@ -1,4 +1,4 @@
-/** Computes metrics from scores of items. Users are added in parts, so memory does not grow with users. */
+/** Computes metrics from scores of items. Users are added in parts, to save memory. */
 
 import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
@@ -21,7 +21,7 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Number of groups of users per slice: a slice has only some events, so fewer groups are enough. */
+/** Number of groups of users that are resampled for the intervals of a slice (a subset of the events). */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
@@ -31,7 +31,7 @@ export interface ScoredUsers {
   readonly log: Clicks;
   /** Indices (in the log) of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
-  /** Scores of all rows of the log. With `compact`: of the rows of the users in `places`, in this order. */
+  /** Scores of all rows of the log; with `compact`, scores of only the rows of the users in `places`. */
   readonly scores: ArrayLike<number>;
   readonly compact?: boolean;
   /** Scores that rank the rows (default: `scores`). Probabilities are always computed from `scores`. */
@@ -43,7 +43,7 @@ export interface ScoredUsers {
 export interface MetricCollectorOptions {
   /** Number of users with a predicted event. Compared models must add all of them in the same order. */
   readonly users: number;
-  /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined without probabilities. */
+  /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined for mere ranks. */
   readonly eta?: number;
   /** True if clicks are independent: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = prod_a (1 - P(a)). */
   readonly single?: boolean;
@@ -53,7 +53,9 @@ export interface MetricCollectorOptions {
   readonly isSeen?: (item: number) => boolean;
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
-  /** Called per page. @param k - user's index in `places`. @param row - the first row's index in `scores` */
+  /**
+   * Called for each page. @param k - index of its user in `places`. @param row - its first row in `scores`
+   */
   readonly onPage?: (page: EvaluatedPage, k: number, row: number) => void;
 }
 
@@ -162,7 +164,7 @@ export class MetricCollector {
     this.#addRows(page, ofPage, ofRow);
   }
 
-  /** Adds the rows' click probabilities to the calibration sums and to slices by position, item, category. */
+  /** Adds the rows' click probabilities to the calibration, and to slices by position, item and category. */
   #addRows(
     { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],

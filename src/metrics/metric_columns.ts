@@ -14,7 +14,7 @@ const COLUMNS = [
   /** Events with a click on a page that has at least one unclicked item. */
   "pairs",
   "rows",
-  /** Clicked rows: a page's first click or, if items are clicked independently, all clicks. */
+  /** Rows that count as clicked: a page's first click or, if items are clicked independently, all clicks. */
   "clickedRows",
   "nll",
   "prec1",
@@ -72,7 +72,6 @@ const ratios = {
 export type MetricName = keyof typeof ratios;
 export const metricNames = Object.keys(ratios) as readonly MetricName[];
 
-/** Returns the title of a metric in tables. */
 export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }

@@ -1,4 +1,4 @@
-/** Calibration of click probabilities. A case is a prediction of an event (a click) that happens or not. */
+/** Calibration of click probabilities. A case is a click probability, and whether the click happened. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
@@ -8,14 +8,14 @@ const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin has cells with about a tenth of all cases. */
 const BINS = 10;
-/** A histogram cell has 3 sums: number of cases, predicted probabilities, number of positive cases. */
+/** A histogram cell has 3 sums: of its cases, of their predicted probabilities, and of their clicks. */
 const SUMS = 3;
 
 export interface ReliabilityBin {
   readonly cases: number;
   /** Mean predicted probability. */
   readonly predicted: number;
-  /** Share of positive cases. */
+  /** Share of the cases in which the click happened. */
   readonly observed: number;
   /** 95 % confidence interval of `observed`. */
   readonly interval: Interval | null;
@@ -24,7 +24,7 @@ export interface ReliabilityBin {
 export interface ProbabilityCalibration {
   /** Expected calibration error: mean of |predicted - observed| over bins, weighted by numbers of cases. */
   readonly ece: number;
-  /** ECE of perfectly calibrated probabilities: their error by chance, for the same number of cases. */
+  /** ECE that perfectly calibrated probabilities would have by chance, for the same number of cases. */
   readonly eceByChance: number | null;
   /** Bins in ascending order of probability. */
   readonly bins: readonly ReliabilityBin[];
@@ -67,7 +67,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Computes `value` for each resample. The sums of a resample begin at the index `from` of `totals`. */
+    /** Returns `value` of each resample. The sums of a resample begin at the index `from` of `totals`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -87,7 +87,7 @@ export class CalibrationSums {
     return { ece, eceByChance: bootstrap && this.groups > 1 ? byChance : null, bins };
   }
 
-  /** Merges neighbouring cells to bins with about equal numbers of cases. @returns sums [groups, bins, 3] */
+  /** Merges neighbouring cells into bins with similar numbers of cases. @returns sums [groups, bins, 3] */
   #binned(): { sums: Float64Array; bins: number } {
     const cells = this.#sums.filter((own) => own !== undefined);
     const cases = cells.map((own) => {

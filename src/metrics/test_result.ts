@@ -25,7 +25,7 @@ export interface MeasuredSums {
   readonly resampled: ReadonlyMap<MetricName, Float64Array>;
 }
 
-/** Metrics of a slice of the events. */
+/** Metrics of a slice (a subset) of the events. */
 export interface MetricSlice extends Pick<MeasuredSums, "metrics" | "intervals"> {
   /** Name of the slice, such as "3-4" for page lengths. */
   readonly name: string;
@@ -43,7 +43,7 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
   };
   /** Name of the item field of the slices by category; absent for items without categories. */
   readonly categoryField?: string;
-  /** Slices that have events, by kind of slices. */
+  /** Slices with at least one event, by kind of slices. */
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
 }
 
@@ -97,7 +97,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Maps a generator's metrics to the reward's. A model without a generator has only the reward's metrics. */
+/** The reward's metric for each metric of the generator: the substitute for a model without a generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",

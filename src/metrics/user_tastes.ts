@@ -8,12 +8,14 @@ const MOST_USERS = 4;
 const LEAST_CLICKS = 5;
 const MOST_CATEGORIES = 5;
 
-/** Shares of a category in first clicks. Items may have several categories, so the sum may exceed 1. */
+/**
+ * Shares of a category in first clicks. An item may have several categories: shares may add up to above 1.
+ */
 export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */
   readonly observed: number;
-  /** Share of the category's items in the click probability that the model predicts on the user's pages. */
+  /** Share of the category's items in the sum of the predicted click probabilities on the user's pages. */
   readonly predicted: number;
   /** Share of all tested users' clicks that are on items of the category. */
   readonly average: number;
@@ -60,7 +62,7 @@ class TasteSums {
 /** Sums the pages of users, user by user. */
 export class TasteCollector {
   readonly #all: TasteSums;
-  /** The users with the most clicks so far, then the current user. */
+  /** The users with the most clicks so far, followed by the user whose pages are being added. */
   #users: TasteSums[] = [];
 
   constructor(private readonly categories: ItemCategories) {

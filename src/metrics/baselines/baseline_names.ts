@@ -1,4 +1,4 @@
-/** Names of the baselines. A page that shows the names does not need the code of the baselines. */
+/** Names of the baselines, without their code, so that scripts of web pages can import this file. */
 
 /** Titles of the baselines in display order. The keys are the names in result.json. */
 export const baselineTitles = {

@@ -1,4 +1,4 @@
-/** Baselines that count clicks and impressions. Settings and utilities are fitted on validation users. */
+/** Baselines from counts of clicks and impressions. Validation users determine settings and utilities. */
 
 import { type ClickLog, type Clicks, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
@@ -33,7 +33,6 @@ import { fitUtilityScale, listPages, toUtility } from "./utility_scale.ts";
 /** Inputs of the scorers: a log, and counts of the clicks and impressions of its train users. */
 interface ScorerInputs {
   readonly source: LogSource;
-  /** Item fields whose values are tokens. */
   readonly fields: readonly TokenField[];
   /** True if the items of a page are in the order in which they were shown. */
   readonly placed: boolean;
@@ -42,7 +41,7 @@ interface ScorerInputs {
   readonly onProgress: OnProgress | undefined;
 }
 
-/** Functions that build the baselines' scorers. A function returns undefined if the data lack an input. */
+/** Functions that build the baselines' scorers; undefined if the data lack an input of the scorer. */
 const SCORERS: Readonly<Record<BaselineName, (known: ScorerInputs) => BaselineScorer | undefined>> = {
   random: () => chance,
   clickRate: ({ counts }) => createClickRateScorer(counts),
@@ -74,10 +73,10 @@ export class FittedBaselines {
   ) {}
 
   /**
-   * Counts clicks and impressions of the train users. Without train users, only the random baseline exists.
-   * For items without categories, the category-rate baseline does not exist. @param fields - item fields
-   * whose values are tokens; see {@link createCategoryRateScorer}. @param pageOrder - "shown" if positions on
-   * a page are known
+   * Counts clicks and impressions of the train users. Without train users, only the random baseline is built.
+   * For items without categories, the category-rate baseline is not built. @param fields - item fields whose
+   * values are tokens; see {@link createCategoryRateScorer}. @param pageOrder - "shown" if positions on a
+   * page are known
    */
   static of(
     log: ClickLog | LogSource,
@@ -116,12 +115,12 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen, categories };
   }
 
-  /** Returns the map from a baseline's scores to utilities; undefined without validation users. */
+  /** Returns the map from a baseline's scores to utilities; undefined if there are no validation users. */
   scale(name: BaselineName): UtilityScale | undefined {
     return this.scorers.get(name)?.logOdds;
   }
 
-  /** Returns the formula of a baseline; undefined without validation users, and for the logit. */
+  /** Returns the formula of a baseline; undefined for the logit, and if there are no validation users. */
   formula(name: BaselineName): FittedFormula | undefined {
     const { scorer, setting = 0, logOdds: scale } = this.scorers.get(name) ?? {};
     const formula = scorer?.formula?.(setting);
@@ -130,7 +129,7 @@ export class FittedBaselines {
     return formula && scale && { formula, rates, scale };
   }
 
-  /** Returns a baseline's utilities of the users' rows, user by user; undefined without validation users. */
+  /** Returns a baseline's utility for each row of the users; undefined if there are no validation users. */
   utilities(name: BaselineName, log: Clicks, users: ArrayLike<number>): Float64Array | undefined {
     const { scorer, setting, logOdds } = this.scorers.get(name) ?? {};
     if (!scorer || !logOdds) return undefined;
@@ -160,7 +159,7 @@ export class FittedBaselines {
   }
 }
 
-/** Settings are compared on at most this number of impressions of validation users. */
+/** Maximum number of impressions of validation users on which the settings are compared. */
 const MOST_ROWS = 2 ** 17;
 
 interface Choice {
@@ -204,7 +203,7 @@ function fit(
   return fitUtilityScale(parts);
 }
 
-/** Returns as many of the first users as have at most {@link MOST_ROWS} rows in total. */
+/** Returns the longest list of the first users that have at most {@link MOST_ROWS} rows in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);

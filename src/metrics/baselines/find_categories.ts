@@ -1,4 +1,4 @@
-/** Groups the items of a log by their most clicked categories. */
+/** Groups the items of a log by the categories with the most clicks. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { TokenFeature } from "../../data/manifest.ts";
@@ -9,13 +9,13 @@ import type { ItemCategories } from "../item_categories.ts";
 /** Item field whose values may be categories. */
 export type NamedField = TokenField & Pick<TokenFeature, "values" | "column">;
 
-/** Largest number of categories that have a group. Items without these categories form the group "other". */
+/** Maximum number of categories with a group of their own. All other items form the group "other". */
 const MOST_CATEGORIES = 8;
 const USUAL_NAME = /categor|genre/i;
 
 /**
- * Groups items by a field named like "category" or "genre", or by the first field with named values.
- * @returns undefined if no values have names
+ * Groups items by a field with named values: preferably one named like "category" or "genre".
+ * @returns undefined if no field has named values
  */
 export function findItemCategories(
   catalogue: ItemCatalogue,

@@ -1,4 +1,4 @@
-/** Scorers of the baselines. A scorer computes scores of items from counts, with one of several settings. */
+/** Scorers of the baselines. A scorer computes items' scores from click counts, with one of its settings. */
 
 import { type Clicks, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
@@ -24,7 +24,7 @@ export interface BaselineScorer {
    * users, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
-  /** Returns the formula of the scores under a setting; absent for the logit, which is a user model. */
+  /** Returns the formula of the scores under a setting; absent for the logit, which has no such formula. */
   readonly formula?: (setting: number) => BaselineFormula;
 }
 
@@ -33,9 +33,7 @@ export type BaselineFormula =
   | { readonly name: "random" | "clickRate" }
   /** See {@link createLastClickScorer}; the latest `clicks` clicks are ranked first. */
   | { readonly name: "lastClick"; readonly clicks: number }
-  /** See {@link createCategoryRateScorer}. */
   | ({ readonly name: "categoryRate"; readonly shares: Float64Array } & CategorySetting)
-  /** See {@link createItemKnnScorer}. */
   | ({ readonly name: "itemKnn"; readonly neighbours: ClickPairs } & KnnSetting);
 
 interface CategorySetting {
@@ -45,9 +43,9 @@ interface CategorySetting {
 }
 
 interface KnnSetting {
-  /** Number of latest distinct clicks with which an item is compared. */
+  /** Number of latest distinct clicked items with which an item is compared. */
   readonly clicks: number;
-  /** Infinity ranks by similarity first; see {@link WEIGHTS}. */
+  /** Weight of the similarity; see {@link WEIGHTS}. */
   readonly weight: number;
   /** True if a clicked item is its own neighbour. */
   readonly again: boolean;
@@ -97,7 +95,7 @@ function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): nu
   );
 }
 
-/** Gives all items the same score: each item's click, and no click on the page, are equally likely. */
+/** Gives all items the same score: a click on each item, and no click, are equally likely. */
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
@@ -192,7 +190,9 @@ export function createCategoryRateScorer(
   return { ...scorer, formula: (setting) => ({ name: "categoryRate", shares, ...settings[setting]! }) };
 }
 
-/** A user's clicks so far by token and field. If a clicked item has n tokens in a field, each gets 1/n. */
+/**
+ * A user's clicks so far by token and field. A click on an item with n tokens in a field adds 1/n to each.
+ */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();
@@ -231,11 +231,11 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
 /** Settings of the item-kNN baseline: number of latest clicks with which items are compared. */
 const CLICKS = [1, 5, 20];
 /**
- * Weights of similarity. Infinity ranks by similarity first; a finite weight multiplies the click rate by 1 +
- * weight * mean similarity.
+ * Weights of similarity. A finite weight multiplies an item's click rate by 1 + weight * mean similarity.
+ * Infinity ranks items by their mean similarity, and items without similarity by their click rate.
  */
 const WEIGHTS = [Infinity, 3, 30];
-/** Settings: true if a clicked item is its own neighbour. */
+/** Settings: true if an earlier click on an item counts as similarity 1 to this item. */
 const ITSELF = [false, true];
 
 const SETTINGS = CLICKS.flatMap((clicks) =>
@@ -270,7 +270,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   return { ...scorer, formula: (setting) => ({ name: "itemKnn", neighbours, ...SETTINGS[setting]! }) };
 }
 
-/** Returns [CLICKS.length, 2] mean similarities to the latest clicks: without and with clicks on `item`. */
+/** Returns [CLICKS.length, 2] mean similarities to the latest clicks, without and with clicks on `item`. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];

@@ -26,7 +26,7 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty. Keeps slope and offset finite if there are no clicks, or only on top-ranked items. */
+/** Ridge penalty: keeps slope and offset finite without clicks, and if only top-ranked items are clicked. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */
@@ -42,7 +42,6 @@ export function fitLogOdds(
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 
-/** Returns the utility of a positive score. */
 export function toUtility({ offset, slope }: UtilityScale, score: number): number {
   return offset + slope * Math.log(score);
 }
@@ -79,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields each predicted page's row range and clicked rows. Row 0 is the first row of the first user. */
+/** Yields all rows and the clicked rows of each predicted page. Row 0 is the first row of the first user. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
