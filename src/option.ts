@@ -1,7 +1,7 @@
 /**
- * Options as data. An option is defined once: flags, help text, range, default, and the schema of the config
- * field that it sets. The config's schema and defaults, the command line and the lab's form derive from this
- * definition, so they use the same words and refuse the same values.
+ * Definitions of options. An option is defined once: flags, help text, range, default, and the schema of the
+ * config field that it sets. The config's schema and defaults, the command line and the lab's form are
+ * derived from this definition, so all of them use the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
@@ -9,7 +9,7 @@ import { UserError } from "./user_error.ts";
 
 /** Error for a value that an option refuses. The caller adds the option's name to the message. */
 export class InvalidValueError extends UserError {
-  /** Code of the errors to which commander adds the option's name. */
+  /** Error code that makes the package commander add the option's name to the message. */
   readonly code = "commander.invalidArgument";
 }
 
@@ -18,11 +18,11 @@ export interface ValueRange<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** Parses a text that a user typed. @throws InvalidValueError for a value out of range. */
   parse(text: string): T;
-  /** All accepted words, if the option accepts only a few words. */
+  /** All accepted words, if the option accepts only words of a list. */
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers from `least` to `most`. It throws InvalidValueError for other texts. */
+/** Returns a parser of whole numbers from `least` to `most`. The parser may throw InvalidValueError. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -59,7 +59,7 @@ export function positive(most: number): ValueRange<number> {
   return numbers(v.positive(most), `a number above 0 and at most ${most}`);
 }
 
-/** Returns the range of the numbers from `least` to `most`, both included. */
+/** Returns the range of all numbers from `least` to `most`, both included. */
 export function between(least: number, most: number): ValueRange<number> {
   return numbers(v.between(least, most), `a number from ${least} to ${most}`);
 }
@@ -67,7 +67,7 @@ export function between(least: number, most: number): ValueRange<number> {
 const MOST_LAYERS = 8;
 const WIDEST_LAYER = 4096;
 
-/** Returns the range of lists of layer sizes, such as 64-64. If `least` is 0, "none" (no layer) is valid. */
+/** Returns the range of lists of layer sizes, such as 64-64. If `least` is 0, "none" is a valid list, too. */
 export function layers(least: 0 | 1): ValueRange<number[]> {
   const schema = v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS));
   return {
@@ -87,7 +87,7 @@ export function picklist<const T extends string>(choices: readonly T[]): ValueRa
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** Returns a range that also accepts null in a config, which means that the user typed no value. */
+/** Returns a range that also accepts null (the user typed no value) in a config. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
@@ -104,13 +104,13 @@ export interface ValueOption extends Common {
   readonly kind: "value";
   /** Parses a text that a user typed. @throws InvalidValueError for a value out of range. */
   parse(text: string): unknown;
-  /** Default value; undefined if it depends on other options or data (`about` says how). */
+  /** Default value; undefined if it depends on other options or data (the help text says how). */
   readonly default?: unknown;
-  /** Value if the user types the option without a value; undefined if a value is required. */
+  /** Value if the user types the option without a value; undefined if the user must type a value. */
   readonly preset?: string;
 }
 
-/** An option that accepts one of a few words. */
+/** An option whose value is one of the words in a list. */
 export interface ChoiceOption extends Common {
   readonly kind: "choice";
   readonly choices: readonly string[];
@@ -133,7 +133,7 @@ export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
 type Table = Readonly<Record<string, TypedOption<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
-/** Option values by option name, for the options of a table. */
+/** Values of the options of a table, by option name. */
 export type OptionValues<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
 /** Options that the help text lists under one heading. */
@@ -142,7 +142,7 @@ export interface OptionGroup {
   readonly options: readonly OptionDefinition[];
 }
 
-/** Flags of the options that a user typed, by option name and in the order of the help. */
+/** Flags of the options that a user typed, by option name, in the order of the help text. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
 /** Defines an option that sets no config field. @param preset - see {@link ValueOption} */
@@ -170,7 +170,7 @@ export function defineSwitchOption(flags: string, about: string): SwitchOption &
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option: true if a user types it, else undefined. @param otherwise - see {@link SwitchOption} */
+/** Defines an option: true if typed, undefined if not. @param otherwise - see {@link SwitchOption} */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
@@ -179,7 +179,7 @@ export function defineNameOption(flags: string, about: string): TypedOption<stri
   return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** Returns the text. @param expected - describes valid text. @throws InvalidValueError for blank text. */
+/** Returns `text`. @param expected - describes valid texts. @throws InvalidValueError for blank text. */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
@@ -190,7 +190,7 @@ export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
-/** Refuses a path that is not in UTF-8: Deno would replace its invalid bytes, and use another file. */
+/** Refuses a path that is not in UTF-8: Deno would replace the invalid bytes, and so use another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
@@ -198,7 +198,7 @@ function utf8Path(text: string, expected: string): string {
   );
 }
 
-/** Parses the path of a folder. @throws InvalidValueError as {@link parsePath}. */
+/** Parses the path of a folder. @throws InvalidValueError for blank or non-UTF-8 text. */
 export function parseFolder(text: string): string {
   return utf8Path(text, "the path of a folder");
 }
@@ -231,11 +231,11 @@ export interface ConfigField<T> {
 
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
-/** Config of a table of fields. @typeParam F - type of the table */
+/** Type of the config whose fields a table defines. @typeParam F - type of the table */
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if the option's default depends on data or other options, unlike the field's fixed default. */
+  /** True if the option's default depends on data or other options. The field's default never does. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -252,7 +252,7 @@ export function defineField<T>(
   return { ...defineFixedField(range, standard), option };
 }
 
-/** Defines a boolean config field. `standard` is the default, and the option negates it. */
+/** Defines a boolean config field, which has the value `standard` unless the user types the option. */
 export function defineSwitchField(flags: string, about: string, standard: boolean): ConfigField<boolean> {
   return { ...defineFixedField({ schema: v.boolean() }, standard), option: defineSwitchOption(flags, about) };
 }
@@ -277,7 +277,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config from option values by name. Fields without a value get their defaults. */
+/** Builds a config. A field gets the value of its option in `values`, or its default if there is none. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;
@@ -288,7 +288,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** Returns the option values, by option name, from which {@link buildConfig} would build this config. */
+/** Returns the option values, by option name, from which {@link buildConfig} builds `config`. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

@@ -43,7 +43,7 @@ export type BaselineDifferences = Readonly<
 /**
  * Compares a model with the baselines. The strongest baseline is listed first. @param scorings - differences
  * between the model and the baselines on the test users, one entry per seed. Differences and interval bounds
- * are averaged over seeds. This gives intervals at least as wide as those of the mean difference.
+ * are averaged over seeds. An averaged interval is at least as wide as that of the mean difference.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],

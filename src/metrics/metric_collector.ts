@@ -54,7 +54,7 @@ export interface MetricCollectorOptions {
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
   /**
-   * Called for each page. @param k - index of its user in `places`. @param row - its first row in `scores`
+   * Called per page. @param k - index of the user in `places`. @param row - the page's first row in `scores`
    */
   readonly onPage?: (page: EvaluatedPage, k: number, row: number) => void;
 }
@@ -97,8 +97,9 @@ export class MetricCollector {
   }
 
   /**
-   * @param index - user's index in `places`. @param shift - a row's index in `scores` minus its index in the
-   * log. @param moved - an event's index in the outcomes minus its index in the log
+   * Adds a user's events. Adds a user's events. @param index - user's index in `places`. @param shift - a
+   * row's index in `scores` minus its index in the log. @param moved - an event's index in the outcomes minus
+   * its index in the log
    */
   #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
     const user = part.places[index]!;

@@ -9,14 +9,14 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { buildRequestClicks, type ScoringRequest } from "../model/scorer.ts";
 import type { UserUtilities } from "../train/network_evaluation.ts";
 
-/** Number of users that are read at once. */
+/** Number of users that are read from the log at once. */
 const CHUNK = 1024;
 
 function raise(name: BaselineName): never {
   throw new Error(`expected the baseline ${name} to be fitted`);
 }
 
-/** Baseline with utilities log(P(click) / P(no click)). It ignores context features and past pages. */
+/** Baseline whose utilities are log(P(click) / P(no click)). It ignores context features and past pages. */
 export class BaselineModel implements ItemScorer {
   readonly blockItems = 4096;
   readonly room = { users: Infinity, events: Infinity, rows: Infinity };

@@ -23,17 +23,17 @@ export interface Prediction {
   readonly position: number;
   readonly item: string;
   readonly utility: number;
-  /** Probability of a click on this item. The user clicks one of the items of the page, or none. */
+  /** Probability that this item is the first click on the page. */
   readonly probability: number;
   /** Probability that no item on the page is clicked. */
   readonly noClick: number;
   readonly clicked: boolean;
-  /** Order of the item's click among the clicks of the page, from 1; 0 for an item without a click. */
+  /** Number of the item's click among the page's clicks, from 1; 0 for an item without a click. */
   readonly clickOrder: number;
 }
 
 export interface PredictOptions {
-  /** Number of shards (groups of users). 0 means: the smallest number for which each shard fits in memory. */
+  /** Number of shards (groups of users); 0 for the smallest number for which each shard fits in memory. */
   readonly shards: number;
   /** [positions] position effects to add to the utilities. Default: the effect of the first position. */
   readonly effects?: readonly number[] | undefined;
@@ -108,7 +108,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** Checks that predictions may be written to `path`. @throws UserError if `path` has other content */
+/** Checks that no file exists at `path`, or one that `predict` wrote. @throws UserError otherwise */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }

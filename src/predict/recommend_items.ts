@@ -8,13 +8,11 @@ import { addPositionEffects } from "../model/position_effect.ts";
 
 /** A recommended item with its utility. */
 export interface Recommendation {
-  /** Number of the item in the catalogue. */
   readonly item: number;
-  /** Utility of the item for the user whose click history is in the request. */
   readonly utility: number;
 }
 
-/** A recommended item, and its click probability on the page that shows all of them in order. */
+/** A recommended item, with its click probability on a page that shows all recommended items in order. */
 export interface RecommendedPageItem extends Recommendation {
   readonly probability: number;
 }
@@ -30,7 +28,6 @@ export function computeRecommendedPage(
   return { items: best.map((one, k) => ({ ...one, probability: items[k] ?? NaN })), noClick };
 }
 
-/** Options of {@link recommend}. */
 export interface RecommendOptions {
   /** Item numbers of the user's clicks, oldest click first. */
   readonly history: ArrayLike<number>;
@@ -42,9 +39,9 @@ export interface RecommendOptions {
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
   /** Number of items to return. */
   readonly top: number;
-  /** True to leave out the items that are in the history. */
+  /** True to recommend no items of the history. */
   readonly newOnly?: boolean;
-  /** Called when `done` of `all` items are scored. An exception of `onItems` ends the work. */
+  /** Called when `done` of `all` items have been scored. If it throws, the scoring ends. */
   readonly onItems?: (done: number, all: number) => void;
 }
 

@@ -17,7 +17,7 @@ export const contextSchema = v.strictObject({
   time: v.optional(v.union([v.string(), v.finiteNumber()])),
 });
 
-/** Lists the context features that are inputs of a model; none if it has no count features. */
+/** Lists the context features that a model reads. A model without count features reads none. */
 export function listModelContext(
   { counts }: ModelConfig,
   features: FeatureManifest | undefined,
@@ -60,13 +60,13 @@ export function setGivenContext(
   );
 }
 
-/** Returns the values that a context gives to the columns of all pages, by column name. */
+/** Returns the values that a context gives for all pages and items, by column name. */
 export function mergeGivenContext({ page, impressions }: RequestContext): ContextRecord {
   return { ...page, ...impressions?.[ALL_ITEMS] };
 }
 
 /**
- * Checks and encodes the context of a request; undefined for a model that ignores context, such as a baseline.
+ * Checks and encodes the context of a request. Returns undefined for a model that ignores context.
  * @param skipUnknown - true to ignore impressions of unknown items
  * @throws UserError for unknown items, columns and values
  */

@@ -1,7 +1,7 @@
 /**
  * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. A
- * mark stores the file's length and checksum at a save. When a run resumes, the mark shows whether these
- * bytes have changed.
+ * mark stores the file's length and checksum at a save. A resumed run checks by the mark that these bytes are
+ * unchanged.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -32,7 +32,7 @@ export class CsvLog {
   #size = 0;
   #pending = "";
 
-  /** Called by `begin` and `resume`. @param file - open for appending. @param bytes - content of the file */
+  /** Used by `begin` and `resume`. @param file - open for appending. @param bytes - the file's content */
   constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
     this.#file = file;
     this.#path = path;
@@ -40,7 +40,7 @@ export class CsvLog {
     this.#written(bytes);
   }
 
-  /** Creates a log file with a header. @throws {UserError} as {@link expectUnbegun}, or if creation fails */
+  /** Creates a log with a header. @throws {UserError} if the log has rows, or if it cannot be written */
   static begin(path: string, columns: readonly string[]): CsvLog {
     CsvLog.expectUnbegun(path, columns);
     return withFileErrorsSync("start the log", path, () => {
@@ -59,7 +59,7 @@ export class CsvLog {
     });
   }
 
-  /** @throws {UserError} if the file at `path` has more bytes than the header */
+  /** Checks that a log is missing, or has only (a part of) its header. @throws {UserError} otherwise */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
@@ -98,7 +98,7 @@ export class CsvLog {
   }
 
   /**
-   * Opens a log, and truncates the file to the length in a mark, which removes all rows after the checkpoint.
+   * Opens a log and truncates the file to the length in a mark: this removes all rows after the checkpoint.
    * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
@@ -117,8 +117,8 @@ export class CsvLog {
   }
 
   /**
-   * Returns a mark of the file's current end. Rows that wait for `flush` do not count. The file is first
-   * synced to disk, so that even after a power cut the file is not shorter than the mark.
+   * Returns a mark of the file's current end. Rows that wait for `flush` are not included. Before, the file
+   * is synced to disk: even after a power cut it is not shorter than the mark says.
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {
@@ -135,8 +135,8 @@ export class CsvLog {
   }
 
   /**
-   * Writes the pending rows. If writing fails, incomplete rows are removed, and a later flush writes the
-   * remaining rows. @throws {UserError} with the file's name, if the disk is full or missing
+   * Writes the pending rows. If writing fails, no row of them remains in the file; the next flush writes all
+   * of them. @throws {UserError} with the file's name, if the disk is full or missing
    */
   flush(): void {
     const bytes = new TextEncoder().encode(this.#pending);

@@ -31,7 +31,6 @@ export class OpenedRun {
 
   /** @internal Use {@link openRun}. */
   constructor(
-    /** Path of the snapshot. */
     readonly path: string,
     /** Metadata of the snapshot: model config, iteration and kind. */
     public info: SnapshotInfo,
@@ -47,7 +46,7 @@ export class OpenedRun {
   ) {}
 
   /**
-   * Creates the model on the GPU, for the items of a data set, with the run's kernel variants.
+   * Creates the model on the GPU, for the items of a data set, and with the kernel variants of the run.
    * @throws UserError if the data set and the model have different items.
    */
   model(gpu: Gpu, { dataset }: Pick<OpenedDataset, "dataset">): UserModel {
@@ -95,16 +94,15 @@ export async function openRun(path: string): Promise<OpenedRun> {
   return new OpenedRun(file, info, own, variants, data, unfinished, generator);
 }
 
-/** Snapshot that commands use for a value of `--model`. */
+/** Snapshot file that the value of `--model` selects. */
 export interface FoundSnapshot {
   readonly file: string;
-  /** Sentence about an unfinished run: {@link OpenedRun.unfinished}. */
   readonly unfinished: string | undefined;
 }
 
 /**
  * Finds the snapshot at a path. If the path is a run's folder, the snapshot is best-loss, or best-prec1 if
- * the run has only an adversarial stage. An unfinished run has the snapshot of its last save.
+ * the run has only an adversarial stage. In an unfinished run, it is the snapshot of the last save.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
@@ -143,15 +141,15 @@ export async function describeUnfinished(path: string): Promise<string | undefin
 const stagesSchema = v.looseObject(stagesConfigSchema.entries);
 
 /**
- * Schema of the kernel variants and the data config of a snapshot's run. With these variants, utilities have
- * the same bits as in the run.
+ * Schema of the run's kernel variants and data config. With the same variants, an opened model computes
+ * utilities with the same bits as the run did.
  */
 const configSchema = v.looseObject({
   variants: v.fallback(v.optional(kernelVariantsSchema), undefined),
   data: v.fallback(v.optional(runConfigSchema.entries.data), undefined),
 });
 
-/** Reads config.json in a folder. Returns undefined if the file is missing or unreadable. */
+/** Reads config.json in a folder. Returns undefined if this file is missing or unreadable. */
 async function configIn<T>(folder: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   try {
     return await readJson(join(folder, "config.json"), schema);

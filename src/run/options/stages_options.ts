@@ -1,6 +1,6 @@
 /**
- * Options of `train` for models and stages: definitions, checks of their combinations, and the configs that
- * they give. An option that sets one config field is defined with this field, in model/model_config.ts or
+ * Options of `train` for models and stages: definitions, checks of combinations, and configs built from them.
+ * An option that sets one config field is defined with this field, in model/model_config.ts or
  * train/training_config.ts.
  */
 
@@ -40,7 +40,7 @@ import {
 } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Options whose defaults depend on the data, see {@link withDefaults}. */
+/** Options whose defaults depend on the data; see {@link withDefaults}. */
 type ByData =
   & Pick<CommonModelConfig, "wide">
   & Pick<TrainingConfig, "batchSize" | "earlyStopping" | "learningRate" | "weightDecay" | "tokenDecay">
@@ -73,7 +73,7 @@ export type StagesOptions =
   & Omit<TrainingConfig, keyof ByData>
   & GameOptions
   & {
-    /** Path of a snapshot or run with the initial weights; if it is omitted, initial weights are random. */
+    /** Path of a snapshot or run with the initial weights; undefined for random initial weights. */
     init?: string;
   };
 
@@ -120,7 +120,10 @@ export const adversarialGroup: OptionGroup = {
 
 export const stagesGroups: readonly OptionGroup[] = [modelGroup, ...trainingGroups, adversarialGroup];
 
-/** @throws {UserError} for options that cannot be combined */
+/**
+ * Checks the options together. Checks the options together. @throws {UserError} for options that cannot be
+ * combined
+ */
 export function checkTogether(options: StagesOptions, given: GivenOptions): void {
   const { iterations, validateEvery } = options;
   if (hasShannonStage(options) && validateEvery > iterations) {
@@ -183,7 +186,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage. With `init` and an adversarial stage, it has none. */
+/** Returns true if a run has a Shannon stage: by default, but not with `init` and an adversarial stage. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
@@ -192,11 +195,11 @@ function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolea
 export interface ModelData {
   readonly source: LogSource;
   readonly features?: { readonly tokens: readonly TokenField[] };
-  /** Says whether the order of a page's items is the displayed order. */
+  /** Says whether a page's items are in the order in which they were displayed. */
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the config of all stages. @param init - config of the initial model, whose count config is used */
+/** Builds the config of all stages. @param init - initial model; its config of count features is reused */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -216,9 +219,9 @@ export function buildStagesConfig(
   };
 }
 
-/** Default number of pages per batch: fewer pages give noisy gradients, more pages make steps slow. */
+/** Default number of pages per batch. Fewer pages give noisy gradients, and more pages slow steps. */
 const BATCH_PAGES = 400;
-/** Smallest default batch size in users: a user's pages are similar, so a batch needs several users. */
+/** Smallest default number of users per batch. As a user's pages are similar, a batch needs several users. */
 const LEAST_USERS = 8;
 const WIDE = 8;
 const PLACES = 20;
@@ -226,17 +229,18 @@ const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
 /**
- * A training step shrinks the embeddings of tokens by this share. This default is for the Shannon stage of a
- * model with count features. Embeddings of item ids overfit, and count features already measure an item's
- * popularity.
+ * Default share by which a training step shrinks the embeddings of tokens, in the Shannon stage of a model
+ * with count features. Without shrinkage, embeddings of item ids overfit; an item's popularity is already in
+ * the count features.
  */
 export const TOKEN_SHRINKAGE = 0.04;
 /** Default of --early-stopping in the Shannon stage of a model with count features. */
 export const EARLY_STOPPING = "loss";
 
 /**
- * Fills in defaults. With count features, these defaults did best on many logs (bench/trials.md); some depend
- * on the data. Without count features, they are the defaults of the paper's scripts.
+ * Fills in defaults. A model with count features gets the defaults that were best on many logs
+ * (bench/trials.md), of which some depend on the data; any other model gets the defaults of the paper's
+ * scripts.
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
@@ -260,7 +264,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns how many users have about {@link BATCH_PAGES} pages; at most a quarter of the train users. */
+/** Returns the number of users with about {@link BATCH_PAGES} pages: at most a quarter of the train users. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -302,7 +306,7 @@ export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
   return kind !== "paper" && pageOrder !== "arbitrary";
 }
 
-/** @throws UserError if a model has position effects, but the data lack the order of a page's items. */
+/** Checks that data have positions, if a model has position effects. @throws UserError if they have none */
 export function expectPlaces(
   name: string,
   order: DataOrder,

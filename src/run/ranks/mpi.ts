@@ -1,13 +1,13 @@
 /**
  * Ranks (processes) of Open MPI: reads this process's rank and the number of ranks from the environment, and
- * calls MPI's C interface. MPI only transfers bytes. This file adds values in the order of the ranks, so that
- * sums do not depend on MPI's algorithm.
+ * calls MPI's C interface. MPI only transfers bytes: this file itself adds values, in the order of the ranks,
+ * so that sums do not depend on MPI's algorithm.
  */
 
 import { UserError } from "../../user_error.ts";
 import type { ProcessGroup } from "../../train/process_group.ts";
 
-/** Number of this process (its rank, from 0), and the number of ranks (size). */
+/** Number of this process (`rank`, from 0), and number of processes (`size`). */
 type RankPlace = Pick<ProcessGroup, "rank" | "size">;
 
 /** Names of the environment variables set by Open MPI's mpirun, and by Slurm with `--mpi=pmix`. */
@@ -18,7 +18,7 @@ const ENVIRONMENTS = [
 
 /**
  * Reads this process's rank from the environment. Returns undefined for a single process, even under mpirun.
- * @throws UserError for invalid variables, because this process would train alone while other ranks wait
+ * @throws UserError for invalid variables: this process would train alone, and the other ranks would wait
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
@@ -70,14 +70,14 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Largest number of values per MPI call. MPI counts bytes in 32 bits; small messages save memory. */
+/** Largest number of values per MPI call: MPI counts bytes in 32 bits, and small messages save memory. */
 const PIECE = 2 ** 24;
-/** Time limit of a call: HANG_MS or, if longer, TIMES * the rank's computing time before the call. */
+/** Time limit of an MPI call in ms: HANG_MS or, if longer, TIMES * the time since the previous MPI call. */
 const [HANG_MS, TIMES] = [6500, 4];
-/** Time limit in ms of a call during which another rank may save files or open data. */
+/** Time limit in ms of an MPI call during which another rank may save files or open data. */
 const PATIENCE_MS = 30 * 60_000;
 
-/** Time and bytes that this rank has spent on communication. */
+/** Time that this rank has spent on communication, and bytes that it has sent. */
 export interface CommunicationTimes {
   /** Seconds spent in MPI calls, including the wait for the slowest rank. */
   readonly seconds: number;
@@ -87,7 +87,7 @@ export interface CommunicationTimes {
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** True after the first call with the short time limit: training has then begun. */
+  /** True after the first MPI call with the short time limit: training has begun. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();
@@ -121,7 +121,7 @@ export class MpiRanks implements ProcessGroup {
     );
   }
 
-  /** Name of the machine of this rank. */
+  /** Name of the machine on which this rank runs. */
   get machine(): string {
     const [text, length] = [new Uint8Array(LONGEST_NAME), new Int32Array(1)];
     this.mpi.MPI_Get_processor_name(text, length);
@@ -140,7 +140,7 @@ export class MpiRanks implements ProcessGroup {
     return sum;
   }
 
-  /** Sums values over the ranks. Each rank sums one part of the values, then every rank gathers all parts. */
+  /** Sums arrays over the ranks. Each rank sums one part of the arrays; then every rank gathers all sums. */
   async #sumPiece(values: Float32Array<ArrayBuffer>, patient: boolean): Promise<Float32Array<ArrayBuffer>> {
     const { size } = this;
     const share = Math.ceil(values.length / size);
@@ -165,12 +165,12 @@ export class MpiRanks implements ProcessGroup {
     );
   }
 
-  /** Finalizes MPI, together with all other ranks. */
+  /** Finalises MPI, together with all other ranks. */
   async leave(): Promise<void> {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** Runs a collective operation. @param count - values that each rank sends to each other rank */
+  /** Runs a collective operation. @param count - number of values that a rank sends to each other rank */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,
@@ -183,7 +183,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(call, given.byteLength, patient);
   }
 
-  /** Waits for an MPI call, which ends when all ranks have made it. @throws UserError at the time limit. */
+  /** Makes an MPI call, and waits for all ranks to make the same call. @throws UserError after the limit */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
     if (!patient) this.begun = true;
