@@ -31,7 +31,7 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Contents of a stage's files, without the training state. */
+/** Contents of a stage's files that do not change during the training. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Parameters of all networks that the stage trains. */
@@ -39,7 +39,7 @@ export interface StageFiles {
   readonly items: ItemsShape;
   /** Columns of the stage's logs, after the first column `iteration`. */
   readonly columns: readonly string[];
-  /** Settings of the adversarial game, which snapshots record; undefined for the Shannon stage. */
+  /** Settings of the adversarial game, for the snapshots; undefined for the Shannon stage. */
   readonly game: SnapshotGame | undefined;
   readonly features: FeatureManifest | undefined;
 }
@@ -51,9 +51,9 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** Files of a stage. The caller must own the run's folder while they are open (files/owned_folder.ts). */
+/** Open files of a stage. Meanwhile, the caller must own the run's folder (files/owned_folder.ts). */
 export class RunFolder {
-  /** Iteration of the best snapshot that is in the folder, for each validation criterion. */
+  /** Iteration of the best snapshot in the folder, for each validation criterion. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
 
   private constructor(
@@ -64,7 +64,7 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a stage. The folder may have files of a process that ended before its first snapshot.
+   * Starts a stage. The folder may contain files of a run that ended before its first snapshot.
    * @throws UserError if the folder cannot be written, or if data would be lost.
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
@@ -106,7 +106,7 @@ export class RunFolder {
     }
   }
 
-  /** Adds a row to a log. An undefined metric (e.g. precision without clicks) gives an empty field. */
+  /** Adds a row to a log. A metric that is NaN (e.g. precision without clicks) gives an empty field. */
   append(log: "train" | "validation", iteration: number, row: readonly number[]): void {
     this[log].append([iteration, ...row.map((value) => (Number.isNaN(value) ? "" : value))]);
   }
@@ -121,11 +121,11 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. `last` refers to the best snapshots. A new best snapshot has a temporary
-   * name until the new `last` is written. So after a crash at any time, the folder has a `last` with the best
-   * snapshots to which it refers. @param kept - initial weights, if best-loss stores them instead of the
-   * weights with the lowest loss. In this case `last` also stores the weights with the lowest loss, because a
-   * resumed training needs them.
+   * Writes all snapshots and logs. The snapshot `last` names the iterations of the best snapshots. A new best
+   * snapshot has a temporary name until the new `last` is written: after a crash at any time, the folder
+   * contains the best snapshots of its `last`. @param kept - initial weights, if best-loss stores them
+   * instead of the weights with the lowest loss. In this case `last` also stores the weights with the lowest
+   * loss, because a resumed training needs them.
    */
   async save(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     this.flush();
@@ -149,7 +149,7 @@ export class RunFolder {
     }
   }
 
-  /** After divergence, writes only the best snapshots. The old ones of `last` get temporary names. */
+  /** After divergence, writes only the best snapshots. Those of the older `last` get temporary names. */
   async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);
     for (const criterion of criteria) {
@@ -193,8 +193,8 @@ export class RunFolder {
 }
 
 /**
- * Checks that a stage may begin in a folder. A folder with files of a run is refused, unless this run was
- * killed before its first snapshot. @throws UserError if data would be lost.
+ * Checks that a stage may begin in a folder: the folder must have no files of a run, or only files of a run
+ * that ended before its first snapshot. @throws UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];

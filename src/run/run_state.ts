@@ -1,5 +1,5 @@
 /**
- * State from which a stage resumes: the snapshot `last`, the best snapshots to which `last` refers, and the
+ * State from which a stage resumes: the snapshot `last`, the best snapshots of the time of `last`, and the
  * lengths and checksums (marks) of the logs. This file also defines the names of the snapshot files.
  */
 
@@ -47,8 +47,8 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 }
 
 /**
- * Returns the temporary path of a best snapshot. The snapshot at this path is newer than `last`, or it
- * belongs to `last` while a newer best snapshot has the usual path.
+ * Returns the temporary path of a best snapshot. A best snapshot has this path if it is newer than `last`, or
+ * if `last` needs it and a newer best snapshot has the usual path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
@@ -61,7 +61,7 @@ export interface SavedStage {
   readonly best: BestRecords;
   /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iteration of the best snapshot, for each validation criterion; undefined before the first validation. */
+  /** Iteration of the best snapshot for each validation criterion; undefined before the first validation. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
@@ -87,8 +87,8 @@ export function readSavedStage(path: string): SavedStage | undefined {
 }
 
 /**
- * Returns the path of the best snapshot to which a stage's `last` refers, if there is one. After a crash, it
- * may be a temporary path. After divergence, the snapshot may be newer than `last`.
+ * Returns the path of a stage's best snapshot at the time of its snapshot `last`; undefined if there is none.
+ * After a crash, this may be a temporary path. After divergence, the best snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -116,7 +116,7 @@ export async function expectResumable(path: string): Promise<number> {
   return iteration;
 }
 
-/** @throws UserError if a log has changed since the snapshot `last` was written. */
+/** Checks a stage's logs. @throws UserError if a log has changed since the snapshot `last` was written. */
 export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "iteration" | "logs">): void {
   CsvLog.expectMarked(logFile(path, "train"), logs.train, iteration);
   CsvLog.expectMarked(logFile(path, "validation"), logs.validation);
@@ -140,8 +140,8 @@ export async function readLast(path: string): Promise<LastState> {
 
 /**
  * Reads the training state of a stage and checks the state against the model. No file is changed.
- * @param last - result of {@link readLast}. @returns the training state, and the criteria whose best
- * snapshots still have temporary names, for {@link settleBest}.
+ * @param last - result of {@link readLast}. @returns the training state, and `aside`: the criteria whose best
+ * snapshots have temporary names.
  * @throws UserError if a snapshot is missing or damaged, or does not have the model's shapes.
  */
 export async function restoreState(
@@ -177,7 +177,7 @@ export async function restoreState(
   return { state, aside };
 }
 
-/** Renames best snapshots from their temporary to their usual names. */
+/** Renames best snapshots: from a temporary to the usual name. @param aside - their criteria */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));

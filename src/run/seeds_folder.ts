@@ -12,7 +12,7 @@ const seedsSchema = v.strictObject({
     v.pipe(v.array(v.whole(0, 2 ** 32 - 1)), v.minLength(1)),
     v.check((seeds) => new Set(seeds).size === seeds.length, "a seed occurs twice"),
   ),
-  /** Config of the run with the first seed. The configs of the other runs differ only in the seed. */
+  /** Config of the run with the first seed. The configs of all other runs differ from it only in the seed. */
   config: runConfigSchema,
 });
 export type SeedsConfig = Omit<v.InferOutput<typeof seedsSchema>, "format">;
@@ -34,7 +34,7 @@ export function getSeedFolder(path: string, seed: number): string {
   return `${path}/seed-${seed}`;
 }
 
-/** Writes the metrics of the runs of all seeds to result.json. Details are in the folders of the runs. */
+/** Writes the metrics of all seeds' runs to result.json. Details are in the folders of the runs. */
 export async function writeSeedsResult(path: string, results: readonly StageRunResult[]): Promise<void> {
   const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
     ...{ stage, folder, seed, iteration },

@@ -28,7 +28,7 @@ export async function writeSnapshot(
   await writeSafetensors(path, tensors, metadata);
 }
 
-/** Reads a snapshot, or another program's safetensors file. @throws UserError if it is missing or damaged. */
+/** Reads a safetensors file of any program. @throws UserError if the file is missing or damaged. */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return parseSnapshot(await readSafetensors(path), path);
 }
@@ -42,7 +42,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Reads only the header: a large file that is no snapshot would fill the memory. */
+/** Reads only the header of a file, because a large file of another format could fill the memory. */
 function readBeginning(path: string): ReturnType<typeof readLayout> {
   using file = openFile(path);
   const { size } = file.statSync();
@@ -53,7 +53,7 @@ function readBeginning(path: string): ReturnType<typeof readLayout> {
   return readLayout(read(findHeaderEnd(read(LENGTH_BYTES), size, path)), size, path);
 }
 
-/** Reads the metadata and the names of the tensors. @throws UserError as {@link readSnapshot}. */
+/** Reads metadata and names of tensors. @throws UserError if the file is missing or its header damaged. */
 export function readSnapshotHeader(
   path: string,
 ): { readonly names: readonly string[]; readonly metadata: Readonly<Record<string, string>> } {

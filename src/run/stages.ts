@@ -23,7 +23,7 @@ export type StageName = "shannon" | "adversarial";
 /** Metrics of a training stage. Only the adversarial stage has the metrics of the adversarial game. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
-/** A metric, and its name in progress lines. */
+/** A metric, with the name that progress lines use. */
 export interface NamedMetric {
   readonly name: string;
   readonly metric: keyof GameMetrics;
@@ -36,20 +36,20 @@ export interface TrainingStage {
   readonly heading: string;
   /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error message if the user wants to extend the stage by `option`, but the run does not have the stage. */
+  /** Error message for a run without this stage, if the user wants to extend the stage by `option`. */
   readonly absent: string;
   /** Columns of train.csv and validation.csv after the first column `iteration`, each with its metric. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
   /** Metrics in the stage's progress lines. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
-  /** True if the loss is a negative log-likelihood, which can be compared with the ground truth's loss. */
+  /** True if the loss is a negative log-likelihood, and so comparable with the ground truth's loss. */
   readonly hasLikelihood: boolean;
   /** Snapshot whose item ranking the verdict compares with the rankings of the baselines. */
   readonly judged: "best-loss" | "best-prec1";
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */
   folder(run: string): string;
-  /** Returns the stage's number of iterations. A config passed to any method must include the stage. */
+  /** Returns the stage's number of iterations. @throws Error for a config without the stage. */
   iterations(config: StagesConfig): number;
   /** Returns the interval between validations, and the rule for early stopping. */
   schedule(config: StagesConfig): ValidationSchedule;
@@ -139,7 +139,7 @@ function getAdversarialConfig({ adversarial }: StagesConfig) {
 /** All stages, in the order of training. */
 export const stages: readonly TrainingStage[] = [shannonStage, adversarialStage];
 
-/** Returns a run's stages in order. The second stage starts from the first stage's snapshot best-prec1. */
+/** Returns a run's stages in order. The second stage starts from the snapshot best-prec1 of the first. */
 export function listStages(config: StagesConfig): TrainingStage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
@@ -165,7 +165,7 @@ export function buildStart(
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
-/** Returns the row of metrics for the stage's logs, with NaN for undefined metrics. */
+/** Returns a row for the stage's logs: the metrics of its columns, NaN for an undefined metric. */
 export function buildRow({ columns }: TrainingStage, metrics: StageMetrics): number[] {
   return Object.values(columns).map((name) => metrics[name] ?? NaN);
 }

@@ -1,8 +1,8 @@
 /**
- * Chooses the best weights of a maximum-likelihood training: the weights with the lowest validation loss, or
- * the logit on counts if the lowest loss is not significantly lower than the initial loss: training starts from
- * this logit. Its scale is fitted to the validation users, as the scale of the baseline "logit on counts". The
- * choice is made at every save, so that an interrupted run also has its best weights.
+ * Chooses the weights for best-loss in a maximum-likelihood training that starts from a logit on counts.
+ * These are the weights with the lowest validation loss or, if this loss is not significantly lower than the
+ * initial loss, the logit, scaled to the validation users like the baseline "logit on counts". The choice is
+ * made at every save, so that an interrupted run also has a best-loss.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -24,10 +24,10 @@ export interface KeptStart {
   readonly weights: Weights;
 }
 
-/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of the gains are larger. */
+/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of measurements exceed it. */
 const ERRORS = 1.28;
 
-/** Computes validation losses of the current weights. @returns [users] sum of the losses of a user's pages */
+/** Computes validation losses of the current weights. @returns [users] sum over the pages of each user */
 export async function computeUserLosses(evaluation: Validation): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -45,8 +45,8 @@ export async function computeUserLosses(evaluation: Validation): Promise<Float64
 }
 
 /**
- * Returns true if the loss has decreased significantly. Users are a random sample, so the variance of the
- * gains per user gives the standard error of the total gain.
+ * Returns true if the loss has decreased significantly. The standard error of the total gain is computed from
+ * the variance of the gains per user.
  * @param before - [users] old losses @param after - [users] new losses
  */
 export function isGain(before: Float64Array, after: Float64Array): boolean {
@@ -62,7 +62,7 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Decides whether best-loss stores the logit on counts. */
+/** Decides whether best-loss contains the scaled logit on counts. */
 export class StartChoice {
   /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
@@ -73,9 +73,9 @@ export class StartChoice {
   #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
 
   /**
-   * The functions compute weights, which are too large to be stored and seldom needed.
-   * @param start - computes the initial weights @param logit - computes the weights of the logit on counts,
-   * from which initial weights differ: they draw other pages of a large log, and products of features
+   * @param start - computes the initial weights. @param logit - computes the weights of the logit on counts.
+   * The initial weights differ from these: they are fitted to other pages of a large log, and contain random
+   * weights for products of features. Both arguments are functions, because weights are large.
    */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,
@@ -85,9 +85,9 @@ export class StartChoice {
   ) {}
 
   /**
-   * Returns the scaled logit, or undefined if later weights have a significantly lower validation loss.
-   * (The lowest of many validation losses is optimistic: the loss of other users is higher.) Call it only
-   * when no training step is in flight. The trainer's weights are the same afterwards.
+   * Returns the scaled logit, or undefined if later weights have a significantly lower validation loss: a
+   * lowest loss of many validations that is only slightly lower may be due to chance. Call it only when no
+   * training step is in flight. Afterwards, the trainer has the same weights as before.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration, value } = this.trainer.best.loss;
@@ -137,7 +137,7 @@ export class StartChoice {
     return { scale, loss: sum(await computeUserLosses(validation)) };
   }
 
-  /** Runs `use`, which may change the trainer's weights, with the evaluation of the validation users. */
+  /** Runs `use` with the evaluation of the validation users, and then restores the trainer's weights. */
   async #withValidation<T>(use: (validation: Validation | undefined) => Promise<T>): Promise<T> {
     const last = await this.trainer.weights();
     try {

@@ -23,12 +23,11 @@ import {
 import { formatThousands } from "../number_text.ts";
 import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baseline_names.ts";
 
-/** Results of the test of a finished stage. */
 export interface StageTest {
   readonly test: readonly SnapshotResult[];
   readonly baselines: BaselineResults;
   readonly snapshots: readonly SnapshotDifferences[];
-  /** Conclusions from the test, of one or two sentences each. */
+  /** Conclusions from the test; each has one or two sentences. */
   readonly verdict: readonly string[];
 }
 
@@ -83,9 +82,9 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, trainer.iteration) };
 }
 
-/** A best validation within this share of the iterations counts as early. */
+/** If the best validation is within this first share of the iterations, it counts as early. */
 const EARLY = 0.05;
-/** A best validation after this share of the iterations is late. Due to noise, the last is seldom best. */
+/** If the best validation is after this share of the iterations, it counts as late. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
@@ -105,8 +104,8 @@ export function describeTest(
 }
 
 /**
- * Compares a ranking with baselines. Gives advice if a baseline that was fitted to the model's training data
- * is as good. @param split - of the users
+ * Compares a ranking with baselines. Gives advice if the model does not beat all of them, and all were fitted
+ * to the model's training data. @param split - split of the tested users
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
@@ -130,7 +129,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss (or of the only snapshot) with baselines. Returns [] for too few users. */
+/** Compares the loss of best-loss, or of the only snapshot, with baselines. Returns [] for too few users. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;

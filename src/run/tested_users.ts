@@ -38,7 +38,6 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
   ["attainable", "best attainable"],
 ];
 
-/** Options that turn utilities into probabilities. */
 type ProbabilityOptions = Pick<MetricCollectorOptions, "eta" | "single" | "positionEffects">;
 
 /** Returns the options that turn the model's utilities into probabilities. */
@@ -52,7 +51,7 @@ export function getProbabilityOptions(
 interface TestedModel<F extends StageMetrics> {
   readonly metrics: EvaluationMetrics<F>;
   readonly tested: TestResult;
-  /** Mean over pages of the rank correlation of utilities and ground truth; undefined if unknown. */
+  /** Mean over pages of the rank correlation between utilities and ground truth; undefined if unknown. */
   readonly spearman: number | undefined;
   readonly itemGains: ItemGains | undefined;
   readonly tastes: readonly UserTaste[] | undefined;
@@ -60,7 +59,7 @@ interface TestedModel<F extends StageMetrics> {
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Baselines of a log, cached for all runs, stages and the lab, because a log's features never change. */
+/** Baselines of a log. They are cached, so that all runs and stages, and the lab, use the same baselines. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -75,7 +74,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** Returns a split's users with the baselines' test results. These are computed once per log and split. */
+  /** Returns a split's users with the baselines' test results, which are computed once per log and split. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
@@ -83,7 +82,7 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests baselines on users. Baselines are fitted once per log, to train users. @param users - ascending */
+  /** Tests baselines on users. Baselines are fitted once per log. @param users - ascending user numbers */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
@@ -96,7 +95,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks. @param choice - options of probabilities */
+  /** Tests the current weights of an evaluation's networks, with {@link getProbabilityOptions}. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -191,18 +190,18 @@ export type SnapshotResult =
     readonly snapshot: SnapshotName;
     readonly iteration: number;
     readonly users?: number;
-    /** Mean rank correlation of utilities and ground truth, if known; see {@link meanSpearman}. */
+    /** Mean rank correlation between utilities and ground truth, if known; see {@link meanSpearman}. */
     readonly spearman?: number;
     /** Learned effects of the positions on a page, first position first; absent if the model has none. */
     readonly positionEffects?: readonly number[];
     readonly details: MetricDetails;
-    /** Items with the largest gains and losses; absent if the baseline click rate has no probabilities. */
+    /** Items with the largest gains and losses; absent if the baseline "click rate" has no probabilities. */
     readonly itemGains?: ItemGains;
     /** Tastes of some users; absent for items without categories. */
     readonly tastes?: readonly UserTaste[];
-    /** Differences between the metrics of the snapshot and of each baseline. */
+    /** Differences between the snapshot's metrics and the metrics of each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;
-    /** Metric sums over groups of test users, for the report's paired comparisons of runs. */
+    /** Sums of metrics over groups of test users, with which a report compares runs. */
     readonly paired?: StoredSums;
   };
 

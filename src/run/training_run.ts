@@ -1,4 +1,4 @@
-/** Trains a run in its folder, from the start or from its last save, and computes test metrics. */
+/** Trains a run in its folder, from the start or from the last save of the run, and computes test metrics. */
 
 import { getHashSize } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -32,7 +32,7 @@ const SAVE_SECONDS = 20;
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split. @param parts - maximum number of parts per batch */
+  /** Called before the first step if batches are split. @param parts - maximum number of micro-batches */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
@@ -40,7 +40,6 @@ export interface RunCallbacks {
   readonly onProgress?: OnProgress;
 }
 
-/** Result of one stage of a run. */
 export interface StageRunResult extends Partial<StageTest> {
   readonly stage: StageName;
   readonly folder: string;
@@ -53,7 +52,7 @@ export interface StageRunResult extends Partial<StageTest> {
   /** True if this session resumed the training of an earlier session. */
   readonly resumed: boolean;
   readonly data: DataSizes;
-  /** Communication of rank 0 during this session's training. */
+  /** Time and bytes of rank 0's communication during this session's training. */
   readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
@@ -69,21 +68,20 @@ export interface TrainingRun {
   readonly signal: AbortSignal;
   /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
-  /** True to skip the test. Commands that compare runs by validation metrics need no test. */
+  /** True to skip the test on test users, for commands that compare runs by validation metrics. */
   readonly untested?: boolean;
 }
 
 /** Settings that all runs of a command share. */
 export type RunContext = Omit<TrainingRun, "config" | "path">;
 
-/** A stage in training, with its objects. */
 interface Training {
   readonly stage: TrainingStage;
   readonly run: TrainingRun;
   readonly events: RunCallbacks;
   readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
-  /** Compares initial and best loss; undefined if training does not start from a logit on counts. */
+  /** Chooses the weights of best-loss; undefined if training does not start from a logit on counts. */
   readonly choice: StartChoice | undefined;
 }
 
@@ -110,8 +108,8 @@ export async function runStage(
 }
 
 /**
- * Starts a stage in a new folder. If the run has a previous stage, starts from its best-prec1 snapshot.
- * @throws UserError if nothing can be saved. The run can then be resumed from its start.
+ * Starts a stage in a new folder: from the snapshot best-prec1 of the previous stage, if the run has one.
+ * @throws UserError if nothing can be saved. Resuming the run then starts the stage again.
  */
 async function startStage(
   stage: TrainingStage,
@@ -157,7 +155,7 @@ async function resumeStage(
   });
 }
 
-/** Checks that a run's saved stages can be restored. Changes no file. @throws UserError if they cannot. */
+/** Checks that the saved stages of a run can be restored. @throws UserError if a stage cannot be restored. */
 export async function expectRestorable(stages: readonly TrainingStage[], run: TrainingRun): Promise<void> {
   for (const stage of stages) {
     const folder = stage.folder(run.path);
@@ -192,7 +190,7 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. If `begins` is true, count features give the weights that `init` lacks. */
+  /** Initial weights. If `begins` is true, the weights that depend on click counts are computed again. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
@@ -235,7 +233,7 @@ async function save({ trainer, choice }: Training, folder: RunFolder): Promise<v
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns the communication since `before`, and its share of the training. @param of - training time in s */
+/** Returns the communication since `before`, and its share of the time `of` in s. */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

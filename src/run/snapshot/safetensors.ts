@@ -34,7 +34,7 @@ const CHECKSUM = "crc32";
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ELEMENT_BYTES = 4;
-/** Largest header in bytes, as in the reference implementation. A longer header is damaged or an attack. */
+/** Largest header in bytes, as in the reference implementation: a longer header is damaged or an attack. */
 const LONGEST_HEADER = 100_000_000;
 
 /**
@@ -56,7 +56,7 @@ export function encodeSafetensors(
 }
 
 /**
- * Encodes a file as consecutive byte arrays. The values of the tensors are not copied: the arrays are views.
+ * Encodes a file as consecutive byte arrays, which are views of the tensors' values, not copies.
  * @param crc - a faster implementation of CRC-32, if the host has one
  */
 export function encodeSafetensorsPieces(
@@ -251,7 +251,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** Checks that every byte of the data belongs to one tensor. The check also detects duplicate names. */
+/** Checks that every byte of the data belongs to exactly one tensor. Duplicate names break this rule, too. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";
@@ -289,7 +289,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns a tensor's size in bytes (4 per element). Above 2^53 it is inexact, but exceeds any file. */
+/** Returns a tensor's size in bytes (4 per element). Sizes above 2^53 are inexact, but exceed any file. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }

@@ -13,7 +13,7 @@ import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile 
 import type { AdversarialConfig } from "../../train/training_config.ts";
 
 export const gameSchema = v.strictObject({
-  /** Config of the generator's network; null for the exact generator, which is not a network. */
+  /** Config of the generator's network; null for the exact generator, which has no network. */
   generator: v.nullable(modelConfigSchema),
   eta: v.finiteNumber(),
   generatorEta: v.finiteNumber(),
@@ -31,19 +31,19 @@ export interface SnapshotGame
   eta: number;
 }
 
-/** Metadata of a snapshot. They describe the model to which the weights belong. */
+/** Metadata of a snapshot, which describe the model of the weights. */
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;
   /** Items for which the model was built: their number, and the kind of their features. */
   readonly items: ItemsShape;
-  /** @internal Names, order, scales, values and checksums of item features; undefined without a manifest. */
+  /** @internal Names, order, scales, values and checksums of item features; undefined without features. */
   readonly features?: FeatureManifest;
   /** Number of training iterations before the snapshot. */
   readonly iteration: number;
   /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
   readonly kind: string;
-  /** @internal Settings of the adversarial game. The names of the generator's weights have a prefix. */
+  /** @internal Settings of the adversarial game; undefined for the Shannon stage. */
   readonly game?: SnapshotGame;
 }
 
@@ -62,7 +62,7 @@ const itemsSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
-/** Schema of the number of training iterations, stored in the metadata as text. */
+/** Schema of the number of training iterations, which the metadata contain as text. */
 export const iterationSchema = v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number));
 
 const metadataSchema = v.object({
@@ -113,7 +113,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters that a file stores under a prefix: all parameters except constants. */
+/** Returns the parameters with tensors under a prefix: all for "", otherwise those that are trained. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -121,7 +121,7 @@ export function selectSnapshotSpecs(
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
 
-/** Adds the model's constants, which are not trained, from the current weights to the best weights. */
+/** Returns the best weights together with the model's constants, which are in the current weights. */
 export function withConstants(specs: readonly ParameterSpec[], best: Weights, current: Weights): Weights {
   const weights: Weights = new Map(best);
   for (const { name, constant } of specs) {
@@ -140,13 +140,13 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Weights and metadata that a snapshot file stores. */
+/** Contents of a snapshot file. */
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
-  /** Returns the tensors whose names begin with a prefix such as "adam.m/", by the rest of the name. */
+  /** Returns the tensors whose names begin with a prefix, such as "adam.m/", by name without the prefix. */
   part(prefix: string): Weights;
-  /** Checks that the tensors have the parameters' shapes [rows, columns]. @throws UserError otherwise. */
+  /** Checks the tensors' shapes [rows, columns]. @throws UserError if a parameter has another shape. */
   checkShapes(specs: readonly ParameterSpec[]): void;
   /** Metadata of the model; undefined for a safetensors file of another program. */
   readonly info: SnapshotInfo | undefined;
@@ -156,7 +156,7 @@ export interface Snapshot {
 
 /** Name prefixes of Adam's first and second moments in a snapshot file. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
-/** Name prefixes of the best weights for each validation criterion, in a file with a training state. */
+/** Name prefixes of the best weights by each validation criterion, in a file with a training state. */
 export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   loss: "best-loss/",
   prec1: "best-prec1/",
@@ -227,9 +227,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Returns weights with a table row for feature values that were not in the training data. Such values have
- * the token "other" of their field. If training had no value with this token, its row becomes the mean of the
- * field's other rows, so an unknown value is treated as an average value. @param V - number of tokens
+ * Returns weights with trained or mean table rows for unknown feature values, which have the token "other" of
+ * their field. If no value in the training data had this token, its row becomes the mean of the field's other
+ * rows, so an unknown value is treated as an average value. @param V - number of tokens
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

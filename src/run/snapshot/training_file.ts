@@ -1,6 +1,7 @@
 /**
  * Stores a training state in one file, for hosts without folders, such as a browser. The file is a snapshot
- * of the current weights that also has the optimiser's moments, the best weights and the training's settings.
+ * of the current weights, with the optimiser's moments, the best weights and the training's settings in
+ * addition.
  */
 
 import * as v from "../../schema.ts";
@@ -59,7 +60,7 @@ export function readTrainingSetting({ metadata }: Snapshot, path: string): Train
   );
 }
 
-/** Reads the state to resume from. @param specs - all parameters. @throws UserError if it is damaged. */
+/** Reads a training's state. @param specs - all networks' parameters. @throws UserError if it is damaged. */
 export function readTrainingState(
   snapshot: Snapshot,
   specs: readonly ParameterSpec[],
