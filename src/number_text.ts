@@ -1,4 +1,4 @@
-/** Formats 1234567 as "1,234,567". toLocaleString() would be slower, because it loads all languages first. */
+/** Formats 1234567 as "1,234,567". toLocaleString() is slower: it first loads all languages. */
 export function formatThousands(value: number): string {
   return String(value).replace(/\B(?<!\.\d*)(?=(\d{3})+(?!\d))/g, ",");
 }

@@ -1,4 +1,4 @@
-/** Schemas of external data: the library valibot (small enough for web pages), with additions for JSON. */
+/** Schemas that check external data: the library valibot (small, for web pages), with additions for JSON. */
 
 import * as v from "valibot";
 
@@ -21,7 +21,7 @@ export const positive = (most = Number.MAX_VALUE) => v.pipe(v.number(), v.gtValu
 export const between = (least: number, most: number) =>
   v.pipe(v.number(), v.minValue(least), v.maxValue(most));
 
-/** Returns valibot's schema of an object without other keys. The issue of another key lists the known keys. */
+/** Returns valibot's schema of an object. An unknown key is refused, with a list of all known keys. */
 export const strictObject = <const T extends v.ObjectEntries>(entries: T) =>
   v.strictObject(
     entries,
@@ -35,7 +35,7 @@ const INVALID_KEY = "Invalid key: ";
 const LONGEST_MESSAGE = 200;
 const SIGNS = { ">=": "at least", "<=": "at most", ">": "more than" } as const;
 
-/** Describes the values that a schema refused. Each line has path, expected value and found value. */
+/** Describes the values that a schema refused, one per line: the path, the expected and the found value. */
 export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string {
   return issues.map((issue) => {
     const place = v.getDotPath(issue);

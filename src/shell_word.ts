@@ -8,7 +8,7 @@ export function quoteShellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Quotes a path for a shell. "./" is put before a leading hyphen: the path would be read as an option. */
+/** Quotes a path for a shell. A path with a leading hyphen gets the prefix "./", so it is not an option. */
 export function quotePath(path: string): string {
   return quoteShellWord(path.startsWith("-") ? `./${path}` : path);
 }

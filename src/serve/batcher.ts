@@ -1,4 +1,4 @@
-/** Schedules GPU work: scores all waiting requests in one batch, and divides long work into short pieces. */
+/** Schedules GPU work: batches of all waiting requests alternate with short pieces of long work. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
@@ -13,8 +13,8 @@ interface Waiting {
 }
 
 /**
- * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch: a single
- * request runs at once, and batches grow under load. Batches alternate with pieces of long work, such as
+ * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single
+ * request is not delayed, and batches grow under load. Batches alternate with pieces of long work, such as
  * blocks of a catalogue: at most one piece runs between two batches, and one batch between two pieces.
  */
 export class Batcher {
@@ -27,7 +27,6 @@ export class Batcher {
     private readonly onBatch: (requests: number, rows: number, seconds: number) => void = () => {},
   ) {}
 
-  /** Number of requests in the queue. */
   get waiting(): number {
     return this.#queue.length;
   }
@@ -43,7 +42,7 @@ export class Batcher {
     });
   }
 
-  /** Runs a piece of long work after the batch of the waiting requests. @throws any error of `piece`. */
+  /** Runs a piece of long work after the next batch of waiting requests. @throws any error of `piece`. */
   do<T>(piece: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pieces.push(() => piece().then(resolve, reject));
@@ -73,7 +72,7 @@ export class Batcher {
     }
   }
 
-  /** Removes the oldest requests from the queue, as many as fit in one batch, and returns them. */
+  /** Removes the oldest requests from the queue and returns them: as many as fit into one batch. */
   #take(): Waiting[] {
     const requests = this.#queue.map(({ request }) => request);
     let count = 0;

@@ -1,4 +1,4 @@
-/** Environments of the service. A model simulates the users; a client sends one slate per user and page. */
+/** Environments of the service: a model simulates users, and a client sends slates to them. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -12,7 +12,7 @@ import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
 const MAX_ENVIRONMENTS = 64;
-/** Time in ms without requests after which a new environment may replace an idle environment. */
+/** Time in ms without requests after which an environment is idle: a new environment may replace it. */
 const IDLE_MS = 600_000;
 
 /** An environment of the pool. `turn` resolves when all earlier requests of the environment are done. */
@@ -23,11 +23,11 @@ interface PooledEnvironment {
   turn: Promise<unknown>;
 }
 
-/** Error of a request for a new environment if the pool is full, and no environment is idle. */
+/** Error of a request for a new environment if the pool is full and no environment of it is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
-  /** Environments by name, in the order of their last use: the most recently used environment is last. */
+  /** Environments by name, in the order of their last use (oldest first). */
   readonly #environments = new Map<string, PooledEnvironment>();
   #created = 0;
   #creating = 0;
@@ -123,7 +123,7 @@ export class EnvironmentPool {
     return name;
   }
 
-  /** Closes the longest idle environment of a full pool. @throws TooManyEnvironmentsError if none is idle */
+  /** Closes the longest-idle environment of a full pool. @throws TooManyEnvironmentsError if none is idle */
   async #evictIdle(): Promise<void> {
     const [oldest] = this.#environments;
     if (this.#environments.size + this.#creating <= MAX_ENVIRONMENTS) return;

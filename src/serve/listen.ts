@@ -1,4 +1,4 @@
-/** HTTP server on a port of this machine. It checks hosts, and limits times and connections. */
+/** HTTP server for clients on this machine. It checks hosts, and limits times and connections. */
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 /** Host names of this machine that the header Host may contain. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits in ms for receiving headers, for a request, and for a write. LOOK_MS: time between checks. */
+/** Time limits in ms for the headers, the whole request, and a write. LOOK_MS: time between two checks. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -30,7 +30,7 @@ export interface ListenOptions {
   readonly port: number;
   /** Additional host names that the headers Host and Origin may contain, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Largest number of open connections. Others are closed, or wait for a free file descriptor. */
+  /** Largest number of open connections. Further ones are closed, or wait for a file descriptor. */
   readonly connections: number;
 }
 
@@ -73,8 +73,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections in place of Node's server, which accepts all pending connections before it counts them.
- * After a lack of file descriptors, Node's server never accepts a connection again.
+ * Accepts connections in place of Node's server, which accepts all pending connections before it counts them,
+ * and accepts none after a lack of file descriptors.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -97,7 +97,7 @@ async function acceptAll(
   }
 }
 
-/** A Node server that does not listen: it gets accepted connections, and limits their times. */
+/** A Node server that does not listen: it is given accepted connections, and limits their duration. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -116,7 +116,7 @@ class InjectedSocket extends Duplex {
     connection.setNoDelay(true); // send each part of a response at once, without Nagle's algorithm
   }
 
-  /** Closes the connection after `ms` milliseconds without data, as `setTimeout` of a Node socket does. */
+  /** Closes the connection after `ms` milliseconds (0: never), in place of a Node socket's `setTimeout`. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;
@@ -157,10 +157,10 @@ class InjectedSocket extends Duplex {
 }
 
 /**
- * Returns an error response if a web page of another site may have sent the request, otherwise undefined. To
- * read responses, the page could let its own host name resolve to this machine (DNS rebinding); the header
- * Host then has this foreign name. Or the page sends cross-site requests, which Origin or Sec-Fetch-Site
- * shows. Links that a user follows are allowed, because no page reads the response.
+ * Returns an error response if a web page of another site may have sent the request, otherwise undefined.
+ * Such a page could let its own host name resolve to this machine (DNS rebinding), but then the header Host
+ * has this foreign name. A cross-site request has a foreign Origin, or the header Sec-Fetch-Site. Links that
+ * a user follows are allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,
@@ -168,11 +168,11 @@ function findRefusal(
 ): Response | undefined {
   const { host = "", origin } = headers;
   const hosts = rawHeaders.filter((name, k) => k % 2 === 0 && name.toLowerCase() === "host").length;
-  if (hosts > 1) return refuse("Expected one Host", String(hosts));
+  if (hosts > 1) return refuse("Expected one Host header", String(hosts));
   const [requested, allowed] = [host.toLowerCase(), allowHost.map((name) => name.toLowerCase())];
   const named = requested.replace(/:\d*$/, "");
   if (![...LOOPBACK, ...allowed].includes(named)) {
-    return refuse(`Expected the Host ${LOOPBACK.join(", ")} or one of --allow-host`, host);
+    return refuse(`Expected a Host header with ${LOOPBACK.join(", ")} or a host of --allow-host`, host);
   }
   if (origin === undefined) {
     const site = headers["sec-fetch-site"];
@@ -182,7 +182,7 @@ function findRefusal(
   }
   const from = URL.parse(origin);
   if (from && (from.host === requested || allowed.includes(from.hostname))) return undefined;
-  return refuse(`Expected the Origin ${requested}, or one of --allow-host`, origin);
+  return refuse(`Expected an Origin with the host ${requested} or a host of --allow-host`, origin);
 }
 
 function refuse(expected: string, found: string): Response {

@@ -10,7 +10,7 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** Limits: ids per history or page, recommended items, users per environment, impressions per episode. */
+/** Maximum numbers: ids per history, ids per page, recommended items, users and impressions per episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) =>
@@ -19,7 +19,7 @@ const ids = (most: number) =>
     v.maxLength(most, ({ received }) => `expected at most ${most} ids, got ${received}`),
   );
 const historyFields = {
-  /** Id of a user of the data set. The history then consists of the user's latest clicks in the data set. */
+  /** Id of a user of the data set, whose latest clicks in the data set become the history. */
   user: v.optional(idSchema),
   history: v.optional(ids(LIMITS.history)),
   /** Counts of the user's earlier pages, impressions and clicks. Default: the counts in the data set. */
@@ -51,7 +51,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
-    /** Probabilities are computed for the positions on the page, or with each item at the first position. */
+    /** Positions for which probabilities are computed: those on the page, or the first one for each item. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -69,7 +69,7 @@ const share = v.between(0, 1);
 export const resetSchema = v.pipe(
   v.strictObject({
     environment: v.optional(v.string()),
-    /** Number of the episode. It determines the random numbers of the users. */
+    /** Number of the episode, which determines the random numbers of the simulated users. */
     episode: v.optional(v.whole(0, 2 ** 32 - 1), 0),
     users: v.optional(v.whole(1, LIMITS.users)),
     slate: v.optional(v.whole(1, 1024)),
@@ -96,7 +96,7 @@ export const resetSchema = v.pipe(
 );
 export const stepSchema = v.strictObject({
   environment: v.string(),
-  /** Item numbers on each user's slate: not ids, because a policy network outputs item numbers. */
+  /** Item numbers of each user's slate. They are not ids, because a policy network outputs item numbers. */
   slates: v.array(v.array(v.whole(0, 2 ** 32 - 1))),
 });
 
@@ -122,7 +122,7 @@ export function parseBody<T>(schema: v.GenericSchema<unknown, T>, body: string):
   throw new UserError(describeRefusal(parsed.issues[0]));
 }
 
-/** In error messages, these terms of valibot are replaced by terms of JSON. */
+/** Terms of valibot in error messages, and the terms of JSON that replace them. */
 const TYPES: readonly (readonly [RegExp, string])[] = [
   [/^missing$/, "expected a value, got none"],
   [/^not one of (.*)$/, "expected one of the fields $1, got another"],

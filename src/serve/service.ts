@@ -1,4 +1,4 @@
-/** Computes the responses of the HTTP service. This class opens no port, so tests can call it directly. */
+/** Computes the responses of the HTTP service, without opening a port. */
 
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -31,7 +31,7 @@ export interface ServiceOptions {
   readonly maxBatch: number;
   /** True if the utilities are not log-odds (adversarial stage): the model then cannot simulate users. */
   readonly uncalibrated?: boolean;
-  /** [positions] effects of the positions, which are added to the utilities to compute probabilities. */
+  /** [positions] position effects that are added to the utilities before probabilities are computed. */
   readonly effects?: readonly number[] | undefined;
   /** Config of the baseline that scores pages instead of the model; absent if the model scores them. */
   readonly baselineConfig?: ModelConfig;
@@ -39,7 +39,7 @@ export interface ServiceOptions {
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Largest number of rows per batch: enough for a request of the largest size, or several usual requests. */
+/** Largest number of rows per batch: enough for one largest request, or for several usual requests. */
 const ROWS = 2 ** 15;
 /** Number of item ids per chunk of the response to /items. */
 const ITEMS_A_PART = 2 ** 13;
@@ -69,13 +69,13 @@ export class Service {
   readonly #candidates: Uint32Array<ArrayBuffer>;
   /** Scores items of the catalogue when the GPU is free. */
   readonly #items: ItemScorer;
-  /** Config of the model or, if a baseline scores the pages, of the baseline. */
+  /** Config of the model or, if a baseline scores the pages, config of the baseline. */
   readonly #config: ModelConfig;
   #inFlight = 0;
   #closing = false;
   #failed = false;
 
-  /** @param onFault - called for each error that is not an invalid request */
+  /** @param onFault - called for each error except invalid requests */
   constructor(
     model: UserModel,
     private readonly data: OpenedDataset,
@@ -107,7 +107,7 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True if scoring has failed, for example because the device is lost. The service cannot continue. */
+  /** True if scoring has failed, for example because the device is lost. Then the service must end. */
   get failed(): boolean {
     return this.#failed;
   }
@@ -229,7 +229,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Streams all item ids in the order of their numbers, because one string could become too long. */
+  /** Streams all item ids in the order of their numbers: a single string could become too long. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {

@@ -13,7 +13,7 @@ export interface BundleOptions {
   readonly entry: string;
   /** "iife" for a script of a web page or a worker; "esm" for a module. */
   readonly format: "iife" | "esm";
-  /** False to keep the script readable; true by default. */
+  /** True (default) to minify the script; false to keep it readable. */
   readonly minify?: boolean;
   readonly banner?: string;
   /** Kernel texts: in the script (default: "whole"), or read from a table (kernel_table.ts). */
@@ -31,8 +31,8 @@ export interface Bundle {
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
- * Bundles a script. Do not build two bundles at once: the first call stops the bundler's process. @returns
- * the script; equal sources give equal bytes. @throws Error with the messages of the bundler
+ * Bundles a script. Build one bundle at a time: the end of a call stops the bundler's process. @returns the
+ * script; equal sources give equal bytes. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, minify = true, banner, replacements: instead = {}, kernels = "whole" } = options;
@@ -95,7 +95,7 @@ function replaceModules(texts: Readonly<Record<string, string>>): esbuild.Plugin
   };
 }
 
-/** Resolves an import by the exports of the package, or by path if the package has no exports. */
+/** Finds an imported file by the exports of its package, or by its path if the package has no exports. */
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
   const found = "found"; // marks calls of build.resolve by this plugin, to avoid an endless recursion
   return {
@@ -132,8 +132,8 @@ export async function readPackageFile(entry: string, name: string, file: string)
 
 /**
  * Removes comments (more than a third of a kernel's text), empty lines, and spaces at line ends. In functions
- * and structs, also removes spaces next to = , ; { and }. One space stays before a constant in a function,
- * because the program later replaces the values of all constants that begin a line.
+ * and structs, also removes spaces next to = , ; { and }. In functions, one space stays before each constant,
+ * because the program later replaces the value of each constant at the start of a line.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

@@ -1,6 +1,6 @@
 /**
  * Lets the script of a web page read kernels from a global table that the page defines before the script
- * runs. A page that shows the kernels already has their texts as data; the table avoids a second copy.
+ * runs. A page that shows the kernels already has their texts as data: the script needs no copy.
  */
 
 const TABLE = "WGSL";

@@ -1,4 +1,4 @@
-/** Exports a baseline to ONNX. Inputs and outputs: see user_graph.ts. */
+/** Exports a baseline to ONNX, with the inputs and outputs of user_graph.ts. */
 
 import { forEachItemTokens, isIn, type TokenField } from "../../counts/train_counts.ts";
 import type { ClickPairs } from "../../counts/train_counts.ts";
@@ -29,7 +29,7 @@ export function exportBaseline({ baseline, catalogue, metadata }: ExportedBaseli
 }
 
 interface BaselineInputs extends LiftInputs {
-  /** [users, clicks] clicked items from the oldest to the latest click, then -1. */
+  /** [users, clicks + 1] numbers of the clicked items from the oldest to the latest click, then -1. */
   readonly history: TensorName;
   /** [users] number of clicks. */
   readonly clicks: TensorName;
@@ -66,7 +66,7 @@ function addLogScore(
   }
 }
 
-/** Adds nodes that give an item the log of 1 + the index of its latest click, if that click is recent. */
+/** Adds nodes: log(1 + index of an item's latest click in `history`) if that click is recent, else `rate`. */
 function addLastClick(
   { graph, page, history, clicks }: BaselineInputs,
   rate: TensorName,
@@ -95,7 +95,7 @@ function listFieldTokens(catalogue: ItemCatalogue, field: TokenField, shares: Fl
   return { count: field.count, slots, listTokens: (item: number) => tokens[item] ?? [] };
 }
 
-/** Adds nodes for the mean similarity of each displayed item to the latest distinct clicks. */
+/** Adds nodes for the mean similarity of each displayed item to the latest distinct clicked items. */
 function addSimilarity(
   inputs: BaselineInputs,
   catalogue: ItemCatalogue,
@@ -117,8 +117,8 @@ function addSimilarity(
 }
 
 /**
- * Adds nodes for the last `most` distinct clicked items. `item` [users, most] are the items (any items where
- * a user has fewer), `there` is 1, or 0 if the user has fewer distinct clicks.
+ * Adds nodes for the last `most` distinct clicked items. `item` [users, most] are these items; where a user
+ * has clicked fewer items, `item` is any item and `there` is 0 (else 1).
  */
 function addLatestDistinct(
   { graph, history }: BaselineInputs,
@@ -149,12 +149,12 @@ function addLatestDistinct(
   return { item: graph.op("Max", [item, [0]]), there };
 }
 
-/** Larger than every key of a pair. */
+/** End mark of the sorted keys: larger than the key of every pair of items. */
 const LAST_KEY = 2n ** 62n;
 
 /**
- * Adds nodes that look up the similarity of pairs by binary search in a sorted list; 0 for a missing pair.
- * @param key - for items a <= b, a * number of items + b
+ * Adds nodes that find the similarity of pairs of items by binary search; 0 for a missing pair.
+ * @param key - key of the pair of items a <= b: a * number of items + b
  */
 function addPairs(
   graph: GraphBuilder,

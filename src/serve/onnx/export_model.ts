@@ -1,4 +1,4 @@
-/** Exports a model to ONNX. Inputs and outputs: see user_graph.ts. */
+/** Exports a model to ONNX, with the inputs and outputs of user_graph.ts. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import { nonFiniteWeightsError } from "../../model/choice_probabilities.ts";
@@ -53,9 +53,9 @@ export function exportModel(
 }
 
 /**
- * Returns an upper bound of the absolute values in the graph. Each tensor multiplies a value at most once.
- * The factor is at most the table's largest absolute value, or the largest sum of absolute values in a column
- * of the kernel.
+ * Returns an upper bound of the absolute values in the graph: the largest input, times a factor per tensor.
+ * For a table the factor is 1 + the largest absolute value; for any other tensor it is 1 + the largest sum of
+ * absolute values in a column.
  */
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
@@ -107,7 +107,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds nodes for the part [users, items, K] of a layer's input that depends only on the displayed item. */
+/** Adds nodes for the term [users, items, K] of a layer that depends only on the displayed item. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue, optional } = inputs;
   const items = foldItems(catalogue, {
@@ -150,7 +150,7 @@ function hiddenLayers(
   return graph.op("MatMul", [hidden, tensor("utility/output/kernel", dims.at(-1) ?? 0, 1)]);
 }
 
-/** Adds batch normalisation with the running averages: a factor and an offset per column. */
+/** Adds batch normalisation by running averages, as one factor and one offset per column. */
 function normalised(
   graph: GraphBuilder,
   { batchNorm, dims }: ModelConfig,

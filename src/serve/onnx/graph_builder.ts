@@ -1,5 +1,5 @@
 /**
- * Builds an ONNX graph. A node has the name of its result; constants are tensors in the file. The protobuf
+ * Builds an ONNX graph. Nodes are named by their results, and constants are tensors in the file. The protobuf
  * schema has only the fields that we use, from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
 
@@ -31,13 +31,13 @@ message Model {
 const model = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("Model");
 
 const PRODUCER = "clickgan";
-/** First bytes of an exported file: the tag, length and value of protobuf field 2 (bytes producer_name). */
+/** First bytes of an exported file: tag, length and value of the protobuf field 2 (producer_name). */
 export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}`;
 
 const OPSET = 17;
 const IR_VERSION = 8;
 
-/** Name prefix of tensors for count features. export_model.ts knows an upper bound of these features. */
+/** Name prefix of the tensors for count features, whose upper bound export_model.ts computes separately. */
 export const COUNTED = "counts/of_items/";
 
 export const FLOAT = 1;

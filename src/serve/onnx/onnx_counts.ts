@@ -1,7 +1,7 @@
 /**
  * Adds count features (src/counts/page_counts.ts) to an ONNX graph. The graph counts items and tokens in a
- * user's recent clicks, and looks up the counts of displayed items. The file has a few hundred numbers per
- * item of the catalogue.
+ * user's recent clicks, and looks up the train users' counts of displayed items in tables. These tables have
+ * a few hundred numbers per item of the catalogue.
  */
 
 import {
@@ -27,22 +27,20 @@ interface CountInputs extends LiftInputs {
   readonly at: (item: number, column: number) => number;
 }
 
-/** Inputs of {@link addLogLift}. */
 export interface LiftInputs {
   readonly graph: GraphBuilder;
-  /** Number of items in the catalogue. */
   readonly items: number;
   /** [users, items] numbers of the displayed items; 0 for an empty position. */
   readonly page: TensorName;
-  /** [users, clicks] clicked items, and any items at empty places. */
+  /** [users, clicks] numbers of the recently clicked items; any item's number at an empty index. */
   readonly recent: TensorName;
   /** [users, clicks] 1 if the entry of `recent` is a click, otherwise 0. */
   readonly there: TensorName;
 }
 
 /**
- * Adds nodes for standardised count and context features [users, items, C]. The features assume that the user
- * has the average click rate, and clicked every item that was shown before.
+ * Adds nodes for the standardised count features and context features [users, items, C]. The features assume
+ * that the user has the average click rate, and clicked every item that was shown before.
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -92,7 +90,7 @@ export function addDisplayedCounts(
   return graph.op("Mul", [centred, graph.tensor("counts/scaled", [C], scale.slice(C, 2 * C))]);
 }
 
-/** Adds nodes for the product [users, items, N] of count features and weights of the first layer. */
+/** Adds nodes for the product [users, items, N] of the count features and the first layer's weights. */
 export function addCountsLayer(
   { graph, weight, tensor }: EncoderInputs,
   counts: TensorName,
@@ -131,7 +129,7 @@ export function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** Adds nodes for sums [users, size]: each element of `value` [users, .] is added at its index in `place`. */
+/** Adds nodes for sums [users, size]: elements of `value`, added at the indices that `place` lists. */
 function summed(
   { graph, page }: LiftInputs,
   size: number,
@@ -160,7 +158,7 @@ function lookedUp(
   return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
 }
 
-/** Adds nodes for similarities to the other clicked items [users, items, 1]. Repeated clicks do not count. */
+/** Adds nodes for each displayed item's similarity to all other clicked items, each counted once. */
 function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
   const first = 4 + 2 * countTokenSlots(fields);
@@ -178,7 +176,7 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
   return lookedUp(of, "neighbours", different, { places, factors });
 }
 
-/** Adds nodes for flags [users, items]: 1 for the item that the user clicked last, otherwise 0. */
+/** Adds nodes for flags [users, items]: 1 for the item of the user's last click, 0 for all other items. */
 function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
   const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
@@ -210,7 +208,7 @@ function categories(of: CountInputs): TensorName[] {
   });
 }
 
-/** Category field of the items. */
+/** Category field of the items, with the values of each item. */
 interface FieldTokens {
   /** Number of the field's values. */
   readonly count: number;

@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph. They compute a part [users, N] of the first layer from clicked items. */
+/** Adds encoders to an ONNX graph. An encoder computes the clicks' term [users, N] of the first layer. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -7,7 +7,7 @@ import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph_builder.ts";
 
-/** A graph, and what an encoder needs to add nodes to the graph. */
+/** A graph, and the inputs from which an encoder adds nodes to the graph. */
 export interface EncoderInputs {
   readonly graph: GraphBuilder;
   readonly catalogue: ItemCatalogue;
@@ -21,12 +21,13 @@ export interface EncoderInputs {
   readonly clicks: TensorName;
 }
 
-/** Index of each gate of ONNX (i, o, f, c) in our order (i, g, f, o). ONNX's c is our g. */
+/** Index of each of ONNX's gates (i, o, f, c) in our order (i, g, f, o), where ONNX's c is our g. */
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. Per item, a table has the product of features and input weights. The ONNX op gets these
- * products, and the identity as weights: it only multiplies by 1 and adds zeros, so the result is exact.
+ * Adds the LSTM. A table has the product of each item's features and input weights. The ONNX op gets these
+ * products as inputs, and the identity as input weights. It multiplies by 1 and adds zeros, so the products
+ * stay exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
@@ -93,7 +94,7 @@ export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig):
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
-/** Adds linear position weights [users, N]: a bias plus a weighted sum of table rows of the last m clicks. */
+/** Adds linear position weights [users, N]: bias + weighted sum of the table rows of the last m clicks. */
 export function addClickProduct(
   inputs: EncoderInputs,
   names: ClickProductNames,
@@ -114,7 +115,7 @@ export function addClickProduct(
 
 /**
  * Adds nodes for the last m clicks, latest first. `there` [users, m, 1] is 1, or 0 if the user has fewer
- * clicks. `item` [users, m] is the clicked item, or any item if the user has fewer clicks.
+ * clicks. `item` [users, m] are the clicked items, or any items if the user has fewer clicks.
  */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
@@ -181,8 +182,8 @@ function tanhOfDense(
 
 /**
  * Adds tanh position weights for one-hot features. The state has one component tanh(w + bias) per item; w
- * sums the weights of all lags at which the user clicked the item. `base`, the state of a user without
- * clicks, is tanh(bias) x kernel. `delta` has tanh(w + bias) - tanh(bias) at one click per clicked item.
+ * sums the weights of the lags at which the user clicked it. `base`, the state of a user without clicks, is
+ * tanh(bias) x kernel. `delta` is tanh(w + bias) - tanh(bias) at one click per clicked item, else 0.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -227,7 +228,7 @@ export interface ItemWeights {
   readonly columns: number;
 }
 
-/** Computes features x weights [I, C] in float64. For one-hot items, the product is the kernel. */
+/** Computes the product [I, C] of features and weights in float64. For one-hot items, it is the kernel. */
 export function foldItems(
   catalogue: ItemCatalogue,
   { kernel, tokens, columns }: ItemWeights,
@@ -260,7 +261,7 @@ export function foldItems(
 /** Largest total size of all tables in bytes. A protobuf message must be smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
-/** Call this before computing tables. @throws UserError if `bytes` bytes are too many for a file. */
+/** Checks the size of a table before it is computed. @throws UserError if an ONNX file cannot contain it. */
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(

@@ -1,4 +1,4 @@
-/** Inputs and outputs of all ONNX files: item numbers in, utilities and click probabilities out. */
+/** Inputs (item numbers) and outputs (utilities and click probabilities) of all exported ONNX files. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
@@ -10,8 +10,8 @@ import { describeContextInputs } from "./onnx_context.ts";
 import { expectFits } from "./onnx_encoders.ts";
 
 /**
- * Starts a graph. `history` [users, clicks + 1] are the clicked items and a last column of -1, so that no
- * history is empty; `clicks` [users] are the numbers of clicks.
+ * Starts a graph. `history` [users, clicks + 1] has the clicked items, and -1 in the last column, so that no
+ * history is empty. `clicks` [users] has each user's number of clicks.
  */
 export function startGraph(): { graph: GraphBuilder; history: TensorName; clicks: TensorName } {
   const graph = new GraphBuilder();
@@ -27,7 +27,7 @@ export function startGraph(): { graph: GraphBuilder; history: TensorName; clicks
 
 interface UserGraph extends Pick<ModelConfig, "eta" | "loss"> {
   readonly graph: GraphBuilder;
-  /** [users, items, 1] utilities of the displayed items. The values at empty positions do not matter. */
+  /** [users, items, 1] utilities of the displayed items. Values at empty positions are ignored. */
   readonly utilities: TensorName;
   /** Utility offset of each position on a page. */
   readonly effects?: readonly number[] | undefined;
@@ -60,7 +60,7 @@ export function encodeGraph(own: UserGraph): Uint8Array {
   });
 }
 
-/** Adds the outputs: probabilities by a softmax over items and no click, or by a sigmoid (logistic loss). */
+/** Adds the outputs. A softmax over items and no click, or a sigmoid (logistic loss), gives probabilities. */
 function addOutputs({ graph, eta, loss, utilities: of, effects }: UserGraph): void {
   const shown = graph.op("GreaterOrEqual", ["page", [0]]);
   const flat = graph.op("Squeeze", [of, [2]]);
