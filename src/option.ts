@@ -128,7 +128,6 @@ export interface SwitchOption extends Common {
 
 export type OptionDefinition = ValueOption | ChoiceOption | SwitchOption;
 
-/** Definition of an option with values of type T. */
 export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
 type Table = Readonly<Record<string, TypedOption<unknown>>>;

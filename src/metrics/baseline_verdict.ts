@@ -29,7 +29,6 @@ export function classifyDifference(
 /** Metrics for comparisons of models. The loss (nll) is better if lower, any other metric if higher. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
-/** Difference in a metric between a model and a baseline. */
 export interface BaselineComparison extends MetricGap {
   readonly name: string;
   readonly is: Significance;

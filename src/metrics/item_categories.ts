@@ -9,7 +9,6 @@ export interface ItemCategories {
   readonly groups: Uint16Array;
 }
 
-/** Returns the indices of an item's groups. */
 export function listItemGroups({ names, groups }: ItemCategories, item: number): number[] {
   const own: number[] = [];
   for (let k = 0; k < names.length; k++) if (groups[item]! >> k & 1) own.push(k);

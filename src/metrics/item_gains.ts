@@ -31,7 +31,6 @@ export interface ItemGains {
   readonly losses: readonly ItemGain[];
 }
 
-/** Sums over the displays of an item. */
 type Sums = { -readonly [K in "displays" | "clicked" | "model" | "clickRate" | "gain"]: ItemGain[K] };
 
 export class ItemGainCollector {

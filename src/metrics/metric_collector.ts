@@ -25,7 +25,6 @@ import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_re
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
-/** Users, their events, and the scores of their displayed items. */
 export interface ScoredUsers {
   /** Log with the item numbers of the catalogue. */
   readonly log: Clicks;

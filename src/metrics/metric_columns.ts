@@ -68,7 +68,6 @@ const ratios = {
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
   pClick: { sum: "pClick", per: "rows", title: "P(click)" },
 } as const satisfies Record<string, Ratio>;
-/** Name of a metric in result.json. */
 export type MetricName = keyof typeof ratios;
 export const metricNames = Object.keys(ratios) as readonly MetricName[];
 
@@ -141,7 +140,6 @@ export const firstSlice = (() => {
 })();
 export const sliceCount = slicings.reduce((sum, { names }) => sum + names.length, 0);
 
-/** An event with the scores of its items. */
 export interface EvaluatedPage {
   /** Positions of the clicked items on the page, counted from 0, in click order. */
   readonly clicked: readonly number[];

@@ -17,7 +17,6 @@ export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 /** 95 % bootstrap intervals over users; null if there are too few users. */
 export type MetricIntervals = Readonly<Partial<Record<MetricName, Interval | null>>>;
 
-/** Metrics that were computed from sums per group of users. */
 export interface MeasuredSums {
   readonly metrics: MetricValues;
   readonly intervals: MetricIntervals;

@@ -57,7 +57,6 @@ class TasteSums {
   }
 }
 
-/** Sums the pages of users, user by user. */
 export class TasteCollector {
   readonly #all: TasteSums;
   /** The users with the most clicks so far, followed by the user whose pages are being added. */

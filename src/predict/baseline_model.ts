@@ -52,7 +52,6 @@ export class BaselineModel implements ItemScorer {
     }
   }
 
-  /** Returns the utilities of each request's page. */
   score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const utilities = this.#score(buildRequestClicks(requests, 0), Uint32Array.from(requests.keys()));
     let row = 0;

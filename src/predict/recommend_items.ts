@@ -6,7 +6,6 @@ import type { ItemScorer } from "../model/item_blocks.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 
-/** A recommended item with its utility. */
 export interface Recommendation {
   readonly item: number;
   readonly utility: number;

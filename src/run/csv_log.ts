@@ -27,7 +27,6 @@ export class CsvLog {
   readonly #file: LogFile;
   readonly #path: string;
   readonly #columns: number;
-  /** Hash of the bytes that were written to the file. */
   readonly #hash = createHash("sha256");
   #size = 0;
   #pending = "";

@@ -29,7 +29,6 @@ const logsSchema = v.strictObject({ train: logMarkSchema, validation: logMarkSch
 type LogMarks = v.InferOutput<typeof logsSchema>;
 export const LOGS = ["train", "validation"] as const;
 
-/** Contents of the snapshot `last`. */
 export interface LastState {
   readonly snapshot: Snapshot;
   readonly info: SnapshotInfo;

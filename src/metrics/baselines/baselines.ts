@@ -209,7 +209,6 @@ function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);
 }
 
-/** Baseline with its chosen setting. */
 export interface FittedFormula {
   readonly formula: BaselineFormula;
   /** [I] smoothed click rate of each item. */

@@ -47,7 +47,7 @@ interface KnnSetting {
   readonly clicks: number;
   /** Weight of the similarity; see {@link WEIGHTS}. */
   readonly weight: number;
-  /** True if a clicked item is its own neighbour. */
+  /** True if an earlier click on the item itself counts as similarity 1. */
   readonly again: boolean;
 }
 
@@ -235,7 +235,7 @@ const CLICKS = [1, 5, 20];
  * Infinity ranks items by their mean similarity, and items without similarity by their click rate.
  */
 const WEIGHTS = [Infinity, 3, 30];
-/** Settings: true if an earlier click on an item counts as similarity 1 to this item. */
+/** Settings: true if an earlier click on the item itself counts as similarity 1. */
 const ITSELF = [false, true];
 
 const SETTINGS = CLICKS.flatMap((clicks) =>

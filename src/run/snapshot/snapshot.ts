@@ -75,7 +75,6 @@ const metadataSchema = v.object({
   game: v.optional(json(gameSchema)),
 });
 
-/** Creates a schema that parses JSON text. */
 function json<S extends v.GenericSchema>(schema: S) {
   return v.pipe(v.string(), v.parseJson(), schema);
 }
@@ -140,7 +139,6 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
-/** Contents of a snapshot file. */
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
@@ -150,7 +148,6 @@ export interface Snapshot {
   checkShapes(specs: readonly ParameterSpec[]): void;
   /** Metadata of the model; undefined for a safetensors file of another program. */
   readonly info: SnapshotInfo | undefined;
-  /** All metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

@@ -21,7 +21,6 @@ import {
 } from "./snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 
-/** Settings of a training, stored in its file. */
 const settingSchema = v.strictObject({
   config: stagesConfigSchema,
   /** Stage that was being trained when the file was written. */

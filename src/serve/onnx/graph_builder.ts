@@ -113,7 +113,6 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Returns the bytes of an ONNX file with the graph. */
   encode({ input, output, docString, metadata }: {
     readonly input: readonly Value[];
     readonly output: readonly Value[];

@@ -208,7 +208,6 @@ function categories(of: CountInputs): TensorName[] {
   });
 }
 
-/** Category field of the items, with the values of each item. */
 interface FieldTokens {
   /** Number of the field's values. */
   readonly count: number;

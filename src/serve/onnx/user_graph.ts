@@ -32,7 +32,6 @@ interface UserGraph extends Pick<ModelConfig, "eta" | "loss"> {
   /** Utility offset of each position on a page. */
   readonly effects?: readonly number[] | undefined;
   readonly catalogue: ItemCatalogue;
-  /** Context features that the graph reads. */
   readonly features?: readonly ContextFeature[];
   readonly metadata: Readonly<Record<string, string>>;
 }
