@@ -22,7 +22,7 @@ export interface ValueRange<T> {
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers from `least` to `most`. The parser may throw InvalidValueError. */
+/** Returns a parser of whole numbers from `least` to `most`. It throws InvalidValueError otherwise. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -117,7 +117,7 @@ export interface ChoiceOption extends Common {
   readonly default?: string;
 }
 
-/** A boolean option. Its default is true if its flag is `--no-...`. */
+/** A boolean option. Its default is true if the flag has the form `--no-...`. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
   /** Default value; undefined if the command must know whether the user typed the option. */

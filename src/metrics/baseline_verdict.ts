@@ -61,7 +61,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
-/** Returns "better" if significantly better than every baseline, "worse" if significantly worse than any. */
+/** Returns "better" if every baseline is significantly worse than the model, "worse" if any is better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -81,7 +81,7 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
   const [best] = comparisons;
   if (!best) return [];
   if (comparisons.every(({ interval }) => !interval)) {
-    return ["Too few users for an interval: the model cannot be compared with the baselines."];
+    return ["Too few users for a confidence interval: the model cannot be compared with the baselines."];
   }
   // For example "prec@1 +0.012, 95 % CI +0.001 to +0.023, 270 test users".
   const numbers = ({ value, interval }: MetricGap) =>

@@ -22,7 +22,7 @@ export type Interval = readonly [low: number, high: number];
 const SIDE_BY_SIDE = 8;
 
 export class Bootstrap {
-  /** Drawn groups of all resamples. Resample b begins at `#starts[b]`. `#times`: draws per group. */
+  /** Groups drawn for resamples (b begins at `#starts[b]`). `#drawn[k]` was drawn `#times[k]` times. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;

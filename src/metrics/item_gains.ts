@@ -25,7 +25,7 @@ export interface ItemGain {
 /** Items with the largest gains and losses in log-likelihood, in descending order of the absolute value. */
 export interface ItemGains {
   readonly leastDisplays: number;
-  /** Number of items with enough displays. */
+  /** Number of items with at least {@link LEAST_DISPLAYS} displays. */
   readonly compared: number;
   readonly gains: readonly ItemGain[];
   readonly losses: readonly ItemGain[];

@@ -42,7 +42,7 @@ export interface ScoredUsers {
 export interface MetricCollectorOptions {
   /** Number of users with a predicted event. Compared models must add all of them in the same order. */
   readonly users: number;
-  /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined for mere ranks. */
+  /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined if scores only rank. */
   readonly eta?: number;
   /** True if clicks are independent: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = prod_a (1 - P(a)). */
   readonly single?: boolean;
@@ -52,9 +52,7 @@ export interface MetricCollectorOptions {
   readonly isSeen?: (item: number) => boolean;
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
-  /**
-   * Called per page. @param k - index of the user in `places`. @param row - the page's first row in `scores`
-   */
+  /** Called per page. @param k - index of its user in `places`. @param row - its first row in `scores` */
   readonly onPage?: (page: EvaluatedPage, k: number, row: number) => void;
 }
 
@@ -96,9 +94,8 @@ export class MetricCollector {
   }
 
   /**
-   * Adds a user's events. Adds a user's events. @param index - user's index in `places`. @param shift - a
-   * row's index in `scores` minus its index in the log. @param moved - an event's index in the outcomes minus
-   * its index in the log
+   * Adds a user's events. @param index - user's index in `places`. @param shift - a row's index in `scores`
+   * minus its index in the log. @param moved - an event's index in the outcomes minus its index in the log
    */
   #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
     const user = part.places[index]!;

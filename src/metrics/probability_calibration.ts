@@ -3,7 +3,7 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. The outermost cells also hold all values beyond. */
+/** Number of histogram cells for log-odds from -8 to 8. The outermost cells also contain larger log-odds. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin has cells with about a tenth of all cases. */

@@ -96,7 +96,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** The reward's metric for each metric of the generator: the substitute for a model without a generator. */
+/** Metrics of the generator, and the reward's metrics that replace them for a model without generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",

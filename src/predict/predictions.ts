@@ -108,7 +108,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
 ];
 
-/** Checks that no file exists at `path`, or one that `predict` wrote. @throws UserError otherwise */
+/** Checks that `path` is free, or has a file that `predict` wrote. @throws UserError otherwise */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }

@@ -116,8 +116,8 @@ export class CsvLog {
   }
 
   /**
-   * Returns a mark of the file's current end. Rows that wait for `flush` are not included. Before, the file
-   * is synced to disk: even after a power cut it is not shorter than the mark says.
+   * Returns a mark of the file's current end. Rows that wait for `flush` are not included. The file is first
+   * synced to disk, so that a power cut does not make it shorter than the mark.
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {
@@ -134,8 +134,8 @@ export class CsvLog {
   }
 
   /**
-   * Writes the pending rows. If writing fails, no row of them remains in the file; the next flush writes all
-   * of them. @throws {UserError} with the file's name, if the disk is full or missing
+   * Writes the pending rows. If writing fails, none of these rows remains in the file, and the next flush
+   * writes them all. @throws {UserError} with the file's name, if the disk is full or missing
    */
   flush(): void {
     const bytes = new TextEncoder().encode(this.#pending);

@@ -7,7 +7,7 @@ import { readTexts } from "../data/prepared_tables.ts";
 import { UserError } from "../user_error.ts";
 import type { SnapshotResult } from "./tested_users.ts";
 
-/** Adds names to results. If the data set was moved or changed, the results keep only numbers. */
+/** Adds names to results. If the data set was moved or changed, results have only user and item numbers. */
 export async function nameResults<T extends Pick<SnapshotResult, "itemGains" | "tastes">>(
   results: readonly T[],
   dataset: Dataset,

@@ -31,7 +31,7 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Contents of a stage's files that do not change during the training. */
+/** The part of a stage's files that stays constant during the training. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Parameters of all networks that the stage trains. */
@@ -51,7 +51,7 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** Open files of a stage. Meanwhile, the caller must own the run's folder (files/owned_folder.ts). */
+/** Open files of a stage. Until `close`, the caller must own the run's folder (files/owned_folder.ts). */
 export class RunFolder {
   /** Iteration of the best snapshot in the folder, for each validation criterion. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
@@ -149,7 +149,7 @@ export class RunFolder {
     }
   }
 
-  /** After divergence, writes only the best snapshots. Those of the older `last` get temporary names. */
+  /** After divergence, writes only the best snapshots. The best snapshots of `last` get temporary names. */
   async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);
     for (const criterion of criteria) {

@@ -24,7 +24,7 @@ export interface KeptStart {
   readonly weights: Weights;
 }
 
-/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of measurements exceed it. */
+/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of measured gains exceed it. */
 const ERRORS = 1.28;
 
 /** Computes validation losses of the current weights. @returns [users] sum over the pages of each user */
@@ -74,8 +74,8 @@ export class StartChoice {
 
   /**
    * @param start - computes the initial weights. @param logit - computes the weights of the logit on counts.
-   * The initial weights differ from these: they are fitted to other pages of a large log, and contain random
-   * weights for products of features. Both arguments are functions, because weights are large.
+   * The initial weights differ from the logit: they are fitted to other pages of a large log, and contain
+   * random weights for products of features. Both arguments are functions, because weights are large.
    */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,

@@ -82,7 +82,7 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, trainer.iteration) };
 }
 
-/** If the best validation is within this first share of the iterations, it counts as early. */
+/** If the best validation is before this share of the iterations, it counts as early. */
 const EARLY = 0.05;
 /** If the best validation is after this share of the iterations, it counts as late. */
 const LATE = 0.9;
@@ -124,7 +124,7 @@ export function describeRanking(
   const option = name ? `: --baseline ${baselineOptions[name]} of predict, recommend, serve and export` : "";
   return [
     ...words,
-    `Until the model ranks better than the baselines, rank by the best one (${best}${option}). A search of ` +
+    `Until the model ranks better than the baselines, rank by the best baseline (${best}${option}). A search of ` +
     "options (deno task tune) or more data (deno task data describe shows what the log lacks) may help.",
   ];
 }

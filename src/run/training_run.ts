@@ -233,7 +233,7 @@ async function save({ trainer, choice }: Training, folder: RunFolder): Promise<v
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns the communication since `before`, and its share of the time `of` in s. */
+/** Returns the communication since `before`, and its share of `of` seconds of training. */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

@@ -159,8 +159,8 @@ class InjectedSocket extends Duplex {
 /**
  * Returns an error response if a web page of another site may have sent the request, otherwise undefined.
  * Such a page could let its own host name resolve to this machine (DNS rebinding), but then the header Host
- * has this foreign name. A cross-site request has a foreign Origin, or the header Sec-Fetch-Site. Links that
- * a user follows are allowed, because no page reads the response.
+ * has this foreign name. A cross-site request has a foreign Origin, or a header Sec-Fetch-Site that says so.
+ * Links that a user follows are allowed, because no page reads the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,

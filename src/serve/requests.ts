@@ -10,7 +10,7 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** Maximum numbers: ids per history, ids per page, recommended items, users and impressions per episode. */
+/** Limits: ids per history, ids per page, recommended items, users per environment, items per episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) =>

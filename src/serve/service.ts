@@ -176,7 +176,7 @@ export class Service {
       throw new Refusal(415, `Expected content-type: application/json, got ${JSON.stringify(type)}.`);
     }
     const { maxBody } = this.options;
-    const tooLarge = () => new Refusal(413, `Expected a body of at most ${maxBody} bytes, got a larger one.`);
+    const tooLarge = () => new Refusal(413, `Expected a body of at most ${maxBody} bytes, got a larger body.`);
     if (Number(headers["content-length"] ?? 0) > maxBody) throw tooLarge();
     const decoder = new TextDecoder();
     let [text, bytes] = ["", 0];
@@ -189,7 +189,7 @@ export class Service {
     } catch (error) {
       throw error instanceof Refusal
         ? error
-        : new Refusal(400, "Expected a complete body, got a part of it.");
+        : new Refusal(400, "Expected a complete body, got only its beginning.");
     }
     return text + decoder.decode();
   }
@@ -210,7 +210,7 @@ export class Service {
     }
     if (this.options.uncalibrated) {
       throw new UserError(
-        "Expected a model of the first stage, got a model of the adversarial stage. Its " +
+        "Expected a model of the Shannon stage, got a model of the adversarial stage. Its " +
           "utilities are not log-odds, so it cannot simulate users.",
       );
     }

@@ -364,7 +364,7 @@ Deno.test("invalid requests are refused with a reason", async () => {
   });
   const broken = await service.handle({ ...request, body: breaksOff });
   assert.equal(broken.status, 400);
-  assert.equal((await broken.json()).error, "Expected a complete body, got a part of it.");
+  assert.equal((await broken.json()).error, "Expected a complete body, got only its beginning.");
   assert.equal((await get(service, "/health")).status, 200);
   const long = { history: Array(4097).fill(7), page: [1] };
   assert.match((await ask(makeService(new FakeScorer()), "/score", long)).body.error, /at most 4096 ids/);

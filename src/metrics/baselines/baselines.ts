@@ -41,7 +41,7 @@ interface ScorerInputs {
   readonly onProgress: OnProgress | undefined;
 }
 
-/** Functions that build the baselines' scorers; undefined if the data lack an input of the scorer. */
+/** Functions that build the baselines' scorers. They return undefined if the data lack an input. */
 const SCORERS: Readonly<Record<BaselineName, (known: ScorerInputs) => BaselineScorer | undefined>> = {
   random: () => chance,
   clickRate: ({ counts }) => createClickRateScorer(counts),
@@ -203,7 +203,7 @@ function fit(
   return fitUtilityScale(parts);
 }
 
-/** Returns the longest list of the first users that have at most {@link MOST_ROWS} rows in total. */
+/** Returns the first users: as many as have at most {@link MOST_ROWS} rows in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);

@@ -38,7 +38,7 @@ export type BaselineFormula =
 
 interface CategorySetting {
   readonly fields: readonly TokenField[];
-  /** Number of pseudo-clicks. */
+  /** Number of pseudo-clicks in the prior. */
   readonly prior: number;
 }
 
@@ -111,7 +111,7 @@ export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   return { ...scorer, formula: () => ({ name: "clickRate" }) };
 }
 
-/** Settings of the last-click baseline: number of latest clicks whose items are ranked first. */
+/** Settings of the last-click baseline: numbers of latest clicks whose items are ranked first. */
 const AGAIN = [1, 3, 10, Infinity];
 
 /** Ranks the items of the user's latest clicks first, beginning with the latest click. */
@@ -228,7 +228,7 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** Settings of the item-kNN baseline: number of latest clicks with which items are compared. */
+/** Settings of the item-kNN baseline: numbers of latest clicks with which items are compared. */
 const CLICKS = [1, 5, 20];
 /**
  * Weights of similarity. A finite weight multiplies an item's click rate by 1 + weight * mean similarity.

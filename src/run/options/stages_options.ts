@@ -120,10 +120,7 @@ export const adversarialGroup: OptionGroup = {
 
 export const stagesGroups: readonly OptionGroup[] = [modelGroup, ...trainingGroups, adversarialGroup];
 
-/**
- * Checks the options together. Checks the options together. @throws {UserError} for options that cannot be
- * combined
- */
+/** Checks the options together. @throws {UserError} for options that cannot be combined */
 export function checkTogether(options: StagesOptions, given: GivenOptions): void {
   const { iterations, validateEvery } = options;
   if (hasShannonStage(options) && validateEvery > iterations) {
@@ -186,7 +183,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage: by default, but not with `init` and an adversarial stage. */
+/** Returns true if a run has a Shannon stage. A run with `init` and an adversarial stage has none. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
@@ -219,7 +216,7 @@ export function buildStagesConfig(
   };
 }
 
-/** Default number of pages per batch. Fewer pages give noisy gradients, and more pages slow steps. */
+/** Default number of pages per batch. Fewer pages give noisy gradients; more pages give slow steps. */
 const BATCH_PAGES = 400;
 /** Smallest default number of users per batch. As a user's pages are similar, a batch needs several users. */
 const LEAST_USERS = 8;
@@ -264,7 +261,7 @@ function withDefaults<
   return { ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns the number of users with about {@link BATCH_PAGES} pages: at most a quarter of the train users. */
+/** Returns how many train users have about {@link BATCH_PAGES} pages in total: at most a quarter of them. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;

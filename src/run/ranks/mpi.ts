@@ -10,7 +10,7 @@ import type { ProcessGroup } from "../../train/process_group.ts";
 /** Number of this process (`rank`, from 0), and number of processes (`size`). */
 type RankPlace = Pick<ProcessGroup, "rank" | "size">;
 
-/** Names of the environment variables set by Open MPI's mpirun, and by Slurm with `--mpi=pmix`. */
+/** Environment variables that Open MPI's mpirun sets, and those that Slurm sets with `--mpi=pmix`. */
 const ENVIRONMENTS = [
   { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE" },
   { rank: "PMIX_RANK", size: "SLURM_NTASKS" },
@@ -183,7 +183,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(call, given.byteLength, patient);
   }
 
-  /** Makes an MPI call, and waits for all ranks to make the same call. @throws UserError after the limit */
+  /** Makes an MPI call, and waits until all ranks have made it. @throws UserError after the time limit */
   async #call(call: () => Promise<number>, bytes: number, patient: boolean): Promise<void> {
     const began = performance.now();
     if (!patient) this.begun = true;

@@ -31,7 +31,7 @@ export interface SnapshotGame
   eta: number;
 }
 
-/** Metadata of a snapshot, which describe the model of the weights. */
+/** Metadata of a snapshot. They describe the model to which the weights belong. */
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;
@@ -112,7 +112,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters with tensors under a prefix: all for "", otherwise those that are trained. */
+/** Returns the parameters that a file stores under a prefix: all for "", only the trained ones otherwise. */
 export function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -224,9 +224,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Returns weights with trained or mean table rows for unknown feature values, which have the token "other" of
- * their field. If no value in the training data had this token, its row becomes the mean of the field's other
- * rows, so an unknown value is treated as an average value. @param V - number of tokens
+ * Fills the table rows for unknown feature values. Such a value has the token "other" of its field. If no
+ * value in the training data had this token, its row becomes the mean of the field's other rows, so that an
+ * unknown value is treated as an average value. @param V - number of tokens
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

@@ -26,8 +26,8 @@ const GATES = [0, 3, 2, 1] as const;
 
 /**
  * Adds the LSTM. A table has the product of each item's features and input weights. The ONNX op gets these
- * products as inputs, and the identity as input weights. It multiplies by 1 and adds zeros, so the products
- * stay exact.
+ * products as inputs, and the identity as input weights. The op multiplies by 1 and adds zeros, so the
+ * products stay exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
