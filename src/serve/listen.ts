@@ -178,7 +178,7 @@ function findRefusal(
     const site = headers["sec-fetch-site"];
     const isLink = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
     if (site !== "cross-site" || isLink) return undefined;
-    return refuse("Expected a same-site request", site);
+    return refuse("Expected a request from the same site", site);
   }
   const from = URL.parse(origin);
   if (from && (from.host === requested || allowed.includes(from.hostname))) return undefined;

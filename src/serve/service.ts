@@ -131,7 +131,7 @@ export class Service {
     const { method, path } = request;
     try {
       if (!route) {
-        throw new Refusal(404, `Expected one of ${Object.keys(ROUTES).join(", ")}, got ${path}.`);
+        throw new Refusal(404, `Expected one of the paths ${Object.keys(ROUTES).join(", ")}, got ${path}.`);
       }
       if (method !== route.method) {
         throw new Refusal(405, `Expected ${route.method} ${path}, got ${method}.`, { Allow: route.method });
@@ -176,7 +176,8 @@ export class Service {
       throw new Refusal(415, `Expected content-type: application/json, got ${JSON.stringify(type)}.`);
     }
     const { maxBody } = this.options;
-    const tooLarge = () => new Refusal(413, `Expected a body of at most ${maxBody} bytes, got a larger body.`);
+    const tooLarge = () =>
+      new Refusal(413, `Expected a body of at most ${maxBody} bytes, got a larger body.`);
     if (Number(headers["content-length"] ?? 0) > maxBody) throw tooLarge();
     const decoder = new TextDecoder();
     let [text, bytes] = ["", 0];
@@ -303,8 +304,8 @@ export class Service {
 
   metricsPage(): Response {
     const text = this.metrics.text({
-      clickgan_requests_in_flight: ["Scoring requests in flight.", this.#inFlight],
-      clickgan_requests_waiting: ["Pages that wait for the next batch.", this.#batcher.waiting],
+      clickgan_requests_in_flight: ["Number of requests in flight.", this.#inFlight],
+      clickgan_requests_waiting: ["Number of pages that wait for the next batch.", this.#batcher.waiting],
     });
     return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
   }

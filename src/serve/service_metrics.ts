@@ -56,10 +56,10 @@ function line(name: string, labels: string, value: number): string {
 }
 
 export class ServiceMetrics {
-  readonly requests = new Counter("clickgan_requests_total", "Answered requests, by status.");
+  readonly requests = new Counter("clickgan_requests_total", "Answered requests, by path and status.");
   readonly seconds = new Histogram(
     "clickgan_request_seconds",
-    "Time from the arrival of a request to its answer.",
+    "Seconds from the arrival of a request to its answer.",
     SECONDS,
   );
   readonly batches = new Histogram("clickgan_batch_requests", "Requests per scored batch.", REQUESTS);

@@ -328,7 +328,7 @@ const REFUSED = parseRows(`
   /score | {"history": [], "page": "x"} | 400 | page: Expected a list, got "x".
   /recommend | {"history": [], "top": 1000000000} | 400 | top: Expected
   /recommend | {"history": null} | 400 | history: Expected
-  /train | {} | 404 | Expected one of /score, /recommend, …, got /train.
+  /train | {} | 404 | Expected one of the paths /score, /recommend, …, got /train.
   /constructor | {} | 404 | …got /constructor
   /health | {} | 405 | Expected GET /health, got POST
 `);
