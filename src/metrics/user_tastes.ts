@@ -31,7 +31,7 @@ export interface UserTaste {
   readonly shares: readonly CategoryShare[];
 }
 
-/** Sums over pages. The arrays have a value per group of items. */
+/** Sums over a user's pages. The arrays have one value per group of items. */
 class TasteSums {
   pages = 0;
   clicks = 0;

@@ -41,7 +41,7 @@ export class BaselineModel implements ItemScorer {
     return Float32Array.from(this.fitted.utilities(this.name, log, users) ?? raise(this.name));
   }
 
-  /** Yields the utilities of users. @param users - distinct ascending user numbers */
+  /** Yields the utilities of the items that users saw. @param users - distinct ascending user numbers */
   *scored(users: Uint32Array, onUsers?: (done: number, all: number) => void): Generator<UserUtilities> {
     for (let first = 0; first < users.length; first += CHUNK) {
       onUsers?.(first, users.length);

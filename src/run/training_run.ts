@@ -32,7 +32,7 @@ const SAVE_SECONDS = 20;
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
-  /** Called before the first step if batches are split. @param parts - maximum number of micro-batches */
+  /** Called before training if batches are split. @param parts - maximum number of micro-batches per batch */
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
@@ -64,7 +64,7 @@ export interface TrainingRun {
   readonly path: string;
   /** Initial weights; undefined for random weights. */
   readonly init: Weights | undefined;
-  /** Signal that ends the run after the steps in flight. */
+  /** Signal that ends the run after the training steps in flight. */
   readonly signal: AbortSignal;
   /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;

@@ -23,7 +23,7 @@ interface PooledEnvironment {
   turn: Promise<unknown>;
 }
 
-/** Error of a request for a new environment if the pool is full and no environment of it is idle. */
+/** Error for a request for a new environment: the pool is full, and none of its environments is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {

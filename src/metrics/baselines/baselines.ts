@@ -52,7 +52,7 @@ const SCORERS: Readonly<Record<BaselineName, (known: ScorerInputs) => BaselineSc
     createLogitScorer(source, fields, placed, counted, onProgress),
 };
 
-/** Metrics of a baseline with its best setting on the validation users. */
+/** Test metrics of a baseline, with the setting that was best on the validation users. */
 export interface BaselineResult extends TestResult {
   /** Description of the setting; empty if the baseline has no settings. */
   readonly setting: string;

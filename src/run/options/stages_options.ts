@@ -303,7 +303,7 @@ export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
   return kind !== "paper" && pageOrder !== "arbitrary";
 }
 
-/** Checks that data have positions, if a model has position effects. @throws UserError if they have none */
+/** Checks that data have positions, if a model has position effects. @throws UserError if they are missing */
 export function expectPlaces(
   name: string,
   order: DataOrder,

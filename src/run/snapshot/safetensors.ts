@@ -137,7 +137,7 @@ function computeChecksum(
 
 /**
  * Reads the header of a safetensors file. @param bytes - beginning of the file, with the whole header.
- * @param size - size of the whole file. @throws {UserError} as {@link decodeSafetensors}
+ * @param size - size of the whole file. @throws {UserError} if the header is damaged
  */
 export function readLayout(
   bytes: Uint8Array,

@@ -170,7 +170,7 @@ export function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>, path: string): Sn
   return parseSnapshot(decodeSafetensors(bytes, path), path);
 }
 
-/** Parses the contents of a snapshot file. @throws UserError as {@link decodeSnapshot}. */
+/** Parses the contents of a snapshot file. @throws UserError if they are damaged. */
 export function parseSnapshot({ tensors, metadata }: TensorFile, path: string): Snapshot {
   const part = (wanted: (name: string) => string | undefined): Weights => {
     const out: Weights = new Map();

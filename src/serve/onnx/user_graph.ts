@@ -10,8 +10,8 @@ import { describeContextInputs } from "./onnx_context.ts";
 import { expectFits } from "./onnx_encoders.ts";
 
 /**
- * Starts a graph. `history` [users, clicks + 1] has the clicked items, and -1 in the last column, so that no
- * history is empty. `clicks` [users] has each user's number of clicks.
+ * Starts the graph of an export. `history` [users, clicks + 1] has the clicked items, and -1 in the last
+ * column, so that no history is empty. `clicks` [users] has each user's number of clicks.
  */
 export function startGraph(): { graph: GraphBuilder; history: TensorName; clicks: TensorName } {
   const graph = new GraphBuilder();
