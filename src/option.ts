@@ -22,7 +22,7 @@ export interface ValueRange<T> {
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser of whole numbers from `least` to `most`. It throws InvalidValueError otherwise. */
+/** Returns a parser that accepts whole numbers from `least` to `most`, and else throws InvalidValueError. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,

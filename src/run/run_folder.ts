@@ -193,8 +193,8 @@ export class RunFolder {
 }
 
 /**
- * Checks that a stage may begin in a folder: the folder must have no files of a run, or only files of a run
- * that ended before its first snapshot. @throws UserError if data would be lost.
+ * Checks that a folder has no files of a run, except of a run that ended before its first snapshot. @throws
+ * UserError if data would be lost.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];

@@ -1,8 +1,8 @@
 /**
- * Chooses the weights for best-loss in a maximum-likelihood training that starts from a logit on counts.
- * These are the weights with the lowest validation loss or, if this loss is not significantly lower than the
- * initial loss, the logit, scaled to the validation users like the baseline "logit on counts". The choice is
- * made at every save, so that an interrupted run also has a best-loss.
+ * Chooses the weights for best-loss in a maximum-likelihood training that starts from a logit on counts. It
+ * chooses the weights with the lowest validation loss. If this loss is not significantly lower than the
+ * initial loss, it chooses the logit, scaled to the validation users like the baseline "logit on counts". The
+ * choice is made at every save, so that an interrupted run also has a best-loss.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -85,8 +85,8 @@ export class StartChoice {
   ) {}
 
   /**
-   * Returns the scaled logit, or undefined if later weights have a significantly lower validation loss: a
-   * lowest loss of many validations that is only slightly lower may be due to chance. Call it only when no
+   * Returns the scaled logit, or undefined if later weights have a significantly lower validation loss. A
+   * small difference does not count, because the lowest of many losses is optimistic. Call it only when no
    * training step is in flight. Afterwards, the trainer has the same weights as before.
    */
   async choose(): Promise<KeptStart | undefined> {

@@ -182,7 +182,7 @@ function buildBaselineResult({ details, setting }: BaselineResult): BaselineMetr
   };
 }
 
-/** Test metrics of a snapshot; after the adversarial stage, also metrics of the game. */
+/** Test metrics of a snapshot; after the adversarial stage, also metrics of the adversarial game. */
 export type SnapshotResult =
   & EvaluationMetrics
   & StageMetrics

@@ -298,7 +298,7 @@ function listLatest(history: readonly number[], most: number): number[] {
 
 /** Number of position effects, for the first positions on a page. Later positions share the last effect. */
 export const LOGIT_POSITIONS = 20;
-/** Fixed seed for drawing the pages of a large log: all runs on a log have the same logit on counts. */
+/** Fixed seed that draws the logit's pages from a large log: all runs on a log have the same logit. */
 export const LOGIT_SEED = 1;
 
 /**

@@ -236,8 +236,8 @@ export const EARLY_STOPPING = "loss";
 
 /**
  * Fills in defaults. A model with count features gets the defaults that were best on many logs
- * (bench/trials.md), of which some depend on the data; any other model gets the defaults of the paper's
- * scripts.
+ * (bench/trials.md); some of them depend on the data. A model without count features gets the defaults of the
+ * paper's scripts.
  */
 function withDefaults<
   T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },

@@ -251,7 +251,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** Checks that every byte of the data belongs to exactly one tensor. Duplicate names break this rule, too. */
+/** Checks that every byte of the data belongs to one tensor. With duplicate names, bytes are left over. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";
