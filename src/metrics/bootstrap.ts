@@ -96,7 +96,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns the resamples for a number of groups. They are cached for all models. */
+/** Returns the resamples for a number of groups. All models share these cached resamples. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
