@@ -172,7 +172,7 @@ Deno.test("environments: users get the pages of a simulator, one after another; 
     await refused(
       "/reset",
       { users: 4096, slate: 100, pages: 1 },
-      /^users: Expected at most \d+ with/,
+      /^users: Expected at most \d+ for slates/,
       wide,
     );
     assert.equal((await ask(wide, "/reset", { environment: "1" })).body.users, 1);
