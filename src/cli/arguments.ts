@@ -33,14 +33,14 @@ export const OUTPUTS: readonly string[] = [
   JSON_FILE,
   HTML_FILE,
 ];
-/** Options that name existing files or folders, which a command continues or edits. */
+/** Options that name existing outputs: runs that a command resumes, and files that it edits. */
 export const CHANGED: readonly string[] = [RESUME, README, SUMMARY];
 
 function extractFlag(option: string): string {
   return option.replace(/ .*/, "");
 }
 
-/** Removes options and their values from arguments. @param options - in commander's syntax: "--out <file>" */
+/** Removes options and their values from arguments. @param options - such as "--out <file>" */
 export function removeOptions(args: readonly string[], options: readonly string[]): string[] {
   const rest: string[] = [];
   for (let k = 0; k < args.length; k++) {
@@ -76,7 +76,7 @@ export function getCacheFolder(
   return home ? join(home, ".cache", "clickgan") : undefined;
 }
 
-/** Without --save-dir, new runs get their folders in this folder of the working directory. */
+/** Folder in the working directory that contains new runs if the user typed no --save-dir. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
 /** Returns the default path of a report about runs. @param run - folder of the first run */

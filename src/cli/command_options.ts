@@ -52,7 +52,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Makes a parser of JSON, or of @FILE with JSON, that a schema accepts. @param example - for messages */
+/** Makes a parser of JSON, or of "@FILE" for a JSON file. @param example - valid JSON for error messages */
 function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
@@ -70,7 +70,7 @@ function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string)
   };
 }
 
-/** Creates the option --context. @param about - pages that get the values, for the help */
+/** Creates the option --context. @param about - help text: pages with these context values */
 export function createContextOption(about: string): Option {
   return new Option(
     "--context <json>",
@@ -99,12 +99,12 @@ export function checkSeeds(first: number, count: number): void {
   );
 }
 
-/** Adds the path of a folder to those of earlier values, for an argument that may be repeated. */
+/** Parses an argument that may be repeated: appends the path of a folder to the earlier paths. */
 export function eachFolder(text: string, before: readonly string[] = []): string[] {
   return [...before, parseFolder(text)];
 }
 
-/** Arguments of commander's `option()` for the option --allow-host of `serve` and `lab`. */
+/** Arguments for commander's method `option()`, which define --allow-host of `serve` and `lab`. */
 export const ALLOW_HOST = [
   "--allow-host <name>",
   "accept requests to this host name, such as a proxy's, besides localhost; may be repeated",
@@ -116,7 +116,7 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** Makes a parser that accepts only output files with given endings, to protect files of other kinds. */
+/** Makes a parser that rejects output files with other endings, so that no other kind of file is replaced. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = parsePath(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
@@ -176,7 +176,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns a hint if an unknown option has a value that a known option accepts; otherwise "". */
+/** Returns a hint that names the known option if an unknown option has one of its values; else "". */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

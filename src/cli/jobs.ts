@@ -1,7 +1,7 @@
 /**
  * Parallel trainings (`--jobs`) in a limited number of child processes, which share the cores. The parent
- * command owns the children's folder, creates the files that all children share, and ends the children when
- * it is stopped. If the parent is killed, the children end by themselves.
+ * command locks the folder, creates the files that all children share, and ends the children when it is
+ * stopped. If the parent is killed, the children end by themselves.
  */
 
 import { deserialize } from "node:v8";
@@ -45,13 +45,13 @@ export class JobSlots {
   #unopened: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param first - number of slots that are usable at first. {@link openAll} makes the others usable. */
+  /** @param first - number of slots that are usable before {@link openAll} */
   constructor(readonly count: number, first = 1) {
     this.#free = Math.min(first, count);
     this.#unopened = count - this.#free;
   }
 
-  /** Makes all slots usable. Called when the driver has cached the shaders, which new children then reuse. */
+  /** Makes all slots usable, after the driver has cached the compiled shaders that new children reuse. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
@@ -74,7 +74,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the environment variable that limits a child's cores. @param alone - true for the only child */
+  /** Returns the variable that limits a child's CPU cores. @param alone - true if no other child may run */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

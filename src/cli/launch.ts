@@ -46,7 +46,7 @@ async function launch(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** Milliseconds after the second signal. A command that still runs is then killed. */
+/** Milliseconds from the second signal until the launcher kills a command that still runs. */
 const GRACE_MS = 3000;
 
 /**

@@ -13,8 +13,8 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline. The logit on counts is a user model: it replaces the weights and config of `run`, and the
- * function returns undefined.
+ * Opens a baseline. For "logit on counts", which is a user model, the function replaces the weights and
+ * config of `run`, and returns undefined.
  * @param trained - training data of the run @param own - data of the command
  * @throws UserError if `own` and `trained` differ in their items, or if the data do not allow the baseline
  */

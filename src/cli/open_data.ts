@@ -61,7 +61,6 @@ export interface DataOptions extends ShopSeedOptions {
   itemIds: boolean;
 }
 
-/** Adds {@link DataOptions}. */
 export function addDataOptions(command: Command): Command {
   command.optionsGroup("Data:").addOption(createDataOption());
   return addShopSeeds(command)
@@ -113,7 +112,7 @@ export function reopenData(config: DataConfig): Promise<Dataset> {
   return withProgress((onProgress) => reopenDataset(config, { cache: getCacheFolder(), onProgress }));
 }
 
-/** Runs work. If it takes more than a second, its progress is shown. */
+/** Calls `work`, and shows its progress if it takes more than a second. */
 export async function withProgress<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
   using progress = createDelayedProgress();
   return await work(progress.onProgress);
@@ -206,7 +205,8 @@ async function fitBaseline(run: OpenedRun, own: Dataset, option: string): Promis
 }
 
 /**
- * Returns options that name a command's data: the given options, or by default those of the training data.
+ * Returns options that name a command's data: the typed options, or by default those that named the training
+ * data.
  * @param path - path of the model's snapshot.
  * @throws UserError if neither the options nor the run's config name data.
  */

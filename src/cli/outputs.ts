@@ -47,7 +47,7 @@ function listTexts(value: unknown): string[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError if `path` equals or lies in one of the paths `others`, or another command's folder. */
+/** @throws UserError if `path` is or lies within one of `others`, or a folder that another command wrote. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));
@@ -55,7 +55,7 @@ export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[
   if (owner !== undefined) throw overlap({ by, path }, owner, within && `the path of ${within.by}`);
 }
 
-/** @throws UserError if another command wrote the folder. Commands that create folders check this, too. */
+/** @throws UserError if another command wrote the folder. */
 function expectNotMade(folder: NamedPath): void {
   const { place } = resolvePath(folder.path);
   if (findMadeFolder(place) === place) throw overlap(folder, place);

@@ -37,7 +37,7 @@ export interface ProgressOutput {
 export interface TrainingStatus {
   iteration: number;
   total: number;
-  /** Number of iterations that earlier sessions made. */
+  /** Number of iterations that earlier sessions completed. */
   start: number;
   /** Seconds since this session began. */
   seconds: number;
@@ -51,7 +51,7 @@ export interface TrainingStatus {
  * Shows the progress of a training: on a terminal a changing line, from the first iteration on; otherwise a
  * line after each tenth. Notes appear above the line.
  * @param total - number of the last iteration
- * @param start - number of iterations that earlier sessions made; the speed ignores them
+ * @param start - number of iterations that earlier sessions completed; the speed ignores them
  */
 export function createTrainingProgress(
   total: number,
@@ -63,7 +63,7 @@ export function createTrainingProgress(
   const status: TrainingStatus = { iteration: start, total, start, seconds: 0, metrics: {}, names };
   let live: ReturnType<typeof createLiveLine> | undefined;
   let shown = 0;
-  /** Prints a line if a tenth has ended. Called when all metrics of the current iteration are known. */
+  /** Prints a line at the end of a tenth of the training, when the iteration's metrics are known. */
   const printTenth = () => {
     const { iteration, validated = iteration } = status;
     const tenth = Math.floor(10 * (iteration - start) / Math.max(1, total - start));

@@ -32,7 +32,7 @@ export interface LogPreparation {
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly sample: LogSample;
-  /** SELECT that reads the log, and a file for it. Undefined if names of columns suffice to read the log. */
+  /** SELECT that reads the log, and a file for it; undefined if column names suffice to read the log. */
   readonly select?: { readonly file: string; readonly text: string };
 }
 
@@ -130,7 +130,7 @@ export async function expectNoRawLog(data: string, use?: (out: string) => string
   throw new RawLogError(data, preparation, use?.(preparation.out));
 }
 
-/** Lists options for features, guessed from the first rows; [] if a SELECT or unknown columns are needed. */
+/** Lists options for features, guessed from the first rows; [] for a SELECT, or if a column is unknown. */
 function guessFeatureArguments({ sample, columns, args, isComplete }: LogPreparation): string[] {
   if (!isComplete || args[0] !== "--source") return [];
   const { tokens, dense, page, impression } = guessFeatures(sample, columns);
@@ -140,14 +140,14 @@ function guessFeatureArguments({ sample, columns, args, isComplete }: LogPrepara
   return [...source, ...options.flatMap(([option, names]) => [`--${option}`, names.join(",")])];
 }
 
-/** Returns a sentence about columns that no argument names; [] if there are none. */
+/** Lists in one sentence the columns that no argument names; [] if an argument names every column. */
 function listUnnamed({ sample, columns }: LogPreparation, features: readonly string[]): string[] {
   const named = [...Object.values(columns), ...features.flatMap((text) => text.split(","))];
   const others = sample.names.filter((name) => name !== "" && !named.includes(name));
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
 
-/** Returns the text that is printed before a guessed command runs. It runs without features. */
+/** Returns the text to print before a guessed command runs. This command prepares no features. */
 export function describeRunning(found: LogPreparation): string {
   const features = guessFeatureArguments(found);
   const more = `Options that may improve the model: ${features.map(quoteShellWord).join(" ")}`;
@@ -156,8 +156,8 @@ export function describeRunning(found: LogPreparation): string {
 }
 
 /**
- * Describes a problem, and proposes the guessed command on a line of its own. @param use - command that
- * follows it @param hasYes - true if the user's command has the option --yes
+ * Describes a problem, and proposes the guessed command on a line of its own. @param use - command to run
+ * after it @param hasYes - true if the user's command has the option --yes
  */
 export function proposeCommand(found: LogPreparation, problem: string, use?: string, hasYes = true): string {
   const { columns, sample: { names }, isComplete, select, args } = found;

@@ -56,12 +56,11 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors. On a full disk, for example, a write fails, and then the close. */
+/** Returns the first of nested errors. On a full disk, for example, writing a file fails, then closing it. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
 
-/** Reports an error. @returns the exit code. */
 function reportFailure(thrown: unknown, report: (text: string) => void): number {
   const error = findFirstError(thrown);
   const known = explainFailure(error);

@@ -38,7 +38,7 @@ export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPD
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
 const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
 
-/** Returns the adapter, after installing a driver if possible. @throws {UserError} without an adapter */
+/** Returns the adapter. If none is found, tries to install a driver. @throws {UserError} if that fails */
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;
@@ -118,7 +118,7 @@ function getDriverName(os: SetupHost["os"]): string {
   }
 }
 
-/** Parses the probe's output. It uses no schema library, because it runs before packages are installed. */
+/** Parses the output of probe_adapter.ts, without a schema library: no package may be installed yet. */
 function readProbe(text: string): AdapterSummary | null {
   const value: unknown = JSON.parse(text);
   if (value === null) return null;

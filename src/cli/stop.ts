@@ -15,7 +15,7 @@ export interface StopRequest {
 /** Exit code of a command that a signal has stopped (128 + 2, as in shells). */
 export const EXIT_INTERRUPTED = 130;
 
-/** Signals within this time (ms) count as one: one Ctrl-C arrives from terminal, task and launcher. */
+/** Signals within this time (ms) count as one, because terminal, task and launcher forward each Ctrl-C. */
 export const ECHO_MS = 1000;
 /** Signals that ask a process to end. When a terminal is closed, the system sends SIGHUP. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];

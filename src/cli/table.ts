@@ -5,8 +5,8 @@ import { writeFileAtomically } from "../files/atomic_write.ts";
 import { readText, withFileErrors } from "../files/local_file.ts";
 
 /**
- * Maximum width of a table, and the heads of the columns to drop, in order, until the table fits. Of several
- * columns with one head, the last is dropped.
+ * Maximum width of a table, and the headings of the columns to drop, in this order, until the table fits. Of
+ * several columns with the same heading, the last is dropped.
  */
 export interface TableFit {
   readonly width?: number;
@@ -114,7 +114,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** A file is replaced only if so many characters at its beginning are unchanged on the disk. */
+/** Before a file is replaced, this number of its first characters is compared with the file on disk. */
 const READ_AGAIN = 400;
 
 /**

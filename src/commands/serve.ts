@@ -20,7 +20,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** The service ends after so many checks in a row without open requests: earlier, responses may be unsent. */
+/** Number of consecutive checks that must find no open request before the service ends. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

@@ -8,7 +8,7 @@ import { formatTable, getOutputWidth, WIDEST } from "../cli/table.ts";
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A row of the table: the reward or the generator (pi) of a snapshot, or a baseline; with metrics. */
+/** A row of the table: metrics of a snapshot's reward, of its generator (pi), or of a baseline. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
@@ -55,7 +55,7 @@ const COLUMNS: readonly Column[] = [
   column("ndcg"),
   column("auc"),
 ];
-/** Heads of the columns to drop if the table is too wide, in order. */
+/** Headings of the columns to drop, in this order, if the table is too wide. */
 const DROPPED = [
   RANGE,
   ...(["ndcg", "auc", "longerPrec1"] as const).map(getMetricTitle),

@@ -84,7 +84,7 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Sections of kernels/README.md that are pages of the lab's course: chapters, starters or screens need them. */
+/** Sections of kernels/README.md that the lab's course includes, because its other pages refer to them. */
 const SECTIONS = [
   "The exercises",
   "One training step",

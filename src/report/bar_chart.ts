@@ -1,5 +1,3 @@
-/** Builds charts of horizontal bars. */
-
 import { buildAxis, computeWhisker, formatMean, getChartHead } from "./chart_definition.ts";
 import type { ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";

@@ -25,13 +25,13 @@ export interface ChartPoint {
   /** Lines of the tooltip. Default: the name of the dataset, y, sd and `remark`. */
   readonly text?: readonly string[];
   readonly remark?: string;
-  /** Text that is drawn on a bar, or beside it. */
+  /** Text that is drawn on a bar, or next to the bar. */
   readonly label?: string;
   /** Snapshot whose metric the bar shows; "baseline" for a baseline. */
   readonly snapshot?: string;
 }
 
-/** Options of a Chart.js dataset, and fields that only our script and the CSV export read. */
+/** Options of a Chart.js dataset, and fields that only the page's script and the CSV export read. */
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];

@@ -49,7 +49,6 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
   return [...barCharts(models), ...lines];
 }
 
-/** Builds charts of prec@1 and prec@2. */
 function precisionCharts(parts: readonly ReportPart[], window: number): ChartDefinition[] {
   return (["1", "2"] as const).flatMap((k) =>
     lineChart(
@@ -64,7 +63,7 @@ function precisionCharts(parts: readonly ReportPart[], window: number): ChartDef
   );
 }
 
-/** Dash patterns of curves, which mean the same in all charts. */
+/** Dash patterns of curves. A pattern has the same meaning in all charts. */
 const DASHES = {
   reward: { validation: dashes.solid, train: dashes.dotted },
   generator: { validation: dashes.dashed, train: dashes.dashDotted },
@@ -166,7 +165,7 @@ function barChart(
   return [buildBarChart(metric === "nll" ? cutAxis({ ...head, bars: all }) : { ...head, bars: all })];
 }
 
-/** Lets the axis of losses begin near the lowest loss, to show small differences. Adds a note about it. */
+/** Lets the axis of losses begin near the lowest loss, to show small differences. A note states this. */
 function cutAxis<C extends { readonly note: string; readonly bars: readonly Bar[] }>(chart: C) {
   const ends = chart.bars.flatMap(({ mean, sd, range }) => range ?? [mean - (sd ?? 0), mean + (sd ?? 0)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -185,7 +184,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a bar for a metric of the snapshot that represents the stage (if missing: of another snapshot). */
+/** Builds a bar for a metric of the stage's representative snapshot or, if missing, of another snapshot. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);

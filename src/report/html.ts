@@ -9,7 +9,9 @@ export class Html {
 
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
-/** Template tag that escapes all values except {@link Html}. `deno fmt` changes templates of a tag `html`. */
+/**
+ * Template tag that escapes all values except {@link Html}. (`deno fmt` changes templates of a tag `html`.)
+ */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
     pieces.map((piece, k) => piece + (k < values.length ? renderContent(values[k]) : "")).join(""),

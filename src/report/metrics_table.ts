@@ -79,7 +79,7 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders snapshot metrics. @param scorings - one per run @param names - undefined for an empty cell */
+/** Renders table cells. @param scorings - metrics per run @param names - metrics; undefined: an empty cell */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
@@ -110,7 +110,9 @@ interface ComparedPart {
   readonly prec1: number;
 }
 
-/** Compares the part of highest prec@1 with all other parts on its test users; undefined if it is alone. */
+/**
+ * Compares the part with the highest prec@1 and all other parts on its test users; undefined for one part.
+ */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);

@@ -107,7 +107,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Charts the returns of all users, sorted: learned policy minus rival. Uses the ground truth if known. */
+/** Charts users' returns (learned policy minus rival) in ascending order, in the ground truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -167,7 +167,7 @@ export function buildLearningCharts(
   return buildLineChart({
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
-    note: "Bands: 95 % interval over the users of an evaluation. Larger changes come from training itself. " +
+    note: "Bands: 95 % interval over an evaluation's users. Changes beyond a band are due to training. " +
       "Circles: evaluation of the weights that the policy uses.",
     xTitle: "pages of users",
     yTitle: `${unit} per user`,
@@ -175,7 +175,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a chart per learned policy: values Q^1, Q^2, ... against Q^k, in states that the policy visited. */
+/** Builds a chart per learned policy: Q-values of positions 1, 2, ... against that of the last position. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {

@@ -1,4 +1,4 @@
-/** Builds the report on runs: one HTML page without other files. Its header has verdict, data and times. */
+/** Builds the report on runs as one HTML file. Its header states a verdict, the data and times. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";
@@ -194,7 +194,7 @@ function describeAgainstSimple({ comparisons, prec1, users }: PartVerdict): stri
   return `${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ${reached}, ${points} (${measured}).`;
 }
 
-/** Lists what to do: whether to use the model, and the advice that `train` printed about the stage. */
+/** Lists recommendations: whether to use the model, and the advice that `train` printed about the stage. */
 function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): string[] {
   const [run] = model.runs;
   // The page shows the comparisons in other words.
@@ -256,7 +256,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** Returns the CSS class of a fact. Comparisons of two pages ignore the class "time". */
+/** Returns the CSS class of a fact: "time" for times, which a comparison of two pages ignores. */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }

@@ -69,12 +69,12 @@ export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
-/** Returns the data of a stage for each run that has begun it. */
+/** Returns the data of a stage for each run that has begun the stage. */
 export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Names of generator metrics. The keys name the reward metrics with the same definitions. */
+/** Names of the generator's metrics. Each key is the name of the reward's metric with the same definition. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",

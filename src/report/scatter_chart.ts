@@ -1,5 +1,3 @@
-/** Builds charts of points in a plane. */
-
 import { buildAxis, buildLegendEntry, compact, getChartHead } from "./chart_definition.ts";
 import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";

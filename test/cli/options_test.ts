@@ -118,7 +118,7 @@ const REPRODUCE = `
 
 const SIMULATE = `
   --shop demo | got only --shop
-  --truth | Expected --shop (demo or restless) with --truth, got none
+  --truth | Expected --shop (demo or restless) with --truth, got no --shop
   --shop demo --truth --data log.tsv | Expected either --shop or --data, got both
   --shop bazaar --truth | Allowed choices are demo, restless
   --shop demo --truth --uncalibrated | --uncalibrated only with --model

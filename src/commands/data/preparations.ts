@@ -29,7 +29,6 @@ import { UserError } from "../../user_error.ts";
 /** Prepares a data set by a recipe, which is the SQL for one kind of log. After Ctrl-C, the process ends. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
-/** Creates the command `data log`. */
 export function createLogCommand(run: Prepare = runPreparation): Command {
   const command = addOptions(new Command("log"), Object.values(logOptions)).description(
     "Prepares a log with one row per displayed item, per page, or per click, as CSV or TSV with a header " +
@@ -135,7 +134,7 @@ function shares(text: string): PrepareOptions["shares"] {
   );
 }
 
-/** Parses the times at which validation and test begin, such as 2025-05-01,2025-05-08 or 14d,7d. */
+/** Parses when validation and test begin: 2025-05-01,2025-05-08 or 14d,7d (days before the last page). */
 function parseSplitAt(text: string): PrepareOptions["splitAt"] {
   const [validation = NaN, test = NaN, ...more] = text.split(",").map(parseBegin);
   const inOrder = Math.sign(validation) !== Math.sign(test) || validation < test;

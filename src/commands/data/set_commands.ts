@@ -108,7 +108,6 @@ function text(path: string, d: DataDescription): string {
   ].join("\n");
 }
 
-/** Formats a table of the context features. */
 function contextLines(features: DataDescription["contextFeatures"]): string[] {
   if (features.length === 0) return [];
   const p = (share: number | undefined) => share === undefined ? "-" : `${(100 * share).toFixed(1)} %`;

@@ -17,7 +17,7 @@ export interface EpisodeSetting {
   readonly options: SimulatorOptions;
   /** Returns a simulated user's clicks before the first page, oldest click first. */
   getStart(user: number): ArrayLike<number>;
-  /** Returns the id of the logged user whose clicks a user starts with. Undefined without start clicks. */
+  /** Returns the id of the logged user whose clicks a simulated user starts with; undefined for no clicks. */
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface LoggedSizes {
 }
 
 /**
- * Measures a log's slate size and number of pages per user, if the user did not type these options.
+ * Measures a log's slate size and number of pages per user, unless options state them.
  * @returns undefined for a synthetic shop, and for a log whose pages were sampled, not displayed
  */
 export function measureLoggedSizes(

@@ -15,7 +15,7 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Formats a comparison. @param task - settings that other comparisons do not share; "" if it is alone */
+/** Formats a comparison. @param task - settings that differ from other comparisons; else "" */
 export function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
@@ -62,7 +62,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size, as in the paper; undefined unless only this size differs. */
+/** Formats reward and click rate by slate size, as in the paper; undefined if more than the size differs. */
 export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

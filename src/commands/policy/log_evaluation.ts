@@ -86,7 +86,7 @@ export const formatRange = ({ interval }: MeanEstimate) =>
 const formatDifference = ({ mean, interval }: MeanEstimate) =>
   `${formatSigned(mean, 4)}, 95 % CI ${interval ? formatSignedRange(interval, 4) : "-"}`;
 
-/** Says if the propensities are plausible, which estimators are valid, and if log and model agree. */
+/** States whether propensities are plausible, which estimators are valid, and whether log and model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
@@ -135,7 +135,7 @@ export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly error?: string;
-  /** Clicks on the next page under this policy minus those under greedy: DR estimate on the same pages. */
+  /** Clicks on the next page under this policy, minus clicks under greedy: doubly robust (DR) estimate. */
   readonly differenceFromRival?: MeanEstimate;
 }
 
@@ -179,7 +179,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats a table of estimates from the log and simulated click rates, and describes contradictions. */
+/** Formats a table of estimates from the log and simulated click rates, and lists their contradictions. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

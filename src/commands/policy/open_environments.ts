@@ -1,4 +1,4 @@
-/** Environments in which policies are compared: their training's, a second model, and a ground truth. */
+/** Environments for the comparison of policies: the training environment, a second model, a ground truth. */
 
 import { countTrain } from "../../counts/train_counts.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";
@@ -36,10 +36,10 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users on whom the policies were trained. The users' model computes the states that policies observe. */
   readonly observer: UsersSource;
-  /** The observer on pages of a log: all pages have the means of context features. */
+  /** The observer for pages of a log. It replaces the context features of each page by their means. */
   readonly logObserver: UsersSource;
   readonly log: LogSource;
-  /** Returns user states and item impressions of the observer's log; undefined for a ground truth. */
+  /** Returns the log's user states and its impressions per item; undefined for a ground truth. */
   logged(): Promise<LogSupport | undefined>;
 }
 
@@ -48,8 +48,8 @@ const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject - users on whom the policies were trained.
- * @throws UserError if the subject has changed, if environments differ in their items, if every page of the
- * log has a click, or if the options name an environment twice.
+ * @throws UserError if these users' data have changed, if environments differ in their items, if every page
+ * of the log has a click, or if the options name an environment twice.
  */
 export async function findEnvironments(
   subject: PolicySubject,

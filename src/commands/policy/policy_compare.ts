@@ -44,8 +44,8 @@ import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
 
 /**
- * Grid points per axis of a shop's states. A much finer grid than `fine` changes the values by at most 0.3 %.
- * 500 items, 20 pages: `fine` takes 10 s of CPU, `coarse` 1 s.
+ * Number of grid points per axis of a shop's state space. Grids much finer than `fine` change the values by
+ * at most 0.3 %. For 500 items and 20 pages, `fine` takes 10 s on a CPU, and `coarse` 1 s.
  */
 const GRIDS = { fine: [33, 33, 17], coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
@@ -276,7 +276,7 @@ async function tell(
   console.log(`\nThe page is ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists the returns [users] of each policy, training and environment. All lists have the same users. */
+/** Lists one array of returns, [users], per policy, seed and environment. All arrays have the same users. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

@@ -83,7 +83,7 @@ function tell(
       ...(cascade ? [value?.toFixed(3) ?? "-"] : []),
     ]),
   ));
-  console.log(`P(no click): ${noClick.toFixed(4)}, by the model.`);
+  console.log(`P(no click): ${noClick.toFixed(4)}, predicted by the model.`);
   if (clicks >= page && value === undefined) {
     console.log(
       "Unknown return: in training, no user had so many clicks by this page. Set --page, or train with --start.",

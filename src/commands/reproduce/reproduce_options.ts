@@ -33,7 +33,7 @@ export interface ReproduceOptions extends ShopSeedOptions {
   adversarial: number;
   models?: string[];
   readme?: string;
-  /** True to time kernel variants on the adapter. The default depends on the adapter. */
+  /** True to choose kernel variants by timing. Default: true on a GPU, false on a CPU. */
   autotune?: boolean;
 }
 

@@ -37,7 +37,7 @@ export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Distribution from which slates are drawn by the policy's scores; undefined to show the best slates. */
+  /** Distribution of random slates, given the policy's scores; undefined to show the best slates. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;
@@ -162,12 +162,12 @@ export function parseSimulateOptions(
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
     throw new UserError(
-      "Expected --save-dir with --episodes-file, got none: the file is written to the --save-dir.",
+      "Expected --save-dir with --episodes-file, got no --save-dir: it is the folder of this file.",
     );
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --policy greedy --explore, got utility: greedy scores items only for clicks.",
+      "Expected --reward click with --policy greedy --explore, got utility: greedy predicts only clicks.",
     );
   }
   return { options, given: listGivenOptions(command) };
@@ -182,7 +182,7 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   uncalibrated: boolean;
   /** Values of context columns on all simulated pages. */
   context?: RequestContext;
-  /** True if pages have the means of context features; by default contexts are drawn from the log. */
+  /** True if all pages have the mean context features; by default contexts are drawn from the log. */
   meanContext?: boolean;
 }
 
@@ -247,7 +247,7 @@ export function checkUsers(
     );
   }
   if (truth && named === undefined && model === undefined) {
-    throw new UserError(`Expected --shop (${shopNames}) with --truth, got none.`);
+    throw new UserError(`Expected --shop (${shopNames}) with --truth, got no --shop.`);
   }
   const option = uncalibrated ? "--uncalibrated" : context ? "--context" : undefined;
   if (option !== undefined && model === undefined) {

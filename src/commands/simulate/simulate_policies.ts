@@ -19,7 +19,7 @@ import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 /** Limits for the number of users who are simulated at once, so that progress updates are frequent. */
 export interface BatchPace {
-  /** Maximum product of users and items at once on a CPU; Infinity if a policy does not score all items. */
+  /** Maximum number of users times items at once on a CPU; Infinity if a policy does not score all items. */
   readonly scores: number;
   /** Minimum number of users who are simulated at once; fewer would not keep the device busy. */
   readonly least: number;
@@ -28,7 +28,7 @@ export interface BatchPace {
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
 /** Limits for policies that run the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Limits for policies that score an item by a few operations per network unit. */
+/** Limits for policies that score an item by a few operations per unit of their network. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;
@@ -52,7 +52,7 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
   );
 }
 
-/** Opens a built-in policy by name. @throws UserError if the name is unknown, or the data do not suffice */
+/** Opens a built-in policy by name. @throws UserError for an unknown name or unsuitable data */
 export function openNamedPolicy(
   name: string,
   { data: { source: log }, known }: Pick<SimulationContext, "data" | "known">,
@@ -84,7 +84,7 @@ export interface SimulationCallbacks {
 
 /** Maximum number of users who are simulated at once. */
 const MOST = 4096;
-/** Users simulated at once: number on a GPU divided by number on a CPU (an estimate, not measured). */
+/** Factor by which a GPU simulates more users at once than a CPU (an estimate, not a measurement). */
 const ON_GPU = 64;
 
 function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace): number {

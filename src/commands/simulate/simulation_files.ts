@@ -63,7 +63,7 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Returns the id of the logged user whose clicks a user starts with. Absent without start clicks. */
+  /** Returns the id of the logged user whose clicks a simulated user starts with; undefined for no clicks. */
   readonly startedAs?: (user: number) => string | null;
 }
 
@@ -95,7 +95,7 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Adds rows, after earlier rows have been written (which limits the memory). @throws if writing fails */
+  /** Adds rows after earlier rows are written, which limits the memory used. @throws if writing fails */
   put(made: T): Promise<void>;
   /** Completes the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
@@ -109,7 +109,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // put and finish report the error
   done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
-  /** Throws the reader's error if writing to the stream fails because the reader has failed. */
+  /** If writing to a stream fails because its reader has failed, throws the reader's error instead. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;

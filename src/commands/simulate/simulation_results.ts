@@ -36,7 +36,6 @@ const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).r
 const range = ({ interval }: MeanEstimate, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
 
-/** Formats a table of the policies' metrics. */
 function formatPolicies(
   { options, noClickRateReason }: SimulationSummary,
   runs: readonly SimulatedPolicy[],
@@ -172,7 +171,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly S
   });
 }
 
-/** Returns what result.json says about the policies. A metric without meaning is null. */
+/** Builds the entry of result.json about the policies. A metric is null if it has no meaning. */
 export function buildResults(summary: SimulationSummary, runs: readonly SimulatedPolicy[]) {
   const counts = summary.noClickRateReason === undefined;
   const [first] = runs;

@@ -32,9 +32,9 @@ export interface UserSelection {
   readonly run: OpenedRun | undefined;
   /** Paragraphs about the model's test and the context of simulated pages; [] without a model. */
   readonly notes: readonly string[];
-  /** Contexts of simulated pages; undefined if the model has none, or pages have means. */
+  /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
-  /** Opens the users. @param stack - disposes of them @param other - replaces contexts with equal features */
+  /** Opens the users. @param stack - disposes of the users @param other - contexts to use instead */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -203,7 +203,7 @@ async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if two data sets have equal item ids in equal order, and equal features (if in memory). */
+/** Returns true if data sets have equal item ids in equal order, and equal features (compared in memory). */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;

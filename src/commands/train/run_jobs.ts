@@ -125,8 +125,8 @@ export interface RunOfMany {
 
 /**
  * Trains runs, in this process if `jobs` is 1.
- * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs without
- * `after` start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
+ * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs that name no
+ * earlier run in `after` start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
  */
 export async function runAll(

@@ -261,7 +261,8 @@ export async function hasBegun(path: string): Promise<boolean> {
 }
 
 /**
- * Opens a run's data again. If `fresh` is true, also reads its initial weights, and aligns the data to them.
+ * Reopens a run's data. If `fresh` is true, also reads the run's initial weights, and aligns the data to
+ * them.
  * @throws UserError if a file has changed
  */
 export async function reopen(
@@ -280,7 +281,7 @@ export async function reopen(
   return { data: fitted, init: snapshot.weights };
 }
 
-/** Adapts a data set to initial weights, whose counts of items are computed again from the data set. */
+/** Aligns a data set to the items and features of initial weights. Item counts are those of the data set. */
 export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: string): Dataset {
   return fitDataset(data, { items, features }, `the model of ${path}`);
 }
@@ -324,7 +325,7 @@ export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
 }
 
-/** Lists what may change the bits of a run. An old run does not say which kernels it used. */
+/** Lists what may change the bits of a run's results: system, adapter, program and kernel variants. */
 function listParts({ system, adapter, clickgan, variants }: ComputedBy): Readonly<Record<string, string>> {
   const kernels = variants && { kernels: `for matrices in ${variants.matrices ?? "textures"}` };
   return { system, ...adapter, clickgan, ...kernels };

@@ -76,7 +76,7 @@ interface TrainRequest {
   readonly ranks: MpiRanks | undefined;
 }
 
-/** Prepares a raw log in a child process. @throws RawLogError without --yes, or if a guess fails */
+/** Prepares a raw log in a child process. @throws RawLogError without --yes, or for unknown columns */
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
@@ -212,7 +212,7 @@ function isFollower(ranks: MpiRanks | undefined): ranks is MpiRanks {
   return ranks !== undefined && ranks.rank > 0;
 }
 
-/** Resumes a run on the ranks above 0. Rank 0 sends config, state and iterations, but no data. */
+/** Resumes a run on the ranks above 0. Rank 0 sends config, state and number of iterations, but no data. */
 async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number> {
   const configs = await receiveConfigs(ranks);
   const [config] = configs;

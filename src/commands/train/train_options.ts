@@ -1,5 +1,3 @@
-/** Options of `train`. */
-
 import { Command } from "commander";
 import { checkTogether, seedOption, stagesGroups } from "../../run/options/stages_options.ts";
 import type { StagesOptions } from "../../run/options/stages_options.ts";
@@ -33,7 +31,7 @@ interface RunOptions extends DataOptions {
   /** True to prepare a raw log without asking. */
   yes: boolean;
   syncEvery: number;
-  /** True to time kernel variants on the adapter. The default depends on the adapter. */
+  /** True to choose kernel variants by timing. Default: true on a GPU, false on a CPU. */
   autotune?: boolean;
 }
 

@@ -27,9 +27,9 @@ import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
 /** Milliseconds that a failed rank waits for lower ranks to report an error, so that only one reports it. */
 const TURN_MS = 1200;
-/** Milliseconds from a signal to a forced exit. A training step and a save take less if all ranks run. */
+/** Milliseconds from a signal to a forced exit: enough to finish a step and save it if all ranks run. */
 const STOP_MS = 5000;
-/** After a divergence, which rank 0 reports, the other ranks wait so many ms for mpirun to end them. */
+/** Milliseconds that ranks above 0 wait for mpirun to end them while rank 0 reports a divergence. */
 const ENDED_MS = 60_000;
 
 /** Runs the command, with MPI if mpirun started several processes. @returns the command's exit code */
@@ -127,7 +127,7 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
 /** Number of ranks that train a run, and number of steps between two synchronisations of their weights. */
 type RanksConfig = NonNullable<RunConfig["ranks"]>;
 
-/** @throws UserError if the ranks cannot train the model, or cannot share the batches. */
+/** @throws UserError if ranks cannot train the model, or if batches cannot be divided among the ranks. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {

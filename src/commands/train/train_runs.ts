@@ -81,7 +81,7 @@ function interrupted(path: string, after: string, { ranks }: RunConfig): number 
   return EXIT_INTERRUPTED;
 }
 
-/** Returns a function that prints the test of a finished stage: metrics, baselines and verdict. */
+/** Returns a function that prints the test results of a stage: metrics, baselines and verdict. */
 export function makeTestPrinter(model: ModelConfig) {
   return (
     { test, baselines, verdict = [], folder }: StageRunResult,

@@ -1,4 +1,4 @@
-/** Progress display of `tune`: the remaining time, the settings in training, and each new best setting. */
+/** Progress display of `tune`: remaining time, settings that are being trained, and each new best setting. */
 
 import process from "node:process";
 import { getMetricTitle } from "../../metrics/metric_columns.ts";
@@ -8,7 +8,7 @@ import type { RunCallbacks } from "../../run/training_run.ts";
 import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";
 
-/** Returns the name of the metric that a criterion stands for. */
+/** Returns the name of the metric by which a criterion selects snapshots. */
 function getCriterionMetric(criterion: Criterion): "nll" | "prec1" | "prec2" {
   return criterion === "loss" ? "nll" : criterion;
 }
@@ -34,7 +34,7 @@ export function searchProgress(
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
-    /** Reports a training's start. @param iterations - its last iteration @returns callbacks for its run */
+    /** Reports the start of a training. @param iterations - last iteration @returns callbacks for the run */
     begin({ number, iterations: done }: SearchCandidate, iterations: number): RunCallbacks {
       const show = (at: number, value: string) =>
         running.set(number, `setting ${number}: ${at}/${iterations}${value}`);

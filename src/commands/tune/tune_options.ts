@@ -31,7 +31,7 @@ export interface TuneOptions extends DataOptions {
   readonly criterion: Criterion;
   readonly saveDir?: string;
   readonly jobs: number;
-  /** True to time kernel variants on the adapter. The default depends on the adapter. */
+  /** True to choose kernel variants by timing. Default: true on a GPU, false on a CPU. */
   readonly autotune?: boolean;
 }
 

@@ -22,7 +22,7 @@ import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
-  /** The data set without the feature item id; undefined if the data set does not have this feature. */
+  /** The data set without item ids as a feature; undefined if the data set does not have this feature. */
   readonly #withoutIds: Dataset | undefined;
   /** Kernel variants for each model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
@@ -142,7 +142,7 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without further training. @param run - its config has the number of iterations done. */
+/** Tests a setting without further training. @param run - its config has the number of finished iterations */
 export async function testCandidate(run: TrainingRun, events: RunCallbacks): Promise<StageRunResult> {
   using _run = OwnedFolder.open(run.path);
   const result = await startOrResume(run, events);

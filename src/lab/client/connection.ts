@@ -55,7 +55,7 @@ export class Connection {
   readonly #worker = startWorker();
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
-  /** Error that ended the worker: the worker answers no more calls. */
+  /** Error that ended the worker; undefined while the worker runs. */
   #failure: LabError | undefined;
 
   constructor(private readonly onEvent: (event: WorkerEvent) => void) {

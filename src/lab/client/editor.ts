@@ -1,5 +1,3 @@
-/** Editor of kernels. */
-
 import { createEditor } from "prism-code-editor";
 import { defaultCommands, setIgnoreTab } from "prism-code-editor/commands";
 import { insertText, setSelection } from "prism-code-editor/utils";

@@ -65,7 +65,7 @@ export function button(text: string, act: () => unknown, attributes: Attributes 
 
 type Work = (signal: AbortSignal) => Promise<void>;
 
-/** Button that stops the running operation. The buttons that start one are disabled while one runs. */
+/** Button that stops the running operation. Until it ends, no other operation can be started. */
 export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
   readonly #starts: HTMLButtonElement[] = [];
@@ -84,7 +84,6 @@ export class StopButton {
     return this.#running !== undefined;
   }
 
-  /** Creates a button that starts an operation. */
   startButton(text: string, work: Work, attributes: Attributes = {}): HTMLButtonElement {
     const created = button(text, () => this.during(work), attributes);
     this.#starts.push(created);

@@ -93,7 +93,7 @@ export class Lab {
     this.#measurementListeners.forEach((listener) => listener());
   }
 
-  /** Throws the error of a call. If the top of the page already shows its message, throws a short error. */
+  /** Throws the error of a call, or a short error if the top of the page already shows the call's error. */
   #rethrow(error: unknown): never {
     if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
     throw new Error(

@@ -40,7 +40,7 @@ function createServices(worker: LabWorker) {
   };
 }
 
-/** Type of the script that checks and times kernels. The first call of its services loads the script. */
+/** Type of the script with the services that check and time kernels. Their first call loads the script. */
 type KernelScript = typeof import("./services/kernel_services.ts");
 
 export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;

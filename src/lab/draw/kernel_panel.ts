@@ -85,7 +85,7 @@ ${renderWgslListing(texts.files[kernel] ?? "", [])}
 ${renderBackground(kernel, texts)}`;
 }
 
-/** Renders a place for the kernel's machine code, and a link to its chapter. */
+/** Renders an empty element for the kernel's machine code, and a link to the kernel's chapter. */
 function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
   // The name of a kernel that only a ladder uses continues the name of the shipped kernel: lstm_forward_1_naive.
   const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
@@ -136,7 +136,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   return renderFacts(facts);
 }
 
-/** Renders memory accesses of a workgroup in the middle of the grid (kernel_analysis/access_counts.ts). */
+/** Renders memory access counts of a workgroup in the grid's middle (kernel_analysis/access_counts.ts). */
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
@@ -250,7 +250,7 @@ interface RecordedKernel {
   readonly where: string;
   /** Values such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** True if `code` is the innermost loop; false if it is a whole kernel, none of whose loops dominates. */
+  /** True if `code` is the innermost loop; false if it is a whole kernel without a dominant loop. */
   readonly isLoop: boolean;
   /** Recorded lines of machine code, perhaps shortened; `lines` counts the lines of the whole code. */
   readonly code: readonly string[];

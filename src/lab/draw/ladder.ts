@@ -20,7 +20,7 @@ export interface ComparedStep extends LadderStepMeasurement {
   readonly reversal?: "slower here" | "faster here";
 }
 
-/** A gain within 5 % of 1 counts as no change, even if the error of the gain is smaller. */
+/** A gain (ratio of two times) within 5 % of 1 counts as no change, even if its error is smaller. */
 const LEAST_GAIN = 0.05;
 
 /** Compares each step of a ladder with its recorded time. @param shipped - recorded times, if any */
@@ -38,7 +38,7 @@ export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | u
   });
 }
 
-/** Estimates the relative error of the ratio `step` / `base` from the errors of both. At least 0.05. */
+/** Estimates the relative error of the ratio `step` / `base` from the errors of both; at least 0.05. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(LEAST_GAIN, share(step) + share(base));
@@ -93,7 +93,9 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis, at least 0.5 to 2. */
+/**
+ * Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis (0.5 to 2, or longer).
+ */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];
@@ -151,13 +153,13 @@ export function renderKernelLink(kernel: string): Html {
   return markup`<a href="#step/${kernel}">${renderBreakableName(kernel)}</a>`;
 }
 
-/** Renders the number of sizes at which a step agreed with the reference. */
+/** Renders the number of input sizes for which a step's results agreed with the reference. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
 }
 
-/** Renders the memory accesses of a step, whose effect the times of a CPU driver do not show. */
+/** Renders a step's counts of memory accesses. Times of a CPU driver do not show the effect of accesses. */
 function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
   const { reads, sectors, writeSectors, conflicts } = counts;

@@ -155,7 +155,7 @@ export function clamp(value: number, most: number): number {
   return Math.max(0, Math.min(Math.trunc(value) || 0, most));
 }
 
-/** Renders drawing and tables of an invocation. @param chosen - indices, which are clamped to the grid */
+/** Renders drawing and tables about an invocation. @param chosen - its indices, clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const group = clamp(chosen.group, most.group - 1);

@@ -19,7 +19,7 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Headings of columns. The heading of a column of texts is in an array. */
+/** Headings of a table's columns. An array with one heading marks a column of texts. */
 type Heads = readonly (string | readonly [string])[];
 
 /** Renders a scrollable table. @param kinds - CSS classes @param rows - cells or markup of each row */
@@ -47,7 +47,7 @@ export function renderHeadRow(...names: Heads): Html {
   }</tr>`;
 }
 
-/** Renders a text without line breaks in options such as --batch-size. */
+/** Renders a text in which options such as --batch-size are not broken across lines. */
 export function markOptions(text: string): Html {
   const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
   return markup`${

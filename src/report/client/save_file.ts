@@ -1,5 +1,3 @@
-/** Saves files that a page makes. */
-
 /** Offers a file to the user as a download. @param type - media type of the content */
 export function saveFile(name: string, content: BlobPart, type: string): void {
   const link = document.createElement("a");

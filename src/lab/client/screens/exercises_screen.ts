@@ -1,4 +1,4 @@
-/** Screen "Exercises": checks the user's kernel, and times it with the ladder (versions of the kernel). */
+/** Screen "Exercises": checks the user's kernel, and times it and the versions of the exercise's ladder. */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
@@ -8,7 +8,7 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
-/** Number of rounds. A round times every step of the ladder once. */
+/** Number of rounds. A round times every kernel of the ladder once. */
 const ROUNDS = 3;
 
 export function showExercises(root: HTMLElement, lab: Lab): void {

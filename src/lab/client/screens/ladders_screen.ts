@@ -8,7 +8,7 @@ import type { Lab } from "../lab_app.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
 
-/** Number of rounds. A round times every step of the ladder once. */
+/** Number of rounds. A round times every kernel of the ladder once. */
 const ROUNDS = 5;
 
 export function showLadders(root: HTMLElement, lab: Lab): void {
@@ -55,7 +55,7 @@ interface LadderCard {
   readonly results: HTMLElement;
 }
 
-/** Shows the ladder in the address, by its name or by the start of its title, such as "choice-softmax". */
+/** Shows the ladder that the address names: by its name, or by the first words of its title. */
 function showCard(lab: Lab, cards: readonly LadderCard[]): void {
   const { part } = lab;
   const matches = ({ ladder: { name, title } }: LadderCard) =>

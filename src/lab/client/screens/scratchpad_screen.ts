@@ -44,11 +44,11 @@ class ScratchpadView {
   readonly #invocations = element("input", { type: "text", size: 12, autocomplete: "off" });
   readonly #arrays = new Map<string, string>();
   #pause: ReturnType<typeof setTimeout> | undefined;
-  /** Declarations of the arrays that have a field, as one text. */
+  /** Declarations of all arrays for which the screen shows a field, joined into one text. */
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
-  /** Number of changes so far. An update that waited is dropped if there was a later change. */
+  /** Number of changes so far. A delayed update is dropped if another change has followed. */
   #version = 0;
 
   constructor(private readonly lab: Lab) {
@@ -108,7 +108,7 @@ ${this.#notice.element}${this.#results}</div>`;
     }, PAUSE_MS);
   }
 
-  /** Writes the shown kernel into the address, which a link such as the tab may have shortened. */
+  /** Writes the shown kernel into the address, because links to this screen omit it. */
   #showAddress(): void {
     if (!this.#shown || !/^#scratchpad\b/.test(location.hash)) return;
     history.replaceState(null, "", `#scratchpad=${this.#shown}`);

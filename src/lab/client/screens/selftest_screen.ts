@@ -1,4 +1,4 @@
-/** Screen "Self-test": compares all kernels on this adapter with float64, and shows their largest errors. */
+/** Screen "Self-test": compares all kernels with float64 references, and shows their largest errors. */
 
 import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
 import { type Html, markup } from "../../../report/html.ts";

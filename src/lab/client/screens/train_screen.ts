@@ -199,7 +199,7 @@ ${this.#snapshots.element}</div></div>`;
     this.#stageList.append(view.element);
   }
 
-  /** Draws the charts soon, at most once per DRAW_MS, and only while the page is visible. */
+  /** Schedules a drawing of the charts: at most one per DRAW_MS, and only while the page is visible. */
   #drawSoon(): void {
     if (this.#drawing) return;
     this.#drawing = true;

@@ -53,7 +53,7 @@ class UserView {
     lab.onShow("user", () => void this.#enter());
   }
 
-  /** Gets the shop of the current model from the worker: the user may have trained or loaded a model. */
+  /** Requests the shop of the current model from the worker, because the current model may have changed. */
   async #enter(): Promise<void> {
     try {
       const shop = await this.lab.call("user", "shop", undefined);
@@ -71,7 +71,7 @@ class UserView {
     }
   }
 
-  /** Shows an input for each context column, whose value holds for all items of a page. */
+  /** Shows an input field for each context column. Its value applies to all items of a page. */
   #showContext({ context }: ShopView): void {
     this.#context.hidden = context.length === 0;
     const fields = context.map(({ column, values }) => {
@@ -161,7 +161,7 @@ A full bar is 100 %. P(click) includes the learned effect of the position (if an
   }
 }
 
-/** Renders a button for an item, with its click probability by the model and by the ground truth. */
+/** Renders a button for an item, with its click probability according to the model and the ground truth. */
 function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;

@@ -27,7 +27,7 @@ export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapt
   /** WGSL text of the shipped kernel, which solves the exercise. */
   readonly solution: string;
   readonly title: string;
-  /** Default size for timing an answer, for example "2560x10". */
+  /** Default size of the data for timing an answer, such as "2560x10". */
   readonly size: string;
 }
 
@@ -36,7 +36,7 @@ export interface ExerciseRequest {
   readonly text: string;
   /** Size of the data for timing the answer, in the format of --size, such as "2560x10". */
   readonly size: string;
-  /** Rounds in which the answer and the ladder are timed; 0 to only check the answer. */
+  /** Number of rounds that time the answer and the ladder's kernels; 0 to check the answer without timing. */
   readonly rounds: number;
 }
 
@@ -44,11 +44,11 @@ export interface SolvedExercise {
   readonly cases: readonly string[];
   /** Sentence with the numbers of invocations and workgroups that the solution of an exercise launches. */
   readonly started: string;
-  /** Times of the ladder and the answer; undefined if the answer was only checked. */
+  /** Times of the ladder's kernels and of the answer; undefined if the answer was checked without timing. */
   readonly times?: LadderMeasurement;
 }
 
-/** Creates the service that checks and times an answer, as `deno task exercise` does. */
+/** Creates the service that checks and times an answer (the user's kernel), as `deno task exercise` does. */
 function exercisesService(worker: LabWorker) {
   return {
     list: (): readonly ExerciseSummary[] => exercises.map(summarizeExercise),
@@ -213,7 +213,7 @@ function laddersService(worker: LabWorker) {
         return { name, title, size, steps: named, chapter };
       }),
 
-    /** Checks the steps of a ladder, and times the correct steps. */
+    /** Checks the kernels of a ladder, and times the correct kernels. */
     run(
       { ladder: name, rounds }: { readonly ladder: string; readonly rounds: number },
       call: ServiceCall<string>,

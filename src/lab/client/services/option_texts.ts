@@ -106,7 +106,7 @@ function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStoppi
   return isDefault ? "" : String(shannon ?? "");
 }
 
-/** Returns the flags of options in which trainings differ. @param but - names of options to ignore */
+/** Lists the flags of options in which configurations differ. @param but - names of options to ignore */
 export function listChangedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
   const [before, now] = [formatOptionTexts(a), formatOptionTexts(b)];
   return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(extractFlag);

@@ -90,7 +90,7 @@ function findWorkload({ workload, model: modelName }: ProfileRequest): ChosenWor
   return { model, log: log.make };
 }
 
-/** Returns a workload with the configuration and data of the current model, which timing does not change. */
+/** Returns a workload with the current model's configuration and data. Timing does not change the model. */
 function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {

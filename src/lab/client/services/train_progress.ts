@@ -26,7 +26,7 @@ export type TrainProgress =
   | { readonly kind: "doing"; readonly what: string }
   | { readonly kind: "data"; readonly data: DataSummary; readonly note: string | undefined }
   | { readonly kind: "note"; readonly text: string }
-  /** Metrics of the baselines and of the optimum on the validation users. */
+  /** Metrics of the baselines, and of the best attainable ranking, on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
   | { readonly kind: "stage"; readonly stage: ShownStage }
   /** Metrics of training steps and of the validations between the steps. */
@@ -74,7 +74,7 @@ export class StepGatherer implements SessionEvents {
     this.#reportSoon();
   }
 
-  /** Reports in a microtask. It runs after the last step of a group, because the steps arrive together. */
+  /** Reports all steps of a group in one message, which a microtask sends after the last of these steps. */
   #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;

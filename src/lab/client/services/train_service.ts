@@ -169,7 +169,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info - initial snapshot: the data then use its item numbers */
+  /** Opens the training data. @param info - initial snapshot, whose item numbers the data then use */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,

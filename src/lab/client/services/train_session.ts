@@ -25,7 +25,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the training state to memory: the most time that a lost device costs. */
+/** Seconds between two copies of the training state to memory. A lost device costs at most this time. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -61,7 +61,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Chooses initial or best weights; undefined if training does not start from a logit model on counts. */
+    /** Decides if best-loss stores the initial weights; undefined unless these are the logit on counts. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -234,7 +234,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores the training of a snapshot, if it has one on the same data. Also returns a note for the user. */
+/** Restores a snapshot's training, if it has one on the same data. Also returns a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -306,8 +306,8 @@ interface Origin {
 }
 
 /**
- * Returns the bytes of a snapshot. A training can resume only from `last`. @throws UserError if the snapshot
- * is missing or has non-finite weights
+ * Returns the bytes of a snapshot. A training can resume only from the snapshot `last`. @throws UserError if
+ * the snapshot is missing or has non-finite weights
  */
 function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
@@ -320,7 +320,7 @@ function encodeSnapshotFile(
   const own = start?.weights ?? (criterion ? state.snapshots[criterion] : state.weights);
   if (!own || !Number.isFinite(value)) {
     throw new UserError(
-      `Expected a snapshot that exists, got ${kind}. Train longer, or save another snapshot.`,
+      `Expected an existing snapshot, but ${kind} does not exist yet. Save another one.`,
     );
   }
   if (![...own.values()].every((values) => values.every(Number.isFinite))) {
@@ -335,7 +335,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Calls {@link withMeanRows} to fill the table rows of tokens (category values) that training never met. */
+/** Fills the table rows of tokens (category values) that no training page had, by {@link withMeanRows}. */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,

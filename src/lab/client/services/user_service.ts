@@ -20,11 +20,11 @@ export interface PageView {
   /** Items that the user clicked, from the oldest to the latest click. */
   readonly history: readonly number[];
   readonly page: readonly number[];
-  /** Values of context columns by name. Values of impressions hold for all items of the page. */
+  /** Values of context columns by name. A value of an impression column applies to all items of the page. */
   readonly context?: ContextRecord;
 }
 
-/** Utilities and click probabilities of the items on a page, by the model or by the ground truth. */
+/** Utilities and click probabilities of the items on a page, according to the model or the ground truth. */
 export interface ModelScores {
   readonly utilities: readonly number[];
   /** Probability of a click on each item, including the effect of the item's position. */

@@ -96,7 +96,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
     await this.#checked;
     if (this.#files.length > 0) return { kind: "files", files: this.#files };
-    this.#name.textContent = "Expected a file, got none. Choose a file.";
+    this.#name.textContent = "Expected at least one file, got none. Choose a file.";
     this.#picker.focus();
     return undefined;
   }

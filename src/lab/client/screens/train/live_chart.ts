@@ -90,7 +90,9 @@ export class StageCurves {
     return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
   }
 
-  /** Returns a CSV text with a row per step and per validation, and the columns of a run's logs. */
+  /**
+   * Returns a CSV text with a row per step and a row per validation. Its columns are those of a run's logs.
+   */
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);

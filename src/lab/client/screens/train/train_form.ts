@@ -54,7 +54,9 @@ export class TrainForm {
     void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
   }
 
-  /** Returns the input; undefined if a field is invalid. @throws LabError if options contradict each other */
+  /**
+   * Returns the request; undefined for an invalid field. @throws LabError if options contradict each other
+   */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
     if (!await this.#check()) {
