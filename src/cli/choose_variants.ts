@@ -17,7 +17,7 @@ export const autotune = defineFlagOption(
 /**
  * Chooses the kernel variants of a run.
  * @param wanted - true for --autotune, false for --no-autotune; undefined if the user typed neither option
- * @param sizes - the model, and the number of users per batch. @param say - prints a line about the choice.
+ * @param sizes - model and number of users per batch. @param say - prints a line about the choice.
  */
 export async function chooseVariants(
   wanted: boolean | undefined,

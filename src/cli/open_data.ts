@@ -1,6 +1,4 @@
-/**
- * Opens a command's data set (shows the progress, and uses the cache folder), and a command's trained model.
- */
+/** Opens the data set (with a progress display and the cache folder) and the trained model of a command. */
 
 import { type Command, Option } from "commander";
 import type { Split } from "../data/click_log.ts";
@@ -192,7 +190,7 @@ async function fitBaseline(run: OpenedRun, own: Dataset, option: string): Promis
   const { path, trainedOn } = run;
   if (!trainedOn) {
     throw new UserError(
-      `Expected --baseline ${option} with a run, whose config.json names the training data, got ${path}.`,
+      `Expected --baseline ${option} with a run (its config.json names the training data), got ${path}.`,
     );
   }
   const isOwn = JSON.stringify(own.config) === JSON.stringify(trainedOn);

@@ -73,7 +73,7 @@ function reportFailure(thrown: unknown, report: (text: string) => void): number 
   return EXIT_FAULT;
 }
 
-/** First error of writing to standard output; undefined without an error. */
+/** First error of a write to standard output; undefined if all writes succeeded. */
 let failure: unknown;
 
 /** Makes console.log and console.error safe: if a line cannot be written, the command continues. */

@@ -98,7 +98,7 @@ function measureText(text: string): number {
   return [...text].length - marks + (wide?.length ?? 0);
 }
 
-/** Maximum line length, in characters, of a table from which columns may be dropped. */
+/** Maximum line length, in characters, of tables that may drop columns. */
 export const WIDEST = 100;
 
 export function fitsWidth(text: string, width: number): boolean {
@@ -151,7 +151,7 @@ async function aroundMarkers(
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) {
     throw new UserError(
-      `Expected the lines ${begin} and ${end} in ${file}, found none. Add them where the table belongs.`,
+      `Expected the line ${begin} and, below it, ${end} in ${file}. Add both where the table belongs.`,
     );
   }
   const start = from + begin.length;

@@ -16,7 +16,7 @@ import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.t
 /** After a signal to stop, open requests must be answered within this time (ms). */
 const GRACE_MS = 10_000;
 
-/** Number of idle connections that may stay open, in addition to `maxRequests`. */
+/** Number of idle connections that may stay open, in addition to `maxRequests` busy connections. */
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;

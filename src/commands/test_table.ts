@@ -133,7 +133,7 @@ export function describeRankCorrelation(results: readonly SnapshotResult[]): str
   return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Formats a table: mean and sample standard deviation of each metric over runs, and the baselines. */
+/** Formats a table of each metric's mean and sample standard deviation over runs, and of the baselines. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,

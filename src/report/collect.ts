@@ -91,7 +91,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data: describeData(config), runs, missingSeeds, ...listSettings(config) };
 }
 
-/** Reads an experiment; undefined if the folder has none. A model whose logs have no row gets a note. */
+/** Reads an experiment; undefined if there is none. Adds a note for each model without rows in its logs. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;

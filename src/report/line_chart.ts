@@ -39,7 +39,7 @@ export interface LineChart extends ChartHead {
   readonly logarithmic?: boolean;
   /** Title of the CSV column with half the height of the band; default: "sd". */
   readonly spread?: string;
-  /** Vertical lines at the start of the adversarial stage: one line, or one per model in its colour. */
+  /** Vertical lines at the start of the adversarial stage: one line, or one per model (in its colour). */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   readonly series: readonly Series[];
 }

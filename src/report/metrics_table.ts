@@ -53,7 +53,7 @@ ${
 ${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
-/** Returns true if some test pages have only one item, so that prec@1 differs on the other pages. */
+/** Returns true if some test pages have only one item: tables then also show metrics of longer pages. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -79,7 +79,7 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders table cells. @param scorings - metrics per run @param names - metrics; undefined: an empty cell */
+/** Renders metrics. @param scorings - one per run @param names - metric per cell; undefined: empty cell */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
@@ -150,7 +150,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   ];
 }
 
-/** Returns the kind of loss: losses of two kinds are not comparable. Undefined in the adversarial stage. */
+/** Returns the kind of loss, because only losses of one kind are comparable; undefined if adversarial. */
 function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }

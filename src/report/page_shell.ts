@@ -25,7 +25,7 @@ export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page and its folder. @throws UserError if writing fails or `file` is no page of this kind */
+/** Writes a page and creates its folder. @throws UserError if that fails or `file` is another kind of file */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));
@@ -56,7 +56,7 @@ export interface PageContent {
   readonly rules?: string;
 }
 
-/** Renders a page with the data of all charts in `main`. */
+/** Renders a page with the contents `main` and the data of all its charts. */
 export function renderPage(
   { kind, title, header, main, rules = "" }: PageContent,
   { style, script }: PageParts,

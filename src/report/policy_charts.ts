@@ -210,7 +210,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds a curve by page: mean and sd over trainings. @param curves - values by page of each training */
+/** Builds a curve by page: mean and sd over trainings. @param curves - per training, values by page */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

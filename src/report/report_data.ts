@@ -97,7 +97,7 @@ const snapshotSchema = v.looseObject({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of the result of a stage. A run that continues has no test metrics until it ends again. */
+/** Schema of the result of a stage. A resumed run has no test metrics until it ends again. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */

@@ -346,7 +346,7 @@ function listUnfinished({ stages }: ReportRun): string[] {
 
 /** Verdict on a part of a model (stage, generator or reward) that was compared with a baseline. */
 interface PartVerdict extends BaselineVerdict {
-  /** Name of the part; "" if the model has one part. */
+  /** Name of the part; "" if the model has only one part. */
   readonly name: string;
   readonly prec1: number;
   readonly stage: ReportPart["stage"];

@@ -1,4 +1,4 @@
-/** Parts of a model with metrics: the two stages; in the adversarial stage, generator pi and reward u. */
+/** Parts of a model that have metrics: its stages and, in an adversarial stage, generator pi and reward u. */
 
 import { stages as trainedStages } from "../run/stages.ts";
 import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
@@ -37,7 +37,7 @@ export interface ReportPart {
   readonly judged: TrainedStage["judged"];
 }
 
-/** Lists the training stages of all models, which are the parts with a loss. */
+/** Lists the parts that have a loss: the training stages of all models. */
 export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   return models.flatMap((model, colour) => {
     const stages = listTrainedStages(model);

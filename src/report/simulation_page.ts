@@ -71,7 +71,7 @@ catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders the first policy minus its rivals. All policies have the same users and random numbers. */
+/** Renders metrics of the first policy minus those of its rivals, with the same users and random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;

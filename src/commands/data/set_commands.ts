@@ -146,7 +146,7 @@ function positionLines({ text, positions }: DataDescription["positionEffect"]): 
   ];
 }
 
-/** Formats a histogram: the ten most frequent values, in ascending order, with their shares. */
+/** Formats a histogram: the ten most frequent values with their shares, sorted by value. */
 function histogram(counts: readonly (readonly [number, number])[]): string {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);

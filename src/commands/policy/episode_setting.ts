@@ -24,7 +24,7 @@ export interface EpisodeSetting {
 /** Maximum number of pages per episode if this number is derived from a log. */
 const MOST_PAGES = 100;
 
-/** Options that the user did not type, and a sentence that states their values. */
+/** Values, measured in a log, of options that the user did not type, and sentences that state them. */
 export interface LoggedSizes {
   /** The log's most frequent page size, and the median number of pages per user. */
   readonly sizes: { readonly slate?: number; readonly pages?: number };
@@ -146,7 +146,7 @@ function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions 
   return { items: [...places.keys()] };
 }
 
-/** Reads a file of item ids: a JSON list, or an id per line. `place`: number of line or entry, from 1. */
+/** Reads a file of item ids: a JSON list, or an id per line. `place`: number of the line or entry, from 1. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

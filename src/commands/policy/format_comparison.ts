@@ -62,7 +62,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size, as in the paper; undefined if more than the size differs. */
+/** Formats reward and click rate by slate size, as in the paper; undefined if anything else differs. */
 export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

@@ -139,7 +139,7 @@ export interface PolicyLogResult {
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined if it draws none. */
+/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined for the best slates. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }

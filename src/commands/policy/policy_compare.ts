@@ -1,4 +1,6 @@
-/** `policy compare`: compares policies on users of the training, of a second model, and of a ground truth. */
+/**
+ * `policy compare`: compares policies on users of the training's model, a second model and a ground truth.
+ */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -211,7 +213,7 @@ function openContenders(
   return [...learned, ...others];
 }
 
-/** Lists the policies for evaluation on a log: each trained policy with one seed, and the baselines. */
+/** Lists the policies for evaluation on a log: each trained policy (its first seed only), and baselines. */
 function listLoggedPolicies(
   stack: DisposableStack,
   { policies }: PolicyGroup,

@@ -163,7 +163,7 @@ function evaluationText(
     formatTable(["clicks per page", "", "95 % CI over users"], rows),
     "",
     "The estimates are for the next page: after the logged pages, each user sees one page of this policy. " +
-    "They do not cover how the policy changes users.",
+    "The estimates ignore how the policy changes users.",
     ...(decisions
       ? [
         `On the first ${decisions.pages} pages under the policy (per-decision DR): ` +
@@ -174,7 +174,7 @@ function evaluationText(
       ]
       : []),
     `Effective sample: ${(100 * effectiveShare).toFixed(0)} % of the pages. The ten largest weights ` +
-    `sum up to ${(100 * largestWeights).toPrecision(2)} % of all weights. ` +
+    `make up ${(100 * largestWeights).toPrecision(2)} % of the sum of weights. ` +
     `Mean weight: ${formatDigits(meanWeight.mean)} (${formatRange(meanWeight)}).`,
     ...describeEvaluation(found),
     ...(estimates.rips

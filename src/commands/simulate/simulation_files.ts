@@ -97,7 +97,7 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 export interface RowSink<T = EpisodeLog> {
   /** Adds rows after earlier rows are written, which limits the memory used. @throws if writing fails */
   put(made: T): Promise<void>;
-  /** Completes the file. @throws UserError if the file cannot be written. */
+  /** Writes the end of the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
   /** Stops writing, and removes the incomplete file. */
   abandon(error: unknown): Promise<void>;

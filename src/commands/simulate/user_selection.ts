@@ -1,4 +1,4 @@
-/** Opens the simulated users that options name. They click by a learned model or a shop's ground truth. */
+/** Opens the simulated users that options name. Their clicks follow a learned model or a ground truth. */
 
 import { dirname, join } from "node:path";
 import { findShop, shopNames } from "../../data/shops.ts";
@@ -39,7 +39,7 @@ export interface UserSelection {
 }
 
 export interface UserEnvironment {
-  /** Simulated users. They click by the ground truth if the options name one, otherwise by the model. */
+  /** Simulated users. Their clicks follow the ground truth if the options name one, otherwise the model. */
   readonly environment: UsersSource;
   /** Model that computes the user states for the policies; undefined if the environment computes them. */
   readonly known: UsersSource | undefined;
@@ -203,7 +203,7 @@ async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if data sets have equal item ids in equal order, and equal features (compared in memory). */
+/** Returns true if data sets have equal item ids in equal order and, if held in memory, equal features. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -227,7 +227,7 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Objects to dispose of before the device. */
+  /** Objects that are disposed of before the device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;

@@ -318,7 +318,7 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   for (const change of changes) printLine(`  ${change}`);
 }
 
-/** Lists the differences between two machines, one per line. @param now - current machine */
+/** Lists the differences between the machines of two sessions, one per line. @param now - current machine */
 export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
   const [was, is] = [listParts(then), listParts(now)];
   return Object.entries(was).filter(([name, value]) => name in is && is[name] !== value)

@@ -184,7 +184,7 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
   if (!config) {
     if (await pathExists(`${source}/seeds.json`)) {
       throw new UserError(
-        `Expected one run for --init, got ${source}, which has several. Name the folder of one seed.`,
+        `Expected one run for --init, got ${source} with several runs. Name the folder of one seed.`,
       );
     }
     return { path: source, snapshot: await readSnapshot(source) };
@@ -201,7 +201,7 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
   const folder = listStages(config)[0]?.folder(source) ?? source;
   const path = await findBest(folder, "prec1");
   if (path === undefined) {
-    throw new UserError(`Expected a run with a best-prec1 snapshot for --init, found none in ${folder}.`);
+    throw new UserError(`Expected a run with a best-prec1 snapshot for --init, but ${folder} has none.`);
   }
   const unfinished = await describeUnfinished(source);
   if (unfinished) printLine(unfinished);

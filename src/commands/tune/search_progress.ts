@@ -17,7 +17,7 @@ export function getCriterionTitle(criterion: Criterion): string {
   return getMetricTitle(getCriterionMetric(criterion));
 }
 
-/** Creates the progress display of a search. @param spent - seconds of earlier sessions */
+/** Creates the progress display of a search. @param spent - duration of all earlier sessions in seconds */
 export function searchProgress(
   state: SearchState,
   budgetSeconds: number,

@@ -1,4 +1,4 @@
-/** Creates elements of the page. Strings become text nodes; data in markup must be escaped. */
+/** Creates elements of the page. Strings become text nodes; the caller must escape data in markup. */
 
 import { Html, markup } from "../../report/html.ts";
 import { markOptions } from "../draw/text.ts";
@@ -65,7 +65,7 @@ export function button(text: string, act: () => unknown, attributes: Attributes 
 
 type Work = (signal: AbortSignal) => Promise<void>;
 
-/** Button that stops the running operation. Until it ends, no other operation can be started. */
+/** Button that stops the running operation. Until the operation ends, the user can start no other one. */
 export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
   readonly #starts: HTMLButtonElement[] = [];

@@ -25,7 +25,7 @@ export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
-  /** Says whether the items of a page are in display order; undefined if unknown. */
+  /** Order of the items of a page: as shown, or arbitrary; undefined if unknown. */
   readonly pageOrder?: PageOrder | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface ReadContext {
 /** Bytes that are read from the start of a file, to find a CSV header or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
 
-/** Returns the command that prepares the log; undefined if the lab can read it. @throws UserError */
+/** Returns the command that prepares a log; undefined for readable files. @throws UserError otherwise */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);

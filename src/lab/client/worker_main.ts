@@ -12,9 +12,9 @@ import { TrainService } from "./services/train_service.ts";
 import { createUserService } from "./services/user_service.ts";
 
 export type ToWorker =
-  /** Calls a method of a service. Each call has a different id. */
+  /** Message that calls a method of a service. Each call has a different id. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
-  /** Cancels a call. The worker still answers the call. */
+  /** Message that cancels a call. The worker still answers the call. */
   | { readonly id: number; readonly cancel: true };
 
 export type FromWorker =

@@ -234,7 +234,7 @@ export function findHeaderPart(text: string, word: string): string | undefined {
   return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
 }
 
-/** Returns the numbers (from 1) of the lines in which the driver's text differs from the file. */
+/** Returns the numbers (from 1) of the lines in which the text for the driver differs from the file. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
@@ -252,7 +252,7 @@ interface RecordedKernel {
   readonly facts: readonly string[];
   /** True if `code` is the innermost loop; false if it is a whole kernel without a dominant loop. */
   readonly isLoop: boolean;
-  /** Recorded lines of machine code, perhaps shortened; `lines` counts the lines of the whole code. */
+  /** Recorded lines of machine code. Long code is shortened; `lines` is the line count of the whole code. */
   readonly code: readonly string[];
   readonly lines: number;
 }

@@ -23,7 +23,7 @@ export interface ComparedStep extends LadderStepMeasurement {
 /** A gain (ratio of two times) within 5 % of 1 counts as no change, even if its error is smaller. */
 const LEAST_GAIN = 0.05;
 
-/** Compares each step of a ladder with its recorded time. @param shipped - recorded times, if any */
+/** Compares the times of a ladder's steps with recorded times. @param shipped - recorded times, if any */
 export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>

@@ -14,7 +14,7 @@ type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 /** Largest number of cells along an axis. With more cells, a gap is drawn before the last cells. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Selects the cells of an axis: all, or the first, chosen and last cells with undefined for gaps. */
+/** Selects the cells of an axis: all, or the first, the chosen and the last ones, with undefined at gaps. */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);

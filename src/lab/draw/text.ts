@@ -22,7 +22,7 @@ type Cell = string | Html;
 /** Headings of a table's columns. An array with one heading marks a column of texts. */
 type Heads = readonly (string | readonly [string])[];
 
-/** Renders a scrollable table. @param kinds - CSS classes @param rows - cells or markup of each row */
+/** Renders a scrollable table. @param kinds - its CSS classes @param rows - cells or markup of each row */
 export function renderScrollTable(
   label: string,
   kinds: string,

@@ -112,7 +112,7 @@ const UNSURE =
   "A question mark means that the error is as large as the time, because the dispatch is too fast for this clock " +
   "or its times vary too much. So its rates are unknown.";
 
-/** Returns true if the error of a time is as large as the time. */
+/** Returns true if the measured time does not exceed its error. */
 export function isUnsure(timed: DispatchMeasurement): boolean {
   return estimateMedianError(timed) >= timed.median;
 }

@@ -45,7 +45,7 @@ ${renderMarkdown(text, (target) => resolveLink(target, texts))}
 ${next !== undefined && markup`<p>Next: ${renderLink(next, texts)}</p>`}`;
 }
 
-/** Returns the address of a page's link in the lab; undefined if the lab has no such page. */
+/** Returns the lab's address for the target of a link; undefined if the lab has no such page. */
 function resolveLink(target: string, { chapters, files }: KernelTexts): string | undefined {
   const [, section] = /^(?:\.\.\/README\.md)?#([\w-]+)$/.exec(target) ?? [];
   if (section !== undefined) return `${section}.md` in chapters ? `#course/${section}` : undefined;

@@ -32,7 +32,7 @@ export function showSave(root: HTMLElement, lab: Lab): void {
   const update = () => {
     const contents = listReportContents(collectMeasurements(lab.measurements));
     download.disabled = contents.length === 0 || lab.device.kind !== "open";
-    const nothing = "Nothing yet: train a model, measure a step, run a ladder or the self-test.";
+    const nothing = "No measurements yet: train a model, measure a step, run a ladder or the self-test.";
     const lines = contents.length > 0 ? contents : [nothing];
     fill(list, markup`${lines.map((line) => markup`<li>${line}</li>`)}`);
   };

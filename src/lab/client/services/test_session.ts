@@ -20,7 +20,7 @@ export interface TestTable {
   readonly verdict: readonly string[];
 }
 
-/** Computes test metrics of a session's snapshots, then restores its weights. No GPU work may run. */
+/** Computes test metrics of a session's snapshots, then restores its weights. The GPU must be idle. */
 export async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
   report: (what: string) => void,

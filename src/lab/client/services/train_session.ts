@@ -106,7 +106,7 @@ export class TrainSession {
     return session;
   }
 
-  /** Starts the next stage from this stage's weights with the best prec@1; undefined after the last stage. */
+  /** Starts the next stage from this stage's snapshot best-prec1; returns undefined after the last stage. */
   async next(): Promise<TrainSession | undefined> {
     const stage = this.#next;
     if (!stage) return undefined;

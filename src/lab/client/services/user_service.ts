@@ -36,7 +36,7 @@ export interface ScoredPage {
   /** Number of training steps of the model. */
   readonly iteration: number;
   readonly model: ModelScores;
-  /** Scores by the ground truth; undefined if the shop is not synthetic. */
+  /** Scores according to the ground truth; undefined if the shop is not synthetic. */
   readonly truth: ModelScores | undefined;
 }
 

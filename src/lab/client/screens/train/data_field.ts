@@ -148,7 +148,7 @@ async function listFiles(entry: FileSystemEntry, folder: string): Promise<Reader
   return found.flat();
 }
 
-/** Returns all entries of a folder. The browser gives them in several parts. */
+/** Returns all entries of a folder. The browser returns the entries in several parts. */
 async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];
