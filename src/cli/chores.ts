@@ -11,7 +11,7 @@ import { forwardSignals } from "./launch.ts";
 
 interface Chore {
   readonly about: string;
-  /** Arguments of the Deno process. The user's further arguments are appended. */
+  /** Arguments of the Deno process. Arguments that the user types after the chore's name are appended. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }

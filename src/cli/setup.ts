@@ -38,7 +38,7 @@ export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPD
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
 const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
 
-/** Returns the adapter. If none is found, tries to install a driver. @throws {UserError} if that fails */
+/** Returns the WebGPU adapter; if there is no adapter, installs a driver. @throws {UserError} on failure */
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;

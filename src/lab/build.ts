@@ -16,7 +16,7 @@ export interface LabPage {
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
-/** Security policy: the page cannot load or send data. It starts the worker and scripts from Blobs. */
+/** Security policy: the page cannot load or send data. Worker and scripts are started from Blobs. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; " +
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 

@@ -120,7 +120,7 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** Columns of the logs that the charts show. A log may lack some of them. */
+/** Columns of the logs that the charts show. A log may lack some of these columns. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
 /** Sections of a run's config that describe the machine. */

@@ -44,7 +44,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. They occur only in string literals, which keep their values. */
+/** Escapes end tags in a trusted script. These occur only in string literals, whose values stay equal. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

@@ -7,7 +7,7 @@ import { renderByTest } from "./metrics_table.ts";
 import type { ReportModel, SnapshotMetrics } from "./report_data.ts";
 import { renderTable, type ReportRow } from "./report_tables.ts";
 
-/** Renders the items; undefined if no result has items with enough impressions. */
+/** Renders the items with the largest gains and losses; undefined if no item has enough impressions. */
 export function renderItemGains(models: readonly ReportModel[]): Html | undefined {
   return renderByTest(models, renderGainTable);
 }

@@ -114,7 +114,7 @@ export function renderCharts(charts: readonly ChartDefinition[], look = "charts"
 </div>`;
 }
 
-/** Renders the empty figure of a chart. The page's script finds it by its id, and draws the chart. */
+/** Renders the empty figure of a chart. The page's script finds the figure by id, and draws the chart. */
 function renderFigure(chart: ChartDefinition): Html {
   const { id, title, note, summary, legend, config } = chart;
   const bars = config.data.labels?.length;

@@ -16,7 +16,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { toFiniteOrNull } from "./line_chart.ts";
 
-/** Separates a verdict's comparisons with baselines from its advice. */
+/** Splits a verdict into comparisons with baselines and advice. */
 export function splitVerdict(
   { verdict, test = [] }: Pick<StoredResult, "verdict" | "test">,
 ): { findings: string[]; advice: string[] } {

@@ -13,7 +13,7 @@ import type { ReportModel, StageResult } from "./report_data.ts";
 import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
 import { renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
-/** Renders metrics by segment and the position effect; undefined if no result has them. */
+/** Renders metrics by segment and the position effect; undefined if no result has either. */
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {
   const parts = listLossParts(models);
   const tables = renderByPart(parts, (part) => {

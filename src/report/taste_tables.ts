@@ -6,7 +6,7 @@ import { renderByTest } from "./metrics_table.ts";
 import type { ReportModel, SnapshotMetrics } from "./report_data.ts";
 import { renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
-/** Renders the tables of users; undefined if no result has them. */
+/** Renders one table per user; undefined if no result has such tables. */
 export function renderTastes(models: readonly ReportModel[]): Html | undefined {
   return renderByTest(models, renderTasteTable);
 }

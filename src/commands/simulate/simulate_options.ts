@@ -260,7 +260,7 @@ export interface EnvironmentOptions
   testModel?: string;
 }
 
-/** Adds the options for environments. @param about - help texts of --shop and --test-model */
+/** Adds options that name environments. @param about - help texts of --shop and --test-model */
 export function addEnvironmentOptions(
   command: Command,
   about: { readonly shop: string; readonly testModel: string },

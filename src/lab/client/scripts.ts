@@ -1,7 +1,7 @@
 /** Loads scripts of the page at their first use. */
 
 declare global {
-  /** Texts of the scripts that are loaded at their first use. The worker gets them from the page. */
+  /** Texts of the scripts that are loaded at their first use. The worker gets these texts from the page. */
   var laterScripts: Readonly<Record<"kernels" | "reader", string>>;
 }
 

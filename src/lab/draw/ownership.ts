@@ -113,7 +113,7 @@ function cells(
   return { html: markup`${drawn}`, bottom: top + rows.length * side };
 }
 
-/** Index of a workgroup in the grid, and index of an invocation in this workgroup. x runs fastest. */
+/** Flat index of a workgroup in the grid, and of an invocation in this workgroup. x changes fastest. */
 export interface InvocationChoice {
   readonly group: number;
   readonly invocation: number;

@@ -226,7 +226,7 @@ export class TrainService {
     throw new UserError("Expected a training, found none: train a model first.");
   }
 
-  /** Returns the session. If its device was lost, first restores it on a new device. */
+  /** Returns the session. If its device was lost, first restores the session on a new device. */
   async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();
