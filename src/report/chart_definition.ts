@@ -75,7 +75,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file: the title, and the field (of a point or dataset) with the values. */
+  /** Columns of the CSV file: title, and name of the field (of points or datasets) with the values. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

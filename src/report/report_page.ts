@@ -207,7 +207,7 @@ function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): s
     ];
   }
   const [best] = comparisons;
-  return advice.length > 0 ? advice : [`Until the model ranks better, rank by ${best?.name}.`];
+  return advice.length > 0 ? advice : [`Until the model ranks better, rank items by ${best?.name}.`];
 }
 
 /** Renders facts about the models: equal facts as a list, different facts as a table. */

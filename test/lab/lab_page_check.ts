@@ -154,7 +154,7 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   expectNear("losses of the adversarial stage", losses, expected);
   await expectFine(page, "Train, both stages");
   await page.setInputFiles("#snapshot-file", last);
-  await waitForText(page, "Resume continues its training, bit for bit.");
+  await waitForText(page, "Resume continues this training, bit for bit.");
   await clickButton(page, "Resume");
   await page.locator("#stage-adversarial table.numeric").waitFor();
   const rest = (await keptIn(page, "adversarial")).losses;

@@ -97,7 +97,7 @@ export class Lab {
   #rethrow(error: unknown): never {
     if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
     throw new Error(
-      "This function needs a GPU. The top of the page explains why none was found, and what to do.",
+      "This function needs a GPU. The top of the page says why there is no GPU, and what to do.",
     );
   }
 

@@ -80,7 +80,7 @@ export function describeComparison(
   sentences.push(
     best.every(({ number }) => number === recorded.number)
       ? `This step is also the fastest on ${shipped.adapter}.`
-      : `On ${shipped.adapter} the fastest is step ${recorded.number}, ${recorded.idea}.`,
+      : `The fastest step on ${shipped.adapter} is step ${recorded.number}, ${recorded.idea}.`,
   );
   const list = (reversal: ComparedStep["reversal"]) =>
     steps.filter((step) => step.reversal === reversal).map((step) => `${step.number} (${step.idea})`).join(

@@ -16,7 +16,7 @@ export interface ShownStage {
   readonly prec1: string;
 }
 
-/** Metrics of a validation: one value per column of the stage. */
+/** Result of a validation: one value per metric of the stage. */
 export interface ValidationRow {
   readonly iteration: number;
   readonly row: readonly number[];
@@ -34,7 +34,7 @@ export type TrainProgress =
     readonly kind: "steps";
     /** Iteration of the first step in `rows`. */
     readonly first: number;
-    /** One row per step, with one value per column of the stage. */
+    /** One row per training step, with one value per metric of the stage. */
     readonly rows: readonly (readonly number[])[];
     readonly validations: readonly ValidationRow[];
     /** Iteration of the best validation so far, by criterion. */

@@ -258,8 +258,8 @@ export async function reopenSession(
   return {
     next,
     note: same
-      ? "Resume continues its training, bit for bit."
-      : "Resume continues its training, but not bit for bit: the adapter, browser or kernels have changed.",
+      ? "Resume continues this training, bit for bit."
+      : "Resume continues this training, but not bit for bit: the adapter, browser or kernels have changed.",
   };
 }
 
@@ -320,7 +320,7 @@ function encodeSnapshotFile(
   const own = start?.weights ?? (criterion ? state.snapshots[criterion] : state.weights);
   if (!own || !Number.isFinite(value)) {
     throw new UserError(
-      `Expected an existing snapshot, but ${kind} does not exist yet. Save another one.`,
+      `Expected an existing snapshot, but there is no ${kind} yet. Save another snapshot.`,
     );
   }
   if (![...own.values()].every((values) => values.every(Number.isFinite))) {

@@ -22,9 +22,9 @@ interface Point {
 
 /** Curves of a stage. Points are means over windows of iterations, because a chart shows few points. */
 export class StageCurves {
-  /** One row per step, with one value per column of the stage. */
+  /** One row per training step, with one value per metric of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Iterations before the first row; above 0 if the training was loaded from a file. */
+  /** Number of iterations before the first row; above 0 if the training was loaded from a file. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
@@ -69,7 +69,7 @@ export class StageCurves {
     return this.#means(column, validations.map(({ row }) => row), (k) => validations[k]?.iteration ?? NaN);
   }
 
-  /** Returns the mean of a column for each window of iterations. */
+  /** Returns the means of a metric over windows of iterations. */
   #means(column: string, rows: readonly (readonly number[])[], getX: (row: number) => number): Point[] {
     const at = this.#at(column);
     const window = chooseWindow(this.stage.iterations);

@@ -185,7 +185,7 @@ export class SnapshotControls {
     this.offer([]);
     const about =
       "Snapshots are safetensors files. In a terminal: deno task -q evaluate --model best-loss.safetensors " +
-      "--data demo. The current state has the state of the optimiser, too: load it to resume the training.";
+      "--data demo. The current state includes the optimiser's state: load it to resume the training.";
     this.element = dom`<section class="card snapshots" aria-labelledby="snapshots-title">
 <h3 id="snapshots-title">Snapshots</h3><p class="about">${markOptions(about)}</p>${this.#buttons}
 <div class="field"><label for="snapshot-file">Load a snapshot to inspect it, or to train from it:</label>
