@@ -21,8 +21,8 @@ export interface LabMeasurements {
 }
 
 /**
- * Groups measurements by name: "training", "selftest", "adapter", and one name per training step or ladder
- * (versions of a kernel), such as "step demo LSTM" or "ladder forward 8x8x8".
+ * Groups measurements by name: "training", "selftest", "adapter", one name per training step (such as "step
+ * demo LSTM"), and one name per ladder of a kernel's versions (such as "ladder forward 8x8x8").
  */
 export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeasurements {
   const all = <T>(kind: string) =>

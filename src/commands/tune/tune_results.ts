@@ -1,6 +1,6 @@
 /**
- * Results of `tune`: a table of settings, the test of the best setting (in the format of `train`), its
- * differences from the default setting, cautions, and the `train` command that repeats the best setting.
+ * Results of `tune`: a table of settings and, for the best setting, a test (in the format of `train`),
+ * differences from the default setting, cautions, and the `train` command that repeats this setting.
  */
 
 import { writeJson } from "../../files/json_file.ts";

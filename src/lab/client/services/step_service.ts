@@ -41,7 +41,7 @@ export interface ProfileRequest {
   readonly workload: string;
   /** Name of the model; ignored for the workload of the current model. */
   readonly model: string;
-  /** Seconds for timing whole steps. Each measurement of the adapter takes a twentieth of this time. */
+  /** Seconds for timing whole steps. Each measurement of the adapter's peak rates takes 1/20 of it. */
   readonly seconds: number;
 }
 
