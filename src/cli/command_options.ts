@@ -116,7 +116,7 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** Makes a parser that accepts only output files with these endings: no other kind of file is replaced. */
+/** Makes a parser of output paths with given endings, so that no other kind of file is overwritten. */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = parsePath(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;

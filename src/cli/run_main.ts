@@ -135,7 +135,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** Returns true if JavaScript ran out of memory; false for a negative or NaN length, which is a bug. */
+/** Returns true if memory ran out; false if the error reports a negative or NaN length, which is a bug. */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(

@@ -93,8 +93,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 }
 
 /**
- * With --yes, guesses the columns of --source that no option names. @throws `error` if no column can be
- * guessed. @throws UserError with the complete command if --yes is missing, or if a column cannot be guessed.
+ * With --yes, guesses the columns of --source that no option names. @throws `error` if no column at all can
+ * be guessed; UserError with the complete command if --yes is missing, or if some columns cannot be guessed.
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },

@@ -15,7 +15,7 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Formats a comparison. @param task - settings that differ from other comparisons; else "" */
+/** Formats a comparison. @param task - settings that distinguish it from other comparisons; else "" */
 export function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [

@@ -1,4 +1,4 @@
-/** `policy train`: options, run folder, start and resume of a policy's training. */
+/** `policy train`: parses options, creates the run folder, and starts or resumes a policy's training. */
 
 import process from "node:process";
 import * as v from "../../schema.ts";
@@ -49,7 +49,7 @@ interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig 
 
 type Names = readonly (keyof PolicyTrainingConfig)[];
 
-/** Names of options, by their heading in the help. */
+/** Names of options by the heading under which the help lists them. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
   Network: ["hidden", "trunk", "sharePositions"],

@@ -64,7 +64,7 @@ export function openNamedPolicy(
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
-/** Opens a trained policy. @throws UserError if the model of its training is missing or has other items */
+/** Opens a trained policy. @throws UserError if its model is missing, or has other items than the data */
 export async function openTrainedPolicy(
   opened: OpenedPolicy,
   simulated: SimulationContext,

@@ -95,7 +95,7 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Adds rows after earlier rows are written, which limits the memory used. @throws if writing fails */
+  /** Waits until earlier rows are written, to limit memory use; then adds rows. @throws if writing fails */
   put(made: T): Promise<void>;
   /** Writes the end of the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
@@ -134,7 +134,7 @@ export interface SinkContext {
   readonly setting: EpisodeSetting;
 }
 
-/** Creates a writer for each requested file, in folders that exist. */
+/** Creates a writer for each requested file, whose folder must exist. */
 export function createSinks(context: SinkContext): RowSink[] {
   const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
   const episodes = { slate, items: data.items, startedAs: setting.startedAs };

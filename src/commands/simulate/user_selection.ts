@@ -30,7 +30,7 @@ export interface UserSelection {
   readonly model: Extract<PolicySubject, { kind: "model" }> | undefined;
   readonly truth: Extract<PolicySubject, { kind: "truth" }> | undefined;
   readonly run: OpenedRun | undefined;
-  /** Paragraphs about the model's test and the context of simulated pages; [] without a model. */
+  /** Paragraphs about the model's test metrics and the context of simulated pages; [] without a model. */
   readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
@@ -149,7 +149,9 @@ async function selectModel(
   };
 }
 
-/** Describes the context of simulated pages; [] without context columns. @param isDrawn - false for means */
+/**
+ * Describes the contexts of simulated pages; [] without contexts. @param isDrawn - false for mean contexts
+ */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
@@ -236,7 +238,9 @@ export interface SimulationContext extends UserEnvironment {
   readonly noClickRateReason: string | undefined;
 }
 
-/** Opens users and device, and calls `use`. @throws UserError as {@link findUsers}, or for a wrong reward */
+/**
+ * Opens users and device, and calls `use`. @throws UserError as {@link findUsers} or for an invalid reward
+ */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,

@@ -1,4 +1,4 @@
-/** Runs of a search, one per setting. They are like runs of `train`, but training ends without a test. */
+/** Runs of a search, one per setting. They are like runs of `train`, but no test follows the training. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
