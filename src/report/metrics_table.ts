@@ -150,7 +150,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   ];
 }
 
-/** Returns the kind of loss, because only losses of one kind are comparable; undefined if adversarial. */
+/** Returns the kind of loss (only equal kinds are comparable); undefined in the adversarial stage. */
 function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }

@@ -175,7 +175,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a chart per learned policy: Q-values of positions 1, 2, ... against that of the last position. */
+/** Builds a chart per learned policy: in visited states, each position's Q-value against the last one's. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {

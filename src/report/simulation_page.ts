@@ -93,7 +93,7 @@ ${renderTable("Differences of policies", head, [["", rows]])}`;
 export interface SimulatedPolicy {
   readonly name: string;
   readonly metrics: PolicyMetrics;
-  /** [U] return of each of U users. */
+  /** [U] returns of U users. */
   readonly returns: Float64Array;
 }
 

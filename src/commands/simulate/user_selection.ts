@@ -149,9 +149,7 @@ async function selectModel(
   };
 }
 
-/**
- * Describes the contexts of simulated pages; [] without contexts. @param isDrawn - false for mean contexts
- */
+/** Describes contexts of simulated pages; [] without contexts. @param isDrawn - false for mean contexts */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
@@ -238,9 +236,7 @@ export interface SimulationContext extends UserEnvironment {
   readonly noClickRateReason: string | undefined;
 }
 
-/**
- * Opens users and device, and calls `use`. @throws UserError as {@link findUsers} or for an invalid reward
- */
+/** Opens users and device, and calls `use`. @throws UserError as {@link findUsers}, or for a wrong reward */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,

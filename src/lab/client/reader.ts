@@ -35,10 +35,13 @@ export interface ReadContext {
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Bytes that are read from the start of a file, to find a CSV header or a line of JSON. */
+/** Number of bytes that are read from the start of a file, to find a CSV header or a line of JSON. */
 const HEAD_BYTES = 1 << 16;
 
-/** Returns the command that prepares a log; undefined for readable files. @throws UserError otherwise */
+/**
+ * Returns the command that prepares a log; undefined if the lab can read the chosen files. @throws UserError
+ * for an empty file, or for several files that are no prepared data set
+ */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;
   const empty = files.find(({ file }) => file.size === 0);

@@ -40,7 +40,7 @@ function createServices(worker: LabWorker) {
   };
 }
 
-/** Type of the script with the services that check and time kernels. Their first call loads the script. */
+/** Type of the script whose services check and time kernels. The first call of a service loads the script. */
 type KernelScript = typeof import("./services/kernel_services.ts");
 
 export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;

@@ -150,7 +150,7 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
 /** Largest number of subscripts to show per binding. */
 const SUBSCRIPTS = 3;
 
-/** Returns the integer in 0..`most` for a number; 0 for NaN. */
+/** Converts a number to an integer in 0..`most`; NaN becomes 0. */
 export function clamp(value: number, most: number): number {
   return Math.max(0, Math.min(Math.trunc(value) || 0, most));
 }

@@ -1,4 +1,4 @@
-/** Screen "Exercises": checks the user's kernel, and times it and the versions of the exercise's ladder. */
+/** Screen "Exercises": checks the user's kernel, and times it with the kernels of the exercise's ladder. */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";

@@ -71,7 +71,7 @@ class UserView {
     }
   }
 
-  /** Shows an input field for each context column. Its value applies to all items of a page. */
+  /** Shows an input field for each context column. The field's value applies to all items of a page. */
   #showContext({ context }: ShopView): void {
     this.#context.hidden = context.length === 0;
     const fields = context.map(({ column, values }) => {
