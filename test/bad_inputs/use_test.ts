@@ -176,7 +176,7 @@ const searches: readonly BadInput[] = [
     "a README without its markers",
     `--readme DIR/README.md ${FEW}`,
     makeAll(log(120), makeFile("README.md", "# Mine\n")),
-    "Expected the lines <!-- reproduce log -->",
+    "Expected the line <!-- reproduce log -->",
   ),
   reproduce("a missing README", `--readme DIR/README.md ${FEW}`, log(120), "README.md"),
   reproduce("a foreign folder", "", makeAll(log(120), makeFile("experiments/n.txt", "x")), "holds n.txt"),
