@@ -6,7 +6,7 @@ import { renderByTest } from "./metrics_table.ts";
 import type { ReportModel, SnapshotMetrics } from "./report_data.ts";
 import { renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
-/** Renders one table per user; undefined if no result has such tables. */
+/** Renders clicked and predicted shares of categories per user; undefined if no result has such shares. */
 export function renderTastes(models: readonly ReportModel[]): Html | undefined {
   return renderByTest(models, renderTasteTable);
 }
