@@ -47,10 +47,10 @@ const RECORDING_MARK = '\n{\n "compiler": ';
 /** Maximum number of stored lines of machine code per kernel. Longer code mostly repeats itself. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
-/** RADV's names of the GPUs. Most tables show only the first GPU. */
+/** RADV's names of the GPUs for which kernels are compiled. Most tables show only the first GPU. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** Workloads. A kernel's results are from the first workload of this list that uses the kernel. */
+/** Workloads whose kernels are compiled. A kernel's results are from the first workload that uses it. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
 /** Name by which `--model` selects the kernels of simulated users and policies. */
 const SIMULATED = "simulated users";

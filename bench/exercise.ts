@@ -127,7 +127,7 @@ async function readAnswer(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes the exercise's starter (a kernel with a hole) to a new file. No file is overwritten. */
+/** Writes the exercise's starter (a kernel with a gap to fill) to a new file. No file is overwritten. */
 async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   allowWrites(FOLDER);
   await makeFolder(FOLDER);
@@ -141,7 +141,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   );
 }
 
-/** Compiles the user's kernel and the kernel shipped for GPUs, and prints the facts of both in a table. */
+/** Compiles the user's kernel and the kernel shipped for GPUs, and prints their statistics in a table. */
 async function showCompiled(
   ladder: Ladder,
   step: LadderStep,
@@ -166,13 +166,13 @@ async function showCompiled(
   }
 }
 
-/** Package with Tint. Exercises also work without it, so it is imported at run time. */
+/** npm package of the compiler Tint, imported at run time: exercises also work without this package. */
 const DAWN: string = "webgpu";
 
 export interface CompilerVerdict {
   /** Error messages, e.g. "12:5 'workgroupBarrier' must only be called from uniform control flow". */
   readonly faults: readonly string[];
-  /** Reason why the compiler did not run. */
+  /** Reason why Tint did not run. */
   readonly missing?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Measures how time and memory of a training step grow with each size, and fits lines. */
+/** Measures how time and memory of a training step grow with each size, and fits a line to each. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -13,9 +13,9 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the hidden layers' sizes for a value of the axis; absent: sizes of the default model. */
+  /** Returns the sizes of the hidden layers for a value of the axis (default: the default model's sizes). */
   dims?(value: number): number[];
-  /** Returns the abscissa of the fitted line for a value of the axis; absent: the value. */
+  /** Returns the x of the fitted line for a value of the axis (default: the value itself). */
   x?(value: number): number;
 }
 
@@ -57,7 +57,7 @@ export const growthAxes: readonly GrowthAxis[] = [
   },
 ];
 
-/** Number of passes over all points: above 1, because the speed of a shared machine changes with time. */
+/** Number of times that each point is measured. A shared machine's speed changes with time. */
 const PASSES = 2;
 
 export async function measureGrowth(
@@ -92,7 +92,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures time and memory for a value of an axis. If the adapter rejects it, returns the exceeded limit. */
+/** Measures time and memory for a value of an axis. If a limit of the adapter is exceeded, returns it. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;

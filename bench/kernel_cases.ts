@@ -17,7 +17,7 @@ interface KernelCase extends Cost {
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   readonly key: string;
-  /** Index of the program in the recording; `dispatch` is the index of the dispatch in the program. */
+  /** Index of the dispatch's program in the recording. `dispatch`: index of the dispatch in this program. */
   readonly part: number;
   readonly dispatch: number;
 }
@@ -31,17 +31,17 @@ export interface KernelOptions {
   readonly suffix?: string;
   /** Ends the measurement after the current kernel. Results of earlier kernels are returned. */
   readonly signal?: AbortSignal;
-  /** @param share - finished share of the work */
+  /** @param share - share of the work, 0 to 1, that is finished */
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a recording's programs with batch sizes. The first `steps` programs belong to a training step. */
+/** Returns a recording's programs and batch sizes. The first `steps` programs are a training step's. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps - number of programs at the start of `parts` that are the training step; others evaluate */
+/** @param steps - number of programs of a training step, which come first in `parts` */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const unique = createUniqueLabels();
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>

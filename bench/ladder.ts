@@ -108,7 +108,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of a page's JSON file. The lab compares its times with the reader's own times. */
+/** Returns the path of a page's JSON file. The lab compares these times with its reader's times. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
@@ -142,7 +142,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 }
 
 /**
- * Returns a row per step: speedups over the naive step and over the step that it improves; memory accesses.
+ * Returns a row per step, with its speedups (over step 1, and over the step it improves) and memory accesses.
  * @param options.cpuTimes - true if steps for a GPU were timed on a CPU adapter: times come last, without
  * speedups.
  */

@@ -59,7 +59,9 @@ export function createCommand(): Command {
 function parseItems(text: string): number[] {
   const counts = text.split(",").map(Number);
   if (counts.every((count) => Number.isInteger(count) && count >= 64 && count <= 2 ** 22)) return counts;
-  throw new InvalidArgumentError(`Expected items of 64..${2 ** 22} joined by commas, got "${text}".`);
+  throw new InvalidArgumentError(
+    `Expected numbers of items (64..${2 ** 22}) joined by commas, got "${text}".`,
+  );
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {
@@ -97,10 +99,10 @@ const kindTitles: Readonly<Record<SimulationKind, string>> = {
 };
 const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies SimulationKind[];
 
-/** Largest number of users x items that are scored per page. */
+/** Largest number of (user, item) pairs that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Chooses the number of users: fewer if all items are scored, to limit the time of a page. */
+/** Chooses the number of users. If all items are scored, fewer users limit the time of a page. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"

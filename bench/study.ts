@@ -182,7 +182,7 @@ export function formatPercentCell(share: number | undefined): string {
   return percentText(share, 1);
 }
 
-/** Titles of columns that are omitted on a narrow terminal, in this order. */
+/** Titles of columns that a narrow terminal omits, in the order in which they are omitted. */
 const DISPENSABLE = [
   ...["compile ms", "min", "MFLOP", "MB", "best", "conflicts", "host us", "their ms"],
   ...["dispatches + copies", "rows or value", "unit", "quartiles", "bound by", "GB/s"],
@@ -203,7 +203,7 @@ export function formatMarkdownCells({ head, rows }: TableCells): string {
 export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
 
-  /** Opens a page, or nothing if `file` is undefined. @throws UserError if the page lacks marker lines */
+  /** Opens a page, if `file` is defined. @throws UserError if the page lacks marker lines */
   static async open(file: string | undefined, ...names: readonly string[]): Promise<StudyPage> {
     if (file !== undefined) { for (const name of names) await expectMarkers(file, name); }
     return new StudyPage(file);

@@ -15,9 +15,9 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Innermost loop with most of the arithmetic; undefined if no loop has most of it, e.g. if unrolled. */
+  /** Innermost loop with most of the arithmetic; undefined without such a loop, e.g. after unrolling. */
   readonly loop: Loop | undefined;
-  /** Number of all loops. */
+  /** Number of loops in the machine code. */
   readonly loops: number;
 }
 
@@ -28,7 +28,7 @@ interface Instruction {
   depth: number;
 }
 
-/** Parses assembly. A line starts a block ("BB3:"), or has an instruction, ";" and its bytes. */
+/** Parses assembly. A line is a block's label ("BB3:"), or an instruction followed by ";" and its bytes. */
 export function readAssembly(assembly: string): Listing {
   const code: Instruction[] = [];
   const starts = new Map<string, number>();
@@ -74,7 +74,7 @@ function getLoopFlops({ flops, depth }: Loop): number {
   return flops * getAssumedTurns(depth);
 }
 
-/** Returns the range [from, to) of each loop's instructions, which a backward branch repeats. */
+/** Returns the range [from, to) of each loop's instructions. A loop ends with a branch to its start. */
 function findLoops(
   code: readonly Instruction[],
   starts: ReadonlyMap<string, number>,
@@ -115,7 +115,7 @@ export interface InstructionCycles {
 const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
 const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
 
-/** Returns how many loads of each kind may be pending after an instruction; undefined if it does not wait. */
+/** Returns how many loads of each kind a wait leaves pending; undefined for loads that it does not await. */
 function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
   const count = (pattern: RegExp) => {
     const [, digits] = text.match(pattern) ?? [];
@@ -131,7 +131,8 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
 
 /**
  * Returns the cycles of a subgroup that is alone on a SIMD. Instructions run in order, and loads of one kind
- * arrive in order. A wait ends when few enough loads are pending. @param times - repetitions
+ * arrive in order. A wait ends when few enough loads are pending. @param times - number of times that the
+ * code runs
  */
 export function timeCode(
   { lines }: Pick<Code, "lines">,

@@ -124,7 +124,7 @@ class SpirvFolder {
     const [name] = this.#names().sort((a, b) => number(b) - number(a));
     if (name !== undefined) return Deno.readFileSync(`${this.folder}/${name}`);
     throw new UserError(
-      `Expected a Mesa driver that writes SPIR-V for ${DUMP}, such as llvmpipe, got ${adapter}. ` +
+      `Expected a Mesa driver that writes SPIR-V files, such as llvmpipe, got ${adapter}. ` +
         "Set VK_DRIVER_FILES to llvmpipe's file, lvp_icd.json.",
     );
   }
@@ -154,7 +154,7 @@ export async function recompileWithTint(
 ): Promise<GatheredTexts> {
   const name: string = "webgpu";
   const { create }: typeof import("webgpu") = await import(name).catch((error) => {
-    throw new UserError(`Expected the npm package webgpu, which has Tint: ${error.message}`);
+    throw new UserError(`Expected the npm package webgpu, which contains Tint: ${error.message}`);
   });
   return await withSpirvFolder(async (folder) => {
     const adapter = await create(["backend=vulkan"]).requestAdapter();

@@ -30,7 +30,7 @@ export interface CompiledReport {
 
 interface CompileOptions {
   readonly gpus: readonly string[];
-  /** True to keep memory accesses inside their buffers, as in {@link NullCompiler}. */
+  /** True to compile with bounds checks, which keep memory accesses inside their buffers. */
   readonly checked?: boolean;
   /** Number of lanes per subgroup; if undefined, the driver chooses the number. */
   readonly subgroup?: number | undefined;
@@ -89,7 +89,7 @@ export interface CompiledFacts extends Listing {
   /** Number of spilled registers: values that are stored in memory for lack of registers. */
   readonly spills: number;
   readonly lds: number;
-  /** Maximum subgroups per SIMD. On RDNA (SIMDs of 32 lanes) a subgroup of 64 lanes counts as two. */
+  /** Maximum number of subgroups per SIMD. On RDNA a subgroup of 64 lanes counts as two subgroups. */
   readonly subgroups: number;
   readonly limit: Limit;
   /** Number of vector instructions that do two operations at once (VOPD). */

@@ -81,12 +81,12 @@ export function listFactCells({ facts }: CompiledText): TableCells {
   return listComparisonCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own })));
 }
 
-/** True if a SIMD holds less than half of its maximum of subgroups: CDNA 10; RDNA 16, or 32 for 64 lanes. */
+/** True if a SIMD holds less than half of the maximum of subgroups (CDNA 10, RDNA 16, or 32 for 64 lanes). */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Returns a row per kernel that fills less than half of a SIMD: registers, subgroups and limit per GPU. */
+/** Returns a row per kernel that leaves SIMDs half empty, with registers, subgroups and limit per GPU. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [

@@ -44,10 +44,10 @@ export interface GpuCard {
   readonly source: string;
 }
 
-/** Microseconds between dependent dispatches: an assumption, because data sheets do not state it. */
+/** Assumed number of microseconds to launch a dispatch. Data sheets do not state this time. */
 export const LAUNCH_US = 3;
 
-/** Cycles until a load has arrived: an assumption for all cards. */
+/** Assumed number of cycles until a load from memory has arrived, on all cards. */
 export const LOAD_CYCLES = 420;
 const WORKGROUP_LOAD_CYCLES = 130;
 
@@ -107,7 +107,7 @@ export function findCard(description: string): GpuCard | undefined {
   return cards.find(({ known }) => known.test(description));
 }
 
-/** Workgroups of a dispatch that do the same kind of work. `flops` is their total. */
+/** Workgroups of a dispatch that do the same kind of work. `flops`: FLOPs of all these workgroups. */
 export interface DispatchPart {
   readonly workgroups: number;
   readonly flops: number;
@@ -116,20 +116,20 @@ export interface DispatchPart {
 export interface DispatchWork {
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
-  /** Size in bytes of all data that the dispatch's step uses. */
+  /** Size in bytes of all data that the training step of this dispatch uses. */
   readonly workingSet: number;
 }
 
 const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Microseconds of a dispatch by cause. `us`: launch + largest other time. `bound`: the largest cause. */
+/** Microseconds of a dispatch by cause. `us`: launch + longest other time. `bound`: the main cause. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns cycles of a subgroup: to issue its vector instructions, and in total if it is alone on a SIMD. */
+/** Returns the cycles of a subgroup: to issue vector instructions, and in total if it is alone on a SIMD. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -147,7 +147,7 @@ function computeSubgroupCycles(
   };
 }
 
-/** @param facts - facts of the kernel. All parts of a dispatch have one kernel. */
+/** @param facts - facts of the kernel, which all parts of the dispatch run */
 export function estimateTime(
   card: GpuCard,
   facts: CompiledFacts,
@@ -160,7 +160,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Number of subgroups on the busiest SIMD; `own`: number of one workgroup's subgroups on a SIMD. */
+    /** Number of subgroups on the busiest SIMD. `own`: number of subgroups per SIMD of a single workgroup. */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

@@ -238,7 +238,7 @@ export class NullCompiler {
     };
   }
 
-  /** Returns the structs of a listing function. @param fill - prepares each struct for one more call */
+  /** Returns structs that a Vulkan function fills. @param fill - prepares each struct for a second call */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

@@ -3,7 +3,8 @@
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
- * No click has utility 0. After a click the user clicks a remaining item with probability `goesOn`.
+ * The outcome "no click" has utility 0. After a click the user clicks a remaining item with probability
+ * `goesOn`.
  */
 
 import { createRandomStream, type Random } from "../../src/data/random.ts";

@@ -18,11 +18,11 @@ async function createPeer(name: string, backend: string, file: string): Promise<
     case "jax_js":
       return await (await import("./jax_js.ts")).createJaxPeer(job, backend);
     default:
-      throw new Error(`Expected a peer, got ${name}.`);
+      throw new Error(`Expected the name of a peer, got ${name}.`);
   }
 }
 
-/** Prints a message after a mark, because libraries also print to standard output. */
+/** Prints a message on a line that begins with {@link MARK}. Lines without the mark are from libraries. */
 function say(message: PeerMessage): void {
   process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
 }

@@ -20,7 +20,7 @@ type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 /** Table row that each position reads (`taken`), and positions that read each row (`takers`). */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, most positions per row] positions that read each row; padding: the number of positions. */
+  /** [table rows, most positions per row] positions that read a row; padding: the number of positions. */
   takers: np.Array;
 };
 
@@ -29,7 +29,7 @@ type Batch = {
   slotItem: TakenRows;
   /** [E K] index of each shown item among the distinct items, for K page positions of E events. */
   rowItem: TakenRows;
-  /** [E] index of each event's state among the (L + 1) B states of B users. */
+  /** [E] index of each event's state among the states of B users after 0 to L clicks: (L + 1) B states. */
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
@@ -84,7 +84,7 @@ export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer
     for (let k = 0; k < steps; k++) {
       last?.dispose();
       const batch = batches[t % batches.length];
-      if (!batch) throw new Error("Expected a job with batches, got none");
+      if (!batch) throw new Error("Expected a job with at least one batch, got a job without batches");
       const rate = np.array(Float32Array.of(adamRate(job.learningRate, ++t)));
       const { loss, ...next } = step(state, rate, tree.ref(batch));
       [last, state] = [loss, next];
@@ -197,7 +197,7 @@ function lossAndGradients(
 ): { loss: np.Array; gradients: Arrays } {
   const { oneHot } = sizes;
   const { [ITEM_KERNEL]: itemKernel, [INPUT_KERNEL]: inputKernel, ...others } = parameters;
-  if (!itemKernel || !inputKernel) throw new Error("Expected kernels for the items, got none");
+  if (!itemKernel || !inputKernel) throw new Error("Expected a job with weights for items, got none");
   const of = (start: string): Arrays =>
     Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith(start)));
 
@@ -234,7 +234,7 @@ function lossAndGradients(
 function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
   return (name) => {
     const parameter = parameters[name];
-    if (!parameter) throw new Error(`Expected a parameter ${name}, got none`);
+    if (!parameter) throw new Error(`Expected a parameter named ${name}, found no such parameter`);
     return parameter;
   };
 }
@@ -262,7 +262,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L + 1) B, H] LSTM states; the first B are zero. @param input - [L B, 4H] without the bias */
+/** Returns LSTM states [(L + 1) B, H] after 0 to L clicks of B users. @param input - [L B, 4H], no bias */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = makeParameterReader(lstm);
   const recurrent = of("encoder/lstm/recurrent_kernel");

@@ -186,7 +186,7 @@ export async function readJob(file: string): Promise<PeerJob> {
   const indices = (k: number, name: string): Uint32Array<ArrayBuffer> => {
     const data = tensors.get(formatArrayName(k, name))?.data;
     if (data instanceof Uint32Array) return data;
-    throw new Error(`Expected ${formatArrayName(k, name)} in ${file}, got none.`);
+    throw new Error(`Expected an array ${formatArrayName(k, name)} in ${file}, found no such array.`);
   };
   const batches = Array.from({ length: LOG_BATCHES }, (_, k): PeerBatch => {
     const arrays = batchArrays.map((name) => [name, indices(k, name)] as const);

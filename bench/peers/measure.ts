@@ -14,7 +14,7 @@ export interface PeerMeasureOptions {
   command(entry: PeerEntry, variant: PeerVariant): PeerCommand;
 }
 
-/** Number of training steps, from the first on, whose losses are compared. */
+/** Number of training steps whose losses are compared, from the first step on. */
 export const COMPARED_STEPS = 10;
 
 /**
@@ -225,7 +225,7 @@ function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | 
 
 const computeMedianTurn = ({ turns }: PeerResult): number => computeMedian(turns.flat());
 
-/** Computes ratios of step times per turn, so that a change of the machine's speed affects both times. */
+/** Computes a ratio of step times per turn: within a turn the machine's speed changes little. */
 function computeRatios(
   result: PeerResult,
   reference: PeerResult,

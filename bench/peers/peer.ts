@@ -80,7 +80,7 @@ export class PeerProcess {
   }
 
   /**
-   * @param seconds - until the peer must have started, or run the requested steps
+   * @param seconds - time limit of the peer's start, and of each request to run steps
    * @throws UnsupportedJobError if the job is not supported or `seconds` pass; Error if the peer fails
    */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {

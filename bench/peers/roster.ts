@@ -91,7 +91,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Repeats PyTorch's entries per installation. @param cards - true to keep GPU entries if there is no GPU */
+/** Repeats entries for each installed PyTorch. @param cards - true to keep GPU entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],
@@ -116,7 +116,7 @@ export interface Torch {
   readonly card: boolean;
 }
 
-/** Returns the option --python, whose values {@link findTorches} gets. */
+/** Returns the option --python: paths of Pythons, the argument of {@link findTorches}. */
 export function createPythonOption(): Option {
   return new Option("--python <path>", "a Python with torch; may be repeated")
     .argParser((path: string, before: readonly string[]) => [...before, path])

@@ -86,14 +86,14 @@ class TensorflowModel {
 
   #parameter(k: number): tf.Tensor2D {
     const parameter = this.#parameters[k];
-    if (!parameter) throw new Error(`Expected a parameter ${k}, got none.`);
+    if (!parameter) throw new Error(`Expected a parameter with index ${k}, found fewer parameters.`);
     return parameter;
   }
 
-  /** Runs one training step. @returns the batch's loss before the update. The caller must dispose it. */
+  /** Runs one training step. @returns the batch's loss before the update, which the caller must dispose */
   step(index: number, rate: number): tf.Scalar {
     const batch = this.#batches[index];
-    if (!batch) throw new Error("Expected a job with batches, got none.");
+    if (!batch) throw new Error("Expected a job with at least one batch, got a job without batches.");
     return tf.tidy(() => {
       const { value, grads } = tf.valueAndGrads((...parameters) => this.#loss(batch, parameters))(
         this.#parameters,
@@ -102,7 +102,7 @@ class TensorflowModel {
       for (const part of this.#parts) {
         const gradients = part.members.map((k) => {
           const gradient = grads[k];
-          if (!gradient) throw new Error(`Expected a gradient of ${this.#names[k]}, got none.`);
+          if (!gradient) throw new Error(`Expected a gradient of ${this.#names[k]}, but it has no gradient.`);
           return tf.reshape(gradient, [-1]);
         });
         const before = part.state;
@@ -126,7 +126,7 @@ class TensorflowModel {
     const of = (name: string): tf.Tensor2D => {
       const k = this.#names.indexOf(name);
       const [parameter, shape] = [parameters[k], this.#shapes[k]];
-      if (!parameter || !shape) throw new Error(`Expected a parameter ${name}, got none.`);
+      if (!parameter || !shape) throw new Error(`Expected a parameter named ${name}, found none.`);
       return tf.reshape(parameter, shape);
     };
     const gather = this.#gather;
@@ -182,7 +182,7 @@ function computeStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, ga
     for (const x of inputs) {
       const gates = tf.add(x, tf.matMul(h, recurrent));
       const [i, g, f, o] = tf.split(gates, 4, 1);
-      if (!i || !g || !f || !o) throw new Error("Expected four gates, got fewer.");
+      if (!i || !g || !f || !o) throw new Error("Expected an LSTM with four gates, got fewer gates.");
       c = tf.add(tf.mul(tf.sigmoid(tf.add(f, 1)), c), tf.mul(tf.sigmoid(i), tf.tanh(g)));
       h = tf.mul(tf.sigmoid(o), tf.tanh(c));
       states.push(h);

@@ -33,7 +33,7 @@ const resultSchema = v.object({
 });
 export type LightgbmResult = v.InferOutput<typeof resultSchema>;
 
-/** Checks that a Python has the packages in the versions that the script needs. @throws UserError if not */
+/** @throws UserError if a Python lacks a package that the script needs, or has another version of it */
 export async function expectLightgbm(program: string): Promise<LightgbmPython> {
   const expected = `Expected a Python with lightgbm as --python, got ${program}`;
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();

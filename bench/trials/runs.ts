@@ -16,14 +16,13 @@ const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(
 /** Makes and fills a folder. @param cores - number of cores that may be used */
 type Make = (path: string, cores: number) => Promise<unknown>;
 
-/** A Python with LightGBM. */
 export interface LightgbmPython {
   readonly program: string;
   /** Versions of the Python packages, as JSON. */
   readonly versions: string;
 }
 
-/** Runs clickgan's commands, whose results are stored in a folder. */
+/** Runs clickgan's commands, and stores the results of each command in a folder. */
 export class TrialRuns {
   readonly #jobs: JobSlots;
   readonly #asked = new Map<string, Promise<string>>();
@@ -67,7 +66,7 @@ export class TrialRuns {
     if (JSON.stringify(before?.made) === JSON.stringify(words)) return path;
     if (before === undefined && await pathExists(path)) {
       throw new UserError(
-        `Expected the file ${done} beside ${path}, found none. Move ${path} away, or choose another --runs.`,
+        `Expected the file ${done} beside ${path}, found none. Move ${path} away, or set another --runs folder.`,
       );
     }
     console.error(`${name}: ${words.join(" ")}`);

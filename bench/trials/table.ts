@@ -71,7 +71,7 @@ function formatRow(
   return [name, ...cells(results, "nll", lightgbm), ...cells(results, "prec1", lightgbm)];
 }
 
-/** Returns a metric of model and best baseline, and in how many seeds they differ significantly. */
+/** Returns a metric of model and best baseline, and the number of seeds with a significant difference. */
 function cells(results: readonly StoredResult[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const own = results.map(({ test }) => test?.find(({ snapshot }) => snapshot === "best-loss"));
   const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
@@ -100,6 +100,6 @@ function compareSums(own: StoredSums | undefined, of: Metric, { paired }: Lightg
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;
   throw new UserError(
-    "Expected the same test users for trainings and LightGBM: a log has changed. Use another --runs.",
+    "Expected trainings and LightGBM to have the same test users, but a log has changed. Set another --runs folder.",
   );
 }
