@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes and execution orders. Times it and the kernels of the ladder. */
+/** Checks a reader's kernel at several sizes, and in several execution orders. Times it with its ladder. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { ENABLE_SUBGROUPS, getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -34,7 +34,7 @@ export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join
 
 interface CheckOptions {
   readonly size: LadderSize;
-  /** @param share - finished share of the timing; absent before the timing */
+  /** @param share - share of the timing, 0 to 1, that is finished; absent while kernels are checked */
   onProgress(text: string, share?: number): void;
 }
 
@@ -102,8 +102,9 @@ const builtins: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns two variants of a kernel with other orders of invocations: both separate neighbours, and the second
- * also reverses the order. Returns [] if the kernel uses subgroups, or parameters that are no builtins.
+ * Returns two variants of a kernel that run its invocations in other orders. Both variants separate
+ * neighbouring invocations; the second also reverses the order. Returns [] if the kernel uses subgroups, or
+ * parameters that are no builtins.
  */
 function otherOrders(own: Kernel): Kernel[] {
   if (own.source.includes(ENABLE_SUBGROUPS)) return [];
@@ -175,7 +176,7 @@ export async function checkAnswer(
   return formatGrid(bound, own, one);
 }
 
-/** Prepares an answer for a case. @throws UserError if the size or the reader's text causes an error */
+/** Prepares a reader's kernel for a case. @throws UserError if the size or the kernel causes an error */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
   const open = (gpu: Gpu, size: LadderSize) => {
     try {
@@ -208,10 +209,10 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
   );
 }
 
-/** Error for a size that does not fit into memory; the reader's text is not the cause. */
+/** Error for a size that needs too much memory, so the reader's kernel is not the cause. */
 class TooLarge extends UserError {}
 
-/** Checks the inputs that an answer reads from uniform buffers. @throws UserError if an input does not fit */
+/** Checks a reader's kernel. @throws UserError if an input is larger than the uniform buffer that it reads */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,
@@ -276,7 +277,7 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
   return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${hint}`;
 }
 
-/** Returns a hint for a NaN result: the element was never written, or the kernel computed NaN. */
+/** Returns a hint about a NaN in the results: the kernel did not write this element, or computed NaN. */
 async function explainNaN(
   { trial, outputs }: BoundLadder,
   { spec }: BoundStep,

@@ -20,7 +20,7 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Hard cases of a trial: what is hard, the size, and the trial's rule for its inputs. */
+/** Hard cases of a trial: what is hard, the size, and the rule by which the trial makes its inputs. */
 type RuledCases<R> = readonly (readonly [what: string, size: LadderSize, rule: NoInfer<R>])[];
 
 /** Creates a trial. @param rule - replaces the rule by which the trial makes its inputs */
@@ -40,7 +40,7 @@ export interface Exercise {
   readonly starter: string;
   readonly ladder: Ladder;
   readonly solution: string;
-  /** Cases, besides the ladder's sizes, whose inputs or size reveal errors that random inputs do not reveal. */
+  /** Cases that reveal errors which random inputs of the ladder's sizes do not reveal. */
   readonly hard: readonly ExerciseCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
   /** Returns why the starter's approach does not support a size; undefined for a supported size. */
@@ -78,7 +78,7 @@ export function createKernelExercise<R>(
   };
 }
 
-/** Returns the number of vec4f that a row of `columns` numbers takes. */
+/** Returns the number of vec4f that store a row of `columns` numbers. */
 export function countVectors(columns = 1): number {
   return padColumns(columns) / 4;
 }
@@ -94,7 +94,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
   return [...ladder.oddSizes.map(toOrdinaryCase), ...hard, toOrdinaryCase(size)];
 }
 
-/** Returns E (pages) and K (rows of the longest page: one more than the mean that createChoicePages gets). */
+/** Returns E, the number of pages, and K, the rows of the longest page (one more than the mean `page`). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -257,7 +257,7 @@ export function parseGrid(
   };
 }
 
-/** Parses the storage of inputs. @param text - for example "input texture, weights uniform" */
+/** Parses where inputs are stored. @param text - for example "input texture, weights uniform" */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;

@@ -28,10 +28,10 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
 }
 
-/** Number of elements per block. In a puzzle each workgroup has one block. */
+/** Number of elements per block. In a puzzle each workgroup computes one block. */
 const BLOCK = 64;
 const large = 2 ** 18;
-/** Canary word after arrays: 1234.5 as f32. A kernel could write the same NaN, so NaN is unsuitable. */
+/** Canary (known word) after arrays: 1234.5 as f32. NaN is unsuitable, because kernels may write NaN. */
 const BEHIND = 0x449a5000;
 const ofX = ([N = 1]: LadderSize) => ({ x: N });
 const whole = [[BLOCK], [3 * BLOCK]] as const;

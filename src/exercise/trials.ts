@@ -92,7 +92,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 
 /** Rules that replace the default rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
-  /** Returns an item for each row after the first rows, which show each item once. @param u - in [0, 1) */
+  /** Returns a row's item; the first rows show each item once instead. @param u - random, in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
@@ -138,7 +138,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a case of batch norm. @param size - [rows, columns] @param hard - true: constant, large columns */
+/** Creates a case of batch norm. @param size - [rows, columns] @param hard - for constant, large columns */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -162,7 +162,7 @@ export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
-/** Creates a case of Adam. @param size - [parameters] @param hard - true: gradients of 0 and about epsilon */
+/** Creates a case of Adam. @param size - [parameters] @param hard - true for gradients 0 and near epsilon */
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };

@@ -36,7 +36,7 @@ export interface LadderStep {
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
   /** True if the kernel does not split its sums over rows, so it writes one chunk of partial sums. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel refuses a size, or undefined. @param workgroupBytes - limit of the adapter */
+  /** Returns why the kernel does not support a size, if so. @param workgroupBytes - limit of the adapter */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -71,7 +71,7 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
 }
 
-/** Returns the number of a step. @param k - index of the step in the ladder */
+/** Returns the number that tables show for a step. @param k - index of the step in the ladder, from 0 */
 export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
@@ -87,7 +87,7 @@ export interface BoundStep {
   readonly step: LadderStep;
   readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** Counts the step's memory accesses at the op's size. Needs the integer arrays that the kernel reads. */
+  /** Counts the step's memory accesses at the op's size, from the kernel's text and its integer inputs. */
   readonly counts: () => AccessCounts;
   readonly hostMs: number;
 }
@@ -195,7 +195,7 @@ export class BoundLadder implements Disposable {
     return to;
   }
 
-  /** Runs the op to compute all inputs of the dispatch, and copies them. @throws Error of the device */
+  /** Runs the op to compute the dispatch's inputs, and copies these inputs. @throws Error of the device */
   async prepare(): Promise<void> {
     const { trial, target } = this;
     const { gpu } = trial.arena;
@@ -230,7 +230,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries. @param zero - true for zeros, for a step that writes only a part */
+  /** Fills an output with canaries. @param zero - true for zeros instead, if the step writes only a part */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);

@@ -106,7 +106,7 @@ export interface LadderStepResult extends LadderStepMeasurement {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  /** @param share - finished share of the timing; absent before the timing */
+  /** @param share - share of the timing, 0 to 1, that is finished; absent while kernels are checked */
   onProgress?(text: string, share?: number): void;
 }
 

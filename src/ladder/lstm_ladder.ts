@@ -39,7 +39,7 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** Per direction: the ladder's own kernels, inputs that may be uniforms, and the idea of the mat4x4f step. */
+/** For each direction: kernels, inputs that may be in uniform buffers, and the idea of the mat4x4f step. */
 const DIRECTIONS = {
   forward: {
     texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },

@@ -55,7 +55,7 @@ export function createForwardTrial(
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]), scale: 0.5, forwardOnly: true }, forGpu);
 }
 
-/** Creates a test case of the input's gradient alone, times ELU' of the previous layer. */
+/** Creates a test case that computes only the input's gradient, multiplied by ELU' of the previous layer. */
 export function createInputTrial(gpu: Gpu, [M = 1, K = 1, N = 1]: LadderSize) {
   const variants = getDefaultVariants("gpu");
   const matmul = { [formatMatmulKey("weight", padColumns(K) / 4, padColumns(N) / 4)]: "rows" } as const;
@@ -68,7 +68,7 @@ function createGradientCase(M: number, K: number, N: number): OpCase {
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** Creates a test case of the weights' gradient alone, with contiguous partial sums as the steps require. */
+/** Creates a test case that computes only the weights' gradient. The steps need contiguous partial sums. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);
@@ -108,14 +108,14 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Converts a matmul's size [M, K, N] to [M, K4, N4]: K4 and N4 vec4f store a row of K and N columns. */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]. K4 vec4f store K numbers, and N4 vec4f N numbers. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
 /** Largest number of terms in a sum of a panel kernel, whose loop over the terms is unrolled. */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns `refuses` for a panel kernel that supports at most `most` at index `axis` of a size. */
+/** Returns the function `refuses` of a panel kernel that supports sizes up to `most` on one axis. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
@@ -131,7 +131,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs, with the rows along x. */
+/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Axis x counts blocks of rows. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -205,7 +205,7 @@ function registerSteps(): LadderStep[] {
 /** Returns the steps with 16 columns (a panel) of weights in workgroup memory, and one row per invocation. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
-    /** Returns a grid with two axes. The later steps, with the shipped kernel, have one axis. */
+    /** Returns a grid with two axes. Later steps, which run the shipped kernel, use one axis. */
     invocations: (size: LadderSize) => {
       const [M, , N4] = toVectorSizes(size);
       return [Math.ceil(N4 / 4), M] as const;

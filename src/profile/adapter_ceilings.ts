@@ -39,12 +39,12 @@ export const probeKernels: readonly Kernel[] = [
   ...new Set([...Object.values(probes), ...loads.map(([, probe]) => probe)]),
 ];
 
-/** FLOPs per invocation and round of fma.wgsl. LOADS_PER_ROUND: loads per invocation and round of load_*. */
+/** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: its loads in a round of load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** Share of the peak rate from which the adapter counts as busy. On two cores a workgroup reaches half. */
+/** An adapter counts as busy from this share of its peak rate on. On two cores one workgroup reaches 1/2. */
 const ENOUGH = 3 / 4;
-/** Independent sums of an invocation: 12 in fma.wgsl, divided by 4 (one vector) in a usual kernel. */
+/** Number of independent sums of an invocation in fma.wgsl (12), divided by that of a usual kernel (4). */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
 /** Microseconds that a probe should take. The number of invocations doubles until a run takes this long. */
@@ -197,7 +197,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe with so many invocations that a run takes at least {@link PROBE} on this adapter. */
+/** Times a probe. Doubles the number of invocations until a run takes at least {@link PROBE}. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,

@@ -46,7 +46,7 @@ const kernelResult = object({
   invocations: pair,
   /** Number of dispatches of the kernel with equal sizes, in all models of the workload. */
   dispatches: count,
-  /** Milliseconds to create the pipeline, plus the first dispatch's extra time, if that can be measured. */
+  /** Milliseconds to create the pipeline, plus (if measurable) the first dispatch's extra time. */
   compileMs: time,
   ...cost,
   ...timingEntries,
@@ -88,7 +88,7 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** Abscissa of the fitted line: the number of rows in the batch if the axis adds rows, else `value`. */
+  /** x of the fitted line: the number of rows in the batch if the axis adds rows, else `value`. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),
@@ -107,7 +107,7 @@ const ladderStep = {
   /** Number of the earlier step that this step changes. */
   changes: v.whole(1),
   time: v.optional(timing),
-  /** Median time of the naive step / median time of this step. `gain`: the same for step number `changes`. */
+  /** Speedup over the naive step, a quotient of median times. `gain`: speedup over step number `changes`. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
@@ -116,7 +116,7 @@ const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
   reads: accessCount,
-  /** Number of 32-byte sectors per 32 reads. `writeSectors`: per 32 writes. */
+  /** Number of memory sectors (32 bytes) that 32 reads access. `writeSectors`: that 32 writes access. */
   sectors: accessCount,
   writeSectors: accessCount,
   /** Extra cycles that bank conflicts add to an access of a subgroup to workgroup memory. */
@@ -143,7 +143,6 @@ export type LadderMeasurement = v.InferOutput<typeof ladderMeasurement>;
 const shipped = {
   ladder: v.string(),
   size: list(v.whole(1)),
-  /** Name of the adapter that the driver reports. */
   adapter: v.string(),
   cores: v.whole(1),
   runtime: v.string(),
@@ -187,7 +186,6 @@ export const BENCH_FORMAT = "clickgan-bench";
 
 export const benchReport = object({
   format: v.literal(BENCH_FORMAT),
-  /** Time of the bench in ISO 8601. */
   date: v.pipe(v.string(), v.isoTimestamp()),
   version: v.string(),
   adapter,
@@ -198,7 +196,7 @@ export const benchReport = object({
     /** True if Mesa may have read compiled kernels from its disk cache, so that `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Results of the adapter's probes. Lists of measurements that were not requested are empty. */
+  /** Results of the adapter's probes. This list and the next ones are empty if not requested. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),

@@ -5,7 +5,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { summarizeTimes } from "./timing.ts";
 import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.ts";
 
-/** Clock for GPU work: timestamps (browsers round to 100 us), or host time until the queue is empty. */
+/** Clock for GPU work: timestamps (browsers round them to 100 us), or host time until the queue is empty. */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
   /** Error in microseconds of one reading of the clock. */
@@ -42,7 +42,7 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns a device's best clock, chosen by the first call. @param work - work that the first call repeats */
+/** Returns a device's best clock, which the first call chooses. @param work - repeated by the first call */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
@@ -204,7 +204,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
 
 /** Resolution of the host's clock, in microseconds, that is negligible for a single call. */
 const FINE_HOST = 5;
-/** If the host's clock is coarser: number of samples, and minimum duration of a sample in clock steps. */
+/** For a coarse host clock: number of samples, and minimum duration of a sample in steps of the clock. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
 /** Returns microseconds per call of a host function; with a coarse host clock, means of many calls. */

@@ -3,7 +3,7 @@
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterMeasurement } from "./bench_report.ts";
 
-/** Peak rates of an adapter, and the shortest time of a dispatch, which its probes measured. */
+/** Peak rates of an adapter, and the shortest time of a dispatch. The adapter's probes measured them. */
 export interface RooflineCeilings {
   /** Peak rate of arithmetic in GFLOP/s. */
   readonly flops: number;
@@ -21,13 +21,13 @@ export interface RooflinePosition {
   readonly gbs: number;
   /** Arithmetic intensity: FLOPs per byte read or written; undefined for work without memory accesses. */
   readonly intensity: number | undefined;
-  /** Share, 0..1, of the rate attainable at this intensity; undefined if work has no FLOPs and no bytes. */
+  /** Share, 0..1, of the rate attainable at this intensity; undefined for work without FLOPs and bytes. */
   readonly share: number | undefined;
-  /** The limit that takes most of the time: launch, latency (few invocations), memory, or arithmetic. */
+  /** Cause of most of the time: launch, latency (too few invocations), memory, or arithmetic. */
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** Dispatches that take less than this multiple of an empty dispatch's time are bound by their launch. */
+/** A dispatch that takes less than this multiple of an empty dispatch's time is bound by its launch. */
 const LAUNCH = 2;
 /** Work that reaches this share of the attainable rate is not bound by latency, despite few invocations. */
 const NEAR = 0.5;

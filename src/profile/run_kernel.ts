@@ -15,13 +15,12 @@ export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> |
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
-  /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** Outputs by name: the length in numbers of the declared type (all 0), or an array of initial values. */
+  /** Outputs by name: a length (a number; all initial values are 0), or an array of initial values. */
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Invocations along x and y, rounded up to whole workgroups. `step.x`, `step.y` have the exact numbers. */
+  /** Numbers of invocations along x and y. The grid is rounded up, but `step.x`, `step.y` are not. */
   readonly invocations: readonly [x: number, y?: number];
   /** Called with the kernel's time in microseconds. Repeated runs are timed after the outputs are read. */
   onTime?(time: KernelTime): void;
@@ -29,17 +28,14 @@ export interface KernelRun<O extends Readonly<Record<string, number | KernelArra
 
 /** Time of a kernel in microseconds. */
 export interface KernelTime {
-  /** Median of the samples. */
   readonly median: number;
-  /** Lower quartile of the samples. */
   readonly lower: number;
-  /** Upper quartile of the samples. */
   readonly upper: number;
   /** Error of the clock; absent if negligible. */
   readonly error?: number | undefined;
 }
 
-/** Outputs of a kernel. An output that was requested by its length is an array of the declared type. */
+/** Outputs of a kernel by name. If only a length was given, the output is an array of the declared type. */
 export type KernelOutputs<O> = {
   [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : KernelArray;
 };
@@ -101,7 +97,7 @@ async function runChecked<const O extends Readonly<Record<string, number | Kerne
   return Object.fromEntries(found) as KernelOutputs<O>;
 }
 
-/** Parses a kernel, and adds the workgroup's size as the constants from which the host computes the grid. */
+/** Parses a kernel. Adds the workgroup's size as constants, from which the host computes the grid. */
 function parseOwnKernel(text: string, values: Constants = {}): Kernel {
   const code = removeComments(text);
   const [, name] = /@compute\b[^{]*?\bfn\s+(\w+)/.exec(code) ?? [];
@@ -162,7 +158,6 @@ function checkGrid(
   );
 }
 
-/** An array that a kernel declares. */
 export interface DeclaredArray {
   readonly name: string;
   /** Declaration, such as "var<storage, read> x: array<vec2f>". */

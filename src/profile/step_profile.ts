@@ -23,7 +23,6 @@ export interface ProfileOptions {
   onProgress?(text: string): void;
 }
 
-/** Records a model and profiles its training step. */
 export async function profileStep(
   gpu: Gpu,
   { name, log, users }: BenchLog,
@@ -138,7 +137,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Cl
   };
 }
 
-/** Divides the times of a dispatch that serves several steps by the number of steps. */
+/** Returns times per step of a dispatch that does the work of several steps: times / number of steps. */
 function perStep(timing: Timing, steps: number): Timing {
   const { median, min, lower, upper, samples, error } = timing;
   return {

@@ -1,7 +1,7 @@
 /**
  * Workloads of the benches: synthetic logs, and training steps and evaluations of real models, recorded as in
  * training. All pages have one size. Items are drawn from a catalogue of fixed size: uniformly, except in
- * {@link zipfWorkload}. A log has the same bits on every machine. Letters in other files: B users per batch,
+ * {@link zipfWorkload}. A log has the same bits on every machine. Other files use letters: B users per batch,
  * T events per user, K items per page.
  */
 
@@ -69,7 +69,7 @@ export const mixedWorkload: Workload = {
   categories: { fields: 3, each: 300 },
 };
 
-/** Workload W1 with popular items: 3.3 % of the rows have the first item, a quarter one of the first 57. */
+/** Workload W1 with popular items: 3.3 % of the rows show the first item, 25 % one of the first 57. */
 export const zipfWorkload: Workload = { ...workloads.W1, name: "W1z", zipf: true };
 
 const ROOT = 0.8;

@@ -130,7 +130,7 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
-/** Numbers of words: below a vector, below a block (of a workgroup on a GPU), one block, several blocks. */
+/** Numbers of words: less than a vector, less than a workgroup's block, one block, and several blocks. */
 const WORDS = [1, 37, 4096, 9001];
 
 async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {

@@ -57,7 +57,7 @@ import {
 
 /** Numbers of events: one, about a workgroup's 256 invocations, and more than can run at once. */
 const EVENTS = [1, 255, 256, 257, 1000];
-/** Slot of the ring buffer to which the step writes. All other slots must not change. */
+/** Slot of the ring buffer to which the step writes. No other slot may change. */
 const SLOT = 2;
 
 /** Checks the sums of outcomes over events. @param columns - number of columns of an event's outcome */

@@ -38,7 +38,7 @@ export interface CaseFinding {
   readonly error?: string;
 }
 
-/** Returns the error of an element divided by its tolerance. A result above 1 is wrong. */
+/** Returns an element's error divided by its tolerance. Above 1 the element is wrong. */
 export function computeErrorShare({ expected, got, tolerance }: Element): number {
   if (Object.is(expected, got) || expected === got) return 0;
   if (Number.isNaN(expected) && Number.isNaN(got)) return 0;
@@ -78,7 +78,7 @@ export interface ToleranceOptions {
   readonly kernels: readonly string[];
   readonly what: string;
   readonly tolerance: number | ((k: number) => number);
-  /** Number of columns, if the numbers are a matrix: messages then have row and column. */
+  /** Number of columns, if the numbers are a matrix. Messages then name an element's row and column. */
   readonly columns?: number;
   /** Returns text that messages show after the index of number k. */
   readonly named?: (k: number) => string;

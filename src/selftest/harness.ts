@@ -16,7 +16,7 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Mark of unwritten memory, which no kernel writes by chance. As f32 it is NaN, and so is 0 times it. */
+/** Word that marks unwritten memory: as f32 a NaN, which no kernel writes by chance. */
 export const CANARY = 0x7fda7a7a;
 /** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
 const CANARIES = 64;
@@ -25,7 +25,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - words after a buffer @param behind - their value; a finite value reveals reads */
+  /** @param canaries - number of words after a buffer @param behind - value of these words */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -74,7 +74,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. A failure names `kernels`, or those of the given dispatches that write there. */
+  /** Checks all canaries. A failure names `kernels`, or the dispatches' kernels that write to the buffer. */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -101,7 +101,7 @@ export interface RepeatedRun<T extends BufferWords> {
 
 /**
  * Runs commands twice from the same start. Checks that both runs give the same bits, and that no run writes
- * past the end of a buffer. Both runs are awaited together, because the queue executes reads in order.
+ * past the end of a buffer. The host waits once for both runs, because the queue executes reads in order.
  * @returns the values of the first run
  */
 export async function runTwice<T extends BufferWords>(
@@ -123,7 +123,7 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Test of dispatches with inputs and expected results. Its dispatches may be replaced, to test a kernel. */
+/** Test of dispatches, with inputs and expected results. A dispatch may be replaced, to test its kernel. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
@@ -145,7 +145,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs a test's dispatches twice and compares the results. @param specs - other dispatches to run */
+/** Runs a test's dispatches twice and compares the results. @param specs - dispatches to run instead */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,
@@ -233,7 +233,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns what a dispatch reads or writes (`how`), without the buffer for unused bindings. */
+/** Returns the memory that a dispatch reads or writes (`how`), except the buffer for unused bindings. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -270,7 +270,7 @@ function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayB
   return new Uint32Array(buffer, byteOffset, length);
 }
 
-/** True if two arrays have the same words. For millions of words it is much faster than deepEqual. */
+/** True if two arrays have the same words. Much faster than deepEqual for millions of words. */
 function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }

@@ -89,7 +89,7 @@ export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor) 
   return { input: linear(tape, "h", of, { activation: "elu" }), weights: t("w"), bias: t("b") };
 }
 
-/** Makes a test of row_dot with two products. The previous layer may compute the dots of the first one. */
+/** Makes a test of row_dot with two dot products, of which the previous layer may compute the first. */
 export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,
@@ -107,7 +107,7 @@ export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
   });
 }
 
-/** Makes a test of row_dot whose products the previous layer computes. A second row_dot reads it, too. */
+/** Makes a test of row_dot whose dot products the previous layer computes. Two ops row_dot read the layer. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, ReturnType<typeof recordHiddenLayer>>();
   return (b) => ({
@@ -156,7 +156,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a test of first_layer whose state term is a layer with S inputs; first_layer may compute it. */
+/** Makes a test of first_layer, which may compute its state term: another layer with S inputs. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,

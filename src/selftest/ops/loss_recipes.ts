@@ -6,7 +6,6 @@ import { UnmaterializedScores } from "../../ops/row_dot.ts";
 import { type CaseFactory, makeHiddenLayer, recordHiddenLayer } from "./layer_recipes.ts";
 import { computeEventMean, U } from "./op_batches.ts";
 
-/** Options of a test case of the choice loss. */
 export interface ChoiceRecipe {
   /** True to add position effects to the utilities. */
   readonly place?: boolean;

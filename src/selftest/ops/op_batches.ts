@@ -27,9 +27,9 @@ export const popular = createBatch(9, { ...zipf, width: 4 });
 export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 /** Batch in which many events (40 %) are context events: history that is not predicted. */
 export const given = createBatch(7, { ...usual, given: 0.4 });
-/** Batch with several clicks per page, up to the number of items; some events are context events. */
+/** Batch with one click to all items clicked on a page. Some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch in which many tokens belong to no shown item, and few to an item that the encoder reads. */
+/** Batch in which many tokens belong to no shown item, and few tokens to items that the encoder reads. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -49,14 +49,14 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch like `mixed.many`, but with tokens alone: other tests cover the dense layer. */
+/** Batch like `mixed.many`, but without dense features: other tests cover the dense layer. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** Batches for ops of position weights, which read no item features, so they serve all kinds of features. */
+/** Batches for ops of position weights. These ops read no item features, so one kind of items suffices. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
-  /** Batch with more clicks per user than the m that an op reads, and with repeated items among these m. */
+  /** Batch whose users have more clicks than an op reads (the last m), with repeated items among these m. */
   long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
