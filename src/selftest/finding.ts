@@ -80,7 +80,7 @@ export interface ToleranceOptions {
   readonly tolerance: number | ((k: number) => number);
   /** Number of columns, if the numbers are a matrix. Messages then name an element's row and column. */
   readonly columns?: number;
-  /** Returns text that messages show after the index of number k. */
+  /** Returns a text that messages append to the index of number k. */
   readonly named?: (k: number) => string;
 }
 
@@ -92,7 +92,7 @@ export class CheckCollector {
     return this.#checks;
   }
 
-  /** Compares numbers with expected numbers. The check fails if there are fewer numbers than expected. */
+  /** Compares numbers with expected numbers. Missing numbers also fail the check. */
   numbers(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,

@@ -1,7 +1,6 @@
 /**
- * Runs the kernels of every check. Memory with known words (canaries) detects stray writes, two runs must
- * give the same bits, and a failure names the kernels that wrote wrong numbers. A case states inputs,
- * dispatches and expected results; see {@link runTwice}.
+ * Runs the kernels of every check. Memory with known words (canaries) detects stray writes. Two runs must
+ * give the same bits. A failure names the kernels that wrote wrong numbers. See {@link runTwice}.
  */
 
 import { Arena } from "../gpu/arena.ts";
@@ -25,7 +24,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - number of words after a buffer @param behind - value of these words */
+  /** @param canaries - number of words after a buffer @param behind - their value: finite to reveal reads */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }

@@ -28,7 +28,7 @@ const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Row-sparse tables by name, each with the batch dimension that limits how many rows have gradients. */
+  /** Row-sparse tables by name. At most as many rows as the batch has "events" or "items" have gradients. */
   readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
   /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
@@ -37,7 +37,7 @@ export interface OptimiserRun {
   readonly decay?: number;
   /** Rule for the chunks of partial sums (default: the rule for CPU adapters). */
   readonly chunks?: ChunkRule;
-  /** Bytes of a window: the part of the weights that a kernel binds (default: the largest binding). */
+  /** Bytes of a window, the part of the weights that a kernel binds (default: limit of the adapter). */
   readonly most?: number;
 }
 
@@ -79,7 +79,7 @@ function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number):
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
 }
 
-/** Returns the rows with a gradient in a micro-batch: all rows, unless the table is row-sparse. */
+/** Returns the table rows with a gradient in a micro-batch: all rows, unless the table is row-sparse. */
 function listSparseRows(
   spec: ParameterSpec,
   { sparseRows = {} }: OptimiserRun,

@@ -24,7 +24,7 @@ const specs: readonly ParameterSpec[] = [
 /** Rule for 20 chunks: more partial sums than a GPU reads at once. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
-/** Makes a check of Adam. @param of - kernel names: `rows` for row-sparse tables, `all` for the rest */
+/** Makes a check of Adam. @param of - kernels: `rows` updates row-sparse tables, `all` all other weights */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,

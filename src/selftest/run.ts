@@ -15,7 +15,7 @@ const NEED_TEXTURES: Readonly<Record<string, readonly string[]>> = {
   "lstm, sparse gradients": panels,
 };
 
-/** Returns the name of a case whose matrices are textures, though the adapter's variants use buffers. */
+/** Returns the name of a case in which matrices are in textures, while the adapter's variants use buffers. */
 export function formatTextureName(name: string): string {
   return `${name}, from textures`;
 }
@@ -38,7 +38,7 @@ export function findUnusedKernels(own: KernelVariants, only = ""): UnusedKernels
   return { cases, kernels, variants };
 }
 
-/** Treatment of kernels that no model uses on the adapter: only named, run after all others, or run alone. */
+/** Treatment of kernels that no model uses: named but not run, run after the others, or run alone. */
 export type LeftOutChoice = "named" | "too" | "alone";
 
 export interface SelftestOptions {

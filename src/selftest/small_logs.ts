@@ -16,7 +16,7 @@ export interface SmallLogOptions {
   readonly noClick?: number;
   /** True if items are drawn by Zipf popularity instead of uniformly; see {@link createZipfDraw}. */
   readonly zipf?: boolean;
-  /** Share of context events (not predicted), which may be anywhere in a user's history. */
+  /** Share of context events, which models do not predict. They may be anywhere in a user's history. */
   readonly given?: number;
   /** Share of validation and test users' pages that count as history; they may be anywhere in the history. */
   readonly earlier?: number;
@@ -79,7 +79,7 @@ export function createSmallLog(seed: number, options: SmallLogOptions): ClickLog
   };
 }
 
-/** Displayed items, the click (-1: none), and the kind of event: see {@link ClickLog}. */
+/** A page: displayed items, index of the click (-1: no click), and kind of event (see {@link ClickLog}). */
 export type TrainingPage = readonly [items: readonly number[], click: number, given?: number];
 
 /** Creates a log from lists of pages, one list per user. */
@@ -110,7 +110,7 @@ function computeBorders(lengths: readonly number[]): Uint32Array<ArrayBuffer> {
 
 const HISTORY_ITEMS = 50;
 
-/** Creates a log whose events show one item. @param clicks - true if event e of all users has a click */
+/** Creates a log with one item per page. @param clicks - true if event e of each user has a click */
 export function createHistoryLog(
   users: number,
   { events, clicks, width }: {

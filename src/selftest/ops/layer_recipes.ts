@@ -83,7 +83,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** Adds the layer of {@link makeHiddenLayer} to the tape. Returns the input, weights and bias of the next op. */
+/** Adds the layer of {@link makeHiddenLayer} to the tape. Returns input, weights and bias of the next op. */
 export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor) {
   const of = { input: t("x"), weights: t("k"), bias: t("c") };
   return { input: linear(tape, "h", of, { activation: "elu" }), weights: t("w"), bias: t("b") };

@@ -27,7 +27,7 @@ export const popular = createBatch(9, { ...zipf, width: 4 });
 export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 /** Batch in which many events (40 %) are context events: history that is not predicted. */
 export const given = createBatch(7, { ...usual, given: 0.4 });
-/** Batch with one click to all items clicked on a page. Some events are context events. */
+/** Batch in which users click no, some, or all items of a page. Some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
 /** Batch in which many tokens belong to no shown item, and few tokens to items that the encoder reads. */
 export const rareTokens = createBatch(7, {
@@ -62,7 +62,7 @@ export const clicks = {
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
   /** Batch of users with only one event. */
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
-  /** Batch whose rows need several chunks of partial sums, and whose items are in several chunks. */
+  /** Batch whose rows, and whose distinct items, need several chunks of partial sums. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
   /** Batch with clicks on only some of the items. */
   rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),

@@ -46,13 +46,13 @@ export interface OpCase {
   /** Values of inputs and parameters, by name, that are used instead of random values. */
   readonly values?: Weights;
   readonly scale?: number;
-  /** Allowed error, relative to the largest value: c 2^-24 K, with the length K of the op's longest sum. */
+  /** Allowed error relative to the largest value: c 2^-24 K (c: small factor, K: length of longest sum). */
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** True to omit the run in which the op is recorded twice, because that run compiles more shaders. */
+  /** True to save time by omitting the run in which the op is recorded twice. */
   readonly once?: boolean;
-  /** For a loss op, returns the number that the op differentiates, from the op's output and inputs. */
+  /** For a loss op, computes the number that is differentiated, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
   /** Input whose columns the op sums into the ring buffer; absent for a loss, which sums its output. */
   readonly sumsOf?: string;
@@ -66,7 +66,7 @@ export interface OpCase {
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
-/** Draws inputs and parameters, and writes the parameters. @returns the values, and a function that draws */
+/** Draws inputs and parameters; uploads the parameters. @returns values, a function that draws a matrix */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const values: NamedMatrices = new Map();
   const draw = drawing(c);
@@ -132,7 +132,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes an output's gradient: by convention, that before the activation. @param value - output's value */
+/** Writes the gradient before the activation of an output, as ops require. @param value - output's value */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
@@ -277,7 +277,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes the gradients of the last node, a loss. @param values - inputs; gets the nodes' outputs, too */
+/** Computes the gradients of the last node, a loss. @param values - inputs, to which outputs are added */
 export function computeReferenceGradients<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,

@@ -35,7 +35,7 @@ export interface OpRunOptions {
 /** Options to run the kernel variants for GPUs, which read all inputs from buffers. */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
-/** Returns options with the adapter's variants, but all matrices in buffers, as exercises need. */
+/** Returns options that select the adapter's kernel variants, but store all matrices in buffers. */
 export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
   return { variants: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
@@ -107,7 +107,7 @@ interface OpRun {
   readonly values: NamedMatrices;
 }
 
-/** Compares the results of a run with the reference. @param specs - dispatches of the ops only */
+/** Compares the results of a run with the reference. @param specs - dispatches that build no batch */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,
@@ -156,7 +156,7 @@ interface By {
   readonly named?: OpCase["named"];
 }
 
-/** Returns the largest absolute value, but at least 1e-3. Errors are relative to it. */
+/** Returns the largest absolute value, but at least 1e-3. Tolerances are relative to this value. */
 function largest(values: Float64Array): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
 }
@@ -236,7 +236,7 @@ function checkSums(
   checks.numbers(sums, expected, { kernels: listWriters(specs, ring), what: "sums of the loss", tolerance });
 }
 
-/** Checks that kernels wrote nothing between parameters, and no gradients of running averages. */
+/** Checks that kernels wrote neither between parameters nor to the gradients of running averages. */
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
@@ -273,7 +273,7 @@ interface GradientIn {
   /** Memory that kernels write: partial sums for a gradient that is summed over chunks. */
   readonly memory: Memory;
   readonly views: readonly Memory[];
-  /** Returns the dense gradient: rows that a sparse gradient lacks are zero, partial sums are added up. */
+  /** Returns the dense gradient: rows without gradient become zero, and partial sums are added up. */
   read(
     words: WordReader,
     checks: CheckCollector,
@@ -317,7 +317,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   };
 }
 
-/** Returns a sparse gradient as a dense matrix, and the faults in the list of rows. */
+/** Returns a sparse gradient as a dense matrix, and the errors in its list of row numbers. */
 function byRow(
   { rows: most, stride }: Tensor,
   whole: Uint32Array,

@@ -192,7 +192,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Returns a mask that excludes random items of each user. The last user has only one slate's items left. */
+/** Returns a mask that excludes random items per user, and all items but one slate for the last user. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -203,7 +203,7 @@ function someMasked({ users, items, slate, panels }: PageBuffers, share: number)
   });
 }
 
-/** Returns a mask with the bits of `bits` and of the items of users' slates. */
+/** Returns a copy of the mask `bits` in which the items of each user's slate are masked, too. */
 function withSlates(page: PageBuffers, bits: Uint32Array, slates: readonly ArrayLike<number>[]) {
   const shown = slates.map((slate) => new Set(Array.from(slate)));
   return makePageBits(page, (u, item) => getBit(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));

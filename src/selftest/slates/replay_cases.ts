@@ -31,7 +31,7 @@ export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Number of columns of a state. The next column has the share of the episode that is over. */
+/** Number of columns of a state. The column after them has the share of the episode that is over. */
 const COLUMNS = STRIDE - 1;
 
 /** Start histories, of which one is drawn per user. */
@@ -75,7 +75,6 @@ function listStates({ start, pages }: Episode): Float32Array<ArrayBuffer>[] {
   return [start, ...pages.map(({ states }) => states)];
 }
 
-/** Identifies a page that a user saw. */
 interface UserPage {
   readonly episode: number;
   readonly user: number;
@@ -199,13 +198,13 @@ function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   });
 }
 
-/** Returns the outcome of a page as 4 numbers: slot, reward, 1 (0 if the user left), number of the page. */
+/** Returns a page's outcome as 4 numbers: slot, reward, 1 (0 if the user left), index of the page. */
 function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns masks [panels, rows]: unused bits, and items that were clicked before a row's page + `later`. */
+/** Returns masks [panels, rows] of unused bits, and of items clicked before a row's page + `later`. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -222,7 +221,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows - pages per sample @param episodes - capacity @returns `after`: next states [rows, stride] */
+/** @param rows - pages per sample @param episodes - capacity @returns `after`: [rows, stride] next states */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},

@@ -1,4 +1,4 @@
-/** Bench of all checks of slates: memory, a kind of batch with rows, and programs that run twice. */
+/** Test bench of all checks of slates: it allocates memory, uploads data, and runs programs twice. */
 
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -12,7 +12,7 @@ import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { CheckCollector } from "../finding.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** Sizes of a batch. step.size has `rows` where pages have `users`, so checks use the simulator's shaders. */
+/** Sizes of a batch. step.size has `rows` in place of `users`, so that checks run the simulator's shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 

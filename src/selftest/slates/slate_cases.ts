@@ -36,7 +36,7 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** True if the value of the best item must equal its stored score. Drivers may round them differently. */
+  /** True if the best item's value must have the bits of its stored score. Drivers may round differently. */
   readonly exact?: boolean;
 }
 

@@ -13,21 +13,21 @@ const STRIDE = PANEL * countPanels(ITEMS);
 export interface RatioSizes {
   readonly rows: number;
   readonly slate: number;
-  /** True if a click is worth the item's utility, and no click 0; false if a network gives the values. */
+  /** True if a click is worth the item's utility (no click: 0); false if a network computes the values. */
   readonly utility: boolean;
-  /** True to make items of every fourth row equal in pairs, and probabilities of every fifth row extreme. */
+  /** True for equal pairs of items in every fourth row, and extreme probabilities in every fifth row. */
   readonly hard?: boolean;
   /** Allowed error relative to the largest value (default: 2^-18). A slate's worth is a mean of values. */
   readonly tolerance?: number;
 }
 
-/** Returns a mask. Some of its rows allow only as many items as a slate has. */
+/** Returns a mask in which some rows leave only as many items unmasked as a slate has. */
 function isTaken({ slate }: RatioSizes) {
   return (row: number, item: number): boolean =>
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Returns utilities `u`, `scores` relative to the row's value, and the values of rows and of no click. */
+/** Returns utilities `u`, `scores` relative to the row's value, and `values` of the row and of no click. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
