@@ -1,4 +1,4 @@
-/** Measures how time and memory of a training step grow with each size, and fits a line to each. */
+/** Measures time and memory of a training step for several values of each size, and fits lines. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -13,9 +13,9 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the hidden layers for a value of the axis (default: the default model's sizes). */
+  /** Returns the hidden layers' sizes for a value of the varied size (default: the default model's sizes). */
   dims?(value: number): number[];
-  /** Returns the x of the fitted line for a value of the axis (default: the value itself). */
+  /** Returns the x of the fitted line for a value of the varied size (default: this value). */
   x?(value: number): number;
 }
 
@@ -92,7 +92,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures time and memory for a value of an axis. If a limit of the adapter is exceeded, returns it. */
+/** Measures time and memory for a value of a varied size, or returns the adapter's limit that it exceeds. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;

@@ -35,7 +35,7 @@ export interface KernelOptions {
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a recording's programs and batch sizes. The first `steps` programs are a training step's. */
+/** Returns a recording's programs and batch sizes. The first `steps` programs are the training step. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };

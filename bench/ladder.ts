@@ -108,7 +108,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of a page's JSON file. The lab compares these times with its reader's times. */
+/** Returns the path of the JSON file with the times of the ladders on a page. */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }

@@ -101,7 +101,6 @@ interface Measured {
   readonly samples: {
     readonly peer: string;
     readonly settings: string;
-    /** Platform that the peer reported. */
     readonly note?: string;
     readonly turns: number[][];
   }[];

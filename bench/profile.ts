@@ -261,7 +261,6 @@ async function measureAllKernels(
   );
 }
 
-/** Returns the names of the files in kernels/. */
 function listKernelNames(): string[] {
   const kernels = new URL("../kernels/", import.meta.url);
   return [...Deno.readDirSync(kernels)].filter(({ isDirectory }) => isDirectory)
@@ -315,7 +314,7 @@ function workloadNames(name: string, before: string[]): string[] {
   throw new InvalidArgumentError(`Expected one of ${[...known.keys()].join(", ")}, got "${name}".`);
 }
 
-/** Returns a table of estimated and measured times per step. @throws UserError without a compiler */
+/** Returns a table of estimated and measured times per step. @throws UserError if RADV is missing */
 async function compareEstimates(
   { family, name }: GpuCard,
   steps: readonly StepMeasurement[],

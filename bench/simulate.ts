@@ -178,7 +178,7 @@ async function playInTurn(
   return new Map(playing.map(({ player, samples }) => [player.name, computeMedian(samples)]));
 }
 
-/** Returns how many pages take `turn` milliseconds. The first page, which compiles kernels, is not timed. */
+/** Returns how many pages are simulated in `turn` milliseconds. The first page is not timed. */
 async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise<number> {
   await player.play(1);
   let pages = 1;

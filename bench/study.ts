@@ -53,7 +53,7 @@ function parsePattern(text: string): RegExp {
 }
 
 /**
- * Selects elements by name. @param what - an element, e.g. "a row". @param option - option of the pattern
+ * Selects elements by name. @param what - e.g. "a row", for messages. @param option - name of the option
  * @throws UserError if none matches
  */
 export function selectMatching<T extends { readonly name: string }>(
@@ -80,7 +80,7 @@ export function makeNamesParser<T extends string>(known: readonly T[]): (text: s
 
 /**
  * Runs a command of clickgan without the user's cache, and prints its progress unless `beside` is set.
- * @param beside - for concurrent commands: `cores` has variables for the driver, `note` gets the messages
+ * @param beside - for concurrent commands: `cores` has environment variables, `note` gets the messages
  * @returns what the command printed.
  * @throws UserError if the command fails.
  */
@@ -209,7 +209,7 @@ export class StudyPage {
     return new StudyPage(file);
   }
 
-  /** Writes texts and tables, but omits empty ones. @throws UserError if the page cannot be written */
+  /** Writes the nonempty texts and tables into the page. @throws UserError if the page cannot be written */
   async write(name: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file !== undefined) await writeBetweenMarkers(this.file, name, getCellText(parts));
   }

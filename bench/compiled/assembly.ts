@@ -17,7 +17,6 @@ export interface Loop extends Code {
 export interface Listing extends Code {
   /** Innermost loop with most of the arithmetic; undefined without such a loop, e.g. after unrolling. */
   readonly loop: Loop | undefined;
-  /** Number of loops in the machine code. */
   readonly loops: number;
 }
 
@@ -87,7 +86,7 @@ function findLoops(
   return [...ends];
 }
 
-/** Matches a vector operation. "v_dual_fmac_f32 ... :: ..." (RDNA) and "v_pk_..." (CDNA) count twice. */
+/** Matches a vector operation. "v_dual_fmac_f32 ... :: ..." (RDNA) and "v_pk_..." (CDNA) are two. */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
@@ -180,7 +179,6 @@ function countInstructions(code: readonly Instruction[]) {
     /** Number of vector instructions. A dual or packed instruction counts once. */
     vectorInstructions: named(/^v_/),
     fma: total("fma"),
-    /** Number of floating-point operations per lane. */
     flops: total("flops"),
     loads: widths(/^(?:buffer|global|flat)_load_(?:format_)?(\w+)/),
     stores: widths(/^(?:buffer|global|flat)_store_(?:format_)?(\w+)/),

@@ -82,7 +82,6 @@ export interface GatherOptions {
 const DUMP = "MESA_SPIRV_DUMP_PATH";
 const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
-/** Captures the SPIR-V of every pipeline that a device creates. */
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
   /** Label of the current recording. Kernels that the recording compiles get this label in `uses`. */
@@ -256,7 +255,7 @@ export async function gather(options: GatherOptions): Promise<GatheredTexts> {
   });
 }
 
-/** Returns the bytes of all memory that the dispatches bind. Memory that is bound repeatedly counts once. */
+/** Returns the size in bytes of all memory that dispatches bind. Memory that is bound twice counts once. */
 function sumBoundBytes(dispatches: readonly { readonly spec: ClickDispatch }[]): number {
   const bound = new Map<GPUBuffer | GPUTexture, Map<number, number>>();
   for (const memory of dispatches.flatMap(({ spec }) => Object.values(spec.views))) {

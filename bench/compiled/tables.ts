@@ -11,7 +11,7 @@ function widthsText(counts: ByWidth): string {
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Returns a note that all code is shown, and why; an empty text if the code of one loop is shown. */
+/** Returns a note on why all code is shown; an empty text if only the code of one loop is shown. */
 export function describeShownCode({ loop, loops }: CompiledFacts): string {
   if (loop) return "";
   return loops === 0
@@ -113,7 +113,7 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Returns a row per training step: estimated time on each card, and on the first card the main causes. */
+/** Returns a row per training step: estimated time on each card, and its main causes on the first card. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(

@@ -1,6 +1,6 @@
 /**
- * Estimates the time of a dispatch on a graphics card, for each GPU for which kernels are compiled. The model
- * is not yet tested on a card (bench/compiled.md). The time is the time of a launch, plus the largest of
+ * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No card has tested
+ * the model (bench/compiled.md). The time is the time of a launch, plus the largest of
  *
  *   memory   = bytes to read or write / bandwidth (of the last cache, if the step's data fit into it)
  *   vector   = vector instructions of all workgroups, divided among all SIMDs
@@ -36,7 +36,7 @@ export interface GpuCard {
   readonly bandwidth: number;
   /** Size of the last cache in MiB, and its bandwidth in GB/s, which is an assumption. */
   readonly cache: { readonly mib: number; readonly bandwidth: number };
-  /** Number of vector registers per SIMD, each of 64 lanes. */
+  /** Number of vector registers per SIMD. Each register has 64 lanes. */
   readonly registers: number;
   readonly slots: number;
   /** Lanes that RADV counts as one subgroup: 64 on CDNA, 32 on RDNA (64 lanes count as two subgroups). */

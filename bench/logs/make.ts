@@ -32,7 +32,7 @@ interface Effects {
   readonly constant: number;
   /** Standard deviation of the constant over the user types. */
   readonly rate: number;
-  /** Standard deviations of the items' strengths, and (`taste`) of a type's utilities for categories. */
+  /** Standard deviation of the items' strengths. `taste`: that of a user type's utilities for categories. */
   readonly strength: number;
   readonly taste: number;
   /** Weight of the dot product of the item's and the type's hidden vectors. */

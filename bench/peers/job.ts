@@ -215,13 +215,13 @@ export interface PeerBatch {
   readonly rowSlot: Uint32Array<ArrayBuffer>;
   /** [D] distinct items of the batch, in ascending order. */
   readonly slotItem: Uint32Array<ArrayBuffer>;
-  /** [L, B] item of each user's click number l; NONE after a user's last click. */
+  /** [L, B] items that each user clicked, in order of time; NONE after a user's last click. */
   readonly fedItem: Uint32Array<ArrayBuffer>;
   /** [E, m] last m clicked items before each event, most recent first; padded with NONE. */
   readonly window: Uint32Array<ArrayBuffer>;
 }
 
-/** Names of the arrays of a batch in the file of a job. */
+/** Names under which the file of a job stores the arrays of a batch. */
 const batchArrays = [
   "eventFirst",
   "eventClick",

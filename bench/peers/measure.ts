@@ -7,7 +7,7 @@ import type { TableCells } from "../study.ts";
 
 export interface PeerMeasureOptions {
   readonly rounds: number;
-  /** Seconds of a peer's timed steps, summed over all its turns. */
+  /** Total time in seconds of a peer's timed steps, over all its turns. */
   readonly seconds: number;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
@@ -44,7 +44,7 @@ export function findDisagreement(
 const BLOCKS = 2;
 /** Number of compared steps of a slow peer: enough to use the first batch twice. */
 const LEAST_COMPARED = 5;
-/** Maximum seconds until a peer has started, or has run the requested steps. */
+/** Time limit in seconds of a peer's start, and of each request to run steps. */
 const PATIENCE = 240;
 
 export interface PeerResult {
@@ -64,7 +64,7 @@ interface Runner extends PeerResult {
   failure?: string;
 }
 
-/** Returns the measurements of peers in the order of `entries`. The first, clickgan, is the reference. */
+/** Returns the measurements of peers in the order of `entries`. The first peer is clickgan. */
 export async function measure(
   entries: readonly PeerEntry[],
   options: PeerMeasureOptions,
@@ -128,7 +128,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, runs `least` or more steps to compare losses, and chooses the steps per block. */
+/** Starts a peer, runs `least` or more steps to compare losses, and chooses a number of steps per block. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,

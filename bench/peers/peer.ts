@@ -9,7 +9,7 @@ export interface Peer {
   readonly note?: string;
 }
 
-/** Thrown if a peer does not support a job. The message is a reason that the table shows. */
+/** Thrown if a peer does not support a job. The table shows the message as the reason. */
 export class UnsupportedJobError extends Error {}
 
 /** Learning rate of Adam's step t = 1, 2, ... in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
@@ -40,7 +40,7 @@ export interface PeerCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Variables that are unset for peers, so that OpenBLAS (in PyTorch) chooses its kernels. */
+/** Environment variables that peers do not get, so that OpenBLAS (in PyTorch) chooses its own kernels. */
 const LEFT_OUT = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
 /** Returns a peer's environment variables. @param own - variables to add or replace. */
@@ -53,7 +53,7 @@ function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<str
 
 export interface PeerTiming {
   readonly ms: number;
-  /** Loss of the last of the steps; NaN if not finite. */
+  /** Loss of the last step; NaN if the loss is not finite. */
   readonly loss: number;
 }
 

@@ -23,7 +23,7 @@ export interface PeerEntry {
   readonly models: readonly PeerModel[];
   /** True if the peer needs a GPU with CUDA. */
   readonly onCard?: boolean;
-  /** Allowed difference of losses: larger for another form of Adam; {@link TOLERANCE} by default. */
+  /** Allowed difference of losses (default: {@link TOLERANCE}). It is larger for row-sparse Adam. */
   readonly tolerance?: number;
 }
 
@@ -91,7 +91,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Repeats entries for each installed PyTorch. @param cards - true to keep GPU entries without a GPU */
+/** Repeats each PyTorch entry per installed PyTorch. @param cards - true to keep GPU entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],
@@ -148,7 +148,6 @@ export async function findTorches(given: readonly string[]): Promise<Torch[]> {
 
 export const NO_TORCH = `Found no Python with torch (${CANDIDATES.join(", ")}). Name one with --python`;
 
-/** Reason why PyTorch has no results on a GPU. */
 export const NO_CARD = "PyTorch has no GPU: torch.cuda.is_available() is false";
 
 const answerSchema = v.object({

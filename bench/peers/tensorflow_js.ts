@@ -43,7 +43,7 @@ async function openBackend(backend: string): Promise<string> {
 
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** Gathers rows. Its gradient is a scatter, because wasm lacks the library's unsortedSegmentSum. */
+/** Gathers rows. The gradient is a scatter, because the wasm backend has no unsortedSegmentSum. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -61,7 +61,7 @@ const gatherBySegment: Gather = (table, places) =>
 class TensorflowModel {
   readonly #names: string[] = [];
   readonly #shapes: [number, number][] = [];
-  /** All parameters of the model, as slices of the values in `#parts`, which also has Adam's moments. */
+  /** All parameters of the model, as slices of the values in `#parts`. `#parts` also has Adam's moments. */
   #parameters: tf.Tensor2D[] = [];
   readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
   readonly #batches: DeviceBatch[];
@@ -227,7 +227,7 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
     users,
     /** Largest number L of clicks per user. */
     clicks: batch.fedItem.length / users,
-    /** Number of items per page, if all pages have the same number. */
+    /** Number of items per page, if all pages have the same number of items. */
     page: lengths.every((length) => length === longestPage) ? longestPage : undefined,
     rowItem: index(features ? batch.rowSlot : batch.rowItem),
     rowEvent: index(batch.rowEvent),
@@ -238,7 +238,7 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
     /** [D, F] features of the distinct items; undefined for one-hot items. `fedFeatures`: [L B, F]. */
     slotFeatures: getRows(index(batch.slotItem)),
     fedFeatures: getRows(fedItem),
-    /** [E K] row at each position of pages that are padded to K items; R at padded positions. */
+    /** [E K] index of the row at each position of pages that are padded to K items; R at padded positions. */
     pageRows: index(pageRows),
     longestPage,
   };

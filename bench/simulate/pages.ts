@@ -26,7 +26,7 @@ export const OWN = "clickgan";
 export const PAGES = 20;
 export const SLATE = 3;
 export const WIDTH = 16;
-/** Number of pages per submission, as in the simulator. */
+/** Number of pages per submission to the device, as in the simulator. */
 const SUBMIT = 8;
 export const SEED = 1;
 
@@ -86,7 +86,7 @@ export class SimulatedPages {
     return new SimulatedPages(page, episode, log, stack.move(), learner?.parameters);
   }
 
-  /** Simulates pages, one episode after another. @returns milliseconds until the host knows of their end. */
+  /** Simulates pages, one episode after another. @returns milliseconds until the last page has ended. */
   async play(pages: number): Promise<number> {
     const { page: { gpu, alive, users } } = this;
     const began = performance.now();

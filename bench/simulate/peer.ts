@@ -22,7 +22,7 @@ import { listTorchVariants, type Torch } from "../peers/roster.ts";
 
 /** Numbers of users and pages that are compared before timing. */
 const CHECKED = { users: 64, pages: 3 };
-/** Largest number of items for which the lesson is compared. */
+/** Largest number of items for which the first optimiser step is compared. */
 const LESSON_ITEMS = 1000;
 
 type Put = (name: string, shape: number[], data: TensorData["data"]) => void;
@@ -58,7 +58,7 @@ export async function writeSimulateJob(
 }
 
 const LESSON = { users: 64, pages: 4 };
-/** Number of pages that the lesson samples from the replay buffer. */
+/** Number of pages that the first optimiser step samples from the replay buffer. */
 const ROWS = 1024;
 
 /**
@@ -81,7 +81,7 @@ export function drawReplayPages(
   );
 }
 
-/** Simulates two random episodes. @returns mean loss and Q-value of the first optimiser step */
+/** Simulates two random episodes. @returns mean loss and mean Q-value of the first optimiser step */
 async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: number; q: number }> {
   const { users, pages } = LESSON;
   using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
@@ -106,7 +106,7 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   return result;
 }
 
-/** Kind of timed pages: pages under a policy, or pages of a policy's training ("learn"). */
+/** Kind of timed pages: with slates of a policy, or in the training of a policy ("learn"). */
 export type SimulationKind = ActingKind | "learn";
 
 export interface PagePlayer {
@@ -118,7 +118,8 @@ const PATIENCE = 300;
 
 /**
  * Maximum differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates`
- * is the share of slates that differ. `loss` and `q` are of the lesson, and relative for values above 1.
+ * is the share of slates that differ. `loss` and `q` are those of the first optimiser step, relative for
+ * values above 1.
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 
@@ -135,7 +136,7 @@ export function findSimulationDisagreement(
 export class SimulatePeer {
   private constructor(readonly name: string, private readonly process: PeerProcess) {}
 
-  /** Starts PyTorch. @param file - job file. @throws UserError if results differ; Error if it fails */
+  /** Starts PyTorch. @param file - job file. @throws UserError if results differ; Error if PyTorch fails */
   static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = listTorchVariants();

@@ -10,7 +10,7 @@ import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 
 const FORMAT = "clickgan-kept-run";
-/** Schema of a run's state: `made` is the command of a finished run, or null while the command runs. */
+/** Schema of a run's state. `made` is the run's command, or null until the command has finished. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
 /** Makes and fills a folder. @param cores - number of cores that may be used */
