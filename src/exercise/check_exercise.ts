@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes, and in several execution orders. Times it with its ladder. */
+/** Checks a reader's kernel at several sizes and in several execution orders, and times the kernel. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { ENABLE_SUBGROUPS, getConstant, type Kernel } from "../gpu/kernel.ts";
@@ -40,7 +40,7 @@ interface CheckOptions {
 
 /**
  * Checks an answer (a reader's kernel) in all cases. @param file - path of the answer
- * @returns names of the cases, and a description of the last grid: a grid that is too large wastes time
+ * @returns names of the cases, and a description of the last case's grid
  * @throws UserError if the answer is wrong
  */
 export async function checkAll(
@@ -104,7 +104,7 @@ const builtins: Readonly<Record<string, string>> = {
 /**
  * Returns two variants of a kernel that run its invocations in other orders. Both variants separate
  * neighbouring invocations; the second also reverses the order. Returns [] if the kernel uses subgroups, or
- * parameters that are no builtins.
+ * parameters other than builtins.
  */
 function otherOrders(own: Kernel): Kernel[] {
   if (own.source.includes(ENABLE_SUBGROUPS)) return [];
@@ -139,7 +139,7 @@ function otherOrders(own: Kernel): Kernel[] {
 
 /**
  * Runs a step twice on a case. The results must match the reference, the two runs must have identical bits,
- * and memory outside of the outputs may not change. Then other orders of invocations are checked.
+ * and memory outside of the outputs must not change. Then other orders of invocations are checked.
  * @returns a description of the grid
  * @throws UserError with the element that has the largest error
  */
@@ -209,7 +209,7 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
   );
 }
 
-/** Error for a size that needs too much memory, so the reader's kernel is not the cause. */
+/** Error for a size that needs too much memory, which is no error of the reader's kernel. */
 class TooLarge extends UserError {}
 
 /** Checks a reader's kernel. @throws UserError if an input is larger than the uniform buffer that it reads */
@@ -228,7 +228,7 @@ function checkUniforms(
   }
 }
 
-/** Returns hints on the answer's text that may explain why its results are wrong. */
+/** Returns hints on the text of a reader's kernel that may explain its wrong results. */
 function findHints(
   exercise: Exercise,
   { kernel: { source, constants } }: LadderStep,
@@ -259,7 +259,7 @@ function listHoles(text: string): { readonly line: number; readonly around: stri
   });
 }
 
-/** Describes an answer's error: wrong numbers, stray writes, or runs that differ; undefined if correct. */
+/** Describes a kernel's error: wrong numbers, stray writes, or two runs that differ; undefined if correct. */
 async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
   const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;

@@ -104,7 +104,7 @@ export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 
 /** Case with pages of 300 rows, so that an invocation of a workgroup must process several rows. */
 export const longPages = ["long pages", [3, 300], getOrdinaryUtility] as const;
 
-/** Evaluates an expression such as "E * K / 4". @param line - line's name. @throws UserError for bad text */
+/** Evaluates an expression such as "E * K / 4". @param line - its name. @throws UserError for bad text */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>

@@ -23,7 +23,7 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly answer: readonly string[];
   /** Returns the lengths of the inputs, by name. */
   readonly inputs: (size: LadderSize) => Readonly<Record<string, number>>;
-  /** Number of terms that are summed in each element of the result. */
+  /** Number of terms in the sum of each element of the result. */
   readonly terms?: number;
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
 }
@@ -99,7 +99,7 @@ const puzzles: readonly Puzzle[] = [
   },
 ];
 
-/** Returns the rows M and columns N, or the number of elements N, which are also constants of kernels. */
+/** Returns M (rows) and N (columns), or only N (elements). Kernels have constants of these names, too. */
 function getLetters([first = 1, second]: LadderSize): SizeLetters {
   return second === undefined ? { N: first } : { M: first, N: second };
 }

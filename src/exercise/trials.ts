@@ -92,7 +92,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 
 /** Rules that replace the default rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
-  /** Returns a row's item; the first rows show each item once instead. @param u - random, in [0, 1) */
+  /** Returns the item of a row. (The first rows show each item once.) @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }

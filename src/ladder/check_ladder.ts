@@ -36,7 +36,7 @@ export interface LadderStep {
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
   /** True if the kernel does not split its sums over rows, so it writes one chunk of partial sums. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size, if so. @param workgroupBytes - limit of the adapter */
+  /** Returns why the kernel does not support a size, if so. @param workgroupBytes - the adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -48,9 +48,9 @@ export interface Ladder {
   readonly size: LadderSize;
   /** Small irregular sizes at which every step is also checked. */
   readonly oddSizes: readonly LadderSize[];
-  /** Records the op at a size, with all data in buffers. @throws UserError for an unsupported size */
+  /** Creates the op's dispatches, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Start of the name of the kernel whose dispatch the steps replace. */
+  /** First letters of the name of the kernel that the steps replace. */
   readonly dispatch: string;
   /** Names of bindings that the op's kernel may write, but a step may only read. */
   readonly given?: readonly string[];
@@ -81,7 +81,7 @@ export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
 
-/** A ladder step, recorded as a dispatch that replaces a dispatch of the op. */
+/** A ladder step as a dispatch, which replaces a dispatch of the op. */
 export interface BoundStep {
   readonly number: number;
   readonly step: LadderStep;
@@ -92,7 +92,7 @@ export interface BoundStep {
   readonly hostMs: number;
 }
 
-/** A recorded op with its memory, and the ladder steps that support the op's size. */
+/** The dispatches of an op with their memory, and the ladder steps that support the op's size. */
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
@@ -118,7 +118,7 @@ export class BoundLadder implements Disposable {
     }));
   }
 
-  /** Records an op at a size, and all steps that support the size. No kernel runs before {@link prepare}. */
+  /** Creates the dispatches of an op at a size, and those of the steps that support this size. */
   static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
     const bound = new BoundLadder(ladder.open(gpu, size), ladder, size);
     try {
@@ -241,7 +241,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Returns a check whose texts name memory by the dispatch's bindings instead of the op's tensors. */
+  /** Replaces the op's names of tensors in a check's texts by the names of the dispatch's bindings. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {

@@ -174,7 +174,7 @@ interface StepState extends Pick<LadderStepMeasurement, "counts" | "compileMs"> 
   readonly fault?: string | undefined;
 }
 
-/** Times each step once per round. @returns a timing per round, by the number of the step */
+/** Times each step once per round. @returns the timings of each step, one per round, by step number */
 async function timeRounds(
   gpu: Gpu,
   name: string,

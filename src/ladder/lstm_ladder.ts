@@ -20,8 +20,8 @@ const F = 3;
 
 /**
  * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
- * one event fewer, and some events have no click. The stored cells and gates are checked by the gradients,
- * which are computed from them.
+ * one event fewer, and some events have no click. The gradients are computed from the stored cells and gates,
+ * so they also check these.
  * @param hard - true if every second gate input is large (up to hundreds), and every fourth user has no
  * events
  */

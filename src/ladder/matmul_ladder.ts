@@ -68,7 +68,7 @@ function createGradientCase(M: number, K: number, N: number): OpCase {
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** Creates a test case that computes only the weights' gradient. The steps need contiguous partial sums. */
+/** Creates a test case that computes only the weights' gradient, in contiguous partial sums. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);

@@ -44,7 +44,7 @@ const kernelResult = object({
   kernel: v.string(),
   workload: v.string(),
   invocations: pair,
-  /** Number of dispatches of the kernel with equal sizes, in all models of the workload. */
+  /** Number of dispatches with this kernel and these sizes, in all models of the workload. */
   dispatches: count,
   /** Milliseconds to create the pipeline, plus (if measurable) the first dispatch's extra time. */
   compileMs: time,
@@ -88,7 +88,7 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** x of the fitted line: the number of rows in the batch if the axis adds rows, else `value`. */
+  /** x of the fitted line: the batch's number of rows if the varied size adds rows, else `value`. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),

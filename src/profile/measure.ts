@@ -14,7 +14,7 @@ export interface Clock {
   readonly latency: number;
 }
 
-/** Work to time, encoded inside a pass or between passes. */
+/** Work that is timed. It is encoded inside a pass or between passes. */
 export type TimedEncoding = EncodePass | PassBoundary;
 
 export function repeatWork(work: EncodePass, count: number): EncodePass;
@@ -100,7 +100,7 @@ export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GP
   return encoder.finish();
 }
 
-/** Returns the microseconds that each work takes according to a clock. */
+/** Measures the microseconds of each piece of work by a clock. */
 export async function timeBy(
   gpu: Gpu,
   { kind, latency }: Clock,
@@ -110,7 +110,7 @@ export async function timeBy(
   return times.map((time) => Math.max(0, time - latency));
 }
 
-/** Returns the microseconds from the submission of each work to its end. */
+/** Returns the microseconds from submission to end of each piece of work. */
 async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
@@ -167,7 +167,7 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 
 /**
  * Times one dispatch. A sample repeats the dispatch in a pass until the clock's error is small. One run
- * precedes the samples. Changes that the dispatch makes to its inputs remain (see preserveState of
+ * before the samples is not timed. Changes that the dispatch makes to its inputs remain (see preserveState of
  * step_profile.ts).
  * @param work - encodes the dispatch, or a copy, once
  */

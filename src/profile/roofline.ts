@@ -3,7 +3,7 @@
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterMeasurement } from "./bench_report.ts";
 
-/** Peak rates of an adapter, and the shortest time of a dispatch. The adapter's probes measured them. */
+/** Results of an adapter's probes: its peak rates, and the shortest time of a dispatch. */
 export interface RooflineCeilings {
   /** Peak rate of arithmetic in GFLOP/s. */
   readonly flops: number;

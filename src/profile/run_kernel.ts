@@ -20,9 +20,9 @@ export interface KernelRun<O extends Readonly<Record<string, number | KernelArra
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Numbers of invocations along x and y. The grid is rounded up, but `step.x`, `step.y` are not. */
+  /** Numbers of invocations along x and y: `step.x` and `step.y` of the kernel. The grid may be larger. */
   readonly invocations: readonly [x: number, y?: number];
-  /** Called with the kernel's time in microseconds. Repeated runs are timed after the outputs are read. */
+  /** Called with the kernel's time. Timing repeats the kernel, but only after the outputs are read. */
   onTime?(time: KernelTime): void;
 }
 

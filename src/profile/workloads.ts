@@ -145,14 +145,14 @@ export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   readonly offset: number;
-  /** Batches that the program processes at once, if it processes several. */
+  /** Batches that the program processes at once; absent for a program that processes one batch. */
   readonly slice?: BatchSlice;
 }
 
 /** A recorded model. Running the recorded programs again changes no weights: the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Writes the batch again, because training reuses its memory. Returns a step's programs in order. */
+  /** Writes the batch again, because training reuses the batch's memory. Returns a step's programs. */
   step(): RecordedPart[];
   /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;

@@ -55,7 +55,7 @@ import {
   type TestBatch,
 } from "./ops/op_batches.ts";
 
-/** Numbers of events: one, about a workgroup's 256 invocations, and more than can run at once. */
+/** Numbers of events: one, about a workgroup's 256 invocations, and several workgroups. */
 const EVENTS = [1, 255, 256, 257, 1000];
 /** Slot of the ring buffer to which the step writes. No other slot may change. */
 const SLOT = 2;
@@ -133,7 +133,7 @@ function testOp(name: string, make: CaseFactory, batches: readonly TestBatch[], 
   };
 }
 
-/** Returns the cases of all ops. Batches of a case share shaders where possible: compiling takes long. */
+/** Returns the cases of all ops. A case's batches share shaders if possible, to save compile time. */
 function opCases(kind: AdapterKind): NamedCheck[] {
   const on = [few, chunks];
   return [

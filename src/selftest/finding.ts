@@ -121,7 +121,7 @@ export class CheckCollector {
     this.#checks.push({ kernels, what, values, wrong, differs: most > 1, worst });
   }
 
-  /** Compares words or numbers with expected values, which they must equal. */
+  /** Checks that words or numbers equal the expected values. */
   same(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,

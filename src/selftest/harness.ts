@@ -73,7 +73,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. A failure names `kernels`, or the dispatches' kernels that write to the buffer. */
+  /** Checks all canaries. A failure names `kernels`, or, of dispatches, the kernels that write there. */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -122,7 +122,7 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Test of dispatches, with inputs and expected results. A dispatch may be replaced, to test its kernel. */
+/** Test of dispatches, with inputs and expected results. To test a kernel, a dispatch is replaced. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
@@ -134,7 +134,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   /** Memory that is read after each of the two runs, which must give the same bits. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares results. @param words - returns a view's words without canaries @param specs - what was run */
+  /** Compares results. @param words - returns a view's words without canaries @param specs - dispatches */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],

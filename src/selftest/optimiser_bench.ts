@@ -73,7 +73,7 @@ function drawGradients(
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
-/** Returns distinct rows, with NONE in unused entries. Kernels must not read entries past the list's end. */
+/** Returns distinct row numbers, with NONE in unused entries, which kernels must not read. */
 function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
   const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));

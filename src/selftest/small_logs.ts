@@ -9,7 +9,7 @@ export interface SmallLogOptions {
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items, and for items that have only tokens. */
   readonly width: number;
-  /** Number of tokens. Most items have the first token, no item has the last, and some items have none. */
+  /** Number of tokens. Most items have the first token, none has the last, and some items have no token. */
   readonly tokens?: number;
   readonly maxEvents?: number;
   readonly maxPage?: number;

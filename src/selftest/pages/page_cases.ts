@@ -58,7 +58,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found - the device's outcomes, in case rounding decides */
+/** Simulates the episode on the host. @param found - the device's outcomes, where rounding decides */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];

@@ -54,7 +54,7 @@ export interface LearnedBatch {
 
 export const LEARNED_ITEMS = 37;
 
-/** Creates a slate, the slot of the outcome, and a target value for each row of a batch. */
+/** Creates, for each row of a batch, a slate, the slot of the outcome, and a target value. */
 function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   const columns = countValueColumns(shape);
   const slates = Array.from(
@@ -70,7 +70,7 @@ function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   };
 }
 
-/** Adds to a tape: the values of a batch's slates, their loss, and all gradients. */
+/** Adds ops to a tape: they compute the values of a batch's slates, their loss, and all gradients. */
 function recordLearning(
   { rows, arena, upload }: SlateBench,
   { network, itemVectors, input }: TestNetwork,
@@ -155,7 +155,7 @@ const learned: Readonly<Record<string, LearnedBatch>> = {
   "of outcomes": { shape: { ...makeShape("item", 3), zero: true }, counts: "outcome", count: 70 },
 };
 
-/** Tolerance of sums of up to some hundred products of numbers near 1. */
+/** Tolerance for sums of at most a few hundred products of numbers near 1. */
 const TOLERANCE = 4e-5;
 
 /** Compares the values of slates, the loss of the values, and the gradients of the loss with f64. */

@@ -39,7 +39,7 @@ const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
 type Episode = ReturnType<typeof createEpisode>;
 
-/** Draws an episode: start states [users, stride], and pages. Some users leave after pages 1 and 2. */
+/** Draws an episode: start states [users, stride], and pages. Some users leave after page 1 or 2. */
 export function createEpisode(episode: number) {
   const random = createRandomStream(9, "replay", episode);
   const states = () =>

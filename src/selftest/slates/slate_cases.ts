@@ -215,7 +215,7 @@ function pickInputs() {
   };
 }
 
-/** Returns pairs (value, item) [panels, rows]. In some panels, or all panels of a row, no item is allowed. */
+/** Returns pairs (value, item) [panels, rows]. Some panels, and some rows, allow no item. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
