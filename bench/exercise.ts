@@ -81,7 +81,7 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
   }
   if (text === exercise.starter) {
     throw new UserError(
-      `Expected your kernel in ${file}, got the starter. Follow its first lines and fill in ${HOLE}.`,
+      `Expected your kernel in ${file}, got the starter. Follow the file's first lines and fill in ${HOLE}.`,
     );
   }
   const step = createAnswerStep(exercise, file, text);
@@ -184,7 +184,7 @@ export async function compileWithTint(text: string): Promise<CompilerVerdict> {
     const adapter = await create(["backend=null"]).requestAdapter();
     const requiredFeatures = (["subgroups"] as const).filter((name) => adapter?.features.has(name));
     device = await adapter?.requestDevice({ requiredFeatures });
-    if (!device) return { faults: [], missing: "Dawn has no null backend here" };
+    if (!device) return { faults: [], missing: "Dawn has no null backend on this machine" };
     device.pushErrorScope("validation");
     const { messages } = await device.createShaderModule({ code: text }).getCompilationInfo();
     await device.popErrorScope();

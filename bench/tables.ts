@@ -160,7 +160,6 @@ function compareCells(changes: readonly MeasuredChange[]): TableCells {
   ]);
 }
 
-/** A table of a bench, and lines of text that follow it. */
 export interface BenchTable {
   readonly title: string;
   readonly cells: TableCells;

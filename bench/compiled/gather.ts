@@ -270,7 +270,6 @@ type OnRecording = (where: string) => void;
 
 const SMALL = { users: 30, items: 41, width: 9, maxEvents: 5, maxPage: 6 };
 
-/** Records training steps on micro-batches, whose gradients are accumulated. */
 async function recordMicroBatches(gpu: Gpu, at: OnRecording): Promise<void> {
   at("micro-batches");
   for (const [size, adam] of [[SMALL, "dense"], [{ ...SMALL, width: 0 }, "row-sparse"]] as const) {

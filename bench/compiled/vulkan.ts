@@ -250,7 +250,7 @@ export class NullCompiler {
       this.#vk.symbols.vkGetDeviceProcAddr(this.#device, packText(name)),
     );
     const found = Deno.UnsafePointer.create<typeof listing>(address);
-    if (!found) throw new UserError(`Expected a RADV that has ${name}: Mesa 21 or later.`);
+    if (!found) throw new UserError(`Expected RADV of Mesa 21 or later, which has ${name}.`);
     const call = new Deno.UnsafeFnPointer(found, listing);
     const count = new Uint32Array(1);
     const ask = (structs: Uint8Array<ArrayBuffer> | null) =>

@@ -60,7 +60,7 @@ const INPUT_KERNEL = "encoder/lstm/input_kernel";
 
 export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer> {
   if (backend !== "wasm" && backend !== "webgpu") {
-    throw new Error(`Expected a backend wasm or webgpu, got ${backend}`);
+    throw new Error(`Expected the backend wasm or webgpu, got ${backend}`);
   }
   if (!(await init(backend)).includes(backend)) {
     throw new UnsupportedJobError(`its backend ${backend} does not start`);

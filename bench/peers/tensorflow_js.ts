@@ -32,7 +32,7 @@ export async function createTensorflowPeer(job: PeerJob, backend: string): Promi
 
 async function openBackend(backend: string): Promise<string> {
   if (backend !== "webgpu" && backend !== "wasm") {
-    throw new Error(`Expected a backend webgpu or wasm, got ${backend}`);
+    throw new Error(`Expected the backend webgpu or wasm, got ${backend}`);
   }
   const wasm = backend === "wasm" ? await import("@tensorflow/tfjs-backend-wasm") : undefined;
   if (!wasm) await import("@tensorflow/tfjs-backend-webgpu");

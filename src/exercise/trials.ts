@@ -67,7 +67,7 @@ export function rankTrial(
   const { views = {} } = trial.specs.find(({ kernel }) => kernel.name.startsWith("batch_rank")) ?? {};
   const { bits, ranked } = views;
   if (!bits || !ranked) {
-    throw new Error("Expected batch_rank to bind the buffers bits and ranked, found none.");
+    throw new Error("Expected batch_rank to bind the buffers bits and ranked, but it does not.");
   }
   return {
     ...trial,

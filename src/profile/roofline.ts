@@ -76,7 +76,7 @@ export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCei
   const best = (name: string) => {
     const probe = probes.find((probe) => probe.name === name);
     if (!probe) {
-      throw new Error(`Expected the adapter's probe ${name}, got none. Run the benchmark again.`);
+      throw new Error(`Expected a result of the probe ${name}, found none. Run the benchmark again.`);
     }
     return probe.best;
   };

@@ -164,7 +164,6 @@ export interface DeclaredArray {
   readonly declaration: string;
   /** Type of the numbers in the array; undefined for a struct. */
   readonly element: keyof typeof ARRAYS | undefined;
-  /** True if the kernel may write the array. */
   readonly isOutput: boolean;
 }
 

@@ -302,7 +302,6 @@ function createGameModel(
   return { name, step, mixed: true, record };
 }
 
-/** Returns the models that support the items of a log. */
 export function selectModels(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
   return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
 }

@@ -74,7 +74,6 @@ export function listFaults({ checks, error }: CaseFinding): string[] {
 }
 
 export interface ToleranceOptions {
-  /** Names of the kernels that wrote the numbers. */
   readonly kernels: readonly string[];
   readonly what: string;
   readonly tolerance: number | ((k: number) => number);

@@ -287,7 +287,6 @@ export function makeMaskBits(rows: number, items: number, taken: (row: number, i
   return words;
 }
 
-/** True if a row's bit of an item is set. */
 export function getBit(words: Uint32Array, rows: number, row: number, item: number): boolean {
   return (((words[(item >>> 5) * rows + row] ?? 0) >>> (item & 31)) & 1) === 1;
 }

@@ -22,7 +22,6 @@ export function formatTextureName(name: string): string {
 
 /** Kernels that no model uses with the kernel variants of an adapter. */
 export interface UnusedKernels {
-  /** Names of the cases that run the kernels. */
   readonly cases: readonly string[];
   readonly kernels: readonly string[];
   readonly variants: KernelVariants;

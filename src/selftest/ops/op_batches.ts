@@ -60,7 +60,6 @@ export const clicks = {
   long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
-  /** Batch of users with only one event. */
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
   /** Batch whose rows, and whose distinct items, need several chunks of partial sums. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),

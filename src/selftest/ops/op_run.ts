@@ -81,7 +81,7 @@ export function createOpTrial(
   }
   const gradients = trainable.map((tensor) => gradientIn(bench, tensor));
   const ring = arena.views.find(({ name }) => name === "ring")?.view;
-  if (c.loss && !ring) throw new Error("Expected a ring buffer of the loss, got none. Allocate one.");
+  if (c.loss && !ring) throw new Error("Expected a ring buffer for the loss, found none. Allocate one.");
   const views = [output.view, ...(ring ? [ring] : []), ...gradients.flatMap(({ views }) => views)];
   const own: OpRun = { bench, op, reference, gradients, ring, c, uses, values: inputs.values };
   const kept = stack.move();

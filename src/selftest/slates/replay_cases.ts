@@ -26,7 +26,6 @@ import {
 import { drawStartHistory, type StartOptions } from "../../simulate/start.ts";
 
 const BATCH = 128;
-/** Seed of the random numbers that select pages. */
 export const SEED = 12345;
 const ITERATION = 7;
 
@@ -88,7 +87,7 @@ export function listUserPages(episodes: readonly Episode[]): UserPage[] {
   );
 }
 
-/** Returns the user's state before the page (`later` 0), after the page (1), and so on. */
+/** Returns a user's state before a page (`later` 0), after this page (1), after the next page (2), etc. */
 function getState(episodes: readonly Episode[], { episode, user, page }: UserPage, later: number): number[] {
   const one = episodes[episode];
   const states = one && listStates(one)[page + later];
