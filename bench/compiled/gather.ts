@@ -84,7 +84,7 @@ const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Label of the current recording. Kernels that the recording compiles get this label in `uses`. */
+  /** Name of the current recording, which is added to `uses` of the kernels that the recording compiles. */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {

@@ -106,7 +106,7 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   return result;
 }
 
-/** Kind of timed pages: with slates of a policy, or in the training of a policy ("learn"). */
+/** Kind of timed pages: how slates are chosen, or "learn" for pages in the training of a policy. */
 export type SimulationKind = ActingKind | "learn";
 
 export interface PagePlayer {

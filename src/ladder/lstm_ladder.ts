@@ -20,8 +20,8 @@ const F = 3;
 
 /**
  * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
- * one event fewer, and some events have no click. The gradients are computed from the stored cells and gates,
- * so they also check these.
+ * one event fewer, and some events have no click. The check of the gradients also checks the stored cells and
+ * gates, from which the gradients are computed.
  * @param hard - true if every second gate input is large (up to hundreds), and every fourth user has no
  * events
  */

@@ -34,7 +34,7 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
 
 /** Largest number of repeats per pass to find the resolution of timestamps. Work of 1 us then takes 16 ms. */
 const TRIED_REPEATS = 2 ** 14;
-/** Number of positive times that suffice to compute the resolution of a clock. */
+/** Number of measured times above 0 that suffice to compute the resolution of a clock. */
 const SHOWN = 6;
 const EMPTY_PASSES = 15;
 /** Microseconds to which most browsers round the host's clock. */

@@ -32,7 +32,7 @@ const LAUNCH = 2;
 /** Work that reaches this share of the attainable rate is not bound by latency, despite few invocations. */
 const NEAR = 0.5;
 
-/** Returns rates, share and bound of work that took `microseconds`. @param invocations - absent for copies */
+/** Computes rates, share and bound of work by the roofline model. @param invocations - absent for copies */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,

@@ -16,7 +16,7 @@ export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> |
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** Outputs by name: a length (a number; all initial values are 0), or an array of initial values. */
+  /** Outputs by name: the length of an output whose initial values are 0, or an array of initial values. */
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;

@@ -71,7 +71,7 @@ export async function timeSteps(trainer: Steppable, seconds: number): Promise<nu
   return times;
 }
 
-/** Runs the first steps, in which kernels compile. Returns a function that times a run of {@link RUN}. */
+/** Runs the first steps, in which kernels compile. Returns a function that times one run of steps. */
 async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
   const run = async (steps: number) => {
     const began = performance.now();

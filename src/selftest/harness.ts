@@ -207,7 +207,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 }
 
 /**
- * Returns the names of the kernels that write `memory`, and of the kernels that computed what those read.
+ * Returns the names of the kernels that write `memory`, and of the kernels that computed their inputs.
  * @param specs - dispatches in the order in which they run
  * @param known - memory that is checked separately; kernels that write only this memory are omitted
  */

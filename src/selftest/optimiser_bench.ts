@@ -1,4 +1,4 @@
-/** Runs Adam on the device and in f64: partial sums, sparse tables, micro-batches, decay and windows. */
+/** Runs Adam on the device and in f64, with partial sums, sparse tables, micro-batches, decay and windows. */
 
 import { NONE } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
@@ -37,7 +37,7 @@ export interface OptimiserRun {
   readonly decay?: number;
   /** Rule for the chunks of partial sums (default: the rule for CPU adapters). */
   readonly chunks?: ChunkRule;
-  /** Bytes of a window, the part of the weights that a kernel binds (default: limit of the adapter). */
+  /** Size in bytes of a window: the part of the weights that a kernel binds (default: adapter's limit). */
   readonly most?: number;
 }
 

@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of row_dot whose gradient kernel, on a GPU, also sums a loss of `vectors` vec4f per event. */
+/** Makes a test of row_dot. On a GPU its gradient kernel also sums a loss with `vectors` vec4f per event. */
 export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
   return (b) => {
     const own = makeRowDot(K, activation)(b);

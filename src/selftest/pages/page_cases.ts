@@ -58,7 +58,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found - the device's outcomes, where rounding decides */
+/** Simulates the episode on the host. @param found - device's outcomes, used where rounding decides */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -218,7 +218,7 @@ interface SlateExpectation {
   /** Returns a user's slate before the run. The mask excludes the items of this slate. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** Returns the expected slate. @param masked - [items]: 1 if masked; items of `before` have 0 */
+  /** Returns the expected slate. @param masked - [items] 1 for a masked item, 0 for items of `before` */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
