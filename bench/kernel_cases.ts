@@ -12,12 +12,12 @@ import type { KernelMeasurement } from "../src/profile/bench_report.ts";
 import { timeRepeated } from "../src/profile/measure.ts";
 
 interface KernelCase extends Cost {
-  /** Label of the dispatch, unique in a recording, e.g. "utility/layer2 forward". */
+  /** Label of the dispatch, unique among a model's dispatches, e.g. "utility/layer2 forward". */
   readonly label: string;
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   readonly key: string;
-  /** Index of the dispatch's program in the recording. `dispatch`: index of the dispatch in this program. */
+  /** Index of the dispatch's program in the model. `dispatch`: index of the dispatch in this program. */
   readonly part: number;
   readonly dispatch: number;
 }
@@ -35,7 +35,7 @@ export interface KernelOptions {
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a recording's programs and batch sizes. The first `steps` programs are the training step. */
+/** Returns a model's programs and batch sizes. The first `steps` programs are the training step. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };

@@ -1,6 +1,6 @@
 /**
  * Collects the kernels to compile: the WGSL texts (GPU variants) of training steps, simulated users and
- * policies, and the SPIR-V that Deno's naga generates from each text. Programs are recorded on this machine's
+ * policies, and the SPIR-V that Deno's naga generates from each text. Programs are created on this machine's
  * adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes the SPIR-V of each shader into a
  * folder.
  */
@@ -84,7 +84,7 @@ const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Name of the current recording, which is added to `uses` of the kernels that the recording compiles. */
+  /** Workload and model that are added to `uses` of the kernels that are compiled now. */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {

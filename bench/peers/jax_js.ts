@@ -262,7 +262,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns LSTM states [(L + 1) B, H] after 0 to L clicks of B users. @param input - [L B, 4H], no bias */
+/** Returns states [(L + 1) B, H] after 0 (zeros) to L clicks of B users. @param input - [L B, 4H], no bias */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = makeParameterReader(lstm);
   const recurrent = of("encoder/lstm/recurrent_kernel");

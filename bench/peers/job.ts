@@ -206,7 +206,7 @@ export interface PeerBatch {
   readonly eventFirst: Uint32Array<ArrayBuffer>;
   /** [E] clicked row of each event; NONE for no click. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
-  /** [E] index of each event's state among (L + 1) B states, after 0 to L clicks of B users. */
+  /** [E] index of each event's state among (L + 1) B states. The first B (no clicks of B users) are zero. */
   readonly eventState: Uint32Array<ArrayBuffer>;
   /** [R] event of each row. */
   readonly rowEvent: Uint32Array<ArrayBuffer>;

@@ -66,7 +66,7 @@ export class TrialRuns {
     if (JSON.stringify(before?.made) === JSON.stringify(words)) return path;
     if (before === undefined && await pathExists(path)) {
       throw new UserError(
-        `Expected the file ${done} beside ${path}, found none. Move ${path} away, or set another --runs folder.`,
+        `Expected the file ${done} beside ${path}, found none. Move ${path}, or set another --runs folder.`,
       );
     }
     console.error(`${name}: ${words.join(" ")}`);

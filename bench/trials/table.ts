@@ -100,6 +100,6 @@ function compareSums(own: StoredSums | undefined, of: Metric, { paired }: Lightg
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;
   throw new UserError(
-    "Expected trainings and LightGBM to have the same test users, but a log has changed. Set another --runs folder.",
+    "Expected trainings and LightGBM to have the same test users; a log has changed. Set another --runs.",
   );
 }

@@ -20,10 +20,10 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Hard cases of a trial: what is hard, the size, and the rule by which the trial makes its inputs. */
+/** Hard cases of a test: what is hard, the size, and the rule by which the test makes its inputs. */
 type RuledCases<R> = readonly (readonly [what: string, size: LadderSize, rule: NoInfer<R>])[];
 
-/** Creates a trial. @param rule - replaces the rule by which the trial makes its inputs */
+/** Creates a test. @param rule - replaces the rule by which the test makes its inputs */
 type RuledTrial<R> = (gpu: Gpu, size: LadderSize, rule?: R) => Trial;
 
 export function listHardCases<R>(trial: RuledTrial<R>, cases: RuledCases<R>): ExerciseCase[] {

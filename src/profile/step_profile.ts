@@ -33,7 +33,7 @@ export async function profileStep(
   return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
 }
 
-/** Profiles a recorded model. Timing whole steps trains the model; timing dispatches keeps its weights. */
+/** Profiles a model's training step. Timing whole steps changes the weights; timing dispatches does not. */
 export async function profileRecording(
   gpu: Gpu,
   recording: Recording,

@@ -149,7 +149,7 @@ export interface RecordedPart {
   readonly slice?: BatchSlice;
 }
 
-/** A recorded model. Running the recorded programs again changes no weights: the learning rate is 0. */
+/** The programs of a model. Running them again changes no weights, because the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
   /** Writes the batch again, because training reuses the batch's memory. Returns a step's programs. */
@@ -231,7 +231,8 @@ export function createShannonModel(
 }
 
 /**
- * Records a model on as many batches as a long run builds at once. @param stack - objects of the recording
+ * Creates a model's programs for as many batches as a long run builds at once. @param stack - objects of the
+ * recording
  * @param layout - program that builds the batches @param listOthers - creates the programs besides the step
  */
 function createRecording(

@@ -1,4 +1,4 @@
-/** Makes test cases of layer ops: inputs, recording and tolerance. The caller chooses sizes and batches. */
+/** Makes test cases of layer ops: inputs, ops and tolerance. The caller chooses sizes and batches. */
 
 import type { ClickTape } from "../../batch/click_tape.ts";
 import { batchNorm } from "../../ops/batch_norm.ts";

@@ -1,4 +1,4 @@
-/** Makes test cases of loss ops: inputs, recording, the output column that is differentiated, tolerances. */
+/** Makes test cases of loss ops: inputs, ops, the output column that is differentiated, and tolerances. */
 
 import { choiceNll } from "../../ops/choice_nll.ts";
 import { exactMinimax, type GameOptions, minimax } from "../../ops/minimax.ts";

@@ -50,7 +50,7 @@ export interface OpCase {
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** True to save time by omitting the run in which the op is recorded twice. */
+  /** True to save time by omitting the run in which two copies of the op read the same inputs. */
   readonly once?: boolean;
   /** For a loss op, computes the number that is differentiated, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
@@ -184,7 +184,7 @@ export function createOpBench(
 
 export interface RecordedOp {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
-  /** Outputs of all recordings of the op on the same inputs. The last output is the node's output. */
+  /** Outputs of all copies of the op, which read the same inputs. The last output is the node's output. */
   readonly outputs: readonly Tensor[];
   /** Inputs whose gradients the op computes. */
   readonly trainable: readonly Tensor[];
@@ -193,7 +193,7 @@ export interface RecordedOp {
   readonly all: readonly DispatchSpec<ClickSizes>[];
 }
 
-/** Records a case. @param uses - number of recordings. @throws Error if the tested op is not recorded last */
+/** Creates a case's tape. @param uses - copies of the op. @throws Error if the tested op is not the last */
 export function recordOp(
   { tape, batch }: OpBench,
   { build, forwardOnly }: OpCase,

@@ -26,7 +26,7 @@ import type { ParameterArena } from "../../tape/parameters.ts";
 import { computeActivationSlope, getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
 export interface OpRunOptions {
-  /** Number of times that the op is recorded on the same inputs; the gradients are summed. */
+  /** Number of copies of the op that read the same inputs. Their gradients are summed. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
   readonly variants?: KernelVariants;
@@ -131,8 +131,7 @@ async function compareRun(
     const index = node.inputs.indexOf(tensor);
     const [input, own] = [reference.inputs[index], reference.gradients[index]];
     if (!input || !own) throw noGradient(node.op, "reference", tensor);
-    // Each recording of the op adds the same gradient, so the expected gradient is multiplied by their
-    // number.
+    // Each copy of the op adds the same gradient, so the expected gradient is multiplied by their number.
     const slope = (i: number, j: number) => computeActivationSlope(tensor.activation, getAt(input, i, j));
     const wanted = makeMatrix(
       own.rows,
