@@ -59,7 +59,7 @@ export function createCommand(): Command {
 function parseItems(text: string): number[] {
   const counts = text.split(",").map(Number);
   if (counts.every((count) => Number.isInteger(count) && count >= 64 && count <= 2 ** 22)) return counts;
-  throw new InvalidArgumentError(`Expected numbers in 64..${2 ** 22} joined by commas, got "${text}".`);
+  throw new InvalidArgumentError(`Expected item counts 64..${2 ** 22} joined by commas, got "${text}".`);
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {

@@ -39,7 +39,7 @@ export const probeKernels: readonly Kernel[] = [
   ...new Set([...Object.values(probes), ...loads.map(([, probe]) => probe)]),
 ];
 
-/** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: its loads in a round of load_*.wgsl. */
+/** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: loads in a round of load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
 /** An adapter counts as busy if it reaches this share of its peak rate (one workgroup on two cores: 1/2). */

@@ -29,7 +29,7 @@ export interface RooflinePosition {
 
 /** A dispatch that takes less than this multiple of an empty dispatch's time is bound by its launch. */
 const LAUNCH = 2;
-/** Work that reaches this share of the attainable rate is not bound by latency, despite few invocations. */
+/** Work that reaches this share of the attainable rate is not bound by latency, even with few invocations. */
 const NEAR = 0.5;
 
 /** Computes rates, share and bound of work by the roofline model. @param invocations - absent for copies */

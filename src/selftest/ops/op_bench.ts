@@ -132,7 +132,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes the gradient before the activation of an output, as ops require. @param value - output's value */
+/** Writes the gradient of an output before its activation, as ops require. @param value - the output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));

@@ -107,7 +107,7 @@ interface OpRun {
   readonly values: NamedMatrices;
 }
 
-/** Compares the results of a run with the reference. @param specs - dispatches that build no batch */
+/** Compares the results of a run with the reference. @param specs - dispatches, except those of the batch */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,

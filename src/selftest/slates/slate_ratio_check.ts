@@ -15,7 +15,7 @@ export interface RatioSizes {
   readonly slate: number;
   /** True if a click is worth the item's utility (no click: 0); false if a network computes the values. */
   readonly utility: boolean;
-  /** True for equal pairs of items in every fourth row, and extreme probabilities in every fifth row. */
+  /** True to make pairs of items equal in every fourth row, and probabilities extreme in every fifth row. */
   readonly hard?: boolean;
   /** Allowed error relative to the largest value (default: 2^-18). A slate's worth is a mean of values. */
   readonly tolerance?: number;
@@ -90,7 +90,7 @@ function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number
   };
 }
 
-/** Runs the exact kernel. Returns the words of its slates, of their worth, and of the mask after the run. */
+/** Runs the exact kernel. Returns its slates, their worth, and the mask after the run, as u32 words. */
 function runBest(
   { gpu, arena, rows, upload, run }: SlateBench,
   { u, scores, values }: Inputs,
