@@ -1,4 +1,4 @@
-/** `deno task bench compiled`: compiles every kernel for a GPU without having one; see compiled.md. */
+/** `deno task bench compiled`: compiles every kernel for GPUs, without having a GPU; see compiled.md. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";

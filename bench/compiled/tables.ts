@@ -46,7 +46,7 @@ const factColumns: readonly CellColumn<CompiledFacts>[] = [
 
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
-/** Returns a table with a row per kernel text: what the compiler reports for one GPU. */
+/** Returns a table of what the compiler reports for one GPU, with a row per kernel text. */
 export function listTextCells(texts: readonly CompiledText[], gpu: string): TableCells {
   const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
   return buildCells(rows, [

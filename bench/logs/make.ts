@@ -213,7 +213,7 @@ function makePages(kind: LogKind, { utility, shown }: World, type: number, rando
   });
 }
 
-/** Draws a page's items in random order: some from `clicked`, the others by their display weights. */
+/** Draws a page's items in random order: some from `clicked`, all others by their display weights. */
 function drawItems(
   size: number,
   clicked: readonly number[],

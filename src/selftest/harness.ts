@@ -15,7 +15,7 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Word that marks unwritten memory: as f32 a NaN, which no kernel writes by chance. */
+/** Word that marks unwritten memory: a NaN that no kernel writes by chance. 0 times this NaN is NaN, too. */
 export const CANARY = 0x7fda7a7a;
 /** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
 const CANARIES = 64;
@@ -24,7 +24,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - number of words after a buffer @param behind - their value: finite to reveal reads */
+  /** @param canaries - number of words after a buffer @param behind - their value (finite reveals reads) */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }

@@ -57,7 +57,7 @@ export interface ScoredRows {
   readonly equal: (item: number) => number;
 }
 
-/** Returns a mask. Its rows have all items but one, a third of all, no item, all, or all but the last. */
+/** Returns a mask: in each row all items but one, a third of all, no item, all, or all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
