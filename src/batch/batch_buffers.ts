@@ -21,7 +21,7 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** The length of a slice is a multiple of this number, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
-/** Index arrays of the next steps' batches, one slice per batch. The batch kernels explain the layouts. */
+/** Index arrays of the next steps' batches: each batch has a slice of each array. See the batch kernels. */
 export class BatchIndexBuffers implements ClickBatch, LogIndices {
   readonly event: View;
   readonly eventItem: View;
@@ -79,7 +79,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns how many batches are built at once. Memory, and the buffer of step headers, limit the number. */
+  /** Returns how many batches are built at once, as memory and the buffer of step headers allow. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -105,13 +105,13 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns the dispatches with which each step begins. The dispatches of {@link layout} must run before. */
+  /** Returns the first dispatches of a step. They read what the dispatches of {@link layout} have written. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
   }
 
-  /** Returns the dispatches that build the index arrays of several batches. Each batch has a slice. */
+  /** Returns the dispatches that build the index arrays of several batches, one slice per batch. */
   layout(): ClickDispatch[] {
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;

@@ -11,7 +11,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns the values of variables in index expressions. @throws UserError for a too large grid. */
+/** Returns the sizes on which a dispatch's memory accesses depend. @throws UserError for a too large grid. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -24,10 +24,10 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
   }
 }
 
-/** Index arrays of a batch of users. The comments at the top of the batch kernels explain their layouts. */
+/** Index arrays of a batch of users. The comments of the batch kernels explain the layouts of the arrays. */
 export interface ClickBatch {
   readonly items: DeviceItems;
-  /** Index arrays that a batch of another kind than a log's lacks. @throws Error for such a batch */
+  /** Index arrays that only the batch of a click log has. @throws Error for a batch of another kind. */
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
@@ -43,16 +43,16 @@ export interface ClickBatch {
     readonly words: number;
     readonly slate: number;
   };
-  /** `view` [count, X]: contexts of simulated pages. Without them the pages have means as context features. */
+  /** Context features of simulated pages: `view` [count, X]. If absent, features have their mean values. */
   readonly contexts?: { readonly view: View; readonly count: number; readonly ofItem: number };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
-  /** Item of each row: index among the batch's distinct items or, if items are one-hot, the item's number. */
+  /** Per row: index of its item among the batch's distinct items; for one-hot items, the item's number. */
   readonly rowItem: View;
   readonly slotItem: View;
 }
 
-/** Index arrays of a log's batch, which the ops read that compute gradients or states of all events. */
+/** Index arrays of a log's batch. Only ops that compute gradients, or states of all events, read them. */
 export interface LogIndices {
   readonly plan: View;
   readonly eventItem: View;

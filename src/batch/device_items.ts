@@ -14,7 +14,7 @@ export class DeviceItems {
   readonly kind: ItemFeatures["kind"];
   /** F, the number of dense features; for one-hot features, the number of items. */
   readonly width: number;
-  /** Dense features [capacity, F], rows padded to whole vectors; undefined without dense features. */
+  /** Dense features [capacity, F], with each row padded to whole vec4f; undefined without dense features. */
   readonly features: Memory | undefined;
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
@@ -54,7 +54,7 @@ export class DeviceItems {
     }
   }
 
-  /** Replaces the items. Their kind must not change. @throws Error if they exceed the capacity. */
+  /** Replaces the items by items of the same kind. @throws Error for more items than the capacity. */
   write(items: ItemFeatures): void {
     if (items === this.#written || items.kind === "one-hot") return;
     const { count, width, values } = items;
@@ -75,7 +75,7 @@ export class DeviceItems {
   }
 }
 
-/** Largest numbers of items, of tokens (V), and of (item, token) pairs. */
+/** Largest number of items, of different tokens (V), and of (item, token) pairs. */
 interface TokenCapacity {
   readonly items: number;
   readonly tokens: number;
@@ -95,10 +95,10 @@ export class DeviceTokens {
   readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** True if the pairs were sorted by token. Only gradients need the order, which takes V iterations. */
+  /** True if the (item, token) pairs are sorted by token. Only the gradients' kernels need the order. */
   #isOrdered = false;
 
-  /** @throws UserError if the tokens exceed the size that a kernel can bind. */
+  /** @throws UserError if the array of tokens is larger than a kernel can bind. */
   constructor(
     private readonly gpu: Gpu,
     arena: Arena,
@@ -164,7 +164,7 @@ export class DeviceTokens {
   }
 }
 
-/** Sorts (item, token) pairs by token with a counting sort, which keeps the item order of a token's pairs. */
+/** Sorts (item, token) pairs by token, with a counting sort. Pairs with equal tokens stay ordered by item. */
 function orderByToken(token: Uint32Array, count: number) {
   const tokenFirst = new Uint32Array(count + 1);
   for (const id of token) tokenFirst[id + 1] = (tokenFirst[id + 1] ?? 0) + 1;

@@ -13,13 +13,13 @@ import { DeviceItems } from "./device_items.ts";
 
 export interface LogCapacity {
   readonly events: number;
-  /** Number of displayed items of all events. */
+  /** Number of displayed items, summed over all events. */
   readonly rows: number;
   /** Number of distinct items in the rows. */
   readonly items: number;
 }
 
-/** Per-row and per-item inputs of the count features. */
+/** Values per row and per item of a log, from which the count features are computed. */
 export interface LogCountSummary {
   /**
    * For each row of the log, {@link countFactWords} words: the item's number in the catalogue, the counts of
@@ -60,9 +60,9 @@ export class DeviceLog {
   readonly event: View;
   /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
   readonly itemBits: number;
-  /** @internal Per row: bit and index (in `item`) of its item, and index of the row after sorting by item. */
+  /** @internal Per row: its item's bit, its item's index in `item`, and its own index if sorted by item. */
   readonly row: View;
-  /** @internal Per displayed item: its number, and the index of its first row after sorting by item. */
+  /** @internal Per displayed item: its number, and the index of its first row if rows are sorted by item. */
   readonly item: View;
   /** @internal Counts from which the count features are computed; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
@@ -103,7 +103,7 @@ export class DeviceLog {
     }
   }
 
-  /** Replaces the log. Its items must keep their kind. @throws Error if the log exceeds the capacity. */
+  /** Replaces the log by one with the same kind of items. @throws Error if the log exceeds the capacity. */
   write(log: ClickLog): void {
     const { eventRows, eventClick, eventKind, rowItem } = log;
     const [events, rows] = [eventClick.length, rowItem.length];
@@ -118,9 +118,9 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
-    /** Rows of the remaining additional clicks on the current page, in click order. */
+    /** Rows of the current page's additional clicks that are not processed yet, in click order. */
     let clicked: number[] = [];
-    /** Kind of the current page. If the page is only history, its additional clicks become context events. */
+    /** Kind of the current page. If it is a context event, so are the additional clicks on the page. */
     let page = 0;
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;
@@ -173,7 +173,7 @@ export class DeviceLog {
 
 function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
   return new UserError(
-    `Expected a log that fits on the adapter: ${message} Or prepare the data set (deno task data) and set ` +
+    `Expected a log that fits the adapter: ${message} Or prepare a data set (deno task data), and set ` +
       `--memory-rows ${Math.floor(share * rows)}, which keeps the log on disk.`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * The batch plan is a GPU buffer that lists the users of the next steps. A step uploads nothing else.
+ * The batch plan is a GPU buffer that lists the users of the next steps. Steps upload nothing but this list.
  *
  * Batches that are too large for the device are split into micro-batches of whole users, which are computed
  * one after another. A user is never split, because the encoder's state depends on all of the user's events.
@@ -22,8 +22,8 @@ export type BatchSlot = ClickSizes & {
 
 /**
  * Ring buffer with one slot per step. A slot has step headers (settings that kernels read), and 16 bytes per
- * user, such as the number of rows of all users before. The queue runs writes and steps in order, so a slot
- * may be overwritten before the steps that read it have ended.
+ * user, such as the number of rows of all earlier users in the slot. The queue runs writes and steps in
+ * order, so the host may write to a slot before earlier steps have read its old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -191,7 +191,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns upper bounds for the sizes of any `count` users: in each size, the sum over the largest users. */
+/** Returns upper bounds for the sizes of any `count` users: for each size, the sum of its largest values. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -220,7 +220,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - row limit; a user with more rows raises it */
+/** @param single - sizes of the largest user. @param rows - largest number of rows, if no user has more */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

@@ -1,4 +1,4 @@
-/** Dispatch that counts the ones before each word of a bit set, in order to sort rows or tokens. */
+/** Dispatch that counts, for each word of a bit set, the 1 bits in earlier words, to sort rows or tokens. */
 
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import blocksText from "../../kernels/batch/batch_rank_blocks.wgsl" with { type: "text" };
@@ -10,7 +10,7 @@ import type { ClickDispatch } from "./click_sizes.ts";
 const rankKernel = parseKernel("batch_rank", rankText);
 const blocksKernel = parseKernel("batch_rank_blocks", blocksText);
 
-/** Returns the number of words to allocate: kernels read whole vectors of four words, and one more vector. */
+/** Returns the number of words to allocate for a bit set: whole vec4u, and one vec4u past the end. */
 export function padBitWords(words: number): number {
   return 4 * Math.ceil(words / 4) + 4;
 }
@@ -18,7 +18,7 @@ export function padBitWords(words: number): number {
 export interface BitRanks {
   readonly label: string;
   readonly constants: { readonly WORDS: number; readonly HEADERS_SEEN?: number; readonly SLICE?: number };
-  /** `bits`: an array of {@link padBitWords} words. `ranked`: two words per word of `bits`. */
+  /** Buffers: `bits` has {@link padBitWords} words, and `ranked` has two words per word of `bits`. */
   readonly views: Readonly<Record<string, View>>;
 }
 

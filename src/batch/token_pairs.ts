@@ -1,4 +1,4 @@
-/** Two lists of (item, token) pairs, sorted by token: of a batch's items, and of items the encoder reads. */
+/** Two lists of (item, token) pairs, each sorted by token: for a batch's items, and for its clicked items. */
 
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
@@ -22,9 +22,9 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Pairs (index of the item, token). In the list for the encoder, the second number is token + V. */
+  /** Pairs (item's index, token). Clicked items have token + V, where V is the number of all tokens. */
   readonly pair: View;
-  /** Each word of the two bit sets, and the number of ones before the word. Last: the number of pairs. */
+  /** Each word of the two bit sets, and the number of 1 bits before it. At the end: the number of pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

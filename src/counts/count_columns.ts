@@ -16,9 +16,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** Category field of the items. Its values are the tokens first .. first + count - 1. */
 export interface CountField {
-  /** First token of the field. */
   readonly first: number;
-  /** Number of tokens of the field. */
   readonly count: number;
   /** Number of the field's tokens that the table of counts stores per item. */
   readonly slots: number;
@@ -32,7 +30,7 @@ export interface CountsConfig {
   neighbours: number;
   /** Largest number of distinct items per user (those clicked last) whose pairs are counted. */
   latest: number;
-  /** True if pages are sampled: users did not see them, so only clicks are counted. Absent for false. */
+  /** True if pages are sampled. Only clicks are counted, as users did not see the pages. Absent for false. */
   sampledPages?: boolean | undefined;
   /** X, the number of context features per row. Absent for 0. */
   rowFeatures?: number | undefined;
@@ -40,9 +38,9 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-displays (at the average rate) to smooth click rates, and of pseudo-clicks for shares. */
+/** Number of pseudo-displays with average click rate, and of pseudo-clicks: they smooth rates and shares. */
 export const PRIOR = 5;
-/** Number of pseudo-displays, at the average click rate, to smooth a user's clicks per display. */
+/** Number of pseudo-displays with average click rate that smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
@@ -52,7 +50,7 @@ export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Features that come before the features of category fields. `AFTER` names the features after them. */
+/** Count features in their order: those of `BEFORE`, one per category field, and those of `AFTER`. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -71,7 +69,7 @@ export function countTokenSlots(fields: readonly CountField[]): number {
 }
 
 /**
- * Largest number of neighbours per item. It is smaller for large catalogues: their table exceeds the cache.
+ * Largest number of neighbours per item. Large catalogues have fewer, because their table exceeds a cache.
  */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
@@ -80,12 +78,12 @@ const TABLE_FLOATS = 28 * 2 ** 20;
 /** Largest number of floats (64 MiB) in a table with more than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the number of token slots per item. Tokens take at most half of the table of counts. */
+/** Returns the largest number of token slots per item; they take at most half of the table of counts. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
-/** Returns M, the even number of neighbours that fit per item; 0 if the catalogue is too large. */
+/** Returns M, the number of neighbours per item in the table of counts (even); 0 for too many items. */
 export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
   const fixed = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - fixed) / 4));
@@ -98,8 +96,8 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
  * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays
  * without a click. Only train users, whom the tables include, have the other fields: displays `shown` (11
  * bits), `clicks` (11 bits), `paired` (1 bit: the tables count the user's pairs of clicked items), `inPairs`
- * (1 bit: the item is in such a pair). Own counts are subtracted from the tables: otherwise the click rates
- * would reveal the user's own clicks to the model in training, but not in prediction.
+ * (1 bit: the item is in such a pair). For a train user, own counts are subtracted from the tables, because
+ * the tables contain no clicks of a new user either.
  */
 export interface OwnCounts {
   readonly passed: number;
@@ -109,7 +107,7 @@ export interface OwnCounts {
   readonly inPairs: boolean;
 }
 
-/** Number of words per row: one word of {@link packOwn}, and two words of {@link packPast}. */
+/** Number of words per row for a user's counts: one of {@link packOwn}, and two of {@link packPast}. */
 export const OWN_WORDS = 3;
 
 const MOST_PASSED = 255;
@@ -121,12 +119,12 @@ export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): 
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs totals into two words: clicked pages (upper 16 bits) and pages; clicks (likewise) and displays. */
+/** Packs a user's totals into two words of 16 + 16 bits: clicked pages and pages, clicks and displays. */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Packs a numerator and a denominator, both halved until they fit. Only their quotient is used. */
+/** Packs a numerator and a denominator (16 bits each). Both are halved until they fit; the ratio matters. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }

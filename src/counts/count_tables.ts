@@ -26,7 +26,7 @@ const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Builds a log's counts config; null for too many items. If `fields` is [], all tokens are one field. */
+/** Builds a log's counts config; null for too many items. An empty `fields` makes all tokens one field. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
@@ -100,13 +100,13 @@ export function countTables(
   return tables;
 }
 
-/** Share of the displays that are of items whose displays are too few to stand for an unshown item. */
+/** Share of all displays that rarely shown items have together. They set the displays of an unshown item. */
 const RARE = 0.01;
 
 /**
- * Returns displays and clicks for items that train users were not shown: as many displays (by other users) as
- * a rarely shown item has, and the average click rate. With 0 displays, a model that was trained only on items
- * with many displays would extrapolate.
+ * Returns displays and clicks for an item that train users were not shown: the number of displays that a
+ * rarely shown item has without those of one user, and clicks at the average rate. With 0 displays, a model
+ * that was trained only on often shown items would extrapolate.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,
@@ -121,7 +121,7 @@ export function estimateUnshownItem(
   return { shown: others, clicks: Math.fround(others * clicked / displays) };
 }
 
-/** Returns a table with rows for the items of `catalogue` that `table` lacks: they are unshown items. */
+/** Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
   config: CountsConfig,
@@ -176,9 +176,9 @@ function writeTokens(
 
 /**
  * Writes the ids of each item's nearest items (by cosine), ascending, and the cutoff: the largest similarity
- * of an item that is not among them. Counts for a train user exclude the user's own clicks; a pair whose
- * similarity is then at or below the cutoff is ignored. Otherwise, items that the user clicked would have
- * more neighbours than unclicked items.
+ * of an item that is not among them. Counts for a train user exclude the user's own clicks; pairs whose
+ * similarity is not above the cutoff after this subtraction are ignored. Otherwise, items that the user
+ * clicked would have more neighbours than items that the user did not click.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);

@@ -1,6 +1,7 @@
 /**
  * Conditional logit: a choice model in which an item's utility is linear in the item's features. `fitLogit`
- * fits any choices. `fitCounts` fits the choices of train users from count features and dense features.
+ * fits it to any choices. `fitCounts` fits it to the choices of train users, with count features and dense
+ * features.
  */
 
 import { logSumExp } from "../data/ranking.ts";
@@ -12,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices. The options are a page's rows and no click; for an additional click, only unclicked rows. */
+/** Choices, each among a page's rows and no click; an additional click is a choice among unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -71,10 +72,13 @@ function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge
   return { w, loss, p };
 }
 
-/** Smallest pivot of a Hessian, so that rounding errors do not make a step infinite. */
+/** Lower bound of a Hessian's pivots. Without it, rounding errors could make a Newton step infinite. */
 const LEAST_PIVOT = 1e-12;
 
-/** Returns H^-1 g: gradient g, Hessian H = sum_rows P x x' - sum_choices mean(x) mean(x)' + diag(ridge). */
+/**
+ * Returns the Newton step H^-1 g for the gradient g and the Hessian H. With p, the probability of a row x, H
+ * = sum_rows p x x' - sum_choices mean(x) mean(x)' + diag(ridge), and mean(x) = sum p x over a choice.
+ */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
   const gradient = w.map((value, k) => ridge[k]! * value);
@@ -99,7 +103,7 @@ export interface LogitOptions {
   readonly dense: boolean;
   /** Number of position effects; 0 for none. The last effect also applies to all later positions. */
   readonly positions: number;
-  /** Seed for sampling users, if the log has too many pages for a fit. */
+  /** Seed by which users are sampled if the log has too many pages for a fit. */
   readonly seed: number;
 }
 
@@ -117,13 +121,13 @@ export interface CountsLogit {
   readonly positions: Float64Array;
 }
 
-/** Largest number of multiply-adds per Hessian. They take one or two seconds. */
+/** Largest number of multiply-adds per Hessian, which take one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
 /** Ridge coefficient of each weight, divided by the number of choices. `BIAS_RIDGE` is not divided. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Largest number of dense features. If there are more, none is used, because a fit would take too long. */
+/** Largest number of dense features. With more, a fit would take too long, and uses no dense feature. */
 const MOST_DENSE = 64;
 
 /** Fits the logit to train users. The counts for a user's rows exclude the user's own pages. */
@@ -191,8 +195,9 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 }
 
 /**
- * Builds the choices of users. A row has C count features, F dense features, a 1 (for the bias), and P
- * position indicators, not yet standardised. The counts for a train user exclude the user's own pages.
+ * Builds the choices of users. The features of a row, not yet standardised: C count features, F dense
+ * features, a 1 (for the bias), and P position indicators. The counts for a train user exclude the user's own
+ * pages.
  */
 export function buildLogitSample(
   source: LogSource,
@@ -233,7 +238,7 @@ export function buildLogitSample(
   return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
-/** Samples train users, as many as one Hessian can process in one or two seconds. */
+/** Samples so many train users that computing one Hessian takes one or two seconds. */
 function sampleUsers(source: LogSource, columns: number, seed: number): number[] {
   const train = listUsers(source, "train");
   const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(

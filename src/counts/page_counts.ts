@@ -1,4 +1,4 @@
-/** Computes users' own counts, and count features in float64 (on the GPU: kernels/pw/row_counts.wgsl). */
+/** Computes users' own counts, and count features in f64. In f32: kernels/pw/row_counts.wgsl. */
 
 import type { CountsConfig, OwnCounts } from "./count_columns.ts";
 import {
@@ -38,13 +38,13 @@ export interface CountTables {
   readonly pageRate: number;
   /** Number of items on the longest counted page. The feature "page length" is clipped to this number. */
   readonly longestPage: number;
-  /** Minimum number of users per item: pairs with an item that fewer users clicked are not counted. */
+  /** A pair of items is counted only if at least this number of users clicked each of the two items. */
   readonly leastUsers: number;
 }
 
 /** A user's clicks before a page. */
 export interface PageHistory {
-  /** Clicked items, the latest first. Only the first {@link LAGS} entries are used. */
+  /** Items that the user clicked, latest click first. Only the first {@link LAGS} entries are used. */
   readonly recent: ArrayLike<number>;
   /** Number of the user's clicks before the page. */
   readonly clicks: number;
@@ -52,12 +52,12 @@ export interface PageHistory {
 }
 
 /**
- * Properties of a log that determine the users' own counts. `latest` is undefined if the tables of counts do
- * not include the log's train users.
+ * Settings with which a user's own counts are computed from a log. `latest` is undefined if the tables of
+ * counts do not include the log's train users.
  */
 export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
-/** Own counts of a user whose pages are not in the tables. */
+/** Own counts of a user whose pages are not in the tables of counts. */
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
@@ -103,7 +103,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Sum of an item's cosines with recent clicks. A cosine is common users / sqrt(users_a x users_b). */
+/** Sum of the cosines of an item and each recently clicked item: common users / sqrt(users_a x users_b). */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -139,7 +139,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks neighbours. It subtracts 0.5, because one common user proves little. */
+/** Returns the similarity that ranks neighbours. The term 0.5 lowers that of pairs with few common users. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -191,7 +191,7 @@ const TRAIN = splits.indexOf("train");
 
 /**
  * Returns, for each row, the own counts of the row's user: [R, {@link OWN_WORDS}], packed by {@link packOwn}
- * and {@link packPast}. Displays on sampled pages are left out.
+ * and {@link packPast}. Displays on sampled pages are not counted.
  */
 export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(OWN_WORDS * log.rowItem.length);
@@ -239,7 +239,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   }
 }
 
-/** Returns X, the number of context features per row. @throws Error if log and config differ */
+/** Returns X, the number of context features per row. @throws Error if the log has another number */
 export function expectRowFeatures(
   log: Clicks,
   { rowFeatures = 0 }: Pick<CountsConfig, "rowFeatures">,
@@ -250,8 +250,8 @@ export function expectRowFeatures(
 
 /**
  * Returns count features [rows, C] of all rows of some users, user by user, before standardising. Rows of
- * events that are not predicted (history and additional clicks) are zeros. @param latest - see
- * {@link LogWithCounts}
+ * context events and of additional clicks are zeros.
+ * @param latest - see {@link LogWithCounts}
  */
 export function computeCountFeatures(
   log: Clicks,

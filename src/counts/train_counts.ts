@@ -12,7 +12,7 @@ export interface TrainCounts {
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** True if pages were sampled. Users did not see them, so `shown` is set to the average for every item. */
+  /** True if pages were sampled. As users did not see them, every item has the same average `shown`. */
   readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
@@ -22,7 +22,7 @@ export interface TrainCounts {
   readonly longestPage: number;
 }
 
-/** Counts train users' displays and clicks, without context events. An additional click is not a display. */
+/** Counts train users' displays and clicks, without context events. An additional click adds no display. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -59,7 +59,7 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   return { users: train.length, shown, clicks, sampledPages, meanRate, pageRate, longestPage };
 }
 
-/** Returns the click rate of an item, 0 < rate < 1, smoothed with {@link PRIOR} average pseudo-displays. */
+/** Returns an item's click rate, smoothed by {@link PRIOR} pseudo-displays at average rate; 0 < rate < 1. */
 export function smoothedClickRate({ shown, clicks, meanRate }: TrainCounts, item: number): number {
   return (clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR);
 }
@@ -70,19 +70,16 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
 
 /** Field of the items. Its values are the tokens first .. first + count - 1. */
 export interface TokenField {
-  /** Name of the field in the log. */
   readonly name: string;
-  /** First token of the field. */
   readonly first: number;
-  /** Number of tokens of the field. */
   readonly count: number;
-  /** Present if tokens are hashes of item ids, so that items may share a token by chance. */
+  /** Present if the tokens are hashes of item ids. Two items may then have the same token by chance. */
   readonly hashed?: number;
 }
 
 const CHUNK = 2 ** 16;
 
-/** Returns true if a field is a category: 2 or more values, at most one value per 2 items, no hashed ids. */
+/** Returns true if a field is a category: no hashed ids, and from 2 values to one value per 2 items. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -113,7 +110,7 @@ export function forEachItemTokens(
   }
 }
 
-/** Returns shares [V] of train users' clicks: a token's clicks plus 1, divided by the sum over its field. */
+/** Returns each token's share of train users' clicks, [V]: clicks + 1, divided by the sum over its field. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   clicks: ArrayLike<number>,
@@ -142,7 +139,7 @@ const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;
 
-/** Hash table from item pairs to counts (open addressing). If it {@link isFull}, {@link keep} drops pairs. */
+/** Hash table from item pairs to counts (open addressing). When it {@link isFull}, pairs must be dropped. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
@@ -168,7 +165,7 @@ export class PairCounts {
     }
   }
 
-  /** Drops all pairs for which `isKept` returns false. */
+  /** Drops all pairs (a, b) for which `isKept` returns false. */
   keep(isKept: (a: number, b: number) => boolean): void {
     this.#rebuild(this.#count.length, isKept);
   }
@@ -218,7 +215,7 @@ export class PairCounts {
   }
 }
 
-/** Largest number of pairs of all users together. */
+/** Largest number of item pairs, summed over all users. */
 const MOST_PAIRS = 20_000_000;
 /** Largest number of distinct items per user whose pairs are counted. */
 const MOST_CLICKS = 500;
@@ -226,12 +223,12 @@ const MOST_CLICKS = 500;
 export interface ClickPairs {
   /** [I] for each item, the number of users whose latest clicks include the item. */
   readonly users: Uint32Array;
-  /** Number of users per item pair, if each of the two items has at least {@link least} users. */
+  /** For each pair of items, the number of users who clicked both. Both items have {@link least} users. */
   readonly pairs: PairCounts;
   /**
-   * Number of users who must have clicked each item of a pair, so that the pair is counted; 1 if all pairs
-   * fit. The limit does not apply to a pair's count: a pair that reaches the limit only by a user's own
-   * clicks would reveal these clicks.
+   * A pair is counted only if at least this number of users clicked each of its items; 1 if all pairs fit. A
+   * limit on the pair's own count instead would reveal a user's clicks, where the pair reaches the limit only
+   * by these clicks.
    */
   readonly least: number;
 }
@@ -275,7 +272,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns a limit of items per user that keeps all users together within {@link MOST_PAIRS} pairs. */
+/** Returns the limit of items per user by which all users together have at most {@link MOST_PAIRS} pairs. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

@@ -2,7 +2,7 @@
  * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
- * folder, which the writing process keeps locked. If a temporary file is not locked, its process was killed.
+ * folder, which the writing process keeps locked. A temporary file that is not locked is a killed process's.
  * The next process that writes `train.csv` overwrites it, or the next owner of the folder removes it.
  */
 
@@ -19,7 +19,7 @@ export type FileContents = string | Uint8Array | readonly Uint8Array[];
 /** Maximum time, in seconds, to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Number of bytes up to which small arrays are joined, to be written in one call. */
+/** Maximum number of bytes of small arrays that are joined, in order to write them in one call. */
 const RUN_BYTES = 2 ** 20;
 
 /**
@@ -38,7 +38,7 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 
 /**
  * Writes a file atomically and in pieces, so that the contents may be larger than memory.
- * @param make - must pass all pieces, in order, to `write`. If `make` throws, the temporary file is removed.
+ * @param make - must pass all pieces, in order, to `write`. The temporary file is removed if `make` throws.
  */
 export async function writeAtomically(
   path: string,
@@ -64,12 +64,13 @@ export async function writeAtomically(
   temporary.file.close(); // after renaming, because closing unlocks the file
 }
 
-/** Number of bytes, at the beginning and at the end of a file, in which a mark is searched for. */
+/** A mark (see {@link expectReplaceable}) is searched for in so many first and last bytes of a file. */
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path: the path has no file, a regular file with the mark, or one
- * that this process has locked (itself or its folder). Links and their targets are never replaced.
+ * Checks that a file may be written at a path. It may if the path has no file, a regular file with the mark,
+ * or a regular file that this process has locked (or whose folder it has locked). Links and their targets are
+ * never replaced.
  * @param mark - text near the beginning or the end of every file of one kind, and of no other file. A mark of
  * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
  * may not be written. Errors of the file system are not changed.
@@ -90,8 +91,8 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be changed in place: the path has no file, or a regular file with only one name. A
- * write to a file with hard links would also change the file under its other names.
+ * Checks that a file may be changed in place. It may if the path has no file, or a regular file with only one
+ * name: a write to a file with hard links would also change the file under its other names.
  * @throws UserError if the file may not be changed. Errors of the file system are not changed.
  */
 export function expectSole(path: string): void {
@@ -156,7 +157,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** Joins small arrays, so that a snapshot with dozens of small tensors needs few system calls. */
+/** Joins small arrays, so that few system calls write a snapshot with dozens of small tensors. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -174,7 +175,7 @@ function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** Writes all bytes in one or more calls, because `file.write` may write only a part of a large array. */
+/** Calls `file.write` until all bytes are written: one call may write only a part of a large array. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
@@ -197,7 +198,7 @@ export interface TemporaryFile {
 }
 
 /**
- * Opens an empty temporary file for the new contents of the file at `path`.
+ * Opens and locks an empty temporary file, for the new contents of the file at `path`.
  * @returns undefined if another process has locked the temporary file. @throws UserError if its path is a
  * link, a folder or a device. Errors of the file system are not changed.
  */
@@ -214,7 +215,7 @@ export function openTemporary(path: string): TemporaryFile | undefined {
   return { file, path: temporary };
 }
 
-/** Removes temporary files of ended processes from a folder. Errors of the file system are not changed. */
+/** Removes temporary files of ended processes from a folder. Throws file-system errors unchanged. */
 export function removeTemporaries(folder: string): void {
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
     if (!isFile || !isTemporaryName(name)) continue;
@@ -228,7 +229,7 @@ export function removeTemporaries(folder: string): void {
   }
 }
 
-/** Removes a temporary file after an error. If this fails, the next owner of the folder removes it. */
+/** Removes a temporary file after an error. If removing fails, the folder's next owner removes the file. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);

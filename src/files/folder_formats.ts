@@ -3,8 +3,8 @@ import { parseJson } from "./json_file.ts";
 import { readTextSync } from "./local_file.ts";
 
 /**
- * Kinds of folders that commands create. The field `format` of a JSON file in the folder names the kind.
- * Nothing else shows that clickgan created a folder.
+ * Kinds of folders that commands create. A folder contains a JSON file whose field `format` names the kind. A
+ * folder without such a file was not created by clickgan.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",
@@ -20,10 +20,10 @@ export const FOLDER_FORMATS = {
 const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"].map((name) =>
   `${name}.json`
 );
-/** Maximum size, in bytes, of a JSON file that is read. Larger files are ignored. */
+/** Maximum size, in bytes, of a JSON file in which `format` is searched for. Larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns `folder`, or the nearest parent folder that clickgan created; undefined if there is none. */
+/** Finds the nearest folder that clickgan created, among `folder` and its parents; undefined without any. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

@@ -3,7 +3,7 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText } from "./local_file.ts";
 
-/** Reads a JSON file; undefined if it is missing. @throws UserError if it does not match the schema. */
+/** Reads a JSON file; undefined if it is missing. @throws UserError if the JSON does not match the schema. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {
@@ -18,14 +18,14 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 }
 
 /**
- * Writes a JSON file. An existing file is replaced only if it begins with the same `format` as the new file.
- * @throws UserError if the file cannot be written, or is of another kind (see expectReplaceable).
+ * Writes a JSON file. It replaces an existing file only if the field `format` of both files is the same.
+ * @throws UserError if the file cannot be written, or the existing file is of another kind.
  */
 export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** Returns the first two lines of JSON with a field `format`; undefined if `value` has no such field. */
+/** Returns the first two lines of `value` as JSON, with its `format`; undefined if it has no such field. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;

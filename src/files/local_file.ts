@@ -1,6 +1,6 @@
 /**
- * Reads files whose paths come from the user, and explains errors of reading and writing. Only regular files
- * on this machine are read, because reading a device or a FIFO may never end.
+ * Reads files whose paths a user has typed, and explains errors of reading and writing. Only regular files on
+ * this machine are read: reading a device or a FIFO may never end.
  */
 
 import { UserError } from "../user_error.ts";
@@ -37,7 +37,7 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   return new UserError(`cannot ${doing} ${where}: ${cause}. ${remedy}`, { cause: error });
 }
 
-/** Calls `work`. Errors of the file system are thrown as {@link explainFileError} converts them. */
+/** Calls `work`. Throws its file-system errors converted by {@link explainFileError}. */
 export function withFileErrorsSync<T>(doing: string, path: string, work: () => T): T {
   try {
     return work();
@@ -46,7 +46,7 @@ export function withFileErrorsSync<T>(doing: string, path: string, work: () => T
   }
 }
 
-/** Calls `work` as {@link withFileErrorsSync}, and waits for its result. */
+/** Does the same as {@link withFileErrorsSync} for an asynchronous `work`. */
 export async function withFileErrors<T>(doing: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -58,7 +58,7 @@ export async function withFileErrors<T>(doing: string, path: string, work: () =>
 /** Maximum length of a path in a message, in characters. Longer paths are shortened. */
 const MOST_SHOWN = 300;
 
-/** Formats a path for a message: on one line, and shortened if the path is long. */
+/** Formats a path for a message: on one line, and with at most about {@link MOST_SHOWN} characters. */
 export function formatPath(path: string): string {
   if (path === "") return '"" (an empty path)';
   // deno-lint-ignore no-control-regex
@@ -67,20 +67,23 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** For each error code of the system: cause, remedy, and the remedy of a failed read if it differs. */
+/** For each error code of the system: cause, remedy, and the remedy for failed reads if it is another. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
-  EFBIG: ["the file would be larger than the system allows", "Raise the limit, or choose another disk."],
+  EFBIG: [
+    "the file would be larger than the system allows",
+    "Raise the limit of the file size, or choose another disk.",
+  ],
   EACCES: ["permission denied", "Change the permissions, or choose a path that this user may use."],
   EPERM: ["the system does not permit it", "Change the permissions, or choose another path."],
-  EROFS: ["the file system is read-only", "Choose a folder that can be written to."],
+  EROFS: ["the file system is read-only", "Choose a folder in which files can be written."],
   ENOENT: [
     "no such file or folder",
     "Check the spelling, and create the folder if it is missing.",
-    "Check the spelling; relative paths start in the project folder.",
+    "Check the spelling. A relative path starts in the project folder.",
   ],
-  ENOTDIR: ["a part of this path is a file, not a folder", "Choose a path whose parts are folders."],
+  ENOTDIR: ["a part of this path is a file, not a folder", "Choose a path that leads through folders only."],
   EEXIST: ["a file with this name exists", "Remove or rename the file, or choose another path."],
   EISDIR: [
     "the path is a folder, and a file was expected",
@@ -91,15 +94,15 @@ const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, t
   EINVAL: ["the system does not accept this name", "Choose a name without unusual characters."],
   ELOOP: [
     "links lead to each other in a loop",
-    "Remove the loop, or choose another path.",
+    "Remove one of these links, or choose another path.",
     "Name the file itself instead of a link to it.",
   ],
   ENXIO: ["nothing at the path can be read or written", "Choose a path of a regular file."],
   ENODEV: ["the path leads to a device that does not exist", "Choose a path of a regular file."],
   EBUSY: ["another program uses the file", "Wait until the program has ended, or choose another path."],
   ETXTBSY: ["the file is a running program", "Wait until the program has ended, or choose another path."],
-  EMFILE: ["too many files are open", "Close other programs, or raise the limit (ulimit -n)."],
-  ENFILE: ["too many files are open on this machine", "Close other programs, or raise the limit."],
+  EMFILE: ["too many files are open", "Close other programs, or raise the limit of open files (ulimit -n)."],
+  ENFILE: ["too many files are open on this machine", "Close other programs, or raise the system's limit."],
   ENOMEM: ["the system has no memory left", "Close other programs."],
   ENOTEMPTY: ["the folder is not empty", "Empty the folder, or choose another path."],
   ESTALE: ["the network drive has lost the file", "Connect the drive again."],
@@ -111,7 +114,7 @@ function errorCode(error: Error): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** Returns the metadata of a file or folder. Links are followed. Undefined if it is missing or unreadable. */
+/** Returns the metadata of a file or folder, following links; undefined if nothing readable is there. */
 export function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -160,16 +163,18 @@ export function expectFile(path: string): Deno.FileInfo {
 }
 
 /**
- * Opens a file for reading. Every file that a user may have replaced is read by this function,
- * {@link readText} or {@link readBytes}: opening a FIFO or a device would block the process, even at Ctrl-C.
- * @throws UserError, before opening, if the path is no file and no folder. Other errors are not changed.
+ * Opens a file for reading. Every file that a user may have replaced is read by this function, {@link
+ * readText} or {@link readBytes}: opening a FIFO or a device would block the process, which would then ignore
+ * Ctrl-C.
+ * @throws UserError, before opening, if the path is neither a regular file nor a folder. Other errors are not
+ * changed.
  */
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
   return Deno.openSync(path);
 }
 
-/** Fills an array with bytes of a file. @returns their number, which is smaller at the end of the file */
+/** Reads bytes of a file into an array. @returns the number of bytes, which is smaller at the file's end */
 export function readBytesAt(file: Deno.FsFile, position: number, bytes: Uint8Array): number {
   file.seekSync(position, Deno.SeekMode.Start);
   for (let done = 0; done < bytes.length;) {
@@ -202,12 +207,12 @@ export function readBytesSync(path: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(path);
 }
 
-/** Checks that a path is a file or a folder. Folders are accepted, because reading them does not block. */
+/** Checks that a path is a regular file or a folder, because opening a FIFO or a device may block forever. */
 function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts an error that a read caused to a UserError. For a broken link, the error names the target. */
+/** Converts an error of a read to a UserError. If `path` is a broken link, the error names its target. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -222,7 +227,7 @@ export function explainMissing(error: unknown, path: string): unknown {
   );
 }
 
-/** Returns words such as "a folder" for a file that is not regular. */
+/** Returns the kind of a file that is not regular, in words such as "a folder". */
 export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";
@@ -239,7 +244,8 @@ function suggestRemedy(info: Deno.FileInfo): string {
 
 /**
  * Computes the size and the hexadecimal SHA-256 checksum of a file. The file may be larger than memory.
- * @param also - second hash to update. @throws UserError if the file cannot be read.
+ * @param also - second hash of the bytes.
+ * @throws UserError if the file cannot be read.
  */
 export async function computeFileChecksum(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * Locks of files and folders. A lock is a separate file with an operating-system lock (flock), which the
- * system releases when the process ends. The text of the lock's file names the process.
+ * Locks of files and folders. A lock is a separate file, which names the process in its text and is locked by
+ * the operating system (flock). The system unlocks the separate file when the process ends.
  */
 
 import { UserError } from "../user_error.ts";
@@ -10,13 +10,13 @@ import { holdPlace, requireWritable } from "./write_scope.ts";
 /** Interval, in milliseconds, at which a waiting process tries to take the lock. */
 const LOOK_MS = 100;
 
-/** Maximum number of tries to lock a file. A try fails if another process removes the opened file. */
+/** Maximum number of tries to lock a file. A try fails if another process removes the file meanwhile. */
 const MOST_TRIES = 100;
 
 /** Error codes that mean that the file system does not support locks. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Locks a file. Returns false if another process has the lock; true if the file system has no locks. */
+/** Locks a file. Returns false if another process has locked it, and true on a file system without locks. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -68,7 +68,7 @@ function expectPlainFile(path: string, purpose: string): void {
     throw error;
   }
   throw new UserError(
-    `Expected ${path} to be free for ${purpose}, got another file there. Move that file away.`,
+    `Expected nothing else at ${path}, the path for ${purpose}, got another file. Move that file away.`,
   );
 }
 
@@ -86,8 +86,8 @@ export class Lock implements Disposable {
   }
 
   /**
-   * Takes a lock. Until the lock is released, this process may replace files in `what`, such as "runs/x".
-   * @param path - the lock's file, removed when the lock is released. @param what - locked file or folder.
+   * Takes a lock. Until it is released, this process may replace the file or folder `what` (say, "runs/x").
+   * @param path - lock file, which is removed when the lock is released.
    * @throws UserError that names the other process, if another process has the lock.
    */
   static take(path: string, what: string): Lock {
@@ -98,7 +98,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /** Waits for a lock and takes it. @param onWait - called once, with the name of the locking process. */
+  /** Waits for a lock and takes it. @param onWait - called once if another process has it, with its name. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);

@@ -2,9 +2,9 @@
  * An owned folder is written by one process only. A command that writes a run, several runs or a data set
  * locks the output folder until the command ends, and writes all files of the folder atomically.
  *
- * Output that cannot be resumed, such as a data set, is marked while it is incomplete: its folder contains
- * the sign file `.clickgan-partial`. If the command fails, the command removes the incomplete output. If the
- * command is killed, the next command in the folder removes the incomplete output.
+ * Some output cannot be resumed, such as a data set. While it is incomplete, its folder contains the sign
+ * file `.clickgan-partial`. A command that fails removes its incomplete output. If a command is killed, the
+ * next command in the folder removes the incomplete output.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -15,11 +15,11 @@ import { Lock } from "./lock.ts";
 import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
-/** Name of the sign file. It marks incomplete output: it is written first, and removed last. */
+/** Name of the sign file, which marks incomplete output: it is written first, and removed last. */
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "This output is incomplete. The next command in this folder removes the output.\n";
 
-/** Returns the path of the lock file for a file or folder, which is in the parent folder. */
+/** Returns the path of a lock file that is next to the locked file or folder. */
 export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
@@ -29,11 +29,11 @@ export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Names of an output folder in messages: its content ("the run"), and its option ("--save-dir"). */
+/** Words for an output folder in messages: its content ("the run"), and its option ("--save-dir"). */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files; only for output that cannot be resumed, which {@link SIGN} marks. */
+  /** Names of all output files, for output that cannot be resumed; only that is marked by {@link SIGN}. */
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
@@ -43,7 +43,7 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** True if this process created the folder, and removes it if it is empty at the end. */
+    /** True if this process created the folder. Such a folder is removed at the end if it is empty. */
     private readonly made: boolean,
   ) {}
 
@@ -51,9 +51,9 @@ export class OwnedFolder implements Disposable {
   #unfinished: FolderPurpose | undefined;
 
   /**
-   * Creates a folder, or takes an empty folder, and locks it. @param together - all folders of the output, in
-   * order, if there are several. The first folder's sign file names all folders and is removed last. Until
-   * then, no folder is complete.
+   * Creates a folder, or takes an empty folder, and locks it.
+   * @param together - all folders of the output, in order, if the output has several. The sign file in the
+   * first folder names all folders, and is removed last. Until then, none of the folders counts as complete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(
@@ -86,7 +86,7 @@ export class OwnedFolder implements Disposable {
   /** Opens an existing folder. @throws UserError if it does not exist, or is owned by another process. */
   static open(path: string): OwnedFolder {
     if (listContents(path) === undefined) {
-      throw new UserError(`Expected a folder at ${path}, got nothing. Check the path.`);
+      throw new UserError(`Expected a folder at ${path}, found none. Check the path.`);
     }
     return OwnedFolder.#own(path, false);
   }
@@ -107,7 +107,7 @@ export class OwnedFolder implements Disposable {
     OwnedFolder.finishAll([this]);
   }
 
-  /** Marks all folders of an output as complete. @param folders - in the order in which they were begun. */
+  /** Marks all folders of an output as complete. @param folders - folders, in the order of {@link begin} */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);
@@ -152,7 +152,7 @@ function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean
 }
 
 /**
- * Checks that a folder is missing, empty, or contains only incomplete output of a killed command.
+ * Checks that a folder is missing or empty, or contains nothing but incomplete output of a killed command.
  * @param together - see {@link OwnedFolder.begin}. @throws UserError for any other folder, and for a file.
  */
 export function expectEmpty(path: string, purpose: FolderPurpose, together: readonly string[] = []): void {
@@ -167,7 +167,7 @@ export function expectEmpty(path: string, purpose: FolderPurpose, together: read
   );
 }
 
-/** Returns true if the sign file in the folder `first` lists the folder `path`. */
+/** Returns true if the sign file in the folder `first` names the folder `path`. */
 function isNamed(path: string, first: string | undefined): boolean {
   if (first === undefined) return false;
   try {

@@ -5,7 +5,7 @@ import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
-/** A column of a table file. `of` returns a row's value. */
+/** A column of a table file. `of` returns the value that a row has in this column. */
 export interface RowColumn<Row> {
   readonly name: string;
   /** Type of the column in Parquet. */
@@ -15,10 +15,10 @@ export interface RowColumn<Row> {
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Number of rows that are written together. In Parquet, these rows are one row group. */
+/** Number of rows that are written at once. In a Parquet file, they form one row group. */
 const ROWS = 2 ** 16;
 
-/** Number of written rows, and number of CSV cells that a spreadsheet program may run as formulas. */
+/** Number of written rows. `formulas`: number of CSV cells that a spreadsheet may run as formulas. */
 export interface RowsWritten {
   readonly rows: number;
   readonly formulas: number;
@@ -45,8 +45,9 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what - purpose of the file, for messages. @param shared - number of leading columns that all files
- * with this purpose have. An existing file is replaced only if it begins with these columns.
+ * @param what - purpose of the file, for messages.
+ * @param shared - number of first columns that are equal in all such files. An existing file is replaced only
+ * if it begins with these columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -78,8 +79,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns the text by which files with this purpose are recognised (the mark of `expectReplaceable`): the
- * beginning of a CSV header, or the name of the creator in a Parquet file.
+ * Returns the mark (see `expectReplaceable`) by which a file with this purpose is recognised: the beginning
+ * of a CSV file's header, or the name of the creator in a Parquet file.
  * @param isWhole - true if `columns` are all columns of the file
  */
 export function getRowsMark(
@@ -97,7 +98,7 @@ function findMaker(what: string): string {
   return `clickgan ${what}`;
 }
 
-/** Writes a CSV file. @returns the number of cells that a spreadsheet program may run as formulas. */
+/** Writes a CSV file. @returns the number of cells that a spreadsheet may run as formulas. */
 async function writeCsv<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,

@@ -1,6 +1,6 @@
 /**
- * Limits a command's writes to its outputs. Deno's permissions allow writes anywhere, because they are fixed
- * before the arguments are parsed. After parsing, every write is checked against the outputs that the
+ * Limits a command's writes to its outputs. Deno's permissions are fixed before the arguments are parsed, and
+ * therefore allow writes anywhere. This module checks every later write against the outputs that the
  * arguments name. Writes of native code, such as the SQL engine, are not checked.
  */
 
@@ -8,14 +8,14 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 
 let outputs: string[] | undefined;
 
-/** Limits writes to `paths` and to the paths of earlier calls. If `paths` is undefined, allows all writes. */
+/** Limits writes to `paths` and the paths of earlier calls. If `paths` is undefined, any write is allowed. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];
   paths?.forEach(allowWrites);
 }
 
-/** Allows writes to another file or folder, such as a report in the folder of its run. */
+/** Allows writes to an additional file or folder, such as a report in the folder of its run. */
 export function allowWrites(path: string): void {
   outputs?.push(resolve(path));
   try {
@@ -38,7 +38,7 @@ export function requireWritable(path: string): string {
   throw new Error(`expected writes only to ${outputs.join(", ")}, was about to write to ${place}`);
 }
 
-/** Returns `path` if this command may create it: a writable path, or a folder that contains an output. */
+/** Returns `path` if this command may create it: a writable path, or a parent folder of an output. */
 export function requireMakeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
@@ -60,7 +60,7 @@ export function isHeld(path: string): boolean {
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Resolves the links in a path, which may not exist. `above`: the nearest existing parent folder. */
+/** Resolves the links in a path, which need not exist. `above`: the nearest existing parent folder. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;

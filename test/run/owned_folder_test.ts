@@ -151,7 +151,7 @@ Deno.test("a folder created for an owner is removed if it stays empty", () =>
     (await OwnedFolder.begin(`${folder}/old`, RUN))[Symbol.dispose]();
     OwnedFolder.open(`${folder}/old`)[Symbol.dispose]();
     assert.deepEqual(listFiles(folder), ["old"]);
-    assert.throws(() => OwnedFolder.open(`${folder}/no`), isUserError(/a folder at .*no, got nothing/));
+    assert.throws(() => OwnedFolder.open(`${folder}/no`), isUserError(/a folder at .*no, found none/));
     Deno.writeTextFileSync(`${folder}/file`, "");
     await assert.rejects(
       OwnedFolder.begin(`${folder}/file`, RUN),
@@ -235,14 +235,14 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     const [path, victim] = [`${folder}/file`, `${folder}/victim`];
     Deno.writeTextFileSync(victim, "precious");
     Deno.symlinkSync(victim, makeTemporaryName(path));
-    const refused = isUserError(/clickgan-tmp to be free for a temporary file, got another file/);
+    const refused = isUserError(/clickgan-tmp, the path for a temporary file, got another file/);
     await assert.rejects(writeFileAtomically(path, "x"), refused);
     Deno.linkSync(victim, makeTemporaryName(`${folder}/second`));
     await assert.rejects(writeFileAtomically(`${folder}/second`, "x"), refused);
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      isUserError(/lock to be free for a lock, got another file/),
+      isUserError(/lock, the path for a lock, got another file/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();
@@ -345,7 +345,7 @@ const notCapable = (what: string) => new Deno.errors.NotCapable(what);
 Deno.test("errors of the file system have a cause and a remedy, on one line", () => {
   const cases: [error: Error, doing: string, path: string, says: RegExp][] = [
     [coded("ELOOP"), "read", "x", /^cannot read x: links lead to each other in a loop/],
-    [coded("ELOOP"), "write", "x", /Remove the loop, or choose another path/],
+    [coded("ELOOP"), "write", "x", /Remove one of these links, or choose another path/],
     [coded("EACCES"), "write", "p", /^cannot write p: permission denied\./],
     [coded("EWHATEVER"), "read", "x", /^cannot read x: system: EWHATEVER\. Check the path/],
     [coded("ENOENT"), "read", "", /^cannot read "" \(an empty path\): no such file or folder/],
