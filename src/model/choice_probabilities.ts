@@ -1,9 +1,9 @@
-/** Computes a page's click probabilities from the utilities of its items, on the host. */
+/** Computes, on the CPU, a page's click probabilities from the utilities of its items. */
 
 import { UserError } from "../user_error.ts";
 import type { ModelConfig } from "./model_config.ts";
 
-/** Click probabilities of a page. With the choice loss, all of `items` and `noClick` add up to 1. */
+/** Click probabilities of a page. With the choice loss, the sum of `items` and `noClick` is 1. */
 export interface ChoiceProbabilities {
   /** Probability of a click on each item, in the page's order. */
   readonly items: Float64Array<ArrayBuffer>;

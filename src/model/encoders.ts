@@ -16,8 +16,8 @@ import { pwTable } from "../ops/pw_table.ts";
 /**
  * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a kernel [F + H, 4H] (initially
  * Glorot-uniform) and a bias (initially zero), for F features, H units and the gates i, g, f, o. The kernel's
- * F rows for the input (if F > 0) and its H rows for the state are two parameters. With mixed features the
- * kernel is [V + F + H, 4H]: the first V rows are a table of tokens.
+ * F rows for the input (if F > 0) and its H rows for the state are two parameters. With mixed features, the
+ * kernel has the shape [V + F + H, 4H]: its first V rows are a table with a row per token.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -51,7 +51,7 @@ export const LSTM = {
 } as const;
 
 /**
- * Records the LSTM's term in the utility network's first layer: state * kernel + bias, [events, N].
+ * Adds ops for the LSTM's term in the utility's first layer: state * kernel + bias, [events, N].
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -70,17 +70,17 @@ export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?:
   });
 }
 
-/** Initial position weight, as in the paper's released code. */
+/** Initial value of all position weights, as in the paper's released code. */
 const INITIAL_WEIGHT = 0.0001;
 
 /**
  * Lists the parameters of position weights. The state has one component per feature k and weighting j, at
  * index k n + j. So the first layer's kernel for the state is [F n, N], for F features, n weightings and N
- * units. With one-hot features this kernel is stored as a table [I, n N] with a row per item: the same values
- * in the same order. The state is then never computed: its term in the first layer is a weighted sum of table
- * rows. With mixed features the state is not computed either: the row of a clicked item is then the product
- * of the item's features with a table of tokens [V, n N] and a kernel [F, n N]. @throws UserError for tanh
- * with mixed features.
+ * units. With one-hot features, this kernel is stored as a table [I, n N] with a row per item: the same
+ * values in the same order. The state is then never computed: its term in the first layer is a weighted sum
+ * of table rows. With mixed features the state is not computed either: the row of a clicked item is then the
+ * product of the item's features with a table of tokens [V, n N] and a kernel [F, n N].
+ * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
   const { pwLags: m, pwWeightings: n, pwNonlinearity, kernelSd } = config;
@@ -101,7 +101,7 @@ export function listPwParameters(items: ItemsShape, config: PwModelConfig): Mode
   ];
 }
 
-/** Names of the tensors that {@link recordClickProduct} reads and records. */
+/** Names of the tensors that {@link recordClickProduct} reads and computes. */
 export interface ClickProductNames {
   /** Position weights [m, n], for m last clicks and n weightings. */
   readonly weights: string;
@@ -122,7 +122,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the parameters by which clicked items' features are multiplied: a kernel; for tokens, a table. */
+/** Lists the parameters that multiply the features of clicked items: a kernel, and a table for tokens. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -145,8 +145,8 @@ export function listClickKernels(
 }
 
 /**
- * Records (sum over a user's last clicks of weight * item features) * kernel + bias: [events, N].
- * @param itemBias - bias that is added to the sum before a tanh; if undefined, there is no tanh
+ * Adds ops for (sum over a user's last clicks of weight * item features) * kernel + bias, [events, N].
+ * @param itemBias - bias that is added to the sum, before a tanh; undefined for no bias and no tanh
  */
 export function recordClickProduct(
   tape: ClickTape,
@@ -169,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Records the position weights' term in the utility's first layer: state * kernel + bias, [events, N]. */
+/** Adds ops for the position weights' term in the first layer: state * kernel + bias, [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -1,8 +1,8 @@
 /**
  * GPU programs of the adversarial stage for one batch: a generator step, a reward step, and programs that
  * both steps need. The trainer decides which programs an iteration runs, and how often. The generator pi
- * models the users' clicks. It is a network like the reward, but its outputs are the logits of a softmax over
- * the displayed items. See kernels/course/9-minimax.md.
+ * models the users' clicks. It is a network like the reward's, but its outputs are the logits of a softmax
+ * over the displayed items. See kernels/course/9-minimax.md.
  */
 
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -32,7 +32,7 @@ import type {
 } from "./model_program.ts";
 import { evaluating, recordUpdate } from "./model_program.ts";
 
-/** Returns the reward's config with the generator's layers, without wide part, counts, position effects. */
+/** Returns the reward's config with the generator's layers: no wide part, counts or position effects. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -65,39 +65,38 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches; its capacity is the largest batch on which the programs can run. */
+  /** Plan of the batches. Its capacity is the size of the largest batch on which the programs can run. */
   readonly plan: BatchPlan;
-  /** Ring buffer of metric sums, with two vec4f per slot: see {@link minimax}. */
+  /** Ring buffer of a step's metric sums, with two vec4f per slot; {@link minimax} lists the metrics. */
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
   readonly generator: UserModel | undefined;
-  /** Training settings; undefined in an evaluation. A network without an Adam state is not trained. */
+  /** Training settings; undefined in an evaluation. A network with undefined Adam state is not trained. */
   readonly training?: {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;
     readonly itemDropout: number;
     /** True if a batch may be split into several micro-batches. */
     readonly accumulates?: boolean;
-    /** Function that creates the exchange of gradients between ranks; undefined for one process. */
+    /** Function that creates the exchange of gradients between ranks; undefined for a single process. */
     readonly shared?: GradientExchangeFactory;
   };
 }
 
 interface GameSpecs {
-  /** Dispatches that build index arrays, for the batches of several steps at once. */
+  /** Dispatches that build index arrays of the batches of several steps at once. */
   readonly layout: ClickDispatch[];
-  /** Dispatches that build the remaining index arrays, for the batch of one step. */
+  /** Dispatches that build the other index arrays, for the batch of one step. */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
   readonly generator: ClickDispatch[];
-  /** Dispatches that compute the losses from utilities and logits; in training, also reward gradients. */
+  /** Dispatches that compute losses from utilities and logits, and, in training, the reward's gradients. */
   readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
   readonly outcomes: Tensor;
-  /** Tensor [rows, 1]: utilities of the reward. */
   readonly u: Tensor;
 }
 
@@ -110,11 +109,11 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Program that computes the generator's logits; empty for the exact generator. */
+    /** Program that computes the generator's logits; without dispatches for the exact generator. */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
-    /** Tensor [events, 8]: outcomes; see {@link minimax}. */
+    /** Tensor [events, 8]: what each event adds to the metric sums; see {@link minimax}. */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}
@@ -145,7 +144,7 @@ export class GamePrograms {
     return programs;
   }
 
-  /** Records one program that evaluates the reward and the generator with their current weights. */
+  /** Creates one program that evaluates the reward and the generator with their current weights. */
   static async evaluation(
     options: Omit<GameProgramOptions, "training">,
   ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor } & Disposable> {
@@ -164,7 +163,7 @@ export class GamePrograms {
   }
 }
 
-/** Records the game on tapes. @throws UserError for a reward with logistic loss or position effects. */
+/** Builds the adversarial game on tapes. @throws UserError for logistic loss or position effects. */
 function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity, dimensions } = plan;
@@ -173,7 +172,7 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
     const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
     throw new UserError(
       `Expected a reward with --loss choice and --position-bias 0 for the adversarial stage, got ${found}. ` +
-        "Remove this option, or train without the adversarial stage.",
+        "Remove the other option, or train without the adversarial stage.",
     );
   }
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);

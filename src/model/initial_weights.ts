@@ -11,7 +11,7 @@ export interface ModelParameter extends ParameterSpec {
 export const drawZeros = (): number => 0;
 export const drawOnes = (): number => 1;
 
-/** Returns a function that draws from a normal distribution with mean 0 and sd `sd`, truncated at 2 sd. */
+/** Returns a function that draws from a normal distribution with mean 0 and sd `sd`, truncated at 2 `sd`. */
 export function makeTruncatedNormal(sd: number): (random: Random) => number {
   return (random) => sd * random.truncatedNormal();
 }
@@ -22,7 +22,7 @@ export function makeGlorotUniform(fanIn: number, fanOut: number): (random: Rando
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
-/** Draws initial weights, each parameter from its own stream. @param prefix - prefix of the streams' names */
+/** Draws initial weights. Each parameter has its own random stream, whose name begins with `prefix`. */
 export function drawInitialWeights(specs: readonly ModelParameter[], seed: number, prefix = ""): Weights {
   return new Map(specs.map(({ name, rows, columns, initial }) => {
     const random = createRandomStream(seed, "weights", prefix + name);

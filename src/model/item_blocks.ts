@@ -3,8 +3,8 @@
  *
  *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
  *
- * A block consists of several events, each with the state of the user, because kernels compute events in
- * parallel. An item's utility does not depend on the other items of the block.
+ * A block consists of several events, because kernels compute events in parallel. Each event has a copy of
+ * the user's state. An item's utility does not depend on other items of the block.
  */
 
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
@@ -27,7 +27,7 @@ import { type EncodedState, evaluating, type RecordableModel } from "./model_pro
 /** Model that can score items from a user's precomputed state. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** @internal Records the users' states, which {@link RecordableModel.record} accepts as `encoded`. */
+  /** @internal Adds ops that compute users' states, for the option `encoded` of {@link RecordableModel}. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
@@ -35,15 +35,15 @@ export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
 /** Tensors of users' states, with one row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** Terms that a user's history adds to every item's utility. The config determines which terms exist. */
+/** Terms that a user's history adds to every item's utility. The model config determines which exist. */
 export interface UserState {
-  /** The history's term in the first layer, plus that layer's bias. */
+  /** The history's term in the utility network's first layer, plus the bias of this layer. */
   readonly first?: Float32Array<ArrayBuffer>;
-  /** The history's term in the wide part, which is the model's linear part. */
+  /** The history's term in the wide part (a linear model of pairs of features). */
   readonly wide?: Float32Array<ArrayBuffer>;
   /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
-  /** The user's clicks; only for scorers without an encoder (baselines). */
+  /** The user's clicked items. Only baselines, which have no encoder, need them. */
   readonly history?: ArrayLike<number>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
@@ -53,20 +53,20 @@ export interface UserState {
 
 /** Scorer of many items for one user, e.g. {@link import("./user_model.ts").UserModel} or a baseline. */
 export interface ItemScorer {
-  /** Number of items per block. A block takes a few ms; between blocks other requests can be served. */
+  /** Number of items per block. Scoring a block takes a few ms, so that other requests need not wait long. */
   readonly blockItems: number;
   /** Computes a user's state. @param history - clicked items, oldest first. @param past - earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
-  /** Returns the utilities of ascending, distinct items. Count features treat the catalogue as one page. */
+  /** Returns the utilities of ascending, distinct items. Count features see the catalogue as one page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Numbers of items in the first and the largest block. A GPU gets larger ones than a CPU (not measured). */
+/** Number of items in the first block, and in the largest block (on a CPU or a GPU; values not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 /** Target duration of a block, in ms. */
 const BLOCK_MS = 5;
 
-/** Rows per event of a block: fewer rows give more parallel events, but more copies of the state. */
+/** Number of rows per event of a block. Fewer rows would give more parallel events, but more state copies. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {
@@ -122,7 +122,7 @@ export class ItemBlocks {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }
 
-  /** Returns the utilities of a block of ascending items. Calls must not overlap. Waits for the GPU. */
+  /** Waits for the GPU, and returns the utilities of a block of ascending items. Calls must not overlap. */
   async score(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
     const { gpu } = this.model;
     const [program, utilities] = [this.#program, this.#utilities];
@@ -175,7 +175,7 @@ class BlockBatch implements ClickBatch {
   readonly slotItem: View;
   readonly facts?: LogCountSummary;
   readonly pageLength: number;
-  /** Number of rows in the events that were uploaded last. */
+  /** Number of rows, in all events together, at the last upload. */
   #rows = 0;
 
   constructor(private readonly model: ScorableModel, arena: Arena, { rows, events }: ClickSizes) {

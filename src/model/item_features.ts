@@ -24,7 +24,7 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns the log with the model's item catalogue; extends a smaller one-hot catalogue.
+ * Returns the log with the model's item catalogue. If both are one-hot, the log may have fewer items.
  * @param what - name of the model in the message. @throws UserError if the log's items do not fit the model.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
@@ -50,8 +50,8 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
 }
 
 /**
- * Returns the dense features as a constant tensor [capacity, F]; undefined for items without dense features.
- * One-hot features and tokens are not stored as a matrix.
+ * Returns the items' dense features as a constant tensor [capacity, F]; undefined for items without dense
+ * features. One-hot features and tokens are not part of this tensor.
  */
 export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Records W f for mixed features f, else nothing. @param names - of the table [V, N] and kernel [F, N] */
+/** Adds ops for W f if features f are mixed. @param names - of W's parts: table [V, N], kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -75,7 +75,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** Lists a layer's item parameters: kernel [F, N] for features, table [V, N] for tokens or [I, N] for ids. */
+/** Lists a layer's parameters for items: kernel [F, N] of numbers, table [V, N] of tokens or [I, N] of ids */
 export function listItemKernels(
   items: ItemsShape,
   part: string,
@@ -92,7 +92,7 @@ export function listItemKernels(
   ];
 }
 
-/** Records W f for the distinct items' features f: [items, N], or the table [I, N] for one-hot features. */
+/** Adds ops for W f [items, N] of distinct items' features f. For one-hot features, W f is a table [I, N]. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

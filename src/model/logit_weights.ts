@@ -1,4 +1,4 @@
-/** Weights with which a user model computes the logit on counts. All other parts of the model add 0. */
+/** Weights with which a user model computes the baseline "logit on counts": parts beyond the logit add 0. */
 
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";
@@ -10,7 +10,7 @@ import { POSITION_BIAS } from "./position_effect.ts";
 import { listModelParameters, resolveWeights } from "./user_model.ts";
 import { HISTORY, OUTPUT_BIAS, PART } from "./utility.ts";
 
-/** Fits the baseline "logit on counts" of a log. @returns weights of a model with counts, without a scale */
+/** Fits the baseline "logit on counts" to a log. @returns weights for a user model with count features */
 export function fitLogitWeights(source: LogSource, config: ModelConfig, onProgress?: OnProgress): Weights {
   const start = initializeFromCounts(source, config, LOGIT_SEED, onProgress);
   const parameters = listModelParameters(source.items.shape, config);
@@ -20,13 +20,13 @@ export function fitLogitWeights(source: LogSource, config: ModelConfig, onProgre
   return weights;
 }
 
-/** Names of the tensors in which a utility is linear. */
+/** Names of the weight tensors in which the logit's utility is linear. */
 const LINEAR = [
   ...[KERNEL, BIAS, POSITION_BIAS, `${PART}/item_kernel`, `${PART}/token_table`, "utility/output/kernel"],
   OUTPUT_BIAS,
 ];
 
-/** Returns weights whose utilities are offset + slope * the utilities of `weights`, at any position. */
+/** Returns weights that give the utilities offset + slope * u, where `weights` give the utilities u. */
 export function scaleUtilities(weights: Weights, { offset, slope }: UtilityScale): Weights {
   const scaled = LINEAR.flatMap((name) => {
     const values = weights.get(name);

@@ -19,7 +19,7 @@ import {
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-/** Config fields that all models have. */
+/** Config fields that models with any encoder have. */
 export interface CommonModelConfig {
   /** Sizes of the utility network's hidden layers. */
   dims: number[];
@@ -29,19 +29,17 @@ export interface CommonModelConfig {
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /**
-   * K, rank of the wide part, a linear model of an item and its pairs with clicked items; 0: no wide part.
-   */
+  /** K, rank of the wide part: a linear model of items, and of pairs with clicked items. 0: no wide part. */
   wide: number;
-  /** Likelihood of a page: one choice per page, or independent clicks. */
+  /** Likelihood of a page: one choice among its items, or an independent click or no click on each item. */
   loss: "choice" | "logistic";
   /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;
-  /** P, number of page positions with a learned effect on clicks (utilities exclude it); 0 for none. */
+  /** P, number of page positions with a learned effect on clicks, which utilities exclude; 0: no effects. */
   positions: number;
 }
 
-/** Config of a model that encodes all clicks with an LSTM. */
+/** Config of a model that encodes a user's history (all clicks) with an LSTM. */
 export interface LstmModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "lstm";
@@ -53,11 +51,11 @@ export interface LstmModelConfig extends CommonModelConfig {
 export interface PwModelConfig extends CommonModelConfig {
   /** Encoder of the history. */
   encoder: "pw";
-  /** m, number of last clicks in the state. */
+  /** m, number of last clicks that the state depends on. */
   pwLags: number;
-  /** n, number of learned weightings of the last clicks. */
+  /** n, number of learned weighted sums of the last clicks. */
   pwWeightings: number;
-  /** Nonlinearity of the state: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4. */
+  /** Nonlinearity of the state: none, as in the paper's code, or tanh and a bias, as in the paper's Eq. 4. */
   pwNonlinearity: "none" | "tanh";
 }
 
@@ -77,7 +75,7 @@ export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unkn
   throw new UserError(`The ${what} config is not valid: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** Number of positions with an effect: 0, or at least 2, because effects are relative to position 1. */
+/** Number of positions with an effect: 0, or at least 2, because the effect of position 1 is fixed at 0. */
 const positionCount: ValueRange<number> = {
   schema: v.pipe(v.whole(0, 1000), v.check((count) => count !== 1, "expected 0, or at least 2 positions")),
   parse: (text) => text === "0" ? 0 : makeWholeNumberParser(2, 1000)(text),
@@ -187,7 +185,7 @@ export const modelFields = { lstm: lstmFields, pw: pwFields, none: commonFields 
 const { dims: _, ...entries } = buildSchemaEntries(commonFields);
 const hidden = { dims: layers(1).schema, ...entries };
 
-/** Schema of a {@link ModelConfig}. test/docs/package_test.ts checks that schema and type agree. */
+/** Schema of a {@link ModelConfig}. test/docs/package_test.ts checks that the schema matches this type. */
 export const modelConfigSchema = v.variant("encoder", [
   v.strictObject({ encoder: v.literal("lstm"), ...buildSchemaEntries(lstmFields), ...hidden }),
   v.strictObject({ encoder: v.literal("pw"), ...buildSchemaEntries(pwFields), ...hidden }),
@@ -196,5 +194,5 @@ export const modelConfigSchema = v.variant("encoder", [
 
 /** Default config of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
-/** Default config of a model with position weights, whose kernels have small initial values. */
+/** Default config of a model with position weights. Its utility network starts with small kernels. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

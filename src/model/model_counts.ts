@@ -26,17 +26,17 @@ import { drawZeros, makeTruncatedNormal, type ModelParameter } from "./initial_w
 import { fillPositionEffects, POSITION_BIAS } from "./position_effect.ts";
 import { PART } from "./utility.ts";
 
-/** Name of the tensor [I, .] with the counts of each item. */
+/** Name of the tensor with one row of counts per item. */
 export const TABLE = "counts/table";
-/** Name of a tensor [3, C]: means; 1 / sd; then mean rate, longest page, fewest users per item, page rate. */
+/** Name of a tensor [3, C] of means; 1 / sd; (mean rate, longest page, least users per item, page rate). */
 export const SCALE = "counts/scale";
-/** Names of the linear part's kernel [1, C] and bias. */
+/** Names of the kernel [1, C] and the bias in the linear part of the utility. */
 export const KERNEL = "counts/kernel";
 export const BIAS = "counts/bias";
-/** Name of the counts' kernel [C, N] in the first layer. */
+/** Name of the kernel [C, N] that multiplies count features in the utility network's first layer. */
 export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
-/** Name of the tensor with each event's last clicks; a simulation keeps the tensor from page to page. */
+/** Name of the tensor with the last clicks before each event. A simulation updates it after each page. */
 export const RECENT = "counts/recent";
 
 const TRAIN = splits.indexOf("train");
@@ -61,7 +61,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Records counts [rows, C]; undefined for models without counts. @param recent - recorded last clicks */
+/** Adds ops for count features [rows, C], if a model has any. @param recent - last clicks, if computed */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -69,12 +69,12 @@ export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: 
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
 }
 
-/** Records each event's last clicks before the event, [events, .]. Counts are computed from these clicks. */
+/** Adds ops that list the last clicks before each event, from which its count features are computed. */
 export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tensor {
   return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
 
-/** Records the sum of the utility `base` [rows, 1] and the linear part, which is linear in the counts. */
+/** Adds ops that sum `base` (utilities [rows, 1]) and the linear part, which is linear in count features. */
 export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores): ClickScores {
   const term = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS) };
   const name = "counts/utility";
@@ -85,8 +85,8 @@ export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores
 
 /**
  * Returns the weights with which the training of a model with counts starts: the train users' count tables,
- * and the weights of a conditional logit. For the fit of the logit, a user's counts exclude the user's own
- * pages. If the model has a wide part, it gets the logit's weights of dense features.
+ * and the weights of a conditional logit. In the fit of the logit, a user's counts exclude the user's own
+ * pages. If the model has a wide part, this part gets the logit's weights of dense features.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -97,7 +97,7 @@ export function initializeFromCounts(
   const { counts, positions, wide } = config;
   if (!counts) return new Map();
   const tables = countTables(source, counts, onProgress);
-  onProgress?.("Fitting a logit of the counts", 0, 1);
+  onProgress?.("Fitting a logit on counts", 0, 1);
   const logit = fitCounts(source, tables, { dense: wide > 0, positions: positions, seed });
   const C = countWidth(counts);
   const scale = new Float32Array(3 * C);
@@ -133,7 +133,7 @@ export type InitialWeights = { readonly seed: number; readonly start?: Weights }
   readonly weights: Weights;
 };
 
-/** Returns `initial` with counts of the log's train users. Means and standard deviations are kept. */
+/** Returns the weights `initial` with the count table of a log's train users. Means and sd stay the same. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -152,7 +152,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Returns weights for items and positions that training did not have: see {@link fillPositionEffects}. */
+/** Adds weights for items and positions that were not in the training log ({@link fillPositionEffects}). */
 export function extendWeights(trained: Weights, { counts }: ModelConfig, items: ItemCatalogue): Weights {
   const weights = fillPositionEffects(trained);
   const table = weights.get(TABLE);
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns a log's settings of count features, with `latest` only if the counts include its train users. */
+/** Returns count settings for a log. `latest` is defined only if the counts include the log's train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

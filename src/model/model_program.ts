@@ -1,4 +1,4 @@
-/** GPU program of a model's step: the forward pass over a batch and, in training, gradients and update. */
+/** GPU program of a step of a model: forward pass over a batch; in training, also gradients and update. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
@@ -20,18 +20,18 @@ import type { ModelConfig } from "./model_config.ts";
 import { recordPositionEffect } from "./position_effect.ts";
 
 export interface RecordingOptions {
-  /** True to normalise by the batch's statistics and to apply item dropout. */
+  /** True to apply item dropout, and to normalise by the batch's mean and variance. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** Parts of the encoded history that were computed earlier, so that the model only reads them. */
+  /** Parts of the encoded click history that are already computed. The model reads these parts. */
   readonly encoded?: EncodedState;
 }
 
-/** Encoded click history, which replaces the encoder's outputs. */
+/** Encoded click history, which replaces outputs of the encoder. */
 export interface EncodedState {
   /** Tensor [events, H]: states of an LSTM. */
   readonly lstm?: Tensor;
-  /** Tensor [events, N]: the history's term in the first layer, plus the layer's bias. */
+  /** Tensor [events, N]: the history's term in the utility network's first layer, plus the layer's bias. */
   readonly first?: Tensor;
   /** Tensor [events, K]: the history's term in the wide part. */
   readonly wide?: Tensor;
@@ -45,11 +45,11 @@ export interface RecordableModel {
   readonly config: ModelConfig;
   /** @internal */
   readonly parameters: ParameterArena;
-  /** @internal Records the model on a tape, for the tape's batch. @returns utilities [rows, 1] */
+  /** @internal Adds the model's ops to a tape, for the tape's batch. @returns utilities [rows, 1] */
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns count settings for a log whose users were not counted; undefined for a model without counts. */
+/** Returns count settings for a log whose users are not counted; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
@@ -58,9 +58,9 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches; its capacity is the largest batch on which the program can run. */
+  /** Plan of the batches. Its capacity is the size of the largest batch on which the program can run. */
   readonly plan: BatchPlan;
-  /** Ring buffer for a step's sums of loss, prec@1, prec@2 and events with a click: one vec4f per slot. */
+  /** Ring buffer for each step's sums of loss, prec@1, prec@2 and events with a click: a vec4f per slot. */
   readonly ring: View;
   /** Training settings; undefined in an evaluation. */
   readonly training?: ModelTraining;
@@ -71,11 +71,11 @@ export interface ModelTraining {
   readonly itemDropout: number;
   /** True if a batch may be split into several micro-batches. */
   readonly accumulates?: boolean;
-  /** Function that creates the exchange of gradients between ranks; undefined for one process. */
+  /** Function that creates the exchange of gradients between ranks; undefined for a single process. */
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Creates the object that sums gradients over all ranks, in place of the sum on one device. */
+/** Creates the object that sums gradients over all ranks. It replaces the sum on one device. */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
@@ -83,7 +83,7 @@ export type GradientExchangeFactory = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** Update of a network's weights from its gradients; both fields are undefined without training. */
+/** Update of a network's weights from its gradients. Both fields are undefined in an evaluation. */
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches, and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
@@ -91,7 +91,7 @@ export interface WeightUpdate {
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
-/** Records the update of a network. @param tape - the network's tape with a recorded backward pass */
+/** Creates the update of a network's weights. @param tape - the network's tape, with its backward pass */
 export async function recordUpdate(
   adam: AdamState | undefined,
   tape: ClickTape | undefined,
@@ -107,11 +107,10 @@ export async function recordUpdate(
 
 export class ModelProgram {
   private constructor(
-    /** Program that builds index arrays; empty in an evaluation, where `program` builds the index arrays. */
+    /** Program that builds index arrays. In an evaluation it is empty: `program` builds the index arrays. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
     readonly update: WeightUpdate,
-    /** Tensor [rows, 1]: utilities. */
     readonly utilities: Tensor,
     /** Tensor [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. */
     readonly outcomes: Tensor,
@@ -147,14 +146,14 @@ export class ModelProgram {
 
 export interface RecordedModelStep {
   readonly layout: readonly ClickDispatch[];
-  /** Dispatches that compute the forward pass and, in training, the gradients (most as partial sums). */
+  /** Dispatches of the forward pass and, in training, of the gradients (for most gradients, partial sums). */
   readonly gradients: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;
   readonly tape: ClickTape;
 }
 
-/** Records a model's step. @param arena - owner of all buffers that the step writes */
+/** Adds all ops of a model's step to a tape. @param arena - owner of all buffers that the step writes */
 export function recordModelStep(
   model: RecordableModel,
   { log, plan, ring, training }: ModelProgramOptions,

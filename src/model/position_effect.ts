@@ -1,6 +1,6 @@
 /**
- * Position effects: the position of an item on the page changes its click probability, for all items alike.
- * The likelihood of a logged page (in training and in every reported loss) and click probabilities include
+ * Position effects: an item's position on the page changes its click probability, equally for all items.
+ * Click probabilities, and the likelihood of a logged page (in training and in every reported loss), include
  * position effects. Utilities and rankings are for items in the first position, whose effect is 0.
  */
 
@@ -12,7 +12,7 @@ import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 export const POSITION_BIAS = "position/effect";
 
-/** Lists the parameter [1, P - 1]: effects of positions 2 to P. Later positions have the effect of P. */
+/** Lists the parameter [1, P - 1] of effects of positions 2 to P. Later positions have the effect of P. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
   return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }
@@ -22,15 +22,16 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
 }
 
 /**
- * Returns the learned effects of positions, from the first on; undefined without position effects. Later
- * positions have the last effect. A position behind the longest trained page has the weight 0: it is left out.
+ * Returns the learned effects of positions 1, 2, ...; undefined without position effects. Later positions
+ * have the last effect. Positions after the end of training's longest page have the weight 0: they are left
+ * out.
  */
 export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_BIAS);
   return effects && [0, ...effects.subarray(0, effects.findLastIndex((effect) => effect !== 0) + 1)];
 }
 
-/** Returns weights in which positions behind the longest trained page have the last learned effect. */
+/** Gives the last learned effect to positions after the end of the longest page in training. */
 export function fillPositionEffects(weights: Weights): Weights {
   const [effects, learned] = [weights.get(POSITION_BIAS), readPositionEffects(weights)];
   if (!effects || !learned || learned.length > effects.length) return weights;

@@ -1,4 +1,4 @@
-/** Scores several pages at once, each for a click history. The model runs on a log with one user per page. */
+/** Scores several pages at once, each for its click history, by running the model on a log of these pages. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -35,12 +35,12 @@ export interface ScoringRequest {
   readonly features?: Float32Array<ArrayBuffer> | undefined;
 }
 
-/** Largest total sizes of the requests that a scorer takes at once. */
+/** Largest total sizes of the requests that a scorer can process in one call. */
 export interface ScorerCapacity {
   readonly users: number;
-  /** Number of clicks in all histories, plus the number of pages. */
+  /** Number of clicks in the histories of all requests, plus the number of pages. */
   readonly events: number;
-  /** Number of clicks in all histories, plus the number of items on all pages. */
+  /** Number of clicks in the histories of all requests, plus the number of items on all pages. */
   readonly rows: number;
 }
 
@@ -53,7 +53,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds sizes up to powers of two, at least to `before`, so that programs are seldom recompiled. */
+/** Rounds sizes up to powers of two, and at least to `before`, so that programs are seldom recompiled. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
@@ -103,7 +103,7 @@ export class UtilityScorer implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of each page. Calls must not overlap. Waits for the GPU.
+   * Returns the utilities of each page's items, after waiting for the GPU. Calls must not overlap.
    * @param requests - at least one request, within the capacity, with valid items
    */
   async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
@@ -166,7 +166,7 @@ export class UtilityScorer implements ItemScorer {
     return { tensors, program: await Program.record(model.gpu, "states", plan.steps, dispatches) };
   }
 
-  /** Runs a program on the pages of requests, without waiting. @returns the sizes of the batch */
+  /** Starts a program on the requests' pages, without waiting for its end. @returns the batch's sizes */
   #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
     const plan = this.#plan;
     if (!this.#log || !plan) throw new Error("the scorer is destroyed");
@@ -205,7 +205,7 @@ export function checkPage(
   const X = counts?.rowFeatures ?? 0;
   if (X > 0 && features && features.length !== X * page.length) {
     throw new UserError(
-      `Expected ${X} context features for each of ${page.length} items, got ${features.length} in all.`,
+      `Expected ${X} context features for each of ${page.length} items, got ${features.length} numbers in all.`,
     );
   }
   if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty page.");
@@ -230,8 +230,9 @@ function buildRequestLog(
 }
 
 /**
- * Builds a log with one user per request: the clicks of the history, then the page. Items have the numbers
- * of the catalogue. @param X - number of context features per displayed item
+ * Builds a log with one user per request: the clicks of the history, then the page. Items keep the numbers of
+ * the catalogue.
+ * @param X - number of context features per displayed item
  */
 export function buildRequestClicks(requests: readonly ScoringRequest[], X: number): Clicks {
   const { users, events, rows } = computeScorerCapacity(requests);

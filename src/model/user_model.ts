@@ -77,19 +77,21 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
 export class UserModel implements ItemScorer {
   /** Config of the model. */
   readonly config: ModelConfig;
-  /** @internal Catalogue with the features that {@link score} reads. */
+  /** @internal Catalogue of items, with the features that {@link score} reads. */
   readonly items: ItemCatalogue;
   /** @internal Weights on the GPU. */
   readonly parameters: ParameterArena;
   #scorer: UtilityScorer | undefined;
-  /** Promise that resolves after the scorer's last call. Calls run one at a time: they share buffers. */
+  /** Promise that resolves after the last call of the scorer. Calls share buffers, so they run one by one. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
-   * Creates a model with given or drawn weights. @param items - items with the features that {@link score}
-   * reads; the weights' sizes depend only on the items' shape. @param initial - all weights by name, with
-   * shape [rows, columns], or a seed from which weights are drawn. `start` replaces some of the drawn
-   * weights; for a model with counts, pass the weights of `initializeFromCounts` as `start`.
+   * Creates a model with given weights, or with weights drawn from a seed.
+   * @param items - items with the features that {@link score} reads; the weights' sizes depend only on the
+   * items' shape.
+   * @param initial - all weights by name, with shape [rows, columns], or a seed from which weights are drawn.
+   * `start` replaces some of the drawn weights; for a model with counts, pass the weights of
+   * `initializeFromCounts` as `start`.
    * @throws UserError if a config value is out of range, a weight is missing or has a wrong size, or a buffer
    * exceeds the adapter's limits.
    */
@@ -133,7 +135,7 @@ export class UserModel implements ItemScorer {
     return this.config.counts ?? undefined;
   }
 
-  /** Reads all weights by name. Waits for the GPU. */
+  /** Reads all weights, by name, after waiting for the GPU. */
   weights(): Promise<Weights> {
     return this.parameters.read();
   }
@@ -145,8 +147,8 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Reads all gradients of the last training step by name. Tables with row-sparse Adam are missing, because
-   * they have gradients only for rows of the batch. Waits for the GPU.
+   * Reads all gradients of the last training step, by name, after waiting for the GPU. Tables with row-sparse
+   * Adam are missing, because they have gradients only for rows of the batch.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -166,8 +168,8 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of several pages, each for a different user, in one submission.
-   * @throws UserError as {@link score}, or if the adapter cannot hold so many requests at once.
+   * Returns the utilities of several pages, each for a user of its own, in one submission to the GPU.
+   * @throws UserError as {@link score}, or if the adapter has not enough memory for all requests at once.
    */
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     for (const request of requests) checkPage(this, request);
@@ -193,7 +195,7 @@ export class UserModel implements ItemScorer {
     return await this.#withScorer(room, (scorer) => scorer.scoreItems(state, items));
   }
 
-  /** Calls `use` with a scorer of at least capacity `room`, after all earlier calls are done. */
+  /** Calls `use` with a scorer that has at least the capacity `room`, after all earlier calls have ended. */
   async #withScorer<T>(room: ScorerCapacity, use: (scorer: UtilityScorer) => Promise<T>): Promise<T> {
     const next = this.#scores.then(async () => {
       const old = this.#scorer;
@@ -208,12 +210,11 @@ export class UserModel implements ItemScorer {
     return await next;
   }
 
-  /** Frees the model's GPU memory. No call of {@link score} may be pending. */
+  /** Frees the model's GPU memory. Call it only after all calls of {@link score} have ended. */
   destroy(): void {
     this.#scorer?.[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
-  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
@@ -232,7 +233,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, base) : base;
 }
 
-/** Records the history's term in the first layer, plus the layer's bias: [events, N]. */
+/** Adds ops for the history's term in the first layer, plus the layer's bias: [events, N]. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;
@@ -247,9 +248,10 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors whose values may be in a wrong order: a transposed kernel, or a flat kernel, whose order is
- * unknown. {@link checkWeights} checks the number of values. @param shapes - shapes of the tensors, by
- * parameter name. @param what - name of the file with the tensors
+ * Rejects tensors whose values may be in a wrong order: a transposed kernel, or a kernel as a flat list.
+ * {@link checkWeights} checks the number of values.
+ * @param shapes - shapes of the tensors, by parameter name.
+ * @param what - name of the file with the tensors
  * @throws UserError for a tensor with the right number of values but another shape
  */
 export function checkShapes(
@@ -291,7 +293,7 @@ export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, 
   }
 }
 
-/** Records the first layer's bias for every event, as a product with the number 1: [events, N]. */
+/** Adds ops that compute a tensor [events, N] with the first layer's bias in every row (1 * bias). */
 function recordBiasTerm(tape: ClickTape): Tensor {
   const { arena, capacity } = tape.options;
   const ones = tape.tensor("encoder/none", "events", 1, {

@@ -1,6 +1,6 @@
 /**
- * Records the utility u = MLP([s ; f]) of every displayed row, from the user's state s and the item's
- * features f. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a
+ * Adds ops that compute the utility u = MLP([s ; f]) of every displayed item from its features f and the
+ * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a
  * linear model of the item, and of pairs of clicked and displayed items:
  *
  *   (b + A h) . (B f)     b [K], A: kernel of the clicks, B: kernel of the item
@@ -76,8 +76,9 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 }
 
 /**
- * Records the hidden layers and the output [rows, 1]. @param parts - other terms of the first layer: the
- * encoder's `state` [events, N]; counts [rows, C] with their kernel [C, N]
+ * Adds ops for the hidden layers and the output [rows, 1].
+ * @param parts - other terms of the first layer: the encoder's `state` [events, N]; counts [rows, C] with
+ * their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -112,9 +113,9 @@ export function recordUtility(
   return new UnmaterializedScores(tape, "utility/output", last);
 }
 
-/** Number of last clicks in the wide part. */
+/** Number of a user's last clicks that the wide part reads. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial standard deviation of the wide part's kernels. The bias b starts at 1, so step 1 has gradients. */
+/** Initial sd of the wide part's kernels. Its bias b starts at 1, so that step 1 has nonzero gradients. */
 const INITIAL_SD = 0.1;
 
 export const OUTPUT_BIAS = "utility/output/bias";
@@ -146,7 +147,7 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
   ];
 }
 
-/** Records the wide part plus `base` [rows, 1]: the hidden layers' output or, without such layers, a bias. */
+/** Adds ops for the wide part plus `base` [rows, 1]: the output of the hidden layers, or only a bias. */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,
@@ -159,7 +160,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Records the history's term in the wide part, [events, K]; undefined without a wide part or for K = 0. */
+/** Adds ops for the history's term in the wide part, [events, K]; undefined for K = 0 or no wide part. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,

@@ -30,15 +30,15 @@ import type { ClickPrograms, TrainingPhase, UpdateSettings } from "./click_steps
 export interface AdversarialOptions {
   readonly seed: number;
   readonly evaluationShards: number;
-  /** Largest number of validation users; null or absent to validate on all validation users. */
+  /** Largest number of validation users. If it is null or absent, all validation users are used. */
   readonly validationUsers?: number | null;
   /** Initial weights of the generator. If absent, the weights are drawn from the seed. */
   readonly generatorWeights?: Weights;
   /** False to train without validation. */
   readonly validate?: boolean;
-  /** Number of batches whose clicks are read at once, if the log is on disk. */
+  /** Number of batches whose clicks are read from a log on disk at once. */
   readonly windowBatches?: number;
-  /** Context of the processes that train the same model on the same log; undefined for one process. */
+  /** Context of the processes that train this model together, on one log; undefined for a single process. */
   readonly distributed?: DistributedContext;
 }
 
@@ -48,12 +48,11 @@ export function buildGameOptions(model: UserModel, config: AdversarialConfig): G
   return { eta: model.config.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
 }
 
-/** Trains a reward and a generator against each other. */
 export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
-    /** Reward model, which is not freed with the trainer. */
+    /** Reward model. Freeing the trainer does not free it. */
     readonly model: UserModel,
-    /** Generator network; undefined if the generator is computed exactly, without a network. */
+    /** Generator network; undefined for the exact generator, which is computed without a network. */
     readonly generator: UserModel | undefined,
     readonly config: AdversarialConfig,
     /** @internal Recorded GPU programs of an iteration. */
@@ -165,7 +164,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration. A frozen reward has one update without effect. */
+/** Returns the number of weight updates per iteration, including one without effect for a frozen reward. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -218,20 +217,20 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1. The initial value is optimistic: it is the best of many validations. */
+/** Tolerated relative drop of the reward's prec@1. The initial prec@1 is optimistic: the best of many. */
 const RELATIVE_DROP = 0.05;
-/** Tolerated drop of prec@1, in standard errors of prec@1. */
+/** Tolerated drop of the reward's prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;
 
 type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
-/** Warns if the reward's prec@1 on validation users falls below its value at the start of the stage. */
+/** Warns if the reward's prec@1 on validation users falls below its value before the adversarial stage. */
 export class RewardWatch {
   #start: Validation | undefined;
   #last: Validation | undefined;
   #warned = false;
 
-  /** Adds a validation. @returns a warning, once, if prec@1 has dropped too far; otherwise undefined */
+  /** Takes the result of a validation. @returns a warning when prec@1 has first dropped too far */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;
@@ -240,7 +239,7 @@ export class RewardWatch {
     return warning;
   }
 
-  /** Returns a warning if the last prec@1 is too far below the prec@1 at the start of the stage. */
+  /** Returns a warning if the last prec@1 is too far below prec@1 at the start of the adversarial stage. */
   verdict(): string | undefined {
     const [start, last] = [this.#start, this.#last];
     if (!start || !last) return undefined;
@@ -248,9 +247,9 @@ export class RewardWatch {
     const error = Math.sqrt(prec1 * (1 - prec1) / counted);
     if (!(prec1 - last.prec1 > Math.max(RELATIVE_DROP * prec1, STANDARD_ERRORS * error))) return undefined;
     const then = iteration === 0 ? "before the stage's first step" : `after iteration ${iteration}`;
-    return "WARNING: this stage makes the reward worse: prec@1 of the validation users was " +
+    return "WARNING: the adversarial stage makes the reward worse: prec@1 of the validation users was " +
       `${prec1.toFixed(3)} ${then} and is ${last.prec1.toFixed(3)} after iteration ${last.iteration}. ` +
-      "Use the reward from before the stage, or try --generator exact, a smaller --reward-learning-rate, " +
+      "Use the reward from before this stage, or try --generator exact, a smaller --reward-learning-rate, " +
       "--utility-penalty 0.";
   }
 }

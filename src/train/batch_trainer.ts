@@ -1,8 +1,8 @@
 /**
  * Training loop of all stages. The host submits steps in groups, without waiting for results. A group is one
- * command buffer, which also contains the validations that are due between the group's steps. The host reads
- * a group's results from a ring buffer while later groups run. The interface
- * {@link import("./steps.ts").Steps} supplies the batches and the GPU programs of a step.
+ * command buffer. It also contains the validations that are due between the group's steps. The host reads a
+ * group's results from a ring buffer while later groups run. The interface {@link import("./steps.ts").Steps}
+ * supplies the batches and the GPU programs of a step.
  */
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
@@ -16,11 +16,11 @@ import { joinParameterSpecs, readJoined, type TrainedNetwork, writeJoined } from
 import type { DistributedContext } from "./distributed_context.ts";
 import { stateBuffers, type TrainerState } from "./trainer_state.ts";
 
-/** Number of groups of steps in flight: one group runs on the device and one waits in the queue. */
+/** Number of submitted groups of steps: one group runs on the device, and one waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group, in ms: longer than a read-back (11 ms), but short enough to pause soon. */
+/** Target duration of a group of steps, in ms: longer than a read-back (11 ms), short enough for pauses. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size. While the host encodes this group, the device is idle. */
+/** Divisor of the first group's size. It is small, as the device is idle while the host encodes it. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
@@ -29,13 +29,13 @@ export interface TrainingCallbacks<F> {
   onStep?(result: TrainingStepResult<F>): void;
   /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
-  /** Called between groups, after step `iteration`, with no step in flight. May read the trainer's state. */
+  /** Called after step `iteration`, when no submitted step is left to run. May read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
-  /** Returns true to request a call of {@link onPause} as soon as no step is in flight. */
+  /** Returns true to request a call of {@link onPause} as soon as all submitted steps have ended. */
   wantsPause?(): boolean;
 }
 
-/** Parts of a trainer. Type C is the input of an iteration. Type F has the metrics of a batch. */
+/** Parts of a trainer. C is the type of an iteration's input, and F the type of a batch's metrics. */
 export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly summary: MetricSummary<F>;
   readonly networks: readonly TrainedNetwork[];
@@ -48,7 +48,7 @@ export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly stack: DisposableStack;
 }
 
-/** Trains networks by gradient steps. Type C is the input of an iteration. Type F has a batch's metrics. */
+/** Trains networks. C is the type of an iteration's input, and F the type of a batch's metrics. */
 export class BatchTrainer<C, F> {
   #iteration = 0;
   #groupSize = 2;
@@ -61,7 +61,7 @@ export class BatchTrainer<C, F> {
     protected readonly components: TrainerComponents<C, F>,
   ) {}
 
-  /** Number of finished steps. */
+  /** Number of finished training steps. */
   get iteration(): number {
     return this.#iteration;
   }
@@ -164,7 +164,7 @@ export class BatchTrainer<C, F> {
     }
   }
 
-  /** Trains as one of several ranks. All ranks stop and validate at the same synchronisation points. */
+  /** Trains as one of several ranks, all of which stop and validate at the same synchronisation points. */
   async #runDistributed(
     distributed: DistributedContext,
     to: number,
@@ -224,7 +224,7 @@ export class BatchTrainer<C, F> {
     return all.subarray(0, requests.length);
   }
 
-  /** Trains only this rank, up to iteration `to`. @returns for each step: metric sums, number of events */
+  /** Trains this rank alone, up to iteration `to`. @returns per step: metric sums, number of events */
   async #trainAlone(after: number, to: number): Promise<number[][]> {
     const { gpu, ring } = this.components;
     const own: number[][] = [];
@@ -293,7 +293,7 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** Returns the weights with the best validation result. @throws Error if there was no validation. */
+  /** Returns the best weights by a criterion. @throws Error if there was no validation. */
   async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.components.validation) throw new Error("this trainer does not validate");
     const weights = await this.components.validation.keeper.snapshot(criterion);
@@ -301,20 +301,20 @@ export class BatchTrainer<C, F> {
     return weights;
   }
 
-  /** Reads all current weights. Call it only when no step is in flight. */
+  /** Reads all current weights. Call it only after all submitted steps have ended. */
   weights(): Promise<Weights> {
     return readJoined(this.components.networks, stateBuffers.weights);
   }
 
   /**
-   * Replaces all weights. Call it only when no step is in flight.
+   * Replaces all weights. Call it only after all submitted steps have ended.
    * @throws Error for a parameter name or length that no network has.
    */
   setWeights(weights: Weights): void {
     writeJoined(this.components.networks, weights, stateBuffers.weights);
   }
 
-  /** Reads the training state for {@link restore}. Call it only when no step is in flight. */
+  /** Reads the training state for {@link restore}. Call it only after all submitted steps have ended. */
   async state(): Promise<TrainerState> {
     const { networks, validation } = this.components;
     const snapshots: Partial<Record<Criterion, Weights>> = {};
@@ -333,7 +333,7 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Restores a training state of this or another trainer. Call it only when no step is in flight.
+   * Restores a training state of this or another trainer. Call it only after all submitted steps have ended.
    * @throws Error for a parameter name or length that no network has.
    */
   restore(state: TrainerState): void {
@@ -348,11 +348,10 @@ export class BatchTrainer<C, F> {
     this.#validated = state.iteration > 0 ? state.iteration : -1;
   }
 
-  /** Frees the trainer's GPU memory, but not the model. */
+  /** Frees the trainer's GPU memory, but not the model's. */
   destroy(): void {
     this.components.stack.dispose();
   }
-  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -1,4 +1,4 @@
-/** Keeps copies of the best weights. The device compares each validation with the best so far. */
+/** Keeps copies of the best weights. The device compares each validation result with the best one so far. */
 
 import compareText from "../../kernels/adam/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/adam/keep_best.wgsl" with { type: "text" };
@@ -18,12 +18,12 @@ import type { MetricSummary, ResultRing } from "./training_results.ts";
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);
 
-/** Largest number of invocations that copy weights. Each invocation may copy several vectors. */
+/** Largest number of kernel invocations that copy weights. An invocation may copy several vec4f. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
 type Copies = ReadonlyMap<TrainedNetwork, View>;
 
-/** Empty batch: the kernel that compares validations reads no batch, but a program must have one. */
+/** Empty batch. The kernel that compares validation results needs no batch, but a program must have one. */
 const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
 const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
@@ -32,7 +32,7 @@ export class BestKeeper {
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
     private readonly headers: StepHeaders<typeof nothing["sizes"]>,
-    /** Program that copies all weights if a validation is the best so far by a criterion. */
+    /** Program that copies all weights if, by some criterion, a validation result is the best so far. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Encodes comparing validation n (after step `iteration`) with the best. Encode its evaluation first. */
+  /** Encodes the comparison of validation n (after step `iteration`), already encoded, with the best. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

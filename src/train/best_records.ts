@@ -7,7 +7,7 @@ export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly C
 
 /** Best validation result so far by one criterion. */
 export interface BestRecord {
-  /** Sum of the metric over the validation events, in f32 as on the device; at first infinite. */
+  /** Best sum of the metric over the validation events, in f32 as on the device. It starts as +-infinity. */
   readonly value: number;
   /** Number of finished training steps when the best value was reached. */
   readonly iteration: number;
@@ -15,7 +15,7 @@ export interface BestRecord {
 /** Schedule of validations and early stopping. */
 export interface ValidationSchedule {
   readonly validateEvery: number;
-  /** Training stops if this metric has not improved for `patience` iterations; `none`: no early stopping. */
+  /** Training stops if this metric did not improve for `patience` iterations; "none": no early stopping. */
   readonly earlyStopping: Criterion | "none";
   readonly patience: number;
 }
@@ -38,7 +38,7 @@ export const noBest: BestRecords = {
   prec2: { value: -Infinity, iteration: 0 },
 };
 
-/** Returns the best records after a validation. If the loss is not finite, all records stay as they are. */
+/** Returns the best records after a validation. A validation with a non-finite loss changes no record. */
 export function improveRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
   const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
   if (!Number.isFinite(loss)) return best;
@@ -59,7 +59,7 @@ export function formatBestRecords(best: BestRecords): string {
   return JSON.stringify(best);
 }
 
-/** Parses what {@link formatBestRecords} returns. @returns undefined for any other text. */
+/** Parses a text that {@link formatBestRecords} has returned. Returns undefined for any other text. */
 export function parseBestRecords(text: string | undefined): BestRecords | undefined {
   const { success, output } = v.safeParse(schema, text);
   if (!success) return undefined;

@@ -1,7 +1,7 @@
 /**
  * Training steps on clicks. A step draws a batch of users, writes the user numbers to the batch plan (a GPU
- * buffer), builds the batch's index arrays (e.g. the rows of each event, the rows sorted by item) on the
- * device, and runs the GPU programs of the training stage.
+ * buffer), builds the batch's index arrays on the device (e.g. the rows of each event, or the rows sorted by
+ * item), and runs the GPU programs of the training stage.
  */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -24,23 +24,23 @@ export interface ClickPrograms {
   readonly layout: Program<ClickSizes>;
   /** Returns the settings (e.g. the learning rate) of each weight update in iteration t. */
   settings(t: number): readonly UpdateSettings[];
-  /** Phases of an iteration, in order; each phase updates one network after all micro-batches. */
+  /** Phases of an iteration, in order. A phase runs all micro-batches, and then updates one network. */
   readonly phases: readonly TrainingPhase[];
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of the phase's step header: the update settings of the phase, on the GPU. */
+  /** Index of the phase's step header, which contains the settings of the phase's update on the GPU. */
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` in later phases of an unsplit batch: they reuse earlier results. */
+  /** Programs that replace `gradients` in phases after the first, if the batch has only one micro-batch. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: BatchPlan;
-  /** Limits above which a batch is split into micro-batches. */
+  /** Limits of a micro-batch. A batch that exceeds them is split into micro-batches. */
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
   readonly schedule: { readonly seed: number; readonly batchSize: number };
@@ -69,7 +69,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return indices.map((index) => trainUsers[index] ?? 0);
   }
 
-  /** @throws UserError for an unknown or repeated user, or if the users have no event to predict. */
+  /** @throws UserError for an unknown or repeated user, or if no user of a batch has an event to predict. */
   put(after: number, most: number, own?: ArrayLike<number>): PlannedStep[] {
     const { training, plan, cut, distributed } = this.batches;
     // All checks come before all changes, so a rejected batch changes nothing.
@@ -87,7 +87,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the plan. @param counted - events in means; by default all */
+  /** Writes the users of iteration t to the plan. @param counted - number of events over which to average */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;
@@ -110,7 +110,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs of an iteration on a batch that is not split, each with the index of its step header. */
+  /** Programs of an iteration on a batch with one micro-batch, each with the index of its step header. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

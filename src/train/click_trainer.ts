@@ -1,4 +1,4 @@
-/** Sets up the training on clicks: device log, batch plan, ring buffer for results, and validation. */
+/** Sets up the training on clicks: log on the device, batch plan, ring buffer for results, and validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
@@ -23,7 +23,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps whose results the result ring holds; smaller if batches have very many users. */
+/** Largest number of steps whose results the result ring stores. Very large batches make it smaller. */
 const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
@@ -34,7 +34,7 @@ export interface ClickSchedule extends ValidationSchedule {
   readonly batchSize: number;
 }
 
-/** Users on whom a stage's networks are evaluated, and a log that has the clicks of these users. */
+/** Users on whom a stage's networks are evaluated, and a log with the clicks of these users. */
 export interface EvaluationUserSet<F extends ChoiceMetrics>
   extends Pick<EvaluationOptions<F>, "deviceLog" | "users" | "shards" | "makeRing"> {
   readonly log: ClickLog | LogSource;
@@ -55,11 +55,11 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly rates: string;
   /** Number of weight updates per iteration; each has a step header (a GPU copy of its settings). */
   readonly headers: number;
-  /** Number of batches whose clicks are read at once, if the log is on disk. */
+  /** Number of batches whose clicks are read from a log on disk at once. */
   readonly windowBatches?: number;
   /** Context of the processes that share each batch; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Validation on `users` users (null: all) in `shards` shards; undefined to train without validation. */
+  /** Validation on `users` users (null: on all), split into `shards` shards; undefined for no validation. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -72,17 +72,17 @@ interface ClickValidation<F extends ChoiceMetrics> {
   /** Evaluation of this rank's share of the validation users. */
   readonly evaluation: NetworkEvaluation<F>;
   readonly keeper: BestKeeper;
-  /** Creates an evaluation on all validation users; undefined if `evaluation` has all of them. */
+  /** Creates an evaluation on all ranks' validation users; undefined if `evaluation` has them all. */
   readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
-/** All components of a stage except its GPU programs, which are recorded later. */
+/** All components of a training stage except its GPU programs, which are created later. */
 export interface ClickStageContext<F extends ChoiceMetrics>
   extends ClickBatches, Omit<TrainerComponents<never, F>, "steps" | "validation" | "stack"> {
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Calls `make`, which records programs for the planned sizes. @throws as {@link fitMicroBatches}. */
+  /** Calls `make`, which creates programs for the planned batch sizes. @throws as {@link fitMicroBatches}. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
@@ -140,8 +140,8 @@ export async function setUpClicks<F extends ChoiceMetrics>(
 }
 
 /**
- * Returns how the gradients of a step are combined before Adam's update. @throws UserError for micro-batches
- * if ranks exchange gradients in every step: the gradients would be summed twice.
+ * Returns how a step's gradients are summed (over micro-batches or ranks). @throws UserError for
+ * micro-batches if ranks exchange gradients in every step: the gradients would be summed twice.
  */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
@@ -191,7 +191,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#clicks.training.deviceLog;
   }
 
-  /** @internal Programs of an iteration on an unsplit batch, each with the index of its step header. */
+  /** @internal Programs of an iteration on a batch with one micro-batch, and the indices of step headers. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
@@ -206,7 +206,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps.draw = drawBatch;
   }
 
-  /** @internal Calls `use` with the evaluation on all validation users, or with undefined. */
+  /** @internal Calls `use` with the evaluation on all validation users; with undefined if there is none. */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();
@@ -219,7 +219,8 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
 
   /**
    * Creates an evaluation of the networks on any users of the log; the caller frees it. @param shards -
-   * number of shards; 0 for as few as fit the device. @throws UserError if no user has an event to predict.
+   * number of shards; 0 for as few shards as fit the device. @throws UserError if no user has an event to
+   * predict.
    */
   evaluation(users: ArrayLike<number>, shards: number): Promise<NetworkEvaluation<F>> {
     const { source, deviceLog } = this.#clicks.training;

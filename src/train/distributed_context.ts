@@ -1,6 +1,6 @@
 /**
- * Distributed training: ranks (processes) start from the same state, share validations, sum gradients or
- * average weights, and compare their weights.
+ * Distributed training. All ranks (processes) start from the same state, and share the work of validations.
+ * They sum gradients or average weights, and compare their weights.
  */
 
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -22,7 +22,7 @@ import type { TrainerState } from "./trainer_state.ts";
 /** Number of iterations between comparisons of the ranks' weights. */
 const CHECK_EVERY = 100;
 
-/** Replaces weights and Adam's moments by their means over all ranks. No step may be in flight. */
+/** Replaces weights and Adam's moments by their means over all ranks. All submitted steps must have ended. */
 async function averageOverRanks(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -36,7 +36,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates this rank's validation users. Keeps the weights if the metric over all ranks is best. */
+/** Evaluates this rank's validation users. Keeps the weights if a metric over all ranks is a new best. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -55,7 +55,8 @@ async function validateShared(
 
 /**
  * Returns the training state of rank 0, except its snapshots of the best weights: each rank keeps its own
- * snapshots, because only rank 0 saves snapshots. @param own - this rank's state: gives tensor sizes
+ * snapshots, because only rank 0 saves snapshots. @param own - this rank's state, which has equal tensor
+ * sizes
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -75,7 +76,7 @@ export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Pr
   return { ...own, iteration, best };
 }
 
-/** Compares weights of ranks every {@link CHECK_EVERY} iterations. @throws UserError if any bit differs. */
+/** Compares the ranks' weights every {@link CHECK_EVERY} iterations. @throws UserError if a bit differs. */
 async function expectEqualWeights(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -102,7 +103,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's share of a batch's users, and the number of events over which means are taken. */
+/** Returns this rank's share of a batch's users, and the number of events over which the batch averages. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -145,8 +146,8 @@ interface SharedSteps {
 
 /**
  * Runs step t together with the other ranks: computes each network's gradients, sums the gradients over all
- * ranks, and updates the network. @param own - additional numbers of this rank, which are also summed over
- * all ranks. @param patient - true to wait longer for ranks that may still be busy.
+ * ranks, and updates the network. @param own - additional numbers of this rank, also summed over all ranks.
+ * @param patient - true to wait longer for busy ranks.
  */
 async function stepShared(
   steps: SharedSteps,
@@ -182,7 +183,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Functions that communicate with other ranks; this interface keeps them out of the published types. */
+/** Functions that communicate with other ranks. The published types contain only this interface. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;
@@ -209,12 +210,13 @@ const collectives: Collectives = {
   validateShared,
 };
 
-/** Ranks of a distributed training, and their functions. A single process does not load these functions. */
+/** Ranks of a distributed training, and their functions, which a single process does not load. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
   /**
-   * Number of steps between synchronisations of ranks. If 1, every step sums the gradients over all ranks. If
-   * larger, each rank trains alone, and a synchronisation averages weights and Adam's moments over all ranks.
+   * Number of steps between synchronisations of ranks. If it is 1, every step sums the gradients over all
+   * ranks. If it is larger, each rank trains alone, and a synchronisation averages weights and Adam's moments
+   * over all ranks.
    */
   readonly syncEvery: number;
   readonly collectives: Collectives;

@@ -1,4 +1,4 @@
-/** Makes a training fit the device's memory, with smaller micro-batches and smaller shards of users. */
+/** Makes a training fit the device's memory, by smaller micro-batches and smaller shards of users. */
 
 import { computeBatchCapacity, type MicroBatchPlan } from "../batch/plan.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -7,17 +7,17 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Largest number of rows per micro-batch of a split batch; a layer of 64 units then takes 32 MiB. */
+/** Largest number of rows per micro-batch of a split batch, in which a layer of 64 units takes 32 MiB. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
-  /** @param rows - estimated number of rows that fit */
+  /** @param rows - estimated number of rows per micro-batch that fit the device */
   constructor(readonly rows: number) {
     super(`a micro-batch may have ${rows} rows`);
   }
 }
 
-/** Creates a training that fits the device. @param most - rows per micro-batch; null for as many as fit. */
+/** Creates a training that fits the device. @param most - rows per micro-batch; null: as many as fit it. */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
@@ -30,8 +30,9 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 }
 
 /**
- * Calls `make`, which allocates memory for micro-batches. If these are too large, {@link fitTraining} tries
- * smaller ones. @param single - sizes of the largest user's batch. @throws UserError if even it is too large.
+ * Calls `make`, which allocates memory for micro-batches. If they do not fit, {@link fitTraining} tries
+ * smaller ones. @param single - sizes of a batch of only the largest user. @throws UserError if even this
+ * batch is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -58,12 +59,13 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
   );
 }
 
-/** Default for the largest number of rows per shard; a layer of 64 units then takes 32 MiB. */
+/** Default for the largest number of rows per shard, in which a layer of 64 units takes 32 MiB. */
 const SHARD_ROWS = 2 ** 17;
 
 /**
  * Calls `make` with smaller and smaller shards of users until they fit. @param shards - number of shards; 0
- * for as few as fit. @throws UserError if `shards` is set but too small, or if one user does not fit.
+ * for as few shards as fit. @throws UserError if `shards` is above 0 but too small, or if a single user does
+ * not fit.
  */
 export async function makeInShards<T>(
   source: LogSource,
@@ -84,7 +86,7 @@ export async function makeInShards<T>(
   }
 }
 
-/** Estimates how many rows per shard fit. @throws UserError if `shards` is set or one user does not fit. */
+/** Estimates how many rows per shard fit. @throws UserError if `shards` is not 0, or a user does not fit. */
 function shrinkShards(
   error: LimitError,
   source: LogSource,

@@ -1,4 +1,4 @@
-/** Estimates the FLOPs of a training iteration in advance, to choose the number of a driver's threads. */
+/** Estimates the FLOPs of a training iteration. A software driver's number of threads depends on them. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** FLOPs of a step per row and first-layer unit, for sums and an exponential. (Products are not per row.) */
+/** FLOPs of a step per row and first-layer unit: sums and an exponential. (Products are not per row.) */
 const FIRST_LAYER = 60;
 
-/** Estimates FLOPs per iteration of the more expensive stage, including its share of a validation. */
+/** Estimates the FLOPs per iteration of the more expensive stage, with the share of its validations. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

@@ -23,7 +23,7 @@ import { choiceSummary, type MetricSummary } from "./training_results.ts";
 
 /** Metrics of the evaluated users' events. */
 export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
-  /** Metrics over pages of at least two items; on a page of one item every ranking is correct. */
+  /** Metrics over pages with two or more items. (On a page with one item, every ranking is correct.) */
   readonly longerPages: F;
   readonly events: number;
 };
@@ -39,17 +39,17 @@ export interface EvaluationProgram extends Disposable {
 export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly gpu: Gpu;
   readonly source: LogSource;
-  /** Whole log on the device; undefined to read each shard of users from `source` during the evaluation. */
+  /** Whole log on the device; if undefined, an evaluation reads each shard of users from `source`. */
   readonly deviceLog?: DeviceLog;
   /** Users with at least one event to predict. */
   readonly users: ArrayLike<number>;
-  /** Number of shards; 0 or absent for as few shards as fit the device. */
+  /** Number of shards; if 0 or absent, the smallest number by which shards fit the device. */
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Creates a ring buffer whose slots from `firstSlot` on get the shards' sums. Default: a new ring. */
+  /** Creates a ring buffer for the shards' metric sums, from slot `firstSlot` on. Default: a new ring. */
   makeRing?(shards: number): { view: View; firstSlot: number };
-  /** Settings of count features; needed if the reward has them and shards are read one at a time. */
+  /** Settings of count features, for a reward with count features whose shards are read one at a time. */
   readonly counted?: LogWithCounts;
 }
 
@@ -71,7 +71,7 @@ export interface UserUtilities {
   readonly log: Clicks;
   /** Indices of the users in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the users' rows, user after user. Elements after the last row have no meaning. */
+  /** Utilities of the users' rows, user after user. The values after those of the last row are undefined. */
   readonly utilities: Float32Array;
 }
 
@@ -93,18 +93,16 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     private readonly options: EvaluationOptions<F>,
     /** Number of events in all shards, without context events. */
     readonly counted: number,
-    /** Ring slot of the first shard's metric sums. */
     readonly firstSlot: number,
     /** @internal Program that evaluates one shard. */
     readonly program: EvaluationProgram,
     private readonly shardList: readonly Shard[],
     private readonly plan: BatchPlan,
-    /** Device log with one shard at a time; undefined if the whole log is on the device. */
+    /** Log of one shard at a time on the device; undefined if the whole log is on the device. */
     private readonly window: DeviceLog | undefined,
     private readonly stack: DisposableStack,
   ) {}
 
-  /** Number of shards. */
   get shards(): number {
     return this.shardList.length;
   }
@@ -187,9 +185,9 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Evaluates the networks with their current weights, and adds up the metrics in f64. Waits for the GPU once
-   * per shard. @param onShard - called before each shard. @param onUsers - called with the results of each
-   * shard.
+   * Evaluates the networks with their current weights, and adds up the shards' metric sums in f64. Waits for
+   * the GPU once per shard. @param onShard - called before each shard. @param onUsers - called with the
+   * results of each shard.
    */
   async evaluate(
     onShard?: (done: number, all: number) => void,
@@ -221,7 +219,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     }
     if (!all.sums.every(Number.isFinite)) {
       throw new UserError(
-        "Expected finite utilities and losses, but for these users some are not finite: the model's weights are " +
+        "Expected finite utilities and losses of these users, but some are not finite: the model's weights are " +
           "too large. Use another snapshot, or train with a smaller learning rate.",
       );
     }
@@ -229,7 +227,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return { ...summary.means(all.sums, all.events), longerPages, events: this.counted };
   }
 
-  /** Yields reward utilities by shard, with a wait each. @param onShard - called before each shard. */
+  /** Yields each shard's reward utilities, after waiting for it. @param onShard - called before a shard. */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.shardList.entries()) {
       onShard?.(k, this.shardList.length);
@@ -274,7 +272,6 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   destroy(): void {
     this.stack.dispose();
   }
-  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

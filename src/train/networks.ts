@@ -1,4 +1,4 @@
-/** Joins the weights of all trained networks in one map. Names of the generator's weights get a prefix. */
+/** Joins the weights of the reward and the generator in one map. The generator's names get a prefix. */
 
 import type { AdamState } from "../ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -22,7 +22,7 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
   );
 }
 
-/** Reads from each network the buffer that `pick` returns. Networks without this buffer give zeros. */
+/** Reads the buffer that `pick` returns for each network. A network without such a buffer gives zeros. */
 export async function readJoined(networks: readonly TrainedNetwork[], pick: BufferPicker): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {
@@ -40,7 +40,7 @@ export async function readJoined(networks: readonly TrainedNetwork[], pick: Buff
   return joined;
 }
 
-/** Writes in each network the buffer that `pick` returns. @throws Error for an unknown name, wrong length. */
+/** Writes the buffer that `pick` returns per network. @throws Error for an unknown name or wrong length. */
 export function writeJoined(networks: readonly TrainedNetwork[], weights: Weights, pick: BufferPicker): void {
   for (const network of networks) {
     const buffer = pick(network);

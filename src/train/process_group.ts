@@ -1,4 +1,4 @@
-/** Interface to the ranks (processes) of a distributed training (src/run/ranks/), and sums of gradients. */
+/** Interface to the ranks (processes) of a distributed training (src/run/ranks/). Sums of gradients. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
@@ -7,12 +7,12 @@ import type { BatchSizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/gradient_sum.ts";
 import { UserError } from "../user_error.ts";
 
-/** Processes of a distributed training, numbered from 0. All processes make equal calls in equal order. */
+/** Processes of a distributed training, numbered from 0. All must make the same calls in the same order. */
 export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * Returns the sum of all ranks' arrays. Arrays are added in rank order, so all ranks get equal bits.
+   * Returns the sum of all ranks' arrays. They are added in the order of ranks, so all ranks get equal bits.
    * @param patient - true to wait longer for busy ranks
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
@@ -39,7 +39,7 @@ export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number
 }
 
 /**
- * Adds up all ranks' gradients of one network, and writes the sums to the buffers that Adam reads. @param own
+ * Sums one network's gradients over all ranks, and writes the sums to the buffers that Adam reads. @param own
  * - gradients of this rank: the contents of {@link SharedGradient.listRowViews}, then of the dense views.
  * @param extra - additional numbers to sum. @returns the sum of `extra` over all ranks
  */

@@ -1,4 +1,4 @@
-/** Declares how a stage supplies batches to the training loop, and encodes groups of steps. */
+/** Declares how a training stage supplies batches to the training loop. Encodes groups of steps. */
 
 import { CommandRecorder } from "../gpu/commands.ts";
 import type { ProcessGroup } from "./process_group.ts";
@@ -22,7 +22,7 @@ export type SharedStep = [
   patient: boolean,
 ];
 
-/** Sums over all ranks. `extra`: of the additional numbers; `sums`: of the metrics of `counted` samples. */
+/** Sums over all ranks: `sums` of the metrics of `counted` samples, `extra` of additional numbers. */
 export interface StepSums {
   readonly extra: Float32Array;
   readonly sums: Float32Array;
@@ -44,11 +44,11 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /**
    * Fills and uploads the slots of iterations after + 1, after + 2, ... A batch depends only on the seed and
    * the iteration, so a resumed run has the same batches. @param most - largest number of slots to fill. If
-   * the device has less room, fewer slots, but at least one, are filled. @param own - input that replaces the
+   * the device has less room, fewer slots (but at least one) are filled. @param own - input that replaces the
    * drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes the building of all batches' index arrays: batch k is in slot `slot` + k and fills slice k. */
+  /** Encodes the dispatches that build all batches' index arrays. Batch k: slot `slot` + k, slice k. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;
@@ -61,7 +61,7 @@ export interface Validation {
   /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, without waiting for the device. Metric sums go to the shards' ring slots. */
+    /** Encodes the evaluation, without waiting for the device. The metric sums are written to the ring. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;
@@ -83,10 +83,10 @@ export interface StepGroup {
 }
 
 /**
- * Encodes steps from iteration `after` + 1 on and the validations that are due, including one before the
- * first step. @param range - `most`: largest number of steps; fewer are encoded if the batches do not fit the
- * device. `validated`: last iteration with a validation. @throws UserError for an invalid batch, before
- * anything is changed.
+ * Encodes steps from iteration `after` + 1 on, and the validations that are due (one of them before step 1).
+ * @param range - `most`: largest number of steps; fewer are encoded if the batches do not fit the device.
+ * `validated`: last iteration with a validation. @throws UserError for an invalid batch, before anything is
+ * changed.
  */
 export function encodeGroup<C>(
   { gpu, steps, ring, validation, schedule: { validateEvery } }: StepGroupInputs<C>,

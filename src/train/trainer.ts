@@ -1,4 +1,4 @@
-/** Shannon stage: maximum likelihood. It equals the minimax game with Shannon entropy, solved exactly. */
+/** Shannon stage: maximum likelihood, which is the minimax game with Shannon entropy, solved exactly. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -17,13 +17,12 @@ import { choiceSummary } from "./training_results.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 
-/** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
-    /** Model that is trained; it is not freed with the trainer. */
+    /** Model that is trained. Freeing the trainer does not free it. */
     readonly model: UserModel,
     readonly config: TrainingConfig,
-    /** @internal GPU programs of a step, recorded in advance. */
+    /** @internal GPU programs of a training step. */
     readonly program: ModelProgram,
     clicks: ClickStageContext<ChoiceMetrics>,
     stack: DisposableStack,
@@ -34,10 +33,10 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   /**
    * Uploads the log and records the GPU programs of a step. @param model - model with the initial weights.
    * @param clicks - log with train users and, to validate, validation users. @param options.validate - false
-   * to train without validation. @param options.windowBatches - number of batches whose clicks are read at
-   * once, if the log is on disk. @param options.distributed - processes that train the same model on the same
-   * log. @throws UserError if a config value is out of range, the log does not fit the model, or a buffer
-   * exceeds the limits of the adapter.
+   * to train without validation. @param options.windowBatches - number of batches whose clicks are read from
+   * a log on disk at once. @param options.distributed - processes that train the same model on the same log.
+   * @throws UserError if a config value is out of range, the log does not fit the model, or a buffer exceeds
+   * the limits of the adapter.
    */
   static async create(
     model: UserModel,

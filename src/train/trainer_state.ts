@@ -4,7 +4,7 @@ import type { BufferPicker } from "./networks.ts";
 
 /** State from which a training resumes bit for bit. Names of the generator's parameters have a prefix. */
 export interface TrainerState {
-  /** Number of finished steps. */
+  /** Number of finished training steps. */
   readonly iteration: number;
   /** Weights of all networks. */
   readonly weights: Weights;
@@ -14,11 +14,11 @@ export interface TrainerState {
   readonly v: Weights;
   /** Best validation result so far for each criterion. */
   readonly best: BestRecords;
-  /** Best weights for each criterion; empty if the training does not validate. */
+  /** Best weights by each criterion; empty if the training has no validations. */
   readonly snapshots: Partial<Record<Criterion, Weights>>;
 }
 
-/** Functions that return the buffers of a network that belong to its state. */
+/** For each part of a network's state, a function that returns its buffer. */
 export const stateBuffers = {
   weights: ({ parameters }) => parameters.weights.buffer,
   m: ({ adam }) => adam?.m.buffer,

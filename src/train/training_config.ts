@@ -24,15 +24,14 @@ import { modelConfigSchema } from "../model/model_config.ts";
 
 /** Config fields of both training stages (Shannon and adversarial). */
 export interface StageConfig {
-  /** Number of optimiser steps. */
   iterations: number;
   /** B, number of users per batch. A batch has all events of its users. */
   batchSize: number;
-  /** Largest number of rows per micro-batch; larger batches are split by user. Null: as many as fit. */
+  /** Largest number of rows per micro-batch; larger batches are split by user. Null: the most that fit. */
   microBatchRows: number | null;
   /** Number of iterations between validations. */
   validateEvery: number;
-  /** Table rows that a step updates: all, or the batch's; see {@link import("../ops/adam.ts").AdamKind}. */
+  /** Table rows that a step updates: all, or only the batch's ({@link import("../ops/adam.ts").AdamKind}). */
   adam: AdamKind;
   /** AdamW's decoupled weight decay: each kernel shrinks by learning rate * weightDecay * kernel per step. */
   weightDecay: number;
@@ -40,7 +39,7 @@ export interface StageConfig {
   tokenDecay: number | null;
   /** Probability that a training step hides the features of a displayed item. */
   itemDropout: number;
-  /** Training stops if this metric has not improved for `patience` iterations; `none`: no early stopping. */
+  /** Training stops if this metric did not improve for `patience` iterations; "none": no early stopping. */
   earlyStopping: Criterion | "none";
   /** Number of iterations without improvement after which early stopping ends the training. */
   patience: number;
@@ -60,17 +59,16 @@ export function getTableDecay(
 
 /** Config of the Shannon stage. */
 export interface TrainingConfig extends StageConfig {
-  /** Seed of all random draws: weights, batches, the demo data, a new split. */
+  /** Seed of all random draws: initial weights, batches, demo data, and a new split. */
   seed: number;
   /** Learning rate of Adam, multiplied by 0.96 after every 100,000 iterations. */
   learningRate: number;
-  /** Number of shards of the evaluated users. More shards need less memory. 0: as few as fit. */
+  /** Number of shards of evaluated users; more shards need less memory. 0: the smallest number that fits. */
   evaluationShards: number;
   /** Largest number of validation users in both stages, drawn once from the seed; null for all users. */
   validationUsers: number | null;
 }
 
-/** Options of the optimiser, for both stages. */
 export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatchRows">> = {
   adam: defineField(
     "--adam <kind>",
@@ -88,7 +86,6 @@ export const optimiserFields: ConfigFields<Pick<StageConfig, "adam" | "microBatc
   ),
 };
 
-/** Options against overfitting, for both stages. */
 export const overFittingFields: ConfigFields<
   Pick<StageConfig, "weightDecay" | "tokenDecay" | "itemDropout" | "earlyStopping" | "patience">
 > = {
@@ -191,21 +188,19 @@ export interface AdversarialConfig extends StageConfig {
   behaviourDims: number[];
   /** Initial standard deviation of the generator's kernels. */
   behaviourSd: number;
-  /** Number of generator steps per iteration, before the reward's steps on the same batch. */
+  /** Number of generator steps per iteration; then come the reward's steps, on the same batch. */
   generatorSteps: number;
   /** Number of reward steps per iteration. 0 freezes the reward, as the paper's code does. */
   rewardSteps: number;
   /** Number of iterations at the start that train only the generator, so that it fits the initial reward. */
   generatorWarmup: number;
-  /** Learning rate of the generator. */
   generatorLearningRate: number;
-  /** Learning rate of the reward. */
   rewardLearningRate: number;
-  /** Eta of the regulariser (paper: 1); {@link import("../ops/minimax.ts").GameOptions} has its formula. */
+  /** Eta of the regulariser (paper: 1). Its formula: {@link import("../ops/minimax.ts").GameOptions}. */
   generatorEta: number;
   /** True to divide generatorEta by the number of items of the page. */
   etaByPage: boolean;
-  /** Weight of the penalty on utility differences within a page. */
+  /** Weight of the penalty on the variance of utilities within a page. */
   utilityPenalty: number;
   /** True to leave events without a click out of the loss. */
   skipNoClick: boolean;
@@ -283,8 +278,8 @@ export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversa
 export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
 /**
- * Adversarial config of the paper, with the regulariser 1/2 sum pi^2; `reproduce` uses it.
- * src/model/README.md compares it with the default config.
+ * The paper's adversarial config, with the regulariser 1/2 sum pi^2, which `reproduce` uses.
+ * src/model/README.md compares this config with the default.
  */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,
@@ -304,7 +299,7 @@ export const stagesConfigSchema = v.strictObject({
   training: trainingConfigSchema,
   /** True if the run has a Shannon stage. */
   pretrain: v.boolean(),
-  /** Config of the adversarial stage, which follows the Shannon stage or runs alone; null without it. */
+  /** Config of the adversarial stage, which follows the Shannon stage or runs alone; null for no stage. */
   adversarial: v.nullable(adversarialConfigSchema),
 });
 export type StagesConfig = v.InferOutput<typeof stagesConfigSchema>;

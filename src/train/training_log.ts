@@ -18,7 +18,7 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Default size of the window, in batches of average size; the following limits also apply. */
+/** Default size of the window, in batches of average size. A window also has the limits below. */
 const WINDOW_BATCHES = 64;
 /** Largest number of rows in the window, 12 bytes each. Item features need additional memory. */
 const WINDOW_ROWS = 2 ** 21;
@@ -38,7 +38,7 @@ export function openTrainingSource(
   return alignSourceToModel(source, shape, "The model");
 }
 
-/** Batches that fit the device at once, and a log with the users of these batches. */
+/** Batches that fit the device together, and a log with the users of these batches. */
 export interface DeviceBatches {
   readonly log: ClickLog;
   /** Users of each batch, as indices in the log. */
@@ -72,14 +72,14 @@ export class TrainingLog {
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
       throw new UserError(
-        `Expected batches whose pages fit the adapter: ${error.message} ` +
+        `Expected batches that fit the adapter: ${error.message} ` +
           `Use ${batchOption} ${Math.max(1, Math.floor(error.share * capacity.users))}`,
       );
     }
   }
 
   /**
-   * Takes as many of the next `count` batches as fit the device at once, but at least one batch.
+   * Takes the next batches: as many as fit the device together, at least 1 and at most `count`.
    * @param users - function that returns the users of batch k. @throws UserError for unknown users.
    */
   take(count: number, users: (k: number) => ArrayLike<number>): DeviceBatches {
@@ -128,7 +128,7 @@ export class TrainingLog {
   }
 }
 
-/** Returns the capacity of a window: enough for any batch, and at most the size of the whole log. */
+/** Returns the capacity of a window: at least that of any batch, and at most the size of the whole log. */
 function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>
@@ -141,7 +141,7 @@ function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: nu
   };
 }
 
-/** Log of the validation users, whose metrics decide which weights are the best. */
+/** Log of the validation users. Metrics on these users decide which weights are the best. */
 export interface ValidationLog {
   readonly log: ClickLog;
   readonly deviceLog: DeviceLog;

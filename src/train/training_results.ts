@@ -1,4 +1,4 @@
-/** Declares results of steps and validations, and computes metrics from sums. */
+/** Declares the results of training steps and validations. Computes metrics from metric sums. */
 
 import { UserError } from "../user_error.ts";
 import type { BestRecords } from "./best_records.ts";
@@ -16,11 +16,11 @@ export type TrainingStepResult<F> = F & {
 export type ValidationResult<F> = TrainingStepResult<F> & {
   /** Best validation result so far for each criterion, including this validation. */
   readonly best: BestRecords;
-  /** Number of events in the mean loss. Mean precisions are over the events with a click. */
+  /** Number of events over which the loss is averaged. Precisions are averaged over events with a click. */
   readonly counted: number;
 };
 
-/** Thrown for a non-finite loss. */
+/** Error of a training whose loss is not finite. */
 export class DivergedError extends UserError {
   /** @param rates - options of the learning rates. @param loss - name of the loss, for the message */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
@@ -31,11 +31,11 @@ export class DivergedError extends UserError {
   }
 }
 
-/** Conversion of sums over events to metrics. */
+/** Conversion of sums over events to metrics F. */
 export interface MetricSummary<F> {
   /** Number of vectors per slot of the result ring; a vector holds four metric sums. */
   readonly vectors: number;
-  /** Index of the vector that selects the best snapshots: its first three sums are a loss, prec@1, prec@2. */
+  /** Index of the vector with the sums of loss, prec@1 and prec@2 by which best snapshots are selected. */
   readonly bestBy: number;
   /** Converts metric sums to means. @param counted - number of events over which means are taken */
   means(sums: ArrayLike<number>, counted: number): F;
@@ -59,11 +59,11 @@ function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceMetrics {
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
-/** Metrics of the adversarial game. nll, prec1 and prec2 rate the reward. A mean over no events is NaN. */
+/** Metrics of the adversarial stage. nll, prec1 and prec2 are the reward's. A mean over 0 events is NaN. */
 export interface GameMetrics extends ChoiceMetrics {
-  /** Loss that the reward minimises. */
+  /** Mean loss that the reward minimises. */
   readonly lossMin: number;
-  /** Value that the generator maximises. */
+  /** Mean objective that the generator maximises. */
   readonly lossMax: number;
   /** prec@1 of the generator. */
   readonly piPrec1: number;
@@ -71,7 +71,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true: means over clicks only */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true to average over clicks */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -103,9 +103,9 @@ export class ResultRing {
   readonly view: View;
 
   /**
-   * @param steps - number of steps, and of validations, whose sums are kept. @param vectors - vectors per
-   * slot. @param shards - shards of a validation; 0 without validation. @param microBatches - micro-batches
-   * of the largest batch
+   * @param steps - number of last steps, and of last validations, whose sums are stored. @param vectors -
+   * vectors per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
+   * micro-batches of the largest batch
    */
   constructor(
     arena: Arena,
@@ -130,7 +130,7 @@ export class ResultRing {
     return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
-  /** Returns the slot of step t: the first slot if the step has several micro-batches. */
+  /** Returns the slot of step t; if the step has several micro-batches, the first one's slot. */
   stepSlot(t: number): number {
     return t % this.steps * this.microBatches;
   }
