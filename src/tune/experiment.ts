@@ -1,6 +1,6 @@
 /**
- * The published experiments on one data set: the list of models and their folders, the metrics per model and
- * seed, and the tests of the published claims.
+ * The published experiments on one data set: a list of models with their folders, the metrics per model and
+ * seed, and tests of the published claims.
  */
 
 import * as v from "../schema.ts";
@@ -23,8 +23,8 @@ export interface ExperimentModel {
   readonly folder: string;
   readonly model: ModelConfig;
   /**
-   * Folder name of the model whose Shannon stage pre-trains the adversarial stage, or "none" without
-   * pre-training; undefined for a model without an adversarial stage.
+   * Name of a model's folder. The adversarial stage starts from the Shannon stage of that model; "none" means
+   * that it starts from random weights. Undefined for a model without an adversarial stage.
    */
   readonly adversarialAfter: string | "none" | undefined;
 }
@@ -37,7 +37,7 @@ function defineModel(name: string, model: ModelConfig, adversarialAfter?: string
 const deepModel: ModelConfig = { ...defaultModel, dims: [32, 64, 32] };
 const tanhModel: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
 
-/** All models in the order of training: six of the original reports, then four with position weights (PW). */
+/** All models, in the order of training: six from the original reports, then four with position weights. */
 export const experimentModels: readonly ExperimentModel[] = [
   defineModel("Baseline 64-64", defaultModel),
   defineModel("BatchNorm 64-64", { ...defaultModel, batchNorm: true }),
@@ -51,7 +51,9 @@ export const experimentModels: readonly ExperimentModel[] = [
   defineModel("Fine-tuned PW tanh 64-64", tanhModel, "pw-tanh-64-64"),
 ];
 
-/** Returns true if a model supports a kind of item features. (PW models with tanh do not support tokens.) */
+/**
+ * Returns true if a model supports a kind of item features. (Position weights with tanh cannot use tokens.)
+ */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
@@ -60,12 +62,12 @@ const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
   /** Value of --data: a file, a folder, or the name of a synthetic shop. */
   data: v.string(),
-  /** Seed of a synthetic shop, if the user typed one. `dataUsersSeed`: the same for the shop's users. */
+  /** Seed of a synthetic shop, if the user typed one. `dataUsersSeed`: seed of the shop's users, if typed. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
   seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  /** Iterations of the Shannon stage; `adversarial`: iterations of the adversarial stage. */
+  /** Number of iterations of the Shannon stage; `adversarial`: of the adversarial stage. */
   iterations: v.wholeNumber(),
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -81,7 +83,7 @@ export function readExperiment(path: string): Promise<Experiment | undefined> {
   return readJson(`${path}/experiment.json`, experimentSchema);
 }
 
-/** Metrics of a {@link PartOutcome}, in the order of the printed table. */
+/** Names of the metrics in a {@link PartOutcome}, in the order of the printed table. */
 export const outcomeColumns = [
   "val loss",
   "val prec@1",
@@ -95,8 +97,8 @@ export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
 /**
- * Metrics of a reward or a generator. Each metric is from the snapshot that was best in this metric on the
- * validation users; NaN for a missing metric. A generator has no loss.
+ * Metrics of a reward or a generator. Each metric comes from the snapshot that was best in this metric on the
+ * validation users. NaN stands for a missing metric: a generator has no loss.
  */
 export type PartOutcome = Readonly<Record<typeof outcomeColumns[number], number>>;
 
@@ -105,7 +107,7 @@ export interface SeedOutcome {
   readonly reward: PartOutcome;
   /** Metrics of the generator pi; undefined for a model without a generator. */
   readonly pi?: PartOutcome;
-  /** Validation log of the stage that only this model trains (its adversarial stage, if it has one). */
+  /** Validation log of the last stage of training: of the adversarial stage, if the model has one. */
   readonly log: RunLog;
 }
 
@@ -115,7 +117,7 @@ export interface ModelOutcome {
   readonly seeds: readonly SeedOutcome[];
 }
 
-/** Returns the folder of the stage that only this model trains: its adversarial stage, or its whole run. */
+/** Returns the folder of the last stage of training: of the adversarial stage, if the model has one. */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
@@ -140,11 +142,11 @@ export async function readOutcome(
   ]);
   const test = (by: string) => {
     const found = tests.find(({ snapshot }) => snapshot === `best-${by}`);
-    return found ?? damaged(`Expected metrics of best-${by} in ${folder}/result.json, found none.`);
+    return found ?? damaged(`Expected metrics of best-${by} in ${folder}/result.json, found no such metrics.`);
   };
   const valueAt = (column: string, iteration: number) =>
     log.columns.get(column)?.[log.iteration.indexOf(iteration)] ??
-      damaged(`Expected ${column} of iteration ${iteration} in ${folder}/validation.csv, found none.`);
+      damaged(`Expected ${column} of iteration ${iteration} in ${folder}/validation.csv, found no such value.`);
   const damaged = (text: string): never => {
     throw new UserError(`${text} Remove the folder ${folder} to train it again.`);
   };
@@ -166,7 +168,7 @@ export async function readOutcome(
   return { reward: readPart("", game ? prec1 : loss), ...(game && { pi: readPart("pi_") }), log };
 }
 
-/** Builds the table's rows: a name, and mean and standard deviation of each metric over the seeds. */
+/** Builds the rows of the results table: a name, and mean and sd of each metric over the seeds. */
 export function listOutcomeRows(outcomes: readonly ModelOutcome[]): [name: string, ...cells: string[]][] {
   return outcomes.flatMap(({ model: { name, adversarialAfter }, seeds }) => {
     const rewards = seeds.map(({ reward }) => reward);
@@ -198,7 +200,7 @@ const testPrec1: Measure = ({ reward }) => reward["test prec@1"];
 const piPrec1: Measure = ({ pi }) => pi?.["test prec@1"] ?? NaN;
 const meanPiPrec1: Measure = ({ log }) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-/** Returns the best validation prec@1 plus the increase of this best in the second half of training. */
+/** Extrapolates the best validation prec@1: adds its increase in the second half of training once more. */
 function extrapolatePrec1({ reward, log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);
@@ -212,12 +214,12 @@ function numbers(values: readonly (number | null)[] = []): number[] {
 /** Claim that the first model's measure is larger than the second model's. */
 interface PublishedClaim {
   readonly claim: string;
-  /** Description of the difference. */
+  /** Description of the difference between the two measures. */
   readonly what: string;
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];
   readonly less: readonly [folder: string, measure: Measure];
-  /** True if the measures are losses. Otherwise they are shares, whose difference is in percentage points. */
+  /** True if the measures are losses. Otherwise they are shares, whose difference is printed in points. */
   readonly isLoss?: true;
 }
 
@@ -256,7 +258,7 @@ const publishedClaims: readonly PublishedClaim[] = [
   },
 ];
 
-/** Tests the published claims about the trained models, by paired differences over the seeds. */
+/** Tests the published claims on the trained models, by the differences of two models with the same seed. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   return publishedClaims.flatMap(({ claim, what, more, less, isLoss }) => {
     const [scale, digits, unit] = isLoss ? [1, 3, ""] as const : [100, 1, " points"] as const;

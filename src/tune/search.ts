@@ -2,49 +2,49 @@
  * Hyperparameter search within a time budget: chooses which setting to train next. Callbacks train settings.
  *
  * The method is asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of
- * iterations at which settings are compared. Whenever three more settings have reached a rung, one is
- * promoted, which means that it continues to the next rung: the best setting that was not promoted yet.
- * Otherwise a new setting starts. Settings may train in parallel. The search can be stopped at any time, and
- * does not plan how many settings the budget allows.
+ * iterations at which settings are compared. Whenever three more settings have reached a rung, the best
+ * setting that was not promoted yet is promoted: its training continues to the next rung. Otherwise, training
+ * of a new setting starts. Settings may train in parallel. The search can be stopped at any time, and does
+ * not plan how many settings the budget allows.
  */
 
 import type { TuneSetting } from "./space.ts";
 import type { RunLog } from "../report/report_data.ts";
 import type { Criterion } from "../train/best_records.ts";
 
-/** A setting (a set of `train` options), with the progress and result of its training so far. */
+/** A setting (a set of `train` options), with the progress and the results of its training so far. */
 export interface SearchCandidate {
   /** Number of the setting. Setting 0 is the default setting. */
   readonly number: number;
   readonly setting: TuneSetting;
   /** Number of finished training iterations. */
   readonly iterations: number;
-  /** Seconds of training in all sessions. `setUpSeconds`: all other seconds of the last session. */
+  /** Seconds of training in all sessions. `setUpSeconds`: seconds without training in the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
-  /** Validation log, with a column per criterion. */
+  /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
   readonly curve: RunLog;
-  /** State of the training, which cannot continue after early stopping ("stopped") or divergence. */
+  /** State of the training. It can be continued unless it was stopped early ("stopped") or has diverged. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
 export interface SearchState {
   readonly criterion: Criterion;
   /**
-   * Numbers of iterations at which settings are compared, ascending. They depend on how fast the default
-   * setting trains, so the list is empty until the default setting was trained.
+   * Numbers of iterations at which settings are compared, ascending. They depend on the speed of the default
+   * setting's training, so the list is empty until the default setting was trained.
    */
   readonly rungs: readonly number[];
-  /** All settings that the search has begun to train, by number. */
+  /** All settings whose training has begun, in the order of their numbers. */
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Ratio of the iterations of two consecutive rungs, and of a rung's settings to its promoted settings. */
+/** A rung has this many times the iterations of the rung before. Of this many settings, one is promoted. */
 const HALVING = 3;
-/** Maximum number of rungs. More rungs would compare earlier, and so favour fast learners, which overfit. */
+/** Maximum number of rungs. Earlier rungs would favour settings that learn fast but overfit. */
 const RUNGS = 2;
 
-/** Lists the rungs. @param top - last rung. @param step - iterations between two validations. */
+/** Lists the rungs, ascending. @param top - last rung. @param step - iterations between two validations. */
 export function listRungs(top: number, step: number): number[] {
   const rungs = Array.from({ length: RUNGS }, (_, k) => {
     const wanted = top / HALVING ** (RUNGS - 1 - k);
@@ -55,13 +55,13 @@ export function listRungs(top: number, step: number): number[] {
 
 /** Best validation of a setting: its iteration, and the value of the metric. */
 export interface BestValidation {
-  /** Loss or negative precision by which settings are ranked (lower is better); Infinity if there is none. */
+  /** Loss or negative precision by which settings are ranked (lower is better); Infinity without a value. */
   readonly rank: number;
   readonly value: number | null;
   readonly iteration: number;
 }
 
-/** Returns a setting's best validation up to an iteration. A diverged setting has none (`value` is null). */
+/** Returns a setting's best validation up to an iteration. For a diverged setting, `value` is null. */
 export function findBestValidation(
   { curve, end }: SearchCandidate,
   criterion: Criterion,
@@ -78,7 +78,7 @@ export function findBestValidation(
   return best;
 }
 
-/** Returns all settings, best setting first, and settings without a metric last. */
+/** Returns all settings, the best first. Settings without a value of the metric come last. */
 export function rankSettings({ candidates, criterion }: SearchState, upTo = Infinity): SearchCandidate[] {
   const ranked = candidates.map((candidate) => ({
     candidate,
@@ -88,7 +88,7 @@ export function rankSettings({ candidates, criterion }: SearchState, upTo = Infi
   return ranked.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
 }
 
-/** Returns the setting with the best validation; undefined if no setting has a metric. */
+/** Returns the setting with the best validation; undefined if no setting was validated. */
 export function findWinner(state: SearchState): SearchCandidate | undefined {
   const [first] = rankSettings(state);
   return first && findBestValidation(first, state.criterion).value !== null ? first : undefined;
@@ -99,12 +99,11 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the budget for the default setting. If it trains slowly, other settings do so, too. */
+/** Maximum share of the time budget that the default setting may use. The rest is for other settings. */
 const DEFAULT_SHARE = 0.3;
-/** The default setting is resumed only if a larger budget lengthens its training by at least this share. */
+/** The default setting's training is resumed only if a larger budget lengthens it by at least this share. */
 const LEAST_MORE = 0.25;
 
-/** State of a setting before its training. */
 const FRESH: SearchCandidate = {
   number: 0,
   setting: {},
@@ -117,30 +116,30 @@ const FRESH: SearchCandidate = {
 
 export interface Search {
   readonly budgetSeconds: number;
-  /** Iterations of a complete training. `validateEvery`: number of iterations between two validations. */
+  /** Number of iterations of a complete training. `validateEvery`: iterations between two validations. */
   readonly iterations: number;
   readonly validateEvery: number;
-  /** Maximum number of settings that are trained in parallel. Before them, the default is trained alone. */
+  /** Maximum number of settings that are trained in parallel, after the default setting was trained alone. */
   readonly jobs: number;
   /** Draws setting `number`; undefined if no new setting is left. @param before - settings drawn earlier */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
-  /** Starts or resumes the training of a setting, until it has made `iterations` or used `seconds`. */
+  /** Starts or resumes the training of a setting. It ends after `iterations` in all, or after `seconds`. */
   readonly train: (
     candidate: SearchCandidate,
     iterations: number,
     seconds: number,
   ) => Promise<SearchCandidate>;
-  /** Saves the state of the search, after the training of a setting has paused or ended. */
+  /** Saves the state of the search. Called after the training of a setting has paused or ended. */
   readonly keep: (state: SearchState, spentSeconds: number) => Promise<void>;
   /** Returns the current time in seconds, from any clock. */
   readonly now: () => number;
-  /** If this signal is aborted, the search ends after the running trainings. */
+  /** If this signal is aborted, the search ends as soon as the running trainings have ended. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Runs a search until its time budget is spent, or no setting is left to train.
- * @param spent - seconds of earlier sessions. @returns the final state, and the seconds of all sessions.
+ * @param spent - seconds that earlier sessions took. @returns the final state, and all sessions' seconds.
  */
 export async function search(
   state: SearchState,
@@ -195,7 +194,7 @@ function withCandidate(state: SearchState, candidate: SearchCandidate): SearchSt
   return { ...state, candidates: state.candidates.toSpliced(candidate.number, 1, candidate) };
 }
 
-/** Computes the rungs from the default setting's iterations, but not if its training was interrupted. */
+/** Adds the rungs, computed from the default setting's iterations, unless its training was interrupted. */
 function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = state.candidates;
   if (!first) return state;
@@ -205,7 +204,7 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** A training to start: its setting, and the number of iterations that the setting will then have. */
+/** A training to start: its setting, and the setting's total number of iterations after the training. */
 interface Job {
   readonly candidate: SearchCandidate;
   readonly iterations: number;
@@ -213,7 +212,7 @@ interface Job {
   readonly seconds: number;
 }
 
-/** Settings in training, by number. */
+/** Settings that are being trained now; the keys are their numbers. */
 type Busy = ReadonlyMap<number, unknown>;
 
 /** Minimum number of seconds of a useful training. */
@@ -221,7 +220,7 @@ const LEAST_SECONDS = 1;
 
 /**
  * Chooses the next training; undefined if no training can end within `secondsLeft`, the rest of the budget.
- * @param untried - next setting to try, if any is left. @param busy - settings in training.
+ * @param untried - new setting, if any is left. @param busy - settings that are being trained now.
  */
 function nextJob(
   state: SearchState,
@@ -245,9 +244,9 @@ function nextJob(
 }
 
 /**
- * Returns the best setting that may be promoted from a rung; undefined if none may. A third of the settings
- * on the rung are promoted. The default setting is not counted as promoted, because it is trained to the end
- * in any case.
+ * Returns the best setting that may be promoted from a rung; undefined if no setting may. A third of the
+ * settings on the rung may be promoted. The default setting is not counted as promoted, because it is trained
+ * to the end anyway.
  */
 function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandidate | undefined {
   const [from = Infinity, to = Infinity] = state.rungs.slice(rung);
@@ -258,7 +257,7 @@ function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandi
   return here.slice(0, places).find((one) => !busy.has(one.number) && !hasReached(one, to));
 }
 
-/** Returns the training that continues the best setting up to the last rung. */
+/** Returns the training that continues the best setting to the last rung, if this training can start now. */
 function buildFinish(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
   const winner = findWinner(state);
   const top = state.rungs.length - 1;
@@ -274,7 +273,7 @@ function buildJob({ candidates, rungs }: SearchState, candidate: SearchCandidate
   return { candidate, iterations, seconds };
 }
 
-/** Estimates how many seconds a new setting takes to the first rung: the median over all earlier settings. */
+/** Estimates how many seconds a new setting needs to reach the first rung: the median of earlier settings. */
 function firstSeconds({ candidates, rungs }: SearchState): number {
   const iterations = rungs[0] ?? 0;
   const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>

@@ -1,6 +1,6 @@
 /**
- * Search space of `tune`. A setting is a set of `train` options. The first setting is the default, then come
- * a few settings that are known to do well, and then random settings.
+ * Search space of `tune`. A setting is a set of `train` options. The first setting is the default. It is
+ * followed by a few settings that do well on many logs, and then by random settings.
  */
 
 import { createRandomStream, type Random } from "../data/random.ts";
@@ -12,14 +12,14 @@ export type TuneSetting = Readonly<Record<string, string>>;
 
 export interface SearchSpace {
   readonly seed: number;
-  /** Flags that the search does not vary: the user typed them, or they do not apply to the data. */
+  /** Flags that the search does not vary, because the user typed them or they do not apply to the data. */
   readonly fixed: ReadonlySet<string>;
   /** Encoder of the default setting. `learningRate`: learning rate of the default setting. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** Returns true if a setting is valid with the fixed options, the data set's items and the adapter. */
+  /** Returns true if a setting is valid together with the fixed options, the data set and the adapter. */
   readonly accepts: (setting: TuneSetting) => boolean;
-  /** Metric of early stopping, for all settings except the default, which trains without early stopping. */
+  /** Metric of early stopping. The default setting is trained without early stopping. */
   readonly stopping: string;
 }
 
@@ -27,7 +27,7 @@ export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 const STOPPING = "--early-stopping";
 
-/** Settings that are worth trying on any log. Fast learners come first, because the budget may be small. */
+/** Settings that are worth trying on any log. Those that learn fast come first: the budget may be small. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -39,17 +39,19 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Values of --dims that the search draws. The list is short, because each value needs separate kernels. */
+/**
+ * Values of --dims that the search draws. The list is short: each value needs compiled kernels of its own.
+ */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Value of --dims for no hidden layer, which is valid only for models without a click history. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** Range of weight decay x learning rate, which is the share by which a training step shrinks weights. */
+/** Range of the share by which a training step shrinks weights: weight decay times learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
-/** Lists the flags that a data set does not support, because it has no item ids or no known positions. */
+/** Lists the flags that do not apply to a data set without item ids or without known positions. */
 export function listInapplicableFlags(
   { features, pageOrder }: Pick<Dataset, "features" | "pageOrder">,
 ): ReadonlySet<string> {
@@ -59,10 +61,10 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** Number of consecutive draws of known settings after which the search space is regarded as exhausted. */
+/** After this many draws in a row that give no new setting, no setting is regarded as left. */
 const MOST_DRAWS = 100;
 
-/** Draws setting `number` (0: the default); undefined if no setting is left. @param before - drawn earlier */
+/** Draws setting `number` (0: the default); undefined if none is left. @param before - earlier settings */
 export function drawSetting(
   number: number,
   space: SearchSpace,
@@ -95,7 +97,7 @@ export function describeSetting(setting: TuneSetting): string {
   return parts.length === 0 ? "default" : parts.join(", ");
 }
 
-/** Adds early stopping to a setting, and removes the flags that the search must not vary. */
+/** Adds early stopping to a setting, and removes flags that the search must not vary. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, [STOPPING]: stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));

@@ -1,6 +1,6 @@
 /**
- * Folder of a search. It contains `tune.json` (settings and state), the folder of a run for each setting, and
- * at the end `table.csv` and `result.json`.
+ * Folder of a search. It contains `tune.json` (the options and the state of the search) and a run's folder
+ * per setting; after the search, also `table.csv` and `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -18,7 +18,7 @@ import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
 const tuneSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.tune),
   clickgan: v.string(),
-  /** Options of `train` that the user typed. All settings share them. */
+  /** Options of `train` that the user typed, and that all settings share. */
   options: v.array(v.string()),
   data: runConfigSchema.entries.data,
   criterion: v.picklist(criteria),
@@ -33,7 +33,7 @@ const tuneSchema = v.strictObject({
     end: v.picklist(["open", "stopped", "diverged"]),
   })),
 });
-/** Settings and state of a search. The validation curves are in the logs of the runs. */
+/** Options and state of a search. The validation results are in the logs of the runs. */
 export type TuneConfig = Omit<v.InferOutput<typeof tuneSchema>, "format">;
 
 const NAME = "tune.json";
@@ -60,7 +60,7 @@ export async function writeTune(
   await writeJson(`${path}/${NAME}`, tune);
 }
 
-/** Reads the state of a search from its folder. @throws UserError if a run's log is damaged. */
+/** Reads the state of a search from its folder. @throws UserError if the log of a run is damaged. */
 export async function readSearchState(
   path: string,
   { criterion, rungs, settings }: TuneConfig,
@@ -82,7 +82,7 @@ export function readCurve(run: string): Promise<RunLog> {
   return readLog(`${run}/validation.csv`, criteria);
 }
 
-/** A setting with the best value of each validation metric; null if the metric is undefined. */
+/** A setting, with its best value of each validation metric; null for a metric without a value. */
 export interface SettingRow {
   readonly number: number;
   readonly setting: TuneSetting;
@@ -134,7 +134,7 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
 
 /**
  * Returns the arguments with which `train` repeats a setting.
- * @param options - options that all settings share. @param usual - `train`'s default number of iterations.
+ * @param options - options that all settings share. @param usual - default number of iterations of `train`
  */
 export function trainArguments(
   options: readonly string[],
