@@ -79,7 +79,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns how many batches are built at once, as memory and the buffer of step headers allow. */
+  /** Returns the number of batches to build at once, which memory and the buffer of step headers limit. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,

@@ -1,5 +1,3 @@
-/** Sizes of a batch of clicks. */
-
 import { computeGrid, type DispatchSpec, onlySlice, type Program } from "../gpu/program.ts";
 import { Dimensions } from "../gpu/sizes.ts";
 import type { IndexScope } from "../kernel_analysis/values.ts";

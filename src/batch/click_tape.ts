@@ -36,7 +36,7 @@ export interface ClickBatch {
   readonly row: View;
   /** Counts from which the count features are computed; absent if a page shows the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** `view` [words, users]: displays without a click (simulate/pass_over.wgsl). `slate`: items per page. */
+  /** Displays without a click in `view` [words, users] (simulate/pass_over.wgsl); `slate`: items per page. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;

@@ -19,7 +19,7 @@ export class DeviceItems {
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
-  /** @param capacity - largest number of items. @throws UserError for features that the adapter can't hold */
+  /** @param capacity - largest number of items. @throws UserError for too many features for the adapter */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures,
@@ -82,7 +82,7 @@ interface TokenCapacity {
   readonly pairs: number;
 }
 
-/** Tokens of items with mixed features, on the GPU, and the order of all (item, token) pairs by token. */
+/** Tokens of items with mixed features, stored on the GPU, and all (item, token) pairs in order of tokens. */
 export class DeviceTokens {
   /** V, the number of different tokens. */
   readonly count: number;
@@ -116,7 +116,7 @@ export class DeviceTokens {
     this.#tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
   }
 
-  /** Current tokens on the host. The reference implementations in f64 read them. */
+  /** CPU copy of the tokens, which the reference implementations in f64 read. */
   get host(): ItemTokens {
     return this.#host;
   }

@@ -58,16 +58,16 @@ export class DeviceLog {
    * item or NONE. For an additional click, the clicked row is a row of its page.
    */
   readonly event: View;
-  /** Number of bits that mark a batch's items: one per displayed item or, if one-hot, per catalogue item. */
+  /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */
   readonly itemBits: number;
-  /** @internal Per row: its item's bit, its item's index in `item`, and its own index if sorted by item. */
+  /** @internal Per row: bit of its item, index of its item in `item`, and index of the row sorted by item. */
   readonly row: View;
-  /** @internal Per displayed item: its number, and the index of its first row if rows are sorted by item. */
+  /** @internal Per displayed item: its number, and the index of its first row among rows sorted by item. */
   readonly item: View;
   /** @internal Counts from which the count features are computed; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
 
-  /** @param capacity - by default the log's sizes. @throws UserError if a buffer is too large to be bound. */
+  /** @param capacity - by default `log`'s sizes. @throws UserError if a buffer is too large to be bound. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,
@@ -180,7 +180,7 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
 
 /**
  * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. Returns the arrays of
- * {@link DeviceLog}. If the catalogue has more items than the log has rows, only displayed items are counted.
+ * {@link DeviceLog}. If the catalogue has more items than the log has rows, it counts only displayed items.
  */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,

@@ -180,7 +180,7 @@ export function duplicateUserError(user: number): UserError {
   return new UserError(`Expected each user once in a batch, got user ${user} twice.`);
 }
 
-/** Returns, for each dimension (such as rows), the largest size of all batches. */
+/** Returns, for each dimension (such as rows), the largest size among all batches. */
 export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   const largest = (of: keyof ClickSizes) => Math.max(...batches.map((sizes) => sizes[of]));
   return {
@@ -191,7 +191,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns upper bounds for the sizes of any `count` users: for each size, the sum of its largest values. */
+/** Returns bounds for the sizes of any `count` users: per size, the sum of its `count` largest values. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -220,7 +220,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - largest number of rows, if no user has more */
+/** @param single - sizes of the largest user. @param rows - row limit, unless that user has more */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

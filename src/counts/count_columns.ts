@@ -24,9 +24,8 @@ export interface CountField {
 
 /** Config of a model's count features: a part of the model config. */
 export interface CountsConfig {
-  /** Category fields of the items. */
   fields: CountField[];
-  /** M, the number of nearest items that the table stores per item. */
+  /** M, the number of nearest items that the table of counts stores per item. */
   neighbours: number;
   /** Largest number of distinct items per user (those clicked last) whose pairs are counted. */
   latest: number;
@@ -38,7 +37,7 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-displays with average click rate, and of pseudo-clicks: they smooth rates and shares. */
+/** Number of average pseudo-displays that smooth click rates, and of pseudo-clicks that smooth shares. */
 export const PRIOR = 5;
 /** Number of pseudo-displays with average click rate that smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
@@ -124,12 +123,11 @@ export function packPast({ pages, clickedPages, displays, clicks }: PastPages): 
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Packs a numerator and a denominator (16 bits each). Both are halved until they fit; the ratio matters. */
+/** Packs a numerator and a denominator (16 bits each). Both are halved until they fit, for the same ratio. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }
 
-/** Unpacks the words of {@link packPast}. */
 export function unpackPast(pageWord: number, displayWord: number): PastPages {
   return {
     pages: pageWord & 0xffff,

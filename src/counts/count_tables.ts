@@ -100,7 +100,7 @@ export function countTables(
   return tables;
 }
 
-/** Share of all displays that rarely shown items have together. They set the displays of an unshown item. */
+/** Share of all displays that the rarest items have together. Unshown items are counted like these items. */
 const RARE = 0.01;
 
 /**

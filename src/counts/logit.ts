@@ -98,7 +98,6 @@ function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<numb
   return solveUpper(factor, D, solveLower(factor, D, gradient));
 }
 
-/** Options of a logit on counts. */
 export interface LogitOptions {
   readonly dense: boolean;
   /** Number of position effects; 0 for none. The last effect also applies to all later positions. */
@@ -107,7 +106,7 @@ export interface LogitOptions {
   readonly seed: number;
 }
 
-/** Utility of item features (c, f): bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
+/** Utility for counts c, features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
   /** [C] mean of each count feature over the sample. */
   readonly mean: Float64Array;
@@ -124,10 +123,10 @@ export interface CountsLogit {
 /** Largest number of multiply-adds per Hessian, which take one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
-/** Ridge coefficient of each weight, divided by the number of choices. `BIAS_RIDGE` is not divided. */
+/** Ridge coefficient per choice, for all weights except the bias, which has the coefficient `BIAS_RIDGE`. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
-/** Largest number of dense features. With more, a fit would take too long, and uses no dense feature. */
+/** Largest number of dense features in a fit. If there are more, the fit uses none, to save time. */
 const MOST_DENSE = 64;
 
 /** Fits the logit to train users. The counts for a user's rows exclude the user's own pages. */

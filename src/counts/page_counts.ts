@@ -1,4 +1,4 @@
-/** Computes users' own counts, and count features in f64. In f32: kernels/pw/row_counts.wgsl. */
+/** Computes users' own counts, and count features in f64. (On the GPU: kernels/pw/row_counts.wgsl.) */
 
 import type { CountsConfig, OwnCounts } from "./count_columns.ts";
 import {
@@ -30,7 +30,7 @@ import { findLatestClicks } from "./train_counts.ts";
 /** Counts over all train users. count_columns.ts describes the rows of the table `items`. */
 export interface CountTables {
   readonly config: CountsConfig;
-  /** [I, {@link countTableWidth}] */
+  /** Table of counts, [I, {@link countTableWidth}]. */
   readonly items: Float32Array<ArrayBuffer>;
   /** Clicks per display over all items, which is also the click rate of an item without displays. */
   readonly meanRate: number;
@@ -103,7 +103,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Sum of the cosines of an item and each recently clicked item: common users / sqrt(users_a x users_b). */
+/** Sum of an item's cosines with recent clicks; a cosine is common users / sqrt(users_a x users_b). */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -139,7 +139,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks neighbours. The term 0.5 lowers that of pairs with few common users. */
+/** Returns the similarity that ranks neighbours. Subtracting 0.5 ranks pairs with one common user low. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }

@@ -79,7 +79,7 @@ export interface TokenField {
 
 const CHUNK = 2 ** 16;
 
-/** Returns true if a field is a category: no hashed ids, and from 2 values to one value per 2 items. */
+/** Returns true if a field is a category: no hashed ids, 2 or more values, at most one value per 2 items. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -223,11 +223,11 @@ const MOST_CLICKS = 500;
 export interface ClickPairs {
   /** [I] for each item, the number of users whose latest clicks include the item. */
   readonly users: Uint32Array;
-  /** For each pair of items, the number of users who clicked both. Both items have {@link least} users. */
+  /** For each pair of items with at least {@link least} users each: the number of users who clicked both. */
   readonly pairs: PairCounts;
   /**
    * A pair is counted only if at least this number of users clicked each of its items; 1 if all pairs fit. A
-   * limit on the pair's own count instead would reveal a user's clicks, where the pair reaches the limit only
+   * limit on the number of users of a pair would reveal a user's clicks, if the pair reached the limit only
    * by these clicks.
    */
   readonly least: number;

@@ -2,8 +2,8 @@
  * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
- * folder, which the writing process keeps locked. A temporary file that is not locked is a killed process's.
- * The next process that writes `train.csv` overwrites it, or the next owner of the folder removes it.
+ * folder, which the writing process keeps locked. A killed process leaves an unlocked temporary file. The
+ * next process that writes `train.csv` overwrites it, or the next owner of the folder removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -64,7 +64,7 @@ export async function writeAtomically(
   temporary.file.close(); // after renaming, because closing unlocks the file
 }
 
-/** A mark (see {@link expectReplaceable}) is searched for in so many first and last bytes of a file. */
+/** Number of a file's first and last bytes in which a mark ({@link expectReplaceable}) is searched for. */
 const SEARCHED = 4096;
 
 /**

@@ -67,7 +67,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** For each error code of the system: cause, remedy, and the remedy for failed reads if it is another. */
+/** For each error code of the system: a cause, a remedy, and perhaps another remedy for failed reads. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -185,7 +185,6 @@ export function readBytesAt(file: Deno.FsFile, position: number, bytes: Uint8Arr
   return bytes.length;
 }
 
-/** Returns the text of a file. @throws as {@link openFile}. */
 export async function readText(path: string): Promise<string> {
   expectReadable(path);
   return await Deno.readTextFile(path);
@@ -196,7 +195,6 @@ export function readTextSync(path: string): string {
   return Deno.readTextFileSync(path);
 }
 
-/** Returns the bytes of a file. @throws as {@link openFile}. */
 export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
   expectReadable(path);
   return await Deno.readFile(path);
@@ -244,7 +242,7 @@ function suggestRemedy(info: Deno.FileInfo): string {
 
 /**
  * Computes the size and the hexadecimal SHA-256 checksum of a file. The file may be larger than memory.
- * @param also - second hash of the bytes.
+ * @param also - second hash, to which all bytes are added.
  * @throws UserError if the file cannot be read.
  */
 export async function computeFileChecksum(

@@ -98,7 +98,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /** Waits for a lock and takes it. @param onWait - called once if another process has it, with its name. */
+  /** Waits for a lock and takes it. @param onWait - called once, with the name of the process that has it. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);

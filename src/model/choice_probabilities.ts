@@ -7,7 +7,6 @@ import type { ModelConfig } from "./model_config.ts";
 export interface ChoiceProbabilities {
   /** Probability of a click on each item, in the page's order. */
   readonly items: Float64Array<ArrayBuffer>;
-  /** Probability of no click. */
   readonly noClick: number;
 }
 

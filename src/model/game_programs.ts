@@ -32,7 +32,7 @@ import type {
 } from "./model_program.ts";
 import { evaluating, recordUpdate } from "./model_program.ts";
 
-/** Returns the reward's config with the generator's layers: no wide part, counts or position effects. */
+/** Derives the generator's config from the reward's: other layers; no wide part, counts, position effects. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -87,7 +87,7 @@ export interface GameProgramOptions {
 interface GameSpecs {
   /** Dispatches that build index arrays of the batches of several steps at once. */
   readonly layout: ClickDispatch[];
-  /** Dispatches that build the other index arrays, for the batch of one step. */
+  /** Dispatches that build, for the batch of one step, the index arrays that `layout` does not build. */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];

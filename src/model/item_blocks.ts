@@ -57,7 +57,7 @@ export interface ItemScorer {
   readonly blockItems: number;
   /** Computes a user's state. @param history - clicked items, oldest first. @param past - earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
-  /** Returns the utilities of ascending, distinct items. Count features see the catalogue as one page. */
+  /** Returns the utilities of ascending, distinct items. For count features, the catalogue is one page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
@@ -175,7 +175,7 @@ class BlockBatch implements ClickBatch {
   readonly slotItem: View;
   readonly facts?: LogCountSummary;
   readonly pageLength: number;
-  /** Number of rows, in all events together, at the last upload. */
+  /** Number of rows that were uploaded last, in all events together. */
   #rows = 0;
 
   constructor(private readonly model: ScorableModel, arena: Arena, { rows, events }: ClickSizes) {

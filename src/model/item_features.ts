@@ -24,7 +24,7 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns the log with the model's item catalogue. If both are one-hot, the log may have fewer items.
+ * Returns the log with the model's item catalogue. A one-hot log may have fewer items than the model.
  * @param what - name of the model in the message. @throws UserError if the log's items do not fit the model.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {
@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for W f if features f are mixed. @param names - of W's parts: table [V, N], kernel [F, N] */
+/** Adds ops for W f, if features f are mixed. @param names - names of W's table [V, N] and kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,

@@ -19,7 +19,7 @@ import {
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-/** Config fields that models with any encoder have. */
+/** Config fields that do not depend on the encoder. */
 export interface CommonModelConfig {
   /** Sizes of the utility network's hidden layers. */
   dims: number[];
@@ -31,7 +31,7 @@ export interface CommonModelConfig {
   eta: number;
   /** K, rank of the wide part: a linear model of items, and of pairs with clicked items. 0: no wide part. */
   wide: number;
-  /** Likelihood of a page: one choice among its items, or an independent click or no click on each item. */
+  /** Likelihood of a page: one choice among its items and no click, or independent clicks on each item. */
   loss: "choice" | "logistic";
   /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;
@@ -41,7 +41,6 @@ export interface CommonModelConfig {
 
 /** Config of a model that encodes a user's history (all clicks) with an LSTM. */
 export interface LstmModelConfig extends CommonModelConfig {
-  /** Encoder of the history. */
   encoder: "lstm";
   /** H, size of the LSTM's state. */
   lstmUnits: number;
@@ -49,7 +48,6 @@ export interface LstmModelConfig extends CommonModelConfig {
 
 /** Config of a model that encodes the last clicks with position weights. */
 export interface PwModelConfig extends CommonModelConfig {
-  /** Encoder of the history. */
   encoder: "pw";
   /** m, number of last clicks that the state depends on. */
   pwLags: number;
@@ -61,7 +59,6 @@ export interface PwModelConfig extends CommonModelConfig {
 
 /** Config of a model that ignores the click history. With `dims: []` it is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
-  /** Encoder of the history. */
   encoder: "none";
 }
 
@@ -192,7 +189,6 @@ export const modelConfigSchema = v.variant("encoder", [
   v.strictObject({ encoder: v.literal("none"), ...buildSchemaEntries(commonFields) }),
 ]);
 
-/** Default config of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
 /** Default config of a model with position weights. Its utility network starts with small kernels. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

@@ -29,8 +29,8 @@ export interface ScoringRequest {
   /** Earlier pages of the user, for a model with counts; undefined for a user with average click rates. */
   readonly past?: PastPages | undefined;
   /**
-   * [items of the page, X] context features, standardised as in the data set; undefined for zeros (unknown).
-   * A model without context features ignores them.
+   * [items of the page, X] context features, standardised as in the data set; if undefined (unknown), they
+   * are zeros. A model without context features ignores them.
    */
   readonly features?: Float32Array<ArrayBuffer> | undefined;
 }

@@ -75,7 +75,6 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
  * ```
  */
 export class UserModel implements ItemScorer {
-  /** Config of the model. */
   readonly config: ModelConfig;
   /** @internal Catalogue of items, with the features that {@link score} reads. */
   readonly items: ItemCatalogue;
@@ -168,7 +167,7 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of several pages, each for a user of its own, in one submission to the GPU.
+   * Returns the utilities of several pages, each for another user, in one submission to the GPU.
    * @throws UserError as {@link score}, or if the adapter has not enough memory for all requests at once.
    */
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
@@ -248,7 +247,7 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors whose values may be in a wrong order: a transposed kernel, or a kernel as a flat list.
+ * Rejects tensors whose values may be in a wrong order: a transposed kernel, or a kernel that is a flat list.
  * {@link checkWeights} checks the number of values.
  * @param shapes - shapes of the tensors, by parameter name.
  * @param what - name of the file with the tensors
@@ -274,7 +273,7 @@ export function checkShapes(
   );
 }
 
-/** @param what - name of the weights, for errors. @throws UserError for missing, unknown or wrong weights */
+/** @param what - name of the weights, for errors. @throws UserError for wrong names or sizes */
 export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));

@@ -55,7 +55,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
     /** Generator network; undefined for the exact generator, which is computed without a network. */
     readonly generator: UserModel | undefined,
     readonly config: AdversarialConfig,
-    /** @internal Recorded GPU programs of an iteration. */
+    /** @internal GPU programs of an iteration. */
     readonly programs: GamePrograms,
     clicks: ClickStageContext<GameMetrics>,
     stack: DisposableStack,
@@ -64,7 +64,7 @@ export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   }
 
   /**
-   * Uploads the click log and records the GPU programs of an iteration.
+   * Uploads the click log and creates the GPU programs of an iteration.
    * @param model - reward model with its initial weights. @throws UserError if a config value is out of
    * range, the log has no clicks or does not fit the model, or a buffer exceeds the limits of the adapter.
    */
@@ -197,7 +197,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   });
 }
 
-/** Returns the settings of all updates in iteration t. During the warm-up the reward is not updated. */
+/** Returns the settings of all updates in iteration t. The warm-up iterations do not update the reward. */
 function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
@@ -217,7 +217,7 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of the reward's prec@1. The initial prec@1 is optimistic: the best of many. */
+/** Tolerated relative drop of prec@1. The initial prec@1 is optimistic: the best of many validations. */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of the reward's prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;

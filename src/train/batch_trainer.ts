@@ -20,14 +20,11 @@ import { stateBuffers, type TrainerState } from "./trainer_state.ts";
 const IN_FLIGHT = 2;
 /** Target duration of a group of steps, in ms: longer than a read-back (11 ms), short enough for pauses. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size. It is small, as the device is idle while the host encodes it. */
+/** Divisor of the first group's size. While the host encodes the first group, the device is idle. */
 const FIRST_GROUP = 8;
 
-/** Callbacks of {@link BatchTrainer.run}. */
 export interface TrainingCallbacks<F> {
-  /** Called after every step, in the order of the steps. */
   onStep?(result: TrainingStepResult<F>): void;
-  /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
   /** Called after step `iteration`, when no submitted step is left to run. May read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
@@ -65,7 +62,6 @@ export class BatchTrainer<C, F> {
   get iteration(): number {
     return this.#iteration;
   }
-  /** Best validation result so far for each criterion. */
   get best(): BestRecords {
     return this.#best;
   }

@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Encodes the comparison of validation n (after step `iteration`), already encoded, with the best. */
+  /** Compares validation n (after step `iteration`) with the best. Its evaluation must be encoded before. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

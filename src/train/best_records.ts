@@ -12,7 +12,6 @@ export interface BestRecord {
   /** Number of finished training steps when the best value was reached. */
   readonly iteration: number;
 }
-/** Schedule of validations and early stopping. */
 export interface ValidationSchedule {
   readonly validateEvery: number;
   /** Training stops if this metric did not improve for `patience` iterations; "none": no early stopping. */

@@ -142,7 +142,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
   }
 }
 
-/** Returns the seed of item dropout in iteration t. Each micro-batch has a different seed. */
+/** Returns the seed of item dropout in iteration t. Each micro-batch has its own seed. */
 export function computeStepNoise(seed: number, t: number, microBatch = 0): number {
   return createRandomStream(seed, "noise", t, ...(microBatch > 0 ? [microBatch] : [])).integer(2 ** 32);
 }

@@ -28,7 +28,6 @@ const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
 
-/** Seed, batch size and validation schedule of a stage. */
 export interface ClickSchedule extends ValidationSchedule {
   readonly seed: number;
   readonly batchSize: number;
@@ -178,7 +177,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps = steps;
   }
 
-  /** @internal Batch plan: the GPU buffer with the users of the steps in flight. */
+  /** @internal Batch plan: the GPU buffer with the users of all submitted steps. */
   get plan(): BatchPlan {
     return this.#clicks.plan;
   }

@@ -54,9 +54,8 @@ async function validateShared(
 }
 
 /**
- * Returns the training state of rank 0, except its snapshots of the best weights: each rank keeps its own
- * snapshots, because only rank 0 saves snapshots. @param own - this rank's state, which has equal tensor
- * sizes
+ * Returns the training state of rank 0, but with this rank's snapshots of the best weights. Those of rank 0
+ * are not sent: only rank 0 saves them. @param own - this rank's state, which has equal tensor sizes
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -103,7 +102,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's share of a batch's users, and the number of events over which the batch averages. */
+/** Returns this rank's share of a batch's users, and the number of events by which sums are divided. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,

@@ -17,7 +17,7 @@ class MicroBatchTooLarge extends Error {
   }
 }
 
-/** Creates a training that fits the device. @param most - rows per micro-batch; null: as many as fit it. */
+/** Creates a training that fits the device. @param most - rows per micro-batch; null: as many as fit. */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {

@@ -21,7 +21,6 @@ import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type MetricSummary } from "./training_results.ts";
 
-/** Metrics of the evaluated users' events. */
 export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
   /** Metrics over pages with two or more items. (On a page with one item, every ranking is correct.) */
   readonly longerPages: F;
@@ -127,7 +126,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Records the evaluation program and splits the users into shards.
+   * Creates the evaluation program and splits the users into shards.
    * @throws UserError if no user has an event to predict, or if a shard exceeds the adapter's limits.
    * @internal
    */
@@ -227,7 +226,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return { ...summary.means(all.sums, all.events), longerPages, events: this.counted };
   }
 
-  /** Yields each shard's reward utilities, after waiting for it. @param onShard - called before a shard. */
+  /** Waits for each shard, and yields its reward utilities. @param onShard - called before each shard. */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
     for (const [k, shard] of this.shardList.entries()) {
       onShard?.(k, this.shardList.length);

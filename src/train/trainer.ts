@@ -31,7 +31,7 @@ export class Trainer extends ClickTrainer<ChoiceMetrics> {
   }
 
   /**
-   * Uploads the log and records the GPU programs of a step. @param model - model with the initial weights.
+   * Uploads the log and creates the GPU programs of a step. @param model - model with the initial weights.
    * @param clicks - log with train users and, to validate, validation users. @param options.validate - false
    * to train without validation. @param options.windowBatches - number of batches whose clicks are read from
    * a log on disk at once. @param options.distributed - processes that train the same model on the same log.

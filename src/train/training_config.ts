@@ -57,7 +57,6 @@ export function getTableDecay(
   return hasTokens ? tokenDecay ?? weightDecay : weightDecay;
 }
 
-/** Config of the Shannon stage. */
 export interface TrainingConfig extends StageConfig {
   /** Seed of all random draws: initial weights, batches, demo data, and a new split. */
   seed: number;
@@ -180,7 +179,6 @@ export const trainingConfigSchema = v.strictObject(buildSchemaEntries(trainingFi
 /** Config of the Shannon stage with the defaults of the paper's scripts. */
 export const defaultTraining: TrainingConfig = getDefaults(trainingFields);
 
-/** Config of the adversarial stage. */
 export interface AdversarialConfig extends StageConfig {
   /** Kind of generator: a network, or the exact solution of the inner maximisation. */
   generator: "network" | "exact";

@@ -18,7 +18,7 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Default size of the window, in batches of average size. A window also has the limits below. */
+/** Default size of the window, in batches of average size. WINDOW_ROWS and WINDOW_EVENTS also limit it. */
 const WINDOW_BATCHES = 64;
 /** Largest number of rows in the window, 12 bytes each. Item features need additional memory. */
 const WINDOW_ROWS = 2 ** 21;

@@ -65,9 +65,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly lossMin: number;
   /** Mean objective that the generator maximises. */
   readonly lossMax: number;
-  /** prec@1 of the generator. */
   readonly piPrec1: number;
-  /** prec@2 of the generator. */
   readonly piPrec2: number;
 }
 
@@ -121,7 +119,6 @@ export class ResultRing {
     return (this.microBatches + 1) * this.steps;
   }
 
-  /** View of the slots with the shards' sums. */
   get shardsView(): View {
     return this.slotsView(this.firstShard, this.shards);
   }
@@ -135,7 +132,6 @@ export class ResultRing {
     return t % this.steps * this.microBatches;
   }
 
-  /** Returns the slot of validation number n. */
   validationSlot(n: number): number {
     return this.microBatches * this.steps + n % this.steps;
   }

@@ -51,9 +51,7 @@ export const experimentModels: readonly ExperimentModel[] = [
   defineModel("Fine-tuned PW tanh 64-64", tanhModel, "pw-tanh-64-64"),
 ];
 
-/**
- * Returns true if a model supports a kind of item features. (Position weights with tanh cannot use tokens.)
- */
+/** Returns true if a model supports a kind of item features. (Position weights with tanh exclude tokens.) */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
@@ -142,11 +140,14 @@ export async function readOutcome(
   ]);
   const test = (by: string) => {
     const found = tests.find(({ snapshot }) => snapshot === `best-${by}`);
-    return found ?? damaged(`Expected metrics of best-${by} in ${folder}/result.json, found no such metrics.`);
+    return found ??
+      damaged(`Expected metrics of best-${by} in ${folder}/result.json, found no such metrics.`);
   };
   const valueAt = (column: string, iteration: number) =>
     log.columns.get(column)?.[log.iteration.indexOf(iteration)] ??
-      damaged(`Expected ${column} of iteration ${iteration} in ${folder}/validation.csv, found no such value.`);
+      damaged(
+        `Expected ${column} of iteration ${iteration} in ${folder}/validation.csv, found no such value.`,
+      );
   const damaged = (text: string): never => {
     throw new UserError(`${text} Remove the folder ${folder} to train it again.`);
   };

@@ -17,7 +17,6 @@ export interface SearchCandidate {
   /** Number of the setting. Setting 0 is the default setting. */
   readonly number: number;
   readonly setting: TuneSetting;
-  /** Number of finished training iterations. */
   readonly iterations: number;
   /** Seconds of training in all sessions. `setUpSeconds`: seconds without training in the last session. */
   readonly seconds: number;
@@ -41,7 +40,7 @@ export interface SearchState {
 
 /** A rung has this many times the iterations of the rung before. Of this many settings, one is promoted. */
 const HALVING = 3;
-/** Maximum number of rungs. Earlier rungs would favour settings that learn fast but overfit. */
+/** Maximum number of rungs. Further rungs, at fewer iterations, would favour fast learners, which overfit. */
 const RUNGS = 2;
 
 /** Lists the rungs, ascending. @param top - last rung. @param step - iterations between two validations. */
@@ -208,7 +207,6 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
 interface Job {
   readonly candidate: SearchCandidate;
   readonly iterations: number;
-  /** Estimated seconds of the training. */
   readonly seconds: number;
 }
 

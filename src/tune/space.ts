@@ -39,9 +39,7 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/**
- * Values of --dims that the search draws. The list is short: each value needs compiled kernels of its own.
- */
+/** Values of --dims that the search draws. The list is short, because each value needs separate kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Value of --dims for no hidden layer, which is valid only for models without a click history. */
 const LINEAR = "none";
@@ -61,7 +59,7 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** After this many draws in a row that give no new setting, no setting is regarded as left. */
+/** Number of consecutive draws without a new setting after which the search space counts as exhausted. */
 const MOST_DRAWS = 100;
 
 /** Draws setting `number` (0: the default); undefined if none is left. @param before - earlier settings */

@@ -77,7 +77,6 @@ export function getSettingFolder(path: string, number: number): string {
   return `${path}/setting-${String(number).padStart(3, "0")}`;
 }
 
-/** Reads the validation log of a run. */
 export function readCurve(run: string): Promise<RunLog> {
   return readLog(`${run}/validation.csv`, criteria);
 }
