@@ -31,7 +31,9 @@ export interface ClickBatch {
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
-  /** Each user's list of earlier clicked events, if `event` lacks them. `history` has the lists' ends. */
+  /**
+   * Lists of simulated users' clicks, which `event` lacks. `history` has the index after a user's last click.
+   */
   readonly clicks?: View;
   readonly row: View;
   /** Counts from which the count features are computed; absent if a page shows the whole catalogue. */

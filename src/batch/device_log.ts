@@ -189,11 +189,11 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** Number of rows of each item, and later the index of the item's next row. */
+  /** First the number of rows of each item, then the index at which the item's next row is sorted. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];
-  /** Index of each displayed item among the displayed items. */
+  /** For each displayed item of the catalogue, its index among the displayed items. */
   const position = new Uint32Array(items);
   let before = 0;
   for (let id = 0; id < items; id++) {

@@ -49,7 +49,7 @@ export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float6
   return best.w;
 }
 
-/** Weights w during the optimisation, their loss (with penalties), and the choice probability p per row. */
+/** Weights w during the optimisation, their loss (with penalties), and each row's choice probability p. */
 interface Point {
   readonly w: Float64Array<ArrayBuffer>;
   readonly loss: number;

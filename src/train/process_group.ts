@@ -1,4 +1,4 @@
-/** Interface to the ranks (processes) of a distributed training (src/run/ranks/). Sums of gradients. */
+/** Interface to the ranks of a distributed training (src/run/ranks/), and a function that sums gradients. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
