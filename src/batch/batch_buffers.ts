@@ -18,7 +18,7 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** The length of a slice is a multiple of this number, because a binding must begin at an aligned offset. */
+/** Every slice begins at a multiple of this number, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
 /** Index arrays of the next steps' batches: each batch has a slice of each array. See the batch kernels. */
@@ -178,7 +178,7 @@ function throwMissingCounts(): never {
   throw new Error("expected a log that was uploaded with counts");
 }
 
-/** Returns the number of elements from the start of one slice to the start of the next. */
+/** Returns the number of elements of a slice, including those that only pad it. */
 function padSlots(elements: number): number {
   return SLICE_ALIGNMENT * Math.ceil(elements / SLICE_ALIGNMENT);
 }

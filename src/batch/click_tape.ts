@@ -31,12 +31,10 @@ export interface ClickBatch {
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
-  /**
-   * Lists of simulated users' clicks, which `event` lacks. `history` has the index after a user's last click.
-   */
+  /** Lists of simulated users' clicks, which are not in `event`. `history` has the end of each list. */
   readonly clicks?: View;
   readonly row: View;
-  /** Counts from which the count features are computed; absent if a page shows the whole catalogue. */
+  /** Counts from which the kernels compute count features; absent if a page shows the whole catalogue. */
   readonly facts?: LogCountSummary;
   /** Displays without a click in `view` [words, users] (simulate/pass_over.wgsl); `slate`: items per page. */
   readonly passed?: {

@@ -12,7 +12,7 @@ import { padColumns, padRows } from "../tape/tensor.ts";
 export class DeviceItems {
   readonly #arena: Arena;
   readonly kind: ItemFeatures["kind"];
-  /** F, the number of dense features; for one-hot features, the number of items. */
+  /** F, the number of dense features per item; for one-hot features, the number of items. */
   readonly width: number;
   /** Dense features [capacity, F], with each row padded to whole vec4f; undefined without dense features. */
   readonly features: Memory | undefined;
@@ -121,12 +121,12 @@ export class DeviceTokens {
     return this.#host;
   }
 
-  /** Array [P]: position of each (item, token) pair after sorting by token. */
+  /** Array [P]: index of each (item, token) pair among the pairs sorted by token. */
   get position(): View {
     return this.#ordered(this.#position);
   }
 
-  /** Array [V+1]: position of each token's first (item, token) pair after sorting by token. */
+  /** Array [V+1]: index of each token's first (item, token) pair among the pairs sorted by token. */
   get tokenFirst(): View {
     return this.#ordered(this.#tokenFirst);
   }
@@ -139,7 +139,7 @@ export class DeviceTokens {
     return view;
   }
 
-  /** Replaces the tokens. @throws Error for more tokens or pairs than the capacity. */
+  /** Replaces the tokens of all items. @throws Error for more tokens or pairs than the capacity. */
   write(host: ItemTokens): void {
     const { count, first, token } = host;
     if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {

@@ -15,7 +15,7 @@ export interface LogCapacity {
   readonly events: number;
   /** Number of displayed items, summed over all events. */
   readonly rows: number;
-  /** Number of distinct items in the rows. */
+  /** Number of distinct displayed items. */
   readonly items: number;
 }
 
@@ -47,15 +47,15 @@ export function countBitWords(count: number): number {
 /** Events, rows and displayed items of all users. Kernels build each batch from these arrays. */
 export class DeviceLog {
   readonly #arena: Arena;
-  /** True if `itemId` holds the numbers of all items of the catalogue. */
+  /** True if all items of the catalogue are listed in `itemId`. */
   #hasAllIds = false;
   /** @internal */
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * @internal Four words for each of E events, and for the end of the log: index of the first row; clicked
-   * row or NONE; number of clicks in earlier events, plus {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked
-   * item or NONE. For an additional click, the clicked row is a row of its page.
+   * @internal Four words for each of E events, and four for the end of the log: index of the first row;
+   * clicked row or NONE; number of clicks in earlier events, plus {@link GIVEN_BIT} and {@link FURTHER_BIT};
+   * clicked item or NONE. The clicked row of an additional click is a row of the click's page.
    */
   readonly event: View;
   /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */

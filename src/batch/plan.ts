@@ -16,7 +16,7 @@ import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 export type BatchSlot = ClickSizes & {
-  /** Denominator of means over events: the number of events that are not context events. */
+  /** Number of events that are not context events, by which sums over the batch are divided. */
   readonly counted: number;
 };
 
@@ -59,7 +59,7 @@ export class BatchPlan {
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
 
-  /** Step headers, for {@link import("../gpu/program.ts").Program.record}. */
+  /** Buffer with all step headers, for {@link import("../gpu/program.ts").Program.record}. */
   get steps(): GPUBuffer {
     return this.#headers.buffer;
   }
@@ -111,7 +111,7 @@ export class BatchPlan {
     return { ...sizes, counted };
   }
 
-  /** Writes an entry per user, beginning at entry `first`, and then an entry with the sums over all users. */
+  /** Writes an entry per user, from entry `first` on, and then an entry with the sums over all users. */
   #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; context: number } {
     const { userEvents, eventRows, eventKind } = log;
     if (log.userSplit.length > this.#userStamps.length) {
@@ -139,7 +139,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns the number of newly marked items */
+  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns how many items got a new mark */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     const stamps = this.#itemStamps;
     let items = 0;
@@ -160,7 +160,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Uploads `count` slots, beginning at slot `first` modulo `slots`. After the last slot comes slot 0. */
+  /** Uploads `count` slots of the ring, from slot `first` modulo `slots` on. Slot 0 follows the last slot. */
   uploadRing(first: number, count: number): void {
     const start = first % this.slots;
     const straight = Math.min(count, this.slots - start);
@@ -216,7 +216,7 @@ export interface MicroBatchPlan {
   readonly limit: MicroBatchLimit;
   /** Largest sizes of a micro-batch. */
   readonly capacity: ClickSizes;
-  /** Largest number of micro-batches per batch. */
+  /** Largest number of micro-batches into which a batch is split. */
   readonly parts: number;
 }
 

@@ -11,7 +11,7 @@ export interface ReferenceBatch {
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** For each event: number of the user's earlier clicks, and the index after the user's last event. */
   readonly history: { clicks: number; end: number }[];
-  /** For each row: event, log row, item; `fedEvent`: event if its click on the row is encoded, or NONE. */
+  /** Per row: its event, row in the log, and item. `fedEvent`: its event if its click is encoded, or NONE. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
   /** For each row: index of the row's item in `slotItem`. */
   readonly rowSlot: number[];

@@ -13,7 +13,7 @@ import type { DeviceTokens } from "./device_items.ts";
 const markKernel = parseKernel("token_mark", markText);
 const groupKernel = parseKernel("token_group", groupText);
 
-/** Index arrays that list a batch's rows by item; see batch_group.wgsl. */
+/** Index arrays that list the rows of a batch item by item; see batch_group.wgsl. */
 export interface RowsByItem {
   readonly slotItem: View;
   readonly slotFirst: View;

@@ -14,7 +14,7 @@
 import type { PastPages } from "../data/click_log.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
-/** Category field of the items. Its values are the tokens first .. first + count - 1. */
+/** Category field of the items. The tokens first .. first + count - 1 are the field's values. */
 export interface CountField {
   readonly first: number;
   readonly count: number;
@@ -22,7 +22,7 @@ export interface CountField {
   readonly slots: number;
 }
 
-/** Config of a model's count features: a part of the model config. */
+/** Config of count features, which is a part of the model config. */
 export interface CountsConfig {
   fields: CountField[];
   /** M, the number of nearest items that the table of counts stores per item. */
@@ -43,7 +43,7 @@ export const PRIOR = 5;
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
-/** Largest number of token slots per item, over all fields. A kernel stores the tokens in registers. */
+/** Largest number of tokens that are stored per item, over all fields; a kernel has them in registers. */
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
@@ -53,7 +53,7 @@ export const MOST_ROW_FEATURES = 64;
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
-/** Returns C, the number of count features and context features per displayed item. */
+/** Returns C, the number of count features (including context features) per displayed item. */
 export function countWidth({ fields, rowFeatures = 0 }: CountsConfig): number {
   return BEFORE.length + fields.length + AFTER.length + rowFeatures;
 }
@@ -112,7 +112,7 @@ export const OWN_WORDS = 3;
 const MOST_PASSED = 255;
 const MOST_OWN = 2047;
 
-/** Packs {@link OwnCounts} into a word. A number that exceeds the range of its bits is clipped. */
+/** Packs {@link OwnCounts} into a word. Numbers that do not fit their bits are clipped. */
 export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): number {
   return (Math.min(passed, MOST_PASSED) | (Math.min(shown, MOST_OWN) << 8) |
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;

@@ -21,7 +21,7 @@ import {
   isIn,
 } from "./train_counts.ts";
 
-/** Largest number of token slots of a field per item. */
+/** Largest number of tokens of a field that the table of counts stores per item. */
 const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();

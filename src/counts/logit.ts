@@ -22,7 +22,7 @@ export interface LogitSample {
   readonly start: ArrayLike<number>;
   /** [choices] for each choice, the index of the clicked row; -1 if nothing was clicked. */
   readonly chosen: ArrayLike<number>;
-  /** [choices] true if clicking nothing is also an option of the choice. */
+  /** [choices] for each choice, true if no click is one of the options. */
   readonly hasNone: ArrayLike<boolean>;
 }
 
@@ -108,7 +108,7 @@ export interface LogitOptions {
 
 /** Utility for counts c, features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
-  /** [C] mean of each count feature over the sample. */
+  /** [C] mean of each count feature over the rows of the sample. */
   readonly mean: Float64Array;
   /** [C] 1 / standard deviation of each count feature. */
   readonly scaled: Float64Array;

@@ -34,19 +34,18 @@ export interface CountTables {
   readonly items: Float32Array<ArrayBuffer>;
   /** Clicks per display over all items, which is also the click rate of an item without displays. */
   readonly meanRate: number;
-  /** Share of pages with a click, above 0 and below 1. */
+  /** Share of train users' pages that have a click; above 0 and below 1. */
   readonly pageRate: number;
-  /** Number of items on the longest counted page. The feature "page length" is clipped to this number. */
+  /** Number of items on the longest train page, to which the feature "page length" is clipped. */
   readonly longestPage: number;
   /** A pair of items is counted only if at least this number of users clicked each of the two items. */
   readonly leastUsers: number;
 }
 
-/** A user's clicks before a page. */
+/** Clicks of a user before a page. */
 export interface PageHistory {
   /** Items that the user clicked, latest click first. Only the first {@link LAGS} entries are used. */
   readonly recent: ArrayLike<number>;
-  /** Number of the user's clicks before the page. */
   readonly clicks: number;
   readonly past: PastPages;
 }
@@ -61,7 +60,7 @@ export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages"
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes the count features of a displayed item, before standardising, to `to`, beginning at index `at`.
+ * Writes a displayed item's count features, not yet standardised, to `to`, from index `at` on.
  * @param pageLength - number of items on the page. @param own - the user's own counts of the item
  */
 export function writeItemCounts(

@@ -1,4 +1,4 @@
-/** Counts over train users: displays and clicks per item, click shares of tokens, pairs of clicked items. */
+/** Counts over train users: displays and clicks of items, clicks of tokens, and pairs of clicked items. */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, listUsers, NONE } from "../data/click_log.ts";
 import type { ClickLog, Clicks } from "../data/click_log.ts";
@@ -6,7 +6,7 @@ import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import { findSortedIndex, type ItemCatalogue, type ItemsShape, sortUnique } from "../data/item_catalogue.ts";
 
-/** Displays and clicks of train users per item: 8 bytes per item. */
+/** Numbers of displays and clicks by train users, per item; they need 8 bytes per item. */
 export interface TrainCounts {
   readonly users: number;
   readonly shown: Uint32Array;
@@ -16,7 +16,7 @@ export interface TrainCounts {
   readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
-  /** Share of pages with a click, above 0 and below 1. */
+  /** Share of train users' pages that have a click; above 0 and below 1. */
   readonly pageRate: number;
   /** Number of items on the longest page, at least 1. */
   readonly longestPage: number;
@@ -68,7 +68,7 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
-/** Field of the items. Its values are the tokens first .. first + count - 1. */
+/** Field of the items. The tokens first .. first + count - 1 are the field's values. */
 export interface TokenField {
   readonly name: string;
   readonly first: number;
@@ -88,7 +88,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns the features of a log's items, and a function from an item to its index in the features. */
+/** Returns the features of a log's items, and a function that maps an item to its index in the features. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = sortUnique(rowItem);
@@ -217,7 +217,7 @@ export class PairCounts {
 
 /** Largest number of item pairs, summed over all users. */
 const MOST_PAIRS = 20_000_000;
-/** Largest number of distinct items per user whose pairs are counted. */
+/** Largest number of distinct items per user of which pairs are counted. */
 const MOST_CLICKS = 500;
 
 export interface ClickPairs {

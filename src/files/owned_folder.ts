@@ -24,7 +24,7 @@ export function lockBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}${LOCK}`);
 }
 
-/** Returns true for names of clickgan's locks and temporary files, which are not the user's data. */
+/** Returns true for names of clickgan's locks and temporary files, which are no output. */
 export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
@@ -47,7 +47,7 @@ export class OwnedFolder implements Disposable {
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of the folder while its output is incomplete and cannot be resumed; otherwise undefined. */
+  /** Purpose of the folder while its output is incomplete, if it cannot be resumed; otherwise undefined. */
   #unfinished: FolderPurpose | undefined;
 
   /**

@@ -5,7 +5,7 @@ import type { ModelConfig } from "./model_config.ts";
 
 /** Click probabilities of a page. With the choice loss, the sum of `items` and `noClick` is 1. */
 export interface ChoiceProbabilities {
-  /** Probability of a click on each item, in the page's order. */
+  /** Probability of a click on each item, in the order of the page's items. */
   readonly items: Float64Array<ArrayBuffer>;
   readonly noClick: number;
 }

@@ -118,7 +118,7 @@ export class GamePrograms {
     readonly arena: Arena,
   ) {}
 
-  /** @throws UserError if a buffer of the batch exceeds the limits of the adapter. */
+  /** @throws UserError if a buffer for the batches exceeds a limit of the adapter. */
   static async create(options: GameProgramOptions): Promise<GamePrograms> {
     const { plan, name, training = {} } = options;
     using stack = new DisposableStack();

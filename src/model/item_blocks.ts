@@ -117,7 +117,7 @@ export class ItemBlocks {
     this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
   }
 
-  /** Number of items in the next block, chosen by the duration of earlier blocks; at most the capacity. */
+  /** Number of items in the next block, which depends on the duration of earlier blocks. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.#capacity.rows);
   }

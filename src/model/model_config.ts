@@ -1,4 +1,4 @@
-/** Config of a model, part of every run's config and of every snapshot's metadata. */
+/** Config of a model, which is part of every run's config and of every snapshot's metadata. */
 
 import { countTokenSlots, MOST_FIELDS, MOST_ROW_FEATURES, MOST_SLOTS } from "../counts/count_columns.ts";
 import type { CountsConfig } from "../counts/count_columns.ts";
@@ -57,7 +57,7 @@ export interface PwModelConfig extends CommonModelConfig {
   pwNonlinearity: "none" | "tanh";
 }
 
-/** Config of a model that ignores the click history. With `dims: []` it is the conditional logit. */
+/** Config of a model that ignores the click history. If `dims` is [], the model is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
   encoder: "none";
 }

@@ -87,7 +87,7 @@ export type GradientExchangeFactory = (
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches, and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
-  /** Sums the gradients of all ranks, and updates the weights; replaces `sum` in distributed training. */
+  /** Sums the gradients of all ranks, and updates the weights. Replaces `sum` in a distributed training. */
   readonly shared: SharedGradient<ClickSizes> | undefined;
 }
 
@@ -117,7 +117,7 @@ export class ModelProgram {
     readonly arena: Arena,
   ) {}
 
-  /** @throws UserError if a buffer of the batch exceeds the limits of the adapter. */
+  /** @throws UserError if a buffer for the batches exceeds a limit of the adapter. */
   static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
     const { plan, name } = options;
     using stack = new DisposableStack();

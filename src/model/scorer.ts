@@ -125,7 +125,7 @@ export class UtilityScorer implements ItemScorer {
     return this.#blocks?.items ?? BLOCK_ITEMS.first;
   }
 
-  /** See {@link ItemScorer}. Calls must not overlap, and the history must be within the capacity. */
+  /** See {@link ItemScorer}. Calls must not overlap. A history must not exceed the capacity. */
   async encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState> {
     const { tensors, program } = this.#states ??= await this.#recordStates();
     this.#run(program, [{ history, page: [0] }]);

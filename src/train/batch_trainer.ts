@@ -69,7 +69,7 @@ export class BatchTrainer<C, F> {
   get maxGroup(): number {
     return this.components.ring.steps;
   }
-  /** Specifications of all networks' parameters, with the names that {@link state} uses. */
+  /** Specifications of the parameters of all networks, with the same names as in {@link state}. */
   get specs(): ParameterSpec[] {
     return joinParameterSpecs(this.components.networks);
   }
@@ -104,8 +104,8 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Trains up to iteration `to`. Validates before the first step and then on schedule. If `signal` is aborted
-   * or early stopping is due, the method returns early, after all submitted steps are done.
+   * Trains up to iteration `to`. Validates before the first step, and then on schedule. If `signal` is
+   * aborted, or early stopping is due, returns early: as soon as all submitted steps have ended.
    * @throws DivergedError for a non-finite loss.
    */
   async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {

@@ -39,7 +39,7 @@ export class BestKeeper {
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards - ring slots of a validation's shards. @param summary - layout of a slot's metric sums */
+  /** @param shards - ring slots of a validation's shards. @param summary - layout of the sums in a slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,

@@ -1,6 +1,6 @@
 import * as v from "../schema.ts";
 
-/** Criterion of the best snapshot: lowest loss, highest prec@1 or highest prec@2 on validation users. */
+/** Criterion of a best snapshot: the lowest loss, highest prec@1 or highest prec@2 on validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
 /** All criteria, in the order in which the device stores their best values. */
 export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
@@ -19,7 +19,7 @@ export interface ValidationSchedule {
   readonly patience: number;
 }
 
-/** Returns the iteration at which early stopping ends the training if no later validation is better. */
+/** Returns the iteration at which early stopping ends the training, unless a later validation is better. */
 export function computeEarlyEnd(
   { earlyStopping, patience, validateEvery }: ValidationSchedule,
   best: BestRecords,

@@ -20,7 +20,7 @@ import type { TrainingLog } from "./training_log.ts";
 export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay" | "tableDecay">;
 
 export interface ClickPrograms {
-  /** Program that builds the index arrays of several batches at once, each batch in a slice of the arrays. */
+  /** Program that builds the index arrays of several batches at once, each in its slice of the arrays. */
   readonly layout: Program<ClickSizes>;
   /** Returns the settings (e.g. the learning rate) of each weight update in iteration t. */
   settings(t: number): readonly UpdateSettings[];

@@ -40,7 +40,7 @@ export interface EvaluationUserSet<F extends ChoiceMetrics>
 }
 
 export interface ClickStage<F extends ChoiceMetrics> {
-  /** Stage's name in messages about memory. */
+  /** Name of the training stage, for messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
   /** Log with the model's items, returned by {@link import("./training_log.ts").openTrainingSource}. */
@@ -56,7 +56,7 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly headers: number;
   /** Number of batches whose clicks are read from a log on disk at once. */
   readonly windowBatches?: number;
-  /** Context of the processes that share each batch; undefined for a single process. */
+  /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
   /** Validation on `users` users (null: on all), split into `shards` shards; undefined for no validation. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
@@ -155,7 +155,7 @@ function chooseRingSteps(batchSize: number, parts: number): number {
   return Math.max(4, Math.floor(inPlan / parts));
 }
 
-/** @throws UserError if there are fewer train users than the batch size. */
+/** @throws UserError if the number of train users is smaller than the batch size. */
 export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, option: string): void {
   if (batchSize <= trainUsers.length) return;
   throw new UserError(
@@ -185,7 +185,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /** @internal Clicks on the device: the whole log or, for a log on disk, the next steps' users. */
+  /** @internal Clicks on the device: of the whole log or, for a log on disk, of the next steps' users. */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
@@ -200,7 +200,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#steps.draw(t);
   }
 
-  /** @internal Replaces the function that draws batches, to compare several programs on equal batches. */
+  /** @internal Replaces the function that draws batches, so that several programs get equal batches. */
   takeBatches(drawBatch: (t: number) => Uint32Array): void {
     this.#steps.draw = drawBatch;
   }

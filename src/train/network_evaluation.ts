@@ -62,19 +62,19 @@ interface Shard {
   readonly sizes: BatchSlot | undefined;
 }
 
-/** Utilities of all items that were displayed to some users. */
+/** Utilities of the items that were displayed to a group of users. */
 export interface UserUtilities {
-  /** User numbers in the whole log. */
+  /** Numbers that the users have in the whole log. */
   readonly users: Uint32Array;
   /** Log with the clicks of `users`, or the whole log if it is in memory. Items have catalogue numbers. */
   readonly log: Clicks;
-  /** Indices of the users in `log`. */
+  /** Index of each user in `log`. */
   readonly indices: Uint32Array;
   /** Utilities of the users' rows, user after user. The values after those of the last row are undefined. */
   readonly utilities: Float32Array;
 }
 
-/** Utilities and event outcomes of some users. */
+/** Utilities and event outcomes of a group of users. */
 export interface UserOutcomes extends UserUtilities {
   /** Array [events, words]: what each event adds to the metric sums; see train/training_results.ts. */
   readonly outcomes: Float32Array;
@@ -90,7 +90,7 @@ export interface UserOutcomes extends UserUtilities {
 export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
-    /** Number of events in all shards, without context events. */
+    /** Number of events, without context events, in all shards together. */
     readonly counted: number,
     readonly firstSlot: number,
     /** @internal Program that evaluates one shard. */

@@ -56,7 +56,7 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
   stepShared?(...step: SharedStep): Promise<StepSums>;
 }
 
-/** Validation that runs on the device between two steps and keeps the best weights. */
+/** Validation, which runs on the device between two steps, and stores the best weights. */
 export interface Validation {
   /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;

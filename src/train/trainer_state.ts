@@ -2,7 +2,7 @@ import type { Weights } from "../tape/parameters.ts";
 import type { BestRecords, Criterion } from "./best_records.ts";
 import type { BufferPicker } from "./networks.ts";
 
-/** State from which a training resumes bit for bit. Names of the generator's parameters have a prefix. */
+/** State from which a training is resumed with the same bits. Names of generator parameters have a prefix. */
 export interface TrainerState {
   /** Number of finished training steps. */
   readonly iteration: number;

@@ -25,7 +25,7 @@ import { modelConfigSchema } from "../model/model_config.ts";
 /** Config fields of both training stages (Shannon and adversarial). */
 export interface StageConfig {
   iterations: number;
-  /** B, number of users per batch. A batch has all events of its users. */
+  /** B, the number of users per batch. A batch contains all events of its users. */
   batchSize: number;
   /** Largest number of rows per micro-batch; larger batches are split by user. Null: the most that fit. */
   microBatchRows: number | null;
@@ -129,7 +129,7 @@ export const overFittingFields: ConfigFields<
 const learningRate = positive(10);
 export const LARGEST_SEED = 2 ** 32 - 1;
 
-/** Fields of the Shannon stage only, with the defaults of the paper's scripts. */
+/** Config fields that only the Shannon stage has, with the defaults of the paper's scripts. */
 export const shannonFields: ConfigFields<
   Omit<TrainingConfig, "seed" | keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {
@@ -180,7 +180,7 @@ export const trainingConfigSchema = v.strictObject(buildSchemaEntries(trainingFi
 export const defaultTraining: TrainingConfig = getDefaults(trainingFields);
 
 export interface AdversarialConfig extends StageConfig {
-  /** Kind of generator: a network, or the exact solution of the inner maximisation. */
+  /** Kind of generator: a trained network, or the exact maximum of the objective for a fixed reward. */
   generator: "network" | "exact";
   /** Sizes of the generator's hidden layers. */
   behaviourDims: number[];
@@ -190,7 +190,7 @@ export interface AdversarialConfig extends StageConfig {
   generatorSteps: number;
   /** Number of reward steps per iteration. 0 freezes the reward, as the paper's code does. */
   rewardSteps: number;
-  /** Number of iterations at the start that train only the generator, so that it fits the initial reward. */
+  /** Number of first iterations, which train only the generator, until it fits the initial reward. */
   generatorWarmup: number;
   generatorLearningRate: number;
   rewardLearningRate: number;
@@ -200,11 +200,11 @@ export interface AdversarialConfig extends StageConfig {
   etaByPage: boolean;
   /** Weight of the penalty on the variance of utilities within a page. */
   utilityPenalty: number;
-  /** True to leave events without a click out of the loss. */
+  /** True if the loss ignores events without a click. */
   skipNoClick: boolean;
 }
 
-/** Fields of the adversarial stage only. src/model/README.md explains why the defaults train stably. */
+/** Config fields that only the adversarial stage has. */
 export const gameFields: ConfigFields<
   Omit<AdversarialConfig, keyof typeof optimiserFields | keyof typeof overFittingFields>
 > = {

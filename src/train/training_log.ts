@@ -41,7 +41,7 @@ export function openTrainingSource(
 /** Batches that fit the device together, and a log with the users of these batches. */
 export interface DeviceBatches {
   readonly log: ClickLog;
-  /** Users of each batch, as indices in the log. */
+  /** For each batch, the indices of its users in the log. */
   readonly batches: readonly ArrayLike<number>[];
   /** Uploads the log. The caller must check the batches first. */
   send(): void;
@@ -49,7 +49,7 @@ export interface DeviceBatches {
 
 export class TrainingLog {
   readonly deviceLog: DeviceLog;
-  /** The whole log if it is in memory, otherwise a log without users. */
+  /** The whole log, if it is in memory; for a log on disk, a log without users. */
   readonly log: ClickLog;
 
   /**
@@ -145,7 +145,7 @@ function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: nu
 export interface ValidationLog {
   readonly log: ClickLog;
   readonly deviceLog: DeviceLog;
-  /** Indices of the users in `log`. */
+  /** Indices of the validation users in `log`. */
   readonly users: Uint32Array;
 }
 

@@ -37,7 +37,7 @@ export interface MetricSummary<F> {
   readonly vectors: number;
   /** Index of the vector with the sums of loss, prec@1 and prec@2 by which best snapshots are selected. */
   readonly bestBy: number;
-  /** Converts metric sums to means. @param counted - number of events over which means are taken */
+  /** Converts metric sums to means. @param counted - number of events by which sums are divided */
   means(sums: ArrayLike<number>, counted: number): F;
   /** Returns the loss in `metrics`. A non-finite loss means that training has diverged. */
   loss(metrics: F): number;
@@ -92,9 +92,9 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 }
 
 /**
- * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots hold
- * the sums of the last steps' micro-batches. The next slots hold the sums of the last validations. The final
- * slots hold the sums of a validation's shards. A step's slot is reused after `steps` steps.
+ * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots store
+ * the sums of the last steps' micro-batches, the next slots those of the last validations, and the final
+ * slots those of a validation's shards. A step's slot is reused after `steps` steps.
  */
 export class ResultRing {
   /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */

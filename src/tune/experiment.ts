@@ -29,7 +29,7 @@ export interface ExperimentModel {
   readonly adversarialAfter: string | "none" | undefined;
 }
 
-/** @param adversarialAfter - see {@link ExperimentModel.adversarialAfter}; undefined without this stage. */
+/** @param adversarialAfter - see {@link ExperimentModel.adversarialAfter} */
 function defineModel(name: string, model: ModelConfig, adversarialAfter?: string): ExperimentModel {
   return { name, folder: name.toLowerCase().replaceAll(" ", "-"), model, adversarialAfter };
 }
@@ -109,7 +109,7 @@ export interface SeedOutcome {
   readonly log: RunLog;
 }
 
-/** A model with one outcome per seed, in the order of the seeds. */
+/** A model with the outcomes of its trainings: one per seed, in the order of the seeds. */
 export interface ModelOutcome {
   readonly model: ExperimentModel;
   readonly seeds: readonly SeedOutcome[];
@@ -212,7 +212,7 @@ function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
 }
 
-/** Claim that the first model's measure is larger than the second model's. */
+/** Published claim that a measure of the first model is larger than a measure of the second model. */
 interface PublishedClaim {
   readonly claim: string;
   /** Description of the difference between the two measures. */

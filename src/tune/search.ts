@@ -52,7 +52,7 @@ export function listRungs(top: number, step: number): number[] {
   return [...new Set(rungs)].filter((rung) => rung <= top);
 }
 
-/** Best validation of a setting: its iteration, and the value of the metric. */
+/** Best validation of a setting: the iteration, and the metric's value. */
 export interface BestValidation {
   /** Loss or negative precision by which settings are ranked (lower is better); Infinity without a value. */
   readonly rank: number;

@@ -41,7 +41,7 @@ const KNOWN: readonly TuneSetting[] = [
 const ENCODERS = ["lstm", "pw", "none"];
 /** Values of --dims that the search draws. The list is short, because each value needs separate kernels. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
-/** Value of --dims for no hidden layer, which is valid only for models without a click history. */
+/** Value of --dims for no hidden layers. It is valid only for models that ignore the click history. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
