@@ -23,7 +23,7 @@ const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "r
 /** Maximum size, in bytes, of a JSON file in which `format` is searched for. Larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Finds the nearest folder that clickgan created, among `folder` and its parents; undefined without any. */
+/** Returns the nearest folder, among `folder` and its parents, that clickgan created; undefined for none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

@@ -172,7 +172,7 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
     const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
     throw new UserError(
       `Expected a reward with --loss choice and --position-bias 0 for the adversarial stage, got ${found}. ` +
-        "Remove the other option, or train without the adversarial stage.",
+        "Use --loss choice and --position-bias 0, or train without the adversarial stage.",
     );
   }
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);

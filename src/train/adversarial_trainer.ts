@@ -224,13 +224,13 @@ const STANDARD_ERRORS = 2;
 
 type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
-/** Warns if the reward's prec@1 on validation users falls below its value before the adversarial stage. */
+/** Warns if the reward's validation prec@1 falls too far below that at the start of the adversarial stage. */
 export class RewardWatch {
   #start: Validation | undefined;
   #last: Validation | undefined;
   #warned = false;
 
-  /** Takes the result of a validation. @returns a warning when prec@1 has first dropped too far */
+  /** Takes the result of a validation. @returns a warning, but only once, if prec@1 has dropped too far */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;

@@ -190,7 +190,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#clicks.training.deviceLog;
   }
 
-  /** @internal Programs of an iteration on a batch with one micro-batch, and the indices of step headers. */
+  /** @internal Programs of an iteration on a batch with one micro-batch, with their headers' indices. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
