@@ -104,9 +104,9 @@ export function countTables(
 const RARE = 0.01;
 
 /**
- * Returns displays and clicks for an item that train users were not shown: the number of displays that a
- * rarely shown item has without those of one user, and clicks at the average rate. With 0 displays, a model
- * that was trained only on often shown items would extrapolate.
+ * Returns displays and clicks for an item that train users were not shown. Its number of displays is that of
+ * a rarely shown item, minus 1. Its click rate is the average. With 0 displays, a model that was trained only
+ * on often shown items would extrapolate.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,

@@ -68,9 +68,8 @@ export async function writeAtomically(
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. It may if the path has no file, a regular file with the mark,
- * or a regular file that this process has locked (or whose folder it has locked). Links and their targets are
- * never replaced.
+ * Checks that a file may be written at a path. The path must have no file, or a regular file that has the
+ * mark or is locked by this process (itself or its folder). Links and their targets are never replaced.
  * @param mark - text near the beginning or the end of every file of one kind, and of no other file. A mark of
  * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
  * may not be written. Errors of the file system are not changed.
@@ -91,8 +90,8 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be changed in place. It may if the path has no file, or a regular file with only one
- * name: a write to a file with hard links would also change the file under its other names.
+ * Checks that a file may be changed in place. The path must have no file, or a regular file with only one
+ * name. A write to a file with hard links would also change the file under its other names.
  * @throws UserError if the file may not be changed. Errors of the file system are not changed.
  */
 export function expectSole(path: string): void {

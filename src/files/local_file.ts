@@ -163,9 +163,9 @@ export function expectFile(path: string): Deno.FileInfo {
 }
 
 /**
- * Opens a file for reading. Every file that a user may have replaced is read by this function, {@link
- * readText} or {@link readBytes}: opening a FIFO or a device would block the process, which would then ignore
- * Ctrl-C.
+ * Opens a file for reading. This function, {@link readText} and {@link readBytes} read every file that a user
+ * may have replaced. They check its kind first: opening a FIFO or a device would block the process, and
+ * Ctrl-C would be ignored.
  * @throws UserError, before opening, if the path is neither a regular file nor a folder. Other errors are not
  * changed.
  */

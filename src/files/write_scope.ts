@@ -27,8 +27,8 @@ export function allowWrites(path: string): void {
 
 /**
  * Returns `path` if this command may write, rename or remove the path. A command may write its outputs, paths
- * in an output folder, and files next to an output with names that begin with the output's name: locks,
- * temporary files, and "page-returns.csv" next to "page.html".
+ * in an output folder, and some files next to an output. The names of these files begin with the output's
+ * name: locks, temporary files, and "page-returns.csv" next to "page.html".
  * @throws Error for any other path, because writing to it would be a bug.
  */
 export function requireWritable(path: string): string {

@@ -29,8 +29,8 @@ import { type ClickProductNames, listClickKernels, recordClickProduct } from "./
 
 /**
  * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after
- * each, and of a linear scalar output. The first layer's kernel [D + F, N] is split: this function lists the
- * item's part, with a separate table for tokens; the encoder lists the state's part. Without hidden layers,
+ * each, and of a linear scalar output. The first layer's kernel [D + F, N] is split. This function lists the
+ * item's part, with a separate table for tokens. The encoder lists the state's part. Without hidden layers,
  * only a bias is listed.
  */
 export function listUtilityParameters(

@@ -1,7 +1,7 @@
 /**
- * Training steps on clicks. A step draws a batch of users, writes the user numbers to the batch plan (a GPU
- * buffer), builds the batch's index arrays on the device (e.g. the rows of each event, or the rows sorted by
- * item), and runs the GPU programs of the training stage.
+ * Training steps on clicks. A step draws a batch of users, and writes the user numbers to the batch plan (a
+ * GPU buffer). On the device, the step then builds the batch's index arrays (e.g. the rows of each event),
+ * and runs the GPU programs of the training stage.
  */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";

@@ -93,8 +93,8 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 
 /**
  * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots store
- * the sums of the last steps' micro-batches, the next slots those of the last validations, and the final
- * slots those of a validation's shards. A step's slot is reused after `steps` steps.
+ * sums of the last steps' micro-batches. The next slots store sums of the last validations. The final slots
+ * store sums of a validation's shards. A step's slot is reused after `steps` steps.
  */
 export class ResultRing {
   /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */
