@@ -19,7 +19,7 @@ export class DeviceItems {
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
-  /** @param capacity - largest number of items. @throws UserError for too many features for the adapter */
+  /** @param capacity - largest number of items. @throws UserError for more than the adapter can store */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures,

@@ -37,7 +37,7 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of average pseudo-displays that smooth click rates, and of pseudo-clicks that smooth shares. */
+/** Number of pseudo-displays (at the mean rate) that smooth click rates, and of pseudo-clicks for shares. */
 export const PRIOR = 5;
 /** Number of pseudo-displays with average click rate that smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
@@ -123,7 +123,7 @@ export function packPast({ pages, clickedPages, displays, clicks }: PastPages): 
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Packs a numerator and a denominator (16 bits each). Both are halved until they fit, for the same ratio. */
+/** Packs a numerator and a denominator, 16 bits each. They are halved until they fit: the ratio matters. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }

@@ -76,8 +76,8 @@ function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge
 const LEAST_PIVOT = 1e-12;
 
 /**
- * Returns the Newton step H^-1 g for the gradient g and the Hessian H. With p, the probability of a row x, H
- * = sum_rows p x x' - sum_choices mean(x) mean(x)' + diag(ridge), and mean(x) = sum p x over a choice.
+ * Returns the Newton step H^-1 g, with gradient g, Hessian H, and the choice probability p of each row x.
+ *   H = sum_rows p x x' - sum_choices mean(x) mean(x)' + diag(ridge)       mean(x) = sum of p x over a choice
  */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
