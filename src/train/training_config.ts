@@ -180,7 +180,7 @@ export const trainingConfigSchema = v.strictObject(buildSchemaEntries(trainingFi
 export const defaultTraining: TrainingConfig = getDefaults(trainingFields);
 
 export interface AdversarialConfig extends StageConfig {
-  /** Kind of generator: a trained network, or the exact maximum of the objective for a fixed reward. */
+  /** Kind of generator: a trained network, or the exact best response to the reward. */
   generator: "network" | "exact";
   /** Sizes of the generator's hidden layers. */
   behaviourDims: number[];
