@@ -20,7 +20,7 @@ import { stateBuffers, type TrainerState } from "./trainer_state.ts";
 const IN_FLIGHT = 2;
 /** Target duration of a group of steps, in ms: longer than a read-back (11 ms), short enough for pauses. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size. While the host encodes the first group, the device is idle. */
+/** Divisor that makes the first group small: the device is idle while the host encodes this group. */
 const FIRST_GROUP = 8;
 
 export interface TrainingCallbacks<F> {
