@@ -16,7 +16,9 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** Category field of the items. The tokens first .. first + count - 1 are the field's values. */
 export interface CountField {
+  /** First token of the field. */
   readonly first: number;
+  /** Number of tokens of the field. */
   readonly count: number;
   /** Number of the field's tokens that the table of counts stores per item. */
   readonly slots: number;
@@ -24,6 +26,7 @@ export interface CountField {
 
 /** Config of count features, which is a part of the model config. */
 export interface CountsConfig {
+  /** Category fields of the items. */
   fields: CountField[];
   /** M, the number of nearest items that the table of counts stores per item. */
   neighbours: number;

@@ -70,8 +70,11 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
 
 /** Field of the items. The tokens first .. first + count - 1 are the field's values. */
 export interface TokenField {
+  /** Name of the field in the log. */
   readonly name: string;
+  /** First token of the field. */
   readonly first: number;
+  /** Number of tokens of the field. */
   readonly count: number;
   /** Present if the tokens are hashes of item ids. Two items may then have the same token by chance. */
   readonly hashed?: number;

@@ -7,6 +7,7 @@ import type { ModelConfig } from "./model_config.ts";
 export interface ChoiceProbabilities {
   /** Probability of a click on each item, in the order of the page's items. */
   readonly items: Float64Array<ArrayBuffer>;
+  /** Probability of no click. */
   readonly noClick: number;
 }
 

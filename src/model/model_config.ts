@@ -41,6 +41,7 @@ export interface CommonModelConfig {
 
 /** Config of a model that encodes a user's history (all clicks) with an LSTM. */
 export interface LstmModelConfig extends CommonModelConfig {
+  /** Encoder of the history. */
   encoder: "lstm";
   /** H, size of the LSTM's state. */
   lstmUnits: number;
@@ -48,6 +49,7 @@ export interface LstmModelConfig extends CommonModelConfig {
 
 /** Config of a model that encodes the last clicks with position weights. */
 export interface PwModelConfig extends CommonModelConfig {
+  /** Encoder of the history. */
   encoder: "pw";
   /** m, number of last clicks that the state depends on. */
   pwLags: number;
@@ -59,6 +61,7 @@ export interface PwModelConfig extends CommonModelConfig {
 
 /** Config of a model that ignores the click history. If `dims` is [], the model is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
+  /** Encoder of the history. */
   encoder: "none";
 }
 
@@ -189,6 +192,7 @@ export const modelConfigSchema = v.variant("encoder", [
   v.strictObject({ encoder: v.literal("none"), ...buildSchemaEntries(commonFields) }),
 ]);
 
+/** Default config of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
 /** Default config of a model with position weights. Its utility network starts with small kernels. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

@@ -75,6 +75,7 @@ function listEncoderParameters(items: ItemsShape, config: ModelConfig): ModelPar
  * ```
  */
 export class UserModel implements ItemScorer {
+  /** Config of the model. */
   readonly config: ModelConfig;
   /** @internal Catalogue of items, with the features that {@link score} reads. */
   readonly items: ItemCatalogue;
@@ -214,6 +215,7 @@ export class UserModel implements ItemScorer {
     this.#scorer?.[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
+  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

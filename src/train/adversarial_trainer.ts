@@ -48,6 +48,7 @@ export function buildGameOptions(model: UserModel, config: AdversarialConfig): G
   return { eta: model.config.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
 }
 
+/** Trains a reward and a generator against each other. */
 export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
     /** Reward model. Freeing the trainer does not free it. */

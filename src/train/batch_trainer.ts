@@ -23,8 +23,11 @@ const GROUP_MS = 80;
 /** Divisor that makes the first group small: the device is idle while the host encodes this group. */
 const FIRST_GROUP = 8;
 
+/** Callbacks of {@link BatchTrainer.run}. */
 export interface TrainingCallbacks<F> {
+  /** Called after every step, in the order of the steps. */
   onStep?(result: TrainingStepResult<F>): void;
+  /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
   /** Called after step `iteration`, when no submitted step is left to run. May read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
@@ -62,6 +65,7 @@ export class BatchTrainer<C, F> {
   get iteration(): number {
     return this.#iteration;
   }
+  /** Best validation result so far for each criterion. */
   get best(): BestRecords {
     return this.#best;
   }
@@ -348,6 +352,7 @@ export class BatchTrainer<C, F> {
   destroy(): void {
     this.components.stack.dispose();
   }
+  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

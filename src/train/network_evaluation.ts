@@ -21,6 +21,7 @@ import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type MetricSummary } from "./training_results.ts";
 
+/** Metrics of the evaluated users' events. */
 export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
   /** Metrics over pages with two or more items. (On a page with one item, every ranking is correct.) */
   readonly longerPages: F;
@@ -102,6 +103,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     private readonly stack: DisposableStack,
   ) {}
 
+  /** Number of shards. */
   get shards(): number {
     return this.shardList.length;
   }
@@ -271,6 +273,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   destroy(): void {
     this.stack.dispose();
   }
+  /** Calls `destroy`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -17,6 +17,7 @@ import { choiceSummary } from "./training_results.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 import { openTrainingSource } from "./training_log.ts";
 
+/** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
     /** Model that is trained. Freeing the trainer does not free it. */

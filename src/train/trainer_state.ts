@@ -6,11 +6,13 @@ import type { BufferPicker } from "./networks.ts";
 export interface TrainerState {
   /** Number of finished training steps. */
   readonly iteration: number;
+  /** Weights of all networks. */
   readonly weights: Weights;
   /** Adam's first moments; zeros for a network that is not trained. */
   readonly m: Weights;
   /** Adam's second moments; zeros for a network that is not trained. */
   readonly v: Weights;
+  /** Best validation result so far for each criterion. */
   readonly best: BestRecords;
   /** Best weights by each criterion; empty if the training has no validations. */
   readonly snapshots: Partial<Record<Criterion, Weights>>;

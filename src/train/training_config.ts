@@ -24,6 +24,7 @@ import { modelConfigSchema } from "../model/model_config.ts";
 
 /** Config fields of both training stages (Shannon and adversarial). */
 export interface StageConfig {
+  /** Number of optimiser steps. */
   iterations: number;
   /** B, the number of users per batch. A batch contains all events of its users. */
   batchSize: number;
@@ -57,6 +58,7 @@ export function getTableDecay(
   return hasTokens ? tokenDecay ?? weightDecay : weightDecay;
 }
 
+/** Config of the Shannon stage. */
 export interface TrainingConfig extends StageConfig {
   /** Seed of all random draws: initial weights, batches, demo data, and a new split. */
   seed: number;
@@ -179,6 +181,7 @@ export const trainingConfigSchema = v.strictObject(buildSchemaEntries(trainingFi
 /** Config of the Shannon stage with the defaults of the paper's scripts. */
 export const defaultTraining: TrainingConfig = getDefaults(trainingFields);
 
+/** Config of the adversarial stage. */
 export interface AdversarialConfig extends StageConfig {
   /** Kind of generator: a trained network, or the exact best response to the reward. */
   generator: "network" | "exact";
@@ -192,7 +195,9 @@ export interface AdversarialConfig extends StageConfig {
   rewardSteps: number;
   /** Number of first iterations, which train only the generator, until it fits the initial reward. */
   generatorWarmup: number;
+  /** Learning rate of the generator. */
   generatorLearningRate: number;
+  /** Learning rate of the reward. */
   rewardLearningRate: number;
   /** Eta of the regulariser (paper: 1). Its formula: {@link import("../ops/minimax.ts").GameOptions}. */
   generatorEta: number;

@@ -65,7 +65,9 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly lossMin: number;
   /** Mean objective that the generator maximises. */
   readonly lossMax: number;
+  /** prec@1 of the generator. */
   readonly piPrec1: number;
+  /** prec@2 of the generator. */
   readonly piPrec2: number;
 }
 
