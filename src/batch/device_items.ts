@@ -1,5 +1,3 @@
-/** Items of a log on the GPU: their features and tokens. */
-
 import type { ItemFeatures, ItemTokens } from "../data/click_log.ts";
 import { boundTokens } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";

@@ -152,7 +152,6 @@ export class BatchPlan {
     return items;
   }
 
-  /** Uploads `count` slots, beginning at slot `first`. */
   upload(first: number, count: number): void {
     const words = 4 * (this.capacity.users + 1);
     const entries = this.#entries.subarray(first * words, (first + count) * words);
@@ -214,7 +213,6 @@ export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 /** Limits of micro-batches, into which large batches are split. */
 export interface MicroBatchPlan {
   readonly limit: MicroBatchLimit;
-  /** Largest sizes of a micro-batch. */
   readonly capacity: ClickSizes;
   /** Largest number of micro-batches into which a batch is split. */
   readonly parts: number;

@@ -19,9 +19,7 @@ export interface ReferenceBatch {
   readonly slotItem: number[];
   /** For each row: the counts of the row's user; see {@link packOwnCounts}. */
   readonly own: Uint32Array[];
-  /** For each row: the row's context features. */
   readonly features: Float32Array[];
-  /** Seed of the step's random numbers. */
   readonly noise: number;
 }
 

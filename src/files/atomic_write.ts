@@ -190,7 +190,6 @@ export function isTemporaryName(name: string): boolean {
   return name.startsWith(".") && name.endsWith(ENDING) && name.length > ENDING.length + 1;
 }
 
-/** An empty temporary file that this process has locked. */
 export interface TemporaryFile {
   readonly file: Deno.FsFile;
   readonly path: string;

@@ -16,7 +16,6 @@ export const FOLDER_FORMATS = {
   simulation: "clickgan-simulation",
 } as const;
 
-/** Names of the JSON files with a field `format`. */
 const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"].map((name) =>
   `${name}.json`
 );

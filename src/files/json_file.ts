@@ -31,7 +31,6 @@ export function formatMark(value: object, indent = "  "): string | undefined {
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;
 }
 
-/** Parses JSON. Returns undefined if the text is not JSON. */
 export function parseJson(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? "");

@@ -13,7 +13,6 @@ const LOOK_MS = 100;
 /** Maximum number of tries to lock a file. A try fails if another process removes the file meanwhile. */
 const MOST_TRIES = 100;
 
-/** Error codes of file systems that do not support locks. */
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
 /** Locks a file. Returns false if another process has locked it, and true on a file system without locks. */

@@ -102,7 +102,6 @@ export class OwnedFolder implements Disposable {
     }
   }
 
-  /** Marks the output as complete. @throws UserError if the folder is not writable. */
   finish(): void {
     OwnedFolder.finishAll([this]);
   }
@@ -146,7 +145,6 @@ function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
   }
 }
 
-/** Returns true for the name of an output file or a working file. */
 function isPurposeName({ own = [], work }: FolderPurpose, name: string): boolean {
   return own.includes(name) || work?.test(name) === true;
 }
@@ -167,7 +165,6 @@ export function expectEmpty(path: string, purpose: FolderPurpose, together: read
   );
 }
 
-/** Returns true if the sign file in the folder `first` names the folder `path`. */
 function isNamed(path: string, first: string | undefined): boolean {
   if (first === undefined) return false;
   try {

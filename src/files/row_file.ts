@@ -8,9 +8,7 @@ import { UserError } from "../user_error.ts";
 /** A column of a table file. `of` returns the value that a row has in this column. */
 export interface RowColumn<Row> {
   readonly name: string;
-  /** Type of the column in Parquet. */
   readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
-  /** True if values may be missing. */
   readonly nullable?: boolean;
   of(row: Row): Exclude<Cell, undefined>;
 }

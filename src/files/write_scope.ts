@@ -83,7 +83,6 @@ export function tryRealPath(path: string): string | undefined {
   }
 }
 
-/** Returns true if `path` is `folder`, or is inside `folder`. Both paths must be absolute. */
 export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);

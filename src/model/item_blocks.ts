@@ -63,7 +63,6 @@ export interface ItemScorer {
 
 /** Number of items in the first block, and in the largest block (on a CPU or a GPU; values not measured). */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
-/** Target duration of a block, in ms. */
 const BLOCK_MS = 5;
 
 /** Number of rows per event of a block. Fewer rows would give more parallel events, but more state copies. */
@@ -144,7 +143,6 @@ export class ItemBlocks {
     return found.subarray(0, rows);
   }
 
-  /** Writes a copy of the user's state for each event. */
   #writeState(state: UserState): void {
     if (state === this.#state) return;
     for (const [part, { stride, view }] of this.#parts) {

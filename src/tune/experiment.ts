@@ -100,10 +100,8 @@ export const SAMPLING_NOTE =
  */
 export type PartOutcome = Readonly<Record<typeof outcomeColumns[number], number>>;
 
-/** Metrics of a model with one seed. */
 export interface SeedOutcome {
   readonly reward: PartOutcome;
-  /** Metrics of the generator pi; undefined for a model without a generator. */
   readonly pi?: PartOutcome;
   /** Validation log of the last stage of training: of the adversarial stage, if the model has one. */
   readonly log: RunLog;

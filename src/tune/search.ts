@@ -14,7 +14,6 @@ import type { Criterion } from "../train/best_records.ts";
 
 /** A setting (a set of `train` options), with the progress and the results of its training so far. */
 export interface SearchCandidate {
-  /** Number of the setting. Setting 0 is the default setting. */
   readonly number: number;
   readonly setting: TuneSetting;
   readonly iterations: number;
@@ -130,7 +129,6 @@ export interface Search {
   ) => Promise<SearchCandidate>;
   /** Saves the state of the search. Called after the training of a setting has paused or ended. */
   readonly keep: (state: SearchState, spentSeconds: number) => Promise<void>;
-  /** Returns the current time in seconds, from any clock. */
   readonly now: () => number;
   /** If this signal is aborted, the search ends as soon as the running trainings have ended. */
   readonly signal: AbortSignal;
@@ -213,7 +211,6 @@ interface Job {
 /** Settings that are being trained now; the keys are their numbers. */
 type Busy = ReadonlyMap<number, unknown>;
 
-/** Minimum number of seconds of a useful training. */
 const LEAST_SECONDS = 1;
 
 /**

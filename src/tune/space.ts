@@ -82,7 +82,6 @@ export function drawSetting(
   return undefined;
 }
 
-/** Returns a setting as command-line arguments of `train`. */
 export function listArguments(setting: TuneSetting): string[] {
   return Object.entries(setting).flatMap(([flag, value]) => value === "" ? [flag] : [flag, value]);
 }
@@ -125,7 +124,6 @@ function logUniform(random: Random, [low, high]: readonly [number, number]): num
   return low * (high / low) ** random.uniform();
 }
 
-/** Rounds a number to two significant digits. */
 function short(value: number): string {
   return String(Number(value.toPrecision(2)));
 }

@@ -22,7 +22,6 @@ const tuneSchema = v.strictObject({
   options: v.array(v.string()),
   data: runConfigSchema.entries.data,
   criterion: v.picklist(criteria),
-  /** Seconds that all sessions of the search took together. */
   spentSeconds: v.atLeast(0),
   rungs: v.array(v.whole(1)),
   settings: v.array(v.strictObject({
