@@ -19,10 +19,10 @@ import { createOptimalPolicy, type PlanOptions, ShopPlan } from "../../simulate/
 import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** User states and item impressions in the log on which the policies' model was trained. */
+/** Data of the log on which the policies' model was trained: user states, and impressions of items. */
 export interface LogSupport {
   readonly states: LoggedStates;
-  /** [items] number of times that the log shows the item to train users. */
+  /** [items] number of impressions of each item on the pages of train users. */
   readonly displays: ArrayLike<number>;
 }
 
@@ -31,7 +31,7 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True if policies were trained in this environment, so that their Q-values predict its returns. */
+  /** True if the policies were trained in this environment, whose returns their Q-values then predict. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
@@ -87,7 +87,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
 
 /**
  * Computes the user states after logged clicks, and the ellipsoid that contains 99 % of these states.
- * @param histories - for each page of a sample of the log, the user's clicks so far, oldest click first.
+ * @param histories - one per sampled page of the log: the user's clicks so far, oldest click first.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -109,7 +109,7 @@ export interface OpenEnvironment extends ComparisonEnvironment {
 export interface ComparedPolicy {
   readonly policy: string;
   readonly seed: number | null;
-  /** Role of the only environment in which the policy is run. By default it is run in all environments. */
+  /** If set, the policy runs only in the environment with this role; by default in all environments. */
   readonly only?: ComparisonEnvironment["role"];
   readonly isOptimum?: boolean;
   run(
@@ -121,17 +121,17 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Name of the split whose users' clicks are in `start`, for reports; "empty" by default. */
+  /** Split of the log from which the clicks in `start` come, for reports; "empty" (no clicks) by default. */
   readonly startAs?: PolicyTask["start"];
-  /** Training log of the first environment's model. Without this log, support metrics are not computed. */
+  /** Training log of the first environment's model, in which rare user states and items are determined. */
   readonly logged?: LogSupport;
   /** Called with the progress after every page. If the function throws, the comparison is cancelled. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;
 }
 
 /**
- * Compares policies. @param environments - have equal catalogues; policies were trained in the first
- * environment. @throws UserError for options that the catalogue or the policies do not allow.
+ * Compares policies. @param environments - environments with the same catalogue of items. The policies were
+ * trained in the first one. @throws UserError for options that the catalogue or the policies do not allow.
  */
 export async function compare(
   environments: readonly OpenEnvironment[],

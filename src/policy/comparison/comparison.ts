@@ -8,30 +8,30 @@ import type { PageCalibration, QConsistency } from "./page_calibration.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
 export interface PolicyDifference {
-  /** Mean difference of a user's returns (policy minus rival), over all users and trainings. */
+  /** Mean, over users and trainings, of the return under the policy minus the return under its rival. */
   readonly mean: number;
   readonly rival: number;
-  /** 95 % bootstrap interval of the mean, over users; null for fewer than two users. */
+  /** 95 % interval of `mean` by a bootstrap over users; null for fewer than two users. */
   readonly overUsers: Interval | null;
-  /** 95 % interval of the mean by Student's t, over trainings; null if both policies were trained once. */
+  /** 95 % interval of `mean` by Student's t over trainings; null if each policy was trained only once. */
   readonly overSeeds: Interval | null;
   /** The wider of `overUsers` and `overSeeds`, which is printed. */
   readonly interval: Interval | null;
   readonly wider: "users" | "training seeds" | null;
   readonly trainings: number;
-  /** Share of users whose mean return is lower (`lose`) or higher (`gain`) than under the rival. */
+  /** Share of users with a lower (`lose`) or higher (`gain`) return under the policy than under its rival. */
   readonly lose: number;
   readonly gain: number;
-  /** Ascending differences per user; for more than {@link CURVE_POINTS} users, evenly spaced quantiles. */
+  /** Differences of all users in ascending order; quantiles if there are more than {@link CURVE_POINTS}. */
   readonly sorted: Float64Array;
 }
 
 export const CURVE_POINTS = 201;
 
 /**
- * Compares the returns of two policies. @param policy, rival - per training: [users] returns of the same
- * users. Trainings are paired in order; a policy with one training is paired with all trainings of the other
- * policy. @throws RangeError if there are no users, or the numbers of users differ.
+ * Compares the returns of two policies. @param policy, rival - one array [users] of returns per training, all
+ * for the same users. Trainings are paired in order. A single training is paired with each training of the
+ * other policy. @throws RangeError if there are no users, or the numbers of users differ.
  */
 export function comparePolicies(
   policy: readonly Float64Array[],
@@ -102,7 +102,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
 
 const taskSettings = Object.keys(WORDS) as (keyof PolicyTask)[];
 
-/** Names tasks by their differing settings, for example "slates of 3, 20 pages"; "" for a single task. */
+/** Names tasks by settings that differ between them, such as "slates of 3, 20 pages"; "" for one task. */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const told = taskSettings.filter((name) =>
@@ -114,16 +114,16 @@ export function nameTasks(tasks: readonly PolicyTask[]): string[] {
 
 export interface ComparisonEnvironment {
   readonly name: string;
-  /** The model that policies were trained on, another model, or a ground truth. */
+  /** Kind of environment: the model that policies were trained on, another model, or a ground truth. */
   readonly role: "trained on" | "second model" | "truth";
   /** Return of the best known policy; undefined if it cannot be computed. */
   readonly optimum?: number;
 }
 
 export interface PageSupport {
-  /** Share of user states outside the ellipsoid around the mean that contains 99 % of the logged states. */
+  /** Share of user states that are outside the ellipsoid that contains 99 % of the logged user states. */
   readonly statesBeyond: number;
-  /** Share of shown items that have fewer than 20 impressions in the log. */
+  /** Share of the shown slots whose item has fewer than 20 impressions in the log. */
   readonly rareSlots: number;
 }
 
@@ -132,10 +132,10 @@ export interface ComparisonCell {
   readonly seed: number | null;
   readonly environment: string;
   readonly metrics: EpisodeMetrics;
-  /** Clicks on the policy's pages: as predicted by the model that it was trained on, and as realised. */
+  /** Compares realised clicks on the policy's pages with predictions of the model of its training. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Consistency of the Q-values, per position; undefined for a policy without Q-values per position. */
+  /** Consistency of the Q-values of each position; undefined for a policy without Q-values per position. */
   readonly consistency?: readonly QConsistency[];
 }
 
@@ -143,13 +143,13 @@ export interface ComparisonCell {
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Environments; policies were trained in the first environment. */
+  /** Environments of the comparison. The policies were trained in the first one. */
   readonly environments: readonly ComparisonEnvironment[];
-  /** Metrics per policy, training seed and environment. See {@link listComparedPolicies}. */
+  /** Metrics of each policy, training seed and environment. */
   readonly cells: readonly ComparisonCell[];
 }
 
-/** Returns the names of the policies in the order of the comparison: trained policies come first. */
+/** Returns the names of the compared policies; trained policies come first. */
 export function listComparedPolicies(
   { cells }: Pick<PolicyComparison, "cells">,
 ): { name: string; learned: boolean }[] {
@@ -176,7 +176,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Returns the difference between two policies in an environment; undefined unless both were run in it. */
+/** Returns the difference between two policies in an environment; undefined unless both ran there. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,
@@ -196,7 +196,7 @@ export interface NamedDifference {
   readonly difference: PolicyDifference;
 }
 
-/** Compares each trained policy with each other policy, in every environment. */
+/** Compares each trained policy with all other policies, in every environment. */
 export function listDifferences(comparison: PolicyComparison): NamedDifference[] {
   const policies = listComparedPolicies(comparison);
   return comparison.environments.flatMap(({ name: environment }) =>
@@ -217,7 +217,7 @@ export interface SlateSizeGroup {
   readonly environment: ComparisonEnvironment;
   readonly rows: readonly {
     readonly policy: string;
-    /** Metrics of the policy: one list per comparison, which is empty if the policy was not compared. */
+    /** One list of the policy's metrics per slate size, which is empty if the policy lacks this size. */
     readonly cells: readonly (readonly ComparisonCell[])[];
   }[];
 }

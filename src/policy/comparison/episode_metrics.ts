@@ -7,7 +7,7 @@ import type { SimulationMetrics } from "../../simulate/simulation_metrics.ts";
 
 export interface MeanEstimate {
   readonly mean: number;
-  /** 95 % bootstrap interval over users; null for fewer than two users. */
+  /** 95 % interval of `mean` by a bootstrap over users; null for fewer than two users. */
   readonly interval: Interval | null;
 }
 
@@ -29,14 +29,14 @@ export interface PageMetrics {
   readonly users: number;
   readonly clickRate: number;
   readonly reward: number;
-  /** Mean of the environment's P(any click) on the page. */
+  /** Mean probability of any click on the page, according to the environment. */
   readonly clickProbability: number;
 }
 
-/** Number of resamples. They depend only on the number of users, so that differences are paired. */
+/** Number of bootstrap resamples. Policies with the same number of users have the same resamples. */
 const RESAMPLES = 2000;
 
-/** Computes the interval of column `above` / column `below`. @param totals - [resamples, columns] sums */
+/** Returns the interval of a ratio of sums, column `above` / `below`. @param totals - [resamples, columns] */
 function computeRatioInterval(
   totals: Float64Array,
   columns: number,
@@ -73,7 +73,7 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 /**
  * Computes the metrics of episodes.
  * @param episodes - episodes of consecutive users, with equal numbers of pages.
- * @param items - catalogue size. @throws RangeError if arrays have wrong sizes, or there are no users.
+ * @param items - number of items. @throws RangeError if arrays have wrong sizes, or there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: number): EpisodeMetrics {
   episodes.forEach(checkSizes);
@@ -133,19 +133,19 @@ export interface PageCurvePoint {
 }
 
 export interface PolicyMetrics extends EpisodeTotals {
-  /** Number of pages per user. */
+  /** Mean number of pages that a user sees. */
   readonly pages: MeanEstimate;
   readonly byPage: readonly PageCurvePoint[];
   /** Share of clicks that have a negative reward; NaN if there are no clicks. */
   readonly negativeClicks: number;
 }
 
-/** Maximum number of pages per user for which intervals by page are computed. More pages need more memory. */
+/** Maximum number of pages for which intervals by page are computed, because these need memory per page. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Sums metrics over groups of users, so that the needed memory does not grow with the number of users. */
+/** Sums metrics per group of users. The memory for these sums does not grow with the number of users. */
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
@@ -174,7 +174,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** Computes metrics with intervals. @param metrics - from the added episodes, one episode per user. */
+  /** Computes metrics with intervals. @param metrics - of the added episodes, one episode per user. */
   compute(metrics: SimulationMetrics): PolicyMetrics {
     const [columns, groups] = [this.#columns, this.#groups];
     const totals = columns > 0 ? getBootstrap(groups, RESAMPLES).totals(this.#sums, columns) : undefined;

@@ -1,7 +1,7 @@
 /**
- * Runs a policy in an environment, and records user states and predictions of the observer, the model that
- * the policy was trained on. The observer updates its user states by the users' clicks, and predicts P(any
- * click) of each page.
+ * Runs a policy in an environment, and reads the user states and predictions of the observer, which is the
+ * model that the policy was trained on. The observer updates user states by the simulated clicks, and
+ * predicts the probability of any click on each page.
  */
 
 import { joinArrays, readFloats, readViews } from "../../gpu/readback.ts";
@@ -14,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Episode number of evaluations. It selects random numbers that no training uses. */
+/** Episode number of evaluations, which selects random numbers that no training uses. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
@@ -27,14 +27,14 @@ export interface EpisodePrediction {
 /** Choice model: P(item) is proportional to exp(eta (utility + position effect)), and P(no click) to 1. */
 export interface ChoiceRule {
   readonly eta: number;
-  /** Effects of positions 2, 3, ... All positions beyond the list have the last listed effect. */
+  /** Utility effects of positions 2, 3, ...; positions beyond the list have the last listed effect. */
   readonly positionEffects: ArrayLike<number>;
 }
 
 export interface SlateValueViews {
-  /** Number of values per page: one per slot, or one for the slate. */
+  /** Number of Q-values per slate: one per slot, or one for the whole slate. */
   readonly count: number;
-  /** [pages, users, count] values of the shown slates. */
+  /** [pages, users, count] Q-values of the shown slates. */
   readonly values: Float32Array<ArrayBuffer>;
 }
 
@@ -43,7 +43,7 @@ export interface ModelPredictions {
   readonly utilities: Float32Array<ArrayBuffer>;
   /** [pages, users] P(any click) on each shown page. */
   readonly predicted: Float32Array<ArrayBuffer>;
-  /** Rule by which {@link computeClickProbabilities} turns utilities and positions into probabilities. */
+  /** Rule by which {@link computeClickProbabilities} turns utilities into click probabilities. */
   readonly choice: ChoiceRule;
   /** [pages, users, columns] state of each user after each page. */
   readonly states: Float32Array<ArrayBuffer>;
@@ -51,9 +51,8 @@ export interface ModelPredictions {
 
 /**
  * Runs a policy in an environment.
- * @param observer - model whose states the policy reads, even if another model determines the clicks.
- * @param options.firstPage - first page to simulate, see {@link
- * import("../../simulate/simulator.ts").RunOptions}.
+ * @param observer - model whose user states the policy reads; the environment may be another model.
+ * @param options.firstPage - index of the first page to simulate. Earlier pages have no data.
  * @param onPage - called after each page, before the next page is simulated.
  * @throws UserError for options that contradict each other, and for utilities that are not finite.
  */
@@ -82,7 +81,7 @@ export async function tryPolicy(
   return trials;
 }
 
-/** Policy that also computes the observer's utilities of the slates that it chooses. */
+/** Wraps a policy, and also computes the observer's utilities of the chosen slates. */
 class ObservedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
@@ -90,7 +89,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Pages of each group of users. A group's log may arrive while the next group is simulated. */
+  /** Predictions by group of users and page. A group's log may arrive while the next group is simulated. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
@@ -152,7 +151,7 @@ class ObservedPolicy implements Policy {
   }
 }
 
-/** Reads the choice rule of users. To read position effects, the function waits for the device once. */
+/** Returns the choice rule of simulated users. If it has position effects, waits for the device once. */
 export async function readChoiceRule(
   gpu: Gpu,
   { eta, positionEffects }: SimulatedUsers,

@@ -8,7 +8,7 @@ export interface PredictedPage {
   /** Mean predicted P(any click) over the users who saw the page; NaN if no user saw the page. */
   readonly predicted: number;
   readonly realised: number;
-  /** Confidence interval of predicted minus realised clicks; null for fewer than two users. */
+  /** Confidence interval of predicted minus realised clicks per page; null for fewer than two users. */
   readonly gap: Interval | null;
 }
 
@@ -25,7 +25,7 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** @param episodes - episodes of consecutive users. @throws RangeError for wrong sizes. */
+/** @param episodes - episodes of consecutive users, with predictions. @throws RangeError for wrong sizes. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -67,19 +67,19 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
  * last position.
  */
 export interface QConsistency {
-  /** Number j of the position, from 1 to k - 1. */
+  /** Number j of the position, from 1 to k - 1 in a slate of k items. */
   readonly position: number;
-  /** Root mean square of Q^j - Q^k over the slates. */
+  /** Root mean square, over slates, of the Q-value of this position minus that of the last position. */
   readonly rmse: number;
-  /** `rmse` divided by the mean of Q^k. */
+  /** `rmse`, divided by the mean Q-value of the last position. */
   readonly relative: number;
-  /** [points] pairs (Q^k, Q^j) of at most {@link POINTS} evenly spaced slates. */
+  /** [points] Q-values of the last and of this position, for at most {@link POINTS} evenly spaced slates. */
   readonly points: readonly (readonly [last: number, own: number])[];
 }
 
 const POINTS = 300;
 
-/** @param q - [n, k] Q-values of n chosen slates of k items. @throws RangeError if empty. */
+/** @param q - [n, k] Q-values of n chosen slates of k items. @throws RangeError if there are none. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   if (!(n >= 1) || !Number.isInteger(n)) {

@@ -1,15 +1,15 @@
-/** Measures how rare a policy's user states and items are in a log: models extrapolate to rare ones. */
+/** Measures how many of a policy's user states and items are rare in a log. There, models extrapolate. */
 
 import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { createRandomStream } from "../../data/random.ts";
 import { addSquares, decomposeCholesky, solveLower } from "../../data/symmetric_matrix.ts";
 
-/** Share of logged states that are inside the ellipsoid. */
+/** Share of the logged user states that the ellipsoid contains. */
 const USUAL = 0.99;
 /** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** To each variance, this share of the mean variance is added, so that distances are finite. */
+/** Share of the mean variance that is added to each variance, so that distances are finite. */
 const RIDGE = 1e-6;
 
 /** Ellipsoid around the mean that contains 99 % of the logged user states. */
@@ -19,7 +19,7 @@ export class LoggedStates {
   /** Squared Mahalanobis distance that only 1 % of the logged states exceed. */
   readonly limit: number;
 
-  /** @param states - [n, width] logged states, two or more. */
+  /** @param states - [n, width] logged user states; n is 2 or more. */
   constructor(states: Float32Array, readonly width: number) {
     const n = states.length / width;
     if (!(n >= 2) || !Number.isInteger(n)) {
@@ -43,7 +43,7 @@ export class LoggedStates {
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
   }
 
-  /** Returns the squared Mahalanobis distance of a state from the logged mean. @param states - [.., width] */
+  /** Returns the squared Mahalanobis distance of one row of `states` [rows, width] from the logged mean. */
   distance(states: Float32Array, row: number): number {
     const { width } = this;
     const from = new Float64Array(width);
@@ -51,7 +51,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [.., width] outside the ellipsoid. @param counts - returns true for a row to test. */
+  /** Counts the states [rows, width] outside the ellipsoid, for the rows for which `counts` returns true. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -73,8 +73,8 @@ export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<
 }
 
 /**
- * Draws pages of train users uniformly. Returns for each page the user's clicks up to and including the page.
- * @param most - maximum number of histories. @throws RangeError if the log has no page of a train user.
+ * Draws pages of train users uniformly. Returns per drawn page the user's clicks so far, with those on the
+ * page. @param most - maximum number of pages. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
   const found: Uint32Array<ArrayBuffer>[] = [];

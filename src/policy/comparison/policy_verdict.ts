@@ -1,4 +1,4 @@
-/** Verdicts on the policies of a comparison. Every verdict names an environment. */
+/** Verdicts on compared policies. Every verdict names the environment in which it holds. */
 
 import type { ComparisonEnvironment, PolicyComparison, PolicyDifference } from "./comparison.ts";
 import {
@@ -17,14 +17,14 @@ import {
   judgeClaim,
 } from "../../metrics/baseline_verdict.ts";
 
-/** Baseline, which does not plan. If a policy is better than this baseline, planning pays. */
+/** Baseline policy, which does not plan ahead. If a policy is better than this baseline, planning pays. */
 export const RIVAL = "greedy";
 /** If the best known policy gains less than this share over greedy, planning cannot help. */
 const LEAST_HEADROOM = 0.02;
 
 /**
- * Decides for each learned policy whether it is better than greedy: on the truth if it is known, otherwise in
- * all simulators.
+ * Decides for each learned policy whether it is better than greedy: on the ground truth if that is known,
+ * otherwise in all simulators.
  */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
@@ -63,7 +63,7 @@ export function judgePolicies(comparison: PolicyComparison): Claim[] {
   });
 }
 
-/** Names the simulators in which a policy beats greedy, if it does not beat greedy on the truth. */
+/** Names the simulators in which a policy beats greedy although it does not beat greedy on the truth. */
 function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);
@@ -74,7 +74,7 @@ function describeSimulatorOnly(comparison: PolicyComparison, policy: string): st
     : [`${policy} is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
 }
 
-/** Formats e.g. "In the simulator (A) slateq is worse than greedy: -2.4 clicks per user (-7 %; ...)." */
+/** Returns e.g. "In the simulator (A) slateq is worse than greedy: -2.4 clicks per user (-7 %; ...)." */
 function describeFinding(
   comparison: PolicyComparison,
   policy: string,
@@ -112,7 +112,7 @@ function describeHeadroom(
   return [`Planning cannot gain in ${name}: ${optimal}. ${behind}.`];
 }
 
-/** Compares the returns that models predict with the return on the truth. */
+/** Compares the returns that models predict with the return on the ground truth. */
 function describePredictionBias(comparison: PolicyComparison, policy: string): string[] {
   const [predicted, second, real] = (["trained on", "second model", "truth"] as const).map((role) => {
     const name = comparison.environments.find((environment) => environment.role === role)?.name ?? "";
