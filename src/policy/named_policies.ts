@@ -1,4 +1,4 @@
-/** Policies without training. A new policy needs a function that returns it, and an entry in `named`. */
+/** Policies that need no training. A new one needs a function that returns it, and an entry in `named`. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
@@ -24,7 +24,7 @@ const topKernel = parseKernel("top_slate", topText);
 
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
-/** Draws slates uniformly. @param explore - true to draw only with probability `step.epsilon`. */
+/** Draws slates uniformly. @param explore - true to replace slates only with probability `step.epsilon`. */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   return recordSlates(randomKernel, explore ? "explore" : "random slate", page, {}, {
     PANELS: page.panels,
@@ -34,12 +34,12 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   });
 }
 
-/** Chooses the first allowed items. @param order - [items] u32 item numbers, best first. */
+/** Shows the first allowed items of an order. @param order - [items] u32 item numbers, best first. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   return recordSlates(popularKernel, "popular slate", page, { order });
 }
 
-/** Chooses the allowed items with the highest scores. @param score - [users, items] f32 */
+/** Shows the allowed items with the highest scores. @param score - [users, items] f32 */
 export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   return recordSlates(topKernel, "top slate", page, { score });
 }
@@ -89,7 +89,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
   });
 }
 
-/** To each item, this number of pseudo-impressions at the mean click rate is added. */
+/** Number of impressions at the mean click rate that are added to each item, to smooth its click rate. */
 const PRIOR_DISPLAYS = 20;
 
 /**
@@ -103,7 +103,7 @@ export function computePopularity(
   const sum = (counts: Uint32Array) => counts.reduce((total, count) => total + count, 0);
   const [allShown, allClicks] = [sum(shown), sum(clicks)];
   if (allClicks === 0) {
-    throw new UserError("Expected a log with clicks of train users, found none.");
+    throw new UserError("Expected a log with clicks of train users, found no such click.");
   }
   const prior = PRIOR_DISPLAYS * allClicks / allShown;
   return Float64Array.from(shown, (count, item) => ((clicks[item] ?? 0) + prior) / (count + PRIOR_DISPLAYS));
@@ -137,7 +137,7 @@ export const randomPolicy: Policy = {
 
 export interface NamedPolicyInputs {
   readonly log: LogSource;
-  /** Model through which the policy observes users; by default the environment. */
+  /** Model that computes the user states which the policy reads; by default the environment. */
   readonly known: UsersSource | undefined;
   readonly onProgress?: OnProgress;
 }

@@ -15,7 +15,7 @@ const madeUpSchema = v.strictObject({
 });
 const modelSchema = v.strictObject({
   kind: v.literal("model"),
-  /** Path of the model's snapshot at the time of the training. */
+  /** Path that the model's snapshot had when the policy was trained. */
   path: v.string(),
   sha256: v.string(),
   data: runConfigSchema.entries.data,
@@ -44,7 +44,7 @@ const NAME = "policy.json";
 export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
   const config = await readJson(`${path}/${NAME}`, policyConfigSchema);
   if (!config) {
-    throw new UserError(`Expected the folder of a policy, with a ${NAME}, found no such file in ${path}.`);
+    throw new UserError(`Expected the folder of a policy, found no ${NAME} in ${path}.`);
   }
   return config;
 }
@@ -93,7 +93,7 @@ export function isSame(one: PolicySubject, other: PolicySubject): boolean {
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError unless a policy was trained on the users `given`: on others its weights mean nothing. */
+/** @throws UserError if a policy was not trained on the users `given`: its weights are for other users. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

@@ -1,4 +1,4 @@
-/** Opens trained policies, ranks a user's items by a policy, and groups policies that can be compared. */
+/** Opens trained policies, computes a user's slate by a policy, and groups policies that are comparable. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
@@ -31,9 +31,9 @@ export interface TrainedPolicy {
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
-   * Returns the slate that the policy shows a user next. The result has predicted returns only if the history
-   * can occur in the training. After training with `--start` every history can; otherwise, a history with at
-   * most one click per earlier page can.
+   * Returns the slate that the policy shows a user next. The result has predicted returns only for histories
+   * that can occur in training: after training with `--start` all histories, otherwise those with at most one
+   * click per earlier page.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
@@ -80,7 +80,7 @@ export interface RankedSlate {
   readonly items: readonly RankedItem[];
   /** Probability that the user clicks no item of the slate. */
   readonly noClick: number;
-  /** Predicted return of this page and all later pages; undefined if the policy has no value of a slate. */
+  /** Predicted return of this page and all later pages; undefined if the policy computes no slate values. */
   readonly value?: number;
 }
 
@@ -191,7 +191,7 @@ export class OpenedPolicy implements TrainedPolicy {
     const { slate, pages, start } = this.config.training;
     if (!(page >= 1 && page <= pages)) {
       throw new UserError(
-        `Expected a page of 1 to ${pages}, for which the policy of ${this.path} was trained, got ${page}.`,
+        `Expected a page number from 1 to ${pages}, as in the training of ${this.path}, got ${page}.`,
       );
     }
     using stack = new DisposableStack();
@@ -208,7 +208,7 @@ export class OpenedPolicy implements TrainedPolicy {
 /** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Trainings of the policies. Trainings of one policy differ in seed and have the same name. */
+  /** Trainings of the policies. Trainings with the same name are of one policy, and differ in seed. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;
@@ -216,10 +216,10 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies by task. @throws UserError if training users differ, or two trainings are equal. */
+/** Groups policies by task. @throws UserError if they have different users, or two trainings are equal. */
 export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
-  if (!first) throw new UserError("Expected the folder of at least one policy, got none.");
+  if (!first) throw new UserError("Expected the folder of at least one policy, got no folder.");
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);
   const byTask = Map.groupBy(policies, ({ config: { training } }) => JSON.stringify(getTask(training)));
   return [...byTask.values()].map((own): PolicyGroup => {

@@ -298,7 +298,7 @@ Deno.test("a verdict on the truth compares with greedy, and with the prediction"
     good,
     "yes",
     /^On the truth \(restless shop\) cdqn is better than greedy: \+4\.9\d clicks per user \(\+53 %; 95 % CI \+4\.\d+ to/,
-    /Predicted return by A: 14\.8\d clicks per user; realised in restless shop: 14\.1\d, so the prediction is 5 % too high\./,
+    /Return that A predicts: 14\.8\d clicks per user; return in restless shop: 14\.1\d, so the prediction is 5 % too high\./,
   );
   assert.equal(claim, "cdqn is better than greedy on the truth (restless shop)");
   assert.doesNotMatch(text, /in the simulator only/);
@@ -324,7 +324,7 @@ Deno.test("verdict: it reports where planning has no gain", () => {
   verdict(
     comparison([demo], { "demo shop": [19.645, 18.8] }),
     "no",
-    /Planning cannot gain in demo shop: .* \+0\.04 % above greedy\. cdqn is 4\.3 % behind greedy\./,
+    /Planning cannot raise the return in demo shop: .* \+0\.04 % above greedy\. cdqn is 4\.3 % behind greedy\./,
   );
 });
 

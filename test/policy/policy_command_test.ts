@@ -181,7 +181,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     const early = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "2", "--json"));
     assert.deepEqual([early.value, early.items[1].value], [undefined, undefined]);
     assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /Predicted return/);
-    await refused(/Expected a page of 1 to 4/, "rank", policy, "--page", "5");
+    await refused(/Expected a page number from 1 to 4/, "rank", policy, "--page", "5");
     const sum = ranked.items.reduce(
       (sum: number, { probability }: { probability: number }) => sum + probability,
       ranked.noClick,
@@ -278,7 +278,7 @@ Deno.test("a shop's randomised log estimates other policies, with counts in the 
 
     const refused = (says: RegExp, ...args: string[]) => policies.refused(splitArgs(...args), says);
     await refused(/--repeats/, ...asked, "--policy greedy --explore plackett-luce:1");
-    await refused(/with a propensity, found none/, ...asked, "--policy random --repeats --slate 3");
+    await refused(/with a propensity, found no such page/, ...asked, "--policy random --repeats --slate 3");
     await refused(/either --model \(a run\) or --shop/, "evaluate --policy greedy --log", set);
 
     const bandit =

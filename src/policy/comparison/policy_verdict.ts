@@ -109,7 +109,7 @@ function describeHeadroom(
   const behind = mean < 0
     ? `${policy} is ${(-100 * mean / rival).toFixed(1)} % behind ${RIVAL}`
     : `${policy} is level with ${RIVAL}`;
-  return [`Planning cannot gain in ${name}: ${optimal}. ${behind}.`];
+  return [`Planning cannot raise the return in ${name}: ${optimal}. ${behind}.`];
 }
 
 /** Compares the returns that models predict with the return on the ground truth. */
@@ -122,12 +122,12 @@ function describePredictionBias(comparison: PolicyComparison, policy: string): s
   if (!predicted || !second || !real || Number.isNaN(predicted.value) || !(real.value > 0)) return [];
   const bias = predicted.value / real.value - 1;
   return [
-    `Predicted return by ${predicted.name}: ${predicted.value.toFixed(2)} ${getRewardUnit(comparison)} per ` +
-    `user; realised in ${real.name}: ${real.value.toFixed(2)}, so the prediction is ` +
+    `Return that ${predicted.name} predicts: ${predicted.value.toFixed(2)} ${getRewardUnit(comparison)} per ` +
+    `user; return in ${real.name}: ${real.value.toFixed(2)}, so the prediction is ` +
     `${Math.abs(100 * bias).toFixed(0)} % too ${bias >= 0 ? "high" : "low"}.`,
     ...(Number.isNaN(second.value) ? [] : [
-      `Predicted by ${second.name}, an independent model: ${second.value.toFixed(2)} ` +
-      `(${percent(second.value / real.value - 1)}).`,
+      `Return that the second model ${second.name} predicts: ${second.value.toFixed(2)} ` +
+      `(${percent(second.value / real.value - 1)} compared with the return in ${real.name}).`,
     ]),
   ];
 }

@@ -3,25 +3,25 @@
  * mu drew.
  *
  * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance
- * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model predicts q_i = r_hat(s_i, A_i) and v_i = E_pi
- * r_hat(s_i, .). Estimators for slates of k items read columns [n, k]: r_il is the reward of slot l on page
- * i. All estimators are defined as in Open Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py,
+ * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model r_hat predicts the rewards q_i = r_hat(s_i, A_i) and
+ * v_i = E_pi r_hat(s_i, .). Estimators for slates of k items read columns [n, k]: r_il is the reward of slot
+ * l on page i. All estimators are defined as in Open Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py,
  * https://github.com/st-tech/zr-obp).
  *
- * An estimator returns terms per page. The estimate is sum(values) / sum(over), so that users can be
- * resampled.
+ * An estimator returns two terms per page, `values` and `over`. The estimate for any sample of users is
+ * sum(values) / sum(over) over their pages.
  */
 
 import type { LogEvidence } from "./evidence.ts";
 
 export interface EstimatorTerms {
-  /** [n] numerator of each page. */
+  /** [n] term of each page in the numerator of the estimate. */
   readonly values: Float64Array;
-  /** [n] denominator of each page; 1 by default. */
+  /** [n] term of each page in the denominator of the estimate; 1 by default. */
   readonly over?: Float64Array;
 }
 
-/** Columns of logged data that estimators read, with a number per page or per slot. */
+/** Columns of logged data that estimators read. A column has a number per page or per slot. */
 export type EvidenceColumns = Pick<
   LogEvidence,
   "slate" | "weight" | "reward" | "q" | "v" | "slotReward" | "prefixWeight" | "slotWeight" | "slotQ" | "slotV"
@@ -37,19 +37,19 @@ interface Estimator {
 const all = {
   logged: { title: "logged pages", terms: ({ reward }) => ({ values: reward }) },
   model: { title: "model", terms: ({ v }) => ({ values: v }) },
-  /** Inverse propensity score (Horvitz and Thompson 1952): mean of w r. Equal to obp's SlateStandardIPS. */
+  /** Inverse propensity score (Horvitz, Thompson 1952; obp's SlateStandardIPS): mean of weight x reward. */
   ips: { title: "IPS", terms: weighed },
-  /** Self-normalised IPS (Swaminathan and Joachims 2015): sum of w r, divided by sum of w. */
+  /** Self-normalised IPS (Swaminathan and Joachims 2015): sum of weight x reward / sum of weights. */
   snips: { title: "SNIPS", terms: (of) => ({ ...weighed(of), over: of.weight }) },
-  /** Doubly robust estimator (Dudik et al. 2011): mean of v + w (r - q). */
+  /** Doubly robust estimator (Dudik et al. 2011): mean of v + weight x (reward - q). */
   dr: {
     title: "DR with the model",
     terms: ({ weight, reward, q, v }) => ({ values: weight.map((w, i) => v[i]! + w * (reward[i]! - q[i]!)) }),
   },
   /**
-   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il. The weight w_il is
-   * P(slot l shows its item) under pi, divided by the same probability under mu. IIPS is unbiased if a click
-   * depends only on the clicked item.
+   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il over pages i. The
+   * weight w_il is the probability under pi that slot l shows its item, divided by its probability under mu.
+   * IIPS is unbiased if a click depends only on the clicked item.
    */
   iips: {
     ...{ title: "IIPS (slates)", needs: "slotWeight" },
@@ -58,8 +58,8 @@ const all = {
   },
   /**
    * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): like IIPS, but the
-   * weight w_i,1:l is P(first l items) under pi, divided by the same probability under mu. RIPS is unbiased
-   * if clicks do not depend on items in later slots.
+   * weight w_i,1:l is the probability of the first l items under pi, divided by their probability under mu.
+   * RIPS is unbiased if clicks do not depend on items in later slots.
    */
   rips: {
     ...{ title: "RIPS (slates)", needs: "prefixWeight" },
@@ -68,8 +68,8 @@ const all = {
   },
   /**
    * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of sum_l
-   * w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. The estimate is unbiased for any Q if
-   * RIPS is unbiased. For least variance, obp fits Q_l to the rewards of slot l and later slots.
+   * w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. The estimate is unbiased for any model
+   * Q if RIPS is unbiased. For least variance, obp fits Q_l to the rewards of slot l and later slots.
    */
   cascadeDr: {
     ...{ title: "Cascade-DR (slates)", needs: "prefixWeight" },
@@ -88,7 +88,7 @@ function weighed({ weight, reward }: EvidenceColumns): EstimatorTerms {
   return { values: weight.map((w, i) => w * reward[i]!) };
 }
 
-/** Sums terms [n, k] over the slots. Returns one sum per page. */
+/** Sums terms [n pages, k slots] over the slots. Returns one sum per page. */
 function bySlate(slate: number, terms: Float64Array): EstimatorTerms {
   const sums = (_: unknown, i: number) => sumValues(terms.subarray(i * slate, (i + 1) * slate));
   return { values: Float64Array.from({ length: terms.length / slate }, sums) };
@@ -100,8 +100,8 @@ function sumValues(values: Float64Array): number {
 
 /**
  * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) for the first pages
- * of each user: mean over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over consecutive pages t.
- * The model only predicts rewards of single pages, so the estimate needs no rollouts and is unbiased with any
+ * of each user: mean over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over a user's pages t. The
+ * model predicts only rewards of single pages. The estimate needs no rollouts, and is unbiased with any
  * model.
  * @param last - index of each user's last page. @param pages - number of pages per user.
  * @returns [users] one term per user
@@ -122,14 +122,14 @@ export function estimatePerDecisionDoublyRobust(
   });
 }
 
-/** Returns the effective sample size (Kish 1965): (sum w)^2 / sum w^2, or 0 if all weights are 0. */
+/** Returns the effective sample size (Kish 1965) of weights w: (sum w)^2 / sum w^2, or 0 if all are 0. */
 export function computeEffectiveSampleSize(weight: Float64Array): number {
   const most = weight.reduce((most, w) => Math.max(most, w), 0);
   const scaled = weight.map((w) => w / most); // the squares must not overflow
   return most === 0 ? 0 : sumValues(scaled) ** 2 / sumValues(scaled.map((w) => w * w));
 }
 
-/** Returns the share of the total weight that belongs to the pages with the largest weights. */
+/** Returns the sum of the `pages` largest weights as a share of the sum of all weights. */
 export function computeLargestWeightShare(weight: Float64Array, pages: number): number {
   const sorted = weight.toSorted();
   return sumValues(sorted.subarray(Math.max(0, sorted.length - pages))) / sumValues(sorted);

@@ -17,16 +17,15 @@ import type { LogEvidence } from "./evidence.ts";
 /** Minimum effective sample size, as a share of the number of pages. */
 const LEAST_SHARE = 0.05;
 /**
- * Minimum effective sample size, in pages or users. On logs of a shop with a known truth
- * (test/policy/exact_logs.ts), 95 % intervals of per-decision DR contained the truth in 85 % of the logs with
- * an effective size below 5, in 91 % of the logs with 5 to 10, in 93 % with 10 to 30, and in 94 to 96 % above
- * 30. The minimum is 50, because a sample that happens to lack the largest weights overestimates the
- * effective size.
+ * Minimum effective sample size, in pages or users. It was tested with 95 % intervals of per-decision DR on
+ * logs of a shop with a known truth (test/policy/exact_logs.ts). The truth was in 85 % of the intervals at
+ * effective sizes below 5, in 91 % at 5 to 10, in 93 % at 10 to 30, and in 94 to 96 % above 30. The minimum
+ * is 50, because a sample that happens to lack the largest weights overestimates its effective size.
  */
 const LEAST_SIZE = 50;
-/** Maximum number of pages per user in per-decision DR, which multiplies the weights of a user's pages. */
+/** Maximum number of pages per user in per-decision DR, because the weights of a user's pages multiply. */
 const MOST_DECISIONS = 5;
-/** Number of pages with the largest weights. Their share of the total weight is reported. */
+/** Number of largest importance weights whose share of the total weight is reported. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
@@ -34,7 +33,7 @@ export interface OffPolicyEvaluation {
   readonly users: number;
   /** Number of skipped pages: pages of another size, without a propensity, or beyond the limit per user. */
   readonly excluded: number;
-  /** Estimated clicks per page, by estimator; undefined if the log lacks a column for the estimator. */
+  /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its column. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
   /** Estimated clicks on the first `pages` pages of each user, and the effective sample size in users. */
   readonly decisions:
@@ -45,25 +44,25 @@ export interface OffPolicyEvaluation {
       readonly clicks: MeanEstimate;
     }
     | undefined;
-  /** Effective sample size as a share of the n pages: (sum w)^2 / (n sum w^2). */
+  /** Effective sample size as a share of the n pages: (sum w)^2 / (n sum w^2) for importance weights w. */
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean weight: 1 if propensities are correct and the log could show every slate of the policy. */
+  /** Mean importance weight: 1 if propensities are correct and the log could show the policy's slates. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
   /** Factor by which all propensities are wrong; undefined unless the verdict is "scaled". */
   readonly factor: number | undefined;
-  /** Predicted clicks per page minus the DR estimate (weights normalised if propensities are scaled). */
+  /** Model's clicks per page minus the DR estimate (with normalised weights if propensities are "scaled"). */
   readonly modelBias: MeanEstimate;
-  /** Smallest and largest ratio of a page's logged propensity to the propensity computed from scores. */
+  /** Smallest and largest ratio, over pages, of the logged propensity to the one computed from scores. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
 /**
- * "right": the mean weight is 1. "scaled": all propensities are wrong by one factor, so only estimators that
- * divide by the sum of the weights (SNIPS) are valid. "wrong": no estimator is valid.
+ * "right": the mean importance weight is 1. "scaled": all propensities are wrong by the same factor, so only
+ * estimators that divide by the sum of the weights (SNIPS) are valid. "wrong": no estimator is valid.
  */
 export type PropensityVerdict = "right" | "scaled" | "wrong";
 
@@ -101,10 +100,10 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
 const ROUNDING = 1e-4;
 
 /**
- * Judges the propensities. Correct propensities give a mean weight of 1. If all propensities are wrong by one
- * factor, normalised weights still give the policy's mean of any function of a page. The model's P(click) is
- * such a function, so E[w (q - v)] = 0 for any model. Both statements are false if the policy shows pages
- * that the logging policy could not show.
+ * Judges the logged propensities by two tests. If they are correct, the mean of the importance weights w is
+ * 1. If all are wrong by the same factor, E[w (q - v)] is still 0 for any model, where q is the model's
+ * P(click) on the shown page, and v its mean under the policy. Both tests fail if the policy shows pages that
+ * the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -119,12 +118,12 @@ function judgePropensities(evidence: LogEvidence): PropensityVerdict {
     : "wrong";
 }
 
-/** Returns the factor by which all propensities are wrong; undefined if scores reveal no such factor. */
+/** Returns the factor by which all propensities are wrong; undefined if it is 1 or not equal on all pages. */
 function knownFactor({ propensityRatios: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
 
-/** Returns true if a ratio of propensities is 1, up to the error of recomputed scores. */
+/** Returns true if a ratio of propensities is 1, up to rounding errors of recomputed scores. */
 export function isOne(ratio: number): boolean {
   return Math.abs(Math.log(ratio)) < 1e-2;
 }
@@ -160,7 +159,7 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
   return undefined;
 }
 
-/** @throws UserError if the effective sample is too small. The message has the reason and a solution. */
+/** @throws UserError if the effective sample is too small. The message has a reason and a remedy. */
 function expectEnough(
   { mu, weight, samples: kept, slate }: LogEvidence,
   name: string,
@@ -202,7 +201,7 @@ function expectEnough(
   );
 }
 
-/** Returns the lowest temperature (two digits) at which the effective size of the sampled pages suffices. */
+/** Returns the lowest temperature, to two digits, at which the effective sample size is large enough. */
 function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
@@ -220,7 +219,7 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Number of pages, and number of slates per page, with which a pool size is tested. */
+/** Number of pages, and number of slates drawn per page, in the test of a pool size. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
@@ -246,12 +245,12 @@ function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number
   return poolFor(slate);
 }
 
-/** Returns the number of ordered slates of `slate` out of n items. */
+/** Returns the number of different ordered slates of `slate` items out of n items. */
 function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool size at which a random slate equals a fixed slate with enough probability. */
+/** Returns the largest pool size at which every slate has a probability of {@link LEAST_SHARE} or more. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

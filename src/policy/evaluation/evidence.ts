@@ -11,9 +11,9 @@ import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
 export interface LogEvidenceOptions extends ReplayOptions {
-  /** Temperature at which the policy draws slates by its scores; if undefined, it shows the best slates. */
+  /** Temperature at which the policy draws slates by its scores; undefined if it shows the best slate. */
   readonly temperature?: number;
-  /** Temperature at which the log's slates were drawn by the policy's scores. IIPS needs this temperature. */
+  /** Temperature at which the policy's scores drew the logged slates. Only IIPS needs this temperature. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
 }
@@ -27,16 +27,16 @@ interface Row {
   /** Reward of the page: 1 if any item was clicked, else 0. `slotReward` [slots] has rewards per item. */
   readonly reward: number;
   readonly slotReward: readonly number[];
-  /** Importance weight pi / mu of the whole slate. */
+  /** Importance weight: the slate's probability under the evaluated policy / its logged propensity. */
   readonly weight: number;
-  /** [slots] P(items down to the slot) under pi / under mu; NaN if mu is known only for whole pages. */
+  /** [slots] importance weight of the items down to the slot; NaN if only pages have propensities. */
   readonly prefixWeight: readonly number[];
-  /** [slots] marginal P(the slot shows its item) under pi / under mu; NaN if mu's probability is unknown. */
+  /** [slots] importance weight by the marginal P(slot shows its item); NaN if the logged one is unknown. */
   readonly slotWeight: readonly number[];
-  /** P(any click) on the shown page by the model; `v` is the mean of P(any click) under the policy. */
+  /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on the slot's item) if the page ended at this slot; `slotV`: mean under pi. */
+  /** [slots] model's P(click on the slot's item) if the page ended there. `slotV` is its mean under pi. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -44,7 +44,7 @@ interface Row {
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages with which other temperatures are tested: scores of candidates, indices of shown items, and mu. */
+  /** Pages for tests of other temperatures: scores of candidates, indices of shown items, and mu. */
   readonly samples: readonly PageSample[];
   /** Number of skipped pages: pages of another size, without a propensity, or beyond the limit per user. */
   readonly excluded: number;
@@ -59,15 +59,15 @@ interface PageSample {
 
 /** Number of slates drawn per page to estimate an expectation under the policy. */
 const DRAWS = 32;
-/** Maximum importance weight. The product of the weights of five pages must not overflow in float64. */
+/** Maximum importance weight, with which the product of five weights does not overflow in float64. */
 const LARGEST_WEIGHT = 1e60;
 const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
 
-const NO_PROPENSITIES = "Expected a log with propensities, got one without. Log randomised pages " +
+const NO_PROPENSITIES = "Expected a log with propensities, got a log without them. Log randomised pages " +
   "(simulate --explore plackett-luce:1 --write-log), or name the column of the propensities (data log --propensity).";
 
-/** Collects the data of a log. @throws UserError for missing or wrong propensities, or a wrong `repeats`. */
+/** Reads an evaluation's data. @throws UserError for missing or wrong propensities, or a wrong `repeats`. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -77,7 +77,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** Number of the first user with each id. A split by time divides a person into several users of one id. */
+  /** First user of each id. A split by time divides a person into several users of one id. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -90,7 +90,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventKind?.[e] ? 0 : 1), -rows.length);
   if (rows.length === 0) {
     throw new UserError(
-      `Expected pages of ${options.slate} items with a propensity, found none. Set --slate for another size.`,
+      `Expected pages of ${options.slate} items with a propensity, found no such page. Set --slate for another size.`,
     );
   }
   rows.sort((a, b) => a.user - b.user || a.page - b.page);
@@ -108,8 +108,8 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
 }
 
 /**
- * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is mu divided by
- * the propensity that the scores give at the log's temperature (1 if the temperature is unknown).
+ * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is the logged
+ * propensity, divided by the propensity that scores give at the log's temperature (1 if that is unknown).
  * @param kept - receives pages on which other temperatures are tested
  */
 function buildRow(
@@ -154,7 +154,7 @@ function buildRow(
         page.page + 1
       } of ` +
         `user ${options.getUserId?.(user) ?? user}, which gives the weight ${weight.toPrecision(2)}. ` +
-        "Correct it if it is a logarithm or a density; leave it empty if it is unknown.",
+        "Convert logarithms or densities to probabilities; leave unknown propensities empty.",
     );
   }
   const own = shown.map((place, j) =>
@@ -191,7 +191,7 @@ function findCandidateIndices(
   });
 }
 
-/** Returns the policy's distribution of slates. A policy without scores always shows the same slate. */
+/** Returns the distribution of a policy's slates. Without a temperature, one slate has probability 1. */
 function buildSlateDistribution(
   { candidates, chosen }: ReplayedPage,
   k: number,

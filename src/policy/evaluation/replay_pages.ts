@@ -30,13 +30,13 @@ export interface ReplayOptions {
 
 /** A logged page. */
 export interface ReplayedPage {
-  /** Number of the user in the log. `page` is the index of the page among the user's pages. */
+  /** Number of the user in the log. `page` is the index of the page among this user's pages. */
   readonly user: number;
   readonly page: number;
   readonly event: number;
   /** Items that the page could have shown, in ascending order. */
   readonly candidates: readonly number[];
-  /** [items] the model's utilities of all items. `choice` turns utilities into click probabilities. */
+  /** [items] the model's utilities of all items. The rule `choice` computes click probabilities from them. */
   readonly utilities: Float32Array;
   readonly choice: ChoiceRule;
   /** [items] the policy's scores of all items; undefined for a policy without a score per item. */
@@ -69,10 +69,10 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items in a group of users. The results of a group are read back together. */
+/** Maximum number of users x items in a group of users, whose results are read back together. */
 const TOGETHER_ITEMS = 2 ** 15;
 
-/** Replays all users of a log. @param take - gets pages of k items. @throws UserError by `policy.record`. */
+/** Replays a log's users. @param take - gets each page of k items. @throws UserError by `policy.record`. */
 export async function replayPages(
   gpu: Gpu,
   options: ReplayOptions,
@@ -220,7 +220,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Updates user states by clicks outside of pages. @param items - per user: clicked item, or undefined */
+  /** Updates users by a click outside of pages. @param items - per user: item, or undefined for no click */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));
@@ -238,7 +238,7 @@ class Replay {
   }
 }
 
-/** Records a policy. @param known - the model's utilities; not computed again if they are the scores. */
+/** Records a policy's dispatches. @param known - model's utilities, which are also the greedy scores */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -1,11 +1,11 @@
 /**
- * Algorithms that train policies. A new algorithm needs a name in policy_training_config.ts, and an entry
- * below.
+ * Algorithms that train policies. A new algorithm needs a name in policy_training_config.ts, and an entry in
+ * `algorithms`.
  *
- * CDQN: one Q-value per position of the slate. Each position gets the best item, given the items above that
- * position. With the common target (as published), all Q-values are regressed on the return of the whole
- * slate. With the chained target, the Q-value of each position except the last is regressed on the target
- * network's best value of the next position.
+ * CDQN: one Q-value per position of the slate. Each position shows the best item, given the items above it.
+ * With the common target (as published), all Q-values are regressed on the return of the whole slate. With
+ * the chained target, the Q-value of each position except the last is regressed on the target network's best
+ * value of the next position.
  *
  * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the best slate has the
  * items with the largest values.
@@ -62,7 +62,7 @@ class QLearner extends NetworkLearner {
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** Computes slate values. Each call computes new bases, because `slateValue` overwrites them. */
+    /** Computes slate values. Each call needs its own bases (partial sums), which `slateValue` changes. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);
@@ -71,7 +71,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** Best values of the next positions; undefined for Q-values per item, which have no position. */
+    /** Best Q-values of the next positions, for `--target chained`; undefined for Q-values per item. */
     const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },

@@ -22,13 +22,13 @@ const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
   readonly sample: ReplaySample;
-  /** [rows] target value of each page, computed between {@link RecordedUpdate.next} and `fit`. */
+  /** [rows] target of each page's Q-value, computed after {@link RecordedUpdate.next} and before `fit`. */
   readonly targets: View;
-  /** Ring of results. Slot `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
+  /** Ring buffer: slot `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View;
 }
 
-/** Matrix [rows, stride] f32. A slate's value is the sum of `count` columns of its row, from `first` on. */
+/** Slate values in a matrix [rows, stride] f32: per row, the sum of `count` columns from `first` on. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -40,21 +40,21 @@ export interface NextValue {
 export interface RecordedUpdate {
   /** Values of the best slates on the pages after the replayed pages. */
   readonly nextValue: NextValue;
-  /** Records programs that run before {@link next}. @returns a function that encodes these programs */
+  /** Compiles programs that run before {@link next}. The returned function encodes them for one step. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
-  /** Dispatches that update the item tables after the weights have changed. */
+  /** Dispatches that update the Q-network's item tables after its weights have changed. */
   readonly afterUpdate: readonly LearnDispatch[];
-  /** Dispatches that run after the weights were copied to the target network. */
+  /** Dispatches that update the target network's item tables after its weights have changed. */
   readonly afterCopy: readonly LearnDispatch[];
 }
 
 export interface LearnerSubject {
   readonly gpu: Gpu;
   readonly config: PolicyTrainingConfig;
-  /** Simulated users whose states the policy reads, with their items' vectors. */
+  /** Simulated users whose states and item vectors the policy reads. */
   readonly observer: SimulatedUsers;
   readonly source: UsersSource;
 }
@@ -64,9 +64,9 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights of the target network, which predicts the next pages' values; layout as in `parameters`. */
+  /** Weights of the target network, which predicts values of next pages. Layout: as in `parameters`. */
   readonly target: View;
-  /** Records the training step. Call this once per learner. */
+  /** Records the dispatches of a training step. Call this method once per learner. */
   record(update: TrainingBatch): RecordedUpdate;
 }
 
@@ -79,9 +79,9 @@ export abstract class NetworkLearner implements Learner {
   readonly target: View;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
-  /** Dispatches that update the tables of the online weights, for the last recorded page. */
+  /** Dispatches that compute the item tables of the online weights, which the last recorded page reads. */
   #tables: readonly ClickDispatch[] = [];
-  /** Q-values of the last recorded page's slates; undefined if the algorithm has only values per item. */
+  /** Q-values of the last recorded page's slates; undefined if the network values only single items. */
   protected values: SlateValueView | undefined;
 
   constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {

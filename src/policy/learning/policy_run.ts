@@ -1,5 +1,5 @@
 /**
- * Trains a policy from the beginning, or from a saved state, to the end. The policy's folder has
+ * Trains a policy from the beginning, or from a saved state, to the end. The policy's folder contains
  * `policy.json`, `train.csv` (metrics of every page), `curve.csv` (metrics of every evaluation), and
  * `last.safetensors` (training state and best weights so far).
  */
@@ -31,7 +31,7 @@ export class PolicyFolder {
   private constructor(
     readonly path: string,
     readonly config: PolicyConfig,
-    /** Snapshot that the folder had before the files were opened. */
+    /** Snapshot in the folder before the files were opened; undefined for a new training. */
     readonly before: PolicySnapshot | undefined,
     private readonly train: CsvLog,
     private readonly curve: CsvLog,
@@ -43,9 +43,9 @@ export class PolicyFolder {
   }
 
   /**
-   * Creates the files of a training; with `before`, opens them and truncates the logs to their saved lengths.
+   * Creates the files of a training. With `before`, opens them and truncates the logs to their saved lengths.
    * @param before - snapshot of the training to resume.
-   * @throws UserError if the folder cannot be written or has foreign files, or if files have changed.
+   * @throws UserError if the folder cannot be written or has other files, or if files have changed.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
     const { marks, iteration } = before ?? {};
@@ -118,7 +118,7 @@ export async function readCurve(path: string): Promise<LearningCurvePoint[]> {
 export interface PolicyResult {
   readonly iteration: number;
   readonly finished: boolean;
-  /** Final evaluation of the best weights, on users whose returns did not select the weights. */
+  /** Final evaluation of the best weights, on users other than those of the learning curve. */
   readonly chosen: LearningCurvePoint | undefined;
 }
 
@@ -136,10 +136,10 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 }
 
 /**
- * Trains to the end. The state is saved at each point of the learning curve, between two episodes.
- * Interrupting and resuming a training changes no bits. If `signal` is aborted, the current episode is
- * finished and saved. At the end, the trainer has the best weights. @throws DivergedError. Files saved before
- * the error remain.
+ * Trains a policy to the end. The training state is saved at each point of the learning curve, between two
+ * episodes. Interrupting and resuming a training changes no bits. If `signal` is aborted, the current episode
+ * is finished and saved. At the end, the trainer has the best weights. @throws DivergedError. Files saved
+ * before the error remain.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,

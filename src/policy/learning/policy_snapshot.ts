@@ -14,7 +14,7 @@ import { replayParts, type ReplayState } from "./replay_buffer.ts";
 
 const FORMAT = "clickgan-policy-1";
 
-/** Prefixes of tensor names: Adam's moments, the target network, and the best weights. */
+/** Prefixes of the names of stored tensors: Adam's moments, the target network, and the best weights. */
 const PREFIXES = { m: "adam.m/", v: "adam.v/", target: "target/", best: "best/" } as const;
 const REPLAY = "replay/";
 
@@ -96,7 +96,7 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const point = v.safeParse(v.optional(bestSchema), parseJson(metadata.best));
   if (metadata.format !== FORMAT || !marks.success || !success || !point.success) {
     throw new UserError(
-      `Expected a policy's snapshot, which deno task policy train writes, got another file: ${file}.`,
+      `Expected a policy's snapshot, written by deno task policy train, got another file: ${file}.`,
     );
   }
   return {

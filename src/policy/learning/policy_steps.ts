@@ -86,7 +86,7 @@ export interface PolicyStepsParts {
   readonly outcomes: View;
 }
 
-/** Returns the number of result slots per iteration: one for each training step, and one for the page. */
+/** Returns the number of ring slots for an iteration's results: one per training step, one for the page. */
 export function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }
@@ -101,7 +101,7 @@ interface Programs {
 
 export class PolicySteps implements Steps<number, PolicyBatch> {
   readonly slices = 1;
-  /** True if the tables of the target network must be computed before the next training step. */
+  /** True if the target network's item tables must be computed before the next training step. */
   #stale = true;
 
   private constructor(
@@ -169,7 +169,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     });
   }
 
-  /** Marks the item tables as outdated, after a caller has set the weights. */
+  /** Marks the target network's item tables as outdated. Call this method after setting weights. */
   weightsChanged(): void {
     this.#stale = true;
   }

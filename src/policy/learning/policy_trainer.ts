@@ -25,13 +25,13 @@ import { countRingParts, PolicySchedule, PolicySteps, type PolicyStepsParts } fr
 import { ReplaySample } from "./replay_sample.ts";
 import { countEpisodes, ReplayBuffer, type ReplayPage, type ReplayState } from "./replay_buffer.ts";
 
-/** Maximum number of iterations whose results are stored at once. */
+/** Maximum number of iterations whose results the device stores before they are read. */
 const PLACES = 256;
 
 export interface PolicyStepMetrics {
-  /** Mean loss of the replayed pages; 0 before the first training step. */
+  /** Mean loss of the iteration's replayed pages; 0 before the first training step. */
   readonly loss: number;
-  /** Mean Q-value of the replayed slates; 0 before the first training step. */
+  /** Mean Q-value of the iteration's replayed slates; 0 before the first training step. */
   readonly q: number;
   /** Mean reward over the users who saw the page, including users who saw random slates (exploration). */
   readonly reward: number;
@@ -57,7 +57,7 @@ export interface PolicyState {
 
 export interface PolicyTrainerOptions {
   readonly start?: StartOptions;
-  /** Creates the learner; by default the learner of the config's algorithm. */
+  /** Creates the learner; by default the one of the algorithm that the config names. */
   readonly makeLearner?: LearnerFactory;
 }
 
@@ -78,7 +78,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 
   /**
-   * Allocates users, network and replay buffer on the device, and records the steps.
+   * Allocates users, network and replay buffer on the device, and records the training's dispatches.
    * @param source - simulated users to train on.
    * @throws UserError for a config that is out of range, contradicts the catalogue, or exceeds the adapter's
    * limits.
@@ -167,7 +167,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a state. @param from - file, for messages. @throws UserError for a damaged replay buffer. */
+  /** Restores a state. @param from - name in messages. @throws UserError for a damaged replay buffer. */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);
@@ -187,5 +187,5 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Episode number of learning curves. It selects random numbers that no training or comparison uses. */
+/** Episode number of learning curves, with random numbers that no training or comparison uses. */
 export const CURVE_EPISODE = 2 ** 31;

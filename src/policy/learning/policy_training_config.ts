@@ -1,6 +1,6 @@
 /**
  * Training config of a policy, which is part of every policy.json. The table of fields has options, ranges
- * and defaults. The config's type derives from it, and src/option.ts derives schema and help.
+ * and defaults. The config's type, its schema and the help text derive from this table.
  */
 
 import { splits } from "../../data/click_log.ts";
@@ -26,7 +26,7 @@ const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
-/** Options of the training. The defaults did best on a synthetic shop with a known optimum. */
+/** Options of the training. The defaults gave the highest returns in a shop with a known optimum. */
 export const policyTrainingFields = {
   algorithm: defineField(
     "--algorithm <name>",
@@ -80,7 +80,7 @@ export const policyTrainingFields = {
     "cdqn: one network for all positions of a slate",
     false,
   ),
-  /** The chained target converges to the exact value under any exploration. */
+  /** With "chained", Q-values converge to the exact values under any exploration. */
   target: defineField(
     "--target <kind>",
     "cdqn: regression target of the positions. common: the value of the whole slate, as published; " +
@@ -88,9 +88,9 @@ export const policyTrainingFields = {
     picklist(["common", "chained"]),
     "common",
   ),
-  /** True if the online network selects the next slate, and the target network evaluates it. */
+  /** True if the Q-network selects the next page's slate, and the target network computes its value. */
   doubleQ: defineSwitchField("--no-double-q", "let the target network also select the next slate", true),
-  /** As in the paper, there is no target network if the number is 1. */
+  /** With 1, there is no target network, as in the paper on CDQN. */
   targetEvery: defineField(
     "--target-every <n>",
     "training steps between two copies of the weights to the target network; 1: copy at every step",

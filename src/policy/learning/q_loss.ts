@@ -56,14 +56,14 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Q-values of a slate that the loss uses: "each", the "sum" of all, or only the value of the "outcome". */
+/** The loss uses "each" Q-value of a slate, their "sum", or only the Q-value of the page's "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
-  /** [rows] column of `q` that belongs to the outcome, which is the clicked slot or no click. */
+  /** [rows] column of `q` with the Q-value of the page's outcome: the clicked slot, or no click. */
   readonly outcome: readonly number[];
-  /** [rows, columns] chained targets of the Q-values; undefined for the common target. */
+  /** [rows, columns] target of each Q-value; undefined if all Q-values of a row have the same target. */
   readonly chained?: readonly (readonly number[])[];
 }
 
@@ -71,19 +71,21 @@ export interface QLoss {
   /** [rows, columns] Q-values of the shown slates. */
   readonly q: Tensor;
   readonly counts: QCounts;
-  /** [rows] f32 target of each row. */
+  /** [rows] f32 target of each row's slate value. */
   readonly targets: View;
-  /** [rows] vec4f; the first component is the column of the outcome. */
+  /** [rows] vec4f; the first component is the column of the clicked slot, or of no click. */
   readonly outcome: View;
-  /** [rows, stride] chained targets: column c + 1 has the target of Q-value c; the last Q-value has none. */
+  /**
+   * [rows, stride]: column c + 1 is the target of Q-value c. The last Q-value has its target in `targets`.
+   */
   readonly chained?: { readonly view: View; readonly stride: number };
-  /** True for the Huber loss, in which a TD error above 1 has a linear loss. */
+  /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;
-  /** Ring of results. The step's slot gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
+  /** Ring buffer: the step's slot gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View | undefined;
 }
 
-/** Records the loss. The output is [rows, 4]: (loss, Q-value of the shown slate, 0, 0). */
+/** Records the loss op. Its output is [rows, 4]: (loss, Q-value of the shown slate, 0, 0) per row. */
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,

@@ -1,8 +1,8 @@
 /**
  * Replay buffer: a ring of whole episodes in device memory, from which training samples pages uniformly. For
  * each user an episode has T pages and T + 1 states: the state after a page is the state before the next
- * page. A new episode overwrites the oldest episode. The slot of an episode follows from the episode's
- * number. See `replay_push.wgsl`.
+ * page. A new episode overwrites the oldest episode. An episode's slot is its number modulo the number of
+ * slots. See `replay_push.wgsl`.
  */
 
 import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -18,7 +18,7 @@ import { UserError } from "../../user_error.ts";
 const pushKernel = parseKernel("replay_push", pushText);
 const startsKernel = parseKernel("replay_starts", startsText);
 
-/** Bit of a stored choice: set if the user left after the page. The kernels use the same bit. */
+/** Bit of a stored outcome that is set if the user left after the page. The kernels use the same bit. */
 export const LEFT = 0x80000000;
 
 export interface ReplayCapacity {
@@ -35,7 +35,7 @@ export interface ReplayPage {
   readonly state: Tensor;
   /** [users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] f32: clicked slot (`slate` without a click), reward, and two unused numbers. */
+  /** [pages, users] vec4f: clicked slot (or `slate` if there was no click), reward, two unused numbers. */
   readonly outcomes: View;
   /** [users] u32: 0 for users who left after this page or earlier. */
   readonly alive: View;
@@ -43,7 +43,7 @@ export interface ReplayPage {
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns the ring's size in episodes: enough for `capacity` user pages, plus the current episode. */
+/** Returns the ring's size in episodes: enough to store `capacity` user pages, plus the current episode. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -56,7 +56,9 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: clicked slot (`slate` without a click) | {@link LEFT}; reward bits. */
+  /**
+   * [episodes, pages, users] vec2u: slot (`slate`: no click) and {@link LEFT} if the user left; reward bits.
+   */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;

@@ -23,9 +23,9 @@ const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
 
 /**
- * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots, I items. Shaders read a
- * size by its index. Batches of click logs have users, events, rows and items at these indices, so both kinds
- * of batches share shaders.
+ * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items.
+ * Shaders read a size by its index. Batches of click logs have users, events, rows and items at these
+ * indices, so both kinds of batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
@@ -37,33 +37,33 @@ export interface ReplaySampleOptions {
   /** Columns of a state without padding. The network's input has one more column: page number / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
-  /** [panels of 32 items] bits of the items that are never shown; no items by default. */
+  /** [panels of 32 items] mask bits of items that are never shown; by default all items may be shown. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
   /** Clicks that users have made before an episode; no clicks by default. */
   readonly start?: StartOptions;
 }
 
-/** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i of row b. */
+/** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i on page b. */
 export class ReplaySample {
   readonly sizes: LearnSizes;
-  /** [2 x rows, columns + 1] f32, padded: state and page number / T. `before` and `after` are its halves. */
+  /** [2 x rows, columns + 1] f32, padded: state, and page number / T. Its halves are `before` and `after`. */
   readonly inputs: View;
   /** [rows, columns + 1] network input of the states before the pages, a part of `inputs`. */
   readonly before: Tensor;
   /** [rows, columns + 1] network input of the states after the pages, a part of `inputs`. */
   readonly after: Tensor;
-  /** [panels of 32 items, rows] u32: bits of the items that the page could not show. */
+  /** [panels of 32 items, rows] u32: mask bits of the items that the page could not show. */
   readonly maskBefore: View;
-  /** [panels of 32 items, rows] u32: bits of the items that the next page could not show. */
+  /** [panels of 32 items, rows] u32: mask bits of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
-  /** [rows] vec4f: clicked slot (`slate` without a click), reward, 1 (0 if the user left), page number. */
+  /** [rows] vec4f: clicked slot (or `slate`, no click), reward, 0 if the user left (else 1), page number. */
   readonly outcome: View;
-  /** [rows] vec4u per sampled page: slot of the episode, page, user, and an unused number. */
+  /** [rows] vec4u per sampled page: the episode's slot in the ring, page, user, and an unused number. */
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, users] (first, end): range in `#history` of a user's clicks before an episode. */
+  /** [episodes, users] (first, end): range in `#history` with the clicks of a user before an episode. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
@@ -100,7 +100,9 @@ export class ReplaySample {
     this.#begun = arena.upload("starts of replayed episodes", new Uint32Array(2 * episodes * users));
   }
 
-  /** Stores clicks that precede the episode. @param key - random key of the users in this episode */
+  /**
+   * Stores the clicks that users made before an episode. @param key - random key of the users in this episode
+   */
   begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;
@@ -150,7 +152,9 @@ export class ReplaySample {
     ];
   }
 
-  /** Copies the states after the pages. @param state - output [rows, columns], with the buffer's stride. */
+  /**
+   * Returns a dispatch that copies the states after the pages to `state` [rows, columns], stride unchanged.
+   */
   statesAfter(state: Tensor): DispatchSpec {
     const { replay, drawn, options: { rows } } = this;
     const { users, pages, stateStride } = replay.size;

@@ -57,7 +57,7 @@ export class SlateQLearner extends NetworkLearner {
     };
   }
 
-  /** Computes the values of the next pages' best slates, from the users' utilities before these pages. */
+  /** Computes the value of the best slate on the page after each sampled page, from the users' utilities. */
   async #after(sample: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;

@@ -11,10 +11,10 @@ import { allocateUnused, countCatalogueItems, findRowDimension, type SlateRows }
 const ratioKernel = parseKernel("slate_ratio", ratioText);
 const MOST_EXACT = 16;
 
-/** Bits of excluded items. Bit i of word p x stride + r belongs to item 32 p + i in row r. */
+/** Bit mask of excluded items: bit i of word p x stride + r is 1 if row r excludes item 32 p + i. */
 export interface ItemMask {
   readonly view: View;
-  /** Number of words per panel of 32 items. */
+  /** Number of mask words for a panel of 32 items, one word per row. */
   readonly stride: number;
 }
 
@@ -27,12 +27,12 @@ export interface ChoiceModel {
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly utilities: View;
-  /** Value of a click on an item: the item's utility (0 for no click), or a Q-network's value. */
+  /** Value of a click on an item: its utility (and 0 for no click), or a Q-value of a Q-network. */
   readonly worthOf: "utility" | {
-    /** [rows of a chunk, stride] values of the items, without the part that depends only on the row. */
+    /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride] first the part of a value that depends only on the row, then the value of no click. */
+    /** [rows, stride] column 0: the term that all items of the row share; column 1: Q-value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
@@ -42,7 +42,7 @@ export interface BestSlateInputs extends ChoiceModel {
   readonly worth: View;
 }
 
-/** Finds the best slates of the rows from `step.first_entry` on. @throws UserError if slates are too long. */
+/** Finds the best slates of rows from `step.first_entry` on. @throws UserError if slates are too long. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,

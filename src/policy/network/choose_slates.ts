@@ -1,4 +1,4 @@
-/** Chooses slates by a Q-network: position by position, or by an exact search for the largest value. */
+/** Chooses slates by a Q-network: position by position, or by an exact search for the best slate. */
 
 import type { ClickDispatch, ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -14,14 +14,14 @@ import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
 import { type ItemMask, recordBestSlate } from "./best_slate.ts";
 import { allocateRows, countCatalogueItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
-/** Inputs of a Q-network's choice, and the buffers to which slates and masks are written. */
+/** Inputs from which a Q-network chooses slates, and the buffers for slates and masks. */
 export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   readonly input: Tensor;
   readonly slates: View;
-  /** Mask of items. The bits of the chosen items are set. */
+  /** Mask of excluded items. The choice also sets the bits of the chosen items. */
   readonly masked: ItemMask;
-  /** True if `slates` are an input: column j of `q` gets the value of the best item after j given items. */
+  /** True if `slates` is an input. Column j of `q` then values the best item to follow the first j items. */
   readonly given?: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface SlateChoice<S extends BatchSizes> {
   readonly stride: number;
 }
 
-/** Chooses the best item for each position in turn. Items that are already chosen are excluded. */
+/** Chooses the best item for each position in turn, except items that are already chosen. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -76,7 +76,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** Computes the values of all items (in chunks of rows) and of states, by a network of kind `item`. */
+/** Computes all items' Q-values by a network of kind `item`. Dispatches over items run in chunks of rows. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
@@ -103,10 +103,10 @@ export function scoreItems(
   return { before: choice.begin(), scored, scores, stride, values: choice.state.values };
 }
 
-/** A choice of one item after another, with the buffers and tensors that all positions share. */
+/** Chooses the items of a slate in the order of positions, with buffers that all positions share. */
 class PositionChoice<S extends BatchSizes> {
   readonly state: QState;
-  /** [rows, stride] linear parts of Q-values, to which the values of chosen items are added. */
+  /** [rows, stride] Q-values: at first their linear terms, to which the values of chosen items are added. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
@@ -132,7 +132,7 @@ class PositionChoice<S extends BatchSizes> {
     [this.q, this.stride] = [asBufferView(view), stride];
   }
 
-  /** Computes partial sums of hidden units (bases) and linear parts of Q-values, from the rows' states. */
+  /** Computes from the rows' states the bases (partial sums of hidden units) and linear terms of Q-values. */
   begin(): DispatchSpec<S>[] {
     const place = { ...this.buildPickSettings(-1), later4: 0, panels: 0 };
     return [...this.#forward, this.pick("first base", 0, place)];
@@ -151,7 +151,7 @@ class PositionChoice<S extends BatchSizes> {
     });
   }
 
-  /** Writes the best item, its value, and the base of the next position. */
+  /** Writes the best item, its value, and the next position's base (partial sums of hidden units). */
   pick(label: string, position: number, place: PickSettings): DispatchSpec<S> {
     const { network, rows, act: { copy, slates, masked, given }, state: { bases }, best, q, current } = this;
     return recordSlatePick(rows, {

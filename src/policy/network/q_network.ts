@@ -1,4 +1,4 @@
-/** Q-network: structure and parameters. Online weights and target weights each have their own item tables. */
+/** Structure and parameters of a Q-network. Online and target weights each have their own item tables. */
 
 import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
@@ -17,7 +17,7 @@ import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts
 /**
  * Kind of Q-values. `cascade`: one net per position, which predicts the value of the whole slate from the
  * items down to that position. `shared`: one net for all positions, which reads a bias per position and the
- * sum of the items above. `item`: a value per item.
+ * sum of the items above. `item`: one net for a value per item.
  */
 export type QKind = "cascade" | "shared" | "item";
 
@@ -39,17 +39,17 @@ export interface QShape {
   readonly zero?: boolean;
 }
 
-/** Returns the number of nets: one per position for `cascade`, else 1. Each has a base and an item table. */
+/** Returns the number of nets, which have an item table each: one per position for `cascade`, else 1. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the number of columns of an item table: some for the slot itself, others for later positions. */
+/** Returns the width of a slot's item table: `units` columns for the slot, others for later positions. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
 }
 
-/** Counts values that depend only on the state: one per position; kind `item`: one, or two with `zero`. */
+/** Counts the state-only terms of Q-values: one per position; for kind `item` one, or two with `zero`. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
@@ -77,7 +77,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  /** Returns a dense layer with random biases. With zero biases, all kinks of ReLU would be at the origin. */
+  /** Returns a dense layer. Biases are random: with zeros, all kinks of ReLU would be at the origin. */
   const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
     drawn(`${name}/kernel`, rows, columns, fanIn),
     drawn(`${name}/bias`, 1, columns, fanIn),
@@ -101,16 +101,16 @@ export type WeightCopy = "online" | "target";
 
 /** Parts of the Q-values that depend only on the state. */
 export interface QState {
-  /** [rows, nets x units] bases: partial sums of the hidden units, which the state determines. */
+  /** [rows, nets x units] bases: the terms of the hidden units' sums that come from the state. */
   readonly bases: Tensor;
-  /** [rows, values] parts of the Q-values that are linear in the trunk. */
+  /** [rows, values] terms of the Q-values that are linear in the trunk's output. */
   readonly values: Tensor;
 }
 
 export class QNetwork {
   readonly parameters: ParameterArena;
   readonly target: View;
-  /** Item tables per copy of the weights: item vectors x weights, [items, {@link getProductWidth}] each. */
+  /** Item tables of each copy of the weights: item vectors x weights [items, {@link getProductWidth}]. */
   readonly tables: Readonly<Record<WeightCopy, readonly View[]>>;
   readonly #arena: Arena;
 
@@ -155,7 +155,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns a position's offsets in units of four floats. Position -1 is the state before the first slot. */
+  /** Returns the offsets of a position, in units of four floats. Position -1 is before the first slot. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
@@ -170,7 +170,7 @@ export class QNetwork {
     };
   }
 
-  /** Computes the item tables. Run this after setting weights. @param itemVectors - [items, columns] */
+  /** Returns dispatches that compute the item tables from weights. @param itemVectors - [items, columns] */
   makeTables<S extends BatchSizes>(
     rows: SlateRows<S>,
     copy: WeightCopy,
@@ -212,7 +212,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Computes the state's part of each Q-value. @param input - [rows, inputs] state and page number / T */
+  /** Computes the state's terms of each Q-value. @param input - [rows, inputs] state, page number / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

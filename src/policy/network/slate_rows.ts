@@ -1,4 +1,4 @@
-/** Rows for which slates are chosen: users of a page, or replayed pages. Also the network's input. */
+/** Rows for which slates are chosen: users of a page, or replayed pages. Also writes the network's input. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
@@ -15,9 +15,9 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Names of a batch's dimensions for rows and items, and the arena of its buffers. Shaders read a size by its
- * index, so two kinds of batches share shaders if these names have equal indices in both. In batches of click
- * logs, the rows are the events.
+ * Batch of rows for which slates are chosen: the names of its dimensions for rows and items, and an arena.
+ * Shaders read a size by the index of its dimension. Kinds of batches with equal indices can share shaders.
+ * In batches of click logs, each event is a row.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -32,7 +32,7 @@ export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<Click
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
-/** Returns the number of rows in a batch; by default in the largest batch. */
+/** Returns the number of rows in a batch; by default, in the largest possible batch. */
 export function countRows<S extends BatchSizes>(
   { rows, capacity }: SlateRows<S>,
   sizes: S = capacity,
@@ -49,7 +49,7 @@ export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: Sla
   return dimensions.index(rows);
 }
 
-/** Allocates floats per row. On llvmpipe the memory is a texture, because llvmpipe reads buffers slowly. */
+/** Allocates floats for each row: on llvmpipe in a texture, because llvmpipe reads buffers slowly. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -77,7 +77,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** Writes the network's input [rows, columns + 1]: state, page number / T. @param pages - T */
+/** Records a dispatch that writes the network's input [rows, columns + 1]: state, page number / `pages`. */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

@@ -1,7 +1,7 @@
 /**
  * Scores every item for every row, and stores the best item per panel of 32 items, or all scores. A second
- * kernel writes the best item into the next slot. The settings of a position are buffer data, not constants,
- * so that all positions share one shader.
+ * kernel writes the best item into the next slot. The settings of a position are data in a buffer. As
+ * constants, they would need a shader per position.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -68,9 +68,9 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Output: either `best` [panels, rows], the best item of each panel of 32 items (bits of its value; item or
-   * NONE), without items whose bit in `masked` [panels, rows] is set; or all `scores` [rows of a chunk, 32 x
-   * panels], from row `step.first_entry` on.
+   * Output. `best` [panels, rows]: the best item of each panel of 32 items, as (bits of its value; item or
+   * NONE). Items whose bit in `masked` [panels, rows] is 1 are excluded. `scores` [rows of a chunk, 32 x
+   * panels]: all scores, for the rows from `step.first_entry` on.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
@@ -123,7 +123,7 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [panels, rows] output of {@link recordSlateScore}; any buffer if there are no panels. */
+    /** [panels, rows] output of {@link recordSlateScore}; any buffer if the number of panels is 0. */
     readonly best: View;
     readonly table: View;
     readonly weights: View;
@@ -133,7 +133,7 @@ export interface SlatePickInputs {
     readonly slates: View;
     /** [rows, stride] Q-values of the slates. */
     readonly q: View;
-    /** [rows, units] output: base of the next position. */
+    /** [rows, units] output: base (partial sums of hidden units) of the next position. */
     readonly current: Memory;
     readonly place: View;
   };

@@ -1,4 +1,4 @@
-/** Q-values of given slates, with gradients: one per position, or one per item and one for no click. */
+/** Computes Q-values of slates, with gradients: one per position, or one per item and one for no click. */
 
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
@@ -77,11 +77,11 @@ interface SlateValue extends SlateValueInputs {
   readonly weights: Tensor;
   /** Biases of the positions; undefined unless all positions share a net of kind `shared`. */
   readonly bias: Tensor | undefined;
-  /** Weights of the products with item vectors. The item tables store these products. */
+  /** Weights that are multiplied by item vectors. The item tables store the products. */
   readonly products: readonly Tensor[];
   /** [rows, slots x units] hidden units of all slots, which the backward pass reads. */
   readonly hidden: View;
-  /** Returns [rows] u32: the item of each row in a slot. */
+  /** Returns the items that the rows show in one slot: [rows] u32. */
   readonly slotItems: (slot: number) => View;
 }
 
@@ -130,7 +130,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the settings of a slot as data, not as constants, so that all slots share one shader. */
+/** Returns the settings of a slot as data. As constants, they would need a shader per slot. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -155,7 +155,7 @@ function backward<S extends BatchSizes>(
   const most = countRows(rows);
   const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  /** Gradients of the item tables' entries: [rows, width] per slot, one slot after another in one buffer. */
+  /** Gradients of the item tables' entries that rows read: a matrix [rows, width] per slot, in slot order. */
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
   let end = 0;
   const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));
@@ -209,7 +209,7 @@ function hiddenGradients<S extends BatchSizes>(
   };
 }
 
-/** Computes the gradients of the weights from which item tables are computed, by one dispatch per slot. */
+/** Computes the gradients of the weights that determine the item tables, by one dispatch per slot. */
 function productGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -309,7 +309,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the items that hidden unit n of position j reads, each with its weights and their column. */
+/** Lists the items that hidden unit n of position j reads, with the weights and weight column of each. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({
