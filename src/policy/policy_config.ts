@@ -63,7 +63,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   if (itemCount === items) return;
   throw new UserError(
     `Expected ${itemCount} items in ${path}/${NAME}, as in the catalogue of ${users}, found ${items}. ` +
-      "Restore the old file, or use the users that the policy was trained on.",
+      "Restore the old policy.json, or use the users that the policy was trained on.",
   );
 }
 

@@ -26,8 +26,8 @@ export interface TrainedPolicy {
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
    * @param observes - users on which the policy was trained, whose model computes the states that the policy
    * reads.
-   * @throws UserError if the catalogue differs. The policy's `record` throws UserError if slate size or
-   * number of pages differs from the training.
+   * @throws UserError if the number of items differs from the training. The policy's `record` throws
+   * UserError if slate size or number of pages differs from the training.
    */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
   /**
@@ -115,7 +115,6 @@ export async function rank(
   return { items: shown, noClick: none, ...(value !== undefined && { value }) };
 }
 
-/** Mark in the name of a policy whose training is unfinished. */
 const UNFINISHED = " (unfinished)";
 
 export class OpenedPolicy implements TrainedPolicy {
@@ -131,7 +130,6 @@ export class OpenedPolicy implements TrainedPolicy {
     return new OpenedPolicy(path, config, snapshot);
   }
 
-  /** Name of the algorithm, with a mark if the training is unfinished. */
   get name(): string {
     const { algorithm } = this.config.training;
     return this.unfinished === undefined ? algorithm : `${algorithm}${UNFINISHED}`;
@@ -146,7 +144,6 @@ export class OpenedPolicy implements TrainedPolicy {
       `Finish it with: deno task -q policy train --resume ${quotePath(path)}`;
   }
 
-  /** @param observes - see {@link import("./policy_config.ts").expectTrainedOn}. */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void } {
     const { path, config, config: { training }, snapshot } = this;
     expectItems(path, config, observes.name, observes.itemCount);

@@ -19,7 +19,7 @@ export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patien
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (k: no click), reward, P(any click), 1; zeros after the user left. */
+  /** [pages, users] vec4f: clicked slot (k: no click), reward, P(any click), 1; all 0 after a user left. */
   readonly outcomes: View;
 }
 

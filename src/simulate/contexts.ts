@@ -5,19 +5,19 @@ import { countScored, type LogSource, walk } from "../data/log_source.ts";
 import type { ContextFeature } from "../data/manifest.ts";
 import { createRandomStream, mix } from "../data/random.ts";
 
-/** Maximum number of drawn contexts: a share of a category has a standard error of at most 1.6 %. */
+/** Maximum number of drawn contexts, so that a category's share has a standard error of at most 1.6 %. */
 const MOST_CONTEXTS = 1024;
-/** Odd factor with which a session's number is computed from the episode, and a hash from the session. */
+/** Odd factor in the hash of user, episode and item that selects a context. */
 const FACTOR = 0x9e3779b9;
 
 /** Table of contexts. kernels/pw/row_counts.wgsl selects the same rows for a page as {@link getRow}. */
 export class SimulatedContexts {
   /** D, the number of contexts. */
   readonly count: number;
-  /** Number of features of an item. They come before the features of the page. */
+  /** Number of impression features. In a row, they come before the page features. */
   readonly ofItem: number;
 
-  /** @param rows - [D, X] contexts: features of a displayed item, then features of its page. */
+  /** @param rows - [D, X] contexts: impression features of an item, then page features of its page. */
   constructor(readonly features: readonly ContextFeature[], readonly rows: Float32Array<ArrayBuffer>) {
     this.count = rows.length / features.length;
     this.ofItem = features.filter(({ kind }) => kind === "impression").length;
@@ -41,7 +41,7 @@ export class SimulatedContexts {
 
 /**
  * Draws contexts from predicted pages of a log's train users. Each context has the features of a page and of
- * one of its items. Equal logs give equal contexts. @returns undefined without features or pages
+ * one of its items. Equal logs give equal contexts. @returns undefined if there are no features or no pages
  */
 export function drawContexts(
   source: LogSource,

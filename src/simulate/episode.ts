@@ -1,4 +1,4 @@
-/** An episode of simulated users. Dispatches are recorded once, and run without a wait between pages. */
+/** Episode of simulated users. Its dispatches are recorded once, and run without a wait between pages. */
 
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
@@ -18,12 +18,12 @@ export interface EpisodeParts {
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
   readonly policy: Policy;
-  /** Model through which the policy observes the users; the environment by default. */
+  /** Model whose user states the policy reads; by default the environment. */
   readonly observer?: SimulatedUsers;
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Dispatches of every page: `before` runs before the policy reads states; `after` runs last. */
+  /** Further dispatches of every page: `before` run before the policy reads states, and `after` run last. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -73,12 +73,12 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Marks the item tables as outdated after weights were set. The next episode recomputes them. */
+  /** Call this after weights were set: the next episode then computes the item tables again. */
   weightsChanged(): void {
     this.#prepared = false;
   }
 
-  /** Encodes the start of an episode, and uploads step headers. Earlier episodes may still be running. */
+  /** Encodes the start of an episode, and uploads step headers. Previous episodes may still be running. */
   begin(commands: CommandRecorder, key: EpisodeKey): void {
     const { starts, headers, programs, startClicks } = this;
     starts.put(key.users, key.firstUser, key.episode, makeKey(key.seed));
@@ -90,7 +90,7 @@ export class Episode {
     for (let s = 0; s < startClicks; s++) programs.feed.encode(commands, 1 + s);
   }
 
-  /** Encodes one page of the last begun episode. @param page - index of the page in the episode */
+  /** Encodes one page of the episode that began last. @param page - index of the page in the episode */
   page(commands: CommandRecorder, page: number): void {
     this.programs.page.encode(commands, 1 + this.startClicks + page);
   }

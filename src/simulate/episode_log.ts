@@ -64,7 +64,7 @@ export function createEmptyLog(
   };
 }
 
-/** Reads the log of the last episode. @param chances - log-probabilities of drawn items */
+/** Reads the log of the last episode. @param chances - buffer of log-probabilities of drawn items */
 export async function readLog(
   gpu: Gpu,
   page: PageBuffers,
@@ -101,11 +101,11 @@ export interface EpisodeLogOptions {
   readonly items: ItemFeatures;
   /** Returns the split of a user: 0 train, 1 validation, 2 test; by default {@link everyFewUsers}. */
   readonly split?: (user: number) => number;
-  /** Returns a user's clicks before an episode, which become context events (history, not predicted). */
+  /** Returns a user's clicks before an episode. They become context events, which models do not predict. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** Returns the items from which a page was drawn; by default all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];
-  /** Returns the context features [X] of an item on the user's pages; absent if there are no such features. */
+  /** Returns the context features [X] of an item on the user's pages; absent if the model has none. */
   readonly getContext?: (user: number, episode: number, item: number) => Float32Array;
 }
 

@@ -17,7 +17,7 @@ export interface Exploration {
   readonly temperature: number;
 }
 
-/** Smallest and largest temperature for which float32 arithmetic suffices. */
+/** Smallest and largest temperature for which float32 arithmetic is precise enough. */
 export const TEMPERATURES = { least: 1e-3, most: 1e6 } as const;
 export function hasScores(policy: Policy): policy is Policy & Required<Pick<Policy, "scores">> {
   return policy.scores !== undefined;

@@ -53,8 +53,8 @@ export class LearnedSource implements UsersSource {
   readonly itemCount: number;
 
   /**
-   * Creates a model's users. @param name - name in reports. @param contexts - contexts of the pages; by
-   * default all pages have the means of context features. @throws UserError for the logistic loss.
+   * Creates the users of a model. @param name - name in reports. @param contexts - contexts of the pages; by
+   * default, context features have their means. @throws UserError for a model with the logistic loss.
    */
   constructor(
     readonly model: UserModel,
@@ -107,7 +107,7 @@ export class LearnedSource implements UsersSource {
   }
 }
 
-/** Maximum rows (users x items) per chunk. GPUs run best with larger chunks (estimated, not measured). */
+/** Maximum rows (users x items) per chunk. The larger limit for GPUs is an estimate, not measured. */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
 /** Returns the number of recent clicks that a model reads; 0 if it reads only an LSTM's state. */
@@ -127,7 +127,7 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** Number of displays without a click, per user and item; undefined for a model without count features. */
+  /** Impressions without a click, per user and item; undefined for a model without count features. */
   readonly #passed: View | undefined;
   readonly #contexts: ClickBatch["contexts"] | undefined;
   /** Encoder state and recent clicks, stored together; undefined if the model does not read recent clicks. */
@@ -213,7 +213,7 @@ export class LearnedUsers implements SimulatedUsers {
     return [...(this.#kept ? [putState(this.#kept)] : []), ...this.#dispatches.events];
   }
 
-  /** Returns the dispatches that must run after clicks or the LSTM's state have changed. */
+  /** Returns the dispatches that update user states after clicks or the LSTM's state have changed. */
   #moved(): ClickDispatch[] {
     return [...this.#dispatches.events, ...(this.#kept ? [keepState(this.#kept)] : [])];
   }
@@ -230,7 +230,7 @@ export class LearnedUsers implements SimulatedUsers {
     this.#items.destroy();
   }
 
-  /** Allocates state and cell of an LSTM, and records the matrix products that a step of the LSTM reads. */
+  /** Allocates state and cell of an LSTM, and records the matrix products that are inputs of its steps. */
   #carriedLstm(units: number): LstmStep {
     const stride = padColumns(units);
     const { users } = this.page;
@@ -245,7 +245,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups a tape's dispatches by the meaning of their rows. @param product - input of the LSTM's step */
+  /** Groups a tape's dispatches by what their rows are. @param product - input of the LSTM's step */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -259,7 +259,9 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the state [events, columns] for policies: an LSTM's h, the pw state, or a layer's state part. */
+  /**
+   * Returns the users' state [events, columns]: an LSTM's h, the pw state, or the state's part of a layer.
+   */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
       (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
@@ -275,7 +277,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns [items, columns] item vectors for policies: dense features, or the first layer's item part. */
+  /** Returns the items' vectors [items, columns]: dense features, or the items' part of the first layer. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

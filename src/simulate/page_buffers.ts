@@ -21,10 +21,10 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
-/** Number of items whose counts of impressions without a click share a word. */
+/** Number of items whose counts of impressions without a click share a 32-bit word. */
 const PASSED_ITEMS = 8;
 
-/** Returns the number of words per user: counts of impressions without a click, then a count of pages. */
+/** Returns the number of words per user: for counts of impressions without a click, and a count of pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -36,7 +36,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes one event without a click per user, see {@link PageBuffers.event}. @param rows - rows per event */
+/** For each user, encodes an event without a click ({@link PageBuffers.event}). @param rows - per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -61,9 +61,9 @@ export class PageBuffers implements PageCapacity {
   readonly slates: View;
   /** [items] u32: 0, 1, 2, ..., because a page's batch has all items of the catalogue. */
   readonly allItems: View;
-  /** [panels, users] bits of the items that each user has clicked, during the episode or before it. */
+  /** [panels, users] mask bits of the items that each user has clicked, during the episode or before it. */
   readonly clicked: View;
-  /** [panels, users] bits of items that the page may not show. Policies also set the slate's bits. */
+  /** [panels, users] mask bits of items that the page may not show. Policies also set the slate's bits. */
   readonly masked: View;
   /** [users] u32, written by `choose`: 0 if the user has left, else 1 + pages since the last click. */
   readonly alive: View;
@@ -89,14 +89,14 @@ export class PageBuffers implements PageCapacity {
 
 /** Clicks of all users, in lists on the device. */
 export interface ClickLists {
-  /** [users] pair: number of clicks so far, and index in `clicks` after the user's last click. */
+  /** [users] pair: number of clicks so far, and the index in `clicks` of the user's next click. */
   readonly history: View;
   /** [users, capacity] vec4u per click, oldest first. The last component is the clicked item. */
   readonly clicks: View;
   readonly capacity: number;
 }
 
-/** A page as a batch for the model's ops. User u is event u of the batch; its rows are the user's slate. */
+/** A page as a batch for the model's ops. Event u is user u, and the event's rows are the user's slate. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;

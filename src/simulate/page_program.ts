@@ -11,11 +11,11 @@ import { Program } from "../gpu/program.ts";
 
 export interface EpisodeKey {
   readonly users: number;
-  /** Number of the first user. A user's random numbers depend on the user's number. */
+  /** Number of the first simulated user. A user's random numbers depend on the user's number. */
   readonly firstUser: number;
   readonly episode: number;
   readonly seed: number;
-  /** Probability that an exploring policy shows a random slate, or a function that returns it for a page. */
+  /** Probability that a policy shows a random slate, or a function that returns this probability per page. */
   readonly epsilon?: number | ((page: number) => number);
 }
 
@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places - page headers stored at once. @param dispatches - dispatches of all programs. */
+  /** @param places - number of page headers. @param dispatches - all dispatches that read these headers. */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,7 +63,7 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the headers of all pages. Header 0 starts an episode, for the largest number of users.
+   * Writes and uploads the headers of all pages. Header 0 starts an episode, with all users that fit.
    * @param pageOf - returns the index of the page to which a header belongs.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {

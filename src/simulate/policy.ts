@@ -1,4 +1,4 @@
-/** Interface of policies, which choose the slates, and the dispatches of kernels that write slates. */
+/** Interface of policies, which choose slates. Also builds the dispatches of kernels that write slates. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -53,7 +53,7 @@ export interface Policy {
    */
   values?(): SlateValueView | undefined;
   /**
-   * Records a score per item instead of slates, to draw slates at random. Absent for a policy without scores.
+   * Records scores of items, by which slates are drawn at random. Absent for a policy without scores.
    * @internal
    */
   scores?(page: PageContext): ItemScores;
@@ -67,7 +67,7 @@ export interface Policy {
 
 /**
  * Returns a dispatch that writes a page's slates by one invocation per user.
- * @param views - inputs of the kernel besides the mask. @param constants - constants besides sizes of the page.
+ * @param views - kernel inputs other than the mask. @param constants - other than the page's sizes.
  */
 export function recordSlates(
   kernel: Kernel,
@@ -86,7 +86,7 @@ export function recordSlates(
   };
 }
 
-/** Scores of all items, computed for one chunk of users after another. */
+/** Scores of all items, which are computed for one chunk of users at a time. */
 export interface ItemScores {
   readonly before?: readonly ClickDispatch[];
   readonly chunk: number;

@@ -1,4 +1,4 @@
-/** Candidate items of a page: all items, a random pool or a list, without the user's clicked items. */
+/** Computes which items a page may show: all items, a random pool or a list, without clicked items. */
 
 import { countBitWords } from "../batch/device_log.ts";
 import { computePhilox, getSlotPurpose, makeKey, type PhiloxCounter, purposes } from "../data/philox.ts";
@@ -11,9 +11,9 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * Items that may be shown: `all` items, a list of items, or a `random` pool of n. The random pool is drawn
- * per page, and has each of the I items with probability n / I. If a random pool has fewer items than a
- * slate, it is ignored for this user and page.
+ * Items that may be shown: `all` items, a list of items, or a `random` pool of n items on average. A random
+ * pool is drawn per user and page, and has each of the I items with probability n / I. If it has fewer items
+ * than a slate, all items may be shown.
  */
 export type PoolOptions =
   | "all"
@@ -21,7 +21,7 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 export interface ItemPool {
-  /** An item is in the random pool if its random word is below this threshold. 0: there is no random pool. */
+  /** An item is in the random pool if its random word is below this threshold; 0 without a random pool. */
   readonly threshold: number;
   /** [panels of 32 items] bits of the items that are never shown. Bits beyond the last item are also set. */
   readonly excluded: Uint32Array<ArrayBuffer>;
@@ -58,7 +58,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [items] 1 for items in a page's random pool, else 0. @param words - random words for a purpose */
+/** Returns [items] 1 for items in a page's random pool, else 0. @param words - gives random words */
 export function drawRandomPool(
   threshold: number,
   items: number,

@@ -22,7 +22,7 @@ const keepKernel = parseKernel("keep_state", keepText);
 const putKernel = parseKernel("put_state", putText);
 
 export interface LstmStep {
-  /** [items, 4H] input of each item to the LSTM's gates. H is the number of LSTM units. */
+  /** [items, 4H] input of each item to the LSTM's gates, for H units. */
   readonly input: Tensor;
   /** [events, 4H] recurrent input W_h h + b to the LSTM's gates. */
   readonly product: Tensor;
@@ -96,7 +96,7 @@ export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, columns] state of the encoder. Rows are longer than `columns`: the recent clicks follow. */
+  /** [events, columns] state of the encoder. In each row of memory, the recent clicks follow the state. */
   readonly state: Tensor;
 }
 
@@ -115,7 +115,7 @@ export function createStoredState(
   };
 }
 
-/** Returns the column where clicks begin. Networks read the columns before it: state, page / T, zeros. */
+/** Returns the first column with clicks. Networks read only the columns before: state, page / T, zeros. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }

@@ -30,9 +30,9 @@ export interface SimulatorRunOptions {
   readonly firstPage?: number;
   /** Called and awaited after each group of pages. If the function throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called and awaited after each page, when buffers have its results. Each submission then has one page. */
+  /** Called and awaited after each page, when its results are in the buffers. Submits pages one by one. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Receives the logs in order: one per episode and group of users that are simulated together. */
+  /** Receives the logs in order: one log per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
@@ -52,9 +52,9 @@ export interface StepOutcome {
 
 /** Pages per submission. While the host waits for one group of pages, the device runs the next group. */
 const PAGES_A_SUBMIT = 8;
-/** Maximum size of the counts of impressions without a click, in bytes. Every adapter can bind this size. */
+/** Maximum bytes of the counts of impressions without a click. Every adapter can bind a buffer this large. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** Maximum users x slots per page, because each hidden layer has one row per user and slot. */
+/** Maximum number of users x slots on a page. Each hidden layer has one row per user and slot. */
 const SLATE_ROWS = 2 ** 18;
 
 /**
@@ -102,7 +102,7 @@ export class Simulator {
     this.#stack = stack.move();
   }
 
-  /** Loads the users on the device. @throws UserError for invalid options, or if memory does not suffice. */
+  /** Loads the users on the device. @throws UserError for invalid options, or too little memory. */
   static create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
     return new Promise((resolve) =>
       resolve(new Simulator(gpu, source, resolveSettings(options, source.itemCount)))
@@ -129,7 +129,7 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // this run replaces the users of step()
-    /** Resolves when the previous episode's log has been read. Meanwhile the next episode runs. */
+    /** Resolves when the previous episode's log has been read, while the device runs the next episode. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -192,7 +192,7 @@ export class Simulator {
     if (!standing || !given) throw new UserError("Expected reset() before the first step().");
     if (standing.page >= pages) {
       throw new UserError(
-        `Expected at most ${pages} pages per episode, got one more. Start a new episode by reset().`,
+        `Expected at most ${pages} pages per episode, got another page. Start a new episode by reset().`,
       );
     }
     const room = { users, slate: k, items: this.#page.items };
@@ -239,7 +239,7 @@ export class Simulator {
     this.destroy();
   }
 
-  /** Submits an episode in groups of pages. At most two submitted groups are unfinished. */
+  /** Submits an episode in groups of pages. The device has at most two unfinished groups at a time. */
   async #play(
     episode: Episode,
     key: EpisodeKey,
@@ -269,7 +269,7 @@ export class Simulator {
     await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
   }
 
-  /** Records a policy with an arena for its buffers. @param stack - disposes the recorded objects. */
+  /** Records an episode with a policy. @param stack - disposes the recorded objects. */
   #record(policy: Policy, stack: DisposableStack): Promise<Episode> {
     const { observes } = policy;
     if (observes && observes.itemCount !== this.source.itemCount) {

@@ -14,7 +14,7 @@ export interface SimulatorOptions {
   readonly slate: number;
   /** T, the number of pages in an episode. */
   readonly pages: number;
-  /** Seed of 32 bits; 1 by default. On one adapter, the same seed gives the same bits. */
+  /** Seed of 32 bits; 1 by default. On the same adapter, the same seed gives identical results. */
   readonly seed?: number;
   /** Reward of a click: 1 with "click" (default), the utility of the clicked item with "utility". */
   readonly reward?: "click" | "utility";
@@ -28,7 +28,7 @@ export interface SimulatorOptions {
   readonly pool?: PoolOptions;
   /** Clicks that users have made before an episode; no clicks by default. */
   readonly start?: StartOptions;
-  /** Maximum users that are simulated together, 4,096 by default. Results do not depend on this number. */
+  /** Maximum number of users that are simulated together, 4,096 by default. It does not change results. */
   readonly usersAtOnce?: number;
 }
 
@@ -38,7 +38,7 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
 }
 
 const TOGETHER = 4096;
-/** Maximum number of items in a slate. The indices of the slots' random words must fit into 32 bits. */
+/** Maximum number of items in a slate. Indices of the slots' random words must fit into 32 bits. */
 const MOST_SLATE = 1024;
 
 /** Validates options and fills in defaults. @throws UserError that names the expected value. */
@@ -53,7 +53,7 @@ export function resolveSettings(options: SimulatorOptions, items: number): Simul
   wholeNumber("patience", patience, 0, 2 ** 31);
   wholeNumber("users simulated together", usersAtOnce, 1, 2 ** 24);
   if (!(leave >= 0 && leave <= 1)) {
-    throw new UserError(`Expected the probability to leave to be between 0 and 1, got ${leave}.`);
+    throw new UserError(`Expected a probability of leaving from 0 to 1, got ${leave}.`);
   }
   const pool = createPool(options.pool ?? "all", items);
   checkStart(start, items);
@@ -80,7 +80,7 @@ function wholeNumber(what: string, value: number, least: number, most: number): 
 
 function checkStart(start: StartOptions, items: number): void {
   if (start === "empty") return;
-  if (start.length === 0) throw new UserError("Expected at least one history to start with, got none.");
+  if (start.length === 0) throw new UserError("Expected at least one start history, got an empty list.");
   for (const history of start) {
     const isKnown = (item: number) => Number.isInteger(item) && item >= 0 && item < items;
     const wrong = Array.from(history, (item) => item ?? NaN).find((item) => !isKnown(item));
@@ -89,7 +89,7 @@ function checkStart(start: StartOptions, items: number): void {
   }
 }
 
-/** Error for the slate of the user with number `user`. */
+/** Error for an invalid slate of user number `user`. */
 export class SlateError extends UserError {
   constructor(readonly user: number, message: string) {
     super(message);

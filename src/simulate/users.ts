@@ -8,7 +8,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
-  /** [rows, 1], stride 1. The row of slot j of user u is u x (slots per slate) + j. */
+  /** [rows, 1] utilities, stride 1. Slot j of user u has the row u x (slots per slate) + j. */
   readonly utilities: Tensor;
 }
 
@@ -20,7 +20,7 @@ export interface CatalogueUtilities {
    * Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
-  /** [users of the chunk, items] f32. */
+  /** [users of the chunk, items] f32 utilities. */
   readonly utilities: View;
 }
 
@@ -35,15 +35,15 @@ export interface SimulatedUsers extends Disposable {
    * also stores these clicks, so that {@link fromState} can restore the user.
    */
   readonly state: Tensor;
-  /** [items, columns] item vectors for policies: dense features, or the model's frozen first layer. */
+  /** [items, columns] item vectors for policies: dense features, or products of the model's first layer. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute item tables. The caller runs them once after setting weights. */
+  /** Returns dispatches that compute item tables. The caller runs them once after weights were set. */
   prepare(): ClickDispatch[];
   /** Returns dispatches that set all users to the state without clicks. */
   reset(): ClickDispatch[];
-  /** Returns dispatches that update the state of each user u who clicked the item `page.event[u].w`. */
+  /** Returns dispatches that update users who clicked. User u has clicked the item `page.event[u].w`. */
   step(): ClickDispatch[];
-  /** Returns dispatches that run after each displayed page, but not after start clicks (outside of pages). */
+  /** Returns dispatches that run after each displayed page, but not after start clicks. */
   shown(): ClickDispatch[];
   /** Releases the memory that is not in the arena. */
   [Symbol.dispose](): void;
@@ -51,7 +51,7 @@ export interface SimulatedUsers extends Disposable {
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that restore users from values in `state`. Clicks cannot update restored users. */
+  /** Returns dispatches that restore users from `state`. Later clicks cannot update restored users. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;

@@ -329,7 +329,7 @@ const policies: readonly BadInput[] = [
     train: start users of a truth without a log | train --save-dir DIR/policy ${TRUTH} --start test --data-users-seed 2
       | Expected --start without --data-users-seed
     train: a missing model | train --save-dir DIR/policy --model DIR/a | a
-    train: no policy to resume | train --resume DIR/policy | Expected the folder of a policy, with a policy.json
+    train: no policy to resume | train --resume DIR/policy | Expected the folder of a policy, found no policy.json
     train: other settings | train --resume DIR/policy --slate 5 | Expected --resume alone or with --steps, got --slate
     evaluate: no log | evaluate --policy greedy | required option '--log <folder>' not specified
     evaluate: two click models | ${EVALUATE} --model DIR/a --shop demo | got both

@@ -1,4 +1,4 @@
-/** Results of a comparison of policies as plain data, and differences between policies. */
+/** Results of comparing policies, as plain data. Also computes differences between policies. */
 
 import { computePairedDifference } from "../../data/paired_difference.ts";
 import type { Interval } from "../../metrics/bootstrap.ts";
@@ -139,7 +139,7 @@ export interface ComparisonCell {
   readonly consistency?: readonly QConsistency[];
 }
 
-/** Comparison of policies on one task, which sets for example the number of pages and the slate size. */
+/** Comparison of policies on one task: the same slate size, number of pages and rules for users. */
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;

@@ -224,7 +224,7 @@ const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
  * Returns the largest tested pool size at which a log of random slates has a sufficient effective sample
- * size. For N equally likely slates, the effective share is 1 / E_pi[N pi(A)].
+ * size. For N equally likely logged slates and policy pi, the effective share is 1 / E_pi[N pi(A)].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");

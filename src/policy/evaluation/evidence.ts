@@ -90,7 +90,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const left = log.eventClick.reduce((sum, _, e) => sum + (log.eventKind?.[e] ? 0 : 1), -rows.length);
   if (rows.length === 0) {
     throw new UserError(
-      `Expected pages of ${options.slate} items with a propensity, found no such page. Set --slate for another size.`,
+      `Expected pages of ${options.slate} items with a propensity, found no such page. Set --slate to the page size of the log.`,
     );
   }
   rows.sort((a, b) => a.user - b.user || a.page - b.page);
@@ -100,7 +100,6 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   };
 }
 
-/** Converts the data of pages to columns. */
 export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array> {
   const names = Object.keys(rows[0] ?? {}) as (keyof Row)[];
   const columns = names.map((name) => [name, Float64Array.from(rows.flatMap((row) => row[name]))]);

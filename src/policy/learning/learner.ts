@@ -38,7 +38,7 @@ export interface NextValue {
 
 /** Dispatches of a training step, except the optimiser's dispatches. */
 export interface RecordedUpdate {
-  /** Values of the best slates on the pages after the replayed pages. */
+  /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
   /** Compiles programs that run before {@link next}. The returned function encodes them for one step. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;

@@ -36,11 +36,8 @@ export const policyTrainingFields = {
     "cdqn",
   ),
   seed: defineField("--seed <n>", "seed of all random numbers", whole(0, 2 ** 32 - 1), 1),
-  /** k, the number of items in a slate. */
   slate: defineField("--slate <k>", "items per page", whole(1, 1024), 3),
-  /** T, the number of pages in an episode. */
   pages: defineField("--pages <n>", "pages per episode", whole(1, 100_000), 20),
-  /** U, the number of users that are simulated together. */
   users: defineField("--users <n>", "users simulated together", whole(1, 2 ** 24), 128),
   steps: defineField(
     "--steps <n>",

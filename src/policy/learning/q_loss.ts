@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes a page's reward to slot `step.slot` of a ring. @param views - outcomes [pages, users], ring. */
+/** Writes a page's rewards to slot `step.slot` of a ring. @param views - outcomes [pages, users], ring */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -75,9 +75,7 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the clicked slot, or of no click. */
   readonly outcome: View;
-  /**
-   * [rows, stride]: column c + 1 is the target of Q-value c. The last Q-value has its target in `targets`.
-   */
+  /** [rows, stride]: column c + 1 is the target of Q-value c. The last Q-value's target is in `targets`. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;

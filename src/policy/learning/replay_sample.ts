@@ -100,9 +100,7 @@ export class ReplaySample {
     this.#begun = arena.upload("starts of replayed episodes", new Uint32Array(2 * episodes * users));
   }
 
-  /**
-   * Stores the clicks that users made before an episode. @param key - random key of the users in this episode
-   */
+  /** Stores the clicks that users made before an episode. @param key - key of the episode's random numbers */
   begin(episode: number, key: PhiloxKey): void {
     const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
     if (start === "empty") return;
@@ -152,9 +150,7 @@ export class ReplaySample {
     ];
   }
 
-  /**
-   * Returns a dispatch that copies the states after the pages to `state` [rows, columns], stride unchanged.
-   */
+  /** Returns a dispatch that copies the states after the pages to `state`, [rows, columns]. */
   statesAfter(state: Tensor): DispatchSpec {
     const { replay, drawn, options: { rows } } = this;
     const { users, pages, stateStride } = replay.size;

@@ -12,7 +12,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of `uniform` to the nearest number with another outcome. f32 may err if it is tiny. */
+  /** Distance of `uniform` to the nearest number that draws another slot. If it is tiny, f32 may differ. */
   readonly margin: number;
 }
 
@@ -33,9 +33,9 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 }
 
 /**
- * Draws the click by inverting the distribution function of the outcomes: no click, then the slots in order.
- * As no click is first, two policies with the same random numbers have as many pages without a click in
- * common as possible. @param logits - one per slot. @param uniform - random number in [0, 1)
+ * Draws a click by inverting the distribution function of the outcomes, in the order: no click, slot 0, slot
+ * 1 and so on. This order lets two policies with the same random numbers have as many pages without a click
+ * in common as possible. @param logits - one per slot. @param uniform - random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);
@@ -54,7 +54,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes a slate's logits. @param utilities - one per item. @param effects - for positions 2, 3, ... */
+/** Computes a slate's logits. @param utilities - one per item. @param effects - of positions 2, 3, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
@@ -69,7 +69,7 @@ export interface HostDynamics<S> {
   readonly items: number;
   /** Inverse temperature, 1 by default: P(item) is proportional to exp(eta (utility + position effect)). */
   readonly eta?: number;
-  /** Effects of positions 2, 3, ... All positions beyond the list have the last listed effect. */
+  /** Utility effects of positions 2, 3, ...; positions beyond the list have the last listed effect. */
   readonly positionEffects?: readonly number[];
   initial(): S;
   /** Returns the utilities of the given items, in their order and without position effects. */

@@ -8,8 +8,8 @@
  *
  * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear
  * interpolation computes V between grid points. If clicked items are not shown again, V is an upper bound of
- * the optimum. The return of {@link createOptimalPolicy}, which shows the allowed items with the maximum sum
- * of reward and V of the next state, is then a lower bound.
+ * the optimum. {@link createOptimalPolicy} shows the allowed items that maximise reward plus V of the next
+ * state. Its return is then a lower bound of the optimum.
  */
 
 import type { ShopState, ShopTruth } from "../../data/shops.ts";
@@ -26,7 +26,7 @@ import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
 /** Options of the simulation for which the policy is optimal. */
 export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave"> {
-  /** Numbers of grid points along m1, m2 and p; odd, so that a new user's state is a grid point. */
+  /** Odd numbers of grid points along m1, m2 and p. The state of a new user is then a grid point. */
   readonly points: readonly [m1: number, m2: number, p: number];
 }
 
@@ -36,10 +36,9 @@ const RANGES = [[-2, 2], [-2, 2], [-1, 1]] as const;
 export class ShopPlan {
   readonly dynamics: ShopDynamics;
   readonly #grid: InterpolationGrid;
-  /** Values V_0 = 0, V_1, ..., V_T of the optimal policy, at all grid points. */
+  /** Values of the optimal policy at all grid points: V_t for 0, 1, ..., T pages left; V_0 = 0. */
   readonly #values: Float64Array[];
 
-  /** Computes the optimal values. */
   constructor(readonly shop: ShopTruth, values: Float32Array, readonly options: PlanOptions) {
     this.dynamics = new ShopDynamics(shop, values);
     this.#grid = new InterpolationGrid(RANGES, options.points);
@@ -63,7 +62,7 @@ export class ShopPlan {
   }
 }
 
-/** Returns the policy that maximises reward + value of the next state, for the slate size of the plan. */
+/** Returns the policy that maximises reward + value of the next state, for the plan's slate size. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
@@ -80,13 +79,13 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the values for t pages left from those for t - 1. Caches the data that do not depend on t. */
+/** Computes the values for t pages left from the values for t - 1. Caches data that do not depend on t. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
   /** [grid points, slots] best slate of the previous sweep, from which the search starts. */
   readonly #slates: Uint32Array;
-  /** Per axis: [grid points on the axis, items] grid cell of the state after a click on the item. */
+  /** For each axis, [grid points on the axis, items]: cell of the state that follows a click on the item. */
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
@@ -146,7 +145,7 @@ class Sweep {
     return found;
   }
 
-  /** Interpolates [items] values of the states after a click on each item at grid point (x, y, z). */
+  /** Interpolates the value of the state after a click on each item [items] at grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];
@@ -173,7 +172,7 @@ type Three<T> = readonly [T, T, T];
 /** Regular grid in three dimensions, with trilinear interpolation between the grid points. */
 export class InterpolationGrid {
   readonly axes: Three<Float64Array>;
-  /** Number of grid points. Point (i, j, k) has the index (i * n1 + j) * n2 + k. */
+  /** Number of grid points. Point (i, j, k) of n0 x n1 x n2 points has the index (i * n1 + j) * n2 + k. */
   readonly size: number;
   readonly #first: Three<number>;
   readonly #step: Three<number>;
@@ -200,7 +199,7 @@ export class InterpolationGrid {
     }
   }
 
-  /** Returns the cell of a coordinate x (clipped to the axis), and the position in the cell, 0..1. */
+  /** Returns the cell that contains x (clipped to the axis), and the position of x in the cell, 0..1. */
   locate(axis: number, x: number): { readonly cell: number; readonly share: number } {
     const last = this.axes[axis]!.length - 1;
     const place = Math.min(Math.max((x - this.#first[axis]!) / this.#step[axis]!, 0), last);

@@ -19,7 +19,7 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
   const slate = new Array<number>(k);
   const count = selectTop(scores, slate, masked);
   if (count === k) return slate;
-  throw new RangeError(`Expected a slate of at most the ${count} items that may be shown, got ${k}`);
+  throw new RangeError(`Expected a slate of at most ${count} items, which may be shown, got ${k}`);
 }
 
 /** Writes the best items to `slate`. @returns number of chosen items, at most k */
@@ -43,7 +43,7 @@ function selectTop(
 }
 
 export interface SlateProblem {
-  /** [items] choice weight of each item, on the scale of `noneWeight`. */
+  /** [items] choice weight of each item, relative to the weight `noneWeight` of no click. */
   readonly weights: ArrayLike<number>;
   /** Choice weight of no click; 1 by default. */
   readonly noneWeight?: number;
@@ -53,7 +53,7 @@ export interface SlateProblem {
 }
 
 export interface SlateSolution {
-  /** Items of the best slate, by descending weight x (value - Q). */
+  /** Items of the best slate, ordered by descending weight x (value of the item - Q of the slate). */
   readonly slate: number[];
   readonly value: number;
   /** Values Q of the slates in successive rounds of the search, increasing up to `value`. */
@@ -74,7 +74,7 @@ interface Among {
   readonly path?: number[];
 }
 
-/** Searches best slates. Successive searches reuse the same memory. */
+/** Searches for best slates. Successive searches reuse the same memory. */
 export class SlateSearch {
   /** [items] score of each item in the current round. */
   readonly #scores: Float64Array;
@@ -85,7 +85,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** Finds the best slate. @returns its value Q. @param slate - start of the search; gets the result */
+  /** Finds the best slate. @returns its value Q. @param slate - initial slate; gets the best slate */
   best(problem: SlateProblem, slate: Uint32Array, { masked, path }: Among = {}): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

@@ -1,7 +1,7 @@
 /**
  * Reference simulator on the host in f64, one user after another. Host and device use the same random words
  * (data/philox.ts), so that their clicks can be compared one by one. The policies are random, popular, and
- * greedy (exact for both kinds of rewards).
+ * greedy (exact for the rewards "click" and "utility").
  */
 
 import type { PhiloxCounter, PhiloxKey } from "../../data/philox.ts";
@@ -27,9 +27,9 @@ export interface HostPage<S> {
   readonly page: number;
   readonly pages: number;
   readonly slate: number;
-  /** [items] 1 for an item that may not be shown, 0 for others. */
+  /** [items] 1 for an item that may not be shown, otherwise 0. */
   readonly masked: Uint8Array;
-  /** Returns four random words of this page for a purpose (see data/philox.ts). */
+  /** Returns the page's four random words for one purpose, such as the click (see data/philox.ts). */
   readonly words: (purpose: number) => PhiloxCounter;
 }
 
@@ -52,7 +52,7 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
   readonly firstUser?: number;
   /** Discount factor per page; 1 by default. */
   readonly discount?: number;
-  /** Mean size of the random pool that is drawn per page; see {@link import("../pool.ts").PoolOptions}. */
+  /** Mean number of items in the random pool of a page; see {@link import("../pool.ts").PoolOptions}. */
   readonly randomPool?: number;
   /** Returns the items that a user clicked before the episode, oldest first. */
   readonly history?: (user: number) => ArrayLike<number>;
@@ -202,7 +202,7 @@ export function drawSlate(
   });
 }
 
-/** Draws a free item uniformly: up to three draws among all items, then one draw among the free items. */
+/** Draws an item that is not taken: up to three draws among all items, then one among those not taken. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
@@ -212,7 +212,7 @@ function drawItem(taken: Uint8Array, words: readonly number[]): number {
   let rank = multiplyHigh(words[3] ?? 0, free);
   const item = taken.findIndex((one) => one === 0 && rank-- === 0);
   if (item >= 0) return item;
-  throw new RangeError("Expected an item that may be shown, found none");
+  throw new RangeError("Expected an item that may be shown, found no such item");
 }
 
 /** Returns a policy that shows the first allowed items. @param order - item numbers, best first */
@@ -242,7 +242,7 @@ export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   return { utilities, noneWeight: none, weights: slots };
 }
 
-/** Returns the policy that maximises the expected reward of the current page, without position effects. */
+/** Returns the policy that maximises the expected reward of the current page. Ignores position effects. */
 export function createHostGreedyPolicy<S>(reward: "click" | "utility" = "click"): HostPolicy<S> {
   return {
     name: "greedy",

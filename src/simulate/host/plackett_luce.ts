@@ -6,7 +6,7 @@
  *   z = score / temperature
  */
 
-/** If less than this share of the weights is left, it is summed: a difference would lose digits. */
+/** If a smaller share of the weights is left, it is computed as a sum: a difference would lose digits. */
 const LOST = 1e-6;
 /** Replacement for scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
@@ -14,13 +14,13 @@ const LOWEST = -1e30;
 interface DrawnSlate {
   /** Indices of the k drawn scores, in display order. */
   readonly indices: number[];
-  /** Smallest distance of a slot's random number to the nearest number that draws another item. */
+  /** Smallest change of any slot's random number that would draw another item. */
   readonly margin: number;
 }
 
 export class PlackettLuce {
   readonly #z: Float64Array;
-  /** exp(z - largest z) of each candidate. */
+  /** Weight exp(z - largest z) of each candidate. */
   readonly #weights: Float64Array;
   readonly #most: number;
   readonly #all: number;
@@ -104,7 +104,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns weights exp(z - most), and the sum over the items that are not in `before`. */
+  /** Returns the weights exp(z - most), and their sum over the items that are not in `before`. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
