@@ -73,7 +73,7 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Call this after weights were set: the next episode then computes the item tables again. */
+  /** Call this method after setting weights. The next episode then computes the item tables again. */
   weightsChanged(): void {
     this.#prepared = false;
   }

@@ -30,7 +30,7 @@ export interface SimulatorRunOptions {
   readonly firstPage?: number;
   /** Called and awaited after each group of pages. If the function throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called and awaited after each page, when its results are in the buffers. Submits pages one by one. */
+  /** Called and awaited after each page, when buffers have its results. Pages are submitted one by one. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
   /** Receives the logs in order: one log per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;

@@ -28,7 +28,6 @@ export interface ReplayOptions {
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
 }
 
-/** A logged page. */
 export interface ReplayedPage {
   /** Number of the user in the log. `page` is the index of the page among this user's pages. */
   readonly user: number;

@@ -296,7 +296,6 @@ function gradients64(given: Given64, gradient: Matrix): Matrix[] {
   return [dBases, dValues, makeZeros(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
 }
 
-/** Computes hidden unit n of position j in f64. */
 function hidden64(given: Given64, row: number, j: number, n: number): number {
   const { shape, bases, vectors, products, bias } = given;
   let z = getAt(bases, row, baseAt(shape, j, n)) + (bias ? getAt(bias, 0, j * shape.units + n) : 0);

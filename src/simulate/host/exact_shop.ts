@@ -79,7 +79,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the values for t pages left from the values for t - 1. Caches data that do not depend on t. */
+/** Computes the values for t pages left from those for t - 1 pages. Caches data that do not depend on t. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
@@ -145,7 +145,7 @@ class Sweep {
     return found;
   }
 
-  /** Interpolates the value of the state after a click on each item [items] at grid point (x, y, z). */
+  /** Interpolates, for each item, the value of the state that follows a click at grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];

@@ -70,13 +70,11 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
 
 interface Among {
   readonly masked?: MaskValues | undefined;
-  /** Output: values Q of the slates in successive rounds of the search. */
   readonly path?: number[];
 }
 
 /** Searches for best slates. Successive searches reuse the same memory. */
 export class SlateSearch {
-  /** [items] score of each item in the current round. */
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;
 

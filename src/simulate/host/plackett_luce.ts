@@ -6,7 +6,7 @@
  *   z = score / temperature
  */
 
-/** If a smaller share of the weights is left, it is computed as a sum: a difference would lose digits. */
+/** If less than this share of all weights is left, the rest is summed: a difference would lose digits. */
 const LOST = 1e-6;
 /** Replacement for scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
