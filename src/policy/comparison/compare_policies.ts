@@ -31,7 +31,7 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True if the policies were trained in this environment, whose returns their Q-values then predict. */
+  /** True if policies were trained in this environment. Otherwise, Q-values do not predict its returns. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }

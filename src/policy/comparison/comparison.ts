@@ -22,7 +22,7 @@ export interface PolicyDifference {
   /** Share of users with a lower (`lose`) or higher (`gain`) return under the policy than under its rival. */
   readonly lose: number;
   readonly gain: number;
-  /** Differences of all users in ascending order; quantiles if there are more than {@link CURVE_POINTS}. */
+  /** Users' differences in ascending order; quantiles for more than {@link CURVE_POINTS} users. */
   readonly sorted: Float64Array;
 }
 
@@ -121,7 +121,7 @@ export interface ComparisonEnvironment {
 }
 
 export interface PageSupport {
-  /** Share of user states that are outside the ellipsoid that contains 99 % of the logged user states. */
+  /** Share of user states outside the ellipsoid that contains 99 % of the logged user states. */
   readonly statesBeyond: number;
   /** Share of the shown slots whose item has fewer than 20 impressions in the log. */
   readonly rareSlots: number;
@@ -132,7 +132,7 @@ export interface ComparisonCell {
   readonly seed: number | null;
   readonly environment: string;
   readonly metrics: EpisodeMetrics;
-  /** Compares realised clicks on the policy's pages with predictions of the model of its training. */
+  /** Clicks on the policy's pages: realised, and predicted by the model that the policy was trained on. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
   /** Consistency of the Q-values of each position; undefined for a policy without Q-values per position. */
@@ -217,7 +217,7 @@ export interface SlateSizeGroup {
   readonly environment: ComparisonEnvironment;
   readonly rows: readonly {
     readonly policy: string;
-    /** One list of the policy's metrics per slate size, which is empty if the policy lacks this size. */
+    /** One list of the policy's metrics per slate size, empty if the policy was not run with this size. */
     readonly cells: readonly (readonly ComparisonCell[])[];
   }[];
 }

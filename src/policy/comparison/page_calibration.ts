@@ -73,13 +73,13 @@ export interface QConsistency {
   readonly rmse: number;
   /** `rmse`, divided by the mean Q-value of the last position. */
   readonly relative: number;
-  /** [points] Q-values of the last and of this position, for at most {@link POINTS} evenly spaced slates. */
+  /** [points] pairs of Q-values (last position, this position) of up to {@link POINTS} slates. */
   readonly points: readonly (readonly [last: number, own: number])[];
 }
 
 const POINTS = 300;
 
-/** @param q - [n, k] Q-values of n chosen slates of k items. @throws RangeError if there are none. */
+/** @param q - [n, k] Q-values of n chosen slates of k items. @throws RangeError if n is 0. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   if (!(n >= 1) || !Number.isInteger(n)) {

@@ -1,4 +1,4 @@
-/** Measures how many of a policy's user states and items are rare in a log. There, models extrapolate. */
+/** Measures how many of a policy's user states and items are rare in a log, so that models extrapolate. */
 
 import { ADDITIONAL_CLICK, listUsers, NONE } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
@@ -51,7 +51,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [rows, width] outside the ellipsoid, for the rows for which `counts` returns true. */
+  /** Counts the states [rows, width] outside the ellipsoid. Only rows for which `counts` is true count. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -73,8 +73,8 @@ export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<
 }
 
 /**
- * Draws pages of train users uniformly. Returns per drawn page the user's clicks so far, with those on the
- * page. @param most - maximum number of pages. @throws RangeError if the log has no page of a train user.
+ * Draws pages of train users uniformly. Returns per drawn page the user's clicks so far, including this page.
+ * @param most - maximum number of pages. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
   const found: Uint32Array<ArrayBuffer>[] = [];

@@ -31,12 +31,14 @@ interface Row {
   readonly weight: number;
   /** [slots] importance weight of the items down to the slot; NaN if only pages have propensities. */
   readonly prefixWeight: readonly number[];
-  /** [slots] importance weight by the marginal P(slot shows its item); NaN if the logged one is unknown. */
+  /** [slots] importance weight of the slot alone (marginal); NaN if the log's marginal is unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on the slot's item) if the page ended there. `slotV` is its mean under pi. */
+  /**
+   * [slots] model's P(click on the slot's item) if the page ended there; `slotV`: mean over policy's items.
+   */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -77,7 +79,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** First user of each id. A split by time divides a person into several users of one id. */
+  /** Number of the first user with each id. A split by time makes several users of one person. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);

@@ -81,7 +81,7 @@ export abstract class NetworkLearner implements Learner {
   protected readonly arena: Arena;
   /** Dispatches that compute the item tables of the online weights, which the last recorded page reads. */
   #tables: readonly ClickDispatch[] = [];
-  /** Q-values of the last recorded page's slates; undefined if the network values only single items. */
+  /** Q-values of the last recorded page's slates; undefined if only single items have values. */
   protected values: SlateValueView | undefined;
 
   constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {

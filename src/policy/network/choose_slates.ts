@@ -21,7 +21,7 @@ export interface SlateChoiceViews {
   readonly slates: View;
   /** Mask of excluded items. The choice also sets the bits of the chosen items. */
   readonly masked: ItemMask;
-  /** True if `slates` is an input. Column j of `q` then values the best item to follow the first j items. */
+  /** True if `slates` is an input. Column j of `q` is then the value of the best item to follow j items. */
   readonly given?: boolean;
 }
 
