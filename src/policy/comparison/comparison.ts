@@ -139,7 +139,7 @@ export interface ComparisonCell {
   readonly consistency?: readonly QConsistency[];
 }
 
-/** Comparison of policies on one task: the same slate size, number of pages and rules for users. */
+/** Comparison of policies on one task: with equal slate size, number of pages and rules for users. */
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;

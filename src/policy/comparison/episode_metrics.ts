@@ -149,7 +149,7 @@ const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
-  /** [groups, columns] sums over the users of each group. */
+  /** [groups, columns] sums of metrics over the users of each group. */
   readonly #sums: Float64Array;
   #negative = 0;
   constructor(users: number, pages: number) {

@@ -36,9 +36,7 @@ interface Row {
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /**
-   * [slots] model's P(click on the slot's item) if the page ended there; `slotV`: mean over policy's items.
-   */
+  /** [slots] model's P(click on the slot's item) if the page ended there; `slotV`: mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }

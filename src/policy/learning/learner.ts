@@ -79,7 +79,7 @@ export abstract class NetworkLearner implements Learner {
   readonly target: View;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
-  /** Dispatches that compute the item tables of the online weights, which the last recorded page reads. */
+  /** Dispatches that compute, from online weights, the item tables that the last recorded page reads. */
   #tables: readonly ClickDispatch[] = [];
   /** Q-values of the last recorded page's slates; undefined if only single items have values. */
   protected values: SlateValueView | undefined;

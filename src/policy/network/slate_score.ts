@@ -52,7 +52,7 @@ const kernels = {
   gpu: parseKernel("slate_score_tiled", tiledText),
 } as const;
 
-/** Maximum number of hidden units, because the kernels unroll the sums over the units. */
+/** Maximum number of hidden units. It is limited because kernels unroll the sums over the units. */
 export const MOST_UNITS = 64;
 
 export interface SlateScoreInputs {

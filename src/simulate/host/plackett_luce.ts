@@ -8,7 +8,7 @@
 
 /** If less than this share of all weights is left, the rest is summed: a difference would lose digits. */
 const LOST = 1e-6;
-/** Replacement for scores that are not finite, as in the kernel. */
+/** Value that replaces scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
 
 interface DrawnSlate {
