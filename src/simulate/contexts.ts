@@ -40,9 +40,9 @@ export class SimulatedContexts {
 }
 
 /**
- * Draws contexts from the pages of a log's train users, except context events. Each context has the features
- * of a page and of one of its items. Equal logs give equal contexts. @returns undefined if there are no
- * features or no pages
+ * Draws contexts from pages of a log's train users (no context events). Each context has the features of a
+ * page and of one of its items. Equal logs give equal contexts. @returns undefined if there are no features
+ * or no pages
  */
 export function drawContexts(
   source: LogSource,

@@ -51,7 +51,6 @@ export function countEpisodes(
   return Math.ceil(capacity / (users * pages)) + 1;
 }
 
-/** Ring of episodes in device memory, which the arena owns. */
 export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
