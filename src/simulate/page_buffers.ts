@@ -44,8 +44,8 @@ export function encodeEmptyEvents(users: number, rows: number): Uint32Array<Arra
 }
 
 /**
- * Buffers of a page, shared by policy, environment and observer. Masks are stored in panels of 32 items: bit
- * i of word[panel * U + u] belongs to item 32 * panel + i for user u.
+ * Buffers of a page, which the policy and the simulated users share. Masks are stored in panels of 32 items:
+ * bit i of word[panel * U + u] belongs to item 32 * panel + i for user u.
  */
 export class PageBuffers implements PageCapacity {
   readonly users: number;

@@ -63,7 +63,7 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the headers of all pages. Header 0 starts an episode, with all users that fit.
+   * Writes and uploads all headers. Header 0 is for an episode's start, with the maximum number of users.
    * @param pageOf - returns the index of the page to which a header belongs.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {

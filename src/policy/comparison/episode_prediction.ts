@@ -81,7 +81,7 @@ export async function tryPolicy(
   return trials;
 }
 
-/** Wraps a policy, and also computes the observer's utilities of the chosen slates. */
+/** Wraps a policy, and also computes the observing model's utilities of the chosen slates. */
 class ObservedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
@@ -112,7 +112,7 @@ class ObservedPolicy implements Policy {
     return this.policy.prepare();
   }
 
-  /** Reads the observer's utilities and states for a page, with one wait for the device. */
+  /** Reads the observing model's utilities and user states on a page, with one wait for the device. */
   async readPage(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
     if (!this.#recorded) throw new Error("expected a policy that was recorded");
     const { slate, utilities, observer } = this.#recorded;
