@@ -298,7 +298,7 @@ Deno.test("a verdict on the truth compares with greedy, and with the prediction"
     good,
     "yes",
     /^On the truth \(restless shop\) cdqn is better than greedy: \+4\.9\d clicks per user \(\+53 %; 95 % CI \+4\.\d+ to/,
-    /Return that A predicts: 14\.8\d clicks per user; return in restless shop: 14\.1\d, so the prediction is 5 % too high\./,
+    /Return predicted by A: 14\.8\d clicks per user; return in restless shop: 14\.1\d, so the prediction is 5 % too high\./,
   );
   assert.equal(claim, "cdqn is better than greedy on the truth (restless shop)");
   assert.doesNotMatch(text, /in the simulator only/);

@@ -122,7 +122,7 @@ function describePredictionBias(comparison: PolicyComparison, policy: string): s
   if (!predicted || !second || !real || Number.isNaN(predicted.value) || !(real.value > 0)) return [];
   const bias = predicted.value / real.value - 1;
   return [
-    `Return that ${predicted.name} predicts: ${predicted.value.toFixed(2)} ${getRewardUnit(comparison)} per ` +
+    `Return predicted by ${predicted.name}: ${predicted.value.toFixed(2)} ${getRewardUnit(comparison)} per ` +
     `user; return in ${real.name}: ${real.value.toFixed(2)}, so the prediction is ` +
     `${Math.abs(100 * bias).toFixed(0)} % too ${bias >= 0 ? "high" : "low"}.`,
     ...(Number.isNaN(second.value) ? [] : [
