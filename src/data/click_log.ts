@@ -1,27 +1,27 @@
 /**
  * A click log in memory: users, the events (pages) of each user in time order, and the rows of each event. A
- * row is a displayed item. Letters for array sizes in the whole project: U users, E events, R rows, I items,
- * F features per item.
+ * row is a displayed item. In shapes of arrays, U is the number of users, E of events, R of rows, I of items,
+ * and F of features per item.
  */
 
 import { UserError } from "../user_error.ts";
 
 // Kernels define NONE, GIVEN and FURTHER with the same values.
 
-/** Code for no click. It takes the place of the clicked row's index in an event without a click. */
+/** Code for no click. An event without a click has this code instead of the index of a clicked row. */
 export const NONE = 0xffffffff;
-/** Code in a batch for the click of a context event, which a model reads as history and does not predict. */
+/** Code in a batch for the click of a context event, which a model reads as history but never predicts. */
 export const GIVEN = 0xfffffffe;
-/** Code in a batch for an additional click on a page: `FURTHER` plus the index of the clicked row. */
+/** A batch stores an additional click on a page as `FURTHER` plus the index of the clicked row. */
 export const FURTHER = 0x80000000;
 
 /** Code of a context event: a click before the log begins. A model reads the click, but never predicts it. */
 export const CONTEXT_EVENT = 1;
-/** Code of an additional click on the preceding page. The page's likelihood includes all its clicks. */
+/** Code of an event that is an additional click on the preceding page. The likelihood has all clicks. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * Code of an earlier page. In a split by time, a validation or test user also has the pages of earlier parts.
- * A model reads their clicks and counts their displayed items as history, but does not predict these pages.
+ * Code of a page from an earlier part. In a split by time, a validation or test user also has the pages of
+ * earlier parts as history: a model reads the clicks on these pages, but does not predict them.
  */
 export const EARLIER_PAGE = 3;
 
@@ -30,17 +30,17 @@ export function isPage(kind: number | undefined): boolean {
   return !kind || kind === EARLIER_PAGE;
 }
 
-/** Returns true if a model predicts an event. @param click: clicked row, or a code such as {@link GIVEN}. */
+/** Returns true if a model predicts an event. @param click: index of the clicked row, or a code. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
 /**
- * Part of the data. Each user of a log belongs to one part. In a split by time, a person with pages in
- * several parts is one user in each part, and the pages of earlier parts are {@link EARLIER_PAGE}s.
+ * Part of the data. Each user belongs to one part. In a split by time, a person with pages in several parts
+ * counts as a separate user in each of these parts.
  */
 export type Split = "train" | "validation" | "test";
-/** Names of the codes in {@link Clicks.userSplit}, in order from 0. The paper's files have these codes. */
+/** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. Files in the paper's format use them, too. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
@@ -56,7 +56,7 @@ export interface ItemTokens {
   readonly token: Uint32Array<ArrayBuffer>;
 }
 
-/** Item features: an id ("one-hot"), a vector ("dense"), or tokens and perhaps a vector ("mixed"). */
+/** Features of all items: ids ("one-hot"), vectors ("dense"), or tokens and perhaps vectors ("mixed"). */
 export type ItemFeatures =
   | { readonly kind: "one-hot"; readonly count: number }
   | {
@@ -77,7 +77,7 @@ export type ItemFeatures =
     readonly tokens: ItemTokens;
   };
 
-/** Pages that users were shown, and the users' clicks on the pages. An item is represented by its number. */
+/** Pages that users were shown, and the users' clicks on these pages. Items are represented by numbers. */
 export interface Clicks {
   /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -96,7 +96,7 @@ export interface Clicks {
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] number of the item that each row displays. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R, X] context features of each row: of the displayed item, then of the page; absent if X is 0. */
+  /** [R, X] context features of each row: first of its item, then of its page. Absent if there are none. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
    * [E] propensities of each page: one number (probability that the page was shown), one number per item (the
@@ -105,15 +105,15 @@ export interface Clicks {
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] totals over each user's older pages that this log lacks; absent if the log lacks no page. */
+  /** [U] totals over each user's older pages that are not in this log; absent if no page is left out. */
   readonly pastPages?: readonly PastPages[];
 }
 
-/** Names of the optional fields of {@link Clicks} in which each event has a list of numbers. */
+/** Names of the optional fields of {@link Clicks} that have a list of numbers per event. */
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Calls `make` for each name in {@link eventLists}. Returns, by name, the results with non-empty lists. */
+/** Calls `make` for each name in {@link eventLists}. Leaves out results whose lists are all empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -127,17 +127,17 @@ export interface ClickLog extends Clicks {
   readonly name: string;
   /** Features of the items 0 to I - 1. */
   readonly items: ItemFeatures;
-  /** [I] each item's number in the catalogue; absent if the log uses the catalogue's numbers. */
+  /** [I] each item's number in the catalogue from which it was read; absent if both numbers are equal. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
-  /** True if `data log --pages sampled` drew the unclicked items, which users never saw; absent for false. */
+  /** True if unclicked items were not shown but drawn (`data log --pages sampled`). Absent if false. */
   readonly sampledPages?: boolean;
 }
 
-/** Totals over a user's older pages, which show how often the user clicks; all 0 if none are known. */
+/** Totals over a user's older pages, which tell how often the user clicks. All are 0 if no page is known. */
 export interface PastPages {
   /** Number of older pages. */
   readonly pages: number;
-  /** Number of pages with a click. */
+  /** Number of older pages with a click. */
   readonly clickedPages: number;
   /** Number of displayed items on all older pages. */
   readonly displays: number;
@@ -152,7 +152,7 @@ export function getRowWidth({ rowItem, rowFeatures }: Pick<Clicks, "rowItem" | "
 
 export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
 
-/** Adds one page to a user's totals. @param e: index of the page's event. */
+/** Returns the sum of a user's totals and one more page. @param e: index of the page's event. */
 export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages {
   const clicks = new Set(listClickedRows(log, e).map((row) => log.rowItem[row])).size;
   return {
@@ -163,7 +163,7 @@ export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages 
   };
 }
 
-/** Returns a page's clicked rows, first click first; [] for no click. @param e: index of the page's event. */
+/** Returns the indices of a page's clicked rows, in click order. @param e: index of the page's event. */
 export function listClickedRows(log: Clicks, e: number): number[] {
   const { eventRows, eventClick, eventKind, rowItem } = log;
   const click = eventClick[e] ?? NONE;
@@ -174,7 +174,7 @@ export function listClickedRows(log: Clicks, e: number): number[] {
   return rows;
 }
 
-/** Returns the numbers of the users of one part of the log, or of all users, ascending. */
+/** Returns the numbers of all users of a split, in ascending order. */
 export function listUsers(
   { userSplit }: Pick<ClickLog, "userSplit">,
   split: Split | "all",
@@ -249,7 +249,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   checkSplits(log.name, userSplit, needed);
 }
 
-/** Checks that context events are one click, and that additional clicks are on a page's unclicked items. */
+/** Checks that each context event is one click, and that no additional click repeats an earlier click. */
 function checkGiven(
   { userSplit, userEvents, eventRows, eventClick, rowItem }: ClickLog,
   eventKind: Uint8Array,
@@ -259,7 +259,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Unclicked items of the preceding page; empty if the preceding page has no click. */
+    /** Items of the preceding page that are not clicked yet; empty if the page has no click. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
@@ -293,7 +293,7 @@ export function checkSplits(name: string, userSplit: Uint8Array, needed: readonl
     if (userSplit.includes(splits.indexOf(split))) continue;
     throw new UserError(
       `${name} has no ${split} users; ${needed.join(", ")} users are needed. ` +
-        "Prepare the data with other --shares, or from more users.",
+        "Prepare the data again with other --shares, or with more users.",
     );
   }
 }
@@ -319,7 +319,7 @@ function checkTokens(
   }
 }
 
-/** Checks that `starts` [count + 1] begins with 0, never falls, and ends with `target`'s length. */
+/** Checks that the offsets `starts` [count + 1] begin with 0, never fall, and end with `target`'s length. */
 function checkStarts(
   name: string,
   starts: Uint32Array,

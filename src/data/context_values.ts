@@ -1,42 +1,42 @@
-/** Encodes a request's context (values that describe the page and its items) as context features. */
+/** Converts the context of a request (values that describe the page and its items) to context features. */
 
 import { UserError } from "../user_error.ts";
 import type { ContextFeature, NumberTransform } from "./manifest.ts";
 
-/** Value of each context column, by name. The value of a missing or null column is unknown. */
+/** Values of context columns, by column name. If a column is missing or null, its value is unknown. */
 export type ContextRecord = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Key of {@link RequestContext.impressions} whose values hold for all items. */
+/** Key in {@link RequestContext.impressions} for values that all items of the page share. */
 export const ALL_ITEMS = "*";
 
 /** Context of a page in a request, or of all simulated pages. */
 export interface RequestContext {
-  /** Values of the page's columns. */
+  /** Values of the columns that describe the page. */
   readonly page?: ContextRecord | undefined;
-  /** For the id of each displayed item, or `ALL_ITEMS`, the values of the impression columns. */
+  /** Values of the columns that describe a displayed item, by the item's id or {@link ALL_ITEMS}. */
   readonly impressions?: Readonly<Record<string, ContextRecord>> | undefined;
-  /** Time when the page is shown, in a format of time columns; default: now. Ages refer to this time. */
+  /** Time for which ages are computed: seconds or ms since 1970, or ISO 8601; default: now. */
   readonly time?: string | number | undefined;
 }
 
-/** Names of columns without a value, and of columns with a category for which the data set has no feature. */
+/** Names of the columns that had no value (`missing`) or an unknown category (`unknown`). */
 export interface ContextGaps {
   readonly missing: readonly string[];
   readonly unknown: readonly string[];
 }
 
-/** Encodes context features for the rows of a request, as data/context_features.sql does for a log. */
+/** Encodes the context features of a request's rows as data/context_features.sql encodes those of a log. */
 export class EncodedContext {
   readonly #missing = new Set<string>();
   readonly #unknown = new Set<string>();
   readonly #ofPage: readonly number[];
   readonly #now: number;
-  /** Features of a displayed item without values of its own. */
+  /** Cached features of an item for which the request has no values. */
   #bare: Float32Array<ArrayBuffer> | undefined;
 
   /**
-   * @param features - context features of the data set.
-   * @throws UserError for an unknown column, and for a value in a number or time column that cannot be read.
+   * @param features - context features of the data set. @throws UserError for an unknown column, and for a
+   * value that is not the number or the time that its column needs.
    */
   constructor(
     private readonly features: readonly ContextFeature[],
@@ -47,12 +47,12 @@ export class EncodedContext {
     this.#ofPage = this.#encodeRecord("page", page, "context.page");
   }
 
-  /** Columns with a missing or unknown value in the rows that were encoded so far. */
+  /** Columns that had a missing or unknown value in any row encoded so far. */
   get gaps(): ContextGaps {
     return { missing: [...this.#missing], unknown: [...this.#unknown] };
   }
 
-  /** Returns the context features of an item's row. @throws UserError as the constructor. */
+  /** Returns the context features [X] of one displayed item. @throws UserError as the constructor does. */
   encodeRow(id: string): Float32Array<ArrayBuffer> {
     const { [ALL_ITEMS]: all, [id]: own } = this.context.impressions ?? {};
     const encode = (record: ContextRecord, key: string) =>
@@ -63,7 +63,7 @@ export class EncodedContext {
     return own ? encode({ ...all, ...own }, id) : this.#bare ??= encode(all ?? {}, ALL_ITEMS);
   }
 
-  /** Returns the context features [ids, X] of a page's rows. @throws UserError as the constructor. */
+  /** Returns the context features [ids, X] of a page's items. @throws UserError as the constructor does. */
   encodeRows(ids: readonly string[]): Float32Array<ArrayBuffer> {
     const values = new Float32Array(ids.length * this.features.length);
     ids.forEach((id, k) => values.set(this.encodeRow(id), k * this.features.length));
@@ -107,7 +107,7 @@ function readText(value: ContextRecord[string] | undefined): string | undefined 
   return text === "" ? undefined : text;
 }
 
-/** Returns a number, or the age of a time in days; undefined for a missing value. @throws UserError. */
+/** Returns a number, or a time's age in days; undefined for a missing value. @throws UserError if invalid. */
 function readNumber(
   value: ContextRecord[string] | undefined,
   isTime: boolean,
@@ -122,7 +122,7 @@ function readNumber(
   throw new UserError(`${where}: Expected a number, got ${JSON.stringify(value)}.`);
 }
 
-/** Converts seconds or ms since 1970, or an ISO 8601 date, to ms. @throws UserError for any other text. */
+/** Converts a time (seconds or ms since 1970, or ISO 8601) to ms since 1970. @throws UserError if invalid. */
 function readTime(where: string, value: string | number): number {
   const number = Number(value);
   if (Number.isFinite(number) && String(value).trim() !== "") {

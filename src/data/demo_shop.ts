@@ -3,9 +3,9 @@
  * learned model can be compared with the best possible model. shops.ts lists the shops.
  *
  * Each user sees pages of randomly drawn items, and clicks one item or none according to the choice model
- *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u = utility(s, f_a),
- * where the user's state s depends only on the items that the user clicked on earlier pages. So a model that
- * reads a user's clicks can be as good as the true model, and no model can be better than the true model.
+ *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u_a = utility(s, f_a).
+ * f_a are the features of item a. The user's state s depends only on the items that the user clicked on
+ * earlier pages. So a model that reads a user's clicks can be as good as the true model, but never better.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -29,7 +29,7 @@ export interface DemoOptions {
   readonly items: number;
   /** Number of distinct items per page. */
   readonly pageSize: number;
-  /** Least number of events per user. The number is drawn uniformly from minEvents..maxEvents. */
+  /** Least number of events per user. Each user's number is drawn uniformly from minEvents..maxEvents. */
   readonly minEvents: number;
   /** Largest number of events per user. */
   readonly maxEvents: number;
@@ -45,15 +45,13 @@ const demoDefaults: DemoOptions = {
 
 /** True utilities of a synthetic shop, which a click log does not contain. */
 export interface DemoTruth {
-  /** [R] true utility of each displayed item for the user who sees it, given the user's earlier clicks. */
+  /** [R] true utility of each row's item for the row's user, which depends on the user's earlier clicks. */
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
-/** A synthetic log and its ground truth. */
+/** The log of a synthetic shop, and the true utilities. */
 export interface DemoShop {
-  /** Click log of the shop's users. */
   readonly log: ClickLog;
-  /** True utilities of the log's rows. */
   readonly truth: DemoTruth;
 }
 
@@ -75,7 +73,7 @@ function checkSizes(sizes: DemoOptions): void {
   }
 }
 
-/** Draws a click on a page of K rows by the choice model. @returns the row 0..K-1, or K for no click. */
+/** Draws a click on a page of K items. @returns the clicked row 0..K-1, or K for no click. */
 function choose(utility: Float64Array, random: Random): number {
   const weight = new Float64Array(utility.length);
   let sum = 1;
@@ -88,7 +86,7 @@ function choose(utility: Float64Array, random: Random): number {
   return weight.length;
 }
 
-/** Assigns 70 % of the users to train, 15 % to validation, 15 % to test. */
+/** Randomly assigns 70 % of the users to train, 15 % to validation, and 15 % to test. */
 export function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   const split = new Uint8Array(users);
   const order = random.sampleWithoutReplacement(users, users);
@@ -99,7 +97,7 @@ export function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffe
   return split;
 }
 
-/** Seeds of a shop. The seed `items` determines which items the shop sells. */
+/** Seeds of a synthetic shop. The seed `items` determines the features of all items that the shop sells. */
 export interface ShopSeeds {
   readonly items: number;
   /** Seed of the users, of their pages and clicks, and of the split into train, validation and test users. */
@@ -107,20 +105,20 @@ export interface ShopSeeds {
 }
 
 /**
- * Makes a log of the shop `demo`. With the default sizes, it takes well under a second.
+ * Makes a log of the synthetic shop `demo`. With the default sizes, this takes well under a second.
  * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
   return makeShop(demo, { items: seed, users: seed }, options);
 }
 
-/** Draws the features [I, F] of a shop's items. Shops with equal item seeds sell equal items. */
+/** Draws the features [I, F] of all items of a synthetic shop. Shops with equal seeds sell equal items. */
 export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
   return makeItems(count, createRandomStream(seed, "demo", "items"));
 }
 
 /**
- * Makes a log of a shop in shops.ts. For equal seeds, different shops use equal random numbers.
+ * Makes a log of a synthetic shop. With equal seeds, different shops use equal random numbers.
  * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
  */
 export function makeShop(

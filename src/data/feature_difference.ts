@@ -7,7 +7,8 @@ type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Returns the first difference between two manifests as "... there, ... here"; undefined if they are equal.
+ * Describes the first difference of two manifests in the form "... there, ... here"; undefined if they are
+ * equal.
  * @param there: features that a model was trained on. @param here: features of the data that the model gets.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
@@ -20,15 +21,15 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
 }
 
 /**
- * Returns true if the items of the set `there` have the same numbers in the set `here`, which may have more
- * items; undefined if a manifest has no checksum of the item ids.
+ * Returns true if each item of the data set `there` has the same number in the data set `here`, which may
+ * also have more items; undefined if a manifest has no checksum of the item ids.
  */
 export function keepsItemNumbers(there?: FeatureManifest, here?: FeatureManifest): boolean | undefined {
   const own = there?.catalogues?.at(-1);
   return own === undefined ? undefined : here?.catalogues?.includes(own);
 }
 
-/** Lists features that cannot be compared, because a manifest lacks the checksum of their values. */
+/** Lists token fields that cannot be compared, because one manifest has no checksum of their values. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
@@ -72,7 +73,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-/** Relative tolerance for a transform's numbers. Two data engines may compute different 16th digits. */
+/** Relative tolerance for a number such as a mean. Two data engines may compute different 16th digits. */
 const ROUNDED = 1e-12;
 
 function isSame(there: Transform | ValueTransform, here: Transform | ValueTransform): boolean {
@@ -113,7 +114,7 @@ function fieldText(there: Field, here: Field): string | undefined {
   return `the tokens of ${there.name} stand for different values${valuesText(there, here)}`;
 }
 
-/** Lists, for each of two fields, up to three values that the other field lacks. */
+/** Returns a text with up to three values of each field that the other field does not have. */
 function valuesText(there: Field, here: Field): string {
   if (!there.values || !here.values) return "";
   const only = (own: readonly string[], other: readonly string[]) => {

@@ -26,7 +26,6 @@ export class GrowingArray<
     this.#array[this.#length++] = value;
   }
 
-  /** Returns a copy of all values. */
   values(): T {
     const values = new this.kind(this.#length);
     values.set(this.#array.subarray(0, this.#length));

@@ -12,7 +12,7 @@ export interface LogSample {
   readonly separator?: string;
 }
 
-/** For each option of `data log`, usual column names, in lower case without separators, likeliest first. */
+/** Usual names of the column for each option of `data log`, in lower case, likeliest first. */
 const COMMON_NAMES = {
   user: "user userid uid visitor visitorid customer customerid member memberid person session",
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
@@ -23,16 +23,16 @@ const COMMON_NAMES = {
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;
 const OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
-/** Options of `data log` that may be left out. */
+/** Options of `data log` that name a column and may be left out. */
 const OPTIONAL: readonly LogOption[] = ["page", "position"];
 /** Options of `data log` that must name a column. */
 export const REQUIRED_COLUMNS = OPTIONS.filter((option) => !OPTIONAL.includes(option));
 export type LogColumns = Readonly<Partial<Record<LogOption, string>>>;
 
-/** Names of columns that only files in the paper's layout have. */
+/** Columns that files in the layout of the paper have, and other logs do not have. */
 const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
 
-/** Returns true if `head` is the beginning of a file in the paper's layout. */
+/** Returns true if a text is the beginning of a file in the layout of the paper (session_new_index, ...). */
 export function isPaperHead(head: string): boolean {
   return PAPER_COLUMNS.some((name) => (head.split("\n")[0] ?? "").includes(name));
 }
@@ -43,7 +43,7 @@ export function suggestCommand(path: string, head: string): string {
   return formatLogCommand(listLogArguments(path, guessColumns(names, rows), "runs/data/mine"));
 }
 
-/** Lists the arguments of `data log` for a log. A required column that is unknown gets the name COLUMN. */
+/** Lists the arguments of `data log` for a log. COLUMN stands for a required column whose name is unknown. */
 export function listLogArguments(path: string, columns: LogColumns, out: string): string[] {
   if (Object.values(columns).some((column) => column.includes("."))) {
     return ["--query", NESTED, "--out", out];
@@ -55,16 +55,16 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
   return ["--source", path, ...words, "--out", out];
 }
 
-/** File in which the user writes a SELECT for nested values. */
+/** Name of the file in which the user writes a SELECT, if the log has nested values. */
 const NESTED = "log.sql";
 
-/** Formats the command `data log` for a shell. */
+/** Formats the command `deno task data log` with its arguments for a shell. */
 export function formatLogCommand(args: readonly string[]): string {
   const note = args[1] === NESTED ? " # with a SELECT as in data/recipes/nested_names.sql" : "";
   return `deno task -q data log ${args.map(quoteShellWord).join(" ")}${note}`;
 }
 
-/** Parses the first lines of a CSV or JSON lines file. The last line may be incomplete and is ignored. */
+/** Parses the first lines of a CSV or JSON lines file. Ignores the last line, which may be incomplete. */
 export function sampleLog(head: string): LogSample {
   const lines = head.replace(/^\ufeff/, "").split(/\r?\n/);
   const [first = "", ...others] = lines.length > 1 ? lines.slice(0, -1) : lines;
@@ -104,12 +104,12 @@ function listFields(value: unknown, before: string): [name: string, value: strin
 }
 
 const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
-/** Returns a column's full name, and the part after the last dot. Both are compared with usual names. */
+/** Returns a column's full name, and its part after the last dot, for comparison with usual names. */
 const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
 
 /**
- * Guesses the column of each option, first from names, then from values. No column is used for two options.
- * @param given - columns that the user named
+ * Guesses the column of each option: first from names of columns, then from their values. No column gets two
+ * options. @param given - columns that the user named
  */
 export function guessColumns(
   names: readonly string[],
@@ -137,17 +137,17 @@ export function guessColumns(
   return found;
 }
 
-/** Least number of rows for guesses from values. Fewer rows do not show which values a page's rows share. */
+/** Least number of rows from which columns are guessed by their values. */
 const LEAST_ROWS = 8;
-/** A rule must hold for this share of the pages. If two users have equal times, it fails for their rows. */
+/** Least share of pages that must fulfil a rule. Two users' pages with equal times may violate the rule. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
-/** Returns true for a word that means a click, but is not among the words that `data log` reads. */
+/** Returns true for a word that means a click, but that `data log` reads only if a SELECT converts it. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses missing columns from values. Rows with equal times should have one user and distinct items. */
+/** Guesses missing columns from values: rows with equal times should have one user, and different items. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
@@ -172,18 +172,18 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
     inMost((page) => count(on(values, page)) === page.length));
 }
 
-/** Options of `data log` for columns that no other option names. */
+/** Columns of features, which `data log` reads by four options, such as --tokens. */
 export interface FeatureColumns {
-  /** Columns with one value per item: categories for --tokens, and numbers for --dense. */
+  /** Columns for --tokens: categories that depend only on the item. `dense` has numbers of the same kind. */
   readonly tokens: readonly string[];
   readonly dense: readonly string[];
-  /** Columns with one value per page. */
+  /** Columns for --page-features: values that all items of a page share. */
   readonly page: readonly string[];
-  /** Columns whose value differs between pages and between items. */
+  /** Columns for --impression-features: values that depend on both the item and the page. */
   readonly impression: readonly string[];
 }
 
-/** Guesses what columns describe, from the values of the first rows. Texts of single items are left out. */
+/** Guesses from values which columns describe items, pages or impressions. Ignores texts like ids. */
 export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): FeatureColumns {
   const place = (name: string | undefined) => names.indexOf(name ?? "");
   const at = (k: number) => (row: readonly string[]) => row[k] ?? "";
@@ -216,8 +216,8 @@ export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): 
 }
 
 /**
- * Returns a SELECT that reads the log; undefined if a required column is unknown, or if `data log --source`
- * can read the log. It can if the file has usual words for clicks, and the separator of its extension.
+ * Returns a SELECT that reads the log; undefined if a required column is unknown, or if `data log` needs no
+ * SELECT. It needs none if the file has usual words for clicks, and the separator that its extension implies.
  */
 export function selectLog(
   path: string,
