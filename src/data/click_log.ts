@@ -17,7 +17,7 @@ export const FURTHER = 0x80000000;
 
 /** Code of a context event: a click before the log begins. A model reads the click, but never predicts it. */
 export const CONTEXT_EVENT = 1;
-/** Code of an event that is an additional click on the preceding page. The likelihood has all clicks. */
+/** Code of an event that is an additional click on the preceding page. */
 export const ADDITIONAL_CLICK = 2;
 /**
  * Code of a page from an earlier part. In a split by time, a validation or test user also has the pages of

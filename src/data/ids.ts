@@ -1,4 +1,4 @@
-/** Converts ids of users and items, which the source contains, to the numbers 0, 1, 2, ... and back. */
+/** Converts the ids of users and items in the source to the numbers 0, 1, 2, ... and back. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
@@ -10,9 +10,9 @@ export interface IdList {
   readonly count: number;
   /** Returns the id of a user or item, given its number. */
   of(number: number): string;
-  /** Returns the number of an id; undefined if unknown. For an item with versions: its latest number. */
+  /** Returns the number of an id (of an item's latest version); undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all users or items, ascending. Old versions of an item are left out. */
+  /** Returns the numbers of all users or items, ascending, without old versions of items. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
@@ -33,7 +33,6 @@ export class NumberIds implements IdList {
   }
 }
 
-/** Ids of a source that has text ids. */
 export class TextIds implements IdList {
   /** @param list: id of each number. Later versions of an item have larger numbers. */
   constructor(private readonly list: TextList) {}
@@ -42,7 +41,7 @@ export class TextIds implements IdList {
     return this.list.length;
   }
 
-  /** Returns the id of a number. A number without an id is returned as text: a model may have more items. */
+  /** Returns the id of a number. If the list has no id for it, the number itself is returned as text. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -67,8 +66,8 @@ export const idSchema = v.pipe(
 const listSchema = v.array(idSchema);
 
 /**
- * Parses a list of ids: a JSON list, which can contain any id, or texts between separators. An empty text is
- * []. Spaces are kept, because " x" and "x" may be different items.
+ * Parses a list of ids: a JSON list, which can contain any id, or texts between separators. An empty text
+ * gives []. Spaces are kept, because " x" and "x" may be different items.
  * @throws UserError if an entry of a JSON list is not an id.
  */
 export function parseIds(text: string, separator: string | RegExp): string[] {
@@ -107,7 +106,7 @@ export class TextList {
     return this.ends.length;
   }
 
-  /** Returns text number k; undefined if the list is shorter. */
+  /** Returns the text with index k; undefined if the list is shorter. */
   at(k: number): string | undefined {
     const end = this.ends[k];
     return end === undefined
@@ -115,7 +114,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns the last index of a text. The first call builds a hash table: 8 to 15 bytes per text. */
+  /** Returns the last index of a text. The first call builds a hash table of 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -220,7 +219,7 @@ export class TextListWriter {
     return this.#ends.length;
   }
 
-  /** Returns the list of all texts. No text may be pushed afterwards. */
+  /** Returns the list of all pushed texts. After this call, no text may be pushed. */
   done(): TextList {
     return new TextList(this.#bytes.subarray(0, this.#used), this.#ends.values());
   }

@@ -6,7 +6,7 @@
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of item features: I items (`count`), F features per item (`width`; I if one-hot), and V tokens. */
+/** Sizes of item features: number of items, of features per item (`width`), and of distinct tokens. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -19,13 +19,12 @@ export function getItemsShape(items: ItemFeatures): ItemsShape {
 
 /** The features of a log's items, in memory ({@link MemoryItems}) or in a file (`PackedItems`). */
 export interface ItemCatalogue {
-  /** Sizes of the item features. */
   readonly shape: ItemsShape;
   /** `tokenCounts[n]` is the number of items that have n tokens; empty if the features have no tokens. */
   readonly tokenCounts: Uint32Array;
-  /** Features of all items; undefined for a catalogue in a file. */
+  /** Features of all items; undefined if the catalogue is in a file. */
   readonly items: ItemFeatures | undefined;
-  /** Reads some items' features. @param ids: ascending, distinct. @throws UserError for damaged data. */
+  /** Reads some items' features. @param ids: ascending, distinct numbers. @throws UserError if damaged. */
   read(ids: Uint32Array): ItemFeatures;
 }
 
@@ -33,18 +32,17 @@ export class MemoryItems implements ItemCatalogue {
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
 
-  /** The arrays are not copied. @throws {UserError} for inconsistent sizes, or a token out of range */
+  /** @param items: not copied. @throws {UserError} for inconsistent sizes, or a token out of range */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
     this.shape = getItemsShape(items);
   }
 
-  /** See {@link ItemCatalogue.tokenCounts}. Computed when it is first read. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Copies the features of some items; returns all one-hot items. @param ids: ascending, distinct. */
+  /** Copies some items' features; if one-hot, returns all items. @param ids: ascending, distinct numbers. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -84,7 +82,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates parts of a catalogue. The first argument is the items' shape; its `count` is ignored. */
+/** Concatenates parts of a catalogue. The first argument is a shape, whose `count` is ignored. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],

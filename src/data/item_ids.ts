@@ -1,4 +1,4 @@
-/** Item ids as features: a field of tokens that identify items. A model may ignore this field. */
+/** Item ids as features: the tokens of one field identify the items. A model may ignore this field. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -24,7 +24,7 @@ export function getHashSize(features: FeatureManifest | undefined): number | und
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }
 
-/** Returns a catalogue with only the tokens 0 .. `tokens` - 1. @throws Error if no features would be left. */
+/** Returns a catalogue without the tokens from number `tokens` on. @throws Error if no features are left. */
 export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));
   return new FewerTokens(items, tokens);
@@ -39,7 +39,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts that include hidden tokens, and so are upper bounds. */
+  /** Counts of the whole catalogue. They include hidden tokens, so they are upper bounds. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

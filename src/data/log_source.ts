@@ -9,21 +9,21 @@ import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_cata
 import type { ContextColumn, TimeSplit } from "./manifest.ts";
 import { UserError } from "../user_error.ts";
 
-/** Index of a log's users: their splits, and offsets of events and rows. It takes 13 bytes per user. */
+/** Index of a log's users: their splits, and the offsets of their events and rows; 13 bytes per user. */
 export interface UserIndex {
   /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of events of all users before each user. */
+  /** [U+1] `userEvents[u]` is the number of events of all users before user u. */
   readonly userEvents: Uint32Array<ArrayBuffer>;
-  /** [U+1] number of rows of all users before each user. */
+  /** [U+1] `userRows[u]` is the number of rows of all users before user u. */
   readonly userRows: Uint32Array<ArrayBuffer>;
-  /** [U+1] number of predicted events of all users before each user. */
+  /** [U+1] `userCounted[u]` is the number of predicted events of all users before user u. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
-  /** Number of rows of all events that are not predicted. */
+  /** Number of rows of all those events that are not predicted. */
   readonly otherRows: number;
 }
 
-/** Counts predicted events (`events`), rows of predicted events (`rows`), and other events (`context`). */
+/** Returns the numbers of predicted events, of their rows, and of other events (`context`). */
 export function computeLogSize(
   { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -37,15 +37,15 @@ export interface LogSource extends UserIndex {
   readonly name: string;
   /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
-  /** The whole log; undefined for a log in a file. */
+  /** The whole log; undefined if the log is in a file. */
   readonly log: ClickLog | undefined;
-  /** True if `data log --pages sampled` drew the unclicked items, which users were not shown. */
+  /** True if unclicked items were not shown to users, but drawn (`data log --pages sampled`). */
   readonly sampledPages?: boolean;
   /** X, the number of context features per row; see {@link Clicks.rowFeatures}. */
   readonly rowWidth: number;
   /**
-   * Returns the clicks of some users, with the catalogue's item numbers. @param users: ascending distinct
-   * user numbers. @throws UserError for damaged data.
+   * Returns the clicks of some users. Items have their numbers in the catalogue. @param users: ascending
+   * distinct user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
   /** Returns a source with the same clicks, but with another catalogue or another split of the users. */
@@ -98,7 +98,6 @@ export class MemoryLog implements LogSource {
     return this.log.userEvents;
   }
 
-  /** Copies the clicks of some users. @param users: ascending distinct user numbers. */
   read(users: Uint32Array): Clicks {
     const { log } = this;
     const { rowWidth: X } = this;
@@ -124,7 +123,7 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** Returns a source with these clicks and the given items and split. A catalogue on disk is ignored. */
+  /** Returns a log in memory with the same clicks, and other items or another split. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
@@ -134,17 +133,17 @@ export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** Reads some users as a log that contains only items they saw. @throws UserError for damaged data. */
+/** Reads some users as a log with only the items that these users saw. @throws UserError for damaged data. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks that were read from `source` to a log, which contains only the items on their pages. */
+/** Converts clicks that were read from `source` to a log with only the items on these pages. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Allocates arrays for some users' clicks. `userSplit` and `userEvents` are filled; the others are zeros. */
+/** Allocates arrays for some users' clicks, and fills only `userSplit` and `userEvents`. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted, rowWidth }: UserIndex & Pick<LogSource, "rowWidth">,
   users: Uint32Array,
@@ -168,7 +167,7 @@ export function makeWindow(
   };
 }
 
-/** Checks a log by {@link checkLog}. For a log on disk, checks only the split; `read` checks the rest. */
+/** Checks a log in memory by {@link checkLog}. For a log on disk, checks only that splits have users. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
@@ -180,13 +179,13 @@ const WALK_ROWS = 2 ** 20;
 /** Callback for progress: `done` of the `all` units of the task `what` are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. It is defined here, so that importers need no SQL engine (140 MB). */
+/** Progress of a data preparation. Importing this file does not load the SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number of the current step of an SQL script, 1 to `of`. If no script runs, `number` and `of` are 0. */
+  /** Number of the current step of an SQL script, from 1 to `of`. Both are 0 if no script runs. */
   readonly number: number;
   readonly of: number;
-  /** Number of the step's completed rounds, 0 to `rounds`. Most steps have one round. */
+  /** Number of completed rounds of the current step, 0 to `rounds`. Most steps have one round. */
   readonly round: number;
   readonly rounds: number;
 }
@@ -253,13 +252,16 @@ export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if a predicted page has no click. If there are train users, only their pages are read. */
+/** Returns true if a predicted page has no click. Only pages of train users are read, if there are any. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : listUsers(source, "all"), false);
 }
 
-/** @throws UserError if all pages have a click: then a model cannot learn utilities relative to no click. */
+/**
+ * @throws UserError if all pages have a click, because a model cannot learn the height of utilities from
+ * them.
+ */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(

@@ -15,13 +15,13 @@ const fileSchema = v.object({
 const number = v.finiteNumber();
 const positive = v.pipe(number, v.gtValue(0));
 
-/** Transform from a column to a feature: 1 if the column has a value, else 0. */
+/** Transform of a column to a feature: 1 if the item has a value in the column, else 0. */
 export interface PresenceTransform {
   of: "known";
   column: string;
 }
 
-/** Transform from a column with values x to the feature (t(x) - mean) / sd. A missing value becomes 0. */
+/** Transform of a column with values x to the feature (t(x) - mean) / sd. If x is missing, it is 0. */
 export interface NumberTransform {
   /** Meaning of x: the number in the column, or days from the time in the column to the end of the log. */
   of: "number" | "age";
@@ -39,7 +39,7 @@ export interface NumberTransform {
 
 export type Transform = PresenceTransform | NumberTransform;
 
-/** Transform from a column of categories to a feature: 1 if the column has the value `value`, else 0. */
+/** Transform of a column of categories to a feature: 1 if the category is `value`, else 0. */
 export interface ValueTransform {
   of: "value";
   column: string;
@@ -47,9 +47,9 @@ export interface ValueTransform {
 }
 
 /**
- * Description of a context feature, which every displayed item of a page has. The feature's column describes
- * the impression (the item when it was displayed), or the page (then all items of the page have equal
- * values). An "age" is the age at the time when the page was shown.
+ * Description of a context feature. Each displayed item of a page has a value of the feature, which describes
+ * the impression (the item when it was displayed) or the page (then all items of the page have equal values).
+ * A transform of kind "age" computes the age at the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -58,7 +58,7 @@ export interface ContextFeature {
   transform: Transform | ValueTransform;
 }
 
-/** A column of the log that gives one or several context features. */
+/** A column of the log from which one or several context features are computed. */
 export interface ContextColumn extends Pick<ContextFeature, "kind"> {
   readonly column: string;
   readonly type: "number" | "age" | "category";
@@ -82,7 +82,7 @@ export interface DenseFeature {
   transform?: Transform;
 }
 
-/** Description of a field of tokens, which have the numbers `first` to `first + count - 1`. */
+/** Description of a field, whose tokens have the numbers `first` to `first + count - 1`. */
 export interface TokenFeature {
   name: string;
   first: number;
@@ -90,7 +90,7 @@ export interface TokenFeature {
   meaning: string;
   /** Column of the source with the field's values; null if the values are item ids. */
   column?: string | null;
-  /** True if a text in the column has several values, separated by |. */
+  /** True if a text in the column may have several values, separated by |. */
   split?: boolean;
   /**
    * Present if the field's last token stands for all values that have no token. "trained": train users saw
@@ -100,13 +100,13 @@ export interface TokenFeature {
   other?: "trained" | "mean";
   /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */
   hashed?: number;
-  /** Values of the tokens, in the order of the tokens; absent if the field has many tokens. */
+  /** Value of each token, in the order of token numbers; absent if the field has many tokens. */
   values?: string[];
-  /** Checksum of the values of all tokens, in the order of the tokens. */
+  /** Checksum of the values of all tokens, in the order of token numbers. */
   sha256?: string;
 }
 
-/** Meaning of a data set's features. Optional properties may be absent if another engine wrote the set. */
+/** Meaning of a data set's features. If another engine wrote the set, optional properties may be absent. */
 export interface FeatureManifest {
   /** Dense features, in the order of the numbers in the column `dense` of the table of items. */
   dense: DenseFeature[];
@@ -115,8 +115,8 @@ export interface FeatureManifest {
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
   /**
-   * Checksum of the item ids, in the order of the items, after the checksums of earlier sets whose items are
-   * the first items of this set.
+   * Checksums of item ids: first those of earlier sets, whose items are the first items of this set, then
+   * that of all items of this set. Ids are hashed in the order of the items.
    */
   catalogues?: string[];
 }
@@ -176,18 +176,18 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Dates of a split by time (ISO 8601, UTC), and numbers of users, who may have pages in several parts. */
+/** Dates of a split by time (ISO 8601, UTC), and numbers of users, whose pages may be in several parts. */
 export interface TimeSplit {
   /** Time of the first page of the log. */
   first: string;
-  /** Times at which validation and test begin. A time after the last page is absent. */
+  /** Times at which validation and test begin. A time is absent if it is after the last page. */
   validation?: string;
   test?: string;
   /** Time of the last page of the log. */
   last: string;
   /** Number of distinct users of the log. */
   users: number;
-  /** Number of users in validation, and in test, who also have pages in an earlier part. */
+  /** Number of validation users, and of test users, who also have pages in an earlier part. */
   known: Record<"validation" | "test", number>;
 }
 
@@ -224,7 +224,7 @@ export const manifestSchema = v.object({
   features: featuresSchema,
   /** For each column, the shares of absent, clipped and unknown values. */
   shares: v.optional(v.array(sharesSchema), []),
-  /** Number of rows, size and checksum of each table. A table that is missing here is not checked. */
+  /** Number of rows, size and checksum of each table. A table without an entry is not checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({
     users: v.object({ train: count, validation: count, test: count }),

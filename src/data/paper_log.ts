@@ -40,7 +40,7 @@ export function parsePaperLog(path: string, text: string, needed: readonly Split
   return buildLog(path, rows);
 }
 
-/** Returns the id of each user number. @throws UserError for the faults of {@link parsePaperLog}. */
+/** Returns the user ids, by user number. @throws UserError for the same faults as {@link parsePaperLog}. */
 export function parsePaperUsers(path: string, text: string): number[] {
   return [...parseRows(path, text).splitOf.keys()].sort((a, b) => a - b);
 }
@@ -129,7 +129,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError if the two rows' different Times round to one double: two events would be merged. */
+/** @throws UserError if two different Times round to the same double, because two events would be merged. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -154,7 +154,7 @@ const noRows = () => ({
   /** Time, rounded to a double. For a whole-number Time, `rest` is the exact Time minus `time`. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** By row index: all digits of a fractional Time that has more digits than a double. */
+  /** All digits of a fractional Time that has more digits than a double, by index of the row. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -189,7 +189,7 @@ function parseRows(path: string, text: string): Rows {
 }
 
 interface Header {
-  /** Index of each required column in a row. */
+  /** Index of each required column among the cells of a row. */
   readonly place: Readonly<Record<Column, number>>;
   readonly width: number;
 }
@@ -272,7 +272,7 @@ function parseTime(field: string, fail: (expected: string) => never): Time {
   return digits === canonicalizeNumber(String(time)) ? { time, rest: 0 } : { time, rest: 0, digits };
 }
 
-/** @param firstLine: number of the line with each user's first row */
+/** Appends a row to the columns. @param firstLine: number of the line of each user's first row */
 function addRow(
   path: string,
   rows: Rows,

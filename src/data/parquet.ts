@@ -1,4 +1,4 @@
-/** Reads Parquet files of any engine, one row group at a time. */
+/** Reads Parquet files that any engine wrote, one row group at a time. */
 
 import { parquetMetadataAsync, parquetRead, parquetSchema } from "hyparquet";
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
@@ -23,7 +23,7 @@ export type ColumnValues = ArrayLike<unknown>;
 /** Values of a column that was not requested, or that the file lacks. */
 export const ABSENT: ColumnValues = [];
 
-/** Rows of a row group: their number, and the number of rows of the file before them. */
+/** Number of rows of a row group, and number of rows in the file before this row group. */
 export interface RowRange {
   readonly before: number;
   readonly rows: number;
@@ -64,7 +64,7 @@ export async function readParquet<Name extends string>(
   });
 }
 
-/** Returns the names of a file's columns. @throws UserError as {@link readParquet}. */
+/** Returns the names of a file's columns. @throws UserError if the file is missing, damaged or encrypted. */
 export async function listParquetColumns(table: TableFile): Promise<string[]> {
   return await withParquet(table, "Write the file again.", async (file) => {
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
@@ -72,12 +72,12 @@ export async function listParquetColumns(table: TableFile): Promise<string[]> {
   });
 }
 
-/** @throws UserError if a file does not begin and end like Parquet. @param remedy: advice in the message. */
+/** @throws UserError if a file does not begin and end with "PAR1". @param remedy: advice in the message. */
 export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
   await withParquet(table, remedy, () => Promise.resolve());
 }
 
-/** Opens a file, checks that it begins and ends like Parquet, and calls `use`. */
+/** Opens a file, checks that it begins and ends with "PAR1", and calls `use`. */
 async function withParquet<T>(
   table: TableFile,
   remedy: string,
@@ -100,7 +100,7 @@ const ENCRYPTED = "PARE";
 /** Smallest size of a Parquet file: 4 bytes "PAR1", 4 bytes for the size of the metadata, 4 bytes "PAR1". */
 const LEAST_BYTES = 12;
 
-/** Checks the bytes "PAR1" at both ends of a file: if the first bytes are missing, all offsets are wrong. */
+/** Checks that a file begins and ends with "PAR1". If its first bytes are missing, all offsets are wrong. */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) {
@@ -212,7 +212,7 @@ export function toWholeNumber(value: unknown, end: number): number {
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** Returns the 32-bit float nearest to a number; NaN if it is out of range or the value is not numeric. */
+/** Returns the 32-bit float nearest to a number; NaN for a number out of range, or any other value. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;

@@ -8,7 +8,7 @@
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** For each purpose of random draws: number of its random stream. Different streams are independent. */
+/** Numbers of the random streams, by purpose of the draws. Different streams are independent. */
 export const purposes = {
   /** Number of the random stream that draws the clicked item of a slate, or no click. */
   CHOICE: 0,
@@ -18,7 +18,7 @@ export const purposes = {
   SLATE: 2,
   /** Number of the random stream that draws whether a user's episode ends. */
   LEAVE: 3,
-  /** Number of the random stream that draws a logged user, whose history a simulated user begins with. */
+  /** Number of the random stream that draws the logged user with whose history a simulated user begins. */
   START: 4,
   /** Number of the random stream that draws pages from the replay buffer. */
   REPLAY: 5,
@@ -29,7 +29,7 @@ export const purposes = {
 /** All numbers in {@link purposes} are less than this. */
 const PURPOSES = 16;
 
-/** Returns the purpose for position `slot` (0, 1, 2, ...) of a page. Each position has its own stream. */
+/** Returns the number of the random stream for a purpose and position `slot` (0, 1, 2, ...) of a page. */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }
@@ -47,7 +47,7 @@ export function makeKey(seed: number): PhiloxKey {
   return [seed >>> 0, Math.floor(seed / 2 ** 32)];
 }
 
-/** Returns the upper 32 bits of a * b, by four products of 16-bit numbers, as WGSL has no 64-bit integers. */
+/** Returns the upper 32 bits of a * b, computed from 16-bit halves, because WGSL has no 64-bit integers. */
 export function multiplyHigh(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;

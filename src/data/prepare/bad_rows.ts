@@ -51,7 +51,7 @@ export function shortenValue(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** SQL for rejected rows. The CSV reader adds blank lines to the next row's text; this SQL removes them. */
+/** SELECT of the rows that the CSV reader rejected, without blank lines before the text of a row. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -61,7 +61,7 @@ const REJECTS = `
 
 /**
  * Returns the rows that CSV readers with store_rejects have rejected since the last call.
- * @throws UserError for a quote that is never closed, because all text after it would be lost as one row.
+ * @throws UserError for a quote that is never closed, because all text after it would be one row.
  */
 export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   const tables = await engine.number(
@@ -149,7 +149,7 @@ export interface FaultMessage {
 export interface FaultSource {
   /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
   readonly view: string;
-  /** Name of a table or view that has the rows of `view` and the column fault. Faults are counted in it. */
+  /** Name of a table or view with the same rows as `view` and the column fault, for counting faults. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }

@@ -12,7 +12,7 @@ const TYPES = ["number", "time", "category"] as const;
 export interface LogContextColumn {
   readonly name: string;
   readonly kind: ContextFeature["kind"];
-  /** Type that the user named; null if the values determine the type. */
+  /** Type that the user chose; null if the column's values determine the type. */
   readonly type: typeof TYPES[number] | null;
 }
 
@@ -63,7 +63,7 @@ export async function chooseContextColumns(
   }));
 }
 
-/** Creates the table like_row_feature (empty without --encoding-from), and returns variables for SQL. */
+/** Creates the table like_row_feature, empty without --encoding-from. @returns the variables for SQL. */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],
@@ -119,7 +119,7 @@ export async function readContextFeatures(engine: SqlEngine): Promise<ContextFea
   }));
 }
 
-/** Parses the transform of a number or a time, which is a row of `row_feature` or `dense_feature`. */
+/** Converts a row of the table `row_feature` or `dense_feature` to the transform of a number or a time. */
 export function parseTransform(row: Awaited<ReturnType<SqlEngine["rows"]>>[number]): Transform {
   const column = String(row.column);
   if (row.of === "known") return { of: "known", column };

@@ -17,7 +17,7 @@ import script from "../../../data/describe.sql" with { type: "text" };
 import positionsScript from "../../../data/describe_positions.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** A number of the SQL engine, which returns large whole numbers as text. A mean over no values is NaN. */
+/** A number, as the SQL engine returns it: large whole numbers as text, and NaN for the mean of no values. */
 const number = v.pipe(
   v.nullable(v.union([v.number(), v.string()])),
   v.transform((value) => value === null ? NaN : Number(value)),
@@ -40,7 +40,7 @@ const statisticsSchema = v.object({
 });
 export type SplitStatistics = v.InferOutput<typeof statisticsSchema>;
 
-/** Baselines' metrics on one part. A baseline is fitted to train users; absent if the set lacks inputs. */
+/** Metrics of baselines on one part. A baseline is absent if the data set does not have its inputs. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -71,7 +71,7 @@ export interface DataDescription {
 
 /**
  * Clicks per displayed item, for low and for high values of a context feature. For numbers, these are the
- * lowest third and the highest third of the values; for categories, low is 0 and high is 1.
+ * lowest and the highest third of the values. A category has the values 0 (low) and 1 (high).
  */
 export interface ContextDescription {
   readonly name: string;
@@ -105,7 +105,7 @@ export async function describe(
   }
 }
 
-/** Lists warnings about a set that `engine` wrote. It also switches `engine` to a database in memory. */
+/** Lists warnings about a data set that `engine` wrote. Then `engine` uses a database in memory. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -214,7 +214,7 @@ async function readStatistics(engine: SqlEngine): Promise<SplitStatistics[]> {
 }
 
 /**
- * Reads a set with the code and checks of training. If training refuses a set, its statistics mean nothing.
+ * Reads a set with the checks of training, because statistics of a set that training refuses mean nothing.
  * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
@@ -301,7 +301,7 @@ function pageWarnings(s: Suspicion): string[] {
   return warnings;
 }
 
-/** Warns of a part that has no users, or many clicked items that no train user saw. */
+/** Warns if a part has no users, or if many of its clicked items were seen by no train user. */
 function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));

@@ -112,7 +112,7 @@ interface ColumnKind {
   readonly isWhole?: boolean;
   /** True for numbers such as 3,14, which are read as text. */
   readonly hasCommas?: boolean;
-  /** True if a text has several values, separated by |. */
+  /** True if a text may have several values, separated by |. */
   readonly isSplit?: boolean;
 }
 
@@ -198,7 +198,7 @@ function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if there are fewer distinct parts (split at |) than distinct texts, as for film genres. */
+/** Returns true if splitting a column's texts at | gives fewer distinct values, as for film genres. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

@@ -22,7 +22,7 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. Embeddings that get fewer gradients stay close to their random initial values. */
+/** Default of --rare-below. Embeddings of rarer values would stay close to their random initial values. */
 const RARE_BELOW = 10;
 
 /** Largest value of --hash-items. No adapter of today can bind a larger embedding table. */
@@ -192,7 +192,7 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | 
   };
 }
 
-/** Returns the variables of page_rows.sql and item_features.sql. */
+/** Returns the variables that page_rows.sql and item_features.sql read. */
 function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,
@@ -299,7 +299,7 @@ export function describeInexactColumn(column: string) {
 }
 
 /**
- * @throws UserError for inexact ids in a floating point column. The rows are not skipped, because different
+ * @throws UserError for inexact ids in a floating point column. Such rows are not skipped, because different
  * ids may have become equal. @param ids: names of the columns, for messages.
  */
 export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {

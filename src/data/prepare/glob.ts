@@ -7,7 +7,7 @@ import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path that has .. after a pattern. The system would remove the pattern from the path. */
+/** Matches a path with .. after a pattern, such as a/*/../b: the system would shorten it to a/b. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not interpret the path as a glob. */
@@ -31,7 +31,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds to `found` the paths below `base` that match the parts. @param base: "", or a path ending with /. */
+/** Adds to `found` the paths in `base` that match a pattern's parts. @param base: "", or a path and /. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {
@@ -75,7 +75,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** Returns true for a folder. @throws UserError for a broken link, because sources may be missing. */
+/** Returns true for a folder. @throws UserError for a broken link, because its target is a missing source. */
 function isFolder(path: string): boolean {
   if (!isThere(path)) return false;
   try {

@@ -19,7 +19,7 @@ import { openSelect } from "./select.ts";
 import type { LogContextColumn } from "./context_columns.ts";
 import type { SourceFile } from "./sources.ts";
 
-/** Names of a log's columns in a SELECT. For files, options such as --user name the columns. */
+/** Columns of a log. A SELECT returns them under these names; for files, options such as --user name them. */
 export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
 const LOG_COLUMNS: readonly LogColumn[] = [
   ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
@@ -28,11 +28,11 @@ const LOG_COLUMNS: readonly LogColumn[] = [
 export interface LogRelations {
   readonly files: readonly SourceFile[];
   readonly query?: string;
-  /** For messages: name of each column in the source; undefined for a column that the log lacks. */
+  /** Name of each column in the source, for messages; undefined for a column that the log lacks. */
   readonly names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>;
   /** Item features, if the SELECT has a column `features`. */
   readonly features?: Relation;
-  /** For messages: names of the columns that contain ids. */
+  /** Names of the columns that contain ids, for messages. */
   readonly ids: string;
   readonly faults: FaultSource;
 }

@@ -3,7 +3,7 @@
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Clicks at a position, and clicks that items' strengths predict (see data/describe_positions.sql). */
+/** Clicks at a position, and clicks that the strengths of its items predict (data/describe_positions.sql). */
 export interface PositionStatistics {
   /** Position on the page, from 1. */
   readonly position: number;
@@ -24,10 +24,10 @@ export interface PositionEffect {
   readonly positions: readonly PositionStatistics[];
 }
 
-/** Smallest numbers of expected clicks, and of users, for which a position's variance is estimated. */
+/** A position's variance is estimated only from at least so many expected clicks, and so many users. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio this many sd from 1 is an effect. Without bias, 1 of 100 logs (ten positions) has an effect. */
+/** A ratio at least this many sd from 1 is an effect: without bias, in 1 % of logs with ten positions. */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;

@@ -23,18 +23,18 @@ import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 /** Options for preparing any kind of source. */
 export interface PrepareOptions {
   readonly out: string;
-  /** "hash" assigns users to the parts of the data, "time" assigns pages; see data/user_macros.sql. */
+  /** "hash" assigns users to train, validation and test; "time" assigns pages. See data/user_macros.sql. */
   readonly split: "hash" | "time";
-  /** Shares of train and validation among all users (in a split by time: all pages). The rest is for test. */
+  /** Shares of users (in a split by time: of pages) for train and for validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Times (ms) at which validation and test begin; if negative, before the last page. Default: `shares`. */
+  /** Times at which validation and test begin: ms since 1970, or negative ms before the last page. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-  /** Number of each user's latest events that are kept; by default, all. */
+  /** Largest number of events that are kept per user, the latest ones; by default, all are kept. */
   readonly maxEvents?: number;
 }
 
@@ -52,7 +52,9 @@ export interface PreparedInput {
   readonly variables: Readonly<Record<string, SqlValue>>;
   /** SQL steps that build the pages. `data/users.sql` then reads the users from the pages. */
   readonly steps: readonly ScriptStep[];
-  /** SQL steps that build item tables after the users were split. `data/prepared.sql` writes them. */
+  /**
+   * SQL steps that build the item tables, after users were split. `data/prepared.sql` writes these tables.
+   */
   readonly itemSteps: readonly ScriptStep[];
   /** Counts the rows that a step read, without rows that the CSV reader rejected. Called if a row is bad. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;

@@ -72,7 +72,7 @@ async function begin(
   };
 }
 
-/** Number of first rows of a log in which dates such as 31.12.2025 are searched for. */
+/** Number of rows, from the begin of a log, that are searched for dates such as 31.12.2025. */
 const DATED_ROWS = 1000;
 
 /**
@@ -230,7 +230,8 @@ const ODD_SHARE = 0.05;
 
 /**
  * Numbers of all pages (`count`), of pages with several items (`longer`), of pages with two items at one
- * position (`twice`), and of pages of {@link LONG_MS} or more (`long`). `span`: ms of the longest page.
+ * position (`twice`), and of pages of {@link LONG_MS} or more (`long`). `span`: ms from the first to the last
+ * row of the longest page.
  */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
@@ -303,7 +304,7 @@ const STEPS = [
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** SQL that tests for each unit if all times are multiples of it, plus a common offset (a time of day). */
+/** SQL that tests for each unit whether all times differ only by multiples of the unit. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) ` +

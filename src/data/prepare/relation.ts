@@ -17,7 +17,7 @@ export interface RelationColumn {
 export interface Relation {
   /** Path for messages: the first file, or the file with the SELECT. */
   readonly path: string;
-  /** SQL of the relation, which follows FROM. */
+  /** SQL of the relation, to be put after FROM. */
   readonly sql: string;
   readonly columns: readonly RelationColumn[];
   readonly files: readonly SourceFile[];
@@ -136,13 +136,13 @@ async function columnsIn(engine: SqlEngine, path: string, format: Format): Promi
   return names.map((name) => ({ name, type: "VARCHAR" }));
 }
 
-/** Returns the columns of a relation. @param sql: SQL of the relation, which follows FROM. */
+/** Returns the columns of a relation. @param sql: SQL of the relation, to be put after FROM. */
 export async function readColumns(engine: SqlEngine, sql: string): Promise<RelationColumn[]> {
   const rows = await engine.rows(`DESCRIBE FROM ${sql}`);
   return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
 }
 
-/** @throws UserError if a wanted column is missing. */
+/** @throws UserError if a requested column is missing. */
 export function expectColumns(
   path: string,
   columns: readonly RelationColumn[],
@@ -224,9 +224,9 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
 interface Read {
-  /** SQL of the value. */
+  /** SQL expression of the value. */
   readonly value: string;
-  /** SQL that returns an inexact id as text, and NULL for other values; "" if no value can be inexact. */
+  /** SQL expression that returns an inexact id as text, and NULL for other values; "" if all are exact. */
   readonly inexact: string;
 }
 

@@ -24,7 +24,7 @@ export interface SourceEncoding {
   readonly catalogues: readonly string[];
   /** For each column of the set, shares of absent, clipped and unknown values. */
   readonly shares: readonly ColumnShares[];
-  /** True to accept a column even if the set cannot encode most of its values. */
+  /** True if a column is accepted although the set cannot encode most of its values. */
   readonly allowUnknownValues: boolean;
 }
 
@@ -114,7 +114,7 @@ export async function openLike(
   };
 }
 
-/** @throws UserError for a manifest without the encoding (of another program, or an old version). */
+/** @throws UserError for a manifest without the encoding (written by another program, or an old version). */
 function expectMeaning(folder: string, { dense, tokens, catalogues }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
@@ -175,7 +175,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   );
 }
 
-/** Largest accepted share of a column's values that the set of --encoding-from cannot encode. */
+/** Largest accepted share of values of a column that the set of --encoding-from cannot encode. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
   ["clipped", "of the numbers are out of that set's range"],
@@ -204,7 +204,7 @@ export async function expectLike(
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Reads the features' description for the manifest from the tables that data/item_features.sql creates. */
+/** Builds the manifest's description of features from the tables that data/item_features.sql creates. */
 export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY position")).map((row) => ({
     name: String(row.name),
