@@ -258,10 +258,7 @@ export function hasPagesWithoutClick(source: LogSource): boolean {
   return hasPage(source, train.length > 0 ? train : listUsers(source, "all"), false);
 }
 
-/**
- * @throws UserError if all pages have a click, because a model cannot learn the height of utilities from
- * them.
- */
+/** @throws UserError if all pages have a click: only pages without a click show how high utilities are. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(

@@ -28,7 +28,7 @@ type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 /** Throws an error about page k of a Parquet row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Buffer of events that were not yet passed on. An additional click is an event with one row. */
+/** Buffer of events that were read, but not yet passed on. An additional click is an event with one row. */
 class Pending {
   /** For each user whose pages were all read: number of buffered events up to the user's last event. */
   userEnds: number[] = [];
@@ -54,7 +54,7 @@ class Pending {
     this.lists.eventCandidates.push(candidates);
   }
 
-  /** Removes and returns the users whose pages were all read. @param width: context features per row */
+  /** Removes and returns events of users whose pages were all read. @param width: context features per row */
   shift(width: number): Omit<Clicks, "userSplit"> {
     const userEvents = Uint32Array.from([0].concat(this.userEnds));
     this.userEnds = [];
@@ -85,7 +85,7 @@ export class PageReader {
   propensities = 0;
   /** Number of the user whose page is read next. */
   #user = 0;
-  /** Number of the first user who was not yet passed on. */
+  /** Number of the first user whose events were not yet passed on. */
   #first = 0;
   readonly #pending = new Pending();
 
@@ -122,7 +122,7 @@ export class PageReader {
     });
   }
 
-  /** Passes the last users to `take`. @throws {UserError} if the table of users has more pages or rows */
+  /** Passes the last users to `take`. @throws {UserError} if the table of users counts more pages or rows */
   end(): void {
     const { userPages, userRows } = this.users;
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
@@ -173,7 +173,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true if page k is from an earlier part than its user's part (in a split by time). */
+  /** Returns true if page k belongs to an earlier part than its user, in a split by time. */
   #parseEarlierFlag(columns: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     if (!parseFlag(columns, "earlier", k, fail)) return false;
     if (isContext) return fail(k, "a context event or an earlier page", "both");
@@ -216,7 +216,7 @@ export class PageReader {
 /** Parses a page's displayed items. @param count: number of items in the data set. */
 function parseItems(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
   if (!Array.isArray(page) || page.length === 0) {
-    return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : formatValue(page));
+    return fail(k, "a list of displayed items", Array.isArray(page) ? "an empty list" : formatValue(page));
   }
   return page.map((value) => {
     const item = toWholeNumber(value, count);
@@ -235,7 +235,7 @@ function parseClick(click: unknown, size: number, k: number, fail: Fail): number
 
 const NO_MORE: readonly number[] = [];
 
-/** Returns the positions of a page's additional clicks. The page's items and first click must be checked. */
+/** Returns the positions of a page's additional clicks. The items and the first click must be valid. */
 function parseAdditionalClicks(
   { items, clicked, additional_clicks }: PageColumns,
   k: number,
@@ -261,7 +261,7 @@ function parseAdditionalClicks(
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] if the column is missing. @param none: when [] is allowed */
+/** Returns page k's list in a column; [] if the column is missing. @param none: when [] is valid */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -304,7 +304,7 @@ export function countContextFeatures({ context = [] }: FeatureManifest): Context
   return { impression: count("impression"), page: count("page") };
 }
 
-/** Returns the context features of a page's rows: first features of the displayed item, then of the page. */
+/** Returns the context features of a page's rows: in each row first those of the item, then of the page. */
 function parseContext(
   columns: PageColumns,
   { impression, page }: ContextWidths,

@@ -25,7 +25,7 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the table of users.
-   * @param onUsers: called with the numbers of users read and of all users. @throws UserError for faults.
+   * @param onUsers: called with the numbers of users read and of all users. @throws UserError if invalid.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -89,7 +89,7 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` several times, with the clicks of the next users. About one row group is in memory.
+   * Calls `take` several times, each with the clicks of the next users. Needs memory for about one row group.
    * @param items: number of items in the data set. @param atOnce: true to pass all users in one call.
    * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
    * @throws UserError if pages are missing or in a wrong order, or have unknown items.
@@ -109,7 +109,7 @@ export class PreparedSet implements PreparedUsers {
     const { counts, files, timeSplit } = this.manifest;
     if (pages.earlier > 0 && !timeSplit) {
       throw new UserError(
-        `${this.folder}: expected timeSplit in the manifest of a set with earlier pages, got none. ` +
+        `${this.folder}: expected timeSplit in the manifest of a set with earlier pages, got no timeSplit. ` +
           "Add timeSplit (see data/README.md).",
       );
     }
@@ -121,7 +121,7 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError if the manifest's number (`expected`) is not the number in the files (`found`). */
+  /** @throws UserError if the manifest has another number (`expected`) than the files (`found`). */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(

@@ -22,7 +22,7 @@ export interface SetFiles {
 export interface PreparedUsers {
   /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of pages of all users before each user; `userRows`: number of their displayed items. */
+  /** [U+1] `userPages[u]` is the number of pages of the users before user u; `userRows[u]`: of their rows. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
@@ -33,7 +33,7 @@ const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/** Reads the table of users. @param onUsers: called with the number of users read. @throws UserError. */
+/** Reads the table of users. @param onUsers: gets the number of users read. @throws UserError if invalid. */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
@@ -179,12 +179,12 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (new Set(tokens).size < tokens.length) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** For each table with a column `id`, the name of the column with the numbers of users or items. */
+/** Name of the column with the numbers of users or items, for each table that has a column `id`. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**
  * Reads the ids in the column `id` of a table. Without this column, the ids are the numbers 0 to count - 1.
- * @param count: expected number of users or items. @throws UserError as {@link readTexts}.
+ * @param count: expected number of users or items. @throws UserError if an id is missing or is not text.
  */
 export async function readIds(
   files: SetFiles,

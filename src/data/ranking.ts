@@ -8,7 +8,7 @@ interface Standing {
   greater: number;
   /** Number of rows with the clicked row's score, including the clicked row. */
   same: number;
-  /** Number of clicked rows with this score, including the clicked row. */
+  /** Number of clicked rows with the clicked row's score, including the clicked row. */
   own: number;
 }
 
@@ -42,7 +42,8 @@ function bestStanding(
 
 /**
  * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
- * descending score. Ties are broken at random, because the clicked row is always last in the paper's files.
+ * descending score. Ties are broken at random, not by row order: in the paper's files the clicked row is
+ * always last.
  *
  * Let g rows score higher than the best clicked row, and let t rows (including the best clicked row) have its
  * score. If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g) / t).
@@ -84,7 +85,7 @@ export interface PageRanking {
   readonly auc: number;
 }
 
-/** Computes the metrics of a page with rows `start..end-1`. Arguments are as in {@link computePrecision}. */
+/** Computes the metrics of a page with rows `start..end-1`. For parameters see {@link computePrecision}. */
 export function rankPage(
   scores: ArrayLike<number>,
   start: number,
@@ -121,7 +122,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Computes the mean of a function of the rank over a range of ranks. Keeps sums of the function. */
+/** Computes the mean of a function of the rank over any range of ranks, from stored cumulative sums. */
 class RankWorths {
   readonly #upTo = [0];
 
@@ -142,15 +143,15 @@ const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
 /** Means of ranking metrics over predicted pages with a click; NaN if no page has a click. */
 export interface RankingMetrics {
-  /** Share of the pages with a click on which a clicked item is ranked first. */
+  /** Share of pages on which a clicked item is ranked first, among pages with a click. */
   prec1: number;
-  /** Share of the pages with a click on which a clicked item is ranked first or second. */
+  /** Share of pages on which a clicked item is ranked first or second, among pages with a click. */
   prec2: number;
 }
 
 /** Ranking metrics and loss of a choice model. */
 export interface ChoiceMetrics extends RankingMetrics {
-  /** Mean over the predicted pages of -log P(observed click, or no click). */
+  /** Mean of -log P(observed click, or no click) over the predicted pages. */
   nll: number;
 }
 

@@ -39,7 +39,7 @@ export interface ShopState {
 
 export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 
-/** Contribution of each category, and of each brand, to an item's utility. */
+/** Amount that an item's category, and its brand, adds to its utility. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
@@ -131,7 +131,7 @@ export function makeItems(count: number, random: Random): Float32Array<ArrayBuff
   return values;
 }
 
-/** Shop with no click on a fifth of the pages. Planning ahead gains little: the best items stay the best. */
+/** Shop in which a fifth of the pages have no click. Planning ahead gains little: good items stay good. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",

@@ -1,8 +1,8 @@
 /** Sums of squares, Cholesky decomposition and triangular systems of small symmetric matrices. */
 
 /**
- * Adds p x x' of each row x to the lower triangle of `to` [n, n], two rows at once to halve the reads and
- * writes. @param x - [rows, n] @param p - [rows]
+ * Adds p x x' for each row x and its weight p to the lower triangle of `to` [n, n]. Two rows at once halve
+ * the reads and writes. @param x - [rows, n] @param p - [rows]
  */
 export function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);

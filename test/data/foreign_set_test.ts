@@ -57,7 +57,7 @@ const values = parseRows(`
   pages | page | 4 | NULL | page 5: expected page # of user # (pages of a user are numbered… got NULL
   pages | page | 4 | x + 1 | page 5: expected page # of user # … got #
   pages | items | 4 | NULL | page 5: expected a list of displayed items, got NULL
-  pages | items | 4 | []::INTEGER[] | page 5: expected a list of displayed items, got none
+  pages | items | 4 | []::INTEGER[] | page 5: expected a list of displayed items, got an empty list
   pages | items | wide | [x[1], NULL] | expected items of 0..11, got NULL
   pages | items | wide | [x[1], 3.5::DOUBLE] | expected items of 0..11, got 3.5
   pages | items | wide | [x[1], -1::BIGINT] | expected items of 0..11, got -1
@@ -320,7 +320,7 @@ const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> 
     relinked(f, "manifest.json", "/dev/zero"),
   "manifest.json: expected a regular file, got a folder": (f) =>
     isFolder(f, "manifest.json", "manifest.json"),
-  "Expected a prepared data set, a folder with a manifest.json, got none": (f) =>
+  "Expected a prepared data set (a folder with manifest.json), got no such file": (f) =>
     Deno.remove(`${f}/manifest.json`),
   "is not valid JSON": (f) => write(f, "manifest.json", "{"),
   "Expected pages.parquet, or a folder pages of Parquet files": (f) => Deno.remove(`${f}/pages.parquet`),

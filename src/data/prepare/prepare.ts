@@ -52,9 +52,7 @@ export interface PreparedInput {
   readonly variables: Readonly<Record<string, SqlValue>>;
   /** SQL steps that build the pages. `data/users.sql` then reads the users from the pages. */
   readonly steps: readonly ScriptStep[];
-  /**
-   * SQL steps that build the item tables, after users were split. `data/prepared.sql` writes these tables.
-   */
+  /** SQL steps that build the item tables after users were split. `data/prepared.sql` writes the tables. */
   readonly itemSteps: readonly ScriptStep[];
   /** Counts the rows that a step read, without rows that the CSV reader rejected. Called if a row is bad. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
@@ -170,7 +168,7 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
   const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
   const reasons = skipped.map(({ kind, count }) => `\n  ignored: ${count} ${kind}`).join("");
   throw new UserError(
-    `Expected pages to learn from, got none. Check the source and the options that leave rows out.${reasons}`,
+    `Expected pages to learn from, got no page. Check the source and the options that skip rows.${reasons}`,
   );
 }
 

@@ -192,7 +192,7 @@ async function expectPages(
   if (pages === "as-is") return;
   if (clicked === 0) {
     throw new UserError(
-      `Expected clicks, got none on ${formatThousands(count)} pages: there is nothing to learn. ` +
+      `Expected clicks, got no click on ${formatThousands(count)} pages: there is nothing to learn. ` +
         `Is ${names.clicked} the right column? For ratings and other words, see data/recipes/ratings.sql. ${AS_IS}.`,
     );
   }
@@ -230,8 +230,8 @@ const ODD_SHARE = 0.05;
 
 /**
  * Numbers of all pages (`count`), of pages with several items (`longer`), of pages with two items at one
- * position (`twice`), and of pages of {@link LONG_MS} or more (`long`). `span`: ms from the first to the last
- * row of the longest page.
+ * position (`twice`), and of pages of {@link LONG_MS} or more (`long`). `span`: ms that the longest page
+ * lasts.
  */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 

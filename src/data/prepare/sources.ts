@@ -49,7 +49,7 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 
 /**
  * Builds SQL that reads each line of a text file as one value. The delimiter is chr(1), which does not occur
- * in text. Lines end with \n or \r\n. If a file has both line ends, there are additional blank lines.
+ * in text. Lines end with \n or \r\n. For a file with both line ends, the SQL also returns blank lines.
  */
 function linesSql(path: string): string {
   return `read_csv(${formatLiteral(escapeGlob(path))}, header = false, delim = chr(1), quote = '', ` +
@@ -111,7 +111,7 @@ function createDecoder(path: string): Transform | undefined {
 // Checks that a zstd file (RFC 8878) is complete: zstd decoders accept truncated files. Reads only headers.
 
 const FRAME = 0xfd2fb528;
-/** First of 16 consecutive numbers. Each of these numbers marks a zstd frame without data. */
+/** First of the 16 consecutive numbers that mark zstd frames without data. */
 const SKIPPABLE = 0x184d2a50;
 const RLE = 1;
 const RESERVED = 3;
@@ -152,7 +152,7 @@ export function checkZstd(path: string): string | undefined {
   return at > size ? CUT : size === 0 ? "an empty file" : undefined;
 }
 
-/** Reads a little-endian whole number; undefined if the file ends within the number. */
+/** Reads a little-endian whole number; undefined if the file ends before its last byte. */
 function numberAt(file: Deno.FsFile, at: number, bytes: number): number | undefined {
   const buffer = new Uint8Array(bytes);
   if (readBytesAt(file, at, buffer) < bytes) return undefined;

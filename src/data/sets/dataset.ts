@@ -47,7 +47,7 @@ export type DataConfig =
     itemIds: boolean;
   };
 
-/** Returns true if two data sets have the same items: all shops of one seed, or files with one checksum. */
+/** Returns true if two data sets have the same items: shops of equal seeds, or files of equal checksums. */
 export function isSameCatalogue(one: DataConfig, other: DataConfig): boolean {
   const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
   return of(one) === of(other);
@@ -76,7 +76,7 @@ export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
   readonly config: DataConfig;
-  /** The clicks. `source.log` is defined only if the whole log is in memory. */
+  /** Source of the clicks. `source.log` is defined only if the whole log is in memory. */
   readonly source: LogSource;
   /** Meaning of the item features; undefined if no manifest describes them. */
   readonly features: FeatureManifest | undefined;
@@ -96,7 +96,7 @@ export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   readonly dataSeed?: number;
   /** Seed of a synthetic shop's users, if it differs from the seed of the items. */
   readonly usersSeed?: number;
-  /** False to use only features other than item ids. */
+  /** False if item ids are not used as features. */
   readonly itemIds?: boolean;
 }
 
@@ -203,7 +203,7 @@ function dealtOut(source: LogSource, config: Exclude<DataConfig, MadeUp>): Datas
   );
 }
 
-/** Returns a data set without true utilities. @param config: stored in a run, to open the data set again. */
+/** Returns a data set with unknown true utilities. @param config: stored in a run, to reopen the data set. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
@@ -231,7 +231,7 @@ const shopFeatures: FeatureManifest = {
   tokens: [],
 };
 
-/** Returns the meaning of the item features; undefined if unknown. A synthetic shop's features are known. */
+/** Returns the meaning of the item features; undefined if unknown. It is known for a synthetic shop. */
 export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
@@ -241,7 +241,7 @@ export interface ModelItems {
   readonly items: ItemsShape;
   /** Meaning of the item features; absent if the data set did not describe them. */
   readonly features?: FeatureManifest;
-  /** Config of the model, if the model keeps its counts of items. */
+  /** Config of the model, if the model contains counts of items. */
   readonly model?: Pick<ModelConfig, "counts">;
 }
 
@@ -306,7 +306,7 @@ export function readWholeLog({ source }: Dataset): ClickLog {
   );
 }
 
-/** Splits the users again, at random. The number of users per part stays the same. */
+/** Randomly splits the users again. Each part keeps its number of users. */
 function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> {
   const users = source.userSplit.length;
   const order = createRandomStream(seed, "split").sampleWithoutReplacement(users, users);

@@ -95,7 +95,7 @@ export async function mergeSets(
   return { manifest, newItems: ids.length - (numbers[0]?.length ?? 0) };
 }
 
-/** @throws UserError if two data sets have equal contents: the merged set would have each user twice. */
+/** @throws UserError if two data sets have equal contents, because the merged set would have users twice. */
 function expectDistinct(parts: readonly MergePart[]): void {
   const seen = new Map<string, string>();
   for (const { name, data: { dataset: { config } } } of parts) {
@@ -127,7 +127,7 @@ function drawnFrom(
   ];
 }
 
-/** Returns a unique id and the source (name of a data set) of each user. A merged set's users keep theirs. */
+/** Returns a unique id of each user, and the source (name of the data set from which the user comes). */
 async function mergeUsers(parts: readonly MergePart[]): Promise<{ ids: string[]; sources: string[] }> {
   const [ids, sources, taken] = [[] as string[], [] as string[], new Set<string>()];
   for (const { name, data: { dataset: { config }, users, source: { userSplit } } } of parts) {

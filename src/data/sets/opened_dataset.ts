@@ -16,9 +16,9 @@ export class OpenedDataset {
   constructor(
     /** @internal */
     readonly dataset: Dataset,
-    /** Id of each user number. */
+    /** Ids of all users. */
     readonly users: IdList,
-    /** Id of each item number. */
+    /** Ids of all items. */
     readonly items: IdList,
   ) {}
 

@@ -144,7 +144,7 @@ export class PackedFileWriter implements Disposable {
     this.#sum = crc32(toBytes(array), this.#sum);
   }
 
-  /** Writes the header, which begins with `own`, and renames the file. @throws UserError on failure. */
+  /** Writes the header, which begins with `own`, and gives the file its final name. @throws UserError. */
   finish(own: readonly number[]): void {
     const header = new Uint32Array(HEADER_WORDS);
     header.set(own);

@@ -19,7 +19,7 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. Items of a batch are often close together, so one read covers several. */
+/** Number of words per read. One read often covers several items: a batch has items close together. */
 const BLOCK = 4096;
 
 /** A catalogue in a file. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** Section of a file, with one block in memory. Words are read singly: an array per item is far slower. */
+/** Section of a file, with one block in memory. Callers read single words: arrays per item are far slower. */
 class Block {
   #first = 0;
   #end = 0;

@@ -123,7 +123,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Reads consecutive users into `window`, from user and row `place` on, and then advances `place`. */
+  /** Reads consecutive users into `window` at the user and row in `place`, and then advances `place`. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const position = computeOffset(this, first);
     const length = (computeOffset(this, first + count) - position) / 4;
@@ -192,7 +192,7 @@ export class PackedLogWriter implements Disposable {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
   }
 
-  /** Creates a temporary file, which {@link finish} renames to `path`. @throws {UserError} if that fails */
+  /** Creates a temporary file, which {@link finish} renames to `path`. @throws {UserError} on failure */
   static create(path: string): PackedLogWriter {
     return new PackedLogWriter(PackedFileWriter.create(path));
   }

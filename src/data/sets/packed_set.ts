@@ -25,7 +25,6 @@ export interface PreparedOptions {
   /** Cache folder for packed sets; undefined if the system has no cache folder. */
   readonly cache?: string;
   readonly onProgress?: OnProgress;
-  /** Called with notes for the user. */
   readonly onNote?: (text: string) => void;
 }
 
@@ -97,7 +96,7 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Returns {@link computeTableChecksum} of a table. @throws UserError if it differs from the manifest. */
+/** Returns {@link computeTableChecksum} of a table. @throws UserError if it is not the manifest's. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];

@@ -18,7 +18,7 @@ export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog
   return parsePaperLog(path, readText(path), needed);
 }
 
-/** Returns a file's user ids, in the order of user numbers. @throws UserError as {@link readPaperFile}. */
+/** Returns a file's user ids, by user number. @throws UserError with the file and faulty line. */
 export function readPaperUsers(path: string): number[] {
   return parsePaperUsers(path, readText(path));
 }

@@ -56,7 +56,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   } catch (error) {
     if (isMissing(error)) {
       throw new UserError(
-        `Expected a prepared data set, a folder with a ${MANIFEST}, got none in ${formatPath(folder)}. ` +
+        `Expected a prepared data set (a folder with ${MANIFEST}), got no such file in ${formatPath(folder)}. ` +
           "Prepare a data set with deno task data.",
       );
     }

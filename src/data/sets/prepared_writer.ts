@@ -30,11 +30,11 @@ export interface PreparedContents {
   readonly warnings?: readonly string[];
   /** Meaning of the item features; if absent, the features get generic names. */
   readonly features?: FeatureManifest;
-  /** Folder of a prepared set with these features. Its vocabulary, which --encoding-from needs, is copied. */
+  /** Folder of a prepared set with the same features, whose vocabulary (for --encoding-from) is copied. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
   readonly sampledPages?: boolean | undefined;
-  /** Optional fields of {@link Clicks} that are written as columns of the table of pages. */
+  /** Fields of {@link Clicks} that are written as optional columns of the table of pages. */
   readonly lists?: readonly (keyof typeof LIST_COLUMNS)[];
   readonly notes: readonly string[];
   readonly command: readonly string[];
@@ -53,7 +53,7 @@ export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Runs `write` for a new folder; removes all files on failure. @throws UserError for a non-empty folder. */
+/** Calls `write` for a new folder. Removes all files on failure. @throws UserError if it is not empty. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
