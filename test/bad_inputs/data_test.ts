@@ -40,7 +40,7 @@ const logs: readonly BadInput[] = [
     a folder that holds something | --out DIR | holds log.csv
   `,
   ...makeCases(makeNothing, "data")`
-    no options | log | Expected the option --query (a SELECT) or --source (files); it is missing
+    no options | log | Expected one more option, --query (a SELECT) or --source (files)
     no subcommand |  | Usage
     an unknown subcommand | prepare | unknown command 'prepare'
     an empty column | log --source x --user '' | Expected a name, got nothing

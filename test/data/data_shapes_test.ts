@@ -211,10 +211,10 @@ const LIST = "--user uid --time ts --items shown --clicked clicked";
 const PAGED = `${COLUMNS} --clicked label --page request --position pos`;
 const REFUSED = parseRows(`
   log.csv --user uid --time ts --clicked label
-    | Expected the option --item (a row per displayed item) or --items (…); it is missing
-  log.csv COLUMNS | Expected the option --clicked: the column of clicks…--pages sampled
-  log.csv BY_USER | Expected the option --time
-  log.csv --item sku --time ts --clicked label | Expected the option --user
+    | Expected one more option, --item (a row per displayed item) or --items
+  log.csv COLUMNS | Expected one more option, --clicked: the column of clicks…--pages sampled
+  log.csv BY_USER | Expected one more option, --time
+  log.csv --item sku --time ts --clicked label | Expected one more option, --user
   pages.jsonl COLUMNS --items shown --clicked clicked | Expected --item or --items, got both
   pages.jsonl LIST --position ts | Expected --items or --position, got both: the list is ordered
   pages.jsonl LIST --page request --page-gap 3 | --page or --page-gap

@@ -144,7 +144,7 @@ export function expectShape(options: LogOptions): void {
     ],
   ];
   const missing = needed.find(([, names]) => !names.some(has));
-  if (missing !== undefined) throw new UserError(`Expected the option ${missing[0]}; it is missing. ${WHERE}`);
+  if (missing !== undefined) throw new UserError(`Expected one more option, ${missing[0]}. ${WHERE}`);
   if (has("items") && has("features") && !has("featuresKey")) {
     throw new UserError(
       "Expected --features-key with --items: name the column of --features that has the items' ids.",

@@ -56,8 +56,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
   } catch (error) {
     if (isMissing(error)) {
       throw new UserError(
-        `Expected a prepared data set (a folder with ${MANIFEST}), got no such file in ${formatPath(folder)}. ` +
-          "Prepare a data set with deno task data.",
+        `Expected a prepared data set (a folder with ${MANIFEST}), got ${formatPath(folder)}, ` +
+          "which has no such file. Prepare a data set with deno task data.",
       );
     }
     throw explainFileError(error, "read", path);
