@@ -96,7 +96,7 @@ export interface Clicks {
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] number of the item that each row displays. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R, X] context features of each row: first of its item, then of its page. Absent if there are none. */
+  /** [R, X] the X context features of each row: first of its item, then of its page. Absent if X is 0. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
    * [E] propensities of each page: one number (probability that the page was shown), one number per item (the
@@ -125,9 +125,8 @@ export function buildEventLists(
 export interface ClickLog extends Clicks {
   /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
-  /** Features of the items 0 to I - 1. */
   readonly items: ItemFeatures;
-  /** [I] each item's number in the catalogue from which it was read; absent if both numbers are equal. */
+  /** [I] each item's number in the catalogue from which it was read; absent if it is the item's index. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
   /** True if unclicked items were not shown but drawn (`data log --pages sampled`). Absent if false. */
   readonly sampledPages?: boolean;
@@ -135,7 +134,6 @@ export interface ClickLog extends Clicks {
 
 /** Totals over a user's older pages, which tell how often the user clicks. All are 0 if no page is known. */
 export interface PastPages {
-  /** Number of older pages. */
   readonly pages: number;
   /** Number of older pages with a click. */
   readonly clickedPages: number;

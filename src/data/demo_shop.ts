@@ -31,7 +31,6 @@ export interface DemoOptions {
   readonly pageSize: number;
   /** Least number of events per user. Each user's number is drawn uniformly from minEvents..maxEvents. */
   readonly minEvents: number;
-  /** Largest number of events per user. */
   readonly maxEvents: number;
 }
 
@@ -49,7 +48,6 @@ export interface DemoTruth {
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
-/** The log of a synthetic shop, and the true utilities. */
 export interface DemoShop {
   readonly log: ClickLog;
   readonly truth: DemoTruth;

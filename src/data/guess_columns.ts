@@ -58,7 +58,6 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
 /** Name of the file in which the user writes a SELECT, if the log has nested values. */
 const NESTED = "log.sql";
 
-/** Formats the command `deno task data log` with its arguments for a shell. */
 export function formatLogCommand(args: readonly string[]): string {
   const note = args[1] === NESTED ? " # with a SELECT as in data/recipes/nested_names.sql" : "";
   return `deno task -q data log ${args.map(quoteShellWord).join(" ")}${note}`;
@@ -172,9 +171,9 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
     inMost((page) => count(on(values, page)) === page.length));
 }
 
-/** Columns of features, which `data log` reads by four options, such as --tokens. */
+/** Guessed columns of features, for four options of `data log`. */
 export interface FeatureColumns {
-  /** Columns for --tokens: categories that depend only on the item. `dense` has numbers of the same kind. */
+  /** Columns for --tokens: categories that depend only on the item. `dense`: such columns with numbers. */
   readonly tokens: readonly string[];
   readonly dense: readonly string[];
   /** Columns for --page-features: values that all items of a page share. */
@@ -183,7 +182,7 @@ export interface FeatureColumns {
   readonly impression: readonly string[];
 }
 
-/** Guesses from values which columns describe items, pages or impressions. Ignores texts like ids. */
+/** Guesses from values which columns describe items, pages or impressions. Ignores almost unique texts. */
 export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): FeatureColumns {
   const place = (name: string | undefined) => names.indexOf(name ?? "");
   const at = (k: number) => (row: readonly string[]) => row[k] ?? "";

@@ -6,7 +6,6 @@ import { UserError } from "../user_error.ts";
 
 /** Ids of all users, or of all items. The user (or item) number k has the id `of(k)`. */
 export interface IdList {
-  /** Number of ids. */
   readonly count: number;
   /** Returns the id of a user or item, given its number. */
   of(number: number): string;
@@ -122,7 +121,7 @@ export class TextList {
     return index.marks[slot] === 0 ? undefined : index.places[slot];
   }
 
-  /** Returns, for each distinct text, the last index at which it occurs; ascending. */
+  /** Returns the last index of each distinct text, in ascending order. */
   lasts(): Uint32Array<ArrayBuffer> {
     const { marks, places } = this.index;
     const isLast = new Uint8Array(this.length);
@@ -175,7 +174,7 @@ export class TextList {
 interface TextIndex {
   /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
-  /** List index of the text in each slot. */
+  /** Index in the list of the text in each slot. */
   readonly places: Uint32Array;
 }
 

@@ -48,11 +48,11 @@ export interface LogSource extends UserIndex {
    * distinct user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
-  /** Returns a source with the same clicks, but with another catalogue or another split of the users. */
+  /** Returns a log with the same clicks, but with another catalogue or another split of the users. */
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
-/** Source of a log in memory. The arrays of the log are not copied. */
+/** A log in memory, as a {@link LogSource}. Its arrays are not copied. */
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
@@ -179,7 +179,7 @@ const WALK_ROWS = 2 ** 20;
 /** Callback for progress: `done` of the `all` units of the task `what` are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. Importing this file does not load the SQL engine (140 MB). */
+/** Progress of a data preparation. */
 export interface PreparationStatus {
   readonly title: string;
   /** Number of the current step of an SQL script, from 1 to `of`. Both are 0 if no script runs. */
@@ -196,7 +196,7 @@ export function makeStatus(title: string): PreparationStatus {
 }
 
 /**
- * Reads some users (ascending, distinct), a few at a time. A log in memory is yielded once, for all users.
+ * Reads the clicks of some users, a few users at a time. A log in memory is yielded once, for all users.
  * @param onPart: called before each yield, with the number of users yielded so far. @yields a log that
  * contains the next users, and the numbers of these users in the yielded log.
  */
@@ -278,7 +278,6 @@ export interface DataSizes {
   readonly items: number;
   /** N if item ids are hashed to 2 x N tokens; absent if item ids are not hashed. */
   readonly hashed?: number;
-  /** Warnings in the manifest of a prepared data set. */
   readonly warnings?: readonly string[];
   /** Dates of a split by time; absent for a split by users. */
   readonly timeSplit?: TimeSplit;

@@ -21,7 +21,7 @@ export interface PresenceTransform {
   column: string;
 }
 
-/** Transform of a column with values x to the feature (t(x) - mean) / sd. If x is missing, it is 0. */
+/** Transform of a column with values x to the feature (t(x) - mean) / sd; 0 if x is missing. */
 export interface NumberTransform {
   /** Meaning of x: the number in the column, or days from the time in the column to the end of the log. */
   of: "number" | "age";
@@ -234,7 +234,7 @@ export const manifestSchema = v.object({
     clicks: count,
     /** Number of context events: clicks that a model reads as history, but does not predict. */
     context: count,
-    /** In a split by time: number of pages that are history from earlier parts, and number of their items. */
+    /** In a split by time: number of pages from earlier parts (history), and number of their items. */
     earlier: v.optional(count),
     earlierRows: v.optional(count),
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
@@ -244,7 +244,6 @@ export const manifestSchema = v.object({
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
   /** True if `data log --pages sampled` drew the unclicked items of each page; absent for false. */
   sampledPages: v.optional(v.boolean()),
-  /** Present if the log was split by time. */
   timeSplit: v.optional(timeSplitSchema),
   /** Number of rows or items of the source that were left out, by reason. */
   skipped: v.optional(v.record(v.string(), count), {}),

@@ -144,7 +144,7 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];
 
-/** Largest item_new_index. A larger number is probably a raw id, and memory grows with the largest number. */
+/** Largest accepted item_new_index. A larger number is probably a raw id, and would need much memory. */
 const maxItem = 10_000_000;
 
 /** Returns empty columns. For each row of the file, the parser appends an entry to each column. */

@@ -142,7 +142,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns the requested columns that the file has. @throws UserError if a column is missing or repeated. */
+/** @returns the file's requested columns. @throws UserError if one is needed but missing, or repeated. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,

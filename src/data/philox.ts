@@ -12,7 +12,7 @@
 export const purposes = {
   /** Number of the random stream that draws the clicked item of a slate, or no click. */
   CHOICE: 0,
-  /** Number of the random stream that draws a policy's exploration. */
+  /** Number of the random stream that draws a policy's random actions (exploration). */
   EXPLORE: 1,
   /** Number of the random stream that draws the items of a slate. */
   SLATE: 2,

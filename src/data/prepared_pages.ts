@@ -28,7 +28,7 @@ type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 /** Throws an error about page k of a Parquet row group. */
 type Fail = (k: number, expected: string, found: string) => never;
 
-/** Buffer of events that were read, but not yet passed on. An additional click is an event with one row. */
+/** Buffer of events that were read, but not yet returned. An additional click is an event with one row. */
 class Pending {
   /** For each user whose pages were all read: number of buffered events up to the user's last event. */
   userEnds: number[] = [];
@@ -39,7 +39,6 @@ class Pending {
   /** Kind of each event, as in {@link Clicks.eventKind}. */
   readonly kinds = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
-  /** Context features of each row. */
   readonly features = new GrowingArray(Float32Array);
   readonly lists: Readonly<Record<typeof eventLists[number], (readonly number[])[]>> = {
     eventPropensities: [],
@@ -85,7 +84,7 @@ export class PageReader {
   propensities = 0;
   /** Number of the user whose page is read next. */
   #user = 0;
-  /** Number of the first user whose events were not yet passed on. */
+  /** Number of the first user whose events were not yet passed to `take`. */
   #first = 0;
   readonly #pending = new Pending();
 
@@ -122,7 +121,7 @@ export class PageReader {
     });
   }
 
-  /** Passes the last users to `take`. @throws {UserError} if the table of users counts more pages or rows */
+  /** Passes the last users to `take`. @throws {UserError} if pages or rows of a user are missing */
   end(): void {
     const { userPages, userRows } = this.users;
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
@@ -261,7 +260,7 @@ function parseAdditionalClicks(
   return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] if the column is missing. @param none: when [] is valid */
+/** Returns page k's list in a column; [] if the column is missing. @param none: case in which [] is valid */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -344,7 +343,6 @@ function parseFlag(columns: PageColumns, name: "context" | "earlier", k: number,
   return typeof flag === "boolean" ? flag : fail(k, `${name} to be true or false`, formatValue(flag));
 }
 
-/** Returns true if page k is a context event. */
 function parseContextFlag(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
   if (!parseFlag(columns, "context", k, fail)) return false;
   if (size === 1 && click === 0) return true;

@@ -25,7 +25,8 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the table of users.
-   * @param onUsers: called with the numbers of users read and of all users. @throws UserError if invalid.
+   * @param onUsers: called with the numbers of users read so far, and of all users. @throws UserError if
+   * invalid.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;

@@ -22,7 +22,7 @@ export interface SetFiles {
 export interface PreparedUsers {
   /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] `userPages[u]` is the number of pages of the users before user u; `userRows[u]`: of their rows. */
+  /** [U+1] number of pages of all users before each user; `userRows`: number of rows of these pages. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }

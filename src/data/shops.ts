@@ -16,7 +16,7 @@
 
 import type { Random } from "./random.ts";
 
-/** Parameters of a synthetic shop. All shops have the formula above, and equal items for equal seeds. */
+/** Parameters of a synthetic shop. All shops share the utility's formula, and equal items for equal seeds. */
 export interface ShopTruth {
   /** Name of the shop, for `--data`. */
   readonly name: string;
@@ -24,16 +24,15 @@ export interface ShopTruth {
   readonly about: string;
   /** Constant term of the utility. With a smaller constant, more pages have no click. */
   readonly constant: number;
-  /** Amount by which each utility falls if m1^2 + m2^2 grows by 1; 0 or more. */
+  /** Amount by which each utility falls if m1^2 + m2^2 of {@link ShopState} grows by 1; 0 or more. */
   readonly fatigue: number;
 }
 
-/** State of a user of a synthetic shop. */
 export interface ShopState {
-  /** Running means of the style coordinates, in -2..2. */
+  /** Running means of the style coordinates of the clicked items, in -2..2. */
   readonly m1: number;
   readonly m2: number;
-  /** Running mean of the price, in -1..1. */
+  /** Running mean of the price of the clicked items, in -1..1. */
   readonly p: number;
 }
 
@@ -72,7 +71,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offset of each feature in an item's vector; `categories` and `brands` are numbers of values. */
+/** Offset of each feature in an item's vector. `categories` and `brands` count the one-hot values instead. */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**

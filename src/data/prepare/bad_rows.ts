@@ -186,7 +186,6 @@ export async function readBadRows(
   };
 }
 
-/** Formats the location of a row; see {@link BadRow.place}. */
 function formatRowLocation(row: Readonly<Record<string, Json>>): string {
   if (row.row !== null && row.row !== undefined) return `${row.file}:${row.row}`;
   const who = ["user", "item"].flatMap((name) =>

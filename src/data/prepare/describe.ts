@@ -33,9 +33,9 @@ const statisticsSchema = v.object({
   uniformLoss: number,
   /** Share of the displayed items that no train user saw. */
   unseenShown: number,
-  /** Share of the clicks on items that no train user saw. */
+  /** Share of the clicks that are on items that no train user saw. */
   unseenClicked: number,
-  /** Share of the clicks on items that no train user clicked. */
+  /** Share of the clicks that are on items that no train user clicked. */
   neverClicked: number,
 });
 export type SplitStatistics = v.InferOutput<typeof statisticsSchema>;
@@ -80,7 +80,7 @@ export interface ContextDescription {
   readonly shares: ColumnShares | undefined;
   readonly low: number;
   readonly high: number;
-  /** high / low. */
+  /** Ratio high / low of the two click rates. */
   readonly ratio: number;
   /** Half width of the 95 % interval of log(ratio), computed as if clicks were independent. */
   readonly error: number;

@@ -178,7 +178,7 @@ async function classifyColumns(
   return kinds;
 }
 
-/** Builds SQL for statistics of column k: numbers of values of each kind, and examples. */
+/** Builds SQL for statistics of column k: the number of values of each kind, and examples. */
 function buildStatisticsSql(k: number): string {
   const x = quoteIdentifier(`x${k}`);
   const number = `TRY_CAST(${x} AS DOUBLE)`;
@@ -193,7 +193,7 @@ function buildStatisticsSql(k: number): string {
     `min(${number}) AS low${k}, max(${number}) AS high${k}`;
 }
 
-/** Returns true if all values may be times from 2001 to 2049, in seconds or ms since 1970. */
+/** Returns true if the values `low` to `high` may be times from 2001 to 2049, in seconds or ms since 1970. */
 function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }

@@ -28,7 +28,6 @@ const RARE_BELOW = 10;
 /** Largest value of --hash-items. No adapter of today can bind a larger embedding table. */
 const MOST_BUCKETS = 10_000_000;
 
-/** Command-line options for item features and item ids. */
 export const featureOptions = {
   features: defineNameOption(
     "--features <files>",
@@ -242,7 +241,6 @@ async function withoutFeatures(
   return { ...none, columns, like, variables };
 }
 
-/** SQL that creates an empty view feature_source. */
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, ''::VARCHAR AS title, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 

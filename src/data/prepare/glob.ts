@@ -7,7 +7,7 @@ import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern, such as a/*/../b: the system would shorten it to a/b. */
+/** Matches a path with .. after a pattern, such as a?/../b: the system would shorten it to b. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not interpret the path as a glob. */

@@ -3,13 +3,13 @@
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Clicks at a position, and clicks that the strengths of its items predict (data/describe_positions.sql). */
+/** Clicks at a position, and clicks expected there if only the item matters (data/describe_positions.sql). */
 export interface PositionStatistics {
   /** Position on the page, from 1. */
   readonly position: number;
   readonly shown: number;
   readonly clicks: number;
-  /** Number of clicks that the strengths of the items predict if positions have no effect. */
+  /** Number of clicks that are expected from the items at this position if positions have no effect. */
   readonly expected: number;
   /** clicks / expected: 1 means no effect of the position. */
   readonly ratio: number;
@@ -24,10 +24,10 @@ export interface PositionEffect {
   readonly positions: readonly PositionStatistics[];
 }
 
-/** A position's variance is estimated only from at least so many expected clicks, and so many users. */
+/** Least number of expected clicks, and of users, from which a position's variance is estimated. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio at least this many sd from 1 is an effect: without bias, in 1 % of logs with ten positions. */
+/** A ratio is an effect if it is this many sd from 1, as in 1 % of logs with ten positions and no bias. */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;

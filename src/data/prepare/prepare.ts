@@ -20,21 +20,20 @@ import userMacros from "../../../data/user_macros.sql" with { type: "text" };
 import usersScript from "../../../data/users.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
-/** Options for preparing any kind of source. */
 export interface PrepareOptions {
   readonly out: string;
   /** "hash" assigns users to train, validation and test; "time" assigns pages. See data/user_macros.sql. */
   readonly split: "hash" | "time";
   /** Shares of users (in a split by time: of pages) for train and for validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Times at which validation and test begin: ms since 1970, or negative ms before the last page. */
+  /** Begin of validation and of test: ms since 1970 or, if negative, ms relative to the last page. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-  /** Largest number of events that are kept per user, the latest ones; by default, all are kept. */
+  /** Number of latest events that are kept per user; by default, all events are kept. */
   readonly maxEvents?: number;
 }
 
@@ -54,7 +53,7 @@ export interface PreparedInput {
   readonly steps: readonly ScriptStep[];
   /** SQL steps that build the item tables after users were split. `data/prepared.sql` writes the tables. */
   readonly itemSteps: readonly ScriptStep[];
-  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called if a row is bad. */
+  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called after a bad row. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Counts the bad rows that a step's SQL found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;

@@ -230,8 +230,8 @@ const ODD_SHARE = 0.05;
 
 /**
  * Numbers of all pages (`count`), of pages with several items (`longer`), of pages with two items at one
- * position (`twice`), and of pages of {@link LONG_MS} or more (`long`). `span`: ms that the longest page
- * lasts.
+ * position (`twice`), and of pages that last {@link LONG_MS} or more (`long`). `span`: ms that the longest
+ * page lasts.
  */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
@@ -298,7 +298,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. Whole units are detected only among `least` or more distinct times. */
+/** Units of time, longest first. Times in whole units are detected only among `least` or more times. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },

@@ -41,7 +41,8 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 /**
  * Opens files with equal columns, all in one format: CSV with a header, TSV, JSON lines or Parquet.
  * @param pattern: a path or a glob. @param what: contents of the files, for messages, such as "a log".
- * @throws UserError for files that are missing, damaged or of several formats, or that lack a wanted column.
+ * @throws UserError for files that are missing, damaged or of several formats, or that lack a requested
+ * column.
  */
 export async function openFiles(
   engine: SqlEngine,

@@ -12,7 +12,7 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Functions in FROM that may read files. `OTHERS`: allowed functions in FROM that read no files. */
+/** Allowed functions in FROM that read files. `OTHERS`: allowed functions in FROM that read no files. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;

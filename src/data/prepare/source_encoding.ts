@@ -18,7 +18,7 @@ export interface SourceEncoding {
   /** Columns of the item table from which the features are computed. */
   readonly columns: FeatureColumns;
   readonly isOneHot: boolean;
-  /** N if the item ids of the set are hashed to 2 x N tokens. */
+  /** N if the item ids of the set are hashed to 2 x N tokens; undefined if they are not hashed. */
   readonly hashed: number | undefined;
   /** Checksums of the set's catalogue and of earlier catalogues; see {@link FeatureManifest}. */
   readonly catalogues: readonly string[];

@@ -26,7 +26,7 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   );
 }
 
-/** Reads compressed files to the end. @throws UserError for a truncated file, which SQL would accept. */
+/** Reads compressed files to the end. @throws UserError for a truncated file, which DuckDB would accept. */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
     const decoder = createDecoder(path);

@@ -80,13 +80,12 @@ export interface Dataset {
   readonly source: LogSource;
   /** Meaning of the item features; undefined if no manifest describes them. */
   readonly features: FeatureManifest | undefined;
-  /** Order of the items of a page; undefined if unknown. */
   readonly pageOrder: PageOrder | undefined;
   /** Warnings in the manifest; undefined after a new split, because the warnings may not apply to it. */
   readonly warnings?: readonly string[];
   /** Dates of a split by time; undefined for a split by users. */
   readonly timeSplit?: TimeSplit;
-  /** [R] true utility of every row; only for a synthetic shop. */
+  /** [R] true utility of every row; undefined if the data set is not a synthetic shop. */
   readonly truth: Float64Array | undefined;
 }
 
@@ -231,7 +230,7 @@ const shopFeatures: FeatureManifest = {
   tokens: [],
 };
 
-/** Returns the meaning of the item features; undefined if unknown. It is known for a synthetic shop. */
+/** Returns the meaning of the item features; undefined if unknown. */
 export function getFeatureManifest({ features, config }: Dataset): FeatureManifest | undefined {
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
@@ -297,7 +296,7 @@ export function fitDataset(
   return { ...data, source };
 }
 
-/** Returns the log of a data set in memory. @throws UserError if the log stays on disk. */
+/** Returns the whole log of a data set. @throws UserError if the log is not in memory. */
 export function readWholeLog({ source }: Dataset): ClickLog {
   if (source.log) return source.log;
   throw new UserError(

@@ -12,18 +12,17 @@ import { readManifest, setFiles } from "./prepared_folder.ts";
 
 /** A data set: its clicks, and the ids of its users and items. */
 export class OpenedDataset {
-  /** Use {@link openDataset}. @internal */
+  /** Call {@link openDataset} instead. @internal */
   constructor(
     /** @internal */
     readonly dataset: Dataset,
-    /** Ids of all users. */
     readonly users: IdList,
-    /** Ids of all items. */
     readonly items: IdList,
   ) {}
 
   /**
-   * Adds ids to a data set. The tables of a prepared data set have a column `id`; a paper's file has numbers.
+   * Adds ids to a data set. Prepared data sets have columns `id`; in a file in the paper's layout, ids are
+   * numbers.
    * @throws UserError if the ids cannot be read.
    * @internal
    */

@@ -169,7 +169,7 @@ export class PackedFileWriter implements Disposable {
     }
   }
 
-  /** Removes the file if it is not finished. */
+  /** Removes the temporary file if {@link finish} was not called. */
   [Symbol.dispose](): void {
     if (this.#open) removeTemporary(this.temporary);
     this.#open = false;

@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** Section of a file, with one block in memory. Callers read single words: arrays per item are far slower. */
+/** Section of a file with one block in memory, because creating an array per item would be far slower. */
 class Block {
   #first = 0;
   #end = 0;
@@ -128,7 +128,7 @@ class Block {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the index in the block of the section's word `at`. If necessary, reads the block first. */
+  /** Returns the index, within the block, of the section's word `at`. Reads this block if necessary. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
@@ -206,7 +206,7 @@ export class PackedItemsWriter implements Disposable {
     this.file.finish([...MAGIC, VERSION, ...own]);
   }
 
-  /** Removes the file if it is not finished. */
+  /** Removes the temporary file if {@link finish} was not called. */
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
   }

@@ -161,7 +161,6 @@ export class PackedLog implements LogSource, Disposable {
   close(): void {
     this.file.close();
   }
-  /** Closes the file at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -257,7 +256,7 @@ export class PackedLogWriter implements Disposable {
     this.file.finish([...MAGIC, VERSION, split.length, events, rows, otherRows, this.#rowWidth]);
   }
 
-  /** Removes the file if it is not finished. */
+  /** Removes the temporary file if {@link finish} was not called. */
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
   }

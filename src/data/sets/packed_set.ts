@@ -96,7 +96,7 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Returns {@link computeTableChecksum} of a table. @throws UserError if it is not the manifest's. */
+/** Returns a table's checksum. @throws UserError if it differs from the checksum in the manifest. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];

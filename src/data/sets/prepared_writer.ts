@@ -25,7 +25,7 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: IdList;
-  /** For each text column of the table of users (such as the ids): a function from a user to a text. */
+  /** For each text column of the table of users (such as the ids): a function that returns a user's text. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
   readonly warnings?: readonly string[];
   /** Meaning of the item features; if absent, the features get generic names. */
@@ -53,7 +53,7 @@ export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Calls `write` for a new folder. Removes all files on failure. @throws UserError if it is not empty. */
+/** Calls `write` for a new folder; on failure, removes all files. @throws UserError if it has other files. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -255,7 +255,7 @@ class UserRows {
     return counts;
   }
 
-  /** Yields the table's row groups. @param texts: for each text column, a function from user to text. */
+  /** Yields the table's row groups. @param texts: function per text column that returns a user's text. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
@@ -367,7 +367,7 @@ function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
   return hash.digest("hex");
 }
 
-/** Adds the checksum of the item ids. If the features are those of another set, its items must come first. */
+/** Adds the checksum of the item ids. If another set has the same features, its items must come first. */
 function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }
