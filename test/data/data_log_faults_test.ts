@@ -100,7 +100,7 @@ Deno.test("log: unusable features are reported", async () => {
     id,x 1,2 | | f.csv:1: expected a column "sku" (--features-key), got id, x. Name one of these columns with --features-key
     sku,x 1,2 1,3 | | f.csv: expected one row per item, got several with different values for the item "1"
     sku,x 1,2 2,inf | | expected x to be a number in the range of 32-bit floats, got inf for the item "2"
-    sku,x 1,2 2,dear | dense x | expected x (--dense) to be numbers, got "dear". Name it with --tokens
+    sku,x 1,2 2,dear | dense x | expected x (--dense) to be numbers, got "dear". Name the column with --tokens
     sku,x 1,2 | dense sku | expected sku (--dense) to be numbers, got the items themselves
     sku,x ,2 | | got 1 of 1…f.csv: expected sku to be an id, got nothing
   `);

@@ -241,8 +241,8 @@ const REFUSED = parseRows(`
     | fit both…"03/04/2025" is 2025-04-03 (4 of 4…"03/04/2025" is 2025-03-04 (4)…time_format.sql
   neither.csv --time ts BY_USER | fit neither…day first "31.1.2025"…month first "1.31.2025" is 2025-01-31
   whole_days.csv COLUMNS --clicked label
-    | got whole days (ts): all rows of a user in one day would be one page.…--page…--pages as-is
-  hours.csv COLUMNS --clicked label | got whole hours (ts)
+    | got times in whole days (ts): all rows of a user in one day would be one page.…--page…--pages as-is
+  hours.csv COLUMNS --clicked label | got times in whole hours (ts)
   empty.jsonl LIST | got 2 of 2…shown is empty…expected shown to be an id, got nothing
   unknown.jsonl LIST | got 2 of 2…clicked cannot be read
   pairs.jsonl LIST | at most 1 % invalid rows

@@ -311,7 +311,7 @@ function partWarnings(parts: readonly SplitStatistics[]): string[] {
       "a model knows these items only by their features, not by their ids."
     ),
     ...empty.map((split) =>
-      `The ${split} part has no users: training needs all three parts. Prepare with other --shares.`
+      `The ${split} part has no users: training needs all three parts. Prepare the data with other --shares.`
     ),
   ];
 }

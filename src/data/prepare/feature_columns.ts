@@ -55,7 +55,7 @@ export async function chooseColumns(
     if (kind === "token" || kind === "date" || kind === "other") {
       throw new UserError(
         `${path}: expected ${name} (${options.dense}) to be numbers, got ${example}. ` +
-          (hasCommas ? CONVERT_COMMAS : "Name it with --tokens, or correct it."),
+          (hasCommas ? CONVERT_COMMAS : "Name the column with --tokens, or correct the value."),
       );
     }
   }

@@ -225,7 +225,7 @@ async function withoutFeatures(
     const [option, value] of Object.entries({ "--dense": dense, "--tokens": tokens, "--all-items": allItems })
   ) {
     if (value === undefined) continue;
-    throw new UserError(`Expected --features FILE with ${option}: the file that has these columns or items.`);
+    throw new UserError(`Expected --features FILE with ${option}, which applies to the items in this file.`);
   }
   const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
   if (like && missing.length > 0) {

@@ -96,7 +96,7 @@ async function ofFiles(
   if (items && items.type !== "JSON" && !items.type.endsWith("]")) {
     throw new UserError(
       `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, got ${items.type}. ` +
-        "Read a list that is written as text by a SELECT: see data/recipes/text_lists.sql.",
+        "Use a SELECT to read lists that are written as text: see data/recipes/text_lists.sql.",
     );
   }
   return log;

@@ -202,8 +202,8 @@ async function expectPages(
     const merge = `all rows of a user in one ${step.name} would be one page`;
     if (step.refused) {
       throw new UserError(
-        `Expected page ids or finer times, got whole ${step.name}s (${names.time}): ${merge}. ` +
-          `Name the column of page ids by --page, or a finer time by --time. If such rows are a page, ` +
+        `Expected page ids or finer times, got times in whole ${step.name}s (${names.time}): ${merge}. ` +
+          `Name the column of page ids by --page, or a finer time by --time. If such rows form a page, ` +
           `${AS_IS}. ${GUIDE}`,
       );
     }
@@ -246,7 +246,7 @@ function pageWarnings(
   const gap = "--page-gap 10, which joins rows of a user less than 10 seconds apart";
   const apart = page !== undefined
     ? `If ${page} repeats on later pages of a user, it is not a page id: ` +
-      (query === undefined ? "name another column by --page" : "make it one in the SELECT") +
+      (query === undefined ? "name another column by --page" : "return another column as page in the SELECT") +
       `, or use ${gap}, instead.`
     : pageGap !== undefined
     ? `If these rows are several pages, make --page-gap smaller than ${pageGap}, ` +
@@ -293,7 +293,7 @@ async function expectOnePropensity(
   const several = await engine.number("SELECT count(*) FROM page_of WHERE has_several_propensities");
   if (several === 0) return;
   throw new UserError(
-    `Expected one ${propensity} on all rows of a page, got several on ${formatThousands(several)} pages. ` +
+    `Expected one ${propensity} on all rows of a page, got several values on ${formatThousands(several)} pages. ` +
       "If each item has a propensity, conditional on the items before it, use --propensity-of item.",
   );
 }
@@ -324,7 +324,7 @@ function oneItemText(
   count: number,
 ): string {
   if (pages === "sampled") {
-    return `Expected several items to sample, got one on all ${formatThousands(count)} pages. Add items.`;
+    return `Expected a log with several items, got one item on all ${formatThousands(count)} pages. Add items.`;
   }
   const why = page === undefined
     ? "no two rows of a user have the same time. Name the column of page ids by --page; or join rows " +

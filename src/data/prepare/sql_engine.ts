@@ -185,7 +185,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/parquet/i, "The file is damaged, or not a Parquet file: write it again."],
   [
     /malformed json|json/i,
-    "Expected one JSON object per line. Read an array of objects by a SELECT (data/recipes) with read_json.",
+    "Expected one JSON object per line. Use a SELECT with read_json (data/recipes) for an array of objects.",
   ],
   [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
   [
