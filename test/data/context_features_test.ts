@@ -218,7 +218,7 @@ Deno.test("wrong context columns are refused", async () => {
     'expected a column "cost" (--impression-features)',
   );
   await refuse({ ...context, impressionFeatures: parseContextColumns("device") }, "Expected device in");
-  await refuse({ pageFeatures: parseContextColumns("price") }, "Expected one price on all rows of a page");
+  await refuse({ pageFeatures: parseContextColumns("price") }, "Expected one price per page");
   await expectRefusal(
     () => recipe({ ...context, pages: "sampled" }),
     "Expected no --impression-features with --pages sampled",

@@ -102,7 +102,7 @@ export async function expectOnePageValue(engine: SqlEngine): Promise<void> {
   );
   if (!row) return;
   throw new UserError(
-    `Expected one ${row.name} on all rows of a page (--page-features), got several values on ${row.pages} pages. ` +
+    `Expected one ${row.name} per page (--page-features), got several values on ${row.pages} pages. ` +
       "If the column describes displayed items, name it in --impression-features.",
   );
 }

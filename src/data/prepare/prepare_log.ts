@@ -246,7 +246,7 @@ function pageWarnings(
   const gap = "--page-gap 10, which joins rows of a user less than 10 seconds apart";
   const apart = page !== undefined
     ? `If ${page} repeats on later pages of a user, it is not a page id: ` +
-      (query === undefined ? "name another column by --page" : "return another column as page in the SELECT") +
+      (query === undefined ? "name another column by --page" : "select another column as page") +
       `, or use ${gap}, instead.`
     : pageGap !== undefined
     ? `If these rows are several pages, make --page-gap smaller than ${pageGap}, ` +
@@ -293,7 +293,7 @@ async function expectOnePropensity(
   const several = await engine.number("SELECT count(*) FROM page_of WHERE has_several_propensities");
   if (several === 0) return;
   throw new UserError(
-    `Expected one ${propensity} on all rows of a page, got several values on ${formatThousands(several)} pages. ` +
+    `Expected one ${propensity} per page, got several values on ${formatThousands(several)} pages. ` +
       "If each item has a propensity, conditional on the items before it, use --propensity-of item.",
   );
 }
