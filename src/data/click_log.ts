@@ -150,7 +150,7 @@ export function getRowWidth({ rowItem, rowFeatures }: Pick<Clicks, "rowItem" | "
 
 export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
 
-/** Returns the sum of a user's totals and one more page. @param e: index of the page's event. */
+/** Returns a user's totals with one more page added. @param e: index of the page's event. */
 export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages {
   const clicks = new Set(listClickedRows(log, e).map((row) => log.rowItem[row])).size;
   return {

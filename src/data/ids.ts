@@ -174,7 +174,7 @@ export class TextList {
 interface TextIndex {
   /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
-  /** Index in the list of the text in each slot. */
+  /** For each slot, the index of its text in the list. */
   readonly places: Uint32Array;
 }
 

@@ -6,7 +6,7 @@
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of item features: number of items, of features per item (`width`), and of distinct tokens. */
+/** Sizes of item features: `count` items, `width` features per item (`count` if one-hot), `tokens` tokens. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };

@@ -85,7 +85,9 @@ export class Random {
     }
   }
 
-  /** Returns the first {@link normal} number that is in -2..2. The sd of these numbers is about 0.880. */
+  /**
+   * Returns a {@link normal} number in -2..2: draws until a number is in this range. The sd is about 0.880.
+   */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();

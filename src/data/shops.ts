@@ -16,7 +16,7 @@
 
 import type { Random } from "./random.ts";
 
-/** Parameters of a synthetic shop. All shops share the utility's formula, and equal items for equal seeds. */
+/** Parameters of a synthetic shop. All shops share one utility formula. Equal seeds give equal items. */
 export interface ShopTruth {
   /** Name of the shop, for `--data`. */
   readonly name: string;
@@ -71,7 +71,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offset of each feature in an item's vector. `categories` and `brands` count the one-hot values instead. */
+/** Offset of each feature in an item's vector; also the numbers of `categories` and of `brands`. */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**

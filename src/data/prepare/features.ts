@@ -313,7 +313,7 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   );
 }
 
-/** Returns the id of an item that has different rows; undefined if all rows of each item are equal. */
+/** Returns the id of an item whose rows differ; undefined if the rows of each item are equal. */
 async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) " +
@@ -322,7 +322,7 @@ async function itemTwice(engine: SqlEngine): Promise<string | undefined> {
   return twice && String(twice.item_id);
 }
 
-/** Counts bad feature rows. @throws UserError if an item has different rows, or a number overflows f32. */
+/** Counts bad feature rows. @throws UserError if rows of an item differ, or if a number overflows f32. */
 export async function checkFeatures(
   engine: SqlEngine,
   { source, columns, faults, ids }: PreparedFeatures,

@@ -102,7 +102,7 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options that are allowed only with --pages sampled; `NOT_SAMPLED` lists the options that it refuses. */
+/** Options that are allowed only with --pages sampled; with it, options in `NOT_SAMPLED` are refused. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
   ...["items", "position", "propensity", "pageGap", "impressionFeatures", "pageFeatures"] as const,

@@ -108,7 +108,7 @@ export class PackedLog implements LogSource, Disposable {
   }
 
   /**
-   * Reads the clicks of some users, with one read for users with consecutive numbers.
+   * Reads the clicks of some users. Users with consecutive numbers need only one access to the file.
    * @param users: ascending, distinct numbers. @throws {UserError} for an unreadable or damaged file
    */
   read(users: Uint32Array): Clicks {

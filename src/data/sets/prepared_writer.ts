@@ -367,7 +367,7 @@ function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
   return hash.digest("hex");
 }
 
-/** Adds the checksum of the item ids. If another set has the same features, its items must come first. */
+/** Adds the checksum of the item ids to `features`, whose earlier checksums are of the first items. */
 function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }
