@@ -85,9 +85,7 @@ export class Random {
     }
   }
 
-  /**
-   * Returns a {@link normal} number in -2..2: draws until a number is in this range. The sd is about 0.880.
-   */
+  /** Returns a {@link normal} number in -2..2: draws until one is in this range. Their sd is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();

@@ -142,16 +142,14 @@ export interface FaultMessage {
   /** Description of the fault, which follows the number of rows, as in "3 x price cannot be read". */
   readonly kind: string;
   readonly expected: string;
-  /** Column of {@link FaultSource.view} with the faulty value. */
+  /** Name of the column of {@link FaultSource.view} that has the faulty value. */
   readonly value: string;
 }
 
 export interface FaultSource {
   /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
   readonly view: string;
-  /**
-   * Name of the table or view in which faults are counted. It has the rows of `view`, and the column fault.
-   */
+  /** Name of the table or view in which faults are counted: the rows of `view`, with the column fault. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }

@@ -53,7 +53,7 @@ export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Calls `write` for a new folder; on failure, removes all files. @throws UserError if it has other files. */
+/** Calls `write` for a new folder, and removes its files on failure. @throws UserError if it is not empty. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
