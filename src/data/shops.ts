@@ -3,15 +3,16 @@
  *
  * A user's state has three running means over the clicked items: m1 and m2 (of the two style coordinates),
  * and p (of the price). At each click, a mean m becomes .7 m + .3 x, where x is the value of the clicked
- * item; m = 0 at first.
+ * item; m = 0 at first. The utility u of an item depends on these means and on the item's features:
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
  * Users prefer styles that are similar to the styles of items they clicked. This preference grows with the
- * style coordinates, up to a limit. Users dislike prices far from p. An item's appeal is equal for all users.
- * Appeal depends on quality, novelty, category, brand and sale; a sale increases the appeal of cheap items
- * more. With fatigue, all items have lower utilities for users with a narrow taste.
+ * style coordinates, up to a limit. Users dislike prices far from p. An item's appeal is the same for all
+ * users. Appeal depends on quality, novelty, category, brand and sale; a sale increases the appeal of a cheap
+ * item more than that of an expensive item. With fatigue, all items have lower utilities for users with a
+ * narrow taste.
  */
 
 import type { Random } from "./random.ts";
