@@ -45,9 +45,8 @@ function bestStanding(
  * descending score. Ties are broken at random, not by row order: in the paper's files the clicked row is
  * always last.
  *
- * Let g rows score higher than the best clicked row, and let t rows, including this row, have the same score
- * as this row. If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g)
- * / t).
+ * Let g rows score higher than the best clicked row, and let t rows (including that row) have the same score.
+ * If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g) / t).
  *
  * @param scores: [R] score of each row, not NaN. @param clicked: the clicked rows, at least one
  */

@@ -10,9 +10,8 @@
  *
  * Users prefer styles that are similar to the styles of items they clicked. This preference grows with the
  * style coordinates, up to a limit. Users dislike prices far from p. An item's appeal is the same for all
- * users. Appeal depends on quality, novelty, category, brand and sale; a sale increases the appeal of a cheap
- * item more than that of an expensive item. With fatigue, all items have lower utilities for users with a
- * narrow taste.
+ * users. Appeal depends on quality, novelty, category, brand and sale; cheap items gain more by a sale. With
+ * fatigue, all items have lower utilities for users with a narrow taste.
  */
 
 import type { Random } from "./random.ts";

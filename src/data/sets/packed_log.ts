@@ -10,8 +10,8 @@
  *                context  [rows, X] f32, the context features of the rows
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
- * All words except the f32 are little-endian u32. The events of user u begin at byte 64 + 8 userEvents[u] + 4
- * (1 + X) userRows[u]. Consecutive users need only one read.
+ * All words except the f32 are little-endian u32. The events of user u begin at byte
+ * 64 + 8 userEvents[u] + 4 (1 + X) userRows[u]. Consecutive users need only one read.
  */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, getRowWidth, isPage, NONE } from "../click_log.ts";
