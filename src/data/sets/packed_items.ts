@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** Section of a file with one block in memory, because creating an array per item would be far slower. */
+/** Section of a file, of which one block is in memory. Reading words is far faster than an array per item. */
 class Block {
   #first = 0;
   #end = 0;
