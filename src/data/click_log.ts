@@ -96,7 +96,7 @@ export interface Clicks {
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] number of the item that each row displays. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R, X] the X context features of each row: first of its item, then of its page. Absent if X is 0. */
+  /** [R, X] X context features per row: first those of its item, then of its page. Absent if X is 0. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
    * [E] propensities of each page: one number (probability that the page was shown), one number per item (the
@@ -126,7 +126,7 @@ export interface ClickLog extends Clicks {
   /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
   readonly items: ItemFeatures;
-  /** [I] each item's number in the catalogue from which it was read; absent if it is the item's index. */
+  /** [I] number of each item in the original catalogue; absent if item i also has the number i there. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
   /** True if unclicked items were not shown but drawn (`data log --pages sampled`). Absent if false. */
   readonly sampledPages?: boolean;

@@ -138,7 +138,7 @@ export function guessColumns(
 
 /** Least number of rows from which columns are guessed by their values. */
 const LEAST_ROWS = 8;
-/** Least share of pages that must fulfil a rule. Two users' pages with equal times may violate the rule. */
+/** Least share of pages for which a guess must hold. Pages of two users with equal times may violate it. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);

@@ -170,7 +170,9 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index in the list. Only texts with equal marks are compared. */
+/**
+ * Hash table from a text to its last index in the list. `marks` make most comparisons of texts unnecessary.
+ */
 interface TextIndex {
   /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;

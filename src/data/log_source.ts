@@ -19,7 +19,7 @@ export interface UserIndex {
   readonly userRows: Uint32Array<ArrayBuffer>;
   /** [U+1] `userCounted[u]` is the number of predicted events of all users before user u. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
-  /** Number of rows of all those events that are not predicted. */
+  /** Number of rows of the events that are not predicted, in the whole log. */
   readonly otherRows: number;
 }
 
@@ -165,7 +165,9 @@ export function makeWindow(
   };
 }
 
-/** Checks a log in memory by {@link checkLog}. For a log on disk, checks only that splits have users. */
+/**
+ * Checks a log in memory by {@link checkLog}. For a log on disk, checks only that `needed` splits have users.
+ */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);

@@ -17,7 +17,7 @@ import script from "../../../data/describe.sql" with { type: "text" };
 import positionsScript from "../../../data/describe_positions.sql" with { type: "text" };
 import { formatThousands } from "../../number_text.ts";
 
-/** A number, as the SQL engine returns it: large whole numbers as text, and NaN for the mean of no values. */
+/** Schema of a number from the SQL engine, which returns large whole numbers as text. null becomes NaN. */
 const number = v.pipe(
   v.nullable(v.union([v.number(), v.string()])),
   v.transform((value) => value === null ? NaN : Number(value)),

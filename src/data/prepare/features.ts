@@ -100,7 +100,7 @@ export interface PreparedFeatures {
   readonly variables: Readonly<Record<string, SqlValue>>;
 }
 
-/** Title of the step in page_rows.sql that reads the features. */
+/** Title of the step in page_rows.sql that reads the item features. */
 export const READING_FEATURES = "Reading item features";
 
 /** Returns the SQL steps that encode items and context. They run after the users were split into parts. */
@@ -175,7 +175,7 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the columns that options name. @throws UserError for --dense or --tokens with --encoding-from. */
+/** Returns the named feature columns. @throws UserError for --dense or --tokens with --encoding-from. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   const option = dense ? "--dense" : tokens ? "--tokens" : undefined;

@@ -123,8 +123,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the vocabulary of the set in the folder `from`. `--encoding-from` needs it in addition to the
- * manifest. @returns column shares and the vocabulary's checksum; {} if the sets' features differ.
+ * Copies the vocabulary of the set in the folder `from`, which `--encoding-from` reads besides the manifest.
+ * @returns column shares and the vocabulary's checksum; {} if the sets' features differ.
  */
 async function copyVocabulary(
   folder: string,
@@ -372,7 +372,7 @@ function addCatalogue(contents: PreparedContents, features: FeatureManifest): Fe
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }
 
-/** Returns features with generic names. */
+/** Describes the features by generic names. */
 function namesOnly({ items: { shape }, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") return { dense: [], tokens: [] };
   return {
