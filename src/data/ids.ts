@@ -170,9 +170,7 @@ export class TextList {
   }
 }
 
-/**
- * Hash table from a text to its last index in the list. `marks` make most comparisons of texts unnecessary.
- */
+/** Hash table from a text to its last index in the list. `marks` avoid most comparisons of texts. */
 interface TextIndex {
   /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;

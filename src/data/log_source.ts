@@ -165,9 +165,7 @@ export function makeWindow(
   };
 }
 
-/**
- * Checks a log in memory by {@link checkLog}. For a log on disk, checks only that `needed` splits have users.
- */
+/** Checks a log in memory by {@link checkLog}. For a log on disk, checks only the splits in `needed`. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);

@@ -305,7 +305,7 @@ const EXACT_DIGITS = 15;
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** Converts all notations of a number to one text. @param text: must match {@link DECIMAL}. */
+/** Converts all notations of a number (1.50, 15e-1) to one text. @param text: must match {@link DECIMAL}. */
 export function canonicalizeNumber(text: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];

@@ -1,6 +1,6 @@
 /**
  * Expands paths with *, ? or [...]. The SQL engine would skip files that cannot be opened, and treat the name
- * of an existing folder as a pattern. The functions of this file skip no file without an error.
+ * of an existing folder as a pattern. In this file, files that cannot be opened are errors.
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
