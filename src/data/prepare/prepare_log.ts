@@ -324,7 +324,7 @@ function oneItemText(
   count: number,
 ): string {
   if (pages === "sampled") {
-    return `Expected a log with several items, got one item on all ${formatThousands(count)} pages. Add items.`;
+    return `Expected several items, got one item on all ${formatThousands(count)} pages. Add items.`;
   }
   const why = page === undefined
     ? "no two rows of a user have the same time. Name the column of page ids by --page; or join rows " +
