@@ -125,6 +125,7 @@ export function buildEventLists(
 export interface ClickLog extends Clicks {
   /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
+  /** Features of the items 0 to I - 1. */
   readonly items: ItemFeatures;
   /** [I] number of each item in the original catalogue; absent if item i also has the number i there. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
@@ -134,6 +135,7 @@ export interface ClickLog extends Clicks {
 
 /** Totals over a user's older pages, which tell how often the user clicks. All are 0 if no page is known. */
 export interface PastPages {
+  /** Number of older pages. */
   readonly pages: number;
   /** Number of older pages with a click. */
   readonly clickedPages: number;

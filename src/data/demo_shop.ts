@@ -31,6 +31,7 @@ export interface DemoOptions {
   readonly pageSize: number;
   /** Least number of events per user. Each user's number is drawn uniformly from minEvents..maxEvents. */
   readonly minEvents: number;
+  /** Largest number of events per user. */
   readonly maxEvents: number;
 }
 
@@ -48,8 +49,11 @@ export interface DemoTruth {
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
+/** A synthetic log and its ground truth. */
 export interface DemoShop {
+  /** Click log of the shop's users. */
   readonly log: ClickLog;
+  /** True utilities of the log's rows. */
   readonly truth: DemoTruth;
 }
 

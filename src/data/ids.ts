@@ -6,6 +6,7 @@ import { UserError } from "../user_error.ts";
 
 /** Ids of all users, or of all items. The user (or item) number k has the id `of(k)`. */
 export interface IdList {
+  /** Number of ids. */
   readonly count: number;
   /** Returns the id of a user or item, given its number. */
   of(number: number): string;

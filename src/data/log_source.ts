@@ -35,6 +35,7 @@ export function computeLogSize(
 export interface LogSource extends UserIndex {
   /** Short name of the log in reports, e.g. "demo" or the name of its file. */
   readonly name: string;
+  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
   /** The whole log; undefined if the log is in a file. */
   readonly log: ClickLog | undefined;
@@ -57,6 +58,7 @@ export class MemoryLog implements LogSource {
   readonly userCounted: Uint32Array<ArrayBuffer>;
   readonly otherRows: number = 0;
 
+  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
 
   /**

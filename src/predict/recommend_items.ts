@@ -6,8 +6,11 @@ import type { ItemScorer } from "../model/item_blocks.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 
+/** A recommended item with its utility. */
 export interface Recommendation {
+  /** Number of the item in the catalogue. */
   readonly item: number;
+  /** Utility of the item for the user whose click history is in the request. */
   readonly utility: number;
 }
 
@@ -27,6 +30,7 @@ export function computeRecommendedPage(
   return { items: best.map((one, k) => ({ ...one, probability: items[k] ?? NaN })), noClick };
 }
 
+/** Options of {@link recommend}. */
 export interface RecommendOptions {
   /** Item numbers of the user's clicks, oldest click first. */
   readonly history: ArrayLike<number>;

@@ -15,6 +15,7 @@ export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> |
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
+  /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
   /** Outputs by name: the length of an output whose initial values are 0, or an array of initial values. */
   readonly outputs: O;
@@ -28,8 +29,11 @@ export interface KernelRun<O extends Readonly<Record<string, number | KernelArra
 
 /** Time of a kernel in microseconds. */
 export interface KernelTime {
+  /** Median of the samples. */
   readonly median: number;
+  /** Lower quartile of the samples. */
   readonly lower: number;
+  /** Upper quartile of the samples. */
   readonly upper: number;
   /** Error of the clock; absent if negligible. */
   readonly error?: number | undefined;

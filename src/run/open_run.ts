@@ -25,6 +25,7 @@ import { adversarialStage, listStages, shannonStage } from "./stages.ts";
 import { readSnapshot } from "./snapshot_file.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
+/** Trained model with its training data. */
 export class OpenedRun {
   readonly #fitted = new WeakSet<Dataset>();
 

@@ -161,6 +161,7 @@ export class PackedLog implements LogSource, Disposable {
   close(): void {
     this.file.close();
   }
+  /** Closes the file at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

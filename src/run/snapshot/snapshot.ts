@@ -139,6 +139,7 @@ export function encodeSnapshot(
   return encodeSafetensors(tensors, metadata);
 }
 
+/** Weights and metadata that a snapshot file stores. */
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
@@ -148,6 +149,7 @@ export interface Snapshot {
   checkShapes(specs: readonly ParameterSpec[]): void;
   /** Metadata of the model; undefined for a safetensors file of another program. */
   readonly info: SnapshotInfo | undefined;
+  /** All metadata of the file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
