@@ -105,7 +105,8 @@ export function describeTest(
 
 /**
  * Compares a ranking with baselines. Gives advice if the model does not beat all of them, and all were fitted
- * to the model's training data. @param split - split of the tested users
+ * to the model's training data. Advises no baseline whose loss is worse, unless the baseline ranks better.
+ * @param split - split of the tested users
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
@@ -119,13 +120,19 @@ export function describeRanking(
   const isKnown = isTrainingData && comparisons.some(({ interval }) => interval);
   const isBaseline = comparisons[0]?.interval?.every((bound) => bound === 0) ?? false;
   if (!isKnown || isBaseline || classifyAgainstBaselines(comparisons) === "better") return words;
+  const more =
+    "A search of options (deno task tune) or more data (deno task data describe shows what the log " +
+    "lacks) may help.";
+  const [own] = test.filter(({ snapshot }) => snapshot === "best-loss");
+  const isLossBetter = own &&
+    classifyAgainstBaselines(compareWithBaselines([own.against], "nll")) === "better";
+  if (isLossBetter && classifyAgainstBaselines(comparisons) !== "worse") return [...words, more];
   const best = comparisons[0]?.name;
   const name = baselineNames.find((name) => baselineTitles[name] === best);
   const option = name ? `: --baseline ${baselineOptions[name]} of predict, recommend, serve and export` : "";
   return [
     ...words,
-    `Until the model ranks better than the baselines, rank by the best baseline (${best}${option}). A search of ` +
-    "options (deno task tune) or more data (deno task data describe shows what the log lacks) may help.",
+    `Until the model ranks better than the baselines, rank by the best baseline (${best}${option}). ${more}`,
   ];
 }
 

@@ -126,9 +126,13 @@ Deno.test("a best validation at the start or end is reported with what to try", 
   const [same] = best(0).map((one) => ({ ...one, against: { logit: { prec1: none, nll: none } } }));
   assert.doesNotMatch(describeRanking([same!]).join(), /--baseline/);
   // On later data the baselines are other models than those of --baseline.
-  const equal = [snapshot("best-loss", 900, { ...ALL, itemKnn: 0 })];
-  assert.match(describeRanking(equal).join(), /--baseline item-knn/);
-  assert.doesNotMatch(describeRanking(equal, undefined, { isTrainingData: false }).join(), /--baseline/);
+  const tied = (nll: number) => [
+    snapshot("best-loss", 900, {}, { against: { itemKnn: { prec1: by(0), nll: by(nll) } } }),
+  ];
+  assert.match(describeRanking(tied(0)).join(), /--baseline item-knn/);
+  assert.doesNotMatch(describeRanking(tied(0), undefined, { isTrainingData: false }).join(), /--baseline/);
+  // A baseline whose loss is worse is not advised.
+  assert.doesNotMatch(describeRanking(tied(-0.5)).join(), /--baseline/);
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
 

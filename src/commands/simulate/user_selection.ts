@@ -166,8 +166,8 @@ function describeContext(
   if (!isDrawn) return [text];
   const ofItems = name(rest.filter(({ kind }) => kind === "impression"));
   const drawn = ofItems &&
-    ` For each user, each item gets its own drawn value of ${ofItems}; for example, many ` +
-      "items may be new at once.";
+    ` For each user, each item gets a value of ${ofItems} that was logged for any item: an item may get a ` +
+      "value that is usual for others, so greedy may look better than on real pages.";
   return [`${text}${drawn} Only the policies greedy and slateq read these values.`];
 }
 
