@@ -5,6 +5,7 @@ import { parseIds } from "../data/ids.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
 import { encodeContext } from "../predict/request_context.ts";
+import { readTitles } from "../run/name_results.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -72,7 +73,12 @@ async function main(): Promise<void> {
       })
     );
     const { items, noClick } = computeRecommendedPage(best, scorer.config, effects);
-    const found = items.map(({ item, ...scores }) => ({ item: data.items.of(item), ...scores }));
+    const titles = await readTitles(data.dataset, data.items.count);
+    const found = items.map(({ item, ...scores }) => ({
+      item: data.items.of(item),
+      ...(titles && { title: titles.at(item) ?? "" }),
+      ...scores,
+    }));
     if (options.json) {
       console.log(
         JSON.stringify({ clicks: history.length, items: found, noClick, ...context?.gaps }, null, 2),
@@ -82,10 +88,11 @@ async function main(): Promise<void> {
     console.log(`Best items after ${history.length} clicks${newOnly ? ", without clicked items" : ""}:`);
     console.log(
       formatTable(
-        ["", "item", "utility", "P(click)"],
-        found.map(({ item, utility, probability }, k) => [
+        ["", "item", ...(titles ? ["title"] : []), "utility", "P(click)"],
+        found.map(({ item, title, utility, probability }, k) => [
           String(k + 1),
           item,
+          ...(title === undefined ? [] : [title]),
           utility.toFixed(4),
           probability.toFixed(4),
         ]),

@@ -33,7 +33,7 @@ export async function nameResults<T extends Pick<SnapshotResult, "itemGains" | "
 }
 
 /** Reads the titles of a prepared data set's items ("" if missing); undefined without the column `title`. */
-async function readTitles({ config }: Dataset, count: number) {
+export async function readTitles({ config }: Dataset, count: number) {
   if (config.kind !== "prepared") return undefined;
   return await readTexts(setFiles(config.path, await readManifest(config.path)), "items", "title", count);
 }

@@ -135,8 +135,10 @@ const SMALL = "--no-report --validate-every 2 --batch-size 8 --dims 8 --lstm-uni
   " ",
 );
 
-Deno.test("the test loss of each baseline's predictions is that of the test results", () =>
-  withFolder(logFiles(makeShopLog(5, { users: 90, items: 60, events: 5 })), async (folder) => {
+const shop = makeShopLog(5, { users: 90, items: 60, events: 5 });
+
+Deno.test("the test loss of each baseline's predictions is that of the test results; items have titles", () =>
+  withFolder(logFiles(shop), async (folder) => {
     const { folder: data } = await prepareIn(folder, makeLogRecipe(folder));
     const run = `${folder}/run`;
     await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
@@ -149,6 +151,11 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
       const { nll } = baselines[name];
       assert.ok(Math.abs(found - nll) < 1e-5, `${name}: ${found}, expected ${nll}`);
     }
+    const names = new Map(shop.items.map(({ item, name }) => [String(item), name]));
+    const [clicked] = [...names.keys()];
+    const recommended = ["--model", run, "--history", String(clicked), "--top", "3", "--json"];
+    const { stdout } = await new CommandSeries("recommend").ok(recommended);
+    for (const { item, title } of JSON.parse(stdout).items) assert.equal(title, names.get(item));
   }));
 
 Deno.test("a baseline is refused without its inputs and for other data, and exported otherwise", () =>
