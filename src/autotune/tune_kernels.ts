@@ -45,7 +45,7 @@ export interface TuningResult {
   readonly gain: Readonly<Record<string, number>>;
   /** Variants that were not timed, for lack of time or because they cannot run, e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
-  /** Number of products for which at least two variants were timed. */
+  /** Number of matrix products for which at least two kernel variants were timed. */
   readonly compared: number;
   readonly seconds: number;
   /** How many of the `seconds` were spent on compiling default variants, which training needs anyway. */

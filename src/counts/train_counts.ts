@@ -220,7 +220,7 @@ export class PairCounts {
 
 /** Largest number of item pairs, summed over all users. */
 const MOST_PAIRS = 20_000_000;
-/** Largest number of distinct items per user of which pairs are counted. */
+/** Maximum number of a user's distinct items of which pairs are counted. */
 const MOST_CLICKS = 500;
 
 export interface ClickPairs {

@@ -190,7 +190,7 @@ export interface PreparationStatus {
   readonly rounds: number;
 }
 
-/** Returns the status of work that is not a step of an SQL script. */
+/** Makes a progress status with a title, for work that is not a step of an SQL script. */
 export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }

@@ -32,7 +32,7 @@ type Fail = (k: number, expected: string, found: string) => never;
 class Pending {
   /** For each user whose pages were all read: number of buffered events up to the user's last event. */
   userEnds: number[] = [];
-  /** Number of rows of each event. */
+  /** Number of displayed items of each event. */
   readonly sizes = new GrowingArray(Uint32Array);
   /** Position of each event's clicked item on the page; {@link NONE} without a click. */
   readonly positions = new GrowingArray(Uint32Array);

@@ -269,7 +269,9 @@ export function createSparsemaxTrial(
   };
   const trial = createOpTrial(gpu, { ...makeExactMinimax(game)(pages), ...pages }, useBuffers(gpu));
   const { views: { policy } = {} } = trial.specs.find(({ kernel }) => kernel.name === "exact_minimax") ?? {};
-  if (!policy) throw new Error("Expected exact_minimax to write the generator's policy, found no binding.");
+  if (!policy) {
+    throw new Error("Expected a binding of kernel exact_minimax with the generator's policy, found none.");
+  }
   const u = pages.values?.get("u") ?? [];
   const { log: { eventRows } } = pages;
   const expected = listIndices(eventRows.length - 1).flatMap((e) =>

@@ -118,7 +118,7 @@ function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
     : asBufferView(view);
 }
 
-/** Gathers the row of the item that the encoder reads at each event, for the input product. */
+/** Gathers, for each event, the row of the item that the encoder reads: the input of the input product. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }

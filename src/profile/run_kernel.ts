@@ -145,7 +145,7 @@ function checkGrid(
   const isCount = (count: unknown): count is number => Number.isInteger(count) && Number(count) > 0;
   if (!isCount(x) || !isCount(y) || more.length > 0) {
     const example = "one or two whole numbers from 1, such as [100] or [100, 8]";
-    throw new UserError(`Expected invocations of ${example}, got ${JSON.stringify(counts)}.`);
+    throw new UserError(`Expected invocations to be ${example}, got ${JSON.stringify(counts)}.`);
   }
   const sizes = ["WORKGROUP", "WORKGROUP_Y"].map((size) => getConstant(kernel, size));
   const { maxComputeInvocationsPerWorkgroup: most } = device.limits;

@@ -182,7 +182,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Functions that communicate with other ranks. The published types contain only this interface. */
+/** Functions that communicate with other ranks. The package's type declarations have only this interface. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;

@@ -43,7 +43,7 @@ export interface DeviceBatches {
   readonly log: ClickLog;
   /** For each batch, the indices of its users in the log. */
   readonly batches: readonly ArrayLike<number>[];
-  /** Uploads the log. The caller must check the batches first. */
+  /** Uploads the log. The caller must first check that all batches fit. */
   send(): void;
 }
 

@@ -68,7 +68,7 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum number of users x items in a group of users, whose results are read back together. */
+/** Maximum product of users and items of a group. The results of a group's users are read back together. */
 const TOGETHER_ITEMS = 2 ** 15;
 
 /** Replays a log's users. @param take - gets each page of k items. @throws UserError by `policy.record`. */

@@ -27,7 +27,7 @@ export interface ChoiceModel {
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly utilities: View;
-  /** Value of a click on an item: its utility (and 0 for no click), or a Q-value of a Q-network. */
+  /** What a click on an item is worth: the item's utility (no click: 0), or the item's Q-value. */
   readonly worthOf: "utility" | {
     /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;

@@ -27,7 +27,7 @@ export interface SlateChoiceViews {
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32: column j is the Q-value of the first j + 1 items (kinds `cascade` and `shared`). */
+  /** [rows, stride] f32, for networks of kind `cascade` or `shared`: column j has the Q-value of items 0 to j. */
   readonly q: View;
   readonly stride: number;
 }
