@@ -136,9 +136,9 @@ async function listNames(folder: string, ending: string): Promise<string[]> {
   return entries.map(({ name }) => name).filter((name) => name.endsWith(ending)).sort();
 }
 
-/** Returns the names of kernels in the paragraph "Kernels" of a chapter. */
+/** Returns the names of the kernels that the first paragraph of a chapter links to. */
 function findChapterKernels(chapter: string): string[] {
-  const [, first = ""] = /^Kernels([^]*?)\n\n/m.exec(chapter) ?? [];
+  const [, first = ""] = /^# .*\n\n([^]*?)\n\n/.exec(chapter) ?? [];
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
