@@ -128,8 +128,13 @@ function parseOwnKernel(text: string, values: Constants = {}): Kernel {
   const differs = declared.some((size) => getConstant(kernel, size, values) !== own[size]);
   if (!(x >= 1 && y >= 1) || z !== 1 || differs) {
     const numbers =
-      "@workgroup_size of one or two numbers, or of constants with a number, each declared on its own line";
-    refuse(differs ? `@workgroup_size(${declared.join(", ")})` : numbers, `@workgroup_size(${sizes})`);
+      "@workgroup_size of one or two numbers, or of constants with a number, each declared on " +
+      "its own line that is not indented";
+    const values = declared.map((size) => ` with ${size} = ${kernel.constants.get(size)}`).join();
+    refuse(
+      differs ? `@workgroup_size(${declared.join(", ")})` : numbers,
+      `@workgroup_size(${sizes})${differs ? values : ""}`,
+    );
   }
   const constants = Object.entries(own).map(([size, value]) => [size, String(value)] as const);
   return { ...kernel, constants: new Map([...kernel.constants, ...constants]) };
@@ -168,6 +173,8 @@ export interface DeclaredArray {
   readonly declaration: string;
   /** Type of the numbers in the array; undefined for a struct. */
   readonly element: keyof typeof ARRAYS | undefined;
+  /** Numbers per element: 1, 2 for vec2f, or 4 for vec4f and for vec3f, whose fourth number is padding. */
+  readonly width: number;
   readonly isOutput: boolean;
 }
 
@@ -180,7 +187,9 @@ export function listArrays(text: string): DeclaredArray[] {
     ([, declaration = "", access = "", name = "", type = ""]) => {
       const letter = /\b([fui])32\b/.exec(type)?.[1] ?? /x?[234]([fui])/.exec(type)?.[1];
       const element = (["f32", "u32", "i32"] as const).find((element) => element[0] === letter);
-      return name === STEP ? [] : [{ name, declaration, element, isOutput: access.includes("write") }];
+      const lanes = Number(/^array<vec([234])/.exec(type)?.[1] ?? 1);
+      const width = lanes === 3 ? 4 : lanes;
+      return name === STEP ? [] : [{ name, declaration, element, width, isOutput: access.includes("write") }];
     },
   );
 }
@@ -199,21 +208,29 @@ function checkArrays(
   for (const name of [...Object.keys(inputs), ...Object.keys(outputs)]) {
     if (own.some((declared) => declared.name === name)) continue;
     const names = own.map(({ name }) => name).join(", ");
-    throw new UserError(`kernel ${kernel}: expected arrays for the bindings ${names}, got ${name}.`);
-  }
-  return own.map(({ name, declaration, element, isOutput }) => {
-    const [place, given] = isOutput ? ["outputs", outputs[name]] : ["inputs", inputs[name]];
-    if (isOutput && typeof given === "number" && Number.isInteger(given) && given > 0) {
-      return { name, data: new ARRAYS[element ?? "f32"](given), isOutput };
-    }
-    const known = element ? [ARRAYS[element]] : Object.values(ARRAYS);
-    if (known.some((Typed) => given instanceof Typed && given.length > 0)) {
-      return { name, data: given as KernelArray, isOutput };
-    }
-    const expected = [...(isOutput ? ["a length"] : []), ...known.map(({ name }) => name)].join(" or ");
     throw new UserError(
-      `binding ${name}: expected ${place}: { ${name}: ... } with ${expected}, as the kernel declares ` +
-        `${declaration}, got ${describeValue(given)}.`,
+      `kernel ${kernel}: expected arrays for the bindings ${names}, got ${name}, which the text does not declare.`,
+    );
+  }
+  return own.map(({ name, declaration, element, width, isOutput }) => {
+    const [place, given] = isOutput ? ["outputs", outputs[name]] : ["inputs", inputs[name]];
+    const known = element ? [ARRAYS[element]] : Object.values(ARRAYS);
+    const data = isOutput && typeof given === "number" && Number.isInteger(given) && given > 0
+      ? new ARRAYS[element ?? "f32"](given)
+      : known.some((Typed) => given instanceof Typed && given.length > 0)
+      ? given as KernelArray
+      : undefined;
+    if (!data) {
+      const expected = [...(isOutput ? ["a length"] : []), ...known.map(({ name }) => name)].join(" or ");
+      throw new UserError(
+        `binding ${name}: expected ${place}: { ${name}: ... } with ${expected}, as the kernel declares ` +
+          `${declaration}, got ${describeValue(given)}.`,
+      );
+    }
+    if (data.length % width === 0) return { name, data, isOutput };
+    throw new UserError(
+      `binding ${name}: expected a length that is a multiple of ${width} numbers, because the kernel declares ` +
+        `${declaration}, got ${data.length}.`,
     );
   });
 }

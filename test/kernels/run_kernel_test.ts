@@ -93,6 +93,13 @@ Deno.test("wrong requests are refused before the kernel runs, with the expected 
     await refused(/expected inputs: \{ x: .*got nothing/, { inputs: {} });
     await refused(/expected outputs: \{ y: .*got nothing/, { inputs: { x, y: x }, outputs: {} });
     await refused(/bindings x, y, got z/, { inputs: { x, z: x } });
+    const vectors = kernelText().replaceAll("array<f32>", "array<vec4f>");
+    await refused(/multiple of 4 numbers.*got 1/, {}, vectors);
+    await refused(
+      /multiple of 4 numbers.*got 6/,
+      { inputs: { x: new Float32Array(4) }, outputs: { y: 6 } },
+      vectors,
+    );
     await refused(/text \(WORKGROUP\), got K/, { constants: { K: 1 } });
     for (const invocations of [undefined, [], [0], [2.5], [1, 2, 3], 4]) {
       await refused(/^UserError: Expected invocations/, { invocations });
