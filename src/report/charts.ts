@@ -10,6 +10,8 @@ import {
   getMetric,
   getMetricName,
   groupByBaselines,
+  haveSameTestUsers,
+  listDistinctBaselines,
   listLossParts,
   listRankingParts,
   listSnapshotNames,
@@ -148,18 +150,18 @@ function barChart(
 ): ChartDefinition[] {
   const bars = parts.flatMap((part) => buildBar(part, metric) ?? []);
   if (bars.length === 0) return [];
-  const groups = groupByBaselines(models);
+  const isSame = haveSameTestUsers(models);
   const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
   const note = [
     `Snapshot: ${snapshots.join(" or ")}.`,
     bars.some(({ sd }) => sd !== null)
       ? "Whiskers: ± one standard deviation over seeds."
       : "Whiskers: 95 % bootstrap interval over test users.",
-    groups.length > 1
-      ? "The models have different test users, so compare each model with its baselines in the table."
-      : "",
+    isSame
+      ? ""
+      : "The models have different test users, so compare each model with its baselines in the table.",
   ].filter((sentence) => sentence !== "").join(" ");
-  const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], metric) : [];
+  const baselines = isSame ? baselineBars(listDistinctBaselines(groupByBaselines(models)), metric) : [];
   const head = { id: `test-${metric}`, title: `Test ${label}`, note, xTitle: label };
   const all = [...bars, ...baselines];
   return [buildBarChart(metric === "nll" ? cutAxis({ ...head, bars: all }) : { ...head, bars: all })];

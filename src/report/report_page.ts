@@ -32,7 +32,7 @@ import {
 import {
   computeMeanAndSd,
   getMetric,
-  groupByBaselines,
+  haveSameTestUsers,
   listRankingParts,
   listSnapshotNames,
   listSnapshotTests,
@@ -164,7 +164,7 @@ function renderBestModel(models: readonly ReportModel[]): Html {
   const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
   const [best] = judged.toSorted((a, b) => b.prec1 - a.prec1);
   const count = new Set(judged.map(({ model }) => model)).size;
-  if (!best || count < 2 || groupByBaselines(models).length !== 1) return markup``;
+  if (!best || count < 2 || !haveSameTestUsers(models)) return markup``;
   const name = best.name === "" ? best.model : `${best.model} (${best.name})`;
   return markup`<p class="outcome">Of ${count} models, ${name} ranks the clicked item first most often: on ${
     formatShare(best.prec1)

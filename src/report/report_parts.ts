@@ -138,20 +138,47 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models with the same test users, and therefore the same metrics of baselines. */
+/** Models with the same metrics of all baselines. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];
+}
+
+/**
+ * Returns true if all finished models have the same test users. Models without stored sums have the same test
+ * users if their baselines have equal metrics. Baselines of the same users differ if they read other columns.
+ */
+export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
+  if (groupByBaselines(models).length <= 1) return true;
+  const tests = listLossParts(models).flatMap((part) => listSnapshotTests(part, part.judged));
+  const users = new Set(tests.map(({ paired }) => paired && `${paired.users} ${paired.groups}`));
+  return users.size === 1 && !users.has(undefined);
+}
+
+/** Lists the baselines of models with the same test users. A name that has several metrics gets the models. */
+export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
+  return groups.flatMap(({ models, baselines }, k) =>
+    baselines.flatMap((one) => {
+      const key = toKey([one]);
+      const isShared = groups.every((group) => group.baselines.some((other) => toKey([other]) === key));
+      if (isShared) return k === 0 ? [one] : [];
+      return [{ ...one, name: `${one.name} (${models.map(({ name }) => name).join(", ")})` }];
+    })
+  );
+}
+
+function toKey(baselines: readonly BaselineMetrics[]): string {
+  return JSON.stringify(
+    baselines.map(({ name, nll, prec1, prec2 }) => ({ name, metrics: { nll, prec1, prec2 } })),
+    (_, value) => typeof value === "number" ? value.toFixed(9) : value,
+  );
 }
 
 export function groupByBaselines(models: readonly ReportModel[]): SharedBaselines[] {
   const groups = new Map<string, { models: ReportModel[]; baselines: readonly BaselineMetrics[] }>();
   for (const model of models) {
     for (const baselines of distinctBaselines(model)) {
-      const key = JSON.stringify(
-        baselines.map(({ name, nll, prec1, prec2 }) => ({ name, metrics: { nll, prec1, prec2 } })),
-        (_, value) => typeof value === "number" ? value.toFixed(9) : value,
-      );
+      const key = toKey(baselines);
       const group = groups.get(key) ?? { models: [], baselines };
       if (!group.models.includes(model)) group.models.push(model);
       groups.set(key, group);

@@ -488,6 +488,23 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     assert.match(rows[1] ?? "", /^usual \+0\.0837 \+0\.0\d+ to \+0\.1\d+ better -0\.0837 .* better$/);
     const alone = await collect([`${folder}/better`, `${folder}/elsewhere`]);
     assert.equal(renderComparisonTable(alone.models), undefined);
+    // Baselines of the same users differ if they read other columns. The chart then names their models.
+    const stored = await Deno.readTextFile(`${folder}/usual/result.json`);
+    await Deno.writeTextFile(
+      `${folder}/usual/result.json`,
+      stored.replace('"prec1": 0.3,', '"prec1": 0.25,'),
+    );
+    const listBaselines = async (names: readonly string[]) => {
+      const { charts } = await makeReport(...names.map((name) => `${folder}/${name}`));
+      return barsIn(charts, "test-prec1").flatMap(({ name, snapshot }) =>
+        snapshot === "baseline" ? name : []
+      );
+    };
+    assert.deepEqual(await listBaselines(["usual", "better"]), [
+      ...["best attainable", "click rate (better)", "click rate (usual)", "random"],
+    ]);
+    assert.deepEqual(await listBaselines(["usual", "elsewhere"]), [], "other users");
+    assert.deepEqual(await listBaselines(["usual", "older"]), [], "no stored sums");
   }));
 
 Deno.test("an experiment has its models' names, its claims, and pending models", () =>
