@@ -120,8 +120,8 @@ export function renderComparisonTable(models: readonly ReportModel[]): Html | un
   const rows = others.map((other) => renderComparisonRow(best, other)).filter((row) => row !== undefined);
   if (rows.length === 0) return undefined;
   return markup`<h3>${best.part.name} minus the other models</h3>
-<p>${best.part.name} has the highest prec@1. All models are compared on the same test users. If the interval
-excludes 0, the difference is significant.</p>
+<p>${best.part.name} has the highest prec@1. These models have the same test users. If the interval excludes 0,
+the difference is significant.</p>
 ${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
 }
 

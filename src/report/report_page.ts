@@ -76,7 +76,7 @@ ${renderSection("machine", "Machine", renderSettings(models, ({ machine }) => ma
 function renderTestMetrics(models: readonly ReportModel[]): Html {
   const table = renderMetricsTable(models);
   if (!table) return markup`<p>No run is finished yet.</p>`;
-  return markup`${table}${renderComparisonTable(models) ?? ""}
+  return markup`${table}${models.length === 1 && renderComparisonTable(models)}
 ${renderCharts(buildReliabilityCharts(models))}
 ${renderMetricDetails(models)}`;
 }
@@ -232,11 +232,12 @@ function renderModels(models: readonly ReportModel[]): Html {
     }</tr>`
   );
   const head = ["model", "verdict", ...own.map(({ name }) => name)];
-  return markup`${renderBestModel(models)}${renderFacts(shared, getTimeClass)}
+  return markup`${renderBestModel(models)}${renderComparisonTable(models)}
+${renderFacts(shared, getTimeClass)}
 <div class="scroll" tabindex="0" role="region" aria-label="The models">
 <table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
-<p>${SIGNS.better} better than every baseline, ${
+<p>Each model against the baselines of its own data: ${SIGNS.better} better than every baseline, ${
     SIGNS[NONE]
   } no significant difference from the best baseline,
 ${SIGNS.worse} worse than a baseline</p>`;

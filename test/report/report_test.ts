@@ -488,6 +488,9 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     assert.match(rows[1] ?? "", /^usual \+0\.0837 \+0\.0\d+ to \+0\.1\d+ better -0\.0837 .* better$/);
     const alone = await collect([`${folder}/better`, `${folder}/elsewhere`]);
     assert.equal(renderComparisonTable(alone.models), undefined);
+    const { parts: { header, main } } = await makeReport(`${folder}/better`, `${folder}/usual`);
+    assert.match(header.text, /better minus [^]*<th scope="row">usual<[^]*<table class="models">/);
+    assert.doesNotMatch(main.text, /better minus /);
     // Baselines of the same users differ if they read other columns. The chart then names their models.
     const stored = await Deno.readTextFile(`${folder}/usual/result.json`);
     await Deno.writeTextFile(
