@@ -138,8 +138,8 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
   const ranking = ({ part }: ComparedPart): MetricName => part.ranking === "generator" ? "piPrec1" : "prec1";
   const prec1 = compareLoadedSums(best.judged, ranking(best), other.judged, ranking(other));
   if (!prec1) return undefined;
-  const scale = getLossScale(best);
-  const loss = scale !== undefined && scale === getLossScale(other)
+  const scale = getLossScale(best.part);
+  const loss = scale !== undefined && scale === getLossScale(other.part)
     ? compareLoadedSums(best.judged, "nll", other.judged)
     : undefined;
   return [
@@ -151,7 +151,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow
 }
 
 /** Returns the kind of loss (only equal kinds are comparable); undefined in the adversarial stage. */
-function getLossScale({ part: { model, stage } }: ComparedPart): string | undefined {
+export function getLossScale({ model, stage }: ReportPart): string | undefined {
   return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
 }
 

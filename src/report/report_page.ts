@@ -5,6 +5,7 @@ import { buildCharts } from "./charts.ts";
 import { collect } from "./collect.ts";
 import {
   buildReliabilityCharts,
+  getLossScale,
   renderComparisonTable,
   renderMetricDetails,
   renderMetricsTable,
@@ -21,11 +22,12 @@ import type { DataSizes } from "../data/log_source.ts";
 import { type ContextColumn, describeTimeSplit } from "../data/manifest.ts";
 import { formatThousands } from "../number_text.ts";
 import { quotePath } from "../shell_word.ts";
-import type { BaselineVerdict, Significance } from "../metrics/baseline_verdict.ts";
+import type { BaselineVerdict, ComparedMetric, Significance } from "../metrics/baseline_verdict.ts";
 import {
   classifyAgainstBaselines,
   compareWithBaselines,
   describeUsers,
+  describeVerdict,
   formatSigned,
   formatSignedRange,
 } from "../metrics/baseline_verdict.ts";
@@ -33,6 +35,7 @@ import {
   computeMeanAndSd,
   getMetric,
   haveSameTestUsers,
+  listLossParts,
   listRankingParts,
   listSnapshotNames,
   listSnapshotTests,
@@ -140,8 +143,9 @@ ${renderFacts(listFacts(model), getTimeClass)}`;
 
 /** Renders the metrics of the model's best part, its comparison with the baselines, and advice. */
 function renderOutcome(model: ReportModel): Html {
-  const [best] = judgeParts(model).toSorted((a, b) => b.prec1 - a.prec1);
+  const [best] = judgeParts(model).toSorted((a, b) => b.value - a.value);
   if (!best) return markup``;
+  const losses = judgeLosses(model).filter(({ stage }) => stage === best.stage);
   const results = model.runs.flatMap(({ stages }) => stages[best.stage]?.result ?? []);
   const { data, shown = [] } = results[0] ?? {};
   const source = data ? `From ${formatThousands(data.users[0])} users, the` : "The";
@@ -153,21 +157,26 @@ function renderOutcome(model: ReportModel): Html {
   return markup`<p class="outcome">${source} model learned which item of a page a user clicks: ${
     best.name === "" ? "it" : `it (${best.name})`
   } ranks the clicked item first on ${
-    formatShare(best.prec1)
+    formatShare(best.value)
   } of the test pages with a click${random}${seeds}${positions}.</p>
 <p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
+${
+    losses.map((loss) =>
+      markup`<p class="outcome">${renderVerdictSign(loss)} ${describeVerdict(loss).join(" ")}</p>`
+    )
+  }
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
 }
 
 /** Names the best model and compares it with baselines; empty if the models have different test users. */
 function renderBestModel(models: readonly ReportModel[]): Html {
   const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
-  const [best] = judged.toSorted((a, b) => b.prec1 - a.prec1);
+  const [best] = judged.toSorted((a, b) => b.value - a.value);
   const count = new Set(judged.map(({ model }) => model)).size;
   if (!best || count < 2 || !haveSameTestUsers(models)) return markup``;
   const name = best.name === "" ? best.model : `${best.model} (${best.name})`;
   return markup`<p class="outcome">Of ${count} models, ${name} ranks the clicked item first most often: on ${
-    formatShare(best.prec1)
+    formatShare(best.value)
   } of the test pages with a click. ${describeAgainstSimple(best)}</p>`;
 }
 
@@ -178,7 +187,7 @@ function formatShare(share: number): string {
 }
 
 /** Compares a part of a model with the best baseline in one sentence, in percentage points. */
-function describeAgainstSimple({ comparisons, prec1, users }: PartVerdict): string {
+function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict): string {
   const [best] = comparisons;
   if (!best) return "";
   const { name, value: difference, interval } = best;
@@ -221,11 +230,12 @@ function renderModels(models: readonly ReportModel[]): Html {
   const rows = models.map((model, row) =>
     markup`
 <tr><th scope="row">${model.name}</th><td class="verdicts">${
-      judgeParts(model).map(({ name, prec1, ...verdict }) => {
+      [...judgeParts(model), ...judgeLosses(model)].map(({ name, value, ...verdict }) => {
         const [best] = verdict.comparisons;
-        return markup`<div>${renderVerdictSign(verdict)} ${name !== "" && markup`<b>${name}</b>: `}prec@1 ${
-          prec1.toFixed(4)
-        } against ${best ? `${(prec1 - best.value).toFixed(4)} (${best.name})` : MISSING}</div>`;
+        const title = verdict.metric === "nll" ? "loss" : "prec@1";
+        return markup`<div>${renderVerdictSign(verdict)} ${name !== "" && markup`<b>${name}</b>: `}${title} ${
+          value.toFixed(4)
+        } against ${best ? `${(value - best.value).toFixed(4)} (${best.name})` : MISSING}</div>`;
       })
     }</td>${
       own.map(({ name, k }) => markup`<td class="${getTimeClass(name)}">${values(k)[row] ?? ""}</td>`)
@@ -349,29 +359,44 @@ function listUnfinished({ stages }: ReportRun): string[] {
 interface PartVerdict extends BaselineVerdict {
   /** Name of the part; "" if the model has only one part. */
   readonly name: string;
-  readonly prec1: number;
+  /** Value of the metric. */
+  readonly value: number;
   readonly stage: ReportPart["stage"];
 }
 
+/** Judges the prec@1 of each part of a model. */
 function judgeParts(model: ReportModel): PartVerdict[] {
   const parts = listRankingParts([model]);
   return parts.flatMap((part) => {
     const snapshots = listSnapshotNames(part);
     const subject = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
-    const tests = listSnapshotTests(part, subject);
-    const metric = part.ranking === "generator" ? "piPrec1" : "prec1";
-    const prec1 = computeMeanAndSd(tests.map((test) => getMetric(test, metric)))?.mean;
-    const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
-    if (prec1 === undefined || comparisons.length === 0) return [];
-    const name = parts.length > 1 ? part.name.slice(model.name.length + 2) : "";
-    return [{
-      subject,
-      metric,
-      comparisons,
-      users: describeUsers(tests[0]?.users),
-      name,
-      prec1,
-      stage: part.stage,
-    }];
+    return judgePart(part, subject, part.ranking === "generator" ? "piPrec1" : "prec1", parts.length > 1);
   });
+}
+
+/** Judges the loss of choices: the only loss that is comparable with the losses of baselines. */
+function judgeLosses(model: ReportModel): PartVerdict[] {
+  const parts = listLossParts([model]);
+  return parts.filter((part) => getLossScale(part) === "choice").flatMap((part) =>
+    judgePart(part, "best-loss", "nll", parts.length > 1).flatMap((verdict) =>
+      verdict.comparisons.some(({ interval }) => !interval)
+        ? []
+        : [{ ...verdict, subject: `the loss of best-loss (${verdict.value.toFixed(4)})` }]
+    )
+  );
+}
+
+function judgePart(
+  part: ReportPart,
+  subject: string,
+  metric: ComparedMetric,
+  several: boolean,
+): PartVerdict[] {
+  const tests = listSnapshotTests(part, subject);
+  const value = computeMeanAndSd(tests.map((test) => getMetric(test, metric)))?.mean;
+  const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
+  if (value === undefined || comparisons.length === 0) return [];
+  const name = several ? part.name.slice(part.model.name.length + 2) : "";
+  const users = describeUsers(tests[0]?.users);
+  return [{ subject, metric, comparisons, users, name, value, stage: part.stage }];
 }

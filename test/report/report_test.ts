@@ -322,6 +322,17 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     const compared =
       "best-loss is worse than the best baseline (click rate): prec@1 -0.050, 95 % CI -0.070 to -0.030.";
     assert.match(await outcome(0.25, 0.02, [compared, "Try <this>."]), /><li>Try &lt;this&gt;\.<\/li><\/ul>/);
+    // The loss has its own verdict, in one run's headline and among several models.
+    const losing = figures("best-loss", 1.5, 0.35, 0.5, 0.06);
+    const nll = { value: -0.9, interval: [-1, -0.8] };
+    const against = { ...losing.against, random: { ...losing.against.random, nll } };
+    for (const name of ["run", "again"]) {
+      writeRun(`${folder}/${name}`, { shannon: { ...FINISHED, test: [{ ...losing, against }] } });
+    }
+    const one = (await makeReport(`${folder}/run`)).parts.header.text;
+    assert.match(one, /class="alike"[^]*class="better"[^<]*<[^<]*1\.5000[^<]*random[^<]*-0\.900[^<]*-0\.800/);
+    const two = (await makeReport(`${folder}/run`, `${folder}/again`)).parts.header.text;
+    assert.equal(two.match(/class="better">.<\/span> loss 1\.5000 against 2\.4000 \(random\)/g)?.length, 2);
     // Several seeds show their mean; several models have a line each.
     const seed = (seed: number, prec1: number) => ({
       ...{ seed, shannon: { ...FINISHED, test: [figures("best-loss", 1.5, prec1, 0.5)] } },
