@@ -281,6 +281,7 @@ function listFacts(model: ReportModel): [name: string, value: string][] {
   return [
     ["data", data],
     ["sizes", sizes ? describeSizes(sizes) : MISSING],
+    ["context", sizes ? sizes.context?.map(describeContext).join(", ") || "none" : MISSING],
     ["finished", finished ? formatDate(known) : "not yet"],
     ["duration", formatRunDuration(known, runs.length)],
     [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
@@ -300,14 +301,13 @@ function listWarnings(models: readonly ReportModel[]): string[] {
   return [...new Set(all)];
 }
 
-function describeSizes({ users, pages, rows, items, hashed, timeSplit, context }: DataSizes): string {
+function describeSizes({ users, pages, rows, items, hashed, timeSplit }: DataSizes): string {
   const [train, validation, test] = users;
   const [a, b, c, d, e, f] = [train, validation, test, pages, rows, items].map(formatThousands);
   const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
   const dates = timeSplit && describeTimeSplit(timeSplit, { validation, test });
   return `${a} train, ${b} validation and ${c} test users, ${d} pages, ` +
     `${e} impressions of ${f} items${tokens}` +
-    (context ? `. Context: ${context.map(describeContext).join(", ")}` : "") +
     (dates === undefined ? "" : `. ${dates}`);
 }
 

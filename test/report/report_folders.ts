@@ -10,6 +10,7 @@ export interface StageFileContents {
   /** Test metrics by snapshot; absent in an unfinished stage. */
   readonly test?: readonly Record<string, unknown>[];
   readonly verdict?: readonly string[];
+  readonly context?: readonly Record<string, string>[];
   readonly iteration?: number;
 }
 
@@ -73,7 +74,7 @@ export function writeRun(folder: string, run: RunFiles): void {
 function writeStage(
   folder: string,
   header: string,
-  { train = [], validation = [], test, verdict, iteration }: StageFileContents,
+  { train = [], validation = [], test, verdict, context, iteration }: StageFileContents,
 ) {
   Deno.mkdirSync(folder, { recursive: true });
   const csv = (rows: LogRows) => [header, ...rows.map((row) => row.join(","))].join("\n") + "\n";
@@ -81,7 +82,12 @@ function writeStage(
   Deno.writeTextFileSync(`${folder}/validation.csv`, csv(validation));
   if (!test) return;
   const done = iteration ?? Number(train.at(-1)?.[0] ?? 0);
-  const session = { finished: "2026-11-26T10:03:04.567Z", sessionSeconds: 90.6, resumed: false, data: SIZES };
+  const session = {
+    finished: "2026-11-26T10:03:04.567Z",
+    sessionSeconds: 90.6,
+    resumed: false,
+    data: { ...SIZES, context },
+  };
   writeJson(`${folder}/result.json`, {
     ...{ folder, seed: 1, iteration: done, ...session },
     ...{ test, verdict, baselines: BASELINES },
@@ -138,6 +144,8 @@ function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "a
     train: rows(1, columns),
     validation: rows(10, columns),
     test: snapshots.map((name) => test(name, more)),
+    context: ["nightly_price", "nights", "party", "device"].slice(0, skill > 0.9 ? 4 : 0)
+      .map((column) => ({ kind: "impression", column, type: "number" })),
   });
   const best = ["best-prec1", "best-prec2", "last"];
   const generator = { piPrec1: 0.5 * skill, piPrec2: 0.7 * skill, lossMin: -0.4, lossMax: 1.1 };

@@ -65,6 +65,10 @@ async function checkDrawn(page: Page, theme: Theme): Promise<void> {
     assert.deepEqual(curves, own.map(({ label, data }) => ({ label, data })), id);
   }
   const inner = await expectFits(page);
+  const rows = await page.locator(".models tbody tr").evaluateAll((found) =>
+    found.map((row) => row.clientHeight)
+  );
+  assert.ok(rows.every((height) => height < 300), `heights of the models' rows: ${rows.join(", ")}`);
   const heads = await page.locator("thead th").allTextContents();
   assert.ok(heads.every((head) => head.trim() !== ""), `empty heads of columns: ${heads.join(", ")}`);
   const figures = page.getByRole("region", { name: "Table of test metrics" });
