@@ -145,7 +145,6 @@ ${renderFacts(listFacts(model), getTimeClass)}`;
 function renderOutcome(model: ReportModel): Html {
   const [best] = judgeParts(model).toSorted((a, b) => b.value - a.value);
   if (!best) return markup``;
-  const losses = judgeLosses(model).filter(({ stage }) => stage === best.stage);
   const results = model.runs.flatMap(({ stages }) => stages[best.stage]?.result ?? []);
   const { data, shown = [] } = results[0] ?? {};
   const source = data ? `From ${formatThousands(data.users[0])} users, the` : "The";
@@ -161,7 +160,7 @@ function renderOutcome(model: ReportModel): Html {
   } of the test pages with a click${random}${seeds}${positions}.</p>
 <p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
 ${
-    losses.map((loss) =>
+    judgeLosses(model).filter(({ stage }) => stage === best.stage).map((loss) =>
       markup`<p class="outcome">${renderVerdictSign(loss)} ${describeVerdict(loss).join(" ")}</p>`
     )
   }
@@ -366,37 +365,28 @@ interface PartVerdict extends BaselineVerdict {
 
 /** Judges the prec@1 of each part of a model. */
 function judgeParts(model: ReportModel): PartVerdict[] {
-  const parts = listRankingParts([model]);
-  return parts.flatMap((part) => {
+  return listRankingParts([model]).flatMap((part) => {
     const snapshots = listSnapshotNames(part);
     const subject = snapshots.find((name) => name === part.judged) ?? snapshots.at(-1) ?? "";
-    return judgePart(part, subject, part.ranking === "generator" ? "piPrec1" : "prec1", parts.length > 1);
+    return judgePart(part, subject, part.ranking === "generator" ? "piPrec1" : "prec1") ?? [];
   });
 }
 
 /** Judges the loss of choices: the only loss that is comparable with the losses of baselines. */
 function judgeLosses(model: ReportModel): PartVerdict[] {
-  const parts = listLossParts([model]);
-  return parts.filter((part) => getLossScale(part) === "choice").flatMap((part) =>
-    judgePart(part, "best-loss", "nll", parts.length > 1).flatMap((verdict) =>
-      verdict.comparisons.some(({ interval }) => !interval)
-        ? []
-        : [{ ...verdict, subject: `the loss of best-loss (${verdict.value.toFixed(4)})` }]
-    )
-  );
+  return listLossParts([model]).filter((part) => getLossScale(part) === "choice").flatMap((part) => {
+    const found = judgePart(part, "best-loss", "nll");
+    if (!found?.comparisons.every(({ interval }) => interval)) return [];
+    return [{ ...found, subject: `the loss of best-loss (${found.value.toFixed(4)})` }];
+  });
 }
 
-function judgePart(
-  part: ReportPart,
-  subject: string,
-  metric: ComparedMetric,
-  several: boolean,
-): PartVerdict[] {
+function judgePart(part: ReportPart, subject: string, metric: ComparedMetric): PartVerdict | undefined {
   const tests = listSnapshotTests(part, subject);
   const value = computeMeanAndSd(tests.map((test) => getMetric(test, metric)))?.mean;
   const comparisons = compareWithBaselines(tests.map(({ against }) => against), metric);
-  if (value === undefined || comparisons.length === 0) return [];
-  const name = several ? part.name.slice(part.model.name.length + 2) : "";
+  if (value === undefined || comparisons.length === 0) return undefined;
+  const name = part.name.slice(part.model.name.length + 2);
   const users = describeUsers(tests[0]?.users);
-  return [{ subject, metric, comparisons, users, name, value, stage: part.stage }];
+  return { subject, metric, comparisons, users, name, value, stage: part.stage };
 }

@@ -168,23 +168,16 @@ export function listDistinctBaselines(groups: readonly SharedBaselines[]): Basel
 }
 
 function toKey(baselines: readonly BaselineMetrics[]): string {
-  return JSON.stringify(
-    baselines.map(({ name, nll, prec1, prec2 }) => ({ name, metrics: { nll, prec1, prec2 } })),
-    (_, value) => typeof value === "number" ? value.toFixed(9) : value,
-  );
+  const metrics = baselines.map(({ name, nll, prec1, prec2 }) => [name, nll, prec1, prec2]);
+  return JSON.stringify(metrics, (_, value) => typeof value === "number" ? value.toFixed(9) : value);
 }
 
 export function groupByBaselines(models: readonly ReportModel[]): SharedBaselines[] {
-  const groups = new Map<string, { models: ReportModel[]; baselines: readonly BaselineMetrics[] }>();
-  for (const model of models) {
-    for (const baselines of distinctBaselines(model)) {
-      const key = toKey(baselines);
-      const group = groups.get(key) ?? { models: [], baselines };
-      if (!group.models.includes(model)) group.models.push(model);
-      groups.set(key, group);
-    }
-  }
-  return [...groups.values()];
+  const all = models.flatMap((model) => distinctBaselines(model).map((baselines) => ({ model, baselines })));
+  return [...Map.groupBy(all, ({ baselines }) => toKey(baselines)).values()].map((found) => ({
+    models: [...new Set(found.map(({ model }) => model))],
+    baselines: found[0]?.baselines ?? [],
+  }));
 }
 
 /** Sorts baselines by a metric from the best to the worst. Baselines without the metric come last. */
