@@ -92,14 +92,15 @@ const NO_ITEM_IDS = [
   "represent items by their features only, and ignore item ids",
 ] as const;
 
+/** Opens a data set. @param trainedOn - data of the command's model; a raw log needs their encoding */
 export async function openData(
-  { data, seed, resplit, memoryRows, itemIds, dataSeed, dataUsersSeed: usersSeed }:
+  { data, seed, resplit, memoryRows, itemIds, dataSeed, dataUsersSeed: usersSeed, trainedOn }:
     & Pick<DataOptions, "data" | "resplit">
     & Partial<DataOptions>
-    & { seed: number },
+    & { seed: number; trainedOn?: DataConfig },
   needed?: readonly Split[],
 ): Promise<Dataset> {
-  await expectNoRawLog(data);
+  await expectNoRawLog(data, { modelData: trainedOn?.kind === "prepared" ? trainedOn.path : undefined });
   return await withProgress((onProgress) => {
     const more = { cache: getCacheFolder(), onProgress, needed, memoryRows, itemIds, dataSeed, usersSeed };
     return openDataset(data, seed, resplit, more);
@@ -176,7 +177,7 @@ export async function openModel(
   const run = await openRun(options.model);
   if (run.unfinished) console.error(run.unfinished);
   const own = await openData(
-    { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options) },
+    { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options), trainedOn: run.trainedOn },
     [],
   );
   // Read before run.fit, which adds items that only the model has.

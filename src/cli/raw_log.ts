@@ -1,6 +1,6 @@
 /** Error messages for users who pass a raw log instead of a data set. They show how to prepare the log. */
 
-import { basename, dirname } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { listParquetColumns } from "../data/parquet.ts";
@@ -12,13 +12,15 @@ import {
   guessFeatures,
   isPaperHead,
   listLogArguments,
+  OPTIONS,
   REQUIRED_COLUMNS,
   sampleLog,
   selectLog,
 } from "../data/guess_columns.ts";
+import { MANIFEST } from "../data/manifest.ts";
 import { makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
 import { expectFile, explainFileError, pathExists, readText, tryStat } from "../files/local_file.ts";
-import { openParquetFile } from "../data/sets/prepared_folder.ts";
+import { openParquetFile, readManifest } from "../data/sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
 import { quotePath, quoteShellWord } from "../shell_word.ts";
@@ -32,8 +34,42 @@ export interface LogPreparation {
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly sample: LogSample;
+  /** Encoding of a model's data set, if the log is for this model. */
+  readonly encoding?: ModelEncoding;
   /** SELECT that reads the log, and a file for it; undefined if column names suffice to read the log. */
   readonly select?: { readonly file: string; readonly text: string };
+}
+
+/** How `data log` encodes a log as a model's data set. */
+interface ModelEncoding {
+  /** Columns of the log, which the data set's command names. */
+  readonly given: LogColumns;
+  /** Options for features. */
+  readonly args: readonly string[];
+  /** Columns that contain these features. */
+  readonly names: readonly string[];
+}
+
+/** Reads how a model's data set was prepared; undefined if its folder has no manifest. */
+async function readEncoding(
+  folder: string,
+  source: string,
+  names: readonly string[],
+): Promise<ModelEncoding | undefined> {
+  if (!await pathExists(join(folder, MANIFEST))) return undefined;
+  const { command, features: { dense, tokens, context = [] } } = await readManifest(folder);
+  const list = (option: string) => command.filter((_, k) => command[k - 1] === `--${option}`).slice(0, 1);
+  const given = OPTIONS.flatMap((option) => list(option).map((name) => [option, name] as const));
+  // Items whose features were columns of the log have them in this log, too.
+  const files = list("features").map((file) => list("source").includes(file) ? source : file);
+  const features = files.flatMap((file) => ["--features", file]);
+  const key = list("features-key").flatMap((name) => ["--features-key", name]);
+  return {
+    given: Object.fromEntries(given.filter(([, name]) => names.includes(name))),
+    args: [...features, ...key, "--encoding-from", folder],
+    names: [...[...dense, ...context].map((one) => one.transform?.column), ...tokens.map((one) => one.column)]
+      .flatMap((name) => name ?? []),
+  };
 }
 
 /** Number of leading characters of a file from which columns are guessed. */
@@ -41,21 +77,24 @@ const HEAD_LENGTH = 1 << 16;
 
 /**
  * Guesses a log's columns. @param given - columns that are known. @param out - folder of the prepared data
+ * @param modelData - data set of the model for which the log is
  * @returns undefined for a file in the paper's layout, and for a file that is not a table
  */
 export async function suggestPreparation(
   path: string,
-  { source = path, given = {}, out }: {
+  { source = path, given = {}, out, modelData }: {
     readonly source?: string;
     readonly given?: LogColumns;
     readonly out?: string;
+    readonly modelData?: string;
   } = {},
 ): Promise<LogPreparation | undefined> {
   const sample = await readSample(path);
   if (!sample?.names.some((name) => name !== "")) return undefined;
-  const columns = guessColumns(sample.names, sample.rows, given);
-  const folder = out ??
-    getPreparedFolder(basename(path).replace(/\..*$/, "").replace(/[^\w-]+/g, "_") || "mine");
+  const encoding = modelData === undefined ? undefined : await readEncoding(modelData, source, sample.names);
+  const columns = guessColumns(sample.names, sample.rows, { ...encoding?.given, ...given });
+  const own = getPreparedFolder(basename(path).replace(/\..*$/, "").replace(/[^\w-]+/g, "_") || "mine");
+  const folder = out ?? (modelData !== undefined && resolve(modelData) === resolve(own) ? `${own}-next` : own);
   const select = selectLog(source, sample, columns);
   const file = `${folder}.sql`;
   const args = select === undefined
@@ -64,7 +103,7 @@ export async function suggestPreparation(
   const isKnown = REQUIRED_COLUMNS.every((name) => columns[name] !== undefined);
   const isComplete = isKnown && (select !== undefined || args[0] === "--source");
   return {
-    ...{ columns, args, out: folder, isComplete, sample },
+    ...{ columns, args, out: folder, isComplete, sample, encoding },
     ...(select !== undefined && { select: { file, text: select } }),
   };
 }
@@ -118,20 +157,30 @@ export class RawLogError extends UserError {
 }
 
 /**
+ * @param modelData - data set of the command's model, whose encoding the log needs
  * @param use - returns the user's command, with the prepared data set `out` in place of the raw log
  * @throws RawLogError if the data are a Parquet file, or a table with at least two guessed columns of a log
  */
-export async function expectNoRawLog(data: string, use?: (out: string) => string): Promise<void> {
+export async function expectNoRawLog(
+  data: string,
+  { modelData, use }: { readonly modelData?: string; readonly use?: (out: string) => string } = {},
+): Promise<void> {
   if (findShop(data) || !tryStat(data)?.isFile) return;
-  const preparation = await suggestPreparation(data);
+  const preparation = await suggestPreparation(data, { modelData });
   if (!preparation) return;
   const known = REQUIRED_COLUMNS.filter((name) => preparation.columns[name] !== undefined).length;
   if (known < 2 && !/\.parquet$/i.test(data)) return;
   throw new RawLogError(data, preparation, use?.(preparation.out));
 }
 
-/** Lists options for features, guessed from the first rows; [] for a SELECT, or if a column is unknown. */
-function guessFeatureArguments({ sample, columns, args, isComplete }: LogPreparation): string[] {
+/**
+ * Lists options for features: those of the model's data set, or else guessed from the first rows; [] for a
+ * SELECT, or if a column is unknown.
+ */
+function guessFeatureArguments(
+  { sample, columns, args, isComplete, encoding }: LogPreparation,
+): readonly string[] {
+  if (encoding) return encoding.args;
   if (!isComplete || args[0] !== "--source") return [];
   const { tokens, dense, page, impression } = guessFeatures(sample, columns);
   const lists = { tokens, dense, "page-features": page, "impression-features": impression };
@@ -141,8 +190,8 @@ function guessFeatureArguments({ sample, columns, args, isComplete }: LogPrepara
 }
 
 /** Lists in one sentence the columns that no argument names; [] if an argument names every column. */
-function listUnnamed({ sample, columns }: LogPreparation, features: readonly string[]): string[] {
-  const named = [...Object.values(columns), ...features.flatMap((text) => text.split(","))];
+function listUnnamed({ sample, columns, encoding }: LogPreparation, features: readonly string[]): string[] {
+  const named = [...Object.values(columns), ...encoding?.names ?? [], ...features.flatMap((text) => text.split(","))];
   const others = sample.names.filter((name) => name !== "" && !named.includes(name));
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
@@ -160,9 +209,9 @@ export function describeRunning(found: LogPreparation): string {
  * after it @param hasYes - true if the user's command has the option --yes
  */
 export function proposeCommand(found: LogPreparation, problem: string, use?: string, hasYes = true): string {
-  const { columns, sample: { names }, isComplete, select, args } = found;
+  const { columns, sample: { names }, isComplete, select, args, encoding } = found;
   const features = guessFeatureArguments(found);
-  const more = features.length > 0;
+  const more = features.length > 0 && !encoding;
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   const next = select
     ? "Only a SELECT can read the log's separator or clicks. Save this SELECT, whose columns were guessed, as " +

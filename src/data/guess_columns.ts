@@ -22,7 +22,8 @@ const COMMON_NAMES = {
   position: "position pos place rank slot displayposition index",
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;
-const OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
+/** Options of `data log` whose columns are guessed. */
+export const OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
 /** Options of `data log` that name a column and may be left out. */
 const OPTIONAL: readonly LogOption[] = ["page", "position"];
 /** Options of `data log` that must name a column. */

@@ -11,6 +11,7 @@ import {
   splitArgs,
   withSmallDisk,
 } from "../command_check.ts";
+import { quoteShellWord } from "../../src/shell_word.ts";
 import { CommandSeries } from "../command_series.ts";
 import { makeFolderWith, makeRecipe, prepareIn, query, withFolder } from "../prepared_folder.ts";
 import * as v from "../../src/schema.ts";
@@ -298,6 +299,16 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
   const result = JSON.parse(await Deno.readTextFile(`${folder}/runs/a/result.json`));
   assert.equal(JSON.parse(evaluated.stdout).nll, result.test.at(-1).nll);
   assert.deepEqual(result.data.warnings, manifest.warnings);
+  // With a model, the proposed command names the encoding of the model's data set, and the model reads its set.
+  const later = [
+    ...["log", ...source, "--user", "Leser", "--time", "time", "--item", "Beitrag", "--clicked", "Geklickt?"],
+    ...["--position", "position", "--out", "runs/data/raw_log-next", "--encoding-from", "runs/data/raw_log"],
+  ];
+  const model = ["--model", "runs/a/last.safetensors", "--data"];
+  const raw = await evaluate.refused([...model, "raw log.csv"], /--data runs\/data\/raw_log-next/);
+  assert.ok(raw.includes(`\n\n  deno task -q data ${later.map(quoteShellWord).join(" ")}\n`), raw);
+  await data.ok(later);
+  await evaluate.ok([...model, "runs/data/raw_log-next"]);
   await train.ok("--resume runs/a --iterations 4");
   manifest.features.tokens[0].meaning = "something else";
   await Deno.writeTextFile(`${set}/manifest.json`, JSON.stringify(manifest));

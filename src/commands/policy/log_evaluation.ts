@@ -24,11 +24,11 @@ import type { PolicyTask } from "../../policy/learning/policy_training_config.ts
 /** Opens a log. @throws UserError if the log and the click model have different items. */
 export async function openLogged(
   log: string,
-  { data }: UserSelection,
+  { data, run }: UserSelection,
   memoryRows: number,
 ): Promise<OpenedDataset> {
   const opened = await OpenedDataset.of(
-    await openData({ data: log, memoryRows, seed: 1, resplit: false }, []),
+    await openData({ data: log, memoryRows, seed: 1, resplit: false, trainedOn: run?.trainedOn }, []),
   );
   if (hasSameItems(data, opened)) return opened;
   throw new UserError(

@@ -80,7 +80,7 @@ interface TrainRequest {
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
-    await expectNoRawLog(data, (out) => ["deno task -q train", ...words(out)].join(" "));
+    await expectNoRawLog(data, { use: (out) => ["deno task -q train", ...words(out)].join(" ") });
     return data;
   } catch (error) {
     if (!(error instanceof RawLogError) || !yes || !error.preparation.isComplete) throw error;
