@@ -5,6 +5,7 @@
 --                                   rows that train users were shown are used for statistics.
 --          number_scales, standardised of item_features.sql; item_ms of times.sql
 --          like_row_feature         row_feature of the set of --encoding-from; empty without this option
+--          like_share               shares of values in that set; empty without this option
 -- Options by getvariable(): row_columns, row_kinds (impression or page), row_types (number, time, category,
 -- or NULL if the values determine the type): lists with an entry per column; rare_below; is_like; like_name (its folder).
 --
@@ -130,10 +131,13 @@ INSERT INTO note
 SELECT 'clipped to the range of the values that train users were shown: ' || string_agg(printf('%s %.1f %%', "column", 100 * clipped), ', ' ORDER BY k)
 FROM column_share WHERE clipped > 0.05 AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
-SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
-FROM column_share, (
+SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %% (there %.1f %%)', coalesce(s."column", 'item'), 100 * share, 100 * there), ', ' ORDER BY is_token, k))
+FROM column_share s LEFT JOIN (SELECT DISTINCT ON ("column") * FROM like_share) l ON s."column" IS NOT DISTINCT FROM l."column", (
   SELECT unnest(['clipped numbers', 'unknown values', 'missing values']) AS what,
     unnest(['clipped', 'unknown', 'absent']) AS kind
-), LATERAL (SELECT CASE kind WHEN 'clipped' THEN clipped WHEN 'unknown' THEN unknown ELSE absent END AS share)
-WHERE getvariable('is_like') AND share > 0
+), LATERAL (
+  SELECT CASE kind WHEN 'clipped' THEN s.clipped WHEN 'unknown' THEN s.unknown ELSE s.absent END AS share,
+    coalesce(CASE kind WHEN 'clipped' THEN l.clipped WHEN 'unknown' THEN l.unknown ELSE l.absent END, 0) AS there
+)
+WHERE getvariable('is_like') AND abs(share - there) >= 0.01
 GROUP BY what;

@@ -174,7 +174,7 @@ Deno.test("describe compares clicks of low and high values, also if most values 
 Deno.test("a later log is encoded as the set of --encoding-from, and unknown values are counted", async () => {
   const next = await prepareIn(folder, recipe({ encodingFrom: set, allowUnknownValues: true }, "next.csv"));
   assert.deepEqual(next.manifest.features.context, of);
-  for (const printed of [/price \d+\.\d %/, /device \d+\.\d %/]) {
+  for (const printed of [/missing values: device 0\.0 % \(.*\d %\)/, /unknown values: device \d+\.\d %/]) {
     assert.ok(next.manifest.notes.some((note) => printed.test(note)), next.manifest.notes.join("\n"));
   }
   await expectSameAsRequests(next, later);

@@ -35,13 +35,14 @@ CREATE TABLE like_scale (
 );
 CREATE TABLE like_vocabulary (k BIGINT, value VARCHAR, token UINTEGER);
 CREATE TABLE like_other (k BIGINT, kind VARCHAR);
+CREATE TABLE like_share ("column" VARCHAR, absent DOUBLE, clipped DOUBLE, unknown DOUBLE);
 CREATE TABLE like_item (
   item UINTEGER, item_id VARCHAR, title VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]
 );`;
 
 /**
- * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other and like_item. Without
- * --encoding-from, these tables stay empty.
+ * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other, like_share and
+ * like_item. Without --encoding-from, these tables stay empty.
  * @throws UserError for incompatible options, and for a set whose manifest does not describe its encoding.
  */
 export async function openLike(
@@ -78,6 +79,10 @@ export async function openLike(
   const numbers = listScaleRows(features);
   for (const [k, row] of numbers.entries()) {
     await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(formatLiteral).join(", ")})`);
+  }
+  for (const { column, absent, clipped, unknown } of manifest.shares) {
+    const row = [column, absent, clipped, unknown].map(formatLiteral);
+    await engine.run(`INSERT INTO like_share VALUES (${row.join(", ")})`);
   }
   // The field of hashed ids is the last field, and has no vocabulary.
   const inVocabulary = features.tokens.filter(({ hashed }) => hashed === undefined);
