@@ -13,6 +13,7 @@ import { parseContextColumns } from "../../src/data/prepare/context_columns.ts";
 import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationResult, PrepareOptions } from "../../src/data/prepare/prepare.ts";
 import { createRandomStream } from "../../src/data/random.ts";
+import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
@@ -218,6 +219,9 @@ Deno.test("each page is scored in the part of its time, after all earlier pages 
   assert.deepEqual([first, validation, test, last, users], [
     ...[iso(Math.min(...times)), iso(VALIDATION), iso(TEST), iso(Math.max(...times)), 40],
   ]);
+  const opened = await openDataset(original.folder);
+  assert.ok(opened.users.count > 40, "a person has an index per part, but counts once");
+  assert.throws(() => opened.user("nobody"), /There are 40 users/);
 });
 
 Deno.test("shares are shares of the pages, and durations count from the last page", async () => {
