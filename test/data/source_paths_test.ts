@@ -108,6 +108,7 @@ Deno.test("a source that is not a readable local file is refused, with its name"
     "dangling.csv is a link to …none, which is missing": at("dangling.csv"),
     "sub/gone is a link to …none, which is missing": at("sub/*/x.csv"),
     "cannot read …loop.tsv: links lead to each other in a loop": at("loop.tsv"),
+    "got no such file…braces…--query": at("{a,features}.csv"),
     "/dev/null: expected a regular file, got a character device": "/dev/null",
     "cannot read … (# characters): the name is too long": at("x".repeat(5000)),
     "Expected a path on this machine, got s3://bucket/log.csv: only local files are read. Copy the data":

@@ -22,7 +22,9 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   throw new UserError(
     `Expected ${what} at ${formatPath(pattern)}, got no such file. ` +
       `Check the path (relative paths start at ${Deno.cwd()}); ` +
-      "quote a glob, so that the shell does not expand it.",
+      (/[{}]/.test(pattern)
+        ? "braces are not expanded: use * in a glob, or list the files in a SELECT (--query)."
+        : "quote a glob, so that the shell does not expand it."),
   );
 }
 
