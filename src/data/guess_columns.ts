@@ -18,7 +18,7 @@ const COMMON_NAMES = {
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
   item: "item itemid sku product productid article articleid movieid newsid asin iid",
   clicked: "clicked click isclick isclicked label target clicks y",
-  page: "page pageid request requestid impression impressionid slate slateid listid query queryid",
+  page: "page pageid request requestid impression impressionid slate slateid listid searchid query queryid",
   position: "position pos place rank slot displayposition index",
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;

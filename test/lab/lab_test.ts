@@ -142,6 +142,7 @@ Deno.test("columns are guessed by name, each once", () => {
     ...{ user: "userId", time: "Timestamp", item: "itemId", clicked: "is_click" },
     ...{ page: "impression_id", position: "Rank" },
   });
+  assert.deepEqual(guessed("search_id,a"), { page: "search_id" });
   assert.deepEqual(guessed("a,b,clicked_item_id"), { item: "clicked_item_id" });
 });
 
