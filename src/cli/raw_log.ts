@@ -94,7 +94,8 @@ export async function suggestPreparation(
   const encoding = modelData === undefined ? undefined : await readEncoding(modelData, source, sample.names);
   const columns = guessColumns(sample.names, sample.rows, { ...encoding?.given, ...given });
   const own = getPreparedFolder(basename(path).replace(/\..*$/, "").replace(/[^\w-]+/g, "_") || "mine");
-  const folder = out ?? (modelData !== undefined && resolve(modelData) === resolve(own) ? `${own}-next` : own);
+  const folder = out ??
+    (modelData !== undefined && resolve(modelData) === resolve(own) ? `${own}-next` : own);
   const select = selectLog(source, sample, columns);
   const file = `${folder}.sql`;
   const args = select === undefined
@@ -191,7 +192,11 @@ function guessFeatureArguments(
 
 /** Lists in one sentence the columns that no argument names; [] if an argument names every column. */
 function listUnnamed({ sample, columns, encoding }: LogPreparation, features: readonly string[]): string[] {
-  const named = [...Object.values(columns), ...encoding?.names ?? [], ...features.flatMap((text) => text.split(","))];
+  const named = [
+    ...Object.values(columns),
+    ...encoding?.names ?? [],
+    ...features.flatMap((text) => text.split(",")),
+  ];
   const others = sample.names.filter((name) => name !== "" && !named.includes(name));
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
