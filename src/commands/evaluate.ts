@@ -89,7 +89,10 @@ async function main(): Promise<void> {
   const other = options.against === undefined ? undefined : await openSnapshot(options.against);
   const needed = options.split === "all" ? [] : [options.split];
   const { trainedOn } = run;
-  const opened = await openData({ ...options, ...openModelData(run.path, trainedOn, options), trainedOn }, needed);
+  const opened = await openData(
+    { ...options, ...openModelData(run.path, trainedOn, options), trainedOn },
+    needed,
+  );
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
       `Expected one part of ${opened.source.name} in --split, got all. The log was split by time, so all ` +
