@@ -273,7 +273,7 @@ Deno.test("a written log of simulated pages has given context values, and other 
   const given = ["--model", run, "--context", '{"impressions": {"*": {"price": 3}}}', "--write-log", written];
   const { stdout } = await runOk("simulate", ...sizes, ...given);
   assert.ok(stdout.includes("price = 3; drawn from the log: published, device."), stdout);
-  assert.match(stdout, /own drawn value of published;/);
+  assert.match(stdout, /each item gets a value of published /);
   const { source, dataset: { features } } = await openDataset(written);
   assert.deepEqual(features?.context, of);
   const [price] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
