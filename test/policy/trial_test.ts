@@ -235,5 +235,5 @@ Deno.test("trainings that differ only in their seed are one policy; another slat
     () => groupPolicies([openPolicy("a", {}), openPolicy("b", { seed: 2 }, 9)]),
     /but it was trained on .* 9/,
   );
-  assert.throws(() => groupPolicies([]), /got none/);
+  assert.throws(() => groupPolicies([]), /got no folder/);
 });
