@@ -277,15 +277,15 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
       { pages: 40 },
       /a pool of 42 items or more, got 41: a slate of 3, and 39 that may have been clicked/,
     );
-    await refused({ leave: 1.5 }, /between 0 and 1, got 1\.5/);
-    await refused({ leave: NaN }, /between 0 and 1, got NaN/);
+    await refused({ leave: 1.5 }, /from 0 to 1, got 1\.5/);
+    await refused({ leave: NaN }, /from 0 to 1, got NaN/);
     await refused({ patience: -1 }, /patience .* got -1/);
     await refused({ pool: { items: [1, 2, 41] } }, /the pool's items to be in 0\.\.40, got 41/);
     await refused({ pool: { items: [1, 2, 1] } }, /a pool without repeats, got item 1 twice/);
     await refused({ pool: { random: 42 } }, /random pool of 1 to 41 items, got 42/);
     await refused({ pool: { random: 2 } }, /random pool of 3 items or more, got 2/);
     await refused({ start: [[41]] }, /histories of items in 0\.\.40, got 41/);
-    await refused({ start: [] }, /at least one history/);
+    await refused({ start: [] }, /at least one start history/);
     using logistic = new UserModel(gpu, logs.dense.items, { ...lstm, loss: "logistic" }, { seed: 1 });
     assert.throws(() => new LearnedSource(logistic), /Expected a model trained with --loss choice/);
     const broken = drawSomeWeights(logs.dense, lstm);
