@@ -1,22 +1,16 @@
 // row_dot_backward_group.wgsl - row_dot_backward.wgsl with a workgroup per chunk of rows and 64 columns
-//   What it computes and writes: see row_dot_backward.wgsl. With VECTORS also the sums of outcome_sum.wgsl,
-//     for the backward pass of a loss:
-//   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
-//   ring [., VECTORS]      sums over the batch; the host divides them by the number of pages
+//   What it computes and writes: see row_dot_backward.wgsl.
 // For          a GPU      On a CPU adapter   row_dot_backward.wgsl
-// Grid         256 (VECTORS + (K / 64 + SECOND4 / 16) chunks) invocations in workgroups of 256.
+// Used where   the input is not a dense layer's output, or another op reads it too. Otherwise
+//              matmul_gradients_tiled.wgsl computes these gradients too
+// Grid         256 (K / 64 + SECOND4 / 16) chunks invocations in workgroups of 256.
 // Work split   a workgroup owns 64 columns of one chunk, of either input: sixteen invocations per row, four
 //              columns each, sixteen rows at a time. An invocation has the loads of four rows in flight. Each
 //              column's sixteen sums are added up in workgroup memory, in order: the same bits in every run.
-//              With VECTORS each of the first workgroups owns a vector of the outcomes: invocation i adds up
-//              events i, i + 256, ...; then sixteen invocations add up sixteen of these sums each, and one
-//              invocation adds up the last sixteen sums.
 // On a GPU     (reasoned) a row's sixteen loads are coalesced. With one invocation per four columns of a
 //              whole chunk each of 1,600 rows would wait for memory alone; here 64 wait together.
-//   Sums       no later kernel of the step reads them. A separate dispatch would be a launch for one
-//              workgroup; here they are one more workgroup, and no subgroup diverges.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD (row_dot_backward.wgsl: 48, 16); mi200 48, 5 (28, 9)
-// Cost         5 K flops, 8 K bytes per row; with VECTORS 16 bytes per vector of an event.
+// Cost         5 K flops, 8 K bytes per row.
 // Forward      row_dot_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 256;
@@ -28,16 +22,13 @@ const ELU = true;
 const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
 const ACCUMULATE = false;         // true: adds to the input gradient
 const ACCUMULATE_WEIGHTS = false;
-const VECTORS = 0u;  // number of vectors (four sums each) per event; 0 without these sums
-const EVENTS = 1u;   // step.size[EVENTS] is the number of events
 const OWN_BLOCKS = (K4 + 15u) / 16u;
 const BLOCKS = OWN_BLOCKS + (SECOND4 + 15u) / 16u;
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
+  size: vec4u,           // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(8) unread: u32,  // fields that this kernel does not read
+  chunks: u32,           // number of partial sums of each weight gradient
 }
 
 // Offsets in partials, in floats.
@@ -55,10 +46,8 @@ struct Places {
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(5) var<uniform> places: Places;
-@group(0) @binding(6) var<storage, read> outcome: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> ring: array<vec4f>;
-@group(0) @binding(8) var<storage, read> second_input: array<vec4f>;
-@group(0) @binding(9) var<uniform> step: Step;
+@group(0) @binding(6) var<storage, read> second_input: array<vec4f>;
+@group(0) @binding(7) var<uniform> step: Step;
 
 var<workgroup> sums: array<vec4f, 256>;
 var<workgroup> bias_sums: array<f32, 16>;
@@ -67,34 +56,13 @@ fn put(at: u32, value: f32) {
   if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
 }
 
-fn add_up(vector: u32, local: u32) {
-  var sum = vec4f(0.0);
-  for (var e = local; e < step.size[EVENTS]; e += WORKGROUP) { sum += outcome[e * VECTORS + vector]; }
-  sums[local] = sum;
-  workgroupBarrier();
-  if (local < 16u) {
-    for (var i = 1u; i < 16u; i++) { sum += sums[16u * i + local]; }
-    sums[local] = sum;
-  }
-  workgroupBarrier();
-  if (local == 0u) {
-    for (var i = 1u; i < 16u; i++) { sum += sums[i]; }
-    ring[step.slot * VECTORS + vector] = sum;
-  }
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn row_dot_backward_group(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
-  if (group.x < VECTORS) {
-    add_up(group.x, local);
-    return;
-  }
-  let block = group.x - VECTORS;
-  let chunk = block / BLOCKS;
+  let chunk = group.x / BLOCKS;
   if (chunk >= step.chunks) { return; }
   let lane = local / 16u;
-  let k = (block % BLOCKS) * 16u + local % 16u;
-  let is_second = block % BLOCKS >= OWN_BLOCKS;
+  let k = (group.x % BLOCKS) * 16u + local % 16u;
+  let is_second = group.x % BLOCKS >= OWN_BLOCKS;
   let vectors = select(K4, SECOND4, is_second);
   let own = select(k, k - 16u * OWN_BLOCKS, is_second);  // vector of its input
   let column = min(own, vectors - 1u);

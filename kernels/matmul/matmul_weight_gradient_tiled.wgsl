@@ -3,11 +3,15 @@
 //   partials[chunk] = sum over a chunk's rows of input_m^T output_gradient_m, and of output_gradient_m (bias)
 //   with GATHER, row m of the input is row index[m]
 //   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's input and state share one output gradient
+//   with VECTORS also the sums of outcome_sum.wgsl, for the backward pass of a loss:
+//   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
+//   ring [., VECTORS]      sums over the batch; the host divides them by the number of pages
 // For          a GPU
 // Used where   the input has no gradient, or two inputs have one output gradient (an LSTM). Otherwise
 //              matmul_gradients_tiled.wgsl
 // On a CPU adapter  matmul_weight_gradient_rows.wgsl
-// Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16.
+// Grid         16 (K / 64) (N / 64) x 16 chunks invocations in workgroups of 16 x 16; with VECTORS one more
+//              row of workgroups.
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x
 //              4 weights, in registers. The workgroup copies 16 rows of both operands into workgroup memory
 //              at a time. Each invocation adds up its copies of the output gradient; after the last rows
@@ -24,6 +28,10 @@
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
 //   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and the same vector of
 //              input_tile: no conflicts.
+//   Outcomes   no later kernel of the step reads these sums, so any dispatch after the loss can compute them.
+//              A separate dispatch would be a launch for one workgroup. Here it is one more workgroup, and no
+//              subgroup diverges: invocation i adds up events i, i + 256, ...; then 64 invocations add up four
+//              sums each, then 16, four and one, in order: the same bits in every run.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 322 vector operations in a turn of the loop for 256
 //              multiply-adds (loads in branches, the bias added row by row: 36, 32, 356); mi200 48, 5 (36, 7)
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.      Accuracy   a sum of M / chunks terms
@@ -38,10 +46,13 @@ const GATHER = false;
 const SECOND_K4 = 0u;   // columns of the second input / 4; the second input has no index
 const BIAS = true;
 const ACCUMULATE = false;
+const VECTORS = 0u;  // number of vectors (four sums each) per event; 0 without these sums
+const EVENTS = 1u;   // step.size[EVENTS] is the number of events
 
 struct Step {
   size: vec4u,           // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  @size(8) unread: u32,  // fields that this kernel does not read
+  @size(4) unread: u32,  // fields that this kernel does not read
+  slot: u32,             // slot of the ring buffer that receives the batch's results
   chunks: u32,           // number of partial sums of each weight gradient
 }
 
@@ -58,8 +69,10 @@ struct Places {
 @group(0) @binding(2) var<storage, read> second: array<vec4f>;
 @group(0) @binding(3) var<storage, read> output_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(5) var<uniform> places: Places;
-@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(5) var<storage, read> outcome: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> ring: array<vec4f>;
+@group(0) @binding(7) var<uniform> places: Places;
+@group(0) @binding(8) var<uniform> step: Step;
 
 const ALL_K4 = K4 + SECOND_K4;
 
@@ -97,6 +110,22 @@ fn load_gradient(row: u32, column: u32) -> vec4f {
   return output_gradient[row * N4 + min(column, N4 - 1u)];
 }
 
+fn add_up(vector: u32, local: vec3u) {
+  let i = local.y * 16u + local.x;
+  var sum = vec4f(0.0);
+  for (var e = i; e < step.size[EVENTS]; e += 256u) { sum += outcome[e * VECTORS + vector]; }
+  input_tile[local.y][local.x] = sum;
+  workgroupBarrier();
+  for (var width = 64u; width > 0u; width /= 4u) {
+    if (i < width) {
+      for (var k = 1u; k < 4u; k++) { sum += input_tile[(i + k * width) / 16u][(i + k * width) % 16u]; }
+      input_tile[local.y][local.x] = sum;
+    }
+    workgroupBarrier();
+  }
+  if (i == 0u) { ring[step.slot * VECTORS + vector] = sum; }
+}
+
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   const COLUMN_BLOCKS = (N4 + 15u) / 16u;
@@ -106,6 +135,10 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
   let k = block_k + local.y;
   let column = block_column + local.x;
   let chunk = group.y;
+  if (VECTORS > 0u && group.x == 0u && chunk == step.chunks) {
+    for (var v = 0u; v < VECTORS; v++) { add_up(v, local); }
+    return;
+  }
   if (block_k >= ALL_K4 || chunk >= step.chunks) { return; }
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;

@@ -154,27 +154,41 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Returns a weight gradient kernel's invocations: x counts blocks of weights, y counts chunks of rows. */
+/**
+ * Returns a weight gradient kernel's invocations: x counts blocks of weights, y counts chunks of rows.
+ * @param more - number of further workgroups along y of the tiled kernel
+ */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
   n4: number,
   dimensions: Dimensions<S>,
+  more = 0,
 ): InvocationCounts<S> {
+  const groups = (s: S) => dimensions.countChunks(s) + more;
   return kernel.structure === "tiled"
-    ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.scaleByChunks(16)]
+    ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), { of: groups, times: 16 }]
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Returns {@link gradientsKernel}'s invocations. Along y, those for weights precede those for the input. */
+/**
+ * Returns {@link gradientsKernel}'s invocations. Along y, those for weights precede those for the input, and
+ * those for row_dot come last. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
+ */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
   n4: number,
   dimensions: Dimensions<S>,
+  sumBlocks: number,
 ): InvocationCounts<S> {
-  const groups = (s: S) => Math.ceil(n4 / 16) * dimensions.countChunks(s) + Math.ceil(getSize(rows, s) / 64);
-  return [16 * Math.ceil(k4 / 16), { of: groups, times: 16 }];
+  const k16 = Math.ceil(k4 / 16);
+  const groups = (s: S) => {
+    const chunks = dimensions.countChunks(s);
+    return Math.ceil(n4 / 16) * chunks + Math.ceil(getSize(rows, s) / 64) +
+      Math.ceil(sumBlocks * chunks / k16);
+  };
+  return [16 * k16, { of: groups, times: 16 }];
 }
 
 /** Binds weights, as a uniform if the structure is `rows`. Panel kernels copy weights to workgroup memory. */

@@ -1,5 +1,5 @@
-import type { Cost, DispatchSpec } from "../gpu/program.ts";
-import { asBufferView, type Memory, type View } from "../gpu/memory.ts";
+import { type Cost, type DispatchSpec, getCost } from "../gpu/program.ts";
+import { asBufferView, type Memory, toUniformIfSmall, type View } from "../gpu/memory.ts";
 import { type BatchSizes, type DimName, estimateDistinctRows, getSize } from "../gpu/sizes.ts";
 import {
   applyActivation,
@@ -13,7 +13,15 @@ import {
 import { activationConstants, expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import { type Activation, formatShape, type RowDots, type Tensor } from "../tape/tensor.ts";
+import {
+  type Activation,
+  type DotGradients,
+  formatShape,
+  type OutcomeSums,
+  type RowDots,
+  type Tensor,
+} from "../tape/tensor.ts";
+import { outcomeSum } from "./loss.ts";
 import {
   bindMatmulWeights,
   computeGradientsInvocations,
@@ -77,6 +85,16 @@ export function linear<S extends BatchSizes, R>(
     dot = { weights: by, panels, view: tape.saved(`${name} dots`, rows, 4 * Math.ceil(panels / 4)) };
     return dot;
   };
+  const isOneDispatch = () =>
+    input.trainable && isTiled(tape, "weight", input, weights, rows) &&
+    isTiled(tape, "input", input, weights, rows);
+  const host = createSumsHost(() => !isOneDispatch() && isTiled(tape, "weight", input, weights, rows));
+  let dotGradients: DotGradients | undefined;
+  const takeDotGradients = (gradients: DotGradients) => {
+    if (!isOneDispatch()) return false;
+    dotGradients = gradients;
+    return true;
+  };
   let isFused = false;
   const deferLinear = (most: number) => {
     if (!bias || activation || gather || dot || K > most) return undefined;
@@ -89,19 +107,21 @@ export function linear<S extends BatchSizes, R>(
     textured: true,
     rowDots,
     deferLinear,
+    takeDotGradients,
   });
 
   const product = { input, weights, bias, rows, gather };
   const forward = (call: OpCall<S>) =>
     isFused ? [] : [forwardProduct(call, { ...product, activation, output: output.view, dot })];
   const backward = (call: OpCall<S>) => {
-    const outputGradient = call.outputGradient();
-    const toWeights = weightGradient(call, { ...product, outputGradient });
+    const own = call.outputGradient();
+    // row_dot passes the gradient of its own output on; the kernel computes this layer's from it.
+    const outputGradient = dotGradients ? output.view : own;
+    const toWeights = weightGradient(call, { ...product, outputGradient, dotGradients, host });
     const toInput = inputGradient(call, product, outputGradient);
-    const { weight, input } = matmulKernels;
-    return toWeights.kernel === weight.tiled && toInput?.kernel === input.tiled
-      ? [bothGradients(call, product, toWeights, toInput)]
-      : [toWeights, ...(toInput ? [toInput] : [])];
+    if (!toInput || !isOneDispatch()) return [toWeights, ...(toInput ? [toInput] : [])];
+    const dot = dotGradients && { ...dotGradients, rowGradient: own, activation };
+    return [bothGradients(call, product, toWeights, toInput, dot)];
   };
 
   const inputs = bias ? [input, weights, bias] : [input, weights];
@@ -112,8 +132,42 @@ export function linear<S extends BatchSizes, R>(
     rereads: [input, output],
     forward,
     backward,
+    sumOutcomes: host.sumOutcomes,
     reference: reference(options),
   });
+}
+
+/** Returns true if the tiled kernel computes a gradient of input * weights. */
+export function isTiled<S extends BatchSizes, R>(
+  { choice, options: { capacity } }: Tape<S, R>,
+  direction: "weight" | "input",
+  input: Tensor,
+  weights: Tensor,
+  rows: DimName<S>,
+): boolean {
+  const [K4, N4] = [input.stride / 4, weights.stride / 4];
+  return selectMatmulKernel(direction, K4, N4, getSize(rows, capacity), choice) ===
+    matmulKernels[direction].tiled;
+}
+
+/** Sums of a loss that a dispatch of {@link weightGradient} computes besides its own. */
+export interface SumsHost {
+  sums: OutcomeSums | undefined;
+  /** Takes sums if the host has none yet and can compute them. */
+  readonly sumOutcomes: (sums: OutcomeSums) => boolean;
+}
+
+/** @param canSum - returns true if the dispatch is that of the tiled kernel for the weight gradient alone */
+export function createSumsHost(canSum: () => boolean): SumsHost {
+  const host: SumsHost = {
+    sums: undefined,
+    sumOutcomes(sums) {
+      if (host.sums || !canSum()) return false;
+      host.sums = sums;
+      return true;
+    },
+  };
+  return host;
 }
 
 interface Product<S extends BatchSizes> {
@@ -138,29 +192,62 @@ function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
   return { workgroups: tiles * chunks, flops: 2 * 64 ** 2 * tiles * rows };
 }
 
+/** The next layer, row_dot, and the gradient [rows] of its output. */
+interface LastLayer extends DotGradients {
+  readonly rowGradient: Memory;
+  readonly activation: Activation | undefined;
+}
+
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows }: Product<S>,
   toWeights: DispatchSpec<S>,
   toInput: DispatchSpec<S>,
+  dot: LastLayer | undefined,
 ): DispatchSpec<S> {
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
-  const { index: _index, second: _second, ...views } = toWeights.views;
+  const { output_gradient, partials, places } = toWeights.views;
+  if (!output_gradient || !partials || !places) {
+    throw new Error(`${label}: expected a weight gradient's views`);
+  }
   const { BIAS = false, ACCUMULATE: ACCUMULATE_WEIGHTS = false } = toWeights.constants ?? {};
+  const { ELU: DOT_ELU = false, RELU: DOT_RELU = false } = slopeConstants(dot ?? { activation: undefined });
+  const second = dot?.second?.input;
+  const SECOND4 = (second?.stride ?? 0) / 4;
+  const sumBlocks = dot ? Math.ceil(N4 / 16) + Math.ceil(SECOND4 / 16) : 0;
   return {
     kernel: gradientsKernel,
-    label: `${label} gradients`,
-    constants: { ...toInput.constants, BIAS, ACCUMULATE_WEIGHTS },
-    views: { ...views, ...toInput.views },
-    invocations: computeGradientsInvocations(rows, K4, N4, dimensions),
+    label: dot ? `${label} and output gradients` : `${label} gradients`,
+    constants: {
+      ...toInput.constants,
+      BIAS,
+      ACCUMULATE_WEIGHTS,
+      ...(dot && { DOT: true, DOT_ELU, DOT_RELU, SECOND4 }),
+    },
+    views: {
+      ...toInput.views,
+      output_gradient,
+      partials,
+      places,
+      row_gradient: dot?.rowGradient ?? output_gradient,
+      dot_weights: dot ? toUniformIfSmall(asBufferView(dot.weights.view)) : asBufferView(weights.view),
+      second_input: (second ?? input).view,
+    },
+    invocations: computeGradientsInvocations(rows, K4, N4, dimensions, sumBlocks),
     cost: (s) => {
       const m = getSize(rows, s);
       const chunks = dimensions.countChunks(s);
       const blocks = Math.ceil(K4 / 16) * Math.ceil(m / 64);
+      const summed = dot ? weights.columns + (second?.columns ?? 0) : 0;
       return {
-        flops: 4 * m * input.columns * weights.columns,
-        bytes: 16 * (2 * m * K4 + m * N4 + (1 + chunks) * 4 * K4 * N4),
-        parts: [weightTiles(K4, N4, m, chunks), { workgroups: blocks, flops: 64 ** 2 * 8 * N4 * blocks }],
+        flops: 4 * m * input.columns * weights.columns + m * (2 * summed + (dot ? 3 * weights.columns : 0)),
+        bytes: 16 * (2 * m * K4 + m * N4 + (1 + chunks) * 4 * K4 * N4) +
+          (dot ? 4 * m * (1 + 4 * N4 + 4 * SECOND4) : 0),
+        parts: [
+          weightTiles(K4, N4, m, chunks),
+          { workgroups: blocks, flops: 64 ** 2 * 8 * N4 * blocks },
+          ...(dot ? [{ workgroups: sumBlocks * chunks, flops: 2 * 64 * sumBlocks * m }] : []),
+        ],
       };
     },
     choices: [...toWeights.choices ?? [], ...toInput.choices ?? []],
@@ -250,10 +337,18 @@ export function forwardProduct<S extends BatchSizes>(
   }));
 }
 
-/** Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights */
+/**
+ * Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights
+ * @param g.dotGradients - offsets that {@link bothGradients} also needs @param g.host - sums to compute, if any
+ */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
-  g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },
+  g: Product<S> & {
+    readonly outputGradient: Memory;
+    readonly second?: { readonly input: Tensor; readonly weights: Tensor };
+    readonly dotGradients?: DotGradients | undefined;
+    readonly host?: SumsHost;
+  },
 ): DispatchSpec<S> {
   const K4 = g.input.stride / 4;
   const N4 = g.weights.stride / 4;
@@ -266,9 +361,18 @@ export function weightGradient<S extends BatchSizes>(
       throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
     }
   }
-  return matmulDispatch("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
+  const { dotGradients: dot, host: { sums } = {} } = g;
+  const offsets = dot && {
+    second: dot.second?.toWeights,
+    secondBias: dot.second?.toBias,
+    dot: dot.toWeights,
+    dotBias: dot.toBias,
+  };
+  const places = partialViews(call, weights, { second, bias, ...offsets });
+  const sum = sums && outcomeSum({ dimensions: call.dimensions, choice: call }, sums);
+  const dispatch = matmulDispatch<S>("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
     kernel,
-    label: `${call.label} gradient of weights`,
+    label: `${call.label} gradient of weights${sum ? `, ${sum.label}` : ""}`,
     constants: {
       M: call.dimensions.index(g.rows),
       K4,
@@ -277,27 +381,40 @@ export function weightGradient<S extends BatchSizes>(
       SECOND_K4: secondK4,
       BIAS: bias !== undefined,
       ACCUMULATE: weights.accumulate,
+      ...(sum && kernel.structure === "tiled" &&
+        { VECTORS: sum.constants?.VECTORS, EVENTS: sum.constants?.M }),
     },
     views: {
       input: g.input.view,
       index: g.gather?.index ?? asBufferView(g.weights.view),
       second: g.second?.input.view ?? g.input.view,
       output_gradient: g.outputGradient,
-      ...partialViews(call, weights, { second, bias }),
+      ...places,
+      ...(kernel.structure === "tiled" && {
+        outcome: sums?.outcome.view ?? g.input.view,
+        ring: sums?.ring ?? call.unwritten,
+      }),
     },
-    invocations: computeWeightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions),
+    invocations: computeWeightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions, sum && 1),
     cost: (s) => {
       const m = getSize(g.rows, s);
       const columns = g.input.columns + (g.second?.input.columns ?? 0);
       const chunks = call.dimensions.countChunks(s);
+      const added = getCost(sum ?? {}, s);
       return {
-        flops: 2 * m * columns * g.weights.columns,
+        flops: 2 * m * columns * g.weights.columns + added.flops,
         bytes: 16 * (estimateDistinctRows(m, g.input.rows, s) * K4 + m * (secondK4 + N4) +
-          chunks * 4 * (K4 + secondK4) * N4),
-        ...(kernel.structure === "tiled" && { parts: [weightTiles(K4 + secondK4, N4, m, chunks)] }),
+              chunks * 4 * (K4 + secondK4) * N4) + added.bytes,
+        ...(kernel.structure === "tiled" && {
+          parts: [
+            weightTiles(K4 + secondK4, N4, m, chunks),
+            ...(sum ? [{ workgroups: 1, flops: added.flops }] : []),
+          ],
+        }),
       };
     },
   }));
+  return { ...dispatch, choices: [...dispatch.choices ?? [], ...sum?.choices ?? []] };
 }
 
 export function reference<R>(

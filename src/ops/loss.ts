@@ -42,8 +42,10 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
     const gradient = target && call.gradient(target);
     if (gradient?.accumulate) throw new Error(`${op}: expected no other op to read ${target?.name}`);
     const dispatch = loss.dispatch(call, gradient?.view ?? unused);
-    if (!ring || target?.sumOutcomes?.({ outcome: output, ring })) return [dispatch];
-    return [dispatch, outcomeSum(tape, { outcome: output, ring })];
+    if (!ring) return [dispatch];
+    const sums = { outcome: output, ring };
+    const isSummedLater = target && tape.nodes.toReversed().some((node) => node.sumOutcomes?.(sums));
+    return isSummedLater ? [dispatch] : [dispatch, outcomeSum(tape, sums)];
   };
   return tape.record({ op, inputs, output, forward, backward, reference });
 }

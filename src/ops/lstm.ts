@@ -19,7 +19,7 @@ import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { embeddingGradient, eventItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
-import { forwardProduct, weightGradient } from "./linear.ts";
+import { createSumsHost, forwardProduct, isTiled, type SumsHost, weightGradient } from "./linear.ts";
 import { lstmDispatch, lstmKernels } from "./kernel_selection.ts";
 import {
   concatColumns,
@@ -60,6 +60,7 @@ export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor 
     output: cell.output,
     forward: (call) => forward(cell, call),
     backward: (call) => backward(cell, call),
+    sumOutcomes: cell.host.sumOutcomes,
     reference: tokenTable
       ? tokenReference(getTokens(tape).host)
       : features
@@ -83,6 +84,7 @@ interface Cell extends LstmInputs {
   readonly cells: View;
   /** Buffer [events, 4H]. */
   readonly gates: View;
+  readonly host: SumsHost;
 }
 
 function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
@@ -108,7 +110,9 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
     throw new Error("lstm: expected features with input weights, a table of input weights, or a token table");
   }
   const H4 = output.stride / 4;
-  return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates };
+  const { input: own, weights: read } = dense ?? { input: output, weights };
+  const host = createSumsHost(() => isTiled(tape, "weight", own, read, "events"));
+  return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates, host };
 }
 
 /** Binds weights that each event reads: as a uniform on a CPU adapter, unless the kernel copies them. */
@@ -183,7 +187,7 @@ function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
     })),
   ];
   const recurrent = { input: output, weights: lstm.weights };
-  const rest = { bias: lstm.bias, outputGradient: gateGradient };
+  const rest = { bias: lstm.bias, outputGradient: gateGradient, host: lstm.host };
   if (dense) {
     specs.push(weightGradient(call, { ...gatherFedItems(tape), ...dense, second: recurrent, ...rest }));
   } else {

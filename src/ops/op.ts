@@ -37,6 +37,10 @@ export function slopeConstants({ activation }: { readonly activation: Activation
   return { ELU: activation !== undefined, ...(activation === "relu" && { RELU: true }) };
 }
 
+type OtherPartials = {
+  readonly [name in "second" | "bias" | "secondBias" | "dot" | "dotBias"]?: PartialTarget | undefined;
+};
+
 /**
  * Returns the views of a kernel that writes partial sums. The offsets of the weights are data, not constants
  * of the shader, so that layers of equal size share a shader.
@@ -44,10 +48,10 @@ export function slopeConstants({ activation }: { readonly activation: Activation
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
   weights: PartialTarget,
-  others: { readonly [name in "second" | "bias" | "secondBias"]?: PartialTarget | undefined } = {},
+  others: OtherPartials = {},
 ): { partials: View; places: View } {
-  const { second, bias, secondBias } = others;
-  const offsets = [weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0, secondBias?.at ?? 0, 0, 0, 0];
+  const names = ["second", "bias", "secondBias", "dot", "dotBias"] as const;
+  const offsets = [weights.stride, weights.at, ...names.map((name) => others[name]?.at ?? 0), 0];
   return {
     partials: weights.view,
     places: call.upload("offsets of partial sums", Uint32Array.from(offsets)),

@@ -8,13 +8,12 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
 import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import { asBufferView, toUniformIfSmall } from "../gpu/memory.ts";
-import { type DispatchSpec, getCost } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, type Dimensions, getSize } from "../gpu/sizes.ts";
 import { getAt, makeMatrix, multiply, type ReferenceOp, sumColumns } from "../tape/reference.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import type { OutcomeSums, RowDots, Tensor } from "../tape/tensor.ts";
-import { outcomeSum } from "./loss.ts";
+import type { RowDots, Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = parseKernel("row_dot_forward", forwardText);
 const backwardKernels = {
@@ -66,6 +65,9 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
    * layer below computes these scores' dot products.
    */
   plus(name: string, term: RowDotTerm): UnmaterializedScores<S, R> {
+    if (this.#read) {
+      throw new Error(`row_dot: expected no op to have read ${this.name}, to which ${name} adds`);
+    }
     const dots = this.#isOneProduct() && !term.input.trainable ? this.#dotsBelow() : undefined;
     const added = new UnmaterializedScores(this.tape, name, dots ? term : { ...term, base: this.compute() });
     if (!dots) return added;
@@ -153,13 +155,7 @@ function recordRowDot<S extends BatchSizes, R>(
   },
 ): Tensor {
   const rows = getRowDimension("row_dot", tape, input);
-  let sums: OutcomeSums | undefined;
-  const sumOutcomes = (outcomeSums: OutcomeSums) => {
-    if (sums || tape.options.variants.kind !== "gpu") return false;
-    sums = outcomeSums;
-    return true;
-  };
-  const output = tape.tensor(name, rows, 1, { stride: 1, sumOutcomes });
+  const output = tape.tensor(name, rows, 1, { stride: 1 });
   const [K4, SECOND4] = [input.stride / 4, (second?.input.stride ?? 0) / 4];
 
   const { dimensions } = tape;
@@ -170,10 +166,25 @@ function recordRowDot<S extends BatchSizes, R>(
       : [];
 
   const backward = (call: OpCall<S>): DispatchSpec<S>[] => {
-    const target = call.gradient(input);
     if (base) call.passGradient(base);
     const toWeights = call.partials(weights);
-    const toSecond = second && { weights: call.partials(second.weights), bias: call.partials(second.bias) };
+    const toBias = call.partials(bias);
+    const toSecond = second && {
+      input: second.input,
+      toWeights: call.partials(second.weights),
+      toBias: call.partials(second.bias),
+    };
+    const isOnlyReader = tape.nodes.filter(({ inputs }) => inputs.includes(input)).length === 1;
+    const gradients = { weights, toWeights, toBias, second: toSecond };
+    const isFirstUse = ![toWeights, toBias, toSecond?.toWeights, toSecond?.toBias].some((to) =>
+      to?.accumulate
+    );
+    // The kernel of a layer writes these gradients; it does not add to those of an earlier op.
+    if (isOnlyReader && isFirstUse && input.takeDotGradients?.(gradients)) {
+      call.passGradient(input);
+      return [];
+    }
+    const target = call.gradient(input);
     const both: DispatchSpec<S> = {
       kernel: backwardKernels.cpu,
       label: `${name} gradients`,
@@ -193,9 +204,9 @@ function recordRowDot<S extends BatchSizes, R>(
         output_gradient: call.outputGradient(),
         input_gradient: target?.view ?? call.unwritten,
         ...partialViews(call, toWeights, {
-          second: toSecond?.weights,
-          bias: call.partials(bias),
-          secondBias: toSecond?.bias,
+          second: toSecond?.toWeights,
+          bias: toBias,
+          secondBias: toSecond?.toBias,
         }),
       },
       invocations: [dimensions.scaleByChunks(K4 + SECOND4)],
@@ -206,7 +217,7 @@ function recordRowDot<S extends BatchSizes, R>(
     };
     return [
       call.variants.kind === "gpu"
-        ? gradientsByGroup(tape, both, [input, ...(second ? [second.input] : [])], sums)
+        ? gradientsByGroup(tape, both, [input, ...(second ? [second.input] : [])])
         : both,
     ];
   };
@@ -218,42 +229,18 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes gradients by one workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors, and `sums`. */
+/** Computes gradients by one workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors of an input. */
 function gradientsByGroup<S extends BatchSizes, R>(
-  tape: Tape<S, R>,
+  { dimensions }: Tape<S, R>,
   both: DispatchSpec<S>,
-  inputs: readonly [Tensor, ...Tensor[]],
-  sums: OutcomeSums | undefined,
+  inputs: readonly Tensor[],
 ): DispatchSpec<S> {
-  const { dimensions } = tape;
-  const own = sums && outcomeSum(tape, sums);
-  const VECTORS = sums ? sums.outcome.columns / 4 : 0;
   const blocks = inputs.reduce((sum, { stride }) => sum + Math.ceil(stride / 4 / GROUP_COLUMNS), 0);
-  const groups = (s: S) => VECTORS + blocks * dimensions.countChunks(s);
+  const workgroup = getConstant(backwardKernels.gpu, "WORKGROUP");
   return {
     ...both,
     kernel: backwardKernels.gpu,
-    label: own ? `${both.label}, ${own.label}` : both.label,
-    constants: { ...both.constants, VECTORS, ...(own && { EVENTS: own.constants?.M }) },
-    views: {
-      ...both.views,
-      outcome: (sums?.outcome ?? inputs[0]).view,
-      // Two writable bindings must not share a buffer.
-      ring: sums?.ring ?? tape.saved(`${both.label}: no ring`, 4, 4),
-    },
-    invocations: [{ of: groups, times: getConstant(backwardKernels.gpu, "WORKGROUP") }],
-    cost: (s) => {
-      const [gradients, added] = [getCost(both, s), getCost(own ?? {}, s)];
-      return {
-        flops: gradients.flops + added.flops,
-        bytes: gradients.bytes + added.bytes,
-        parts: [
-          { workgroups: VECTORS, flops: added.flops },
-          { workgroups: blocks * dimensions.countChunks(s), flops: gradients.flops },
-        ],
-      };
-    },
-    choices: own?.choices,
+    invocations: [dimensions.scaleByChunks(workgroup * blocks)],
   };
 }
 

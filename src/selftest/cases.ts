@@ -33,11 +33,11 @@ import {
   makeFirstLayerOfTable,
   makeItemTerm,
   makeLinear,
+  makeLinearWithSums,
   makeMixedProduct,
   makeRowDot,
   makeRowDotOfLayer,
   makeRowDotOnLayer,
-  makeRowDotWithSums,
 } from "./ops/layer_recipes.ts";
 import { makeChoice, makeChoiceOfLayer, makeExactMinimax, makeMinimax } from "./ops/loss_recipes.ts";
 import {
@@ -153,7 +153,8 @@ function opCases(kind: AdapterKind): NamedCheck[] {
     ...(kind === "gpu"
       ? [
         testOp("linear, separate gradients", makeLinear(20, 17), [few], weightGradients("rows")),
-        testOp("row_dot, with sums of a loss", makeRowDotWithSums(17, 2, "elu"), on),
+        testOp("linear, with sums of a loss", makeLinearWithSums(20, 17, 2), on),
+        testOp("row_dot, gradients computed by a layer", makeRowDotOnLayer(20, 17), on),
       ]
       : []),
     testOp("row_dot, computed by a layer", makeRowDotOfLayer(12, 84), [chunks]),

@@ -5,7 +5,7 @@ import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes, Dimensions, DimName } from "../gpu/sizes.ts";
 import type { ReferenceOp } from "./reference.ts";
-import type { Activation, Tensor } from "./tensor.ts";
+import type { Activation, OutcomeSums, Tensor } from "./tensor.ts";
 
 export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
@@ -73,5 +73,7 @@ export interface TapeNode<S extends BatchSizes, R> {
   forward(call: OpCall<S>): DispatchSpec<S>[];
   /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
+  /** Requests that a dispatch of `backward` also sums a loss's outcomes. False (or absent) if none can. */
+  sumOutcomes?(sums: OutcomeSums): boolean;
   readonly reference: ReferenceOp<R>;
 }

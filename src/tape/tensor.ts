@@ -2,6 +2,7 @@
 
 import type { Memory, View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim, SizeExpression } from "../gpu/sizes.ts";
+import type { PartialTarget } from "./node.ts";
 
 export type Activation = "elu" | "relu";
 
@@ -36,10 +37,28 @@ export interface Tensor {
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
   /** Lets the op that reads this dense layer compute it; undefined for more than `most` input columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
-  /** Requests that the op's gradient kernel also sums a loss's outcomes. False (or absent) if it cannot. */
-  readonly sumOutcomes?: (sums: OutcomeSums) => boolean;
+  /**
+   * Requests that this dense layer's gradient kernel also computes the gradients of row_dot, the only op that
+   * reads the layer. False (or absent) if the kernel cannot.
+   */
+  readonly takeDotGradients?: (gradients: DotGradients) => boolean;
 }
 
+/** Places for the gradients of row_dot: of its weights and bias, and of those of a second input. */
+export interface DotGradients {
+  /** Parameter [1, columns]. */
+  readonly weights: Tensor;
+  readonly toWeights: PartialTarget;
+  readonly toBias: PartialTarget;
+  readonly second?: {
+    /** Tensor [rows, K], which has no gradient. */
+    readonly input: Tensor;
+    readonly toWeights: PartialTarget;
+    readonly toBias: PartialTarget;
+  };
+}
+
+/** Outcomes of a loss, and where to write their sums over the batch. */
 export interface OutcomeSums {
   /** Tensor [events, 4 v]: v vectors of four floats per event. */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;

@@ -25,10 +25,11 @@ import {
   makeFirstLayerOfState,
   makeItemTerm,
   makeLinear,
+  makeLinearWithSums,
   makeMixedProduct,
   makeRowDot,
   makeRowDotOfLayer,
-  makeRowDotWithSums,
+  makeRowDotOnLayer,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { makeChoice, makeExactMinimax, makeMinimax } from "../../src/selftest/ops/loss_recipes.ts";
 import {
@@ -127,12 +128,24 @@ costCase("row_dot, made by a layer", makeRowDotOfLayer(12, 84)(chunks), {
 const choice = ({ rows, events }: Counts): Pair => [20 * rows, 8 * rows + 32 * events];
 const choiceSum = ({ events }: Counts): Pair => [4 * events, 16 * events];
 costCase("choice_nll", makeChoice({})(few), { "loss forward and gradient": choice, "loss sum": choiceSum });
-costCase("row_dot with the sums of a loss", makeRowDotWithSums(17, 2)(few), {
-  "u forward": ({ rows }) => [2 * rows * 17, 4 * rows * (20 + 1)],
-  "u gradients, o sum": ({ rows, events }) => [
-    5 * rows * 17 + 8 * events,
-    4 * (rows * (2 * 20 + 1) + 8 * events),
-  ],
+costCase("linear with the sums of a loss", makeLinearWithSums(20, 17, 2)(few), {
+  "y forward": ({ rows }) => product(rows, 20, 17),
+  "y gradient of weights, o sum": ({ rows, events, chunks }) => {
+    const [flops, bytes] = product(rows, 20, 17, chunks);
+    return [flops + 8 * events, bytes + 32 * events];
+  },
+}, "gpu");
+// Weights of row_dot take 2 flops per number; the gradient of the layer's output takes 3.
+costCase("row_dot, gradients computed by a layer", makeRowDotOnLayer(12, 20)(chunks), {
+  "h forward": ({ rows }) => {
+    const [flops, bytes] = product(rows, 12, 20);
+    return [flops + 2 * rows * 20, bytes + 4 * rows];
+  },
+  "sum forward": ({ rows }) => [rows * (2 * 12 + 1), 4 * rows * (12 + 1 + 1)],
+  "h and output gradients": ({ rows, chunks }) => {
+    const [flops, bytes] = gradients(rows, 12, 20, chunks);
+    return [flops + rows * (5 * 20 + 2 * 12), bytes + 4 * rows * (1 + 20 + 12)];
+  },
 }, "gpu");
 costCase("choice_nll with places", makeChoice({ place: true })(few), {
   "loss forward and gradient": choice,

@@ -42,11 +42,11 @@ import {
   makeFirstLayerOfState,
   makeFirstLayerOfTable,
   makeItemTerm,
+  makeLinearWithSums,
   makeMixedProduct,
   makeRowDot,
   makeRowDotOfLayer,
   makeRowDotOnLayer,
-  makeRowDotWithSums,
 } from "../../src/selftest/ops/layer_recipes.ts";
 import { padColumns } from "../../src/tape/tensor.ts";
 import { sumCases } from "../../src/selftest/cases.ts";
@@ -137,8 +137,14 @@ for (const K of sweep([1, 17, 32], [3, 64])) {
 // The backward pass adds up a loss's outcomes, for fewer and for more events than invocations per workgroup.
 for (const [K, vectors] of [[3, 1], [17, 2], [80, 3]] as const) {
   const batches = K === 17 ? [one, few, chunks] : [few];
-  const make = makeRowDotWithSums(K, vectors, "elu");
-  op(`row_dot: ${K} columns, with sums of ${vectors} vectors`, batches, make, [getDefaultVariants("gpu")]);
+  const make = makeLinearWithSums(K, 20, vectors);
+  op(`linear: ${K} x 20, with sums of ${vectors} vectors`, batches, make, [getDefaultVariants("gpu")]);
+}
+// A dispatch computes the gradients of row_dot and of the layer below, from one or more blocks of columns.
+for (const [K, N] of [[3, 17], [64, 20], [68, 64], [17, 130]] as const) {
+  const batches = K === 3 ? [one, few, chunks, noClicks] : [few];
+  const make = makeRowDotOnLayer(K, N);
+  op(`row_dot: gradients computed by a layer of ${K} x ${N}`, batches, make, [getDefaultVariants("gpu")]);
 }
 
 /** Returns variants of a layer: by panels and by rows; small layers also on a GPU. */

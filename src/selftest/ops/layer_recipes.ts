@@ -53,19 +53,24 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of row_dot. On a GPU its gradient kernel also sums a loss with `vectors` vec4f per event. */
-export function makeRowDotWithSums(K: number, vectors: number, activation?: Activation): CaseFactory {
+/** Makes a test of a layer whose weight gradient kernel also sums a loss with `vectors` vec4f per event. */
+export function makeLinearWithSums(K: number, N: number, vectors: number): CaseFactory {
   return (b) => {
-    const own = makeRowDot(K, activation)(b);
+    const own = makeLinear(K, N)(b);
+    const fixed = own.leaves.map((leaf) => ({ ...leaf, trainable: false }));
     return {
       ...own,
-      leaves: [...own.leaves, { name: "o", rows: "events", columns: 4 * vectors, trainable: false }],
+      leaves: [...fixed, { name: "o", rows: "events", columns: 4 * vectors, trainable: false }],
       build: (tape, t) => {
-        const u = own.build(tape, t);
-        u.sumOutcomes?.({ outcome: t("o"), ring: tape.options.arena.allocate("ring", 16 * vectors) });
-        return u;
+        const y = own.build(tape, t);
+        const ring = tape.options.arena.allocate("ring", 16 * vectors);
+        if (!tape.nodes.at(-1)?.sumOutcomes?.({ outcome: t("o"), ring })) {
+          throw new Error("Expected the layer's gradient kernel to compute sums. Use the kernels for GPUs.");
+        }
+        return y;
       },
       sumsOf: "o",
+      once: true, // two layers would both write the sums
     };
   };
 }

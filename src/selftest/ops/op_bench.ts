@@ -205,15 +205,48 @@ export function recordOp(
     () => build(tape, (name) => leaves.get(name) ?? tape.parameter(name)),
   );
   tape.place();
-  const node = tape.nodes.at(-1);
-  if (!node || node.output !== outputs.at(-1)) {
+  const last = tape.nodes.at(-1);
+  if (!last || last.output !== outputs.at(-1)) {
     throw new Error("Expected the op under test as the last node of the tape. Record it last in `build`.");
   }
+  const node = joinNodes(tape, last);
   const forward = tape.forward();
   const backward = forwardOnly ? [] : tape.backward(outputs);
   const own = [...batch.ownDispatches(), ...forward, ...backward];
   const trainable = forwardOnly ? [] : node.inputs.filter((t) => t.trainable);
   return { node, outputs, trainable, own, all: [...batch.layout(), ...own] };
+}
+
+const NOTHING = makeMatrix(0, 0);
+
+/**
+ * Returns a node that stands for the last node and all nodes that it depends on. Its inputs are leaves and
+ * parameters, because a dispatch may compute gradients of several nodes.
+ */
+function joinNodes({ nodes }: ClickTape, last: ReferenceRun["node"]): ReferenceRun["node"] {
+  const needed = new Set([last]);
+  for (const node of needed) {
+    for (const before of nodes) if (node.inputs.includes(before.output)) needed.add(before);
+  }
+  if (needed.size === 1) return last;
+  const joined = nodes.filter((node) => needed.has(node));
+  const own = new Set(joined.map(({ output }) => output));
+  const inputs = [...new Set(joined.flatMap((node) => node.inputs))].filter((input) => !own.has(input));
+  return {
+    ...last,
+    inputs,
+    reference: (values, batch) => {
+      const named = new Map(inputs.map(({ name }, i) => [name, values[i] ?? NOTHING]));
+      const { output, backward } = runReferences(joined, named, batch);
+      return {
+        output,
+        backward(outputGradient) {
+          const gradients = backward(outputGradient);
+          return inputs.map(({ name }) => gradients.get(name) ?? NOTHING);
+        },
+      };
+    },
+  };
 }
 
 /** Result of an op's f64 reference, with which tests also check the reference itself. */
@@ -228,23 +261,18 @@ export interface ReferenceRun {
 
 /**
  * Runs the f64 reference of an op.
- * @param values - values of inputs and parameters; this function adds the outputs of earlier ops
+ * @param values - values of inputs and parameters
  * @param outputGradient - gradient of the op's output, unless the op is a loss or has no gradient
  * @throws Error if the reference has no gradient of a trainable input
  */
 export function runReference(
   { loss, forwardOnly }: OpCase,
-  { tape, batch64 }: OpBench,
-  { node, outputs }: RecordedOp,
+  { batch64 }: OpBench,
+  { node }: RecordedOp,
   values: NamedMatrices,
   outputGradient: Matrix | undefined,
 ): ReferenceRun {
-  const getInputs = ({ inputs }: ReferenceRun["node"]) => inputs.map((t) => getValue(values, t));
-  for (const before of tape.nodes.slice(0, -1)) {
-    if (outputs.includes(before.output)) continue;
-    values.set(before.output.name, before.reference(getInputs(before), batch64).output);
-  }
-  const inputs = getInputs(node);
+  const inputs = node.inputs.map((input) => getValue(values, input));
   const { output, backward } = node.reference(inputs, batch64);
   const weights = outputGradient ?? makeMatrix(output.rows, output.columns);
   const gradients = forwardOnly ? [] : backward(weights);
@@ -277,28 +305,36 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
   return value;
 }
 
-/** Computes the gradients of the last node, a loss. @param values - inputs, to which outputs are added */
-export function computeReferenceGradients<S extends BatchSizes, R>(
+/**
+ * Runs the f64 references of nodes. `backward` returns the gradients of all tensors by name; the gradient of
+ * the last output may be left out if the last node is a loss.
+ * @param values - inputs, to which outputs are added
+ */
+export function runReferences<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],
   values: NamedMatrices,
   batch: R,
-): NamedMatrices {
+): { readonly output: Matrix; backward(outputGradient?: Matrix): NamedMatrices } {
   const done = nodes.map((node) => {
     const result = node.reference(node.inputs.map((input) => getValue(values, input)), batch);
     values.set(node.output.name, result.output);
     return { node, ...result };
   });
-  const gradients: NamedMatrices = new Map();
-  for (const { node, output, backward } of done.reverse()) {
-    // The last node is a loss, which does not read a gradient of its output.
-    const own = gradients.get(node.output.name) ?? makeMatrix(output.rows, output.columns);
-    backward(own).forEach((gradient, i) => {
-      const name = node.inputs[i]?.name ?? "";
-      const before = gradients.get(name);
-      gradients.set(name, before ? sum(before, gradient) : gradient);
-    });
-  }
-  return gradients;
+  const last = done.at(-1);
+  if (!last) throw new Error("expected at least one node");
+  const backward = (outputGradient: Matrix = makeMatrix(last.output.rows, last.output.columns)) => {
+    const gradients: NamedMatrices = new Map([[last.node.output.name, outputGradient]]);
+    for (const { node, output, backward } of done.toReversed()) {
+      const own = gradients.get(node.output.name) ?? makeMatrix(output.rows, output.columns);
+      backward(own).forEach((gradient, i) => {
+        const name = node.inputs[i]?.name ?? "";
+        const before = gradients.get(name);
+        gradients.set(name, before ? sum(before, gradient) : gradient);
+      });
+    }
+    return gradients;
+  };
+  return { output: last.output, backward };
 }
 
 function sum(one: Matrix, other: Matrix): Matrix {

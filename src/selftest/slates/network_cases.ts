@@ -12,7 +12,7 @@ import { padRows } from "../../tape/tensor.ts";
 import { getAt, makeMatrix } from "../../tape/reference.ts";
 import type { CheckCollector, NamedCheck } from "../finding.ts";
 import { listWriters, toFloats } from "../harness.ts";
-import { computeReferenceGradients, getValue, type NamedMatrices } from "../ops/op_bench.ts";
+import { getValue, type NamedMatrices, runReferences } from "../ops/op_bench.ts";
 import { createSlateBench, drawSlateNormals, type SlateBench, type TestSizes } from "./slate_bench.ts";
 
 /** Creates a network with random weights, items with random vectors, and `count` random states. */
@@ -132,7 +132,7 @@ export async function runLearning(gpu: Gpu, bench: SlateBench, own: LearnedBatch
     gradients: await parameters.read(parameters.gradient.buffer),
   };
   const values = listLeaves64(made, own);
-  const gradients = computeReferenceGradients(tape.nodes, values, batch);
+  const gradients = runReferences(tape.nodes, values, batch).backward();
   const expected = { q: getValue(values, q), loss: getValue(values, loss), gradients };
   const kernels = {
     q: listWriters(specs, q.view),
