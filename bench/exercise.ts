@@ -4,6 +4,7 @@ import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/run_main.ts";
 import { parseAndRun, parseWholeNumber, path } from "../src/cli/command_options.ts";
 import { formatTable } from "../src/cli/table.ts";
+import { formatCompilerError } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { makeFolder, writeFileAtomically } from "../src/files/atomic_write.ts";
 import { explainFileError, readText } from "../src/files/local_file.ts";
@@ -85,12 +86,9 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     );
   }
   const step = createAnswerStep(exercise, file, text);
-  const { faults, missing } = await compileWithTint(text);
+  const { faults, missing } = await compileWithTint(file, text);
   if (faults.length > 0) {
-    throw new UserError(
-      [`${file} is rejected by Tint, the compiler of Chrome:`, ...faults.map((fault) => `${file}:${fault}`)]
-        .join("\n"),
-    );
+    throw new UserError([`${file} is rejected by Tint, the compiler of Chrome:`, ...faults].join("\n"));
   }
   if (missing !== undefined) {
     console.log(`Tint did not run (${missing}): uniform control flow at barriers is not checked.`);
@@ -170,14 +168,14 @@ async function showCompiled(
 const DAWN: string = "webgpu";
 
 export interface CompilerVerdict {
-  /** Error messages, e.g. "12:5 'workgroupBarrier' must only be called from uniform control flow". */
+  /** Error messages with the faulty line: "mine.wgsl:12:5 'workgroupBarrier' must only be called from ...". */
   readonly faults: readonly string[];
   /** Reason why Tint did not run. */
   readonly missing?: string;
 }
 
 /** Compiles WGSL with Tint (Chrome), because Deno's compiler accepts barriers in non-uniform control flow. */
-export async function compileWithTint(text: string): Promise<CompilerVerdict> {
+export async function compileWithTint(file: string, text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {
     const { create }: typeof import("webgpu") = await import(DAWN);
@@ -189,12 +187,7 @@ export async function compileWithTint(text: string): Promise<CompilerVerdict> {
     const { messages } = await device.createShaderModule({ code: text }).getCompilationInfo();
     await device.popErrorScope();
     const errors = messages.filter(({ type }) => type === "error");
-    // The lines after the first one list the overloads that Tint has tried.
-    return {
-      faults: errors.map(({ lineNum, linePos, message }) =>
-        `${lineNum}:${linePos} ${message.split("\n")[0]}`
-      ),
-    };
+    return { faults: errors.map((message) => formatCompilerError(file, text, message)) };
   } catch (error) {
     return { faults: [], missing: error instanceof Error ? error.message : String(error) };
   } finally {

@@ -1,13 +1,13 @@
 /** Checks a reader's kernel at several sizes and in several execution orders, and times the kernel. */
 
 import type { Gpu } from "../gpu/device.ts";
-import { ENABLE_SUBGROUPS, getConstant, type Kernel } from "../gpu/kernel.ts";
+import { ENABLE_SUBGROUPS, getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../gpu/memory.ts";
 import { computeInvocations } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import { formatThousands } from "../number_text.ts";
 import { UserError } from "../user_error.ts";
-import { checkText, type ComparedValues } from "../selftest/finding.ts";
+import { checkText, type ComparedValues, computeErrorShare } from "../selftest/finding.ts";
 import { CANARY } from "../selftest/harness.ts";
 import type { BoundStep, Ladder, LadderSize, LadderStep } from "../ladder/check_ladder.ts";
 import { BoundLadder } from "../ladder/check_ladder.ts";
@@ -239,12 +239,21 @@ function findHints(
   const missing = [...listConstants(exercise)].filter((name) =>
     name in (target.constants ?? {}) && !constants.has(name)
   );
+  const isShared = !hole && source.includes("var<workgroup>");
+  const starter = parseKernel(exercise.name, exercise.starter).constants;
+  const resized = ["WORKGROUP", "WORKGROUP_Y"].find((name) =>
+    isShared && constants.has(name) && constants.get(name) !== starter.get(name)
+  );
   return [
     hole ? `\nLine ${hole.line} still contains ${HOLE}: write the kernel there.` : "",
     missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
-    !hole && source.includes("var<workgroup>")
-      ? `\nIs a barrier missing between two accesses to workgroup memory?`
+    resized
+      ? `\n${resized} is ${constants.get(resized)}, in the starter ${
+        starter.get(resized) ?? 1
+      }: do the kernel and ` +
+        `the line "grid" fit this size?`
       : "",
+    isShared ? `\nIs a barrier missing between two accesses to workgroup memory?` : "",
   ].join("");
 }
 
@@ -258,6 +267,9 @@ function listHoles(text: string): { readonly line: number; readonly around: stri
     return own.includes(HOLE) ? [{ line, around }] : [];
   });
 }
+
+/** An error of fewer tolerances than this may be a rounding error. */
+const ROUNDING_SHARE = 64;
 
 /** Describes a kernel's error: wrong numbers, stray writes, or two runs that differ; undefined if correct. */
 async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | undefined> {
@@ -273,7 +285,10 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
   }
   const { worst, wrong, values } = fault;
   if (!worst) return checkText(fault);
-  const hint = await explainNaN(bound, step, fault);
+  const hint = computeErrorShare(worst) < ROUNDING_SHARE
+    ? "\nThe error is about as small as a rounding error. The allowed error covers sums in any order: are digits " +
+      'lost in another way? (kernels/README.md, "The exercises", Rounding)'
+    : await explainNaN(bound, step, fault);
   return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${hint}`;
 }
 

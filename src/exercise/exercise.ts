@@ -16,7 +16,7 @@ type Trial = ReturnType<Ladder["open"]>;
 export interface ExerciseCase {
   readonly size: LadderSize;
   readonly open: Ladder["open"];
-  /** Name of the case, e.g. "7 x 3, all utilities about -200". */
+  /** Name of the case, e.g. "size 7 x 3, all utilities about -200". */
   readonly name: string;
 }
 
@@ -28,7 +28,7 @@ type RuledTrial<R> = (gpu: Gpu, size: LadderSize, rule?: R) => Trial;
 
 export function listHardCases<R>(trial: RuledTrial<R>, cases: RuledCases<R>): ExerciseCase[] {
   return cases.map(([what, size, rule]): ExerciseCase => {
-    const name = `${size.join(" x ")}, ${what}`;
+    const name = `size ${size.join(" x ")}, ${what}`;
     return { size, name, open: (gpu, size) => trial(gpu, size, rule) };
   });
 }
@@ -90,7 +90,11 @@ export function countChunks(rows = 1): number {
 /** Returns all cases of an exercise: irregular sizes, hard cases, and finally the case at `size`. */
 export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.size): ExerciseCase[] {
   const { open } = ladder;
-  const toOrdinaryCase = (size: LadderSize): ExerciseCase => ({ size, open, name: size.join(" x ") });
+  const toOrdinaryCase = (size: LadderSize): ExerciseCase => ({
+    size,
+    open,
+    name: `size ${size.join(" x ")}`,
+  });
   return [...ladder.oddSizes.map(toOrdinaryCase), ...hard, toOrdinaryCase(size)];
 }
 
@@ -212,7 +216,10 @@ function checkWorkgroup({ source, constants }: Kernel): void {
   const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
   const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
   if (size === undefined) {
-    throw new UserError("expected @workgroup_size(WORKGROUP) or @workgroup_size(WORKGROUP, WORKGROUP_Y).");
+    throw new UserError(
+      "expected @workgroup_size(WORKGROUP) or @workgroup_size(WORKGROUP, WORKGROUP_Y), got " +
+        `${code.match(/@workgroup_size\([^)]*\)/)?.[0] ?? "none"}. Set the size by "const WORKGROUP = ...".`,
+    );
   }
   if (y === undefined && constants.has("WORKGROUP_Y")) {
     throw new UserError("expected no constant WORKGROUP_Y: @workgroup_size(WORKGROUP) does not use it.");

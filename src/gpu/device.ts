@@ -230,7 +230,7 @@ export class Gpu {
     const [error, info] = await Promise.all([this.device.popErrorScope(), module.getCompilationInfo()]);
     if (!error) return { pipeline, error: undefined };
     const lines = info.messages.filter(({ type }) => type === "error")
-      .map((message) => formatCompilerError(kernel, message));
+      .map((message) => formatCompilerError(`${kernel}.wgsl`, code, message));
     const found = lines.length > 0 ? lines : [error.message];
     return { pipeline, error: new Error([`kernel ${kernel} does not compile`, ...found].join("\n")) };
   }
@@ -297,15 +297,24 @@ export async function openDevice(
 
 /**
  * Formats an error of a shader compiler: first the position in the kernel's source, then the message with the
- * faulty lines. Removes the repeated position and internal names that naga (Deno, Firefox) adds.
+ * faulty lines. Removes the repeated position and internal names that naga (Deno, Firefox) adds. Adds the
+ * faulty line and a caret if the message has none (Chrome).
  */
-function formatCompilerError(kernel: string, { lineNum, linePos, message }: GPUCompilationMessage): string {
+export function formatCompilerError(
+  file: string,
+  code: string,
+  { lineNum, linePos, message }: Pick<GPUCompilationMessage, "lineNum" | "linePos" | "message">,
+): string {
   const [head = "", ...lines] = message.trim().replaceAll(/ naga::ir::.*/g, "").split("\n");
   const cause = lines.findLast((line) => /^\s+= (?!note: )/.test(line))?.replace(/^\s+= /, "");
   const shown = lines.filter((line) => /│\s*\S|^\s+= note: /.test(line));
+  const own = lineNum === 0 ? [] : [
+    `${lineNum} │ ${code.split("\n")[lineNum - 1] ?? ""}`,
+    `${" ".repeat(String(lineNum).length)} │ ${" ".repeat(linePos - 1)}^`,
+  ];
   return [
-    `${kernel}.wgsl:${lineNum}:${linePos} ${cause ?? head.replace(/^Shader .*? error: /, "")}`,
-    ...shown,
+    `${file}:${lineNum}:${linePos} ${cause ?? head.replace(/^Shader .*? error: /, "")}`,
+    ...(shown.length > 0 ? shown : own),
   ].join("\n");
 }
 

@@ -3,6 +3,7 @@
 import type { AdapterKind } from "./kernel_variants.ts";
 import { formatTexelCode, formatTexelIndexCode, isTexture, isUniform, TEXTURE_FORMAT } from "./memory.ts";
 import type { Memory, TextureView, UniformView } from "./memory.ts";
+import { UserError } from "../user_error.ts";
 
 export type BindingKind = "read" | "read_write" | "uniform";
 export interface KernelBinding {
@@ -34,7 +35,7 @@ export const ENABLE_SUBGROUPS = "enable subgroups;";
 const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@binding\((\d+)\)\s*(?:@group\(0\)\s*)?var<([^>]+)>\s*(\w+)\s*:/g;
 
-/** Parses the interface of a kernel. @throws Error for wrong binding numbers or a missing step header. */
+/** Parses the interface of a kernel. @throws UserError for wrong binding numbers or a missing step header. */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
     const kind = (space ?? "").replace(/\s/g, "");
@@ -44,13 +45,19 @@ export function parseKernel(name: string, source: string): Kernel {
       kind: kind === "uniform" ? "uniform" : kind === "storage,read_write" ? "read_write" : "read",
     };
   });
-  bindings.forEach((b, k) => {
-    if (b.index !== k) {
-      throw new Error(`kernel ${name}: binding ${b.name} is @binding(${b.index}), expected ${k}`);
-    }
-  });
+  if (bindings.some(({ index }, k) => index !== k)) {
+    const list = (number: (binding: KernelBinding, k: number) => number) =>
+      bindings.map((binding, k) => `@binding(${number(binding, k)}) ${binding.name}`).join(", ");
+    throw new UserError(
+      `kernel ${name}: expected ${list((_, k) => k)}, got ${list(({ index }) => index)}. ` +
+        "Number the bindings from 0, in the order of the text.",
+    );
+  }
   if (bindings.at(-1)?.name !== STEP && !isMultiStep({ bindings })) {
-    throw new Error(`kernel ${name}: the last binding must be the uniform step, or steps`);
+    const names = bindings.map(({ name }) => name).join(", ") || "none";
+    throw new UserError(
+      `kernel ${name}: expected the uniform step (or steps) as the last binding, got the bindings ${names}.`,
+    );
   }
   const constants = new Map(
     [...source.matchAll(constantPattern)].map(([, constant = "", , value = ""]) => [constant, value]),

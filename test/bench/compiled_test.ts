@@ -32,7 +32,7 @@ Deno.test(
 );
 
 async function findMissingDawn(): Promise<string | undefined> {
-  return (await compileWithTint("@compute @workgroup_size(1) fn nothing() {}")).missing;
+  return (await compileWithTint("none.wgsl", "@compute @workgroup_size(1) fn nothing() {}")).missing;
 }
 
 const listing = `BB0:
