@@ -171,7 +171,9 @@ export function listLadderCells(
 /** Explains the columns of {@link listLadderCells}. */
 export function explainLadderCells(cpuTimes: boolean, first = "on naive"): string {
   const gains = `${first}, gain: median us of step 1, and of "on step", divided by the step's us; `;
-  return (cpuTimes ? "" : gains) +
+  const cpuNote = "A CPU driver's times do not show gains on a GPU: it runs invocations one vector after " +
+    "another, and barriers are slow. Compare the counts.\n";
+  return (cpuTimes ? cpuNote : gains) +
     "reads: per invocation; read and write sectors: of 32 bytes, per 32 reads or writes; " +
     "conflicts: extra cycles per access to workgroup memory (bench/ladder.md)";
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { getJsonPath, listLadderCells, readLadders } from "../../bench/ladder.ts";
+import { explainLadderCells, getJsonPath, listLadderCells, readLadders } from "../../bench/ladder.ts";
 import type { Ladder, LadderSize } from "../../src/ladder/check_ladder.ts";
 import { findFaultsAtSize, selectGpuSteps } from "../../src/ladder/check_ladder.ts";
 import { findLadder, ladders, runLadder } from "../../src/ladder/ladders.ts";
@@ -102,6 +102,7 @@ Deno.test("a wrong step is not timed, and all other steps run", () =>
     assert.ok(rows.every((row) => row.length === head.length));
     // On a CPU adapter, steps for a GPU are compared by memory reads. Times come last, without speedups.
     const cells = listLadderCells(results, { cpuTimes: true });
+    assert.match(explainLadderCells(true), /^A CPU driver's times do not show gains on a GPU: /);
     assert.deepEqual(cells.head.slice(3), [
       ...["on step", "reads", "read sectors", "write sectors", "conflicts", "us on this CPU"],
     ]);
