@@ -75,12 +75,12 @@ export async function raceExercise(
   return await runLadder(gpu, raced, { rounds, onProgress });
 }
 
-function formatGrid(bound: BoundLadder, { spec }: BoundStep, { size }: ExerciseCase): string {
+function formatGrid(bound: BoundLadder, { spec }: BoundStep, { name }: ExerciseCase): string {
   const { kernel, constants } = spec;
   const [x, y] = computeInvocations(spec.invocations, bound.trial.sizes);
   const along = [getConstant(kernel, "WORKGROUP", constants), sizeAlongY(kernel)];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
-  return `It starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${size.join(" x ")}: ` +
+  return `It starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${name}: ` +
     `${groups.map(formatThousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
 }
 

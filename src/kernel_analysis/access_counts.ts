@@ -87,6 +87,28 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
   };
 }
 
+/**
+ * Returns the number of bytes from the start of each array in storage to the end of the last access of the
+ * first and the last workgroup. Accesses at addresses that depend on unknown data are left out.
+ */
+export function measureAccessedBytes(text: string, scope: IndexScope): ReadonlyMap<string, number> {
+  const ends = new Map<string, number>();
+  const onAccess = ({ name, space, at, type }: MemoryReference, _: string, mask: InvocationMask) => {
+    if (space !== "storage") return;
+    for (const [k, start = 0] of at.entries()) {
+      if (mask[k] === ON) ends.set(name, Math.max(ends.get(name) ?? 0, start + type.size));
+    }
+  };
+  tryRead(() => {
+    const [x, y] = scope.grid;
+    for (const group of [[0, 0], [x - 1, y - 1]] as const) {
+      new Interpreter(parseModule(text), scope, listWorkgroup(scope, group), { onAccess }).run();
+    }
+    return ends;
+  });
+  return ends;
+}
+
 const no = "unreadable";
 const nothingRead: LoadRequests = { reads: no, writes: no, readSectors: no, writeSectors: no, conflicts: no };
 

@@ -84,13 +84,15 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Sections of kernels/README.md that the lab's course includes, because its other pages refer to them. */
+/** Sections of pages that the lab's course includes, because its other pages or screens refer to them. */
 const SECTIONS = [
+  "A kernel of your own",
   "The exercises",
   "One training step",
   "How do you know that a kernel is right?",
   "Memory or arithmetic?",
   "Glossary",
+  "How a step is timed",
 ];
 
 /** Returns the chapter of each kernel, and the float64 reference of each op. */
@@ -100,17 +102,18 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
   const pages = await listNames("kernels/course/", ".md");
   const later: string[] = [];
   for (const file of pages.sort((a, b) => parseInt(a) - parseInt(b))) {
-    const text = await read(`kernels/course/${file}`);
+    const text = trimTables(await read(`kernels/course/${file}`));
     chapters[file] = { title: /^# (.*)$/m.exec(text)?.[1] ?? file, text };
     const [number, kernels] = [parseInt(file), findChapterKernels(text)];
     if (number === CPU_CHAPTER) later.push(...kernels);
     if (number <= LAST_STEP_CHAPTER) { for (const kernel of kernels) chapterOf[kernel] ??= file; }
   }
-  const sections = (await read("kernels/README.md")).split(/^## /m);
+  const others = [await read("kernels/README.md"), await read("bench/ladder.md")];
+  const sections = others.flatMap((page) => trimTables(page).split(/^## /m));
   for (const title of SECTIONS) {
     const anchor = title.toLowerCase().replace("?", "").replaceAll(" ", "-");
     const text = sections.find((own) => own.startsWith(title));
-    if (text === undefined) throw new Error(`expected a section "${title}" in kernels/README.md`);
+    if (text === undefined) throw new Error(`expected a section "${title}" of the course, found none`);
     chapters[`${anchor}.md`] = { title, text: `# ${text}` };
   }
   for (const kernel of later) {
@@ -124,6 +127,11 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
     for (const [op, reference] of findReferences(text)) references[op] = reference;
   }
   return { chapters, chapterOf, references };
+}
+
+/** Removes the spaces and dashes that align the columns of a page's tables. */
+function trimTables(page: string): string {
+  return page.replaceAll(/^\|.*\|$/gm, (row) => row.replaceAll(/ {2,}/g, " ").replaceAll(/-{3,}/g, "--"));
 }
 
 /** Removes the suffix of the variant (such as _tiled) from the name of a kernel. */

@@ -101,8 +101,11 @@ async function runChecked<const O extends Readonly<Record<string, number | Kerne
   return Object.fromEntries(found) as KernelOutputs<O>;
 }
 
-/** Parses a kernel. Adds the workgroup's size as constants, from which the host computes the grid. */
-function parseOwnKernel(text: string, values: Constants = {}): Kernel {
+/**
+ * Parses a kernel. Adds the workgroup's size as constants, from which the host computes the grid.
+ * @throws UserError if the text is no kernel that {@link runKernel} can run
+ */
+export function parseOwnKernel(text: string, values: Constants = {}): Kernel {
   const code = removeComments(text);
   const [, name] = /@compute\b[^{]*?\bfn\s+(\w+)/.exec(code) ?? [];
   if (name === undefined) throw new UserError("Expected a kernel, a function with @compute, got none.");

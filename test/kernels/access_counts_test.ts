@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { type AccessCounts, countAccesses } from "../../src/kernel_analysis/access_counts.ts";
+import {
+  type AccessCounts,
+  countAccesses,
+  measureAccessedBytes,
+} from "../../src/kernel_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/kernel_analysis/values.ts";
 import { BoundLadder } from "../../src/ladder/check_ladder.ts";
 import { findLadder } from "../../src/ladder/ladders.ts";
@@ -177,6 +181,12 @@ Deno.test("access counts: each invocation of batch norm writes its own ROWS rows
     const text = readKernel(findKernel(`batch_norm_${name}`));
     assert.equal(countAccesses(text, { ...scope, grid: [1, 1, 1] }).storage.writes, writes, name);
   }
+});
+
+Deno.test("accessed bytes end where the last active invocation of the grid ends", () => {
+  const text = readKernel(findKernel("choice_nll_3_online")); // an invocation reads x, y and z of `event`
+  const ends = measureAccessedBytes(text, { ...scope, sizes: [0, 130, 0, 0] });
+  assert.equal(ends.get("event"), 16 * 130 - 4);
 });
 
 Deno.test("access counts: a subgroup is 32 neighbours", () => {

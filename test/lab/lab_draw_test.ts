@@ -105,9 +105,9 @@ Deno.test("ticks are round and within the range", () => {
   }
 });
 
-Deno.test("labels of levels are separate and above their lines; those outside are left out", () => {
-  const levels = [{ name: "high", at: 9 }, { name: "rate", at: 110 }, { name: "last", at: 105 }];
-  assert.deepEqual(layOutNames(levels), [{ name: "rate", foot: 107 }, { name: "last", foot: 94 }]);
+Deno.test("labels of levels are separate and beside their lines; those outside are left out", () => {
+  const levels = [{ name: "high", at: 5 }, { name: "rate", at: 110 }, { name: "last", at: 105 }];
+  assert.deepEqual(layOutNames(levels), [{ name: "rate", foot: 114 }, { name: "last", foot: 101 }]);
 });
 
 Deno.test("ownership: idle invocations, folded grids and long axes (with a gap) are drawn", () => {

@@ -86,10 +86,19 @@ export async function checkLadder(page: Page): Promise<void> {
   await page.locator("#screen-course").getByRole("link", { name: "The softmax ladder" }).click();
   const rung = page.locator(".rung", { hasText: "choice softmax" });
   await rung.locator("h3:focus").waitFor();
+  const isSeen = (selector: string) =>
+    page.evaluate<boolean>(`[...document.querySelectorAll('${selector}')].some((one) => {
+      const { left, top } = one.getBoundingClientRect();
+      return document.elementFromPoint(left + 5, top + 5) === one;
+    })`);
   const kernels = rung.locator('a[href^="#step/choice_nll"]');
   assert.equal(await kernels.count(), 4, "a link per step");
   await rung.getByRole("button").click();
   assert.ok(await page.getByRole("button", { name: "Run all ladders" }).isDisabled(), "one run at once");
+  await page.locator("#screen-ladders .notice", { hasText: "choice: " }).waitFor();
+  for (const seen of [".sticky button:enabled", ".sticky .notice", "#ladder-choice"]) {
+    assert.ok(await isSeen(seen), `${seen} is hidden while a ladder runs`);
+  }
   await rung.locator("table.ladder").waitFor();
   assert.equal(await rung.locator("tbody tr").count(), 4);
   assert.equal(await kernels.count(), 8, "also in the table");
@@ -125,7 +134,7 @@ export async function checkExercises(page: Page): Promise<void> {
   const right = fillStarter(softmax);
   await text.fill(right.replace("var sum = exp(-most);", "var sum = 0.0;"));
   await check();
-  await said(/gives wrong results at 13 x 3: outcome \[\d+, 0\] of \[13, 4\].*expected .*, got /);
+  await said(/gives wrong results at size 13 x 3: outcome \[\d+, 0\] of \[13, 4\].*expected .*, got /);
   const lines = right.split("\n");
   const broken = lines.findIndex((line) => line.includes("var most = 0.0;")) + 1;
   await text.fill(right.replace("var most = 0.0;", "var most = mosst;"));
@@ -156,8 +165,15 @@ export async function checkExercises(page: Page): Promise<void> {
   await page.keyboard.press("Control+z");
   assert.equal(await text.inputValue(), right, "a reset can be undone");
   await clickButton(screen, "Reset");
+  await clickButton(screen, "Check");
+  await said(/gives wrong results at size 1 x 1: /);
   await openScreen(page, "exercise=stairs");
-  await said("Expected the name of an exercise, got stairs.");
+  await waitForElement(
+    page,
+    "header + .notice",
+    "Expected the name of an exercise, such as map, got stairs.",
+  );
+  await screen.locator("div > .notice").waitFor({ state: "hidden" });
 }
 
 /** Asserts that the warm-up puzzles can be solved in order, and that chapters and exercises have links. */
@@ -186,7 +202,7 @@ export async function checkCourse(page: Page): Promise<void> {
   await openScreen(page, "exercise=softmax");
   await screen.getByRole("link", { name: "the exercises" }).click();
   await waitForElement(page, "#screen-course li", "All parameters of the kernel function must be builtins.");
-  for (const about of ["step", "ladders", "selftest"]) {
+  for (const about of ["step", "ladders", "scratchpad", "selftest"]) {
     await openScreen(page, about);
     await page.locator(`#screen-${about} > .about a`).click();
     await page.locator("#screen-course h3").first().waitFor();
@@ -232,6 +248,7 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
   await screen.getByLabel("Invocations").fill("5 x 2");
   await run();
   await waitForElement(screen, ".answered h3", "sum");
+  assert.equal(await screen.locator(".notice.note").count(), 0, "the arrays are long enough");
   assert.deepEqual(await values("sum"), [-9, -8, -7, -6, -5, -19, -18, -17, -16, -15]);
   await expectFine(page, "Scratchpad");
   await page.waitForURL(/#scratchpad=./);
@@ -255,6 +272,9 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
   );
   assert.equal(await screen.getByLabel("x", { exact: true }).inputValue(), "1 2..4, 0x5");
   assert.equal(await screen.getByLabel("Invocations").inputValue(), "5 x 2");
+  await screen.getByLabel("x", { exact: true }).fill("1 2 3");
+  await run();
+  await waitForElement(screen, ".notice.note", /^x has 3 numbers, but the kernel accesses 5: /);
   await openScreen(page, "scratchpad=damaged");
   await waitForElement(screen, ".notice.error", "got a part of an address");
 }

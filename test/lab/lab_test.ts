@@ -55,7 +55,7 @@ Deno.test("kernels are embedded once, as data: the unchanged files that the work
   for (const [name, { text }] of Object.entries(page.scripts)) {
     assert.equal(entries(text), name === "page" ? 1 : 0, name);
   }
-  assert.equal(entries(page.html), used.length + 1);
+  assert.equal(entries(page.html), used.length + 2, "and the course has an example");
 });
 
 Deno.test("the reader script decompresses other programs' files without WebAssembly, or names unknown formats", async () => {

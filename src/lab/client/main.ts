@@ -16,10 +16,10 @@ import { showUser } from "./screens/user_screen.ts";
 const screens: readonly Screen[] = [
   { id: "train", title: "Train", chapter: "1-softmax", mount: showTrain },
   { id: "step", title: "Look inside a step", chapter: "one-training-step", mount: showStep },
-  { id: "ladders", title: "Ladders", chapter: "memory-or-arithmetic", mount: showLadders },
+  { id: "ladders", title: "Ladders", chapter: "how-a-step-is-timed", mount: showLadders },
   { id: "course", title: "Course", mount: showCourse },
   { id: "exercise", title: "Exercises", mount: showExercises },
-  { id: "scratchpad", title: "Scratchpad", chapter: "0-first-kernels", mount: showScratchpad },
+  { id: "scratchpad", title: "Scratchpad", chapter: "a-kernel-of-your-own", mount: showScratchpad },
   {
     id: "selftest",
     title: "Self-test",

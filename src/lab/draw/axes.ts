@@ -39,13 +39,13 @@ export function computeTicks([min, max]: Range, count: number): number[] {
 /** Least vertical distance between two names in pixels. */
 const LINE = 13;
 
-/** Places names above lines without overlap; skips names that lack room. `foot`: y of a name's lower edge. */
+/** Places names beside their lines without overlap; skips names that lack room. `foot`: y of the baseline. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {
   let taken = Infinity;
   return levels.toSorted((a, b) => b.at - a.at).flatMap(({ name, at }) => {
-    const foot = Math.min(at - 3, taken - LINE);
+    const foot = Math.min(at + 4, taken - LINE);
     if (foot < LINE) return [];
     taken = foot;
     return [{ name, foot }];

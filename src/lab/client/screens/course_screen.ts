@@ -47,8 +47,8 @@ ${next !== undefined && markup`<p>Next: ${renderLink(next, texts)}</p>`}`;
 
 /** Returns the lab's address for the target of a link; undefined if the lab has no such page. */
 function resolveLink(target: string, { chapters, files }: KernelTexts): string | undefined {
-  const [, section] = /^(?:\.\.\/README\.md)?#([\w-]+)$/.exec(target) ?? [];
-  if (section !== undefined) return `${section}.md` in chapters ? `#course/${section}` : undefined;
+  const [, section] = /^(?:\.\.\/(?:README|.*\bladder)\.md)?#([\w-]+)$/.exec(target) ?? [];
+  if (section !== undefined && `${section}.md` in chapters) return `#course/${section}`;
   const [, folder = "", name = "", ending] = /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)/.exec(target) ?? [];
   if (ending === "md" && `${name}.md` in chapters) return `#course/${name}`;
   if (folder === "exercises") return `#exercise=${name.replaceAll("_", "-")}`;

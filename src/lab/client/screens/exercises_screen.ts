@@ -57,14 +57,15 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   /** Opens an exercise. The name "" means the current exercise or, at the start, the first exercise. */
   open(name: string): void {
     const known = this.all.find((one) => one.name === name);
-    if (name !== "" && !known) this.#notice.show(`Expected the name of an exercise, got ${name}.`, "error");
+    const isUnknown = name !== "" && !known;
+    if (isUnknown) this.lab.refuse(`the name of an exercise, such as ${this.all[0]?.name}`, name);
     const next = known ?? this.#current ?? this.all[0];
-    if (!next || next === this.#current) return;
+    if (!next || (next === this.#current && !isUnknown)) return;
     this.#current = next;
     this.#names.value = next.name;
     this.#size.value = next.size;
     this.#shipped.checked = false;
-    if (known || name === "") this.#notice.clear();
+    this.#notice.clear();
     const chapter = readPageData().texts.chapters[next.chapter];
     const address = `#course/${next.chapter.replace(/\.md$/, "")}`;
     fill(

@@ -14,6 +14,7 @@ const ROUNDS = 5;
 export function showLadders(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   const list = element("div");
+  const sticky = element("div", { class: "sticky" }, notice.element);
   const stop = new StopButton(() => notice.show("Stopping after the current step ..."));
   const run = (cards: readonly LadderCard[]) => async (signal: AbortSignal) => {
     try {
@@ -27,22 +28,23 @@ export function showLadders(root: HTMLElement, lab: Lab): void {
     dom`<p>A ladder leads from a naive kernel to the shipped kernel, with one optimisation per step. Each step
 is compared with the float64 reference, and then timed on your adapter. The page also shows times on llvmpipe,
 a driver that runs shaders on a CPU: an optimisation that helps on llvmpipe may not help on a GPU.</p>`,
-    notice.element,
+    sticky,
   );
   void lab.call("ladders", "list", undefined).then((known) => {
     const cards = known.map((ladder): LadderCard => ({ ladder, results: element("div") }));
     const all = stop.startButton("Run all ladders", run(cards));
-    notice.element.before(dom`<div class="buttons">${all}${stop.element}</div>`);
+    sticky.prepend(dom`<div class="buttons">${all}${stop.element}</div>`);
     root.append(list);
     list.append(...cards.map((card) => {
-      const { name, title, size, steps, chapter = "" } = card.ladder;
+      const { name, title, size, steps } = card.ladder;
+      const { chapters, chapterOf } = readPageData().texts;
+      const chapter = steps.map(({ kernel }) => chapterOf[kernel]).find((file) => file !== undefined) ?? "";
       const items = steps.map(({ idea, kernel }) => markup`<li>${idea}: ${renderKernelLink(kernel)}</li>`);
-      const about = readPageData().texts.chapters[chapter]?.title ?? chapter;
       const one = stop.startButton("Run this ladder", run([card]), { "aria-describedby": `ladder-${name}` });
       return dom`<div class="card rung"><h3 id="ladder-${name}" tabindex="-1">${title}</h3>
 <p>${String(steps.length)} steps, at ${size.join(" x ")}. Explained in <a href="#course/${
         chapter.replace(/\.md$/, "")
-      }">${about}</a></p><details><summary>The steps and their kernels</summary>
+      }">${chapters[chapter]?.title}</a></p><details><summary>The steps and their kernels</summary>
 <ol>${markup`${items}`}</ol></details><div class="buttons">${one}</div>${card.results}</div>`;
     }));
     lab.onShow("ladders", () => showCard(lab, cards));

@@ -57,8 +57,12 @@ class ScratchpadView {
     this.element = dom`<div><p>Write a kernel, enter its inputs and the lengths of its outputs, and run it.
 Inputs are numbers (<code>1 2.5 3</code>), ranges (<code>0..99</code>), repetitions
 (<code>100*0</code>) or random numbers from 0 to 1 (<code>100*random</code>). The address of this page
-contains your kernel and its numbers: copy the address to save or share them. In a program, call
-<code>runKernel</code> of the library.</p>${this.#editor.element}
+contains your kernel and its numbers: copy the address to save or share them.</p>
+<p class="about">Number the bindings from 0; the last one is the uniform <code>step</code>, with the numbers of
+invocations in x and y. Inputs (<code>read</code>) and outputs (<code>read_write</code>) are arrays of f32, u32 or
+i32, or of their vectors. <code>@workgroup_size</code> has numbers or constants. In a program, call
+<a href="#course/a-kernel-of-your-own"><code>runKernel</code></a>, which has the same rules.</p>
+${this.#editor.element}
 <div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label>${run}</div>
 ${this.#notice.element}${this.#results}</div>`;
   }
@@ -141,7 +145,11 @@ ${this.#notice.element}${this.#results}</div>`;
     this.#notice.show("Running ...");
     try {
       const result = await this.lab.call("scratchpad", "run", this.#request);
-      this.#notice.show(describeTime(result.time));
+      const { short } = result;
+      this.#notice.show(
+        [...short, describeTime(result.time)].join("\n"),
+        short.length > 0 ? "note" : "plain",
+      );
       fill(this.#results, markup`${result.outputs.map(renderOutput)}`);
     } catch (error) {
       this.#editor.showErrors(error, this.#notice, this.#results);

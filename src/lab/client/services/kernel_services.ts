@@ -4,10 +4,13 @@ import { createRandomStream } from "../../../data/random.ts";
 import { createAnswerStep, type Exercise, getSolution } from "../../../exercise/exercise.ts";
 import { exercises } from "../../../exercise/exercises.ts";
 import { checkAll, parseSize, raceExercise } from "../../../exercise/check_exercise.ts";
+import { getConstant } from "../../../gpu/kernel.ts";
+import { measureAccessedBytes } from "../../../kernel_analysis/access_counts.ts";
 import type { Ladder } from "../../../ladder/check_ladder.ts";
 import { ladders, runLadder, summarizeLadder } from "../../../ladder/ladders.ts";
 import type { LadderMeasurement, Timing } from "../../../profile/bench_report.ts";
-import { type DeclaredArray, type KernelArray, listArrays, runKernel } from "../../../profile/run_kernel.ts";
+import { listArrays, parseOwnKernel, runKernel } from "../../../profile/run_kernel.ts";
+import type { DeclaredArray, KernelArray } from "../../../profile/run_kernel.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/finding.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
@@ -100,6 +103,8 @@ export interface ScratchResult {
     readonly length: number;
     readonly values: KernelArray;
   }[];
+  /** Arrays that are shorter than the part that the kernel accesses, in sentences. */
+  readonly short: readonly string[];
   /** Time of a dispatch in microseconds. */
   readonly time: Pick<Timing, "median" | "lower" | "upper" | "error">;
 }
@@ -139,10 +144,38 @@ function scratchpadService(worker: LabWorker) {
         const shown = Object.entries(found).map(([name, values]) => ({
           ...{ name, length: values.length, values: values.slice(0, SHOWN_VALUES) },
         }));
-        return { outputs: shown, time: times[0] ?? { median: NaN, lower: NaN, upper: NaN } };
+        const own = [...inputs, ...Object.entries(found)];
+        return {
+          outputs: shown,
+          short: listShortArrays(text, own, [x, ...rest]),
+          time: times[0] ?? { median: NaN, lower: NaN, upper: NaN },
+        };
       });
     },
   };
+}
+
+/** Returns a sentence per array that ends before the kernel's last access. */
+function listShortArrays(
+  text: string,
+  arrays: readonly (readonly [name: string, data: KernelArray])[],
+  [x = 1, y = 1]: readonly number[],
+): string[] {
+  const kernel = parseOwnKernel(text);
+  const [across, down] = [getConstant(kernel, "WORKGROUP"), getConstant(kernel, "WORKGROUP_Y")];
+  const needed = measureAccessedBytes(text, {
+    workgroup: [across, down],
+    grid: [Math.ceil(x / across), Math.ceil(y / down), 1],
+    ...{ sizes: [], chunks: 0, header: { x, y } },
+    bytes: Object.fromEntries(arrays.map(([name, { byteLength }]) => [name, byteLength])),
+  });
+  return arrays.flatMap(([name, { length }]) => {
+    const most = (needed.get(name) ?? 0) / 4;
+    return most <= length ? [] : [
+      `${name} has ${length} numbers, but the kernel accesses ${most}: an access past the end reads ` +
+      "an undefined number, or writes nothing.",
+    ];
+  });
 }
 
 /** Largest number of elements per array. */
@@ -200,17 +233,14 @@ function parseNumbers({ name, element = "f32" }: DeclaredArray, text = ""): Kern
 
 export interface LadderSummary extends Pick<Ladder, "name" | "title" | "size"> {
   readonly steps: readonly { readonly idea: string; readonly kernel: string }[];
-  /** File name of the chapter about the kernels of the ladder. */
-  readonly chapter: string | undefined;
 }
 
 function laddersService(worker: LabWorker) {
   return {
     list: (): readonly LadderSummary[] =>
       ladders.map(({ name, title, size, steps }) => {
-        const chapter = exercises.find(({ ladder }) => ladder.name === name)?.chapter;
         const named = steps.map(({ idea, kernel }) => ({ idea, kernel: kernel.name }));
-        return { name, title, size, steps: named, chapter };
+        return { name, title, size, steps: named };
       }),
 
     /** Checks the kernels of a ladder, and times the correct kernels. */

@@ -106,7 +106,9 @@ export class StageCurves {
 
 /** Height of the chart in pixels. The chart is as wide as its parent element. */
 const HEIGHT = 280;
-const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
+const [LEFT, TOP, BOTTOM] = [44, 8, 34];
+/** Width of the right margin with the names of levels, where no curve crosses them, and without names. */
+const [NAMES, RIGHT] = [94, 10];
 /** Approximate number of ticks per axis. */
 const TICKS = 5;
 
@@ -156,7 +158,8 @@ best validation</span>`
     });
     const range = computeAxisRange([...train, ...validation, ...levels].map(({ y }) => y));
     const end = Math.max(1, curves.stage.iterations, curves.iteration);
-    const x = new AxisScale([0, end], [LEFT, width - RIGHT]);
+    const right = width - (levels.length > 0 ? NAMES : RIGHT);
+    const x = new AxisScale([0, end], [LEFT, right]);
     const y = new AxisScale(range, [HEIGHT - BOTTOM, TOP]);
     this.#scales = { x, train, validation };
     const best = curves.bestPoint(column, criterion);
@@ -170,7 +173,7 @@ best validation</span>`
       this.#box,
       markup`<svg viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img"
  aria-label="${words}">
-${axes(x, y, width)}${renderLevels(heights, width)}${curve("train", train, x, y)}${
+${axes(x, y, right)}${renderLevels(heights, right)}${curve("train", train, x, y)}${
         curve("validation", validation, x, y)
       }${best && markup`<circle class="best" cx="${x.at(best.x)}" cy="${y.at(best.y)}" r="5"/>`}</svg>`,
     );
@@ -192,8 +195,8 @@ ${axes(x, y, width)}${renderLevels(heights, width)}${curve("train", train, x, y)
   }
 }
 
-function axes(x: AxisScale, y: AxisScale, width: number): Html {
-  const [bottom, right] = [HEIGHT - BOTTOM, width - RIGHT];
+function axes(x: AxisScale, y: AxisScale, right: number): Html {
+  const bottom = HEIGHT - BOTTOM;
   const across = (kind: string, at: number) =>
     markup`<line class="${kind}" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`;
   const below = (at: number, y: number, text: string) =>
@@ -206,7 +209,7 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
       y.at(value) + 4
     }">${value}</text>`
   );
-  const ticks = computeTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
+  const ticks = computeTicks(x.values, Math.max(2, Math.min(TICKS, right / 90))).map((value) =>
     below(x.at(value), bottom + 15, value.toLocaleString("en"))
   );
   return markup`${heights}${ticks}${across("axis", bottom)}${
@@ -216,14 +219,13 @@ function axes(x: AxisScale, y: AxisScale, width: number): Html {
 
 function renderLevels(
   levels: readonly { readonly name: string; readonly at: number }[],
-  width: number,
+  right: number,
 ): Html {
-  const right = width - RIGHT;
   const lines = levels.map(({ at }) =>
     markup`<line class="level" x1="${LEFT}" x2="${right}" y1="${at}" y2="${at}"/>`
   );
   const names = layOutNames(levels).map(({ name, foot }) =>
-    markup`<text class="level-name" x="${right - 4}" y="${foot}">${name}</text>`
+    markup`<text class="level-name" x="${right + 8}" y="${foot}">${name}</text>`
   );
   return markup`${lines}${names}`;
 }
