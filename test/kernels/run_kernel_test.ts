@@ -48,6 +48,9 @@ Deno.test("all invocations run for any workgroup size, also if constants set it"
     for (const size of ["16", "1", "WORKGROUP, 1, 2"]) {
       await assert.rejects(runKernel(gpu, kernelText({ size }), run), /got @workgroup_size\(/);
     }
+    const misnumbered = kernelText().replace("binding(1)", "binding(3)");
+    const refusal = { name: "UserError", message: /expected .*@binding\(1\) y, .* got .*@binding\(3\) y, / };
+    await assert.rejects(runKernel(gpu, misnumbered, run), refusal);
     const fixed = { ...run, constants: { WORKGROUP: 16 } };
     await assert.rejects(runKernel(gpu, kernelText({ size: "64" }), fixed), /got @workgroup_size\(64\)/);
   }));
