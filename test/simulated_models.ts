@@ -43,7 +43,9 @@ const contexts = new SimulatedContexts(
   (["impression", "impression", "page", "page", "page"] as const).map((kind) => ({
     ...{ kind, name: "x", meaning: "", transform: { of: "known", column: "x" } },
   })),
-  Float32Array.from({ length: 5 * 7 }, (_, k) => 2 * Math.sin(k * k)),
+  Float32Array.from({ length: 5 * (7 + 3 * 41) }, (_, k) => 2 * Math.sin(k * k)),
+  7,
+  3,
 );
 /** Returns contexts for a model with five context features; undefined for other models. */
 export const getContexts = ({ counts }: ModelConfig) => counts?.rowFeatures ? contexts : undefined;

@@ -7,9 +7,10 @@
 //   scale  [3, C]   mean per column; 1 / sd; (clicks per display of all items, items on the longest page,
 //                   least number of users of an item whose pairs were counted, share of pages with a click),
 //                   and in the last X columns means of the context features
-//   row    [D, X]  without LOGGED, and if CONTEXTS > 0: contexts of simulated pages. A user's page features
-//                   are those of one row, and an item's features those of another, as in
-//                   src/simulate/contexts.ts. If CONTEXTS = 0, rows that are not logged have the means
+//   row    [., X]  without LOGGED, and if CONTEXTS > 0: contexts of simulated pages. A user's page features
+//                   are those of one of the first D rows, and an item's features those of one of its own
+//                   PER_ITEM rows, which follow, or of one of the first D rows if PER_ITEM = 0 (see
+//                   src/simulate/contexts.ts). If CONTEXTS = 0, rows that are not logged have the means
 //   counts [R, C]  standardised; n: the user's clicks so far, q: of the last LAGS on a category, a = PRIOR
 //     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
 //     shown         log(1 + shown')
@@ -50,7 +51,8 @@ const SLATE = 0u;       // items of a simulated user's page
 const C4 = 3u;          // columns / 4, rounded up
 const FEATURES = 0u;    // X
 const OF_ITEM = 0u;     // context features of an item, which come before those of the page
-const CONTEXTS = 0u;    // D, number of contexts; 0: without contexts
+const CONTEXTS = 0u;    // D, number of drawn pages; 0: without contexts
+const PER_ITEM = 0u;    // number of drawn impressions per item
 const PRIOR = 5.0;
 const FLOOR = 0.05;
 const STRIDE = 2u + SLOTS;
@@ -231,7 +233,9 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   var hash = 0x9e3779b9u * session + item;
   hash = (hash ^ (hash >> 16u)) * 0x85ebca6bu;
   hash = (hash ^ (hash >> 13u)) * 0xc2b2ae35u;
-  let drawn = vec2u(session, hash ^ (hash >> 16u)) % max(CONTEXTS, 1u);
+  hash ^= hash >> 16u;
+  let own_row = CONTEXTS + item * PER_ITEM + hash % max(PER_ITEM, 1u);
+  let drawn = vec2u(session % max(CONTEXTS, 1u), select(hash % max(CONTEXTS, 1u), own_row, PER_ITEM > 0u));
   for (var k = 0u; k < FEATURES; k++) {
     let column = 10u + FIELDS + k;
     if (LOGGED) {

@@ -9,6 +9,7 @@ import type { View } from "../gpu/memory.ts";
 import type { DeviceItems } from "./device_items.ts";
 import type { LogCountSummary } from "./device_log.ts";
 import type { TokenPairs } from "./token_pairs.ts";
+import type { SimulatedContexts } from "../simulate/contexts.ts";
 
 export type ClickCall = OpCall<ClickSizes>;
 export type ClickReference = ReferenceOp<ReferenceBatch>;
@@ -43,8 +44,8 @@ export interface ClickBatch {
     readonly words: number;
     readonly slate: number;
   };
-  /** Context features of simulated pages: `view` [count, X]. If absent, features have their mean values. */
-  readonly contexts?: { readonly view: View; readonly count: number; readonly ofItem: number };
+  /** Contexts of simulated pages; `view` has the table's rows. If absent, features have their mean values. */
+  readonly contexts?: { readonly view: View } & Pick<SimulatedContexts, "count" | "ofItem" | "perItem">;
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
   /** Per row: index of its item among the batch's distinct items; for one-hot items, the item's number. */

@@ -124,6 +124,7 @@ export function rowCounts(
       FEATURES: X,
       OF_ITEM: contexts?.ofItem ?? 0,
       CONTEXTS: contexts?.count ?? 0,
+      PER_ITEM: contexts?.perItem ?? 0,
     },
     views: {
       event: tape.batch.event,

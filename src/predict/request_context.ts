@@ -57,6 +57,8 @@ export function setGivenContext(
   return contexts && new SimulatedContexts(
     features,
     contexts.rows.map((x, k) => isGiven[k % row.length] ? row[k % row.length]! : x),
+    contexts.count,
+    contexts.perItem,
   );
 }
 

@@ -4,7 +4,7 @@ import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { listModelContext } from "../predict/request_context.ts";
-import { drawContexts } from "../simulate/contexts.ts";
+import { drawContexts, type SimulatedContexts } from "../simulate/contexts.ts";
 import { LearnedSource } from "../simulate/learned_users.ts";
 import { Simulator } from "../simulate/simulator.ts";
 import { SlateError } from "../simulate/simulator_options.ts";
@@ -29,6 +29,7 @@ export class TooManyEnvironmentsError extends UserError {}
 export class EnvironmentPool {
   /** Environments by name, in the order of their last use (oldest first). */
   readonly #environments = new Map<string, PooledEnvironment>();
+  #contexts: SimulatedContexts | undefined;
   #created = 0;
   #creating = 0;
 
@@ -105,8 +106,8 @@ export class EnvironmentPool {
   async #create(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
     const { model, data: { source, dataset } } = this;
     expectPagesWithoutClick(source);
-    const contexts = drawContexts(source, listModelContext(model.config, dataset.features));
-    const users = new LearnedSource(model, "the model", contexts);
+    this.#contexts ??= drawContexts(source, listModelContext(model.config, dataset.features));
+    const users = new LearnedSource(model, "the model", this.#contexts);
     const simulator = await Simulator.create(model.gpu, users, {
       ...options,
       usersAtOnce: options.users,

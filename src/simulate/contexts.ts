@@ -3,23 +3,32 @@
 import { listUsers } from "../data/click_log.ts";
 import { countScored, type LogSource, walk } from "../data/log_source.ts";
 import type { ContextFeature } from "../data/manifest.ts";
-import { createRandomStream, mix } from "../data/random.ts";
+import { createRandomStream, mix, type Random } from "../data/random.ts";
 
-/** Maximum number of drawn contexts, so that a category's share has a standard error of at most 1.6 %. */
-const MOST_CONTEXTS = 1024;
+/** Maximum number of drawn pages, so that a category's share has a standard error of at most 1.6 %. */
+const MOST_PAGES = 1024;
+/** Maximum number of drawn impressions per item. */
+const MOST_PER_ITEM = 16;
+/** Maximum number of values of the impressions of all items (64 MiB). */
+const MOST_VALUES = 2 ** 24;
 /** Odd factor in the hash of user, episode and item that selects a context. */
 const FACTOR = 0x9e3779b9;
 
 /** Table of contexts. kernels/pw/row_counts.wgsl selects the same rows for a page as {@link getRow}. */
 export class SimulatedContexts {
-  /** D, the number of contexts. */
-  readonly count: number;
   /** Number of impression features. In a row, they come before the page features. */
   readonly ofItem: number;
 
-  /** @param rows - [D, X] contexts: impression features of an item, then page features of its page. */
-  constructor(readonly features: readonly ContextFeature[], readonly rows: Float32Array<ArrayBuffer>) {
-    this.count = rows.length / features.length;
+  /**
+   * @param rows - [count + I perItem, X] logged rows: of `count` drawn pages, then of impressions of each item.
+   * @param perItem - 0 if items get values of the drawn pages, because the table would be too large.
+   */
+  constructor(
+    readonly features: readonly ContextFeature[],
+    readonly rows: Float32Array<ArrayBuffer>,
+    readonly count: number,
+    readonly perItem: number,
+  ) {
     this.ofItem = features.filter(({ kind }) => kind === "impression").length;
   }
 
@@ -28,10 +37,11 @@ export class SimulatedContexts {
    * have the same page features, and an item has the same impression features on all pages.
    */
   getRow(user: number, episode: number, item: number): Float32Array<ArrayBuffer> {
-    const { rows, count, features: { length: X }, ofItem: split } = this;
+    const { rows, count, perItem, features: { length: X }, ofItem: split } = this;
     const session = (user + Math.imul(episode, FACTOR)) >>> 0;
+    const hash = mix(Math.imul(session, FACTOR) + item) >>> 0;
     const ofPage = X * (session % count);
-    const ofItem = X * ((mix(Math.imul(session, FACTOR) + item) >>> 0) % count);
+    const ofItem = X * (perItem > 0 ? count + perItem * item + hash % perItem : hash % count);
     return Float32Array.of(
       ...rows.subarray(ofItem, ofItem + split),
       ...rows.subarray(ofPage + split, ofPage + X),
@@ -40,9 +50,9 @@ export class SimulatedContexts {
 }
 
 /**
- * Draws contexts from pages of a log's train users (no context events). Each context has the features of a
- * page and of one of its items. Equal logs give equal contexts. @returns undefined if there are no features
- * or no pages
+ * Draws contexts from the pages of a log's train users (no context events): pages, and impressions of each
+ * item. An item without impressions has those of another item. Equal logs give equal contexts.
+ * @returns undefined if there are no features or no pages
  */
 export function drawContexts(
   source: LogSource,
@@ -53,32 +63,50 @@ export function drawContexts(
   const pages = users.reduce((sum, user) => sum + countScored(source, user), 0);
   const X = features.length;
   if (X === 0 || pages === 0) return undefined;
+  const count = Math.min(pages, MOST_PAGES);
+  const items = source.items.shape.count;
+  const perItem = Math.min(MOST_PER_ITEM, Math.floor(MOST_VALUES / (items * X)));
+  const rows = new Float32Array(X * (count + items * perItem));
+  const ofPages = rows.subarray(0, X * count);
+  const listRows = (item: number) => {
+    const first = count + item * perItem;
+    return rows.subarray(X * first, X * (first + perItem));
+  };
   const random = createRandomStream(1, "simulated contexts");
-  const sample = random.sampleWithoutReplacement(pages, Math.min(pages, MOST_CONTEXTS));
-  const rows = new Float32Array(X * sample.length);
-  // Pages are read in the order of the log, and have random positions in the table.
-  const order = Array.from(sample.keys()).sort((a, b) => sample[a]! - sample[b]!);
-  let [k, first] = [0, 0];
-  const drawn = Map.groupBy(order, (position) => {
-    while (sample[position]! >= first + countScored(source, users[k]!)) {
-      first += countScored(source, users[k++]!);
-    }
-    sample[position]! -= first;
-    return users[k]!;
-  });
-  const positions = drawn.values();
-  for (const { log, users: owners } of walk(source, drawn.keys())) {
-    for (const owner of owners) {
-      const [from, to] = log.userEvents.subarray(owner, owner + 2);
-      const events = Array.from({ length: to! - from! }, (_, e) => from! + e).filter((e) =>
-        !log.eventKind?.[e]
-      );
-      for (const position of positions.next().value ?? []) {
-        const [row, end] = log.eventRows.subarray(events[sample[position]!], events[sample[position]!]! + 2);
-        const at = X * (row! + random.integer(end! - row!));
-        rows.set(log.rowFeatures!.subarray(at, at + X), X * position);
+  const shown = new Uint32Array(items);
+  let page = 0;
+  for (const { log, users: own } of walk(source, users)) {
+    const { userEvents, eventRows, eventKind, rowItem, rowFeatures = new Float32Array() } = log;
+    const getValues = (row: number) => rowFeatures.subarray(X * row, X * (row + 1));
+    for (const user of own) {
+      for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {
+        if (eventKind?.[e]) continue;
+        const [row, end] = [eventRows[e]!, eventRows[e + 1]!];
+        sampleRow(random, ofPages, page++, getValues(row + random.integer(end - row)));
+        for (let r = row; r < end && perItem > 0; r++) {
+          sampleRow(random, listRows(rowItem[r]!), shown[rowItem[r]!]!++, getValues(r));
+        }
       }
     }
   }
-  return new SimulatedContexts(features, rows);
+  const known = shown.keys().filter((item) => shown[item]! > 0).toArray();
+  shown.forEach((number, item) => {
+    const from = number > 0 ? item : known[random.integer(known.length)]!;
+    const [own, drawn] = [listRows(item), listRows(from).subarray(0, X * shown[from]!)];
+    own.forEach((_, k) => own[k] = drawn[k % drawn.length]!);
+  });
+  return new SimulatedContexts(features, rows, count, perItem);
+}
+
+/**
+ * Adds a row to a random sample of the rows seen so far, in random order (reservoir sampling).
+ * @param sample - [size, X] rows; the first min(size, `seen`) of them are drawn. @param seen - rows so far
+ */
+function sampleRow(random: Random, sample: Float32Array, seen: number, row: Float32Array): void {
+  const X = row.length;
+  const size = sample.length / X;
+  const k = random.integer(seen + 1);
+  if (k >= size) return;
+  if (seen < size) sample.copyWithin(X * seen, X * k, X * (k + 1));
+  sample.set(row, X * k);
 }

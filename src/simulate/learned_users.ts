@@ -154,7 +154,7 @@ export class LearnedUsers implements SimulatedUsers {
         ? arena.allocate("passed over", 4 * padColumns(countPassWords(page) * page.users))
         : undefined;
       this.#contexts = contexts && {
-        ...{ count: contexts.count, ofItem: contexts.ofItem },
+        ...{ count: contexts.count, ofItem: contexts.ofItem, perItem: contexts.perItem },
         view: arena.upload("contexts", padRows(contexts.rows, 1, contexts.rows.length, 1)),
       };
       const more = { passed: this.#passed, contexts: this.#contexts };

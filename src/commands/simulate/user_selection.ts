@@ -137,7 +137,8 @@ async function selectModel(
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
     open(gpu, stack, other) {
-      const isSame = JSON.stringify(other?.features) === JSON.stringify(contexts?.features);
+      const isSame = JSON.stringify(other?.features) === JSON.stringify(contexts?.features) &&
+        other?.rows.length === contexts?.rows.length; // of as many items
       const learned = LearnedSource.ofRun(gpu, run, data, {
         ...{ uncalibrated, contexts: isSame ? other : contexts },
       });
@@ -165,9 +166,7 @@ function describeContext(
   const text = `Context of simulated pages: ${[...values, ...others].join("; ")}.`;
   if (!isDrawn) return [text];
   const ofItems = name(rest.filter(({ kind }) => kind === "impression"));
-  const drawn = ofItems &&
-    ` For each user, each item gets a value of ${ofItems} that was logged for any item: an item may get a ` +
-      "value that is usual for others, so greedy may look better than on real pages.";
+  const drawn = ofItems && ` For each user, each item gets a value of ${ofItems} that was logged for it.`;
   return [`${text}${drawn} Only the policies greedy and slateq read these values.`];
 }
 
