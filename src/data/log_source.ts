@@ -48,8 +48,26 @@ export interface LogSource extends UserIndex {
    * distinct user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
-  /** Returns a log with the same clicks, but with another catalogue or another split of the users. */
-  with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
+  /** Returns a log with the same clicks, but with another catalogue, another split, or fewer features. */
+  with(change: {
+    readonly items?: ItemCatalogue;
+    readonly userSplit?: UserIndex["userSplit"];
+    /** Ascending indices of the context features to keep. */
+    readonly rowColumns?: readonly number[];
+  }): LogSource;
+}
+
+/** Selects columns of a matrix [., width]. */
+export function selectColumns(
+  values: Float32Array<ArrayBuffer>,
+  width: number,
+  columns: readonly number[],
+): Float32Array<ArrayBuffer> {
+  if (columns.length === width) return values;
+  const X = columns.length;
+  return new Float32Array(X * values.length / width).map((_, k) =>
+    values[width * Math.floor(k / X) + columns[k % X]!]!
+  );
 }
 
 /** A log in memory, as a {@link LogSource}. Its arrays are not copied. */
@@ -123,9 +141,12 @@ export class MemoryLog implements LogSource {
     return { ...window, ...lists };
   }
 
-  /** Returns a log in memory with the same clicks, and other items or another split. */
-  with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
-    return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
+  with({ items, userSplit = this.userSplit, rowColumns }: Parameters<LogSource["with"]>[0]): MemoryLog {
+    const { rowFeatures, ...log } = this.log;
+    const values = rowFeatures &&
+      (rowColumns ? selectColumns(rowFeatures, this.rowWidth, rowColumns) : rowFeatures);
+    const features = values && values.length > 0 ? { rowFeatures: values } : {};
+    return new MemoryLog({ ...log, ...features, userSplit, items: items?.items ?? log.items });
   }
 }
 

@@ -14,7 +14,7 @@ import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../train/networks.ts";
 import { UserError } from "../user_error.ts";
-import { type DataConfig, type Dataset, fitDataset } from "../data/sets/dataset.ts";
+import { type DataConfig, type Dataset, fitDataset, removeOtherContext } from "../data/sets/dataset.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { computeEarlyEnd, noBest } from "../train/best_records.ts";
 import { stagesConfigSchema } from "../train/training_config.ts";
@@ -69,7 +69,8 @@ export class OpenedRun {
   /** @internal Aligns a data set to the model's items. @throws UserError if the items are different. */
   fit(data: Dataset): Dataset {
     if (this.#fitted.has(data)) return data; // warnings are printed once
-    const fitted = fitDataset(data, this.info, `the model of ${this.path}`);
+    const what = `the model of ${this.path}`;
+    const fitted = fitDataset(removeOtherContext(data, this.info.features, what), this.info, what);
     this.#fitted.add(fitted);
     return fitted;
   }

@@ -10,6 +10,7 @@ import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import { listContextColumns } from "../../src/data/manifest.ts";
 import { parseContextColumns } from "../../src/data/prepare/context_columns.ts";
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
+import { removeOtherContext } from "../../src/data/sets/dataset.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
 import { initializeOnLog } from "../../src/model/model_counts.ts";
 import { UserModel } from "../../src/model/user_model.ts";
@@ -316,6 +317,28 @@ Deno.test("requests with unknown columns or unreadable values are refused, and g
   });
   assert.deepEqual([known, missing], [1, []]);
   assert.equal(price, row({ price: 1e12, published: "2023-11-30" }, { device: "phone" })[0][0], "clipped");
+});
+
+Deno.test("a model reads its own context features of a set with more, and refuses a set without them", async () => {
+  const own = of.filter(({ name }) => name !== "published");
+  for (const more of [{}, { memoryRows: 1, cache: `${folder}/cache` }]) {
+    const { dataset } = await openDataset(set, more);
+    const { userSplit } = dataset.source;
+    const fit = (context: typeof of) => {
+      const features = { ...dataset.features!, context };
+      const fitted = removeOtherContext(dataset, features, "the model");
+      return { fitted, rows: fitted.source.read(Uint32Array.from(userSplit.keys())).rowFeatures };
+    };
+    const { rows = assert.fail() } = fit(of);
+    const { fitted, rows: fewer } = fit(own);
+    assert.deepEqual([fitted.source.rowWidth, fitted.features?.context], [own.length, own]);
+    assert.deepEqual(fewer, rows.filter((_, k) => own.includes(of[k % of.length]!)));
+    assert.deepEqual(fit([]).rows, undefined);
+    await expectRefusal(
+      () => fit([...of, { ...of[0]!, name: "hour" }]),
+      "got … without hour. Name a data set",
+    );
+  }
 });
 
 Deno.test("a model that ignores context accepts the columns of the data set, and no others", async () => {

@@ -235,6 +235,33 @@ export function getFeatureManifest({ features, config }: Dataset): FeatureManife
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
 
+/** Leaves out context features that a model does not have. @throws UserError if the data lack one it has */
+export function removeOtherContext(
+  data: Dataset,
+  wanted: FeatureManifest | undefined,
+  what: string,
+): Dataset {
+  const { features, source } = data;
+  if (!wanted || !features) return data;
+  const context = features.context ?? [];
+  const names = wanted.context?.map(({ name }) => name) ?? [];
+  const missing = names.filter((name) => !context.some((own) => own.name === name));
+  if (missing.length > 0) {
+    throw new UserError(
+      `Expected the context features that ${what} was trained on, got ${source.name} without ${
+        missing.join(", ")
+      }. Name a data set with all of them (--data), or prepare this log with their columns.`,
+    );
+  }
+  const kept = context.keys().filter((k) => names.includes(context[k]!.name)).toArray();
+  if (kept.length === context.length) return data;
+  return {
+    ...data,
+    source: source.with({ rowColumns: kept }),
+    features: { ...features, context: kept.map((k) => context[k]!) },
+  };
+}
+
 /** Description of the items that a model was trained on. */
 export interface ModelItems {
   readonly items: ItemsShape;

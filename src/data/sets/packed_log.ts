@@ -17,7 +17,7 @@
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, getRowWidth, isPage, NONE } from "../click_log.ts";
 import type { Clicks, ItemFeatures } from "../click_log.ts";
 import { type ItemCatalogue, toCatalogue } from "../item_catalogue.ts";
-import { type LogSource, makeWindow, type UserIndex } from "../log_source.ts";
+import { type LogSource, makeWindow, selectColumns, type UserIndex } from "../log_source.ts";
 import { HEADER_WORDS, PackedFile, PackedFileWriter } from "./packed_file.ts";
 import { GrowingArray } from "../growing_array.ts";
 import { UserError } from "../../user_error.ts";
@@ -29,11 +29,9 @@ const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
 /** Factor that puts an index of {@link KINDS} into the top two bits. */
 const KIND_UNIT = 0x40000000;
 
-function computeOffset(
-  { userEvents, userRows, rowWidth }: Pick<LogSource, "userEvents" | "userRows" | "rowWidth">,
-  user: number,
-): number {
-  return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (1 + rowWidth) * (userRows[user] ?? 0);
+/** @param width - number of context features per row in the file */
+function computeOffset({ userEvents, userRows }: UserIndex, width: number, user: number): number {
+  return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (1 + width) * (userRows[user] ?? 0);
 }
 
 /**
@@ -50,7 +48,10 @@ export class PackedLog implements LogSource, Disposable {
     readonly name: string,
     readonly items: ItemCatalogue,
     readonly sampledPages: boolean,
-    readonly rowWidth: number,
+    /** Number of context features per row in the file. */
+    private readonly fileWidth: number,
+    /** Indices of the context features that are read. */
+    private readonly rowColumns: readonly number[],
     readonly userSplit: UserIndex["userSplit"],
     readonly userEvents: UserIndex["userEvents"],
     readonly userRows: UserIndex["userRows"],
@@ -87,6 +88,7 @@ export class PackedLog implements LogSource, Disposable {
         toCatalogue(items),
         sampledPages,
         rowWidth,
+        Array.from({ length: rowWidth }, (_, k) => k),
         userSplit,
         part(0),
         part(1),
@@ -99,12 +101,17 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
-  /** Returns a log of this file with the given items and split. Closing one of the two logs closes both. */
+  get rowWidth(): number {
+    return this.rowColumns.length;
+  }
+
+  /** Returns a log of this file with changes. Closing one of the two logs closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
-    const { name, file, sampledPages, rowWidth, userEvents, userRows, userCounted, otherRows } = this;
+    const { name, file, sampledPages, fileWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
+    const columns = change.rowColumns?.map((k) => this.rowColumns[k]!) ?? this.rowColumns;
     const index = [userSplit, userEvents, userRows, userCounted, otherRows] as const;
-    return new PackedLog(file, name, items, sampledPages, rowWidth, ...index);
+    return new PackedLog(file, name, items, sampledPages, fileWidth, columns, ...index);
   }
 
   /**
@@ -125,13 +132,13 @@ export class PackedLog implements LogSource, Disposable {
 
   /** Reads consecutive users into `window` at the user and row in `place`, and then advances `place`. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
-    const position = computeOffset(this, first);
-    const length = (computeOffset(this, first + count) - position) / 4;
+    const { fileWidth: X } = this;
+    const position = computeOffset(this, X, first);
+    const length = (computeOffset(this, X, first + count) - position) / 4;
     if (this.#words.length < length) this.#words = new Uint32Array(length);
     const words = this.#words;
     this.file.readAt(position, words.subarray(0, length));
     const values = new Float32Array(words.buffer);
-    const { rowWidth: X } = this;
     let at = 0;
     for (let user = first; user < first + count; user++, place.user++) {
       const start = place.row;
@@ -152,7 +159,8 @@ export class PackedLog implements LogSource, Disposable {
         window.rowItem[place.row] = item;
       }
       const own = X * (row - start);
-      window.rowFeatures?.set(values.subarray(at, at + own), X * start);
+      const selected = selectColumns(values.subarray(at, at + own), X, this.rowColumns);
+      window.rowFeatures?.set(selected, this.rowWidth * start);
       at += own;
     }
   }
