@@ -185,9 +185,8 @@ function printResults(
   if (data.timeSplit) console.log(describeTimeSplit(data.timeSplit));
   console.log(`${split.charAt(0).toUpperCase()}${split.slice(1)} users of ${data.source.name}:`);
   const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
-  console.log(
-    formatResultTable([result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])], baselines),
-  );
+  const results = [result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])];
+  console.log(formatResultTable(results, baselines, split));
   const texts = [
     describeBaselineSettings(baselines),
     describeAttainedShare([result], baselines),

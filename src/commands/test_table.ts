@@ -1,6 +1,7 @@
 /** Formats test metrics as tables for the terminal. */
 
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
+import type { Split } from "../data/click_log.ts";
 import type { MetricDifferences } from "../metrics/test_result.ts";
 import { classifyDifference, formatSigned, formatSignedRange } from "../metrics/baseline_verdict.ts";
 import { type BaselineResults, shownBaselines, type SnapshotResult } from "../run/tested_users.ts";
@@ -43,6 +44,7 @@ function rangeColumn(of: MetricName): Column {
 
 const RANGE = "95 %";
 const LONGER = getMetricTitle("longerPrec1");
+const STAR = "*: single-item pages excluded";
 const COLUMNS: readonly Column[] = [
   { head: "", cell: ({ name }) => name },
   { head: "iteration", cell: ({ scoring }) => String(scoring?.iteration ?? "") },
@@ -64,16 +66,19 @@ const DROPPED = [
   RANGE,
 ];
 
+const isDifferent = (a = NaN, b = NaN) => Math.abs(a - b) > 1e-6;
+
 /** Formats a table of the metrics of snapshots and baselines. @param width - maximum characters per line */
 export function formatResultTable(
   results: readonly SnapshotResult[],
   baselines: BaselineResults,
+  split: Split | "all" = "test",
   width: number = getOutputWidth(),
 ): string {
   const players = [...results.flatMap(listPlayers), ...baselinePlayers(baselines)];
   // The sums of both metrics have different orders, so equal metrics may differ in the last digits.
   const hasPagesOfOne = players.some((player) =>
-    Math.abs((getValue(player, "prec1") ?? NaN) - (getValue(player, "longerPrec1") ?? NaN)) > 1e-6
+    isDifferent(getValue(player, "prec1"), getValue(player, "longerPrec1"))
   );
   const columns = COLUMNS.filter(({ head }) => head !== LONGER || hasPagesOfOne);
   const text = formatTable(
@@ -84,8 +89,8 @@ export function formatResultTable(
   const [heads = ""] = text.split("\n");
   return [
     text,
-    ...(heads.includes(RANGE) ? [`${RANGE}: bootstrap interval over test users`] : []),
-    ...(heads.includes(LONGER) ? ["*: single-item pages excluded"] : []),
+    ...(heads.includes(RANGE) ? [`${RANGE}: bootstrap interval over ${split} users`] : []),
+    ...(heads.includes(LONGER) ? [STAR] : []),
   ].join("\n");
 }
 
@@ -95,9 +100,11 @@ const COMPARED: readonly MetricName[] = [
 
 /** Formats a table of the metric differences between two models on the same users. */
 export function formatDifferencesTable(differences: MetricDifferences): string {
+  // Without pages of a single item, both differences are equal.
+  const hasPagesOfOne = isDifferent(differences.prec1?.value, differences.longerPrec1?.value);
   const rows = COMPARED.flatMap((name) => {
     const found = differences[name];
-    if (!found) return [];
+    if (!found || (name === "longerPrec1" && !hasPagesOfOne)) return [];
     const { value, interval } = found;
     const range = interval ? formatSignedRange(interval, 4) : "-";
     return [[
@@ -107,7 +114,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
       classifyDifference(interval, { lowerIsBetter: name === "nll" }),
     ]];
   });
-  return formatTable(["", "difference", "95 %", ""], rows);
+  return formatTable(["", "difference", RANGE, ""], rows) + (hasPagesOfOne ? `\n${STAR}` : "");
 }
 
 /** Compares the snapshot best-loss with the ground truth; undefined if the ground truth is unknown. */

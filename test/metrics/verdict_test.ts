@@ -167,22 +167,25 @@ Deno.test("the table has intervals, all baselines, and a dash for missing ones",
     formatResultTable(starred, baselines),
     /prec@1\*[^]*0\.4500[^]*\*: single-item pages excluded/,
   );
-  const narrow = formatResultTable(starred, baselines, 60).split("\n").slice(0, 9);
+  const narrow = formatResultTable(starred, baselines, "all", 60).split("\n").slice(0, 9);
   assert.ok(narrow.every((line) => line.length <= 60), narrow.join("\n"));
+  assert.match(formatResultTable(starred, baselines, "all"), /^95 %: bootstrap interval over all users$/m);
   const seeds = formatSeedsTable([starred, starred], baselines);
   assert.match(seeds, /^best-loss +900\.\.900 +1\.4000 \+- 0\.0000/m);
   assert.match(seeds, /^item-kNN +- +0\.3500 +0\.6000$/m);
 });
 
 Deno.test("differences of two snapshots name the better one, by lower loss", () => {
-  const text = formatDifferencesTable({
-    nll: by(-0.1),
-    prec1: by(-0.1),
-    prec2: by(0.001),
+  const differences = {
+    ...{ nll: by(-0.1), prec1: by(-0.1), prec2: by(0.001), longerPrec1: by(-0.1) },
     auc: { value: 1, interval: null },
-  });
+  };
+  const text = formatDifferencesTable(differences);
   assert.match(text, /^loss +-0\.1000 +-0\.1100 to -0\.0900 +better$/m);
   assert.match(text, /^prec@1 +-0\.1000 .* worse$/m);
   assert.match(text, /^prec@2 +\+0\.0010 .* no significant difference$/m);
   assert.match(text, /^AUC +\+1\.0000 +- +no significant difference$/m);
+  assert.doesNotMatch(text, /\*/, "no page has a single item");
+  const starred = formatDifferencesTable({ ...differences, longerPrec1: by(-0.2) });
+  assert.match(starred, /^prec@1\* +-0\.2000 [^]*\n\*: single-item pages excluded$/m);
 });
