@@ -71,8 +71,12 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
       options: {
         interaction: { mode: "nearestX", axis: "x", intersect: false },
         scales: {
-          // With `max`, the last iteration is no tick. Its number would cover the number of the tick before.
-          x: { ...buildAxis(xTitle), max: Math.max(...xs), beginAtZero: true },
+          // x counts iterations, positions or pages, so ticks are whole numbers. With `max`, the last iteration
+          // is no tick. Its number would cover the number of the tick before.
+          x: {
+            ...{ ...buildAxis(xTitle), type: "linear", ticks: { precision: 0 } },
+            ...{ max: Math.max(...xs), beginAtZero: true },
+          },
           y: buildAxis(yTitle, logarithmic),
         },
         plugins: {
