@@ -2,6 +2,7 @@
 
 import { buildCountsConfig } from "../counts/count_tables.ts";
 import type { OnProgress } from "../data/log_source.ts";
+import { keepsItemNumbers } from "../data/feature_difference.ts";
 import { type Dataset, isSameCatalogue } from "../data/sets/dataset.ts";
 import { baselineNames, baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import { FittedBaselines } from "../metrics/baselines/baselines.ts";
@@ -29,7 +30,12 @@ export function openBaseline(
   const refuse = (what: string, { source }: Dataset) => {
     throw new UserError(`Expected --baseline ${option} with ${what}, got ${source.name}.`);
   };
-  const { source, features, pageOrder } = trained;
+  const { features, pageOrder } = trained;
+  const isKnown = keepsItemNumbers(features, own.features) ?? isSameCatalogue(trained.config, own.config);
+  if (name !== "logit" && !isKnown) return refuse("the data of the run, or data with its items", own);
+  const { source: ownSource } = run.fit(own);
+  // Later data may have new items, which then have no counts.
+  const source = name === "logit" ? trained.source : trained.source.with({ items: ownSource.items });
   const fitted = FittedBaselines.of(source, features?.tokens, onProgress, pageOrder);
   if (name === "logit") {
     if (!useLogit(run, trained, fitted, onProgress)) {
@@ -37,11 +43,10 @@ export function openBaseline(
     }
     return undefined;
   }
-  if (!isSameCatalogue(trained.config, own.config)) return refuse("the data of the run", own);
   if (!fitted.scale(name)) {
     return refuse("data with validation users and with the features that the baseline counts", trained);
   }
-  return new BaselineModel(run.fit(own).source, fitted, name, run.info.model);
+  return new BaselineModel(ownSource, fitted, name, run.info.model);
 }
 
 /** Offset and slope that leave the logit unscaled, for data without validation users. */
