@@ -9,7 +9,7 @@
 --          encoded(values, time, kind)                  macro of context_features.sql
 --          item (item, id, title, valid_from, dense, tokens)   of item_features.sql, numbered 0, 1, 2, ...
 -- Options by getvariable(): max_events (NULL: all); out (folder); propensity_of (page or item, or NULL);
--- with_candidates.
+-- with_candidates; with_pages (true if the log has page ids).
 
 -- step: Pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page (
@@ -77,12 +77,13 @@ COPY (
 COPY (
   SELECT COLUMNS(lambda c: (c <> 'propensities' OR getvariable('propensity_of') IS NOT NULL)
     AND (c <> 'candidates' OR getvariable('with_candidates')) AND (c <> 'impression_features' OR getvariable('with_impression_features'))
-    AND (c <> 'page_features' OR getvariable('with_page_features')) AND (c <> 'earlier' OR getvariable('split') = 'time'))
+    AND (c <> 'page_features' OR getvariable('with_page_features')) AND (c <> 'earlier' OR getvariable('split') = 'time')
+    AND (c <> 'page_id' OR getvariable('with_pages')))
   FROM (
     SELECT
       user,
       (row_number() OVER (PARTITION BY user ORDER BY context DESC, time, tie) - 1)::UINTEGER AS page,
-      epoch_ms(time) AS time, page.items, clicked, additional_clicks, context, earlier, propensities, impression_features, page_features,
+      tie AS page_id, epoch_ms(time) AS time, page.items, clicked, additional_clicks, context, earlier, propensities, impression_features, page_features,
       coalesce(c.items, []) AS candidates
     FROM page LEFT JOIN (SELECT user, tie, c.items FROM candidate c JOIN users ON id = user_id) c USING (user, tie)
   )

@@ -61,6 +61,8 @@ Columns:
   no_click     probability of no click on the page
   clicked      1 if the item was clicked, else 0
   click_order  1 for the page's first click, 2 for the second, ...; 0 for an item without a click
+  time         time of the page in the log (UTC); empty if unknown
+  page_id      id of the page in the log; empty if the log was prepared without --page
 
 Example:
   deno task -q predict --model runs/mine --data runs/data/mine --out predictions.parquet`,

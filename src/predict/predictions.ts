@@ -5,6 +5,7 @@
 
 import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
 import type { IdList } from "../data/ids.ts";
+import { type PageLabel, readPageLabels } from "../data/page_labels.ts";
 import { type ChoiceProbabilities, computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 import { BaselineModel } from "./baseline_model.ts";
@@ -15,7 +16,7 @@ import { expectReplaceable } from "../files/atomic_write.ts";
 import { getRowsMark, type RowColumn, type RowsWritten, writeRows } from "../files/row_file.ts";
 
 /** Predicted click on one displayed item of a page. */
-export interface Prediction {
+export interface Prediction extends PageLabel {
   readonly user: string;
   /** Number of the page among the user's pages, from 0. */
   readonly page: number;
@@ -53,6 +54,7 @@ export async function* predictPages(
   { shards, effects, signal, onShard }: PredictOptions,
 ): AsyncGenerator<Prediction[]> {
   const { source, users: userIds, items } = data;
+  const getLabel = await readPageLabels(data.dataset.config, users);
   const rowsOf = rowsWith(
     (page) => computeChoiceProbabilities(model.config, addPositionEffects(page, effects)),
     items,
@@ -63,12 +65,20 @@ export async function* predictPages(
     : stack.use(await NetworkEvaluation.ofModel(model, source, users, { shards })).scored(onShard);
   for await (const { users: own, log, utilities } of parts) {
     signal.throwIfAborted();
-    for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
+    for (const [k, user] of own.entries()) {
+      yield rowsOf(k, userIds.of(user), log, utilities, (page) => getLabel(user, page));
+    }
   }
 }
 
 function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: IdList) {
-  return (index: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
+  return (
+    index: number,
+    user: string,
+    clicks: Clicks,
+    utilities: Float32Array,
+    getLabel: (page: number) => PageLabel,
+  ): Prediction[] => {
     const { userEvents, eventRows, eventKind, rowItem } = clicks;
     const rows: Prediction[] = [];
     let page = -1;
@@ -78,6 +88,7 @@ function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, 
       const clicked = listClickedRows(clicks, e);
       const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
       const { items: chances, noClick } = probabilitiesOf(utilities.subarray(from, to));
+      const label = getLabel(page);
       for (let row = from; row < to; row++) {
         rows.push({
           user,
@@ -89,6 +100,7 @@ function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, 
           noClick,
           clicked: clicked.includes(row),
           clickOrder: clicked.indexOf(row) + 1,
+          ...label,
         });
       }
     }
@@ -106,6 +118,8 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "no_click", of: ({ noClick }) => noClick, type: "FLOAT" },
   { name: "clicked", of: ({ clicked }) => clicked, type: "BOOLEAN" },
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
+  { name: "time", of: ({ time }) => time, type: "STRING", nullable: true },
+  { name: "page_id", of: ({ pageId }) => pageId, type: "STRING", nullable: true },
 ];
 
 /** Checks that `path` is free, or has a file that `predict` wrote. @throws UserError otherwise */

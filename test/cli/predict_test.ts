@@ -61,6 +61,7 @@ Deno.test("predictions have the utilities of each page with the log's ids, from 
                 item: `i${item}`,
                 clicked,
                 clickOrder,
+                ...{ time: null, pageId: null },
               };
               assert.deepEqual(ids, own);
             });
@@ -158,6 +159,39 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     for (const { item, title } of JSON.parse(stdout).items) assert.equal(title, names.get(item));
   }));
 
+Deno.test("predictions join the log by page id and time; a baseline scores a later log with new items", () =>
+  withFolder(logFiles(shop), async (folder) => {
+    const { folder: data } = await prepareIn(folder, makeLogRecipe(folder));
+    const run = `${folder}/run`;
+    await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
+    const predictRows = async (more: readonly string[]) => {
+      const out = `${folder}/p.parquet`;
+      await predict.ok(["--model", run, "--baseline", "click-rate", "--out", out, ...more]);
+      return await parquetReadObjects({ file: await asyncBufferFromFile(out) });
+    };
+    const rows = await predictRows([]);
+    const key = (page: string, item: string) => `${page} ${item}`;
+    const logged = new Map(shop.rows.map((row) => [key(row.page, row.item), row]));
+    assert.equal(rows.length, logged.size);
+    const utilities = new Map<unknown, unknown>();
+    for (const { user, item, page_id: page, time, utility } of rows) {
+      const row = logged.get(key(page, item)) ?? assert.fail();
+      assert.deepEqual([user, Date.parse(`${time}Z`)], [row.user, row.time]);
+      utilities.set(item, utility);
+    }
+    const changed = logFiles(shop)["log.csv"].replaceAll(",sku-1,", ",sku-new,");
+    await Deno.writeTextFile(`${folder}/next.csv`, changed);
+    const encoding = { encodingFrom: data, page: undefined };
+    const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, encoding, "next.csv"));
+    const later = await predictRows(["--data", next]);
+    for (const { item, utility, page_id: page, time } of later) {
+      if (item === "sku-new") assert.ok(Number.isFinite(utility));
+      else assert.equal(utility, utilities.get(item));
+      assert.ok(page === null && typeof time === "string");
+    }
+    assert.ok(later.some(({ item }) => item === "sku-new"));
+  }));
+
 Deno.test("a baseline is refused without its inputs and for other data, and exported otherwise", () =>
   withSmallLog(async (folder, data) => {
     const run = `${folder}/run`;
@@ -191,6 +225,8 @@ const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
   noClick: Math.fround(1 / (k + 3)),
   clicked: k % 7 === 0,
   clickOrder: k % 7 === 0 ? 1 : 0,
+  time: k % 3 === 0 ? null : "2025-03-24 18:43:00",
+  pageId: k % 5 === 0 ? null : `request ${k >> 4}`,
 }));
 async function* lists(all = rows): AsyncGenerator<Prediction[]> {
   for (let k = 0; k < all.length; k += 999) yield all.slice(k, k + 999);
@@ -202,7 +238,9 @@ Deno.test("a Parquet file has all rows unchanged, in row groups", () =>
     assert.deepEqual(await writePredictions(path, lists()), { rows: rows.length, formulas: 0 });
     const read = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
     assert.deepEqual(
-      read.map(({ no_click: noClick, click_order: clickOrder, ...row }) => ({ ...row, noClick, clickOrder })),
+      read.map(({ no_click: noClick, click_order: clickOrder, page_id: pageId, ...row }) => ({
+        ...{ ...row, noClick, clickOrder, pageId },
+      })),
       rows,
     );
     assert.deepEqual(listFiles(folder), ["p.parquet"]);
@@ -215,15 +253,16 @@ Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas 
     const formulas = some.filter(({ item }) => item === "=1+1").length;
     assert.deepEqual(await writePredictions(path, lists(some)), { rows: some.length, formulas });
     const text = await Deno.readTextFile(path);
-    assert.ok(text.startsWith("user,page,position,item,utility,probability,no_click,clicked,click_order\n"));
+    const columns = "user,page,position,item,utility,probability,no_click,clicked,click_order,time,page_id";
+    assert.ok(text.startsWith(`${columns}\n`));
     const found = [...text.matchAll(/("(?:[^"]|"")*"|[^,\n]*)(,|\n)/g)].map(([, field = ""]) =>
       field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field
-    ).slice(9);
-    assert.equal(found.length, 9 * some.length);
+    ).slice(11);
+    assert.equal(found.length, 11 * some.length);
     some.forEach((row, k) => {
       const [user, page, position, item, utility, probability, noClick, clicked] = found.slice(
-        9 * k,
-        9 * k + 9,
+        11 * k,
+        11 * k + 11,
       );
       assert.equal(user, row.user);
       assert.equal(item, row.item);
