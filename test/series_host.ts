@@ -28,8 +28,10 @@ export interface SeriesRequest {
   readonly cwd?: string;
 }
 
-async function run(number: number, { args, cwd }: SeriesRequest) {
-  if (cwd !== undefined) Deno.chdir(cwd); // another folder may have this name now
+const home = Deno.cwd();
+
+async function run(number: number, { args, cwd = home }: SeriesRequest) {
+  Deno.chdir(cwd); // an earlier run may have had another folder, or another folder may have this name now
   const said = { stdout: "", stderr: "" };
   const take = (stream: keyof typeof said) => (text: string | Uint8Array) => {
     said[stream] += typeof text === "string" ? text : new TextDecoder().decode(text);

@@ -9,7 +9,7 @@ import { pathExists } from "../../src/files/local_file.ts";
 import { readJson } from "../../src/files/json_file.ts";
 import { formatMarkdownTable } from "../../src/cli/table.ts";
 import { UserError } from "../../src/user_error.ts";
-import { resultSchema, type StoredResult } from "../../src/report/report_data.ts";
+import { resultSchema } from "../../src/report/report_data.ts";
 import { type LightgbmResult, objectives, trainLightgbm } from "./lightgbm.ts";
 import { getSeedFolder } from "../../src/run/seeds_folder.ts";
 import type { TrialRuns } from "./runs.ts";
@@ -25,9 +25,9 @@ export async function makeTrialsTable(runs: TrialRuns): Promise<string> {
     const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
     const folder = await runs.trained(`trial-${name}`, args);
     const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
-    const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
+    const results = await Promise.all(seeds.map(readTrial));
     const lightgbm = await trainLightgbm(runs, name, data);
-    return formatRow(name, results.filter((result) => result !== undefined), lightgbm);
+    return [name, ...formatCells(results, "nll", lightgbm), ...formatCells(results, "prec1", lightgbm)];
   }));
   const titles = runs.python ? objectives.map((objective) => `LightGBM ${objective}`) : [];
   return [
@@ -40,6 +40,23 @@ export async function makeTrialsTable(runs: TrialRuns): Promise<string> {
       rows,
     ),
   ].join("\n");
+}
+
+/** Test metrics of best-loss and of the baselines, from a finished training. */
+type Trial = Awaited<ReturnType<typeof readTrial>>;
+
+/** @throws UserError if the training in a folder lacks test metrics */
+export async function readTrial(folder: string) {
+  const file = `${folder}/result.json`;
+  const { test = [], baselines = {} } = await readJson(file, resultSchema) ?? {};
+  const own = test.find(({ snapshot }) => snapshot === "best-loss");
+  if (typeof own?.nll === "number" && typeof own.prec1 === "number" && Object.keys(own.against).length > 0) {
+    return { ...own, nll: own.nll, prec1: own.prec1, baselines };
+  }
+  throw new UserError(
+    `Expected test metrics of best-loss and its differences from baselines in ${file}, found none. ` +
+      "Remove the training, or set another --runs folder.",
+  );
 }
 
 /** Formats a number with three decimals and without a leading zero, e.g. ".873". */
@@ -63,21 +80,11 @@ async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-function formatRow(
-  name: string,
-  results: readonly StoredResult[],
-  lightgbm: readonly LightgbmResult[],
-): string[] {
-  return [name, ...cells(results, "nll", lightgbm), ...cells(results, "prec1", lightgbm)];
-}
-
 /** Returns a metric of model and best baseline, and the number of seeds with a significant difference. */
-function cells(results: readonly StoredResult[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
-  const own = results.map(({ test }) => test?.find(({ snapshot }) => snapshot === "best-loss"));
-  const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
+function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const sign = of === "nll" ? -1 : 1;
-  const baselines = results[0]?.baselines ?? {};
-  const best = baselineNames.filter((name) => baselines[name]?.[of] !== undefined)
+  const baselines = own[0]?.baselines ?? {};
+  const best = baselineNames.filter((name) => typeof baselines[name]?.[of] === "number")
     .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
   const count = (intervals: (Interval | null | undefined)[]) => {
     const outcomes = intervals.map((one) => classifyDifference(one, { lowerIsBetter: of === "nll" }));
@@ -85,11 +92,11 @@ function cells(results: readonly StoredResult[], of: Metric, lightgbm: readonly 
   };
   const value = baselines[best]?.[of] ?? NaN;
   return [
-    meanWithSd({ mean, sd }),
+    meanWithSd(meanAndSd(own.map((one) => one[of]))),
     `${formatFixed(value)} (${baselineTitles[best]})`,
-    ...count(own.map((one) => one?.against[best]?.[of]?.interval)),
+    ...count(own.map((one) => one.against[best]?.[of]?.interval)),
     ...lightgbm.map((other) => {
-      const counts = count(own.map((one) => compareSums(one?.paired, of, other)));
+      const counts = count(own.map((one) => compareSums(one.paired, of, other)));
       return `${formatFixed(other[of])} (${counts.join(", ")})`;
     }),
   ];

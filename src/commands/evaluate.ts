@@ -163,7 +163,7 @@ function printResults(
       "clicks of these users.",
     ]
     : [
-      ...describeRanking([result], undefined, { split, isTrainingData }),
+      ...describeRanking([result], undefined, { split, isTrainingData, isChoice }),
       ...(isChoice ? describeLoss([result], split) : []),
     ];
   if (json) {

@@ -112,17 +112,25 @@ interface Scoring {
   readonly against?: BaselineDifferences;
 }
 
+/** Returns the snapshot with the name `judged` or, if no snapshot has this name, the last snapshot. */
+export function findJudged<T extends { readonly snapshot: string }>(
+  test: readonly T[],
+  judged: string | undefined,
+): T | undefined {
+  return test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
+}
+
 /**
  * Compares a snapshot's ranking with the baselines. If the snapshot has two rankings (the reward's and the
- * generator's), the better one is compared. @param judged - name of the snapshot; if no snapshot has this
- * name, the last snapshot is compared. @param split - name of the test users' split, such as "test"
+ * generator's), the better one is compared. @param judged - name of the snapshot, as in findJudged.
+ * @param split - name of the test users' split, such as "test"
  */
 export function compareRanking(
   test: readonly Scoring[],
   judged: string | undefined,
   split = "test",
 ): BaselineVerdict | undefined {
-  const best = test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
+  const best = findJudged(test, judged);
   if (!best) return undefined;
   const { metrics = {} } = best.details ?? {};
   const byPi = (metrics.piPrec1 ?? -1) > (metrics.prec1 ?? 0);

@@ -6,7 +6,7 @@
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { compareLoadedSums, type LoadedSums, loadSums } from "../metrics/test_result.ts";
 import type { ProbabilityCalibration } from "../metrics/probability_calibration.ts";
-import { classifyDifference } from "../metrics/baseline_verdict.ts";
+import { classifyDifference, findJudged } from "../metrics/baseline_verdict.ts";
 import { type Html, markup } from "./html.ts";
 import { type DefinedMetric, renderGlossary, renderMetricTitle } from "./metric_glossary.ts";
 import type { ReportPart, Scoring, SharedBaselines } from "./report_parts.ts";
@@ -172,7 +172,7 @@ export function findDetailedResult(part: ReportPart): StageResult | undefined {
 /** Renders the differences between the model and each baseline, beginning with the best baseline. */
 function renderDifferences(part: ReportPart): Html | undefined {
   const { test = [] } = findDetailedResult(part) ?? {};
-  const judged = findJudged(part, test);
+  const judged = findJudged(test, part.judged);
   const compared = Object.entries(judged?.against ?? {}).toSorted(([, a], [, b]) =>
     (a.prec1?.value ?? 0) - (b.prec1?.value ?? 0)
   );
@@ -193,14 +193,6 @@ ${
       rows,
     ]])
   }</details>`;
-}
-
-/** Returns the snapshot that represents the part or, if it is missing, the last snapshot. */
-export function findJudged(
-  { judged }: ReportPart,
-  test: readonly SnapshotMetrics[],
-): SnapshotMetrics | undefined {
-  return test.find(({ snapshot }) => snapshot === judged) ?? test.at(-1);
 }
 
 /** Renders one table, or a collapsible section per table; undefined if no part of a model has a table. */
@@ -227,7 +219,7 @@ export function renderByTest(
 ): Html | undefined {
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   return renderByPart(parts, (part) => {
-    const test = findJudged(part, findDetailedResult(part)?.test ?? []);
+    const test = findJudged(findDetailedResult(part)?.test ?? [], part.judged);
     return test && render(test);
   });
 }

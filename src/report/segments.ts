@@ -1,12 +1,13 @@
 /** Renders metrics of a model on segments (parts of the test pages), and the learned position effect. */
 
+import { findJudged } from "../metrics/baseline_verdict.ts";
 import { type SliceKey, slicings } from "../metrics/metric_columns.ts";
 import { formatPercent, formatThousands } from "../number_text.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { type Html, markup } from "./html.ts";
 import { buildLineChart } from "./line_chart.ts";
-import { findDetailedResult, findJudged, renderByPart } from "./metrics_table.ts";
+import { findDetailedResult, renderByPart } from "./metrics_table.ts";
 import { renderMetricTitle } from "./metric_glossary.ts";
 import { renderCharts } from "./page_shell.ts";
 import type { ReportModel, StageResult } from "./report_data.ts";
@@ -37,7 +38,7 @@ const TITLES: Readonly<Record<Exclude<SliceKey, "category">, string>> = {
 
 /** Renders prec@1 by segment: of the model, the best baseline and, if known, the best attainable ranking. */
 function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Html | undefined {
-  const model = findJudged(part, test);
+  const model = findJudged(test, part.judged);
   if (!model?.details) return undefined;
   const { slices, categoryField = "category" } = model.details;
   const detailed = sortBaselines(shown.filter(({ details }) => details), "prec1");
@@ -81,7 +82,7 @@ function buildPositionCharts(parts: readonly ReportPart[]): ChartDefinition[] {
     ...{ xTitle: "position on the page", yTitle: "odds of a click, position 1 = 1" },
     series: parts.flatMap((part) =>
       listStageRuns(part).flatMap(({ result }, k, runs) => {
-        const effects = result && findJudged(part, result.test)?.positionEffects;
+        const effects = result && findJudged(result.test, part.judged)?.positionEffects;
         if (!effects || effects.length < 2) return [];
         const eta = Number(part.model.settings.get("model.eta") ?? 1);
         const points = effects.map((effect, position) => ({ x: position + 1, y: Math.exp(eta * effect) }));

@@ -16,6 +16,7 @@ import type { GameMetrics } from "../train/training_results.ts";
 import type { DistributedContext } from "../train/distributed_context.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
+import type { SnapshotName } from "./run_state.ts";
 import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
@@ -45,7 +46,7 @@ export interface TrainingStage {
   /** True if the loss is a negative log-likelihood, and so comparable with the ground truth's loss. */
   readonly hasLikelihood: boolean;
   /** Snapshot whose item ranking the verdict compares with the rankings of the baselines. */
-  readonly judged: "best-loss" | "best-prec1";
+  readonly judged: SnapshotName;
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */
   folder(run: string): string;

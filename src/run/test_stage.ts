@@ -19,6 +19,7 @@ import {
   compareWithBaselines,
   describeUsers,
   describeVerdict,
+  findJudged,
 } from "../metrics/baseline_verdict.ts";
 import { formatThousands } from "../number_text.ts";
 import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baseline_names.ts";
@@ -94,11 +95,12 @@ export function describeTest(
   config: StagesConfig,
   iterations: number,
 ): string[] {
+  // Losses are not compared after an adversarial stage, whose utilities are not log-odds, or with the
+  // logistic loss, under which clicks are independent: the baselines' losses are losses of choices.
+  const isChoice = stage.hasLikelihood && config.model.loss === "choice";
   return [
-    ...describeRanking(test, stage.judged),
-    // Losses are not compared after an adversarial stage, whose utilities are not log-odds, or with the
-    // logistic loss, under which clicks are independent: the baselines' losses are losses of choices.
-    ...(stage.hasLikelihood && config.model.loss === "choice" ? describeLoss(test) : []),
+    ...describeRanking(test, stage.judged, { isChoice }),
+    ...(isChoice ? describeLoss(test) : []),
     ...(stage.hasLikelihood ? describeTraining(test, config, iterations) : []),
   ];
 }
@@ -106,12 +108,18 @@ export function describeTest(
 /**
  * Compares a ranking with baselines. Gives advice if the model does not beat all of them, and all were fitted
  * to the model's training data. Advises no baseline whose loss is worse, unless the baseline ranks better.
- * @param split - split of the tested users
+ * @param judged - snapshot whose ranking and loss are compared (undefined: the last)
+ * @param options - split of the tested users; whether the baselines were fitted to the model's training data;
+ * whether the model's loss is a loss of choices, as the baselines' losses are
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
-  judged?: SnapshotResult["snapshot"],
-  { split, isTrainingData = true }: { readonly split?: string; readonly isTrainingData?: boolean } = {},
+  judged: SnapshotResult["snapshot"] | undefined,
+  { split, isTrainingData = true, isChoice }: {
+    readonly split?: string;
+    readonly isTrainingData?: boolean;
+    readonly isChoice: boolean;
+  },
 ): string[] {
   const verdict = compareRanking(test, judged, split);
   if (!verdict) return [];
@@ -123,8 +131,8 @@ export function describeRanking(
   const more =
     "A search of options (deno task tune) or more data (deno task data describe shows what the log " +
     "lacks) may help.";
-  const [own] = test.filter(({ snapshot }) => snapshot === "best-loss");
-  const isLossBetter = own &&
+  const own = findJudged(test, judged);
+  const isLossBetter = isChoice && own &&
     classifyAgainstBaselines(compareWithBaselines([own.against], "nll")) === "better";
   if (isLossBetter && classifyAgainstBaselines(comparisons) !== "worse") return [...words, more];
   const best = comparisons[0]?.name;

@@ -217,7 +217,9 @@ Deno.test("the commands of the data guide run as shown", async () => {
     }
   }
   const missing = next.with(next.indexOf("--encoding-from") + 1, "runs/data/missing").slice(1);
-  await data.refused([...missing, "--out", `${folder}/refused`], /runs\/data\/missing/);
+  const there = new CommandSeries("data", { cwd: folder });
+  await there.refused([...missing, "--out", "refused"], /runs\/data\/missing/);
+  await data.refused(["describe", "runs/data/next-drawn"], /runs\/data\/next-drawn/); // not in that folder
   await run("evaluate --model runs/first --data runs/data/next-drawn");
 
   // A model of hashed ids recommends items by their ids, and is simulated.

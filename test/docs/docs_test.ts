@@ -252,7 +252,7 @@ Deno.test("pages: tests and exercises in commands exist", () => {
 
 const [, section = ""] = Deno.readTextFileSync(new URL("src/run/README.md", root)).split("\n## Many runs\n");
 const [slurm = "", parallel = ""] = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, script]) => script);
-const config = new URL("deno.json", root).pathname;
+const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new URL(path, root).pathname);
 const trainModule = readTask("train").module;
 
 /** Scripts that replace Slurm, and GNU parallel if it is missing, and train briefly on a small log. */
@@ -263,7 +263,7 @@ const STAND_INS = {
   deno:
     'shift 3; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-autotune --iterations 4 ' +
     "--batch-size 9 --validate-every 2 --dims 8 --lstm-units 4 --no-report;; esac\n" +
-    `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${trainModule}' "$@"`,
+    `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${launcher}' -A '${trainModule}' "$@"`,
 };
 
 Deno.test(

@@ -124,15 +124,23 @@ Deno.test("a best validation at the start or end is reported with what to try", 
   // A model that is the baseline has nothing to gain from the baseline.
   const none = by(0, 0);
   const [same] = best(0).map((one) => ({ ...one, against: { logit: { prec1: none, nll: none } } }));
-  assert.doesNotMatch(describeRanking([same!]).join(), /--baseline/);
+  assert.doesNotMatch(describeRanking([same!], undefined, { isChoice: true }).join(), /--baseline/);
   // On later data the baselines are other models than those of --baseline.
   const tied = (nll: number) => [
     snapshot("best-loss", 900, {}, { against: { itemKnn: { prec1: by(0), nll: by(nll) } } }),
   ];
-  assert.match(describeRanking(tied(0)).join(), /--baseline item-knn/);
-  assert.doesNotMatch(describeRanking(tied(0), undefined, { isTrainingData: false }).join(), /--baseline/);
-  // A baseline whose loss is worse is not advised.
-  assert.doesNotMatch(describeRanking(tied(-0.5)).join(), /--baseline/);
+  const isChoice = true;
+  const ranking = (nll: number, options = {}, judged?: SnapshotResult["snapshot"]) =>
+    describeRanking(tied(nll), judged, { isChoice, ...options }).join();
+  assert.match(ranking(0), /--baseline item-knn/);
+  assert.doesNotMatch(ranking(0, { isTrainingData: false }), /--baseline/);
+  // A baseline whose loss is worse than the judged snapshot's is not advised, if losses are comparable.
+  assert.doesNotMatch(ranking(-0.5), /--baseline/);
+  assert.match(ranking(-0.5, { isChoice: false }), /--baseline item-knn/);
+  const byPrec1 = { ...snapshot("best-prec1", 900, {}), against: tied(0)[0]!.against };
+  const both = [...tied(-0.5), byPrec1];
+  assert.match(describeRanking(both, "best-prec1", { isChoice }).join(), /best-prec1 .*--baseline item-knn/);
+  assert.doesNotMatch(describeRanking(both, "best-loss", { isChoice }).join(), /best-prec1|--baseline/);
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
 

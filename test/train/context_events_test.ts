@@ -43,6 +43,12 @@ for (const [name, config] of Object.entries(models)) {
       const validations: number[] = [];
       await trainer.run(2, { onValidation: ({ nll }) => validations.push(nll) });
       assertWithin("validation", validations[0], expected.nll, 1e-5);
+      const batch = users.subarray(0, 9);
+      const before = computeChoiceMetrics(given, batch, await evaluation.utilities());
+      const step = await trainer.step(batch);
+      for (const key of ["nll", "prec1", "prec2"] as const) {
+        assertWithin(`the step's ${key}`, step[key], before[key], 1e-5);
+      }
     }));
 }
 

@@ -154,16 +154,22 @@ Deno.test("single steps and groups of steps give the same bits, and another seed
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const run = async (byHand: boolean, seed = 5) => {
-        using own = await trainShannon(gpu, log, smallLstm, { seed, batchSize: 11 }, { validate: false });
+        using own = await trainShannon(gpu, log, smallLstm, { seed, batchSize: 11 }, {
+          seed,
+          validate: false,
+        });
         const { trainer, model } = own;
+        const losses: number[] = [];
         assert.ok(trainer.plan.slices > 4, `${trainer.plan.slices} batches at once: the case is weak`);
-        if (byHand) { for (let k = 0; k < 45; k++) await trainer.step(); }
-        else await trainer.run(45);
-        return await model.weights();
+        if (byHand) { for (let k = 0; k < 45; k++) losses.push((await trainer.step()).nll); }
+        else await trainer.run(45, { onStep: ({ nll }) => losses.push(nll) });
+        return { losses, weights: await model.weights() };
       };
-      const weights = await run(false);
-      assert.deepEqual(await run(true), weights);
-      assert.notDeepEqual(await run(false, 6), weights);
+      const [first, other] = [await run(false), await run(false, 6)];
+      assert.equal(first.losses.length, 45);
+      assert.deepEqual(await run(true), first);
+      assert.notDeepEqual(other.losses, first.losses);
+      assert.notDeepEqual(other.weights, first.weights);
     }
   }));
 

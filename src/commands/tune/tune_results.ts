@@ -96,12 +96,12 @@ function noWinner({ candidates }: SearchState): UserError {
 }
 
 async function testSetting(
-  { runs }: Results,
+  { runs, options: { criterion } }: Results,
   { setting, iterations, folder }: SettingRow,
 ): Promise<{ readonly run: TrainingRun; readonly result: StageRunResult }> {
   using progress = createDelayedProgress();
   const run = await runs.openRun(setting, folder, Math.max(1, iterations));
-  return { run, result: await testCandidate(run, { onProgress: progress.onProgress }) };
+  return { run, result: await testCandidate(run, criterion, { onProgress: progress.onProgress }) };
 }
 
 /** Compares the metrics of two settings' best snapshots; undefined if a snapshot was not tested. */

@@ -17,6 +17,7 @@ import { makeFolder } from "../../files/atomic_write.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import { RunFolder } from "../../run/run_folder.ts";
 import { shannonStage } from "../../run/stages.ts";
+import type { Criterion } from "../../train/best_records.ts";
 import { DivergedError } from "../../train/training_results.ts";
 import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
@@ -142,10 +143,17 @@ export async function trainCandidate(
   }
 }
 
-/** Tests a setting without further training. @param run - its config has the number of finished iterations */
-export async function testCandidate(run: TrainingRun, events: RunCallbacks): Promise<StageRunResult> {
+/**
+ * Tests a setting without further training. The verdict is about the snapshot that the criterion selects.
+ * @param run - its config has the number of finished iterations
+ */
+export async function testCandidate(
+  run: TrainingRun,
+  criterion: Criterion,
+  events: RunCallbacks,
+): Promise<StageRunResult> {
   using _run = OwnedFolder.open(run.path);
-  const result = await startOrResume(run, events);
+  const result = await startOrResume(run, events, undefined, `best-${criterion}`);
   if (!result?.test) throw new Error(`${run.path}: a run that had ended was not tested`);
   return result;
 }
@@ -155,12 +163,13 @@ async function startOrResume(
   run: TrainingRun,
   events: RunCallbacks,
   inJob?: Omit<FollowedRun, "events">,
+  judged = shannonStage.judged,
 ): Promise<StageRunResult | undefined> {
   const { path, config } = run;
   // If the search was killed, the run may have more iterations than the search recorded.
   const iterations = Math.max(await countIterationsDone(shannonStage, path) ?? 0, config.training.iterations);
   const extended = { ...run, config: shannonStage.withIterations(config, iterations) };
-  if (!inJob) return await runStage(shannonStage, extended, events);
+  if (!inJob) return await runStage({ ...shannonStage, judged }, extended, events);
   const [result] = await runInJob(extended, { ...inJob, events });
   return result;
 }
