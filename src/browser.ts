@@ -51,7 +51,7 @@ export type { SimulatorOptions } from "./simulate/simulator_options.ts";
 export type { PoolOptions } from "./simulate/pool.ts";
 export type { StartOptions } from "./simulate/start.ts";
 export type { BestRecord, BestRecords, Criterion } from "./train/best_records.ts";
-export type { TrainerState } from "./train/trainer_state.ts";
+export type { TrainerState } from "./train/networks.ts";
 export type { BatchTrainer, TrainingCallbacks } from "./train/batch_trainer.ts";
 export type { ClickTrainer } from "./train/click_trainer.ts";
 export { defaultAdversarial, defaultTraining } from "./train/training_config.ts";

@@ -11,7 +11,7 @@ import { formatMarkdownTable } from "../../src/cli/table.ts";
 import { UserError } from "../../src/user_error.ts";
 import { resultSchema } from "../../src/report/report_data.ts";
 import { type LightgbmResult, objectives, trainLightgbm } from "./lightgbm.ts";
-import { getSeedFolder } from "../../src/run/seeds_folder.ts";
+import { getSeedFolder } from "../../src/run/run_config.ts";
 import type { TrialRuns } from "./runs.ts";
 
 const SEEDS = 5;

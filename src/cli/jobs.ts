@@ -103,7 +103,8 @@ export async function runChild(
   let last = "";
   try {
     await Promise.all([
-      input === undefined ? undefined : writeInput(child, input),
+      // If the child ends before it has read the input, its exit code shows why.
+      input === undefined ? undefined : new Blob([input]).stream().pipeTo(child.stdin).catch(() => {}),
       eachLine(child.stdout, onOutput),
       eachLine(child.stderr, (line) => {
         if (line.startsWith("error: ")) last = line.slice("error: ".length);
@@ -116,16 +117,6 @@ export async function runChild(
     throw new FailedJobError(cause ? `it ${cause}` : last || `it ended with exit code ${code}`);
   } finally {
     signal?.removeEventListener("abort", end);
-  }
-}
-
-async function writeInput(child: Deno.ChildProcess, text: string): Promise<void> {
-  const writer = child.stdin.getWriter();
-  try {
-    await writer.write(new TextEncoder().encode(text));
-    await writer.close();
-  } catch {
-    // The child ended before it read the input. Its exit code shows why.
   }
 }
 

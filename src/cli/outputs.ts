@@ -1,7 +1,7 @@
 /** Checks output paths: a command must not overwrite its inputs or another command's output. */
 
 import type { Command } from "commander";
-import { findMadeFolder } from "../files/folder_formats.ts";
+import { findMadeFolder } from "../files/json_file.ts";
 import { allowWrites, isWithin, resolvePath, tryRealPath } from "../files/write_scope.ts";
 import { UserError } from "../user_error.ts";
 import { BUILD, CHANGED, DEFAULT_RUN_FOLDER, OUTPUTS } from "./arguments.ts";

@@ -42,7 +42,7 @@ const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(
 export async function ensureAdapter(host: SetupHost = THIS_HOST): Promise<AdapterSummary> {
   const found = await host.probe();
   if (found !== null) return found;
-  if (host.os !== "linux") throw new UserError(noAdapter(getDriverName(host.os)));
+  if (host.os !== "linux") throw new UserError(noAdapter(DRIVERS[host.os] ?? "Install a Vulkan driver."));
   if (!host.isRoot()) throw new UserError(noAdapter(linuxAdvice()));
   await install(host);
   const installed = await host.probe();
@@ -107,27 +107,10 @@ function linuxAdvice(): string {
   return `Install a Vulkan driver for your graphics card, or Mesa. On Debian or Ubuntu, run: ${COMMAND}`;
 }
 
-function getDriverName(os: SetupHost["os"]): string {
-  switch (os) {
-    case "darwin":
-      return "macOS includes Metal, but most virtual machines cannot use Metal.";
-    case "windows":
-      return "Install your graphics card's current driver, which includes DirectX 12.";
-    default:
-      return "Install a Vulkan driver for this system.";
-  }
-}
-
-/** Parses the output of probe_adapter.ts, without a schema library: no package may be installed yet. */
-function readProbe(text: string): AdapterSummary | null {
-  const value: unknown = JSON.parse(text);
-  if (value === null) return null;
-  if (typeof value === "object" && "description" in value && "software" in value) {
-    const { description, software } = value;
-    if (typeof description === "string" && typeof software === "boolean") return { description, software };
-  }
-  throw new Error(`expected an adapter or null from the probe, found ${text}`);
-}
+const DRIVERS: Partial<Record<SetupHost["os"], string>> = {
+  darwin: "macOS includes Metal, but most virtual machines cannot use Metal.",
+  windows: "Install your graphics card's current driver, which includes DirectX 12.",
+};
 
 async function probeInChild(): Promise<AdapterSummary | null> {
   const script = new URL("./probe_adapter.ts", import.meta.url).href;
@@ -137,8 +120,7 @@ async function probeInChild(): Promise<AdapterSummary | null> {
     stdin: "null",
   });
   const { code, stdout, stderr } = await child.output();
-  const text = new TextDecoder().decode(stdout).trim();
-  if (code === 0) return readProbe(text);
+  if (code === 0) return JSON.parse(new TextDecoder().decode(stdout));
   throw new UserError(
     `Expected a WebGPU adapter, but the process that searches for it failed with exit code ${code}, most ` +
       `likely in the graphics driver. Update the driver, or choose another by VK_DRIVER_FILES. Its output:\n${

@@ -69,98 +69,88 @@ const BLOCK_MS = 5;
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {
-  readonly #arena: Arena;
-  readonly #batch: BlockBatch;
-  readonly #headers: StepHeaders<ClickSizes>;
-  readonly #parts = new Map<StatePart, Tensor>();
-  readonly #capacity: ClickSizes;
-  #program: Program<ClickSizes> | undefined;
-  #utilities: ReadbackQueue | undefined;
   #items: number = BLOCK_ITEMS.first;
   #state: UserState | undefined;
 
-  private constructor(private readonly model: ScorableModel) {
-    const { gpu } = model;
-    const rows = Math.min(BLOCK_ITEMS.most[gpu.variants.kind], model.items.shape.count);
-    this.#capacity = { users: 1, events: Math.ceil(rows / EVENT_ROWS), rows, items: rows };
-    this.#arena = new Arena(gpu, "item blocks");
-    this.#batch = new BlockBatch(model, this.#arena, this.#capacity);
-    this.#headers = new StepHeaders(this.#arena, clickDimensions, 1);
-  }
+  private constructor(
+    private readonly model: ScorableModel,
+    private readonly batch: BlockBatch,
+    private readonly headers: StepHeaders<ClickSizes>,
+    private readonly parts: ReadonlyMap<StatePart, Tensor>,
+    private readonly capacity: ClickSizes,
+    private readonly program: Program<ClickSizes>,
+    private readonly utilities: ReadbackQueue,
+    private readonly stack: DisposableStack,
+  ) {}
 
   /** @param states - result of the model's `recordStates`. @throws UserError if a block does not fit */
   static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
+    const { gpu, parameters } = model;
+    const rows = Math.min(BLOCK_ITEMS.most[gpu.variants.kind], model.items.shape.count);
+    const capacity = { users: 1, events: Math.ceil(rows / EVENT_ROWS), rows, items: rows };
     using stack = new DisposableStack();
-    const blocks = stack.use(new ItemBlocks(model));
-    await blocks.#record(states);
-    stack.move();
-    return blocks;
-  }
-
-  async #record(states: StateTensors): Promise<void> {
-    const [arena, capacity] = [this.#arena, this.#capacity];
-    const { gpu, parameters } = this.model;
-    const tape = new ClickTape(this.#batch, { arena, parameters, capacity, variants: gpu.variants });
+    const arena = stack.use(new Arena(gpu, "item blocks"));
+    const batch = stack.adopt(new BlockBatch(model, arena, capacity), ({ items }) => items.destroy());
+    const headers = new StepHeaders(arena, clickDimensions, 1);
+    const tape = new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants });
+    const parts = new Map<StatePart, Tensor>();
     for (const part of STATE_PARTS) {
       const tensor = states[part];
       if (!tensor) continue;
       const { name, columns, groups, stride } = tensor;
       const view = arena.allocate(name, 4 * stride * capacity.events);
-      this.#parts.set(part, { name, rows: "events", columns, groups, stride, view, trainable: false });
+      parts.set(part, { name, rows: "events", columns, groups, stride, view, trainable: false });
     }
-    const utilities = materialize(
-      this.model.record(tape, { ...evaluating, encoded: Object.fromEntries(this.#parts) }),
-    );
+    const encoded = Object.fromEntries(parts);
+    const scores = materialize(model.record(tape, { ...evaluating, encoded }));
     tape.place();
-    this.#utilities = new ReadbackQueue(gpu, asBufferView(utilities.view));
-    this.#program = await Program.record(gpu, "item blocks", this.#headers.buffer, tape.forward());
+    const utilities = new ReadbackQueue(gpu, asBufferView(scores.view));
+    const program = await Program.record(gpu, "item blocks", headers.buffer, tape.forward());
+    return new ItemBlocks(model, batch, headers, parts, capacity, program, utilities, stack.move());
   }
 
   /** Number of items in the next block, which depends on the duration of earlier blocks. */
   get items(): number {
-    return Math.min(Math.ceil(this.#items), this.#capacity.rows);
+    return Math.min(Math.ceil(this.#items), this.capacity.rows);
   }
 
   /** Waits for the GPU, and returns the utilities of a block of ascending items. Calls must not overlap. */
   async score(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>> {
-    const { gpu } = this.model;
-    const [program, utilities] = [this.#program, this.#utilities];
-    if (!program || !utilities) throw new Error("the blocks are not recorded");
+    const { model: { gpu }, program, utilities } = this;
     const began = performance.now();
     const rows = items.length;
     const events = Math.ceil(rows / EVENT_ROWS);
-    this.#batch.write(items, state);
+    this.batch.write(items, state);
     this.#writeState(state);
     const sizes = { users: 1, events, rows, items: rows };
-    this.#headers.put(0, { sizes, counted: events, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
-    this.#headers.upload(0, 1);
+    this.headers.put(0, { sizes, counted: events, first: 0 }, { slot: 0, learningRate: 0, iteration: 0 });
+    this.headers.upload(0, 1);
     const commands = new CommandRecorder(gpu, "item block");
-    program.encode(commands, sizes, this.#headers.offset(0));
+    program.encode(commands, sizes, this.headers.offset(0));
     await utilities.submit(commands.finish()); // other tasks run while the device computes
     const found = await utilities.take();
     const fit = rows * BLOCK_MS / (performance.now() - began);
-    this.#items = Math.min(2 * this.#items, Math.max(this.#items / 2, fit, EVENT_ROWS), this.#capacity.rows);
+    this.#items = Math.min(2 * this.#items, Math.max(this.#items / 2, fit, EVENT_ROWS), this.capacity.rows);
     return found.subarray(0, rows);
   }
 
   #writeState(state: UserState): void {
     if (state === this.#state) return;
-    for (const [part, { stride, view }] of this.#parts) {
+    for (const [part, { stride, view }] of this.parts) {
       const row = state[part];
       if (row?.length !== stride) {
         throw new Error(`expected ${stride} numbers of ${part}, got ${row?.length}`);
       }
       const { buffer, offset } = asBufferView(view);
-      const copies = new Float32Array(stride * this.#capacity.events);
-      for (let event = 0; event < this.#capacity.events; event++) copies.set(row, event * stride);
+      const copies = new Float32Array(stride * this.capacity.events);
+      for (let event = 0; event < this.capacity.events; event++) copies.set(row, event * stride);
       this.model.gpu.queue.writeBuffer(buffer, offset, copies);
     }
     this.#state = state;
   }
 
   [Symbol.dispose](): void {
-    this.#batch.items.destroy();
-    this.#arena.destroy();
+    this.stack.dispose();
   }
 }
 

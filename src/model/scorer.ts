@@ -63,43 +63,37 @@ export function roundCapacity(
 }
 
 export class UtilityScorer implements ItemScorer {
-  readonly #arena: Arena;
-  #log: DeviceLog | undefined;
-  #plan: BatchPlan | undefined;
-  #program: ModelProgram | undefined;
   #states: { readonly tensors: StateTensors; readonly program: Program<ClickSizes> } | undefined;
   #blocks: ItemBlocks | undefined;
 
-  private constructor(readonly model: ScorableModel, readonly room: ScorerCapacity) {
-    this.#arena = new Arena(model.gpu, "scorer");
-  }
+  private constructor(
+    readonly model: ScorableModel,
+    readonly room: ScorerCapacity,
+    private readonly arena: Arena,
+    private readonly log: DeviceLog,
+    private readonly plan: BatchPlan,
+    private readonly program: ModelProgram,
+    private readonly stack: DisposableStack,
+  ) {}
 
   /** @throws UserError if a buffer for this capacity exceeds the adapter's limits. */
   static async create(model: ScorableModel, room: ScorerCapacity): Promise<UtilityScorer> {
+    const { users, events, rows } = room;
+    const { gpu, items: { shape, tokenCounts } } = model;
     using stack = new DisposableStack();
-    const scorer = stack.use(new UtilityScorer(model, room));
-    await scorer.#prepare();
-    stack.move();
-    return scorer;
+    const arena = stack.use(new Arena(gpu, "scorer"));
+    const first = buildRequestLog(model, [{ history: [], page: [0] }]);
+    const items = Math.min(rows, shape.count);
+    const capacity = { events, rows, items };
+    const log = stack.use(new DeviceLog(gpu, first, capacity, tokenCounts, loadUncountedLog(model)));
+    const plan = stack.use(new BatchPlan(gpu, first, { users, ...capacity }, 1));
+    const options = { name: "scorer", log, plan, ring: arena.allocate("ring", 16) };
+    const program = stack.use(await ModelProgram.create(model, options));
+    return new UtilityScorer(model, room, arena, log, plan, program, stack.move());
   }
 
   holds({ users, events, rows }: ScorerCapacity): boolean {
     return users <= this.room.users && events <= this.room.events && rows <= this.room.rows;
-  }
-
-  async #prepare(): Promise<void> {
-    const { users, events, rows } = this.room;
-    const { gpu, items: { shape, tokenCounts } } = this.model;
-    const log = buildRequestLog(this.model, [{ history: [], page: [0] }]);
-    const items = Math.min(rows, shape.count);
-    this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts, loadUncountedLog(this.model));
-    this.#plan = new BatchPlan(gpu, log, { users, events, rows, items }, 1);
-    this.#program = await ModelProgram.create(this.model, {
-      name: "scorer",
-      log: this.#log,
-      plan: this.#plan,
-      ring: this.#arena.allocate("ring", 16),
-    });
   }
 
   /**
@@ -107,9 +101,7 @@ export class UtilityScorer implements ItemScorer {
    * @param requests - at least one request, within the capacity, with valid items
    */
   async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
-    const { gpu } = this.model;
-    const program = this.#program;
-    if (!program) throw new Error("the scorer is destroyed");
+    const { model: { gpu }, program } = this;
     const sizes = this.#run(program.program, requests);
     const { view } = program.utilities;
     const utilities = await readFloats(gpu, isTexture(view) ? view : { ...view, size: 4 * sizes.rows });
@@ -151,10 +143,7 @@ export class UtilityScorer implements ItemScorer {
   }
 
   async #recordStates() {
-    const { model } = this;
-    const [log, plan] = [this.#log, this.#plan];
-    if (!log || !plan) throw new Error("the scorer is destroyed");
-    const arena = this.#arena;
+    const { model, arena, log, plan } = this;
     const batch = new BatchIndexBuffers(arena, plan.view, log, plan.capacity, plan);
     const { gpu: { variants }, parameters } = model;
     const tape = new ClickTape(batch, { arena, parameters, capacity: plan.capacity, variants });
@@ -168,10 +157,9 @@ export class UtilityScorer implements ItemScorer {
 
   /** Starts a program on the requests' pages, without waiting for its end. @returns the batch's sizes */
   #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
-    const plan = this.#plan;
-    if (!this.#log || !plan) throw new Error("the scorer is destroyed");
+    const { plan } = this;
     const log = buildRequestLog(this.model, requests);
-    this.#log.write(log);
+    this.log.write(log);
     const users = requests.map((_, user) => user);
     const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
     plan.upload(0, 1);
@@ -182,10 +170,7 @@ export class UtilityScorer implements ItemScorer {
 
   [Symbol.dispose](): void {
     this.#blocks?.[Symbol.dispose]();
-    this.#program?.[Symbol.dispose]();
-    this.#plan?.[Symbol.dispose]();
-    this.#log?.[Symbol.dispose]();
-    this.#arena.destroy();
+    this.stack.dispose();
   }
 }
 

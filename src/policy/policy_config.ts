@@ -2,8 +2,7 @@
 
 import * as v from "../schema.ts";
 import { pathExists } from "../files/local_file.ts";
-import { FOLDER_FORMATS } from "../files/folder_formats.ts";
-import { readJson, writeJson } from "../files/json_file.ts";
+import { FOLDER_FORMATS, readJson, writeJson } from "../files/json_file.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";
 import { policyTrainingSchema } from "./learning/policy_training_config.ts";

@@ -5,8 +5,7 @@ import type { Claim } from "../metrics/baseline_verdict.ts";
 import { UserError } from "../user_error.ts";
 import { explainFileError, readText } from "../files/local_file.ts";
 import { readJson } from "../files/json_file.ts";
-import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
-import { getSeedFolder, readSeeds } from "../run/seeds_folder.ts";
+import { getSeedFolder, hasConfig, readConfig, readSeeds, type RunConfig } from "../run/run_config.ts";
 import { readSavedStage } from "../run/run_state.ts";
 import { stages as trainedStages, type TrainingStage as TrainedStage } from "../run/stages.ts";
 import type {

@@ -24,18 +24,17 @@ const LONGEST_ROW = 4096;
 
 /** A CSV log that is open for appending. New rows stay in memory until `flush` or `close`. */
 export class CsvLog {
-  readonly #file: LogFile;
-  readonly #path: string;
-  readonly #columns: number;
   readonly #hash = createHash("sha256");
   #size = 0;
   #pending = "";
 
   /** Used by `begin` and `resume`. @param file - open for appending. @param bytes - the file's content */
-  constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
-    this.#file = file;
-    this.#path = path;
-    this.#columns = columns;
+  constructor(
+    private readonly file: LogFile,
+    private readonly path: string,
+    private readonly columns: number,
+    bytes = new Uint8Array(),
+  ) {
     this.#written(bytes);
   }
 
@@ -121,14 +120,14 @@ export class CsvLog {
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {
-    withFileErrorsSync("write", this.#path, () => this.#file.syncSync());
+    withFileErrorsSync("write", this.path, () => this.file.syncSync());
     return { bytes: this.#size, sha256: this.#hash.copy().digest("hex") };
   }
 
   /** Adds a row. Numbers are stored without rounding. @throws {RangeError} for too few or too many values */
   append(values: readonly (number | string)[]): void {
-    if (values.length !== this.#columns) {
-      throw new RangeError(`${this.#path}: ${this.#columns} values expected, got ${values.length}`);
+    if (values.length !== this.columns) {
+      throw new RangeError(`${this.path}: ${this.columns} values expected, got ${values.length}`);
     }
     this.#pending += row(values);
   }
@@ -140,10 +139,10 @@ export class CsvLog {
   flush(): void {
     const bytes = new TextEncoder().encode(this.#pending);
     try {
-      for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+      for (let done = 0; done < bytes.length;) done += this.file.writeSync(bytes.subarray(done));
     } catch (error) {
       this.#forgetTornRow();
-      throw explainFileError(error, "write", this.#path);
+      throw explainFileError(error, "write", this.path);
     }
     this.#written(bytes);
     this.#pending = "";
@@ -154,7 +153,7 @@ export class CsvLog {
     try {
       this.flush();
     } finally {
-      this.#file.close();
+      this.file.close();
     }
   }
 
@@ -165,7 +164,7 @@ export class CsvLog {
 
   #forgetTornRow(): void {
     try {
-      this.#file.truncateSync(this.#size);
+      this.file.truncateSync(this.#size);
     } catch {
       // The caller reports the failed write, and `resume` removes an incomplete row.
     }

@@ -1,10 +1,12 @@
-/** config.json of a run: everything that is needed to repeat the run. */
+/**
+ * config.json of a run: everything that is needed to repeat the run. Runs that differ only in their seed are in
+ * one folder, whose seeds.json has their common config.
+ */
 
 import * as v from "../schema.ts";
 import { dataConfigSchema } from "../data/sets/dataset.ts";
 import { pathExists } from "../files/local_file.ts";
-import { FOLDER_FORMATS } from "../files/folder_formats.ts";
-import { readJson, writeJson } from "../files/json_file.ts";
+import { FOLDER_FORMATS, readJson, writeJson } from "../files/json_file.ts";
 import { kernelVariantsSchema } from "../gpu/kernel_variants.ts";
 import { stagesConfigSchema } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
@@ -57,4 +59,32 @@ export async function writeConfig(path: string, config: RunConfig): Promise<void
 
 function configFile(path: string): string {
   return `${path}/config.json`;
+}
+
+const seedsSchema = v.strictObject({
+  format: v.literal(FOLDER_FORMATS.seeds),
+  seeds: v.pipe(
+    v.pipe(v.array(v.whole(0, 2 ** 32 - 1)), v.minLength(1)),
+    v.check((seeds) => new Set(seeds).size === seeds.length, "a seed occurs twice"),
+  ),
+  /** Config of the run with the first seed. The configs of all other runs differ from it only in the seed. */
+  config: runConfigSchema,
+});
+export type SeedsConfig = Omit<v.InferOutput<typeof seedsSchema>, "format">;
+
+export async function writeSeeds(path: string, seeds: SeedsConfig): Promise<void> {
+  await writeJson(`${path}/seeds.json`, { format: FOLDER_FORMATS.seeds, ...seeds });
+}
+
+/** Reads seeds.json. Returns undefined if the folder lacks the file. @throws UserError for a damaged file. */
+export function readSeeds(path: string): Promise<SeedsConfig | undefined> {
+  return readJson(`${path}/seeds.json`, seedsSchema);
+}
+
+export function getSeedConfig({ config }: SeedsConfig, seed: number): RunConfig {
+  return { ...config, training: { ...config.training, seed } };
+}
+
+export function getSeedFolder(path: string, seed: number): string {
+  return `${path}/seed-${seed}`;
 }

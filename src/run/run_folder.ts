@@ -22,7 +22,7 @@ import {
   replaceFile,
 } from "./run_state.ts";
 import { criteria, type Criterion, formatBestRecords } from "../train/best_records.ts";
-import type { TrainerState } from "../train/trainer_state.ts";
+import type { TrainerState } from "../train/networks.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";

@@ -13,15 +13,9 @@ import { type BestRecords, criteria, type Criterion, parseBestRecords } from "..
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot, readSnapshotHeader } from "./snapshot_file.ts";
-import {
-  BEST_PREFIXES,
-  iterationSchema,
-  MOMENT_PREFIXES,
-  selectSnapshotSpecs,
-  withConstants,
-} from "./snapshot/snapshot.ts";
+import { BEST_PREFIXES, iterationSchema, readBestWeights, readMoments } from "./snapshot/snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot/snapshot.ts";
-import type { TrainerState } from "../train/trainer_state.ts";
+import type { TrainerState } from "../train/networks.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
@@ -150,30 +144,21 @@ export async function restoreState(
 ): Promise<{ state: TrainerState; aside: readonly Criterion[] }> {
   const file = getSnapshotPath(path, "last");
   checkWeights(specs, last.weights, file);
-  const moments = (name: "m" | "v") => {
-    const prefix = MOMENT_PREFIXES[name];
-    const values = last.part(prefix);
-    checkWeights(selectSnapshotSpecs(specs, prefix), values, `Adam's ${name} in ${file}`);
-    return values;
-  };
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   const aside: Criterion[] = [];
   for (const criterion of criteria) {
     const { value, iteration } = best[criterion];
     if (!Number.isFinite(value)) continue;
-    const own = criterion === "loss" ? last.part(BEST_PREFIXES.loss) : undefined;
-    if (own?.size) {
-      const weights = withConstants(specs, own, last.weights);
-      checkWeights(specs, weights, `The best loss in ${file}`);
-      snapshots[criterion] = weights;
+    if (criterion === "loss" && last.part(BEST_PREFIXES.loss).size > 0) {
+      snapshots[criterion] = readBestWeights(last, specs, criterion, file);
       continue;
     }
     const found = await readBest(path, specs, criterion, iteration);
     snapshots[criterion] = found.weights;
     if (found.isAside) aside.push(criterion);
   }
-  const state = { iteration, best, snapshots, weights: last.weights, m: moments("m"), v: moments("v") };
-  return { state, aside };
+  const { weights } = last;
+  return { state: { iteration, best, snapshots, weights, ...readMoments(last, specs, file) }, aside };
 }
 
 /** Renames best snapshots: from a temporary to the usual name. @param aside - their criteria */

@@ -85,7 +85,7 @@ export async function testStage(
 
 /** If the best validation is before this share of the iterations, it counts as early. */
 const EARLY = 0.05;
-/** If the best validation is after this share of the iterations, it counts as late. */
+/** A best validation after this share of the iterations counts as late. Noise seldom makes the last one best. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */

@@ -143,11 +143,10 @@ export class TestedUsers {
   }
 
   results(): BaselineResults {
-    const result = (name: string): BaselineMetricsResult | null => {
+    return Object.fromEntries(shownBaselines.map(([name]) => {
       const found = this.baselines.get(name);
-      return found ? buildBaselineResult(found) : null;
-    };
-    return Object.fromEntries(shownBaselines.map(([name]) => [name, result(name)])) as BaselineResults;
+      return [name, found ? buildBaselineResult(found) : null];
+    })) as BaselineResults;
   }
 }
 

@@ -83,8 +83,19 @@ export class ParameterArena {
     this.decaying = [summedDecaying, place((spec) => (spec.table && spec.decays) ?? false)];
     this.length = place((spec) => (spec.table && !spec.decays) ?? false).end;
     this.#arena = new Arena(gpu, "parameters");
-    for (const spec of specs) requireParameter(gpu, spec);
-    this.weights = this.#allocateWeights();
+    for (const spec of specs) {
+      const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
+      mapLimitError(
+        () => gpu.requireBindable(computeParameterBytes(spec), what),
+        (error) => tooLargeError(error, spec),
+      );
+    }
+    // If all weights together are too large, the tables are larger than all other parameters.
+    const table = specs.find(({ table }) => table);
+    this.weights = mapLimitError(
+      () => this.#arena.allocateUnbound("weights", 4 * this.length),
+      (error) => table ? tooLargeError(error, table) : error,
+    );
     for (const spec of specs) {
       const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
       const shape = { name, rows, columns, groups, stride: padColumns(columns, groups) };
@@ -114,23 +125,7 @@ export class ParameterArena {
   }
   /** Partial sums [chunks.most, summed]. At least 16 bytes, because an empty buffer cannot be bound. */
   get partials(): View {
-    return this.#partials ??= this.#allocatePartials();
-  }
-
-  /**
-   * Allocates the weights. @throws UserError with the largest possible number of items, if it is exceeded.
-   */
-  #allocateWeights(): View {
-    // If all weights together are too large, the tables are larger than all other parameters.
-    const table = this.specs.find(({ table }) => table);
-    return mapLimitError(
-      () => this.#arena.allocateUnbound("weights", 4 * this.length),
-      (error) => table ? tooLargeError(error, table) : error,
-    );
-  }
-
-  #allocatePartials(): View {
-    return mapLimitError(
+    return this.#partials ??= mapLimitError(
       () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * this.chunks.most)),
       (error) => layersTooLargeError(error, this.summed, "weights outside of tables"),
     );
@@ -197,8 +192,10 @@ export class ParameterArena {
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     for (const t of this.#byName.values()) {
       const constant = this.#constants.get(t.name);
-      if (constant) weights.set(t.name, constant);
-      if (constant) continue;
+      if (constant) {
+        weights.set(t.name, constant);
+        continue;
+      }
       const start = asBufferView(t.view).offset / 4;
       const rows = Number(t.rows);
       weights.set(t.name, unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups));
@@ -219,21 +216,10 @@ function mapLimitError<T>(make: () => T, refusal: (error: LimitError) => UserErr
   }
 }
 
-/** @throws UserError if a parameter is larger than the largest binding. */
-function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
-  const what = `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`;
-  mapLimitError(
-    () => gpu.requireBindable(computeParameterBytes(spec), what),
-    (error) => tooLargeError(error, spec),
-  );
-}
-
 /** Returns an error that names the largest possible size, and the options that make the parameter smaller. */
 function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
-  if (constant) {
-    return new UserError(`${error.message} Or train without counts: --counts none.`);
-  }
+  if (constant) return new UserError(`${error.message} Or train without counts: --counts none.`);
   if (!table) return layersTooLargeError(error, columns, "columns");
   return new UserError(
     `${error.message} At this width, at most ${

@@ -12,9 +12,9 @@ import type { BestRecords, Criterion, ValidationSchedule } from "./best_records.
 import { encodeGroup, type StepGroup, type StepGroupInputs } from "./steps.ts";
 import { DivergedError } from "./training_results.ts";
 import type { MetricSummary, TrainingStepResult, ValidationResult } from "./training_results.ts";
-import { joinParameterSpecs, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+import { joinParameterSpecs, readJoined, stateBuffers, writeJoined } from "./networks.ts";
+import type { TrainedNetwork, TrainerState } from "./networks.ts";
 import type { DistributedContext } from "./distributed_context.ts";
-import { stateBuffers, type TrainerState } from "./trainer_state.ts";
 
 /** Number of submitted groups of steps: one group runs on the device, and one waits in the queue. */
 const IN_FLIGHT = 2;
@@ -293,12 +293,10 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** Returns the best weights by a criterion. @throws Error if there was no validation. */
+  /** Returns the best weights by a criterion. @throws Error for a training without validations. */
   async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.components.validation) throw new Error("this trainer does not validate");
-    const weights = await this.components.validation.keeper.snapshot(criterion);
-    if (!weights) throw new Error("this trainer has not validated yet");
-    return weights;
+    return await this.components.validation.keeper.snapshot(criterion);
   }
 
   /** Reads all current weights. Call it only after all submitted steps have ended. */

@@ -13,11 +13,10 @@ import { countEvents, countScored, type LogSource } from "../data/log_source.ts"
 import { UserError } from "../user_error.ts";
 import { criteria } from "./best_records.ts";
 import type { SharedStep, StepSums, Validation } from "./steps.ts";
-import type { TrainedNetwork } from "./networks.ts";
+import type { TrainedNetwork, TrainerState } from "./networks.ts";
 import { SharedGradient } from "../ops/gradient_sum.ts";
 import { expectShares, type ProcessGroup, selectRankShare, shareGradient, write } from "./process_group.ts";
 import type { ResultRing } from "./training_results.ts";
-import type { TrainerState } from "./trainer_state.ts";
 
 /** Number of iterations between comparisons of the ranks' weights. */
 const CHECK_EVERY = 100;

@@ -198,16 +198,12 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     const words = 4 * summary.vectors;
     const all = new Sums(words);
     const longer = new Sums(words);
-    for (const [k, shard] of this.shardList.entries()) {
-      onShard?.(k, this.shardList.length);
-      const { log, users } = this.#submit(k, shard);
+    for (const part of this.#submitAll(onShard)) {
+      const { log, indices } = part;
       const outcomes = await readFloats(gpu, this.program.outcomes.view);
-      if (onUsers) {
-        const utilities = await readFloats(gpu, this.program.utilities.view);
-        onUsers({ users: shard.users, log, indices: Uint32Array.from(users), utilities, outcomes, words });
-      }
+      onUsers?.({ ...part, utilities: await this.#readUtilities(), outcomes, words });
       let e = 0;
-      for (const user of Array.from(users)) {
+      for (const user of indices) {
         for (let event = log.userEvents[user] ?? 0; event < (log.userEvents[user + 1] ?? 0); event++) {
           const outcome = outcomes.subarray(words * e, words * (e + 1));
           const page = (log.eventRows[event + 1] ?? 0) - (log.eventRows[event] ?? 0);
@@ -230,12 +226,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
 
   /** Waits for each shard, and yields its reward utilities. @param onShard - called before each shard. */
   async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<UserUtilities> {
-    for (const [k, shard] of this.shardList.entries()) {
-      onShard?.(k, this.shardList.length);
-      const { log, users } = this.#submit(k, shard);
-      const utilities = await readFloats(this.options.gpu, this.program.utilities.view);
-      yield { users: shard.users, log, indices: Uint32Array.from(users), utilities };
-    }
+    for (const part of this.#submitAll(onShard)) yield { ...part, utilities: await this.#readUtilities() };
   }
 
   /**
@@ -249,24 +240,31 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     return all;
   }
 
-  #submit(k: number, shard: Shard): { log: Clicks; users: ArrayLike<number> } {
+  #readUtilities(): Promise<Float32Array> {
+    return readFloats(this.options.gpu, this.program.utilities.view);
+  }
+
+  /** Submits one shard after another, and yields each shard's users. */
+  *#submitAll(onShard?: (done: number, all: number) => void): Generator<Omit<UserUtilities, "utilities">> {
     const { gpu, source } = this.options;
-    let { users, sizes } = shard;
-    let log: Clicks = this.plan.log;
-    let slot = k;
-    if (this.window) {
-      log = source.read(users);
-      const own = toClickLog(source, log);
-      users = Uint32Array.from(users.keys());
-      this.window.write(own);
-      slot = 0;
-      sizes = this.plan.put(slot, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
-      this.plan.upload(slot, 1);
+    for (const [k, { users, ...shard }] of this.shardList.entries()) {
+      onShard?.(k, this.shardList.length);
+      let [sizes, slot, indices] = [shard.sizes, k, users];
+      let log: Clicks = this.plan.log;
+      if (this.window) {
+        log = source.read(users);
+        const own = toClickLog(source, log);
+        indices = Uint32Array.from(users.keys());
+        this.window.write(own);
+        slot = 0;
+        sizes = this.plan.put(slot, indices, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
+        this.plan.upload(slot, 1);
+      }
+      CommandRecorder.submit(gpu, "evaluation", (commands) => {
+        if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(slot));
+      });
+      yield { users, log, indices };
     }
-    CommandRecorder.submit(gpu, "evaluation", (commands) => {
-      if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(slot));
-    });
-    return { log, users };
   }
 
   /** Frees the evaluation's GPU memory, but not the log and the networks. */

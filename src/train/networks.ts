@@ -1,7 +1,11 @@
-/** Joins the weights of the reward and the generator in one map. The generator's names get a prefix. */
+/**
+ * State of a training: weights and moments of the reward and the generator, joined in one map each. The
+ * generator's names get a prefix.
+ */
 
 import type { AdamState } from "../ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";
+import type { BestRecords, Criterion } from "./best_records.ts";
 
 /** Prefix of the names of the generator's parameters, in snapshots and training states. */
 export const GENERATOR_PREFIX = "generator/";
@@ -14,7 +18,30 @@ export interface TrainedNetwork {
   readonly adam: AdamState | undefined;
 }
 
-export type BufferPicker = (network: TrainedNetwork) => GPUBuffer | undefined;
+/** State from which a training is resumed with the same bits. Names of generator parameters have a prefix. */
+export interface TrainerState {
+  /** Number of finished training steps. */
+  readonly iteration: number;
+  /** Weights of all networks. */
+  readonly weights: Weights;
+  /** Adam's first moments; zeros for a network that is not trained. */
+  readonly m: Weights;
+  /** Adam's second moments; zeros for a network that is not trained. */
+  readonly v: Weights;
+  /** Best validation result so far for each criterion. */
+  readonly best: BestRecords;
+  /** Best weights by each criterion; empty if the training has no validations. */
+  readonly snapshots: Partial<Record<Criterion, Weights>>;
+}
+
+type BufferPicker = (network: TrainedNetwork) => GPUBuffer | undefined;
+
+/** For each part of a network's state, a function that returns its buffer. */
+export const stateBuffers = {
+  weights: ({ parameters }) => parameters.weights.buffer,
+  m: ({ adam }) => adam?.m.buffer,
+  v: ({ adam }) => adam?.v.buffer,
+} satisfies Record<string, BufferPicker>;
 
 export function joinParameterSpecs(networks: readonly TrainedNetwork[]): ParameterSpec[] {
   return networks.flatMap(({ prefix, parameters }) =>

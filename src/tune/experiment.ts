@@ -6,12 +6,11 @@
 import * as v from "../schema.ts";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../model/model_config.ts";
-import { FOLDER_FORMATS } from "../files/folder_formats.ts";
-import { readJson, writeJson } from "../files/json_file.ts";
+import { FOLDER_FORMATS, readJson, writeJson } from "../files/json_file.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import { resultSchema, type RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/collect.ts";
-import { getSeedFolder } from "../run/seeds_folder.ts";
+import { getSeedFolder } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";
 import { computePairedDifference } from "../data/paired_difference.ts";
 import { claimOutcomes, describeInterval, formatSigned, judgeClaim } from "../metrics/baseline_verdict.ts";

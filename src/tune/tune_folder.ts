@@ -5,15 +5,13 @@
 
 import { formatCsvRow } from "../csv.ts";
 import * as v from "../schema.ts";
-import { FOLDER_FORMATS } from "../files/folder_formats.ts";
-import { readJson, writeJson } from "../files/json_file.ts";
+import { FOLDER_FORMATS, readJson, writeJson } from "../files/json_file.ts";
 import { readLog } from "../report/collect.ts";
 import type { RunLog } from "../report/report_data.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
-import { findBestValidation, rankSettings } from "./search.ts";
-import type { SearchCandidate, SearchState } from "./search.ts";
-import { describeSetting, listArguments, type TuneSetting } from "./space.ts";
+import { findBestValidation, rankSettings, type SearchCandidate, type SearchState } from "./search.ts";
+import { describeSetting, listArguments } from "./space.ts";
 
 const tuneSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.tune),
@@ -48,12 +46,9 @@ export async function writeTune(
   { rungs, candidates }: SearchState,
   spentSeconds: number,
 ): Promise<void> {
-  const settings = candidates.map(({ setting, iterations, seconds, setUpSeconds, end }) => ({
-    options: setting,
-    iterations,
-    seconds,
-    setUpSeconds,
-    end,
+  const settings = candidates.map(({ setting: options, number: _, curve: __, ...rest }) => ({
+    options,
+    ...rest,
   }));
   const tune = { format: FOLDER_FORMATS.tune, ...about, spentSeconds, rungs, settings };
   await writeJson(`${path}/${NAME}`, tune);
@@ -81,15 +76,11 @@ export function readCurve(run: string): Promise<RunLog> {
 }
 
 /** A setting, with its best value of each validation metric; null for a metric without a value. */
-export interface SettingRow {
-  readonly number: number;
-  readonly setting: TuneSetting;
+export interface SettingRow
+  extends Pick<SearchCandidate, "number" | "setting" | "iterations" | "seconds" | "end"> {
   readonly text: string;
   readonly folder: string;
-  readonly iterations: number;
   readonly bestIteration: number;
-  readonly seconds: number;
-  readonly end: SearchCandidate["end"];
   readonly validation: Readonly<Record<Criterion, number | null>>;
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { computePairedDifference } from "../../src/data/paired_difference.ts";
 import type { ModelOutcome, PartOutcome, SeedOutcome } from "../../src/tune/experiment.ts";
 import { experimentModels, readOutcome, supportsItems, testClaims } from "../../src/tune/experiment.ts";
-import { getSeedFolder } from "../../src/run/seeds_folder.ts";
+import { getSeedFolder } from "../../src/run/run_config.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
 import { interrupt, runOk, splitArgs, withSmallLog, writePaperFile } from "../command_check.ts";

@@ -9,7 +9,7 @@ import { writeSafetensors, writeSnapshot } from "../../src/run/snapshot_file.ts"
 import { withFolder } from "../prepared_folder.ts";
 import { readTree } from "../bad_inputs/files.ts";
 import { scoreCases } from "../score_cases.ts";
-import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../src/run/seeds_folder.ts";
+import { readSeeds, writeSeeds } from "../../src/run/run_config.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
 import { isUserError, makeRunConfig, withEmptyFolder } from "./folder_check.ts";
 
@@ -122,21 +122,6 @@ Deno.test("a model uses the data of its run, unless other data are named", () =>
   }));
 
 const config = makeRunConfig({ training: { ...defaultTraining, seed: 7 } });
-
-Deno.test("--seeds: every seed trains separately in its own folder", () => {
-  const seeds = { seeds: [7, 8, 4294967295], config };
-  for (const seed of seeds.seeds) {
-    const own = getSeedConfig(seeds, seed);
-    assert.equal(own.training.seed, seed);
-    assert.deepEqual({ ...own, training: { ...own.training, seed: 7 } }, config);
-  }
-  assert.equal(config.training.seed, 7);
-  assert.deepEqual(seeds.seeds.map((seed) => getSeedFolder("runs/a", seed)), [
-    "runs/a/seed-7",
-    "runs/a/seed-8",
-    "runs/a/seed-4294967295",
-  ]);
-});
 
 Deno.test("seeds.json is read back unchanged; a repeated seed is refused", () =>
   withEmptyFolder(async (folder) => {

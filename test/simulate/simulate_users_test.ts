@@ -10,7 +10,8 @@ import type { ClickLog, ItemFeatures, PastPages } from "../../src/data/click_log
 import { checkLog, NO_PAST_PAGES, NONE } from "../../src/data/click_log.ts";
 import type { HostDynamics } from "../../src/simulate/host/dynamics.ts";
 import { choose, computeSlateLogits, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
-import { type Counted64, Forward64, type Parameters64, toParameters64, type User64 } from "../f64_model.ts";
+import { Forward64, toDenseLog, toParameters64 } from "../f64_model.ts";
+import type { Counted64, Parameters64, User64 } from "../f64_model.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { computePhilox, purposes, toUniform24 } from "../../src/data/philox.ts";
@@ -36,7 +37,6 @@ import {
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { withGpu } from "../op_check.ts";
-import { toDenseLog } from "../dense_log.ts";
 import {
   addCounts,
   drawSomeWeights,

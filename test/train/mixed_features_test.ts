@@ -18,7 +18,7 @@ import { defaultTraining, type TrainingConfig } from "../../src/train/training_c
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { toDenseLog } from "../dense_log.ts";
+import { toDenseLog } from "../f64_model.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import {
   assertWithin,

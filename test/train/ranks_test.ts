@@ -11,14 +11,13 @@ import { selectRankShare } from "../../src/train/process_group.ts";
 import type { DistributedContext } from "../../src/train/distributed_context.ts";
 import { broadcastState, createDistributedContext } from "../../src/train/distributed_context.ts";
 import type { TrainingStepResult, ValidationResult } from "../../src/train/training_results.ts";
-import type { TrainerState } from "../../src/train/trainer_state.ts";
+import type { TrainerState } from "../../src/train/networks.ts";
 import { UserError } from "../../src/user_error.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withGpu } from "../op_check.ts";
 import { createRanksInMemory } from "../ranks_in_memory.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
-import type { TestTraining } from "./trainings.ts";
-import { assertNear, logs, SIZE, trainGame, trainShannon } from "./trainings.ts";
+import { assertNear, logs, SIZE, type TestTraining, trainGame, trainShannon } from "./trainings.ts";
 import { isUserError } from "../run/folder_check.ts";
 
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;

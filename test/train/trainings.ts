@@ -6,16 +6,15 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { listModelParameters, UserModel } from "../../src/model/user_model.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { toDenseLog } from "../dense_log.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { criteria } from "../../src/train/best_records.ts";
-import type { TrainerState } from "../../src/train/trainer_state.ts";
+import type { TrainerState } from "../../src/train/networks.ts";
 import { type AdversarialOptions, AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import type { AdversarialConfig } from "../../src/train/training_config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import type { TrainingConfig } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { type Parameters64, toParameters64, trainTrajectory64 } from "../f64_model.ts";
+import { type Parameters64, toDenseLog, toParameters64, trainTrajectory64 } from "../f64_model.ts";
 import { WIDTH } from "../small_models.ts";
 
 export const SIZE = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };

@@ -4,7 +4,7 @@ import process from "node:process";
 import * as v from "../../schema.ts";
 import { Command } from "commander";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
-import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
+import { FOLDER_FORMATS } from "../../files/json_file.ts";
 import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
 import { reuseVariants } from "../../gpu/kernel_variants.ts";
 import {

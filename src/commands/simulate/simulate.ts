@@ -1,7 +1,6 @@
 /** `simulate`: shows slates to simulated users, and reports their clicks and rewards. */
 
-import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
-import { writeJson } from "../../files/json_file.ts";
+import { FOLDER_FORMATS, writeJson } from "../../files/json_file.ts";
 import type { OpenedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
 import { buildSimulationPage, type SimulatedPolicy } from "../../report/simulation_page.ts";

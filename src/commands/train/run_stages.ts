@@ -10,7 +10,7 @@ import { UserError } from "../../user_error.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import { type Dataset, fitDataset } from "../../data/sets/dataset.ts";
-import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
+import { FOLDER_FORMATS } from "../../files/json_file.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";
 import { readDriverVersion } from "../../gpu/host/driver.ts";
 import { type RunConfig, runConfigSchema } from "../../run/run_config.ts";

@@ -6,8 +6,15 @@ import { listUsers } from "../../data/click_log.ts";
 import { checkBatchSize } from "../../train/click_trainer.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
 import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
-import { hasConfig, readConfig, type RunConfig } from "../../run/run_config.ts";
-import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/seeds_folder.ts";
+import {
+  getSeedConfig,
+  getSeedFolder,
+  hasConfig,
+  readConfig,
+  readSeeds,
+  type RunConfig,
+  writeSeeds,
+} from "../../run/run_config.ts";
 import { expectRestorable, type RunContext } from "../../run/training_run.ts";
 import type { StagesConfig } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";

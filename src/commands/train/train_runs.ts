@@ -2,14 +2,14 @@
 
 import { runAll } from "./run_jobs.ts";
 import { writeReport } from "../../report/report_page.ts";
-import type { RunConfig } from "../../run/run_config.ts";
-import { getSeedConfig, getSeedFolder, type SeedsConfig, writeSeedsResult } from "../../run/seeds_folder.ts";
+import { getSeedConfig, getSeedFolder, type RunConfig, type SeedsConfig } from "../../run/run_config.ts";
+import { writeJson } from "../../files/json_file.ts";
 import { listStages, type TrainingStage } from "../../run/stages.ts";
 import { trainCommand } from "../../run/ranks/mpi.ts";
 import type { RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
 import { continueRun, isFinished, listModelNotes, printLine } from "./run_stages.ts";
-import { EXIT_INTERRUPTED } from "../../cli/stop.ts";
+import { EXIT_INTERRUPTED, type StopRequest } from "../../cli/stop.ts";
 import { reportFile } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
 import {
@@ -19,7 +19,6 @@ import {
   formatResultTable,
   formatSeedsTable,
 } from "../test_table.ts";
-import type { StopRequest } from "../../cli/stop.ts";
 
 /** Starts or resumes a single run. @returns the exit code */
 export async function runOne(
@@ -61,6 +60,16 @@ export async function runSeeds(
   console.log(`Results are in ${path}`);
   if (report) await writeRunReport(path);
   return 0;
+}
+
+/** Writes the metrics of all seeds' runs to result.json. Details are in the folders of the runs. */
+async function writeSeedsResult(path: string, results: readonly StageRunResult[]): Promise<void> {
+  const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
+    ...{ stage, folder, seed, iteration },
+    test: test.map(({ details: _, against: __, ...metrics }) => metrics),
+    verdict,
+  }));
+  await writeJson(`${path}/result.json`, { runs });
 }
 
 async function writeRunReport(path: string): Promise<void> {

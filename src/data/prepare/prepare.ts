@@ -3,8 +3,7 @@
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
-import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
-import { writeJson } from "../../files/json_file.ts";
+import { FOLDER_FORMATS, writeJson } from "../../files/json_file.ts";
 import { version } from "../../version.ts";
 import { type BadRowSummary, mergeBadRows, noBadRows, rejectIfTooBad, takeRejects } from "./bad_rows.ts";
 import { computeFileChecksum } from "../../files/local_file.ts";

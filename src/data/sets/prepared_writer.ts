@@ -3,8 +3,7 @@
 import * as v from "../../schema.ts";
 import { createHash } from "node:crypto";
 import type { ParquetWriter } from "hyparquet-writer";
-import { FOLDER_FORMATS } from "../../files/folder_formats.ts";
-import { writeJson } from "../../files/json_file.ts";
+import { FOLDER_FORMATS, writeJson } from "../../files/json_file.ts";
 import { writeAtomically, writeFileAtomically } from "../../files/atomic_write.ts";
 import { computeFileChecksum, expectFile, readBytes, withFileErrors } from "../../files/local_file.ts";
 import { readManifest } from "./prepared_folder.ts";

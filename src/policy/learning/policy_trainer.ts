@@ -16,7 +16,7 @@ import type { UsersSource } from "../../simulate/users.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { BatchTrainer, type TrainerComponents } from "../../train/batch_trainer.ts";
 import { type MetricSummary, ResultRing } from "../../train/training_results.ts";
-import type { TrainerState } from "../../train/trainer_state.ts";
+import type { TrainerState } from "../../train/networks.ts";
 import { parseConfig } from "../../model/model_config.ts";
 import { algorithms } from "./algorithms.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./policy_training_config.ts";

@@ -144,7 +144,15 @@ export function readLayout(
   size: number,
   what: string,
 ): { entries: Entry[]; rawMetadata: unknown; dataStart: number } {
-  const { header, dataStart } = readHeader(bytes, size, what);
+  const dataStart = findHeaderEnd(bytes, size, what);
+  let header: unknown;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, dataStart));
+    header = JSON.parse(text);
+  } catch (error) {
+    throw damaged(what, `its header is not JSON (${error instanceof Error ? error.message : error})`);
+  }
+  if (!isObject(header)) throw damaged(what, "its header should be a JSON object");
   const { [METADATA]: rawMetadata, ...rawEntries } = header;
   const entries = Object.entries(rawEntries).map(([name, raw]) => readEntry(name, raw, what));
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
@@ -189,23 +197,6 @@ export function findHeaderEnd(bytes: Uint8Array, size: number, what: string): nu
     throw damaged(what, `truncated in its header: at least ${least} bytes expected, ${found} found`);
   }
   return end;
-}
-
-function readHeader(
-  bytes: Uint8Array,
-  size: number,
-  what: string,
-): { header: Record<string, unknown>; dataStart: number } {
-  const dataStart = findHeaderEnd(bytes, size, what);
-  let json: unknown;
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, dataStart));
-    json = JSON.parse(text);
-  } catch (error) {
-    throw damaged(what, `its header is not JSON (${error instanceof Error ? error.message : error})`);
-  }
-  if (!isObject(json)) throw damaged(what, "its header should be a JSON object");
-  return { header: json, dataStart };
 }
 
 function readEntry(name: string, raw: unknown, what: string): Entry {

@@ -3,7 +3,7 @@
 import * as v from "../../schema.ts";
 import { UserError } from "../../user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../../model/model_config.ts";
-import { checkShapes, listModelParameters } from "../../model/user_model.ts";
+import { checkShapes, checkWeights, listModelParameters } from "../../model/user_model.ts";
 import type { ItemsShape } from "../../data/item_catalogue.ts";
 import { type FeatureManifest, featuresSchema } from "../../data/manifest.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
@@ -113,20 +113,11 @@ export function buildSnapshot(
 }
 
 /** Returns the parameters that a file stores under a prefix: all for "", only the trained ones otherwise. */
-export function selectSnapshotSpecs(
+function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
 ): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
-}
-
-/** Returns the best weights together with the model's constants, which are in the current weights. */
-export function withConstants(specs: readonly ParameterSpec[], best: Weights, current: Weights): Weights {
-  const weights: Weights = new Map(best);
-  for (const { name, constant } of specs) {
-    if (constant) weights.set(name, current.get(name) ?? new Float32Array());
-  }
-  return weights;
 }
 
 /** Encodes a snapshot as bytes; see {@link buildSnapshot}. */
@@ -161,6 +152,36 @@ export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   prec1: "best-prec1/",
   prec2: "best-prec2/",
 };
+
+/** Reads Adam's moments from a training's snapshot. @throws UserError if tensors are missing or too many */
+export function readMoments(snapshot: Snapshot, specs: readonly ParameterSpec[], path: string) {
+  const { m, v } = MOMENT_PREFIXES;
+  return { m: readPart(snapshot, specs, m, path), v: readPart(snapshot, specs, v, path) };
+}
+
+/**
+ * Reads the best weights by a criterion from a training's snapshot, with the model's constants, which are in
+ * the current weights. @throws UserError if tensors are missing or too many
+ */
+export function readBestWeights(
+  snapshot: Snapshot,
+  specs: readonly ParameterSpec[],
+  criterion: Criterion,
+  path: string,
+): Weights {
+  const weights = readPart(snapshot, specs, BEST_PREFIXES[criterion], path);
+  for (const { name, constant } of specs) {
+    if (constant) weights.set(name, snapshot.weights.get(name) ?? new Float32Array());
+  }
+  return weights;
+}
+
+function readPart(snapshot: Snapshot, specs: readonly ParameterSpec[], prefix: string, path: string) {
+  const found = snapshot.part(prefix);
+  checkWeights(selectSnapshotSpecs(specs, prefix), found, `The tensors ${prefix} of ${path}`);
+  return found;
+}
+
 /** Name prefixes of all tensors that are not current weights. */
 const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 

@@ -9,16 +9,10 @@ import { checkWeights } from "../../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { criteria, type Criterion, formatBestRecords, parseBestRecords } from "../../train/best_records.ts";
 import { stagesConfigSchema } from "../../train/training_config.ts";
-import type { TrainerState } from "../../train/trainer_state.ts";
+import type { TrainerState } from "../../train/networks.ts";
 import { UserError } from "../../user_error.ts";
 import { encodeSafetensors } from "./safetensors.ts";
-import {
-  BEST_PREFIXES,
-  buildSnapshot,
-  MOMENT_PREFIXES,
-  selectSnapshotSpecs,
-  withConstants,
-} from "./snapshot.ts";
+import { BEST_PREFIXES, buildSnapshot, MOMENT_PREFIXES, readBestWeights, readMoments } from "./snapshot.ts";
 import type { Snapshot, SnapshotInfo } from "./snapshot.ts";
 
 const settingSchema = v.strictObject({
@@ -72,23 +66,12 @@ export function readTrainingState(
       `Expected a training's best validation metrics in ${path}, found none. Use another copy of the file.`,
     );
   }
-  const part = (prefix: string): Weights => {
-    const found = snapshot.part(prefix);
-    checkWeights(selectSnapshotSpecs(specs, prefix), found, `The tensors ${prefix} of ${path}`);
-    return found;
-  };
   checkWeights(specs, weights, `The weights of ${path}`);
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
     if (!Number.isFinite(best[criterion].value)) continue;
-    snapshots[criterion] = withConstants(specs, part(BEST_PREFIXES[criterion]), weights);
+    snapshots[criterion] = readBestWeights(snapshot, specs, criterion, path);
   }
-  return {
-    iteration: info.iteration,
-    weights,
-    m: part(MOMENT_PREFIXES.m),
-    v: part(MOMENT_PREFIXES.v),
-    best,
-    snapshots,
-  };
+  const { iteration } = info;
+  return { iteration, weights, ...readMoments(snapshot, specs, path), best, snapshots };
 }

@@ -20,7 +20,7 @@ import { type BestRecords, criteria, type Criterion } from "../../../train/best_
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
 import type { StagesConfig } from "../../../train/training_config.ts";
 import type { TrainingStepResult, ValidationResult } from "../../../train/training_results.ts";
-import type { TrainerState } from "../../../train/trainer_state.ts";
+import type { TrainerState } from "../../../train/networks.ts";
 import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
