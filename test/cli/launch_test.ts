@@ -8,7 +8,8 @@ import { EXIT_FAULT, EXIT_USER_ERROR, runToExitCode } from "../../src/cli/run_ma
 import type { AdapterSummary, SetupHost } from "../../src/cli/setup.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter } from "../../src/cli/setup.ts";
 import { UserError } from "../../src/user_error.ts";
-import { listFiles, runCommand, runCommandWith, runProcess, withSmallLog } from "../command_check.ts";
+import { listFiles, runCommand, runCommandWith, runProcess } from "../command_check.ts";
+import { splitArgs, withSmallLog } from "../command_check.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -167,23 +168,14 @@ Deno.test("exitCodeOf separates user mistakes from faults", async () => {
 async function launchTraining(folder: string, data: string) {
   const script = new URL("../../src/cli/launch.ts", import.meta.url).href;
   const run = `${folder}/run`;
-  const sizes = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4"];
-  const args = ["--data", data, "--save-dir", run, ...sizes, "--no-autotune"];
+  const { permissions, module } = readTask("train");
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...[
-        "run",
-        ...DENO_FLAGS,
-        "--no-prompt",
-        "-A",
-        script,
-        ...readTask("train").permissions,
-        readTask("train").module,
-      ],
-      ...[...args, "--iterations", "1000000", "--early-stopping", "none", "--no-report"],
+      ...["run", ...DENO_FLAGS, "--no-prompt", "-A", script, ...permissions, module, "--data", data],
+      ...splitArgs(`--save-dir ${run} --batch-size 12 --dims 8 --lstm-units 4 --no-autotune --no-report`),
+      ...splitArgs("--iterations 1000000 --early-stopping none"),
     ],
     env: { NO_COLOR: "1", HOME: "" }, // no cache, so that no file of this training remains
-    clearEnv: false,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -270,36 +262,22 @@ const graphSchema = v.object({
     ...{ specifier: v.string(), error: v.optional(v.string()) },
     dependencies: v.optional(v.array(dependencySchema), []),
   })),
-});
-const lockSchema = v.object({
-  specifiers: v.record(v.string(), v.string()),
-  npm: v.record(
-    v.string(),
-    v.object({
-      dependencies: v.optional(v.array(v.string()), []),
-      optionalDependencies: v.optional(v.array(v.string()), []),
-      os: v.optional(v.array(v.string())),
-    }),
-  ),
+  /** Packages of the lock file. */
+  npmPackages: v.record(v.string(), v.object({ dependencies: v.array(v.string()) })),
 });
 async function listPackages(...modules: string[]): Promise<string[]> {
-  const lock = v.parse(lockSchema, JSON.parse(await Deno.readTextFile(new URL("deno.lock", root))));
-  const keys = Object.keys(lock.npm);
-  const findLockKey = (name: string) => keys.find((key) => key === name || getPackageName(key) === name);
   const found = new Set<string>();
-  const add = (key: string) => {
-    const entry = lock.npm[key] ?? assert.fail(`${key} is not in deno.lock`);
-    if (found.has(key) || (entry.os && !entry.os.includes(Deno.build.os))) return;
-    found.add(key);
-    for (const name of [...entry.dependencies, ...entry.optionalDependencies]) {
-      add(findLockKey(name) ?? assert.fail(`${name}, which ${key} needs, is not in deno.lock`));
-    }
-  };
   for (const module of modules) {
     const args = ["info", "--json", ...DENO_FLAGS, module];
     const { code, stdout, stderr } = await runProcess(new Deno.Command(Deno.execPath(), { args, cwd: root }));
     assert.equal(code, 0, stderr);
     const graph = v.parse(graphSchema, JSON.parse(stdout));
+    const add = (key: string) => {
+      if (found.has(key)) return;
+      found.add(key);
+      const { dependencies } = graph.npmPackages[key] ?? assert.fail(`${key} is not in deno.lock`);
+      dependencies.forEach(add);
+    };
     for (const { specifier, error, dependencies } of graph.modules) {
       assert.equal(error, undefined, specifier);
       for (const { code } of dependencies) {

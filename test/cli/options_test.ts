@@ -208,22 +208,11 @@ const files = {
 };
 
 function given(args: readonly string[]): object {
-  const command = new Command().argument("[more...]").option(texts.DATA, "", path).option(
-    texts.RESUME,
-    "",
-    path,
-  )
-    .option("--pool <which>", "", (file) => ({ file }));
-  for (
-    const text of [
-      texts.OUT_FILE,
-      texts.SAVE_DIR,
-      texts.WRITE_LOG,
-      texts.BUILD,
-      texts.JSON_FILE,
-      texts.HTML_FILE,
-    ]
-  ) command.option(text, "", folder);
+  const command = new Command().argument("[more...]").option("--pool <which>", "", (file) => ({ file }));
+  for (const text of [texts.DATA, texts.RESUME, texts.OUT_FILE, texts.SAVE_DIR, texts.WRITE_LOG]) {
+    command.option(text, "", path);
+  }
+  for (const text of [texts.BUILD, texts.JSON_FILE, texts.HTML_FILE]) command.option(text, "", folder);
   return parse(command, args);
 }
 

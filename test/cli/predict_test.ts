@@ -7,17 +7,20 @@ import { defaultModel } from "../../src/model/model_config.ts";
 import { POSITION_BIAS, readPositionEffects } from "../../src/model/position_effect.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type Prediction, predictPages, writePredictions } from "../../src/predict/predictions.ts";
+import { openDataset as openSet } from "../../src/data/sets/dataset.ts";
 import { openDataset } from "../../src/data/sets/opened_dataset.ts";
+import { nameResults } from "../../src/run/name_results.ts";
+import type { SnapshotResult } from "../../src/run/tested_users.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { UserError } from "../../src/user_error.ts";
 import { baselineNames, baselineOptions } from "../../src/metrics/baselines/baseline_names.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { logFiles, makeLogRecipe, makeShopLog } from "../data/synthetic_logs.ts";
+import { logFiles, makeCsv, makeLogRecipe, makeShopLog } from "../data/synthetic_logs.ts";
 import { listFiles, withSmallLog, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";
 import { withGpu } from "../op_check.ts";
-import { prepareIn, withFolder } from "../prepared_folder.ts";
+import { prepareIn, query, withFolder } from "../prepared_folder.ts";
 
 const { signal } = new AbortController();
 const config = { ...defaultModel, lstmUnits: 3, dims: [7, 5] };
@@ -289,5 +292,40 @@ Deno.test("interrupted predictions keep the old file and leave no other; foreign
     assert.deepEqual(listFiles(folder), ["log.csv", "p.csv", "p.parquet"]);
     for (const name of ["log.csv", "p", "p.txt", "csv", "p.csv/x"]) {
       await assert.rejects(writePredictions(`${folder}/${name}`, lists()), UserError, name);
+    }
+  }));
+
+const fewUsers = makeShopLog(5, { users: 40, items: 60, events: 3 });
+const gain = { displays: 40, clicked: 0.1, model: 0.1, clickRate: 0.1, gain: 1 };
+
+/** Returns the names that results about items 0 to 4 and user 2 get, and the ids of these items and users. */
+async function readNames(folder: string, items: readonly Readonly<Record<string, unknown>>[]) {
+  await Deno.writeTextFile(`${folder}/items.csv`, makeCsv(items));
+  const prepared = await prepareIn(folder, makeLogRecipe(folder));
+  const dataset = await openSet(prepared.folder, 1, false);
+  const gains = Array.from({ length: 5 }, (_, item) => ({ ...gain, item }));
+  const itemGains = { leastDisplays: 30, compared: 5, gains, losses: gains.slice(3) };
+  const tastes = [{ user: 2, pages: 9, clicks: 8, shares: [] }];
+  const result: Pick<SnapshotResult, "itemGains" | "tastes"> = { itemGains, tastes };
+  const [named] = await nameResults([result], dataset);
+  const ids = await query(prepared.folder, "SELECT id FROM items ORDER BY item LIMIT 5");
+  const users = await query(prepared.folder, "SELECT id FROM users WHERE user = 2");
+  await Deno.remove(`${prepared.folder}/items.parquet`);
+  const [moved] = await nameResults([result], dataset);
+  assert.deepEqual(moved, result, "numbers alone, if the data set was removed");
+  return { named, ids: ids.map(({ id }) => String(id)), users: users.map(({ id }) => String(id)) };
+}
+
+Deno.test("items are named by their titles or, without titles, by their ids", () =>
+  withFolder(logFiles(fewUsers), async (folder) => {
+    const plain = fewUsers.items.map(({ name: _, ...item }) => item);
+    const titled = plain.map((item, k) => ({ ...item, Title: k === 10 ? "" : `"${item.item}", the film` }));
+    for (const items of [plain, titled]) {
+      const { named, ids, users } = await readNames(folder, items);
+      const missing = plain[10]?.item;
+      const names = ids.map((id) => items === titled && id !== missing ? `"${id}", the film` : id);
+      assert.deepEqual(named?.itemGains?.gains.map(({ name }) => name), names);
+      assert.deepEqual(named?.itemGains?.losses.map(({ name }) => name), names.slice(3));
+      assert.deepEqual(named?.tastes?.map(({ name }) => name), users);
     }
   }));

@@ -489,26 +489,18 @@ Deno.test("after a scoring failure, requests get an error and the service report
   assert.equal((await (await get(service, "/health")).json()).status, "failed");
 });
 
-async function clientLoad(
-  url: string,
-  calls: string,
-  requests: number,
-  clients: number,
-): Promise<LoadResult> {
+/** Sends requests from 24 clients. */
+async function clientLoad(url: string, calls: string, requests: number): Promise<LoadResult> {
   const flags = ["--allow-net=127.0.0.1", "--allow-read"];
-  const args = [url, calls, String(requests), String(clients)];
-  const { code, stdout, stderr } = await runScript(
-    new URL("../serve_load.ts", import.meta.url),
-    flags,
-    args,
-  );
+  const script = new URL("../serve_load.ts", import.meta.url);
+  const { code, stdout, stderr } = await runScript(script, flags, [url, calls, String(requests), "24"]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
 
 Deno.test("serve answers every request with its own utilities, also during shutdown", () =>
   withService(async ({ url, calls, child, model, data }) => {
-    const { requests, lost, mixedUp } = await clientLoad(url, calls, 600, 24);
+    const { requests, lost, mixedUp } = await clientLoad(url, calls, 600);
     assert.deepEqual({ requests, lost, mixedUp }, { requests: 600, lost: 0, mixedUp: 0 });
     const port = new URL(url).port;
     const taken = await runCommand("serve", "--model", model, "--data", data, "--port", port);
@@ -517,7 +509,7 @@ Deno.test("serve answers every request with its own utilities, also during shutd
       taken.stderr,
       /^error: Cannot listen on 127\.0\.0\.1:\d+: the port is in use\. Choose another --port/,
     );
-    const during = clientLoad(url, calls, 4000, 24);
+    const during = clientLoad(url, calls, 4000);
     await new Promise((resolve) => setTimeout(resolve, 700));
     child.kill("SIGTERM");
     const { code, stderr } = await waitForProcess(child);

@@ -349,23 +349,18 @@ Deno.test("tune: cautions name short trainings, and a best setting that is no be
 });
 
 /** Only the dropout is searched: five settings, which finish before the budget ends. */
-const FEW = [
-  ...["--encoder", "lstm", "--lstm-units", "4", "--dims", "8", "--wide", "0"],
-  ...["--learning-rate", "0.002", "--weight-decay", "1"],
-  ...["--iterations", "90", "--batch-size", "12", "--budget", "5"],
-];
+const FEW = splitArgs(
+  "--encoder lstm --lstm-units 4 --dims 8 --wide 0 --learning-rate 0.002 --weight-decay 1",
+  "--iterations 90 --batch-size 12 --budget 5",
+);
 
 function leftBy(path: string) {
   const tune = JSON.parse(Deno.readTextFileSync(`${path}/tune.json`));
-  const settings = tune.settings.map(({ options, iterations, end }: Record<string, unknown>) => ({
-    options,
-    iterations,
-    end,
-  }));
-  const runs = settings.map((_: unknown, k: number) =>
-    Deno.readFileSync(`${path}/setting-00${k}/best-loss.safetensors`)
-  );
-  return { rungs: tune.rungs, settings, runs };
+  const settings = tune.settings.map(({ options, iterations, end }: Record<string, unknown>, k: number) => {
+    const best = Deno.readFileSync(`${path}/setting-00${k}/best-loss.safetensors`);
+    return { options, iterations, end, best };
+  });
+  return { rungs: tune.rungs, settings };
 }
 
 Deno.test("tune: stopped and killed, it resumes without a difference; messages, files and command are correct", () =>

@@ -19,12 +19,8 @@ import { isUserError, withEmptyFolder } from "./folder_check.ts";
 
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
-  const dataBytes = typeof data === "number" ? new Uint8Array(data) : data;
-  const bytes = new Uint8Array(8 + json.length + dataBytes.length);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
-  bytes.set(json, 8);
-  bytes.set(dataBytes, 8 + json.length);
-  return bytes;
+  const length = new Uint8Array(BigUint64Array.of(BigInt(json.length)).buffer);
+  return Uint8Array.from([...length, ...json, ...typeof data === "number" ? new Uint8Array(data) : data]);
 }
 
 function f32(begin: number, end: number, shape = [(end - begin) / 4]) {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
 import { DeviceLog } from "../../src/batch/device_log.ts";
 import { BatchPlan, computeBatchCapacity, maxSizes } from "../../src/batch/plan.ts";
-import { buildReferenceBatch, type ReferenceBatch } from "../../src/batch/reference_batch.ts";
+import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../src/data/click_log.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
@@ -23,6 +23,7 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
   const capacity = { ...computeBatchCapacity(log, users, users.length), users: most };
   using stack = new DisposableStack();
   const deviceLog = stack.use(new DeviceLog(gpu, log));
+  const checks = new CheckCollector();
   for (const headersEach of [1, 3]) {
     const slices = headersEach === 1 ? 1 : batches.length;
     using arena = new Arena(gpu, "batch");
@@ -61,26 +62,14 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
       all.push({ users, sizes });
       if (slices > 1) continue;
       layOut(sizes, place, 1);
-      await compare(gpu, log, batch, 0, expected, sizes);
+      await compareBatch(gpu, log, batch, 0, expected, sizes, checks);
     }
     if (slices === 1 || all.length === 0) continue;
     layOut(maxSizes(all.map(({ sizes }) => sizes)), 0, all.length);
     for (const [slice, { users, sizes }] of all.entries()) {
-      await compare(gpu, log, batch, slice, buildReferenceBatch(log, users), sizes);
+      await compareBatch(gpu, log, batch, slice, buildReferenceBatch(log, users), sizes, checks);
     }
   }
-}
-
-async function compare(
-  gpu: Gpu,
-  log: ClickLog,
-  batch: BatchIndexBuffers,
-  slice: number,
-  expected: ReferenceBatch,
-  sizes: ClickSizes,
-): Promise<void> {
-  const checks = new CheckCollector();
-  await compareBatch(gpu, log, batch, slice, expected, sizes, checks);
   assert.deepEqual(checks.all.filter(({ differs }) => differs).map(checkText), []);
 }
 

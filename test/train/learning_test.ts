@@ -18,14 +18,13 @@ import type { GameMetrics, ValidationResult } from "../../src/train/training_res
 import { Trainer } from "../../src/train/trainer.ts";
 import { withGpu } from "../op_check.ts";
 import { type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
-import { computeChoiceMetrics } from "../../src/data/ranking.ts";
+import { computeChoiceMetrics, meanSpearman } from "../../src/data/ranking.ts";
 import { runOk } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { findRealData } from "../real_data.ts";
 import { allSizes } from "../all_sizes.ts";
 import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { assertWithin, trainShannon } from "./trainings.ts";
-import { meanSpearman } from "../../src/data/ranking.ts";
 
 interface Training {
   readonly model: ModelConfig;
