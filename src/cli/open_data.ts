@@ -73,13 +73,6 @@ export const RESPLIT = [
   false,
 ] as const;
 
-/** Adds split options for commands with a trained model. Default: the split of the model's training. */
-function addSplitOptions(command: Command): Command {
-  return command
-    .option("--seed <n>", "seed of a synthetic shop and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
-    .option(...RESPLIT);
-}
-
 export function createMemoryRowsOption(): Option {
   return new Option(
     "--memory-rows <n>",
@@ -138,7 +131,10 @@ export function withModelAndData(command: Command): Command {
       new Option(DATA, "data set, as in train --data (default: the data of the run)").argParser(path),
     )
     .addOption(createMemoryRowsOption());
-  return addSplitOptions(addShopSeeds(command, MODEL_SEED));
+  // Without --resplit, the data are split as for the model's training.
+  return addShopSeeds(command, MODEL_SEED)
+    .option("--seed <n>", "seed of a synthetic shop and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
+    .option(...RESPLIT);
 }
 
 /** Creates the option --baseline of commands that call {@link openModel}. */

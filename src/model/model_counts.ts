@@ -129,9 +129,9 @@ function listScaleConstants({ meanRate, longestPage, leastUsers, pageRate }: Cou
 }
 
 /** Initial weights: all weights, or a seed from which all weights except those in `start` are drawn. */
-export type InitialWeights = { readonly seed: number; readonly start?: Weights } | {
-  readonly weights: Weights;
-};
+export type InitialWeights =
+  | { readonly seed: number; readonly start?: Weights }
+  | { readonly weights: Weights };
 
 /** Returns the weights `initial` with the count table of a log's train users. Means and sd stay the same. */
 export function initializeOnLog(

@@ -12,6 +12,7 @@ import { Dimensions } from "../gpu/sizes.ts";
 import { StepHeaders } from "../gpu/step.ts";
 import { splitBindingRanges, type Weights } from "../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion, noBest } from "./best_records.ts";
+import type { NetworkEvaluation } from "./network_evaluation.ts";
 import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 import type { MetricSummary, ResultRing } from "./training_results.ts";
 
@@ -96,10 +97,7 @@ export class BestKeeper {
   }
 }
 
-interface Shards {
-  readonly firstSlot: number;
-  readonly shards: number;
-}
+type Shards = Pick<NetworkEvaluation, "firstSlot" | "shards">;
 
 function compare(
   ring: View,
