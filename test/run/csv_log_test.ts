@@ -12,7 +12,7 @@ function withPath(body: (path: string) => void): Promise<void> {
 const columns = ["iteration", "loss", "prec@1"];
 const HEADER = "iteration,loss,prec@1\n";
 
-Deno.test("CsvLog writes a header, rows as they are flushed, and resumes from a mark", () =>
+Deno.test("CsvLog writes a header, and rows as they are flushed", () =>
   withPath((path) => {
     const log = CsvLog.begin(path, columns);
     for (let i = 1; i <= 2; i++) log.append([i, i / 8, 0.5]);
@@ -21,15 +21,12 @@ Deno.test("CsvLog writes a header, rows as they are flushed, and resumes from a 
     const mark = log.mark();
     for (let i = 3; i <= 4; i++) log.append([i, i / 8, 0.5]);
     assert.deepEqual(log.mark(), mark, "unflushed rows do not count");
+    assert.deepEqual(mark, computeLogMark(Deno.readTextFileSync(path)));
     log.close();
     assert.equal(
       Deno.readTextFileSync(path),
       "iteration,loss,prec@1\n1,0.125,0.5\n2,0.25,0.5\n3,0.375,0.5\n4,0.5,0.5\n",
     );
-    const resumed = CsvLog.resume(path, columns, mark);
-    resumed.append([3, 1, "a"]);
-    resumed.close();
-    assert.equal(Deno.readTextFileSync(path), "iteration,loss,prec@1\n1,0.125,0.5\n2,0.25,0.5\n3,1,a\n");
   }));
 
 Deno.test("CsvLog writes numbers that read back as the same floats", () =>
