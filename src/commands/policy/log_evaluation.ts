@@ -135,7 +135,7 @@ export interface PolicyLogResult {
   readonly policy: string;
   readonly evaluation?: OffPolicyEvaluation;
   readonly error?: string;
-  /** Clicks on the next page under this policy, minus clicks under greedy: doubly robust (DR) estimate. */
+  /** Doubly robust (DR) estimate of clicks on the next page, minus the estimate for greedy on the same pages. */
   readonly differenceFromRival?: MeanEstimate;
 }
 

@@ -28,7 +28,8 @@ import { findShop, shopNames, shops } from "../../data/shops.ts";
 /** Value of --pool: all items, about `random` items drawn for each page, or the items listed in a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
-export interface EpisodeOptions extends Omit<SimulationSettings, "start" | "pool" | "patience" | "together"> {
+export interface EpisodeOptions
+  extends Omit<SimulationSettings, "start" | "pool" | "patience" | "usersAtOnce"> {
   start: "empty" | Split;
   pool: PoolArgument;
   patience?: number;
