@@ -95,8 +95,6 @@ function modelDynamics(items: ItemFeatures, p: Parameters64, config: ModelConfig
   return {
     name: "model in f64",
     items: items.count,
-    eta: config.eta,
-    positionEffects: p.get("position/effect")?.[0] ?? [],
     initial: () => ({ ...model.initial, recent: [] }),
     utilities: (state, shown) => {
       const seen = model.seen(state);
@@ -312,7 +310,7 @@ for (
         },
       });
       const pages = device.present.reduce((sum, own) => sum + own, 0);
-      assert.equal(pages, episodes.length.reduce((sum, own) => sum + own, 0));
+      assert.deepEqual(episodes.present, device.present);
       assert.ok(near <= 3 && nearTies <= 5, `${near} draws near a bound, ${nearTies} slates with near ties`);
       assert.ok(pages < 100 * 30);
     }));

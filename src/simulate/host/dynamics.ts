@@ -63,16 +63,12 @@ export function computeSlateLogits(
   return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
-/** State changes and utilities of a simulated user. @typeParam S - immutable state of a user */
+/** State changes and utilities of a simulated user, without position effects. @typeParam S - immutable state of a user */
 export interface HostDynamics<S> {
   readonly name: string;
   readonly items: number;
-  /** Inverse temperature, 1 by default: P(item) is proportional to exp(eta (utility + position effect)). */
-  readonly eta?: number;
-  /** Utility effects of positions 2, 3, ...; positions beyond the list have the last listed effect. */
-  readonly positionEffects?: readonly number[];
   initial(): S;
-  /** Returns the utilities of the given items, in their order and without position effects. */
+  /** Returns the utilities of the given items, in their order. */
   utilities(state: S, items: ArrayLike<number>): Float64Array;
   next(state: S, item: number): S;
 }

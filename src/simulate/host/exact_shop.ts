@@ -25,7 +25,7 @@ import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simula
 import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
 /** Options of the simulation for which the policy is optimal. */
-export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "reward" | "discount" | "leave"> {
+export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "reward" | "leave"> {
   /** Odd numbers of grid points along m1, m2 and p. The state of a new user is then a grid point. */
   readonly points: readonly [m1: number, m2: number, p: number];
 }
@@ -64,16 +64,16 @@ export class ShopPlan {
 
 /** Returns the policy that maximises reward + value of the next state, for the plan's slate size. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
-  const { reward = "click", discount = 1, leave = 0 } = plan.options;
+  const { reward = "click", leave = 0 } = plan.options;
   return {
     name: "optimum",
     slate: (page) => {
       const left = page.pages - page.page - 1;
       const { utilities, noneWeight, weights } = scoreCatalogue(page);
       const values = utilities.map((u, item) =>
-        (reward === "click" ? 1 : u) + discount * plan.value(plan.dynamics.next(page.state, item), left)
+        (reward === "click" ? 1 : u) + plan.value(plan.dynamics.next(page.state, item), left)
       );
-      const noneValue = discount * (1 - leave) * plan.value(page.state, left);
+      const noneValue = (1 - leave) * plan.value(page.state, left);
       return findBestSlate({ weights, noneWeight, values, noneValue }, page.slate, page.masked).slate;
     },
   };
@@ -123,7 +123,7 @@ class Sweep {
   }
 
   onePage(behind: Float64Array): Float64Array {
-    const { grid, options: { slate: k, reward = "click", discount = 1, leave = 0 } } = this;
+    const { grid, options: { slate: k, reward = "click", leave = 0 } } = this;
     const items = this.#items;
     const [nx, ny, nz] = [grid.axes[0].length, grid.axes[1].length, grid.axes[2].length];
     const found = new Float64Array(grid.size);
@@ -135,9 +135,9 @@ class Sweep {
           const weights = this.#weights.subarray(point * items, (point + 1) * items);
           this.#after(behind, x, y, z, gains);
           for (let item = 0; item < items; item++) {
-            gains[item] = (reward === "click" ? 1 : Math.log(weights[item]!)) + discount * gains[item]!;
+            gains[item] = (reward === "click" ? 1 : Math.log(weights[item]!)) + gains[item]!;
           }
-          const problem = { weights, values: gains, noneValue: discount * (1 - leave) * behind[point]! };
+          const problem = { weights, values: gains, noneValue: (1 - leave) * behind[point]! };
           found[point] = search.best(problem, this.#slates.subarray(point * k, (point + 1) * k));
         }
       }
