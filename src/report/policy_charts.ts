@@ -61,7 +61,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
       buildSeries(
         { model: name, colour, part: what },
         listTrainings(comparison, name, environment.name).map(({ metrics: figures }) =>
-          figures.byPage.map(({ clickRate }) => clickRate)
+          figures.byPage.map(({ clickRate }) => clickRate.mean)
         ),
       )
     );

@@ -4,7 +4,7 @@ import { formatPercent } from "../number_text.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
 import { classifyDifference } from "../metrics/baseline_verdict.ts";
 import { comparePolicies } from "../policy/comparison/comparison.ts";
-import type { MeanEstimate, PageCurvePoint, PolicyMetrics } from "../policy/comparison/episode_metrics.ts";
+import type { EpisodeMetrics, MeanEstimate, PageMetrics } from "../policy/comparison/episode_metrics.ts";
 import { type Bar, buildBarChart } from "./bar_chart.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildLineChart, type CurvePoint, toFiniteOrNull } from "./line_chart.ts";
@@ -53,7 +53,7 @@ function usersTable(simulation: SimulationPageData): Html {
   const { clickRates, leaves, reward, policies } = simulation;
   const utility = reward === "utility";
   const of = ({ mean, interval }: MeanEstimate, digits: number) => renderMetric(mean, digits, interval);
-  const columns: readonly (readonly [boolean, string, (metrics: PolicyMetrics) => ReportCell])[] = [
+  const columns: readonly (readonly [boolean, string, (metrics: EpisodeMetrics) => ReportCell])[] = [
     [hasReturns(simulation), returnUnit(simulation), (metrics) => of(metrics.return, 2)],
     [utility, "reward per page", ({ rewardPerPage }) => of(rewardPerPage, 3)],
     [clickRates, "click rate", ({ clickRate }) => of(clickRate, 3)],
@@ -77,7 +77,7 @@ function differencesTable(simulation: SimulationPageData): Html {
   if (!first) return markup``;
   if (rivals.length === 0) return markup`<p>There is no rival of ${first.name}.</p>`;
   const rows = rivals.map((rival): ReportRow => {
-    const { mean, interval, lose, gain } = comparePolicies([first.returns], [rival.returns]);
+    const { mean, interval, lose, gain } = comparePolicies([first.metrics.returns], [rival.metrics.returns]);
     const [name, difference] = [`${first.name} minus ${rival.name}`, renderDifference(mean, 2, interval)];
     return [name, difference, formatPercent(lose), formatPercent(gain), classifyDifference(interval)];
   });
@@ -89,12 +89,10 @@ random numbers.</p>
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 
-/** Metrics and returns of simulated users under one policy. */
+/** Metrics of simulated users under one policy. */
 export interface SimulatedPolicy {
   readonly name: string;
-  readonly metrics: PolicyMetrics;
-  /** [U] returns of U users. */
-  readonly returns: Float64Array;
+  readonly metrics: EpisodeMetrics;
 }
 
 const INTERVAL = "95 % bootstrap interval over users";
@@ -110,7 +108,7 @@ function returnUnit({ reward }: SimulationPageData): string {
 }
 
 function returnBars(simulation: SimulationPageData): ChartDefinition[] {
-  const bars = (of: (metrics: PolicyMetrics) => MeanEstimate): Bar[] =>
+  const bars = (of: (metrics: EpisodeMetrics) => MeanEstimate): Bar[] =>
     simulation.policies.map(({ name, metrics }, colour): Bar => {
       const { mean, interval } = of(metrics);
       return { name, colour, mean, sd: null, ...(interval && { range: interval }), runs: 1, snapshot: name };
@@ -138,7 +136,7 @@ function pageLines(
 ): ChartDefinition[] {
   const window = chooseWindow(pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
-  const chart = (id: string, title: string, note: string, of: (page: PageCurvePoint) => MeanEstimate) =>
+  const chart = (id: string, title: string, note: string, of: (page: PageMetrics) => MeanEstimate) =>
     buildLineChart({
       ...{ id, title, note: `${note}${wide}`.trim(), xTitle: "page", yTitle: title.toLowerCase() },
       spread: "half of the 95 % interval",
@@ -149,7 +147,7 @@ function pageLines(
   const bands = pages > 1 && policies.some(({ metrics }) => metrics.byPage[0]?.reward.interval)
     ? `Bands: ${INTERVAL}.`
     : "";
-  const there = ({ users }: PageCurvePoint) => ({ mean: users, interval: null });
+  const there = ({ users }: PageMetrics) => ({ mean: users, interval: null });
   return [
     ...(clickRates ? chart("click-rate", "Click rate", bands, ({ clickRate }) => clickRate) : []),
     ...(reward === "utility" ? chart("reward", "Reward per page", bands, (page) => page.reward) : []),
@@ -163,7 +161,7 @@ function userLines(simulation: SimulationPageData): ChartDefinition[] {
   return buildLineChart({
     ...{ id: "returns", title: "Returns of users, ascending", note: "" },
     ...{ xTitle: "% of the users", yTitle: returnUnit(simulation) },
-    series: simulation.policies.map(({ name, returns }, colour) => {
+    series: simulation.policies.map(({ name, metrics: { returns } }, colour) => {
       const sorted = returns.toSorted();
       const last = Math.min(CURVE_POINTS, sorted.length) - 1;
       const points = Array.from({ length: last + 1 }, (_, k) => {
@@ -181,9 +179,9 @@ function computeHalfWidth(interval: Interval | null): number | null {
 
 /** Computes a curve: one mean per window of pages, weighted by the number of users on each page. */
 function computePoints(
-  byPage: readonly PageCurvePoint[],
+  byPage: readonly PageMetrics[],
   window: number,
-  of: (page: PageCurvePoint) => MeanEstimate,
+  of: (page: PageMetrics) => MeanEstimate,
 ): CurvePoint[] {
   return Array.from({ length: Math.ceil(byPage.length / window) }, (_, k) => {
     const pages = byPage.slice(k * window, (k + 1) * window);

@@ -147,7 +147,8 @@ async function main(): Promise<number> {
     const summary: SimulationSummary = { options, description, items, noClickRateReason, notes, about };
     console.log(formatResults(summary, runs));
     if (options.saveDir !== undefined) {
-      await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
+      const returns = runs.map(({ name, metrics: { returns } }) => ({ name, returns }));
+      await writeReturns(`${options.saveDir}/returns.csv`, setting, returns);
       const contents = { options, opened, simulated, summary, runs };
       await writeResult(options.saveDir, contents);
       await writeSimulationPage(reportFile(options.saveDir), contents);

@@ -117,7 +117,7 @@ export async function runPolicies(
         if (number === 0) await onLog?.(log);
       },
     });
-    runs.push({ name, metrics: groups.compute(found), returns: found.returns });
+    runs.push({ name, metrics: groups.compute(found) });
   }
   return runs;
 }

@@ -15,7 +15,6 @@ import type { EpisodeSetting } from "../policy/episode_setting.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 import type { SimulationContext } from "./user_selection.ts";
 import { splitUsers } from "../../data/demo_shop.ts";
-import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 interface PageRow {
   readonly user: number;
@@ -213,7 +212,7 @@ export function expectReturns(path: string): void {
 export async function writeReturns(
   path: string,
   { startedAs }: Pick<EpisodeSetting, "startedAs">,
-  runs: readonly Pick<SimulatedPolicy, "name" | "returns">[],
+  runs: readonly { readonly name: string; readonly returns: Float64Array }[],
 ): Promise<void> {
   const columns: RowColumn<number>[] = [
     { ...RETURNS_HEAD, type: "INT32", of: (user) => user },

@@ -1,7 +1,7 @@
 /** Results of `simulate`: tables of policies and of click rates by page, conclusions, and result.json. */
 
 import { comparePolicies } from "../../policy/comparison/comparison.ts";
-import type { MeanEstimate, PageCurvePoint } from "../../policy/comparison/episode_metrics.ts";
+import type { MeanEstimate, PageMetrics } from "../../policy/comparison/episode_metrics.ts";
 import {
   classifyDifference,
   describeInterval,
@@ -89,7 +89,7 @@ function curveText(summary: SimulationSummary, runs: readonly SimulatedPolicy[],
   const { options: { pages, reward }, noClickRateReason } = summary;
   if (pages < 2) return [];
   const tables: string[] = [];
-  const add = (title: string, cell: (page: PageCurvePoint) => string) => {
+  const add = (title: string, cell: (page: PageMetrics) => string) => {
     let count = Math.min(POINTS, pages);
     const lines = () => {
       const at = Array.from(
@@ -161,7 +161,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly S
     ];
   }
   return rivals.map((rival) => {
-    const difference = comparePolicies([first.returns], [rival.returns]);
+    const difference = comparePolicies([first.metrics.returns], [rival.metrics.returns]);
     const { mean, interval } = difference;
     if (!interval) return `${first.name} minus ${rival.name}: ${formatSigned(mean)} (one user: no interval).`;
     const finding = describeSignificance(classifyDifference(interval), first.name, rival.name);
@@ -193,7 +193,9 @@ export function buildResults(summary: SimulationSummary, runs: readonly Simulate
       })),
     })),
     differences: !first || !counts ? [] : runs.slice(1).map((rival) => {
-      const { mean, interval, gain, lose } = comparePolicies([first.returns], [rival.returns]);
+      const { mean, interval, gain, lose } = comparePolicies([first.metrics.returns], [
+        rival.metrics.returns,
+      ]);
       return { policy: first.name, minus: rival.name, mean, interval, gain, lose };
     }),
   };

@@ -11,26 +11,25 @@ export interface MeanEstimate {
   readonly interval: Interval | null;
 }
 
-interface EpisodeTotals {
-  readonly return: MeanEstimate;
-  readonly rewardPerPage: MeanEstimate;
-  readonly clickRate: MeanEstimate;
-  readonly coverage: number;
-}
-
-export interface EpisodeMetrics extends EpisodeTotals {
-  /** [users] sum of the rewards of each user. */
-  readonly returns: Float64Array;
-  readonly byPage: readonly PageMetrics[];
-}
-
 /** Means of one page, over the users who saw the page; NaN if no user saw the page. */
 export interface PageMetrics {
   readonly users: number;
-  readonly clickRate: number;
-  readonly reward: number;
-  /** Mean probability of any click on the page, according to the environment. */
-  readonly clickProbability: number;
+  readonly clickRate: MeanEstimate;
+  readonly reward: MeanEstimate;
+}
+
+export interface EpisodeMetrics {
+  /** [users] sum of the rewards of each user. */
+  readonly returns: Float64Array;
+  readonly return: MeanEstimate;
+  readonly rewardPerPage: MeanEstimate;
+  readonly clickRate: MeanEstimate;
+  /** Mean number of pages that a user sees. */
+  readonly pages: MeanEstimate;
+  readonly coverage: number;
+  /** Share of clicks that have a negative reward; NaN if there are no clicks. */
+  readonly negativeClicks: number;
+  readonly byPage: readonly PageMetrics[];
 }
 
 /** Number of bootstrap resamples. Policies with the same number of users have the same resamples. */
@@ -71,73 +70,24 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * Computes the metrics of episodes.
- * @param episodes - episodes of consecutive users, with equal numbers of pages.
- * @param items - number of items. @throws RangeError if arrays have wrong sizes, or there are no users.
+ * Computes the metrics of episodes of consecutive users, who all have the same number of pages.
+ * @param items - number of items. @throws RangeError if there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: number): EpisodeMetrics {
-  episodes.forEach(checkSizes);
+  const [first] = episodes;
+  if (!first) throw new RangeError("expected episodes of users");
   const users = episodes.reduce((sum, log) => sum + log.users, 0);
-  const pages = episodes[0]?.pages ?? 0;
-  if (users === 0 || episodes.some((log) => log.pages !== pages)) {
-    throw new RangeError("expected episodes of users with the same number of pages");
-  }
-  const sums = new SimulationTotals({ users, episodes: 1, pages, slate: episodes[0]?.slate ?? 0, items }, 0);
+  const { pages, slate } = first;
+  const sums = new SimulationTotals({ users, episodes: 1, pages, slate, items }, 0);
+  const groups = new GroupedMetrics(users, pages);
   let firstUser = 0;
   for (const log of episodes) {
-    sums.add({ ...log, episode: 0, firstUser });
+    const own = { ...log, episode: 0, firstUser };
+    sums.add(own);
+    groups.add(own);
     firstUser += log.users;
   }
-  const { pages: _, ...whole } = estimateTotals(sums.metrics);
-  return {
-    returns: sums.metrics.returns,
-    ...whole,
-    byPage: sums.metrics.byPage.map((page) => ({
-      users: page.shown,
-      clickRate: page.clicks / page.shown,
-      reward: page.reward / page.shown,
-      clickProbability: page.predicted / page.shown,
-    })),
-    coverage: computeCoverage(sums.metrics),
-  };
-}
-
-function estimateTotals({ returns, ...counts }: SimulationMetrics) {
-  const [clicks, seen] = [Float64Array.from(counts.clicks), Float64Array.from(counts.seen)];
-  return {
-    return: estimateRatio(returns),
-    rewardPerPage: estimateRatio(returns, seen),
-    clickRate: estimateRatio(clicks, seen),
-    pages: estimateRatio(seen),
-  };
-}
-
-/** @throws RangeError if the sizes of arrays contradict the numbers of users, pages and items. */
-function checkSizes({ users, pages, slate, ...log }: EpisodeLog): void {
-  const each = pages * users;
-  const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
-  for (const [name, length] of Object.entries(expected)) {
-    const found = log[name as keyof typeof expected].length;
-    if (found === length) continue;
-    throw new RangeError(
-      `expected ${length} ${name} of ${pages} pages of ${slate} items for ${users} users, got ${found}`,
-    );
-  }
-}
-
-/** Means of one page, over the users who saw the page; NaN if no user saw the page. */
-export interface PageCurvePoint {
-  readonly users: number;
-  readonly clickRate: MeanEstimate;
-  readonly reward: MeanEstimate;
-}
-
-export interface PolicyMetrics extends EpisodeTotals {
-  /** Mean number of pages that a user sees. */
-  readonly pages: MeanEstimate;
-  readonly byPage: readonly PageCurvePoint[];
-  /** Share of clicks that have a negative reward; NaN if there are no clicks. */
-  readonly negativeClicks: number;
+  return groups.compute(sums.metrics);
 }
 
 /** Maximum number of pages for which intervals by page are computed, because these need memory per page. */
@@ -152,6 +102,7 @@ export class GroupedMetrics {
   /** [groups, columns] sums of metrics over the users of each group. */
   readonly #sums: Float64Array;
   #negative = 0;
+
   constructor(users: number, pages: number) {
     this.#groups = Math.min(users, MOST_GROUPS);
     this.#columns = pages > MOST_PAGES ? 0 : PAGE.size * pages;
@@ -175,7 +126,9 @@ export class GroupedMetrics {
   }
 
   /** Computes metrics with intervals. @param metrics - of the added episodes, one episode per user. */
-  compute(metrics: SimulationMetrics): PolicyMetrics {
+  compute(metrics: SimulationMetrics): EpisodeMetrics {
+    const { returns } = metrics;
+    const [counts, seen] = [Float64Array.from(metrics.clicks), Float64Array.from(metrics.seen)];
     const [columns, groups] = [this.#columns, this.#groups];
     const totals = columns > 0 ? getBootstrap(groups, RESAMPLES).totals(this.#sums, columns) : undefined;
     const ofPage = (page: number, column: number, mean: number): MeanEstimate => {
@@ -184,7 +137,11 @@ export class GroupedMetrics {
       return { mean, interval: computeRatioInterval(totals, columns, at + column, at + PAGE.seen, groups) };
     };
     return {
-      ...estimateTotals(metrics),
+      returns,
+      return: estimateRatio(returns),
+      rewardPerPage: estimateRatio(returns, seen),
+      clickRate: estimateRatio(counts, seen),
+      pages: estimateRatio(seen),
       byPage: metrics.byPage.map(({ shown, clicks, reward }, page) => ({
         users: shown,
         clickRate: ofPage(page, PAGE.clicks, clicks / shown),
