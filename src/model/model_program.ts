@@ -23,6 +23,8 @@ export interface RecordingOptions {
   /** True to apply item dropout, and to normalise by the batch's mean and variance. */
   readonly training: boolean;
   readonly itemDropout: number;
+  /** True if the caller reads the history's term in the first layer, too; false by default. */
+  readonly storesState?: boolean;
   /** Parts of the encoded click history that are already computed. The model reads these parts. */
   readonly encoded?: EncodedState;
 }

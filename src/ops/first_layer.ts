@@ -25,6 +25,8 @@ export interface FirstLayerInputs {
 export interface FirstLayerOptions {
   /** Probability, in training, that the item of a row is hidden; by default 0. */
   readonly itemDropout?: number;
+  /** True if the caller reads `state`, too. Otherwise the op may compute `state` without storing it. */
+  readonly storesState?: boolean;
 }
 
 /** Returns [rows, N]. Takes about 2 R N (1 + C) flops and R N exponentials. @throws Error for wrong shapes */
@@ -32,7 +34,7 @@ export function firstLayer(
   tape: ClickTape,
   name: string,
   { item, state, counts }: FirstLayerInputs,
-  { itemDropout = 0 }: FirstLayerOptions = {},
+  { itemDropout = 0, storesState = false }: FirstLayerOptions = {},
 ): Tensor {
   const oneHot = isTable(item);
   if (!oneHot) expectShape("first_layer", item, "items", state.columns);
@@ -40,7 +42,9 @@ export function firstLayer(
   if (counts) expectShape("first_layer", counts.weights, counts.input.columns, state.columns);
   const C4 = counts ? counts.input.stride / 4 : 0;
   const shape = getVectorConstants(tape.options.variants);
-  const fused = shape.VECTORS === 1 && !counts ? state.deferLinear?.(FUSED_COLUMNS) : undefined;
+  const fused = shape.VECTORS === 1 && !counts && !storesState
+    ? state.deferLinear?.(FUSED_COLUMNS)
+    : undefined;
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
   const dropout = dropoutConstants(itemDropout);

@@ -162,7 +162,7 @@ export class LearnedUsers implements SimulatedUsers {
       this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, variants: gpu.variants });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
       this.#utilities = materialize(
-        model.record(this.#tape, { ...evaluating, encoded: { lstm: this.#lstm?.state } }),
+        model.record(this.#tape, { ...evaluating, storesState: true, encoded: { lstm: this.#lstm?.state } }),
       );
       this.positionEffects = recordPositionEffect(this.#tape, config);
       this.#tape.place();

@@ -151,12 +151,15 @@ const cases: readonly (readonly [
   ["LSTM", lstm, "dense", "gpu"],
   ["LSTM", { ...lstm, positions: 3, eta: 1.5 }, "one-hot"],
   ["PW", pw, "dense"],
+  ["PW", pw, "dense", "gpu"],
   ["PW", pw, "one-hot", "gpu"],
   ["PW with tanh", tanh, "one-hot"],
   ["wide alone", { ...none, dims: [], wide: 3 }, "mixed"],
   ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed"],
+  ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed", "gpu"],
   ["counts, PW", addCounts("dense", pw), "dense"],
   ["counts, drawn contexts, PW", addCounts("dense", pw, 5), "dense"],
+  ["counts, drawn contexts, PW", addCounts("mixed", pw, 5), "mixed"],
 ];
 
 /** Follows a user in a log. Returns state and utilities before each event, and the state at the end. */
@@ -204,8 +207,42 @@ function popularOnHost<S>(): HostPolicy<S> {
   return popularByOrder(items.sort((a, b) => b * 7 % 160 - a * 7 % 160));
 }
 
+const greedyInChunks: Policy = {
+  name: "greedy in chunks",
+  record({ environment, page }) {
+    const { dispatches, utilities } = environment.catalogue();
+    return [{ chunk: 4, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
+  },
+  prepare: () => [],
+};
+
+/** Greedy slates have the best items that the user has not clicked, in chunks of any number of users. */
+async function checkGreedy(gpu: Gpu, source: LearnedSource, log: ClickLog, weights: Weights): Promise<void> {
+  const { config } = source.model;
+  using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
+  const [episode] = await playEpisodes(simulator, createGreedyPolicy(), { firstEpisode: 2 });
+  assert.ok(episode);
+  assert.deepEqual(await playEpisodes(simulator, greedyInChunks, { firstEpisode: 2 }), [episode]);
+  const { dynamics, users } = followEpisode(episode, log, config, weights);
+  for (const [user, { events, history }] of users.entries()) {
+    const clicked = Array.from(history);
+    for (const { page, slate, clicked: click } of listSeenPages(episode, user)) {
+      const { before } = events[history.length + page] ?? assert.fail();
+      const score = (item: number) => dynamics.utilities(before, slate.map(() => item))[0] ?? NaN;
+      const others = Array.from({ length: log.items.count }, (_, item) => item)
+        .filter((item) => !clicked.includes(item));
+      const best = others.map(score).sort((a, b) => b - a);
+      slate.forEach((item, slot) => {
+        assert.ok(!clicked.includes(item));
+        close(score(item), best[slot], 1e-5, `user ${user}, page ${page}, slot ${slot}: item ${item}`);
+      });
+      if (click !== undefined) clicked.push(click);
+    }
+  }
+}
+
 for (const [name, config, kind, variants = "cpu"] of cases) {
-  Deno.test(`trajectories: ${name}, ${kind} items, ${variants} variants: equal to float64`, () =>
+  Deno.test(`trajectories: ${name}, ${kind} items, ${variants} variants: equal to float64, and greedy slates are best`, () =>
     withGpu(variants, async (gpu) => {
       const log = logs[kind];
       const weights = drawSomeWeights(log, config);
@@ -253,6 +290,7 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
       close(surprise, 0, 3.7 * Math.sqrt(variance), "how far the NLL is off");
       assert.ok(near <= 3, `${near} draws near a bound`);
       assert.ok(clicked > 100 && seen.size === run.slate, "users must click at all positions");
+      await checkGreedy(gpu, source, log, weights);
     }));
 }
 
@@ -313,51 +351,6 @@ for (
       assert.deepEqual(episodes.present, device.present);
       assert.ok(near <= 3 && nearTies <= 5, `${near} draws near a bound, ${nearTies} slates with near ties`);
       assert.ok(pages < 100 * 30);
-    }));
-}
-
-const greedyInChunks: Policy = {
-  name: "greedy in chunks",
-  record({ environment, page }) {
-    const { dispatches, utilities } = environment.catalogue();
-    return [{ chunk: 4, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
-  },
-  prepare: () => [],
-};
-
-const greedyCases: typeof cases = [
-  ["LSTM", lstm, "dense"],
-  ["PW", pw, "one-hot"],
-  ["counts, wide LSTM", addCounts("mixed", { ...lstm, wide: 3 }), "mixed", "gpu"],
-  ["counts, drawn contexts, PW", addCounts("mixed", pw, 5), "mixed"],
-];
-for (const [name, config, kind, variants = "cpu"] of greedyCases) {
-  Deno.test(`greedy: the best items without a click by float64: ${name}, ${kind} items, ${variants}`, () =>
-    withGpu(variants, async (gpu) => {
-      const log = logs[kind];
-      const weights = drawSomeWeights(log, config);
-      using model = new UserModel(gpu, log.items, config, { weights });
-      const source = new LearnedSource(model, kind, getContexts(config));
-      using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
-      const [episode] = await playEpisodes(simulator, createGreedyPolicy(), { firstEpisode: 2 });
-      assert.ok(episode);
-      assert.deepEqual(await playEpisodes(simulator, greedyInChunks, { firstEpisode: 2 }), [episode]);
-      const { dynamics, users } = followEpisode(episode, log, config, weights);
-      for (const [user, { events, history }] of users.entries()) {
-        const clicked = Array.from(history);
-        for (const { page, slate, clicked: click } of listSeenPages(episode, user)) {
-          const { before } = events[history.length + page] ?? assert.fail();
-          const score = (item: number) => dynamics.utilities(before, slate.map(() => item))[0] ?? NaN;
-          const others = Array.from({ length: log.items.count }, (_, item) => item)
-            .filter((item) => !clicked.includes(item));
-          const best = others.map(score).sort((a, b) => b - a);
-          slate.forEach((item, slot) => {
-            assert.ok(!clicked.includes(item));
-            close(score(item), best[slot], 1e-5, `user ${user}, page ${page}, slot ${slot}: item ${item}`);
-          });
-          if (click !== undefined) clicked.push(click);
-        }
-      }
     }));
 }
 
