@@ -1,6 +1,6 @@
 import { createRandomStream, type Random } from "../src/data/random.ts";
 import type { ComparisonCell, PolicyComparison } from "../src/policy/comparison/comparison.ts";
-import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/page_calibration.ts";
+import { computePageCalibration, computeQConsistency } from "../src/policy/comparison/trust_metrics.ts";
 import { computeEpisodeMetrics } from "../src/policy/comparison/episode_metrics.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";
 

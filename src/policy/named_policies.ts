@@ -58,7 +58,6 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
         : ratioSlate(context, users, utilities);
       return [{ chunk, rows: page.items, dispatches: [...dispatches, best] }];
     },
-    prepare: () => [],
     scores({ page, observer, environment }) {
       const { users: chunk, dispatches, utilities: scores } = (by ? observer : environment).catalogue();
       return { chunk, dispatches, scores, stride: page.items };
@@ -121,7 +120,6 @@ export function createPopularPolicy(score: ArrayLike<number>): Policy {
       }
       return [recordPopularSlate(page, arena.upload("order of popularity", order))];
     },
-    prepare: () => [],
     // At temperature 1, items are drawn in proportion to their click rates.
     scores: (context) => sharedScores(context, Float32Array.from(score, (rate) => Math.log(rate))),
   };
@@ -131,7 +129,6 @@ export function createPopularPolicy(score: ArrayLike<number>): Policy {
 export const randomPolicy: Policy = {
   name: "random",
   record: ({ page }: PageContext): readonly PageDispatch[] => [recordRandomSlate(page)],
-  prepare: () => [],
   scores: (context) => sharedScores(context, new Float32Array(context.page.items)),
 };
 

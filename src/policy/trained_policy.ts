@@ -1,7 +1,6 @@
 /** Opens trained policies, computes a user's slate by a policy, and groups policies that are comparable. */
 
 import type { Gpu } from "../gpu/device.ts";
-import { describeMissingScores, hasScores } from "../simulate/exploring_policy.ts";
 import type { PageContext, Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { computeClickProbabilities, tryPolicy } from "./comparison/episode_prediction.ts";
@@ -15,35 +14,6 @@ import { basename } from "node:path";
 import { formatThousands } from "../number_text.ts";
 import { quotePath } from "../shell_word.ts";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_training_config.ts";
-
-/** A policy that `deno task policy train` has trained. */
-export interface TrainedPolicy {
-  /** Folder of the policy. */
-  readonly path: string;
-  /** Name in tables: the algorithm, followed by "(unfinished)" if the training is unfinished. */
-  readonly name: string;
-  /**
-   * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
-   * @param observes - users on which the policy was trained, whose model computes the states that the policy
-   * reads.
-   * @throws UserError if the number of items differs from the training. The policy's `record` throws
-   * UserError if slate size or number of pages differs from the training.
-   */
-  policy(observes: UsersSource): Policy & Disposable & { destroy(): void };
-  /**
-   * Returns the slate that the policy shows a user next. The result has predicted returns only for histories
-   * that can occur in training: after training with `--start` all histories, otherwise those with at most one
-   * click per earlier page.
-   * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
-   * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
-   */
-  rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>, options?: RankOptions): Promise<RankedSlate>;
-}
-
-/** Opens the folder of a trained policy. @throws UserError if the policy is missing or damaged. */
-export async function openPolicy(path: string): Promise<TrainedPolicy> {
-  return await OpenedPolicy.open(path);
-}
 
 /** The user and the page for which items are ranked. */
 export interface RankRequest {
@@ -117,25 +87,28 @@ export async function rank(
 
 const UNFINISHED = " (unfinished)";
 
-export class OpenedPolicy implements TrainedPolicy {
+/** A policy that `deno task policy train` has trained. */
+export class TrainedPolicy {
+  /** @internal */
   constructor(
+    /** Folder of the policy. */
     readonly path: string,
+    /** @internal */
     readonly config: PolicyConfig,
+    /** @internal */
     readonly snapshot: PolicySnapshot,
   ) {}
 
-  static async open(path: string): Promise<OpenedPolicy> {
-    const [config, snapshot] = [await readPolicyConfig(path), await readPolicy(path)];
-    expectSubject(path, config, snapshot.trainedOn);
-    return new OpenedPolicy(path, config, snapshot);
-  }
-
+  /** Name in tables: the algorithm, followed by "(unfinished)" if the training is unfinished. */
   get name(): string {
     const { algorithm } = this.config.training;
     return this.unfinished === undefined ? algorithm : `${algorithm}${UNFINISHED}`;
   }
 
-  /** Message about an unfinished training; undefined if the training is finished. */
+  /**
+   * Message about an unfinished training; undefined if the training is finished.
+   * @internal
+   */
   get unfinished(): string | undefined {
     const { path, snapshot: { iteration }, config: { training: { users, steps } } } = this;
     if (iteration * users >= steps) return undefined;
@@ -144,6 +117,13 @@ export class OpenedPolicy implements TrainedPolicy {
       `Finish it with: deno task -q policy train --resume ${quotePath(path)}`;
   }
 
+  /**
+   * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
+   * @param observes - users on which the policy was trained, whose model computes the states that the policy
+   * reads.
+   * @throws UserError if the number of items differs from the training. The policy's `record` throws
+   * UserError if slate size or number of pages differs from the training.
+   */
   policy(observes: UsersSource): Policy & Disposable & { destroy(): void } {
     const { path, config, config: { training }, snapshot } = this;
     expectItems(path, config, observes.name, observes.itemCount);
@@ -161,24 +141,26 @@ export class OpenedPolicy implements TrainedPolicy {
       learner.parameters.write(snapshot.weights(learner.parameters.specs));
       return learner.policy;
     };
-    const scores = (context: PageContext) => {
-      const policy = learnerOn(context);
-      if (!hasScores(policy)) throw new UserError(describeMissingScores(policy.name));
-      return policy.scores(context);
-    };
     const destroy = () => learners.splice(0).forEach((learner) => learner[Symbol.dispose]());
     return {
       name: this.name,
       observes,
       record: (context) => learnerOn(context).record(context),
-      ...(training.algorithm === "gdqn" && { scores }),
-      prepare: () => learners.at(-1)?.policy.prepare() ?? [],
+      ...(training.algorithm === "gdqn" && { scores: (context) => learnerOn(context).scores!(context) }),
+      prepare: () => learners.at(-1)?.policy.prepare?.() ?? [],
       values: () => learners.at(-1)?.policy.values?.(),
       destroy,
       [Symbol.dispose]: destroy,
     };
   }
 
+  /**
+   * Returns the slate that the policy shows a user next. The result has predicted returns only for histories
+   * that can occur in training: after training with `--start` all histories, otherwise those with at most one
+   * click per earlier page.
+   * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
+   * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
+   */
   async rank(
     gpu: Gpu,
     users: UsersSource,
@@ -194,12 +176,17 @@ export class OpenedPolicy implements TrainedPolicy {
     using stack = new DisposableStack();
     const policy = stack.use(this.policy(users));
     const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
-    // Training without start clicks has at most one click per earlier page. For longer histories no value was
-    // learned.
     if (start !== "empty" || history.length < page) return found;
     const items = found.items.map(({ value: _, ...item }) => item);
     return { items, noClick: found.noClick };
   }
+}
+
+/** Opens the folder of a trained policy. @throws UserError if the policy is missing or damaged. */
+export async function openPolicy(path: string): Promise<TrainedPolicy> {
+  const [config, snapshot] = [await readPolicyConfig(path), await readPolicy(path)];
+  expectSubject(path, config, snapshot.trainedOn);
+  return new TrainedPolicy(path, config, snapshot);
 }
 
 /** Policies with the same slate size and number of pages. */
@@ -209,12 +196,12 @@ export interface PolicyGroup {
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;
-    readonly policy: OpenedPolicy;
+    readonly policy: TrainedPolicy;
   }[];
 }
 
 /** Groups policies by task. @throws UserError if they have different users, or two trainings are equal. */
-export function groupPolicies(policies: readonly OpenedPolicy[]): PolicyGroup[] {
+export function groupPolicies(policies: readonly TrainedPolicy[]): PolicyGroup[] {
   const [first] = policies;
   if (!first) throw new UserError("Expected the folder of at least one policy, got no folder.");
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);

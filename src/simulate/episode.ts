@@ -1,16 +1,20 @@
 /** Episode of simulated users. Its dispatches are recorded once, and run without a wait between pages. */
 
+import chooseText from "../../kernels/simulate/choose_click.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import type { CommandRecorder } from "../gpu/commands.ts";
-import { makeKey } from "../data/philox.ts";
-import { choose, type EpisodeRules, type LogViews } from "./choose_clicks.ts";
+import { makeKey, purposes } from "../data/philox.ts";
 import { fill, recordPageMask } from "./pool.ts";
-import type { SimulationSettings } from "./simulator_options.ts";
+import type { EpisodeRules, SimulationSettings } from "./simulator_options.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import { type EpisodeKey, PageHeaders, PageProgram } from "./page_program.ts";
 import type { PageDispatch, Policy } from "./policy.ts";
 import type { StartClicks } from "./start.ts";
 import type { SimulatedUsers } from "./users.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { parseKernel } from "../gpu/kernel.ts";
+import { asBufferView, type View } from "../gpu/memory.ts";
+import type { Tensor } from "../tape/tensor.ts";
 
 export interface EpisodeParts {
   /** Arena that allocates the policy's buffers and the step headers. */
@@ -65,7 +69,10 @@ export class Episode {
       ...observers.flatMap((one) => one.reset()),
     ];
     const programs = {
-      prepare: await record("tables", [...observers.flatMap((one) => one.prepare()), ...policy.prepare()]),
+      prepare: await record("tables", [
+        ...observers.flatMap((one) => one.prepare()),
+        ...policy.prepare?.() ?? [],
+      ]),
       begin: await record("begin", begin),
       feed: await record("start", page.startClicks > 0 ? [starts.feed(), ...step] : []),
       page: await record("page", dispatches),
@@ -94,4 +101,60 @@ export class Episode {
   page(commands: CommandRecorder, page: number): void {
     this.programs.page.encode(commands, 1 + this.startClicks + page);
   }
+}
+
+const chooseKernel = parseKernel("choose_click", chooseText);
+
+/** Log of an episode in device memory. */
+export interface LogViews {
+  /** [pages, users, slots] u32: the shown items. */
+  readonly slates: View;
+  /** [pages, users] vec4f: clicked slot (k: no click), reward, P(any click), 1; all 0 after a user left. */
+  readonly outcomes: View;
+}
+
+/** Allocates the log of an episode. @throws UserError if the adapter lacks the memory. */
+export function logViews({ arena, users, slate, pages }: PageBuffers): LogViews {
+  return {
+    slates: arena.allocate("log of slates", 4 * pages * users * slate),
+    outcomes: arena.allocate("log of outcomes", 16 * pages * users),
+  };
+}
+
+/** Draws a click or no click for each user. @param utilities - [rows, 1] utility of each shown item */
+export function choose(
+  page: PageBuffers,
+  { eta, positionEffects }: Pick<SimulatedUsers, "eta" | "positionEffects">,
+  utilities: Tensor,
+  log: LogViews,
+  { reward, leave, patience }: EpisodeRules,
+): ClickDispatch {
+  const { slate: SLATE, users: USERS } = page;
+  return {
+    kernel: chooseKernel,
+    label: "choose_click",
+    constants: {
+      SLATE,
+      USERS,
+      ETA: eta,
+      PLACES: positionEffects?.columns ?? 0,
+      UTILITY: reward === "utility",
+      LEAVE: leave,
+      PATIENCE: patience,
+      CHOICE_PURPOSE: purposes.CHOICE,
+      LEAVE_PURPOSE: purposes.LEAVE,
+    },
+    views: {
+      utility: asBufferView(utilities.view),
+      slate: page.slates,
+      place: asBufferView((positionEffects ?? utilities).view),
+      event: page.event,
+      clicked: page.clicked,
+      alive: page.alive,
+      log_slate: log.slates,
+      log_outcome: log.outcomes,
+    },
+    invocations: ["users"],
+    cost: (s) => ({ flops: 30 * s.rows, bytes: 12 * s.rows + 40 * s.users }),
+  };
 }

@@ -3,7 +3,7 @@
 import { buildEventLists, type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readViews } from "../gpu/readback.ts";
-import type { LogViews } from "./choose_clicks.ts";
+import type { LogViews } from "./episode.ts";
 import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { PoolPage } from "./pool.ts";
@@ -99,7 +99,7 @@ export async function readLog(
 export interface EpisodeLogOptions {
   readonly name: string;
   readonly items: ItemFeatures;
-  /** Returns the split of a user: 0 train, 1 validation, 2 test; by default {@link everyFewUsers}. */
+  /** Returns the split of a user: 0 train, 1 validation, 2 test; by default its number modulo 3. */
   readonly split?: (user: number) => number;
   /** Returns a user's clicks before an episode. They become context events, which models do not predict. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
@@ -109,14 +109,9 @@ export interface EpisodeLogOptions {
   readonly getContext?: (user: number, episode: number, item: number) => Float32Array;
 }
 
-/** Assigns users to splits: of seven consecutive users, five are train, one validation and one test users. */
-function everyFewUsers(user: number): number {
-  return user % 7 === 2 ? 1 : user % 7 === 5 ? 2 : 0;
-}
-
 /** Converts episodes to a click log. Each episode of a simulated user becomes one user of the log. */
 export function toClickLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
-  const { name, items, split = everyFewUsers, getStart, listCandidates, getContext } = options;
+  const { name, items, split = (user: number) => user % 3, getStart, listCandidates, getContext } = options;
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];

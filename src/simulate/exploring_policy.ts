@@ -19,16 +19,13 @@ export interface Exploration {
 
 /** Smallest and largest temperature for which float32 arithmetic is precise enough. */
 export const TEMPERATURES = { least: 1e-3, most: 1e6 } as const;
-export function hasScores(policy: Policy): policy is Policy & Required<Pick<Policy, "scores">> {
-  return policy.scores !== undefined;
-}
 
 /**
  * Returns a policy that draws slates by the scores of `policy`, with kernels/simulate/plackett_luce.wgsl.
  * @throws UserError if `policy` has no score per item, or the temperature is out of range.
  */
 export function createExploringPolicy(policy: Policy, { temperature }: Exploration): Policy {
-  if (!hasScores(policy)) throw new UserError(describeMissingScores(policy.name));
+  if (!policy.scores) throw new UserError(describeMissingScores(policy.name));
   if (!(temperature >= TEMPERATURES.least && temperature <= TEMPERATURES.most)) {
     throw new UserError(
       `Expected a temperature of ${TEMPERATURES.least} to ${TEMPERATURES.most}, got ${temperature}.`,
@@ -40,12 +37,12 @@ export function createExploringPolicy(policy: Policy, { temperature }: Explorati
     ...(policy.observes && { observes: policy.observes }),
     record(context) {
       const { page, arena } = context;
-      const { before = [], chunk, dispatches, scores, stride } = policy.scores(context);
+      const { before = [], chunk, dispatches, scores, stride } = policy.scores!(context);
       chances = arena.allocate("log of chances", 4 * page.pages * page.users * page.slate);
       const draw = recordPlackettLuce(page, { scores, stride, temperature, logProbabilities: chances });
       return [...before, { chunk, rows: page.items, dispatches: [...dispatches, draw] }];
     },
-    prepare: () => policy.prepare(),
+    prepare: () => policy.prepare?.() ?? [],
     logProbabilities: () => chances,
   };
 }

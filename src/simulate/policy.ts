@@ -4,7 +4,7 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Constants, Kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { EpisodeRules } from "./choose_clicks.ts";
+import type { EpisodeRules } from "./simulator_options.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { SimulatedUsers, UsersSource } from "./users.ts";
 
@@ -43,10 +43,10 @@ export interface Policy {
   record(page: PageContext): readonly PageDispatch[];
   /**
    * Returns the dispatches that compute the policy's tables. They run once after {@link record}, and again after
-   * each change of weights.
+   * each change of weights. Absent for a policy without tables.
    * @internal
    */
-  prepare(): readonly ClickDispatch[];
+  prepare?(): readonly ClickDispatch[];
   /**
    * Returns the Q-values of the slates on the last recorded page. Absent for a policy without Q-values.
    * @internal

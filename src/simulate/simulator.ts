@@ -8,8 +8,7 @@ import { readFloats, readViews } from "../gpu/readback.ts";
 import { asBufferView } from "../gpu/memory.ts";
 import { unpadRows } from "../tape/tensor.ts";
 import { UserError } from "../user_error.ts";
-import { type LogViews, logViews } from "./choose_clicks.ts";
-import { Episode } from "./episode.ts";
+import { Episode, type LogViews, logViews } from "./episode.ts";
 import { resolveSettings, validateSlates } from "./simulator_options.ts";
 import type { SimulationSettings, SimulatorOptions } from "./simulator_options.ts";
 import { type EpisodeLog, readLog } from "./episode_log.ts";
@@ -169,7 +168,7 @@ export class Simulator {
         `Expected at most ${this.usersAtOnce} users for step(), got ${users}. Raise \`usersAtOnce\`.`,
       );
     }
-    const none: Policy = { name: "given slates", record: () => [], prepare: () => [] };
+    const none: Policy = { name: "given slates", record: () => [] };
     const given = this.#given ??= await this.#record(none, this.#stack);
     const key = { users, firstUser: 0, episode, seed };
     CommandRecorder.submit(this.gpu, "reset", (commands) => given.begin(commands, key));

@@ -37,6 +37,9 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
   readonly pool: ItemPool;
 }
 
+/** Rules of an episode: the reward of a click, and when users leave. */
+export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
+
 const TOGETHER = 4096;
 /** Maximum number of items in a slate. Indices of the slots' random words must fit into 32 bits. */
 const MOST_SLATE = 1024;

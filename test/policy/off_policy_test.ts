@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { restless } from "../../src/data/shops.ts";
+import { restless, type ShopState } from "../../src/data/shops.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import {
@@ -12,12 +12,12 @@ import {
 } from "../../src/policy/evaluation/estimators.ts";
 import { estimateMean, evaluate } from "../../src/policy/evaluation/evaluate_policy.ts";
 import type { LogEvidence, LogEvidenceOptions } from "../../src/policy/evaluation/evidence.ts";
-import { collectEvidence } from "../../src/policy/evaluation/evidence.ts";
+import { collectEvidence, toColumns } from "../../src/policy/evaluation/evidence.ts";
 import { createGreedyPolicy, createPopularPolicy, randomPolicy } from "../../src/policy/named_policies.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import type { PolicySnapshot } from "../../src/policy/learning/policy_snapshot.ts";
 import type { PolicyConfig } from "../../src/policy/policy_config.ts";
-import { OpenedPolicy } from "../../src/policy/trained_policy.ts";
+import { TrainedPolicy } from "../../src/policy/trained_policy.ts";
 import type { ParameterSpec } from "../../src/tape/parameters.ts";
 import { toClickLog } from "../../src/simulate/episode_log.ts";
 import { createExploringPolicy } from "../../src/simulate/exploring_policy.ts";
@@ -30,12 +30,12 @@ import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import type { UsersSource } from "../../src/simulate/users.ts";
 import { expectRefusal } from "../case_table.ts";
-import { computeExactClicks, drawLog, PAGES } from "./exact_logs.ts";
 import type { MeanEstimate } from "../../src/policy/comparison/episode_metrics.ts";
 import { assertNear, computeEstimate, listRange, makeColumns, sumNumbers, toFloats } from "./estimates.ts";
 import { computeCountsProbability } from "../chi_square.ts";
 import { withGpu } from "../op_check.ts";
 import { addCounts, drawSomeWeights, logs, lstm, none, playEpisodes, pw } from "../simulated_models.ts";
+import { computeChoiceWeights, ShopDynamics } from "../../src/simulate/host/dynamics.ts";
 
 const slatesBy = (law: PlackettLuce, items: number) =>
   listRange(items ** 3).map((n) => [n % items, Math.floor(n / items) % items, Math.floor(n / items ** 2)])
@@ -299,7 +299,7 @@ Deno.test("a trained gdqn draws by Q-values, and its log has weight 1; other alg
         }));
       const training = { ...defaultPolicyTraining, algorithm, slate: 2, pages: 5, hidden: 8, trunk: 8 };
       const config = { items: ITEMS, trainedOn: { kind: "truth", shop: "restless", dataSeed: 1 }, training };
-      const policy = new OpenedPolicy(
+      const policy = new TrainedPolicy(
         "a",
         config as unknown as PolicyConfig,
         { weights } as unknown as PolicySnapshot,
@@ -362,3 +362,110 @@ Deno.test("unsupported estimates are refused with the reason and an alternative"
       /got 1e-200, 1e-200 on page \d+ of user u\d+/,
     );
   }));
+
+const PAGES = 5;
+const SMALL_ITEMS = listRange(8);
+const slates = SMALL_ITEMS.flatMap((a) => SMALL_ITEMS.filter((b) => a !== b).map((b) => [a, b]));
+const smallValues = drawShopItems(1, SMALL_ITEMS.length);
+const truth = new ShopDynamics(restless, smallValues);
+/** A model that ignores the users' fatigue; slates are drawn by its utilities. */
+const smallModel = new ShopDynamics({ ...restless, fatigue: 0 }, smallValues);
+
+class Page {
+  readonly clicks: number[][];
+  readonly predicted: number[];
+  readonly #utilities: Float64Array;
+  readonly #chances = new Map<string, number[]>();
+
+  constructor(state: ShopState) {
+    const chances = (of: ShopDynamics) =>
+      slates.map((slate) => {
+        const { none, slots } = computeChoiceWeights(of.utilities(state, slate));
+        return Array.from(slots, (weight) => weight / (none + sumNumbers([...slots])));
+      });
+    this.clicks = chances(truth);
+    this.predicted = chances(smallModel).map(sumNumbers);
+    this.#utilities = smallModel.utilities(state, SMALL_ITEMS);
+  }
+
+  chances(temperature: number, pool = SMALL_ITEMS.length): number[] {
+    const key = `${temperature} ${pool}`;
+    const law = new PlackettLuce(this.#utilities.map((u, item) => item < pool ? u : -Infinity), temperature);
+    const found = this.#chances.get(key) ??
+      slates.map((slate) => Math.max(...slate) < pool ? law.probability(slate) : 0);
+    this.#chances.set(key, found);
+    return found;
+  }
+}
+
+const pages = new Map<string, Page>();
+function makePage(state: ShopState): Page {
+  const key = Object.values(state).join();
+  const found = pages.get(key) ?? new Page(state);
+  pages.set(key, found);
+  return found;
+}
+
+const mean = (chances: readonly number[], of: (slate: number) => number) =>
+  sumNumbers(chances.map((chance, n) => chance * of(n)));
+
+const exact = new Map<string, number>();
+
+/** Returns the exact mean number of clicks on the first pages for slates drawn at a temperature. */
+function computeExactClicks(temperature: number, left: number, state = truth.initial()): number {
+  if (left === 0) return 0;
+  const key = [temperature, left, ...Object.values(state)].join();
+  const known = exact.get(key);
+  if (known !== undefined) return known;
+  const { clicks } = makePage(state);
+  const drawn = makePage(state).chances(temperature);
+  const click = SMALL_ITEMS.map((item) => mean(drawn, (n) => clicks[n]![slates[n]!.indexOf(item)] ?? 0));
+  const after = (item: number) => 1 + computeExactClicks(temperature, left - 1, truth.next(state, item));
+  const found = (1 - sumNumbers(click)) * computeExactClicks(temperature, left - 1, state) +
+    sumNumbers(click.map((chance, item) => chance * after(item)));
+  exact.set(key, found);
+  return found;
+}
+
+/** A log, and the policy's exact mean number of clicks per page in the log's user states. */
+interface ExactLog {
+  readonly evidence: LogEvidence;
+  readonly exact: number;
+}
+
+/** Draws a log at temperature 1. @param temperature of the policy. @param pool number of items shown */
+function drawLog(seed: number, users: number, temperature: number, pool = SMALL_ITEMS.length): ExactLog {
+  const random = createRandomStream(seed, "exact log");
+  const draw = (chances: readonly number[]) => {
+    let left = random.uniform();
+    return chances.findIndex((chance) => (left -= chance) < 0);
+  };
+  const unknown = [NaN, NaN];
+  const slots = {
+    slotReward: unknown,
+    prefixWeight: unknown,
+    slotWeight: unknown,
+    slotQ: unknown,
+    slotV: unknown,
+  };
+  const rows: Parameters<typeof toColumns>[0][number][] = [];
+  let exact = 0;
+  for (const user of listRange(users)) {
+    let state = truth.initial();
+    for (const page of listRange(PAGES)) {
+      const { clicks, predicted } = makePage(state);
+      const [policy, logged] = [makePage(state).chances(temperature), makePage(state).chances(1, pool)];
+      const slate = Math.max(0, draw(logged));
+      const slot = draw(clicks[slate]!);
+      const mu = logged[slate]!;
+      rows.push({
+        ...{ user, page, mu, weight: policy[slate]! / mu, reward: slot < 0 ? 0 : 1, ...slots },
+        ...{ q: predicted[slate]!, v: mean(policy, (n) => predicted[n]!) },
+      });
+      exact += mean(policy, (n) => sumNumbers(clicks[n]!)) / (users * PAGES);
+      if (slot >= 0) state = truth.next(state, slates[slate]![slot]!);
+    }
+  }
+  const evidence = { ...toColumns(rows), slate: 2, samples: [], excluded: 0, propensityRatios: undefined };
+  return { evidence, exact };
+}

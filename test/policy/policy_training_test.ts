@@ -9,11 +9,10 @@ import { asBufferView } from "../../src/gpu/memory.ts";
 import type { PolicyTrainingConfig } from "../../src/policy/learning/policy_training_config.ts";
 import { defaultPolicyTraining } from "../../src/policy/learning/policy_training_config.ts";
 import type { Learner, LearnerSubject } from "../../src/policy/learning/learner.ts";
-import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import { PolicySchedule, PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { randomPolicy } from "../../src/policy/named_policies.ts";
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { ParameterArena } from "../../src/tape/parameters.ts";
-import { PolicySchedule } from "../../src/policy/learning/policy_steps.ts";
 import { DivergedError } from "../../src/train/training_results.ts";
 import { withGpu } from "../op_check.ts";
 import {

@@ -19,7 +19,7 @@ import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { learnDimensions, ReplaySample } from "../../src/policy/learning/replay_sample.ts";
 import { ReplayBuffer } from "../../src/policy/learning/replay_buffer.ts";
 import { tryPolicy } from "../../src/policy/comparison/episode_prediction.ts";
-import { SlateQLearner } from "../../src/policy/learning/slateq.ts";
+import { algorithms } from "../../src/policy/learning/algorithms.ts";
 import { rank } from "../../src/policy/trained_policy.ts";
 import { PageBuffers } from "../../src/simulate/page_buffers.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
@@ -45,7 +45,7 @@ Deno.test("slateq: the online network selects the best slates, and the target ne
     const observer = stack.use(
       source.users(new PageBuffers(gpu, arena, { ...sizes, items, startClicks: 0 })),
     );
-    const learner = stack.use(new SlateQLearner({ gpu, config, observer, source }));
+    const learner = stack.use(algorithms.slateq({ gpu, config, observer, source }));
     const replay = new ReplayBuffer(arena, { ...sizes, stateStride: 4, episodes: 2 });
     const sample = new ReplaySample(arena, replay, { rows, items, stateColumns: 3, repeats: false });
     const [targets, ring] = [arena.allocate("targets", 4 * rows), arena.allocate("ring", 64)];

@@ -213,7 +213,6 @@ const greedyInChunks: Policy = {
     const { dispatches, utilities } = environment.catalogue();
     return [{ chunk: 4, rows: page.items, dispatches: [...dispatches, recordTopSlate(page, utilities)] }];
   },
-  prepare: () => [],
 };
 
 /** Greedy slates have the best items that the user has not clicked, in chunks of any number of users. */

@@ -16,7 +16,7 @@ import {
   checkRandom,
   checkTop,
 } from "../../src/selftest/pages/page_cases.ts";
-import { choose, logViews } from "../../src/simulate/choose_clicks.ts";
+import { choose, logViews } from "../../src/simulate/episode.ts";
 import { makePlainTensor } from "../../src/simulate/users.ts";
 import { checkTest, withGpu } from "../op_check.ts";
 import { checkLog, NONE } from "../../src/data/click_log.ts";

@@ -7,7 +7,7 @@ import { findShop } from "../../data/shops.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { readLoggedStates } from "../../policy/comparison/compare_policies.ts";
 import type { LogSupport, OpenEnvironment } from "../../policy/comparison/compare_policies.ts";
-import { trainHistories } from "../../policy/comparison/page_support.ts";
+import { trainHistories } from "../../policy/comparison/trust_metrics.ts";
 import { isSame, type PolicySubject } from "../../policy/policy_config.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import { LearnedSource } from "../../simulate/learned_users.ts";

@@ -4,16 +4,31 @@
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
-import { listDifferences, nameTasks, type PolicyComparison } from "../../policy/comparison/comparison.ts";
-import { createGreedyPolicy, findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
+import type { PolicyComparison } from "../../policy/comparison/comparison.ts";
+import {
+  findDifference,
+  getRewardUnit,
+  groupBySlateSize,
+  listComparedPolicies,
+  listDifferences,
+  listTrainings,
+  nameTasks,
+  summarizeTrainings,
+} from "../../policy/comparison/comparison.ts";
 import type { PolicyName } from "../../policy/named_policies.ts";
+import { createGreedyPolicy, findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
-import { groupPolicies, OpenedPolicy, type PolicyGroup } from "../../policy/trained_policy.ts";
-import { compare, makeOptimalPolicy } from "../../policy/comparison/compare_policies.ts";
+import {
+  groupPolicies,
+  openPolicy,
+  type PolicyGroup,
+  type TrainedPolicy,
+} from "../../policy/trained_policy.ts";
 import type { ComparedPolicy, CompareOptions } from "../../policy/comparison/compare_policies.ts";
+import { compare, makeOptimalPolicy } from "../../policy/comparison/compare_policies.ts";
 import { tryPolicy } from "../../policy/comparison/episode_prediction.ts";
 import { describeSubject } from "../../policy/policy_config.ts";
-import { judgePolicies } from "../../policy/comparison/policy_verdict.ts";
+import { judgePolicies, RIVAL } from "../../policy/comparison/policy_verdict.ts";
 import { expectPage, writePage } from "../../report/page_shell.ts";
 import { buildPolicyPage } from "../../report/policy_page.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
@@ -22,8 +37,8 @@ import { withDevice } from "../simulate/user_selection.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { buildStartOptions } from "./episode_setting.ts";
-import { addEnvironmentOptions, createExploreOption } from "../simulate/simulate_options.ts";
 import type { EnvironmentOptions } from "../simulate/simulate_options.ts";
+import { addEnvironmentOptions, createExploreOption } from "../simulate/simulate_options.ts";
 import type { Exploration } from "../../simulate/exploring_policy.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import {
@@ -33,7 +48,6 @@ import {
   parseWholeNumber,
   path,
 } from "../../cli/command_options.ts";
-import { formatComparison, formatSlateSizes } from "./format_comparison.ts";
 import { findEnvironments, type OpenedEnvironments } from "./open_environments.ts";
 import type { LogEvaluationContext, PolicyLogResult } from "./log_evaluation.ts";
 import {
@@ -44,6 +58,9 @@ import {
 } from "./log_evaluation.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { formatThousands } from "../../number_text.ts";
+import { formatSigned, formatSignedRange } from "../../metrics/baseline_verdict.ts";
+import { describeEnvironment } from "../../report/policy_charts.ts";
+import { formatTable } from "../../cli/table.ts";
 
 /**
  * Number of grid points per axis of a shop's state space. Grids much finer than `fine` change the values by
@@ -131,7 +148,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   }
   expectPage(options.out, "policies");
   expectReturns(getReturnsPath(options.out));
-  const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
+  const opened = await Promise.all(folders.map(openPolicy));
   const groups = groupPolicies(opened);
   const [first] = opened;
   if (!first) throw new Error("expected a policy");
@@ -229,7 +246,7 @@ function listLoggedPolicies(
 
 async function tell(
   comparisons: readonly PolicyComparison[],
-  policies: readonly OpenedPolicy[],
+  policies: readonly TrainedPolicy[],
   { notes, about, said }: {
     readonly notes: readonly string[];
     readonly about: readonly string[];
@@ -292,4 +309,73 @@ function listReturns(comparisons: readonly PolicyComparison[]): { name: string; 
 
 function plain(key: string, value: unknown): unknown {
   return ["returns", "points", "sorted"].includes(key) ? undefined : value;
+}
+
+/** Formats a comparison. @param task - settings that distinguish it from other comparisons; else "" */
+export function formatComparison(comparison: PolicyComparison, task = ""): string {
+  const { slate, pages, users, environments } = comparison;
+  const columns = [
+    "",
+    `${getRewardUnit(comparison)}/user`,
+    "per page",
+    "click rate",
+    "coverage",
+    "predicted",
+    `minus ${RIVAL}`,
+    "95 % CI",
+  ];
+  const parts = environments.map((environment) => {
+    const rows = listComparedPolicies(comparison).flatMap(({ name }) => {
+      const cells = listTrainings(comparison, name, environment.name);
+      if (cells.length === 0) return [];
+      const mean = (of: Parameters<typeof summarizeTrainings>[1], digits: number) => {
+        const found = summarizeTrainings(cells, of);
+        return found.mean.toFixed(digits) + (found.sd === null ? "" : ` +- ${found.sd.toFixed(digits)}`);
+      };
+      const predicted = cells.flatMap(({ calibration }) => calibration?.predicted ?? []);
+      const difference = name === RIVAL
+        ? undefined
+        : findDifference(comparison, name, RIVAL, environment.name);
+      const range = difference?.interval;
+      return [[
+        cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
+        mean((metrics) => metrics.return.mean, 2),
+        mean((metrics) => metrics.rewardPerPage.mean, 3),
+        mean((metrics) => metrics.clickRate.mean, 3),
+        mean((metrics) => 100 * metrics.coverage, 0) + " %",
+        predicted.length > 0 ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2) : "-",
+        difference ? formatSigned(difference.mean) : "-",
+        range ? `${formatSignedRange(range)}, ${difference.wider}` : "-",
+      ]];
+    });
+    const table = formatTable(columns, rows, { drop: ["coverage", "per page", "click rate", "predicted"] });
+    return `In ${describeEnvironment(environment)}:\n${table}`;
+  });
+  return [
+    `${formatThousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
+    ...parts,
+    "predicted: clicks on these pages as predicted by the model on which the policies were trained",
+  ].join("\n\n");
+}
+
+/** Formats reward and click rate by slate size, as in the paper; undefined if anything else differs. */
+export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
+  const groups = groupBySlateSize(comparisons);
+  if (!groups) return undefined;
+  const head = comparisons.flatMap(({ slate }) => [
+    `per page, k = ${slate}`,
+    `click rate, k = ${slate}`,
+  ]);
+  const parts = groups.map(({ environment, rows }) => {
+    const lines = rows.map(({ policy, cells }) => [
+      policy,
+      ...cells.flatMap((own) =>
+        (["rewardPerPage", "clickRate"] as const).map((name) =>
+          own.length === 0 ? "-" : summarizeTrainings(own, (metrics) => metrics[name].mean).mean.toFixed(3)
+        )
+      ),
+    ]);
+    return `In ${describeEnvironment(environment)}:\n${formatTable(["", ...head], lines)}`;
+  });
+  return ["Reward and click rate by slate size:", ...parts].join("\n\n");
 }

@@ -17,7 +17,7 @@ import { UserError } from "../../user_error.ts";
 import { type EstimatorName, estimators } from "../../policy/evaluation/estimators.ts";
 import { evaluate, type OffPolicyEvaluation } from "../../policy/evaluation/evaluate_policy.ts";
 import { collectEvidence } from "../../policy/evaluation/evidence.ts";
-import type { OpenedPolicy } from "../../policy/trained_policy.ts";
+import type { TrainedPolicy } from "../../policy/trained_policy.ts";
 import {
   describeEvaluation,
   findCommonSlateSize,
@@ -114,7 +114,7 @@ async function run(options: Options): Promise<void> {
 /** Opens the click model and a log with the same items. */
 async function usersAndLog(
   { log, model, shop, dataSeed, memoryRows }: Options,
-  opened: OpenedPolicy | undefined,
+  opened: TrainedPolicy | undefined,
 ): Promise<{ found: UserSelection; logged: OpenedDataset }> {
   const own = { memoryRows, meanContext: true, uncalibrated: false, seed: 1, resplit: false };
   const [both, none] = [model !== undefined && shop !== undefined, (model ?? shop ?? opened) === undefined];

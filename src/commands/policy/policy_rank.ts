@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";
-import { OpenedPolicy, type RankedSlate } from "../../policy/trained_policy.ts";
+import { openPolicy, type RankedSlate } from "../../policy/trained_policy.ts";
 import { UserError } from "../../user_error.ts";
 import { findAgain, withDevice } from "../simulate/user_selection.ts";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
@@ -45,7 +45,7 @@ export function createPolicyRankCommand(): Command {
 }
 
 async function run(path: string, { history: ids, slate, page, memoryRows, json }: Options): Promise<void> {
-  const policy = await OpenedPolicy.open(path);
+  const policy = await openPolicy(path);
   const { trainedOn, training: { slate: own, pages } } = policy.config;
   if (slate !== undefined && slate !== own) {
     throw new UserError(

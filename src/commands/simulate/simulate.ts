@@ -1,7 +1,7 @@
 /** `simulate`: shows slates to simulated users, and reports their clicks and rewards. */
 
 import { FOLDER_FORMATS, writeJson } from "../../files/json_file.ts";
-import type { OpenedPolicy } from "../../policy/trained_policy.ts";
+import type { TrainedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
 import { buildSimulationPage, type SimulatedPolicy } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./simulate_options.ts";
@@ -29,7 +29,7 @@ import { UserError } from "../../user_error.ts";
 
 interface Contents {
   readonly options: SimulateOptions;
-  readonly opened: OpenedPolicy | undefined;
+  readonly opened: TrainedPolicy | undefined;
   readonly simulated: SimulationContext;
   readonly summary: SimulationSummary;
   readonly runs: readonly SimulatedPolicy[];
@@ -166,7 +166,7 @@ async function main(): Promise<number> {
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
-  { config: { training } }: OpenedPolicy,
+  { config: { training } }: TrainedPolicy,
 ): SimulateOptions {
   const { slate, pages, start } = training;
   return {
@@ -180,7 +180,7 @@ function asTrained(
 /** Opens the policy and the baselines. If the data do not support a baseline, a note says so. */
 async function chosen(
   options: SimulateOptions,
-  opened: OpenedPolicy | undefined,
+  opened: TrainedPolicy | undefined,
   simulated: SimulationContext,
 ): Promise<{ policies: ReadyPolicy[]; notes: string[] }> {
   const { policy, rivals, explore } = options;

@@ -3,7 +3,7 @@
 import { isSameCatalogue } from "../../data/sets/dataset.ts";
 import type { OnProgress } from "../../data/log_source.ts";
 import { findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
-import { OpenedPolicy } from "../../policy/trained_policy.ts";
+import { openPolicy, type TrainedPolicy } from "../../policy/trained_policy.ts";
 import { describeSubject, hasPolicy, isSame } from "../../policy/policy_config.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import { UserError } from "../../user_error.ts";
@@ -43,9 +43,9 @@ export interface ReadyPolicy {
  * Finds the policy that an option names, before data and models are opened. @returns the policy in a folder;
  * undefined for a built-in policy such as "greedy". @throws UserError for an unknown policy.
  */
-export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
+export async function findPolicy(name: string): Promise<TrainedPolicy | undefined> {
   if (findNamedPolicy(name)) return undefined;
-  if (await hasPolicy(name)) return await OpenedPolicy.open(name);
+  if (await hasPolicy(name)) return await openPolicy(name);
   throw new UserError(
     `Expected a policy, ${policyNames.join(", ")} or the folder of a trained policy, got ` +
       `${JSON.stringify(name)}. Train a policy with deno task -q policy train.`,
@@ -66,7 +66,7 @@ export function openNamedPolicy(
 
 /** Opens a trained policy. @throws UserError if its model is missing, or has other items than the data */
 export async function openTrainedPolicy(
-  opened: OpenedPolicy,
+  opened: TrainedPolicy,
   simulated: SimulationContext,
   options: Pick<SimulateOptions, "memoryRows">,
 ): Promise<ReadyPolicy> {
@@ -124,7 +124,7 @@ export async function runPolicies(
 
 /** Opens the users on whom a policy was trained. @throws UserError if the users or items have changed */
 export async function openTrainingUsers(
-  { path, config: { trainedOn } }: OpenedPolicy,
+  { path, config: { trainedOn } }: TrainedPolicy,
   { gpu, stack, found: { truth, model, contexts }, environment, known, data }: SimulationContext,
   options: Pick<UserSelectionOptions, "memoryRows">,
 ): Promise<UsersSource> {

@@ -9,9 +9,13 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { PolicyTask } from "../learning/policy_training_config.ts";
 import type { ComparisonCell, ComparisonEnvironment, PageSupport, PolicyComparison } from "./comparison.ts";
-import { computePageCalibration, computeQConsistency } from "./page_calibration.ts";
+import {
+  computePageCalibration,
+  computeQConsistency,
+  computeRareShare,
+  LoggedStates,
+} from "./trust_metrics.ts";
 import { computeEpisodeMetrics } from "./episode_metrics.ts";
-import { computeRareShare, LoggedStates } from "./page_support.ts";
 import { type EpisodePrediction, EVALUATION_EPISODE } from "./episode_prediction.ts";
 import type { SimulatorOptions } from "../../simulate/simulator_options.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";

@@ -4,7 +4,7 @@ import { computePairedDifference } from "../../data/paired_difference.ts";
 import type { Interval } from "../../metrics/bootstrap.ts";
 import { type EpisodeMetrics, estimateRatio } from "./episode_metrics.ts";
 import type { PolicyTask } from "../learning/policy_training_config.ts";
-import type { PageCalibration, QConsistency } from "./page_calibration.ts";
+import type { PageCalibration, QConsistency } from "./trust_metrics.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
 export interface PolicyDifference {

@@ -109,7 +109,7 @@ class ObservedPolicy implements Policy {
   }
 
   prepare() {
-    return this.policy.prepare();
+    return this.policy.prepare?.() ?? [];
   }
 
   /** Reads the observing model's utilities and user states on a page, with one wait for the device. */

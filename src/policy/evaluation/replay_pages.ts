@@ -136,7 +136,7 @@ class Replay {
     const record = (name: string, own: readonly PageDispatch[]) =>
       PageProgram.record(gpu, `replay: ${name}`, headers, own);
     const programs = {
-      prepare: await record("tables", [...all.flatMap((one) => one.prepare()), ...policy.prepare()]),
+      prepare: await record("tables", [...all.flatMap((one) => one.prepare()), ...policy.prepare?.() ?? []]),
       begin: await record("begin", all.flatMap((one) => one.reset())),
       look: await record("look", look),
       shown: await record("shown", all.flatMap((one) => one.shown())),
