@@ -125,11 +125,6 @@ Deno.test("host simulator: states follow from the clicks, and the reward is 1 or
   }
 });
 
-Deno.test("host simulator: the clicks of a given log can be repeated", () => {
-  const { choices } = playRandom(shop, { follow: ({ page }) => page % 4 });
-  for (let t = 0; t < sizes.pages; t++) assert.equal(choices[t * sizes.users], t % 4);
-});
-
 function always(u: number): HostDynamics<number> {
   return {
     name: "always",

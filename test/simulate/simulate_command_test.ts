@@ -37,7 +37,7 @@ import {
 import { findEnvironments } from "../../src/commands/policy/open_environments.ts";
 import { openTrainingUsers } from "../../src/commands/simulate/simulate_policies.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
-import type { OpenedPolicy } from "../../src/policy/trained_policy.ts";
+import type { TrainedPolicy } from "../../src/policy/trained_policy.ts";
 import { createDataset, type DataConfig } from "../../src/data/sets/dataset.ts";
 import { encodeSafetensors } from "../../src/run/snapshot/safetensors.ts";
 import { makeAll } from "../bad_inputs/corpus.ts";
@@ -219,7 +219,7 @@ Deno.test("the shop of a model is that of its training for any --seed, and a pol
     assert.equal((await findUsers({ ...alone, dataSeed: 5 })).truth?.dataSeed, 5);
 
     const own = { ...found, truth: undefined };
-    const policy = { path: "runs/p", config: { trainedOn: getSubject(own) } } as OpenedPolicy;
+    const policy = { path: "runs/p", config: { trainedOn: getSubject(own) } } as TrainedPolicy;
     const other = await findUsers({ ...given, shop: "restless", dataSeed: 2 });
     for (const [users, fits] of [[own, true], [other, false]] as const) {
       const seen = { found: users, data: users.data, environment: users } as unknown as Parameters<
@@ -256,11 +256,14 @@ Deno.test("pages are written in order, one at a time; an error of writer or read
   assert.match(String(why), /stopped/);
 });
 
-const SIZES = { users: 23, pages: 5, slate: 2, items: 30 };
+const ITEMS = 30;
 
-function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.users): EpisodeLog {
-  const { pages, slate, items } = SIZES;
-  const random = createRandomStream(seed, "made episode", firstUser);
+function madeEpisode(
+  seed: number,
+  rate: number,
+  { users = 23, pages = 5, slate = 2, items = 30 } = {},
+): EpisodeLog {
+  const random = createRandomStream(seed, "made episode", users);
   const count = pages * users;
   const choices = Uint32Array.from(
     { length: count },
@@ -271,7 +274,7 @@ function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.us
     present[at] = present[at - users]! && (random.uniform() < 0.8 ? 1 : 0);
   }
   return {
-    ...{ episode: 0, firstUser, users, pages, slate },
+    ...{ episode: 0, firstUser: 0, users, pages, slate },
     slates: Uint32Array.from({ length: count * slate }, () => random.integer(items)),
     choices,
     rewards: Float32Array.from(choices, (choice) => choice < slate ? random.normal() : 0),
@@ -280,9 +283,15 @@ function madeEpisode(seed: number, rate: number, firstUser = 0, users = SIZES.us
   };
 }
 
+/** Returns metrics of an episode in which the reward of a click is 1. */
+function makeResult(name: string, log: EpisodeLog, items = ITEMS) {
+  const clicks = { ...log, rewards: Float32Array.from(log.choices, (choice) => choice < log.slate ? 1 : 0) };
+  return { name, metrics: computeEpisodeMetrics([clicks], items) };
+}
+
 Deno.test("pages have intervals over users, and clicks with a negative reward are counted", () => {
-  const logs = [madeEpisode(1, 0.4), madeEpisode(1, 0.4, 23, 9)];
-  const found = computeEpisodeMetrics(logs, SIZES.items);
+  const logs = [madeEpisode(1, 0.4), madeEpisode(1, 0.4, { users: 9 })];
+  const found = computeEpisodeMetrics(logs, ITEMS);
   for (const { clickRate: { mean, interval } } of found.byPage) {
     const [low, high] = interval ?? assert.fail();
     assert.ok(low <= mean && mean <= high && low < high);
@@ -317,7 +326,7 @@ Deno.test("long episodes have page means without intervals; a single user has no
 });
 
 const items = new TextIds(
-  TextList.of(Array.from({ length: SIZES.items }, (_, k) => k === 3 ? 'a "b", c' : `i${k}`)),
+  TextList.of(Array.from({ length: ITEMS }, (_, k) => k === 3 ? 'a "b", c' : `i${k}`)),
 );
 
 Deno.test("episodes have one row per page, by the ids of the data, until the user leaves", () =>
@@ -362,11 +371,9 @@ const summary: SimulationSummary = {
   notes: ["A note."],
   about: [],
 };
-const runs = [["greedy", 0.8], ["random", 0.3], ["popular", 0.5]].map(([name, rate], k) => {
-  const log = madeEpisode(k, Number(rate));
-  const clicks = { ...log, rewards: Float32Array.from(log.choices, (choice) => choice < 2 ? 1 : 0) };
-  return { name: String(name), metrics: computeEpisodeMetrics([clicks], SIZES.items) };
-});
+const runs = [["greedy", 0.9], ["random", 0.3], ["popular", 0.4]].map(([name, rate], seed) =>
+  makeResult(String(name), madeEpisode(seed, Number(rate)))
+);
 
 Deno.test("default slates and pages are the usual ones of the log; a synthetic shop has no log", () => {
   // Users have 1, 3 and 3 pages, of 2, 4, 4, 5, 4, 2 and 3 items. A context event is not a page.
@@ -424,22 +431,6 @@ Deno.test("if every page of the log has a click, the output has utilities but no
   assert.deepEqual(results.differences, []);
 });
 
-function makeResult(name: string, rate: number, pages: number) {
-  const [users, items] = [40, 20];
-  const random = createRandomStream(1, "made", name);
-  const clicked = Array.from({ length: users * pages }, () => random.uniform() < rate);
-  const log: EpisodeLog = {
-    ...{ episode: 0, firstUser: 0, users, pages, slate: 1 },
-    slates: Uint32Array.from(clicked, (_, at) => at % 5),
-    choices: Uint32Array.from(clicked, (click) => click ? 0 : 1),
-    rewards: Float32Array.from(clicked, Number),
-    probabilities: new Float32Array(users * pages).fill(rate),
-    // The first user sees only one page.
-    present: Uint8Array.from(clicked, (_, at) => (at % users === 0 && at >= users ? 0 : 1)),
-  };
-  return { name, metrics: computeEpisodeMetrics([log], items) };
-}
-
 function pointsIn(charts: readonly ChartDefinition[], id: string) {
   const { datasets = [] } = charts.find((chart) => chart.id === id)?.config.data ?? {};
   return datasets.find(({ isDecoration }) => !isDecoration)?.data ?? assert.fail(`no chart ${id}`);
@@ -452,7 +443,9 @@ const onPage: Omit<SimulationPageData, "policies"> = {
 };
 
 Deno.test("the page about simulated users has metrics with intervals, curves, and differences in words", () => {
-  const policies = [makeResult("greedy", 0.7, 6), makeResult("random", 0.3, 6)];
+  const policies = [["greedy", 0.7], ["random", 0.3]].map(([name, rate], seed) =>
+    makeResult(String(name), madeEpisode(seed, Number(rate), { users: 40, pages: 6, slate: 1, items: 5 }), 20)
+  );
   const page = renderPage(buildSimulationPage({ ...onPage, policies }), { style: "", script: "" });
   const charts = readCharts(page);
   assert.deepEqual(charts.map(({ id }) => id), ["return", "coverage", "click-rate", "users", "returns"]);
@@ -476,7 +469,9 @@ Deno.test("the page about simulated users has metrics with intervals, curves, an
     interval && (interval[1] - interval[0]) / 2
   );
   assert.deepEqual(curve.map(({ sd }) => sd), halves);
-  assert.deepEqual(pointsIn(charts, "users").map(({ y }) => y), [40, 39, 39, 39, 39, 39]);
+  const users = greedy?.metrics.byPage.map(({ users }) => users) ?? [];
+  assert.deepEqual(pointsIn(charts, "users").map(({ y }) => y), users);
+  assert.ok(users[0] === 40 && users[5]! < 40);
   const returns = pointsIn(charts, "returns");
   assert.deepEqual([returns.at(0)?.x, returns.at(-1)?.x], [0, 100]);
   assert.deepEqual(returns.map(({ y }) => y), Array.from(greedy?.metrics.returns.toSorted() ?? []));

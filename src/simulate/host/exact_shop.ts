@@ -41,7 +41,7 @@ export class ShopPlan {
 
   constructor(readonly shop: ShopTruth, values: Float32Array, readonly options: PlanOptions) {
     this.dynamics = new ShopDynamics(shop, values);
-    this.#grid = new InterpolationGrid(RANGES, options.points);
+    this.#grid = new InterpolationGrid(options.points);
     const sweep = new Sweep(shop, values, this.#grid, options);
     this.#values = [new Float64Array(this.#grid.size)];
     for (let page = 0; page < options.pages; page++) {
@@ -177,13 +177,13 @@ export class InterpolationGrid {
   readonly #first: Three<number>;
   readonly #step: Three<number>;
 
-  /** @param ranges - ends of the three axes. @param points - number of grid points per axis, 2 or more. */
-  constructor(ranges: Three<readonly [number, number]>, points: Three<number>) {
+  /** @param points - number of grid points per axis, 2 or more. */
+  constructor(points: Three<number>) {
     if (!points.every((n) => Number.isInteger(n) && n >= 2)) {
       throw new RangeError(`Expected 2 points or more along each axis, got ${points.join(" x ")}`);
     }
-    const step = (a: 0 | 1 | 2) => (ranges[a][1] - ranges[a][0]) / (points[a] - 1);
-    this.#first = [ranges[0][0], ranges[1][0], ranges[2][0]];
+    const step = (a: 0 | 1 | 2) => (RANGES[a][1] - RANGES[a][0]) / (points[a] - 1);
+    this.#first = [RANGES[0][0], RANGES[1][0], RANGES[2][0]];
     this.#step = [step(0), step(1), step(2)];
     const axis = (a: 0 | 1 | 2) =>
       Float64Array.from({ length: points[a] }, (_, k) => this.#first[a] + k * this.#step[a]);
