@@ -1,4 +1,4 @@
-/** Policies that need no training. A new one needs a function that returns it, and an entry in `named`. */
+/** Policies that need no training. A new one needs a function that returns it, and an entry in `namedPolicies`. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
@@ -146,7 +146,7 @@ export interface NamedPolicy {
   make(material: NamedPolicyInputs): Policy;
 }
 
-const named = {
+export const namedPolicies = {
   greedy: { scoresItems: true, make: ({ known }) => createGreedyPolicy(known) },
   popular: {
     scoresItems: false,
@@ -155,12 +155,10 @@ const named = {
   random: { scoresItems: false, make: () => randomPolicy },
 } as const satisfies Readonly<Record<string, NamedPolicy>>;
 
-export type PolicyName = keyof typeof named;
-export const policyNames = Object.keys(named) as PolicyName[];
+export type PolicyName = keyof typeof namedPolicies;
+export const policyNames = Object.keys(namedPolicies) as PolicyName[];
 
-export function findNamedPolicy(name: PolicyName): NamedPolicy;
-export function findNamedPolicy(name: string): NamedPolicy | undefined;
 export function findNamedPolicy(name: string): NamedPolicy | undefined {
   const known = policyNames.find((one) => one === name);
-  return known && named[known];
+  return known && namedPolicies[known];
 }

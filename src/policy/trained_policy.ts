@@ -200,10 +200,12 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies by task. @throws UserError if they have different users, or two trainings are equal. */
+/**
+ * Groups one or more policies by task.
+ * @throws UserError if they have different users, or two trainings are equal.
+ */
 export function groupPolicies(policies: readonly TrainedPolicy[]): PolicyGroup[] {
-  const [first] = policies;
-  if (!first) throw new UserError("Expected the folder of at least one policy, got no folder.");
+  const first = policies[0]!;
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);
   const byTask = Map.groupBy(policies, ({ config: { training } }) => JSON.stringify(getTask(training)));
   return [...byTask.values()].map((own): PolicyGroup => {

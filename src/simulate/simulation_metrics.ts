@@ -87,8 +87,7 @@ export class SimulationTotals {
     const { returns, clicks, seen, itemShown, itemClicked } = this.metrics;
     const from = (log.episode - this.firstEpisode) * this.metrics.users + log.firstUser;
     for (let t = 0; t < pages; t++) {
-      const page = this.#byPage[t];
-      if (!page) throw new Error(`expected ${this.#byPage.length} pages, got ${pages}`);
+      const page = this.#byPage[t]!;
       for (let u = 0; u < users; u++) {
         const [at, own] = [t * users + u, from + u];
         if (!present[at]) continue;

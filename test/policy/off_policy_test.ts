@@ -75,25 +75,6 @@ Deno.test("estimators match values computed by hand", () => {
   );
 });
 
-Deno.test("estimators: weights of 1 give the plain mean with any model", () => {
-  const random = createRandomStream(1, "ones");
-  const [reward, q, ones] = [
-    Float64Array.from({ length: 60 }, () => random.integer(2)),
-    Float64Array.from({ length: 60 }, () => random.uniform()),
-    new Float64Array(60).fill(1),
-  ];
-  const mean = reward.reduce((sum, r) => sum + r) / 60;
-  const slots = { prefixWeight: ones, slotWeight: ones, slotReward: reward, slotQ: q, slotV: q };
-  const all = makeColumns({ weight: ones, reward, q, v: q, ...slots }, 3);
-  for (const name of ["ips", "snips", "dr"] as const) {
-    assertNear(computeEstimate(estimators[name].terms(all)), mean);
-  }
-  for (const name of ["iips", "rips", "cascadeDr"] as const) {
-    assertNear(computeEstimate(estimators[name].terms(all)), 3 * mean);
-  }
-  assertNear(computeEffectiveSampleSize(ones), 60);
-});
-
 Deno.test("Plackett-Luce: probabilities of all slates of 3 of 8 items sum to 1 and match the draws", () => {
   const law = new PlackettLuce([0.3, -1, 2, 0.1, -0.4, 1.1, 0, -2], 0.8);
   const all = slatesBy(law, 8);

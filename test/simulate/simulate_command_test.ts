@@ -339,9 +339,7 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
       probabilities: Float32Array.of(0.25, 0.5, 0.75, 1),
       present: Uint8Array.of(1, 1, 1, 0),
     };
-    async function* logs(): AsyncGenerator<EpisodeLog> {
-      yield await Promise.resolve(log);
-    }
+    const logs = () => ReadableStream.from([log]);
     const startedAs = (user: number) => user === 5 ? null : `u${user}`;
     const { rows } = await writeEpisodes(`${folder}/e.csv`, { slate: 2, items, startedAs }, logs());
     assert.equal(rows, 3);

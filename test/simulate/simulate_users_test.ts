@@ -93,7 +93,6 @@ function modelDynamics(items: ItemFeatures, p: Parameters64, config: ModelConfig
   const model = new Forward64(items, p, config);
   const ofCounts = config.counts && countsIn64(p, config.counts);
   return {
-    name: "model in f64",
     items: items.count,
     initial: () => ({ ...model.initial, recent: [] }),
     utilities: (state, shown) => {

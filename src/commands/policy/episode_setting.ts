@@ -3,7 +3,7 @@
 import type { GivenOptions } from "../../cli/command_options.ts";
 import { expectFile, expectLocal, readTextSync, withFileErrorsSync } from "../../files/local_file.ts";
 import { listUsers, NONE, type Split } from "../../data/click_log.ts";
-import { type LogSource, walk } from "../../data/log_source.ts";
+import { countScored, type LogSource, walk } from "../../data/log_source.ts";
 import { parseIds } from "../../data/ids.ts";
 import { makeKey } from "../../data/philox.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
@@ -41,17 +41,16 @@ export function measureLoggedSizes(
 ): LoggedSizes | undefined {
   const [needsSlate, needsPages] = [!given.has("slate"), !given.has("pages")];
   if (config.kind === "demo" || source.sampledPages || !(needsSlate || needsPages)) return undefined;
-  const [sizes, counts] = [new Map<number, number>(), [] as number[]];
-  for (const { log, users } of walk(source, listUsers(source, "train"))) {
+  const train = listUsers(source, "train");
+  const counts = Array.from(train, (user) => countScored(source, user)).filter((pages) => pages > 0);
+  const sizes = new Map<number, number>();
+  for (const { log, users } of walk(source, train)) {
     for (const user of users) {
-      let pages = 0;
       for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
         if (log.eventKind?.[e]) continue;
         const size = (log.eventRows[e + 1] ?? 0) - (log.eventRows[e] ?? 0);
         sizes.set(size, (sizes.get(size) ?? 0) + 1);
-        pages++;
       }
-      if (pages > 0) counts.push(pages);
     }
   }
   const [usual] = [...sizes].sort(([a, times], [b, others]) => others - times || a - b);

@@ -16,7 +16,7 @@ import {
   summarizeTrainings,
 } from "../../policy/comparison/comparison.ts";
 import type { PolicyName } from "../../policy/named_policies.ts";
-import { createGreedyPolicy, findNamedPolicy, policyNames } from "../../policy/named_policies.ts";
+import { createGreedyPolicy, namedPolicies, policyNames } from "../../policy/named_policies.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
 import {
   groupPolicies,
@@ -150,9 +150,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   expectReturns(getReturnsPath(options.out));
   const opened = await Promise.all(folders.map(openPolicy));
   const groups = groupPolicies(opened);
-  const [first] = opened;
-  if (!first) throw new Error("expected a policy");
-  const subject = first.config.trainedOn;
+  const subject = opened[0]!.config.trainedOn;
   const found = await findEnvironments(subject, options);
   const onLog = log === undefined ? undefined : selectEvaluationClicks(
     await openLogged(log, found.own, options.memoryRows),
@@ -214,7 +212,7 @@ function openContenders(
   );
   const others: ComparedPolicy[] = [];
   for (const rival of options.with) {
-    others.push(device({ policy: rival, seed: null }, findNamedPolicy(rival).make({ log, known: observer })));
+    others.push(device({ policy: rival, seed: null }, namedPolicies[rival].make({ log, known: observer })));
     if (
       rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== observer)
     ) {
@@ -240,7 +238,7 @@ function listLoggedPolicies(
   const first = policies.filter(({ name }, k) => policies.findIndex((other) => other.name === name) === k);
   return [
     ...first.map(({ name, policy }) => ({ name, policy: stack.use(policy.policy(observer)) })),
-    ...options.with.map((name) => ({ name, policy: findNamedPolicy(name).make({ log, known: observer }) })),
+    ...options.with.map((name) => ({ name, policy: namedPolicies[name].make({ log, known: observer }) })),
   ];
 }
 
@@ -254,12 +252,11 @@ async function tell(
   },
   { out, json, users, seed }: Options,
 ): Promise<void> {
-  const [first] = policies;
   const head = {
     title: "Policies compared",
     facts: [
       ["policies", policies.map(({ path }) => path).join(", ")],
-      ["trained on", first ? describeSubject(first.config.trainedOn) : ""],
+      ["trained on", describeSubject(policies[0]!.config.trainedOn)],
       ["users", formatThousands(users)],
       ["seed", String(seed)],
     ] as const,

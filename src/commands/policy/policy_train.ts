@@ -5,6 +5,7 @@ import * as v from "../../schema.ts";
 import { Command } from "commander";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
 import { FOLDER_FORMATS } from "../../files/json_file.ts";
+import { pathExists } from "../../files/local_file.ts";
 import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
 import { reuseVariants } from "../../gpu/kernel_variants.ts";
 import {
@@ -18,7 +19,7 @@ import {
 } from "../../policy/policy_config.ts";
 import { PolicyFolder, runPolicy } from "../../policy/learning/policy_run.ts";
 import type { LearningCurvePoint, PolicyResult } from "../../policy/learning/policy_run.ts";
-import { readPolicy } from "../../policy/learning/policy_snapshot.ts";
+import { getPolicyPath, readPolicy } from "../../policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../../policy/learning/policy_trainer.ts";
 import {
   defaultPolicyTraining,
@@ -199,7 +200,7 @@ async function goOn(
   config: PolicyConfig,
   stop: StopRequest,
 ): Promise<PolicyResult> {
-  if (!await PolicyFolder.hasState(path)) {
+  if (!await pathExists(getPolicyPath(path))) {
     return await train(trainer, await PolicyFolder.open(path, config), stop);
   }
   const { users, steps } = config.training;

@@ -52,14 +52,13 @@ export async function findPolicy(name: string): Promise<TrainedPolicy | undefine
   );
 }
 
-/** Opens a built-in policy by name. @throws UserError for an unknown name or unsuitable data */
+/** Opens a built-in policy, see {@link findPolicy}. @throws UserError for unsuitable data */
 export function openNamedPolicy(
   name: string,
   { data: { source: log }, known }: Pick<SimulationContext, "data" | "known">,
   onProgress?: OnProgress,
 ): ReadyPolicy {
-  const named = findNamedPolicy(name);
-  if (!named) throw new UserError(`Expected a policy, got ${JSON.stringify(name)}.`);
+  const named = findNamedPolicy(name)!;
   const policy = named.make({ log, known, onProgress });
   return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }

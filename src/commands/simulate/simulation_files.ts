@@ -224,8 +224,6 @@ export async function writeReturns(
     })),
   ];
   const users = runs[0]?.returns.length ?? 0;
-  async function* rows(): AsyncGenerator<number[]> {
-    yield await Promise.resolve(Array.from({ length: users }, (_, user) => user));
-  }
-  await writeRows(path, "returns", columns, rows(), 1);
+  const rows = ReadableStream.from([Array.from({ length: users }, (_, user) => user)]);
+  await writeRows(path, "returns", columns, rows, 1);
 }

@@ -244,7 +244,8 @@ export async function withSimulated<T>(
   const { data, truth, run } = found;
   const noClickRateReason = truth || hasPagesWithoutClick(data.source)
     ? undefined
-    : describeNoClickRate(data.source.name);
+    : `Every page of ${data.source.name} has a click, so a model cannot learn how often users click ` +
+      "nothing. Therefore clicks and click rates are omitted. Rankings are valid.";
   if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
       `Expected --reward click, got utility: every page of ${data.source.name} has a click, so only ` +
@@ -266,9 +267,4 @@ export async function withDevice<T>(use: (gpu: Gpu, stack: DisposableStack) => P
   using gpu = await openGpu();
   using stack = new DisposableStack();
   return await use(gpu, stack);
-}
-
-function describeNoClickRate(name: string): string {
-  return `Every page of ${name} has a click, so a model cannot learn how often users click nothing. ` +
-    "Therefore clicks and click rates are omitted. Rankings are valid.";
 }

@@ -31,16 +31,12 @@ export const CURVE_POINTS = 201;
 /**
  * Compares the returns of two policies. @param policy, rival - one array [users] of returns per training, all
  * for the same users. Trainings are paired in order. A single training is paired with each training of the
- * other policy. @throws RangeError if there are no users, or the numbers of users differ.
+ * other policy.
  */
 export function comparePolicies(
   policy: readonly Float64Array[],
   rival: readonly Float64Array[],
 ): PolicyDifference {
-  const users = policy[0]?.length ?? 0;
-  if (users === 0 || [...policy, ...rival].some(({ length }) => length !== users) || rival.length === 0) {
-    throw new RangeError("expected the returns of the same users for both policies");
-  }
   const both = Math.min(policy.length, rival.length);
   const trainings = both === 1 ? Math.max(policy.length, rival.length) : both;
   const mine = meanOver(policy, trainings);
@@ -60,8 +56,8 @@ export function comparePolicies(
     interval: isSeeds ? overSeeds : overUsers,
     wider: isSeeds ? "training seeds" : overUsers === null ? null : "users",
     trainings,
-    lose: byUser.filter((value) => value < 0).length / users,
-    gain: byUser.filter((value) => value > 0).length / users,
+    lose: byUser.filter((value) => value < 0).length / byUser.length,
+    gain: byUser.filter((value) => value > 0).length / byUser.length,
     sorted: selectQuantiles(byUser.toSorted()),
   };
 }

@@ -82,12 +82,9 @@ export interface QConsistency {
 
 const POINTS = 300;
 
-/** @param q - [n, k] Q-values of n chosen slates of k items. @throws RangeError if n is 0. */
+/** @param q - [n, k] Q-values of n chosen slates of k items. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
-  if (!(n >= 1) || !Number.isInteger(n)) {
-    throw new RangeError(`expected the values of slates of ${slate} items, got ${q.length} numbers`);
-  }
   let mean = 0;
   for (let state = 0; state < n; state++) mean += q[state * slate + slate - 1]! / n;
   const step = Math.max(1, Math.ceil(n / POINTS));
@@ -121,11 +118,6 @@ export class LoggedStates {
   /** @param states - [n, width] logged user states; n is 2 or more. */
   constructor(states: Float32Array, readonly width: number) {
     const n = states.length / width;
-    if (!(n >= 2) || !Number.isInteger(n)) {
-      throw new RangeError(
-        `expected two or more logged states of ${width} numbers, got ${states.length} numbers`,
-      );
-    }
     const mean = this.#mean = new Float64Array(width);
     for (let row = 0; row < n; row++) {
       for (let k = 0; k < width; k++) mean[k] = mean[k]! + states[row * width + k]! / n;

@@ -70,8 +70,6 @@ export interface Learner extends Disposable {
   record(update: TrainingBatch): RecordedUpdate;
 }
 
-export type ValueLayout = Pick<QShape, "kind" | "zero">;
-
 /** A learner with a Q-network. A subclass defines how the best slates are found, and the training step. */
 export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
@@ -84,7 +82,11 @@ export abstract class NetworkLearner implements Learner {
   /** Q-values of the last recorded page's slates; undefined if only single items have values. */
   protected values: SlateValueView | undefined;
 
-  constructor(name: string, shape: ValueLayout, protected readonly subject: LearnerSubject) {
+  constructor(
+    name: string,
+    shape: Pick<QShape, "kind" | "zero">,
+    protected readonly subject: LearnerSubject,
+  ) {
     const { gpu, config, observer, source: { itemCount } } = subject;
     const { slate, hidden: units, trunk, seed } = config;
     const [inputs, itemColumns] = [observer.state.columns + 1, observer.itemVectors.columns];

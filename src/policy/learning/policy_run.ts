@@ -4,11 +4,11 @@
  * `last.safetensors` (training state and best weights so far).
  */
 
-import { pathExists, readText } from "../../files/local_file.ts";
+import { readText } from "../../files/local_file.ts";
 import { CsvLog } from "../../run/csv_log.ts";
 import type { ParameterSpec } from "../../tape/parameters.ts";
 import { describeSubject, type PolicyConfig, writePolicyConfig } from "../policy_config.ts";
-import { type BestWeights, getPolicyPath, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
+import { type BestWeights, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
 import { CURVE_EPISODE } from "./policy_trainer.ts";
 import type { PolicyState, PolicyStepMetrics, PolicyTrainer } from "./policy_trainer.ts";
 import { computeClickRate, computeCoverage, meanReturn } from "../../simulate/simulation_metrics.ts";
@@ -33,14 +33,9 @@ export class PolicyFolder {
     readonly config: PolicyConfig,
     /** Snapshot in the folder before the files were opened; undefined for a new training. */
     readonly before: PolicySnapshot | undefined,
-    private readonly train: CsvLog,
-    private readonly curve: CsvLog,
+    readonly train: CsvLog,
+    readonly curve: CsvLog,
   ) {}
-
-  /** Returns true if the folder has a saved state, from which training can resume. */
-  static hasState(path: string): Promise<boolean> {
-    return pathExists(getPolicyPath(path));
-  }
 
   /**
    * Creates the files of a training. With `before`, opens them and truncates the logs to their saved lengths.
@@ -71,15 +66,6 @@ export class PolicyFolder {
     }
     if (marks) await writePolicyConfig(path, config);
     return folder;
-  }
-
-  appendPage(row: Readonly<Record<"iteration" | "loss" | "q" | "reward" | "epsilon", number>>): void {
-    this.train.append([row.iteration, row.loss, row.q, row.reward, row.epsilon]);
-  }
-
-  appendPoint(point: LearningCurvePoint): void {
-    const { userSteps, standardError, clickRate, coverage } = point;
-    this.curve.append([userSteps, point.return, standardError, clickRate, coverage]);
   }
 
   async save(specs: readonly ParameterSpec[], state: PolicyState, best?: BestWeights): Promise<void> {
@@ -158,16 +144,17 @@ export async function runPolicy(
   const callbacks = {
     onStep: (result: TrainingStepResult<PolicyStepMetrics>) => {
       const { iteration, loss, q, reward } = result;
-      folder.appendPage({ iteration, loss, q, reward, epsilon: schedule.epsilon(iteration) });
+      folder.train.append([iteration, loss, q, reward, schedule.epsilon(iteration)]);
       events.onPage?.(result);
     },
   };
   const evaluate = async () => {
     const point = curvePoint(trainer.iteration * users, await trainer.evaluate());
-    folder.appendPoint(point);
+    const { userSteps, standardError, clickRate, coverage } = point;
+    folder.curve.append([userSteps, point.return, standardError, clickRate, coverage]);
     events.onPoint?.(point);
     if (best && best.return >= point.return) return;
-    best = { userSteps: point.userSteps, return: point.return, weights: await trainer.weights() };
+    best = { userSteps, return: point.return, weights: await trainer.weights() };
   };
   if (!best) {
     await save(); // first, because a snapshot must exist before the curve has a row

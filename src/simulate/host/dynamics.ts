@@ -65,7 +65,6 @@ export function computeSlateLogits(
 
 /** State changes and utilities of a simulated user, without position effects. @typeParam S - immutable state of a user */
 export interface HostDynamics<S> {
-  readonly name: string;
   readonly items: number;
   initial(): S;
   /** Returns the utilities of the given items, in their order. */
@@ -74,13 +73,11 @@ export interface HostDynamics<S> {
 }
 
 export class ShopDynamics implements HostDynamics<ShopState> {
-  readonly name: string;
   readonly items: number;
   readonly #features: readonly Float32Array[];
 
   /** @param values - [items, features] from `drawShopItems` of data/demo_shop.ts, or from the shop's log. */
   constructor(readonly shop: ShopTruth, values: Float32Array) {
-    this.name = shop.name;
     this.items = values.length / demoFeatures;
     this.#features = Array.from({ length: this.items }, (_, item) => getItemFeatures(values, item));
   }
@@ -92,18 +89,12 @@ export class ShopDynamics implements HostDynamics<ShopState> {
   utilities(state: ShopState, items: ArrayLike<number>): Float64Array {
     const found = new Float64Array(items.length); // Float64Array.from() would take ten times as long
     for (let k = 0; k < found.length; k++) {
-      found[k] = computeShopUtility(this.shop, state, this.#of(items[k]!));
+      found[k] = computeShopUtility(this.shop, state, this.#features[items[k]!]!);
     }
     return found;
   }
 
   next(state: ShopState, item: number): ShopState {
-    return advanceShopState(state, this.#of(item));
-  }
-
-  #of(item: number): Float32Array {
-    const features = this.#features[item];
-    if (features) return features;
-    throw new RangeError(`Expected an item of 0..${this.items - 1}, got ${item}`);
+    return advanceShopState(state, this.#features[item]!);
   }
 }

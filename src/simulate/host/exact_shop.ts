@@ -13,13 +13,7 @@
  */
 
 import type { ShopState, ShopTruth } from "../../data/shops.ts";
-import {
-  advanceShopState,
-  computeShopUtility,
-  demoFeatures,
-  firstState,
-  getItemFeatures,
-} from "../../data/shops.ts";
+import { advanceShopState, computeShopUtility, demoFeatures, getItemFeatures } from "../../data/shops.ts";
 import { ShopDynamics } from "./dynamics.ts";
 import { type HostOptions, type HostPolicy, scoreCatalogue } from "./host_simulator.ts";
 import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
@@ -51,14 +45,7 @@ export class ShopPlan {
 
   /** Returns the best expected return if clicked items may be shown again. @param left - pages left, 0..T */
   value({ m1, m2, p }: ShopState, left: number): number {
-    const values = this.#values[left];
-    if (values) return this.#grid.at(values, m1, m2, p);
-    throw new RangeError(`Expected 0..${this.options.pages} pages left, got ${left}`);
-  }
-
-  /** Value of a new user's state: an upper bound of any policy's return, up to the error of the grid. */
-  get bound(): number {
-    return this.value(firstState, this.options.pages);
+    return this.#grid.at(this.#values[left]!, m1, m2, p);
   }
 }
 
@@ -74,7 +61,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
         (reward === "click" ? 1 : u) + plan.value(plan.dynamics.next(page.state, item), left)
       );
       const noneValue = (1 - leave) * plan.value(page.state, left);
-      return findBestSlate({ weights, noneWeight, values, noneValue }, page.slate, page.masked).slate;
+      return findBestSlate({ weights, noneWeight, values, noneValue }, page.slate, page.masked);
     },
   };
 }
@@ -116,9 +103,6 @@ class Sweep {
     this.#cell = moved.map((all) => Uint32Array.from(all, ({ cell }) => cell));
     this.#share = moved.map((all) => Float64Array.from(all, ({ share }) => share));
     const { slate } = options;
-    if (slate < 1 || slate > items) {
-      throw new RangeError(`Expected a slate of 1..${items} items, got ${slate}`);
-    }
     this.#slates = Uint32Array.from({ length: grid.size * slate }, (_, k) => k % slate);
   }
 
@@ -179,9 +163,6 @@ export class InterpolationGrid {
 
   /** @param points - number of grid points per axis, 2 or more. */
   constructor(points: Three<number>) {
-    if (!points.every((n) => Number.isInteger(n) && n >= 2)) {
-      throw new RangeError(`Expected 2 points or more along each axis, got ${points.join(" x ")}`);
-    }
     const step = (a: 0 | 1 | 2) => (RANGES[a][1] - RANGES[a][0]) / (points[a] - 1);
     this.#first = [RANGES[0][0], RANGES[1][0], RANGES[2][0]];
     this.#step = [step(0), step(1), step(2)];

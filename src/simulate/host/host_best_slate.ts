@@ -52,25 +52,14 @@ export interface SlateProblem {
   readonly noneValue: number;
 }
 
-export interface SlateSolution {
-  /** Items of the best slate, ordered by descending weight x (value of the item - Q of the slate). */
-  readonly slate: number[];
-  readonly value: number;
-  /** Values Q of the slates in successive rounds of the search, increasing up to `value`. */
-  readonly path: number[];
-}
-
-/** Finds the best slate, up to rounding errors of Q. @throws RangeError if fewer than k items are allowed. */
-export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): SlateSolution {
+/**
+ * Finds the best slate, up to rounding errors of its value Q. Its items are ordered by descending weight x
+ * (value of the item - Q). @throws RangeError if fewer than k items are allowed.
+ */
+export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): number[] {
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
-  const path: number[] = [];
-  const value = new SlateSearch(problem.weights.length, k).best(problem, slate, { masked, path });
-  return { slate: Array.from(slate), value, path };
-}
-
-interface Among {
-  readonly masked?: MaskValues | undefined;
-  readonly path?: number[];
+  new SlateSearch(problem.weights.length, k).best(problem, slate, masked);
+  return Array.from(slate);
 }
 
 /** Searches for best slates. Successive searches reuse the same memory. */
@@ -84,12 +73,11 @@ export class SlateSearch {
   }
 
   /** Finds the best slate. @returns its value Q. @param slate - initial slate; gets the best slate */
-  best(problem: SlateProblem, slate: Uint32Array, { masked, path }: Among = {}): number {
+  best(problem: SlateProblem, slate: Uint32Array, masked?: MaskValues): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];
     let value = computeSlateValue(problem, slate);
     for (;;) {
-      path?.push(value);
       for (let item = 0; item < scores.length; item++) {
         scores[item] = weights[item]! * (values[item]! - value);
       }

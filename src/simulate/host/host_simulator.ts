@@ -127,9 +127,7 @@ function drawItem(taken: Uint8Array, words: readonly number[]): number {
   }
   const free = taken.reduce((count, one) => count + (one === 0 ? 1 : 0), 0);
   let rank = multiplyHigh(words[3] ?? 0, free);
-  const item = taken.findIndex((one) => one === 0 && rank-- === 0);
-  if (item >= 0) return item;
-  throw new RangeError("Expected an item that may be shown, found no such item");
+  return taken.findIndex((one) => one === 0 && rank-- === 0);
 }
 
 /** Returns a policy that shows the first allowed items. @param order - item numbers, best first */
@@ -166,7 +164,7 @@ export function createHostGreedyPolicy<S>(reward: "click" | "utility" = "click")
     slate: (page) => {
       const { utilities: values, noneWeight, weights } = scoreCatalogue(page);
       if (reward === "click") return selectTopSlate(values, page.slate, page.masked);
-      return findBestSlate({ weights, noneWeight, values, noneValue: 0 }, page.slate, page.masked).slate;
+      return findBestSlate({ weights, noneWeight, values, noneValue: 0 }, page.slate, page.masked);
     },
   };
 }
