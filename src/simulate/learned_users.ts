@@ -25,12 +25,11 @@ import { linear } from "../ops/linear.ts";
 import { padColumns, padRows, type Tensor } from "../tape/tensor.ts";
 import type { LstmStep, StoredState } from "./recurrent_state.ts";
 import {
+  copyState,
   createClickLists,
   createStoredState,
-  keepState,
   passOver,
   pushClick,
-  putState,
   recordLstmStep,
   takeRows,
 } from "./recurrent_state.ts";
@@ -210,12 +209,12 @@ export class LearnedUsers implements SimulatedUsers {
   }
 
   fromState(): readonly ClickDispatch[] {
-    return [...(this.#kept ? [putState(this.#kept)] : []), ...this.#dispatches.events];
+    return [...(this.#kept ? [copyState(this.#kept, "users")] : []), ...this.#dispatches.events];
   }
 
   /** Returns the dispatches that update user states after clicks or the LSTM's state have changed. */
   #moved(): ClickDispatch[] {
-    return [...this.#dispatches.events, ...(this.#kept ? [keepState(this.#kept)] : [])];
+    return [...this.#dispatches.events, ...(this.#kept ? [copyState(this.#kept, "stored")] : [])];
   }
 
   utilities(): SlateUtilities {

@@ -87,17 +87,19 @@ export class PageHeaders {
     this.#headers.upload(0, this.places * this.#each);
   }
 
-  offset(place: number): number {
-    return this.#headers.offset(place * this.#each);
-  }
-
   sizes(place: number): ClickSizes {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns the sizes and header offsets of all chunks that have users. */
-  chunks(part: ChunkedDispatches, place: number): { readonly sizes: ClickSizes; readonly offset: number }[] {
-    return this.#withUsers(this.#chunks.get(formatHeaderKey(part)) ?? []).map(({ header, sizes }) => ({
+  /** Returns the sizes and header offsets of a page, or of all chunks of the page that have users. */
+  list(
+    place: number,
+    chunked?: ChunkedDispatches,
+  ): { readonly sizes: ClickSizes; readonly offset: number }[] {
+    const chunks = chunked
+      ? this.#withUsers(this.#chunks.get(formatHeaderKey(chunked)) ?? [])
+      : [{ header: 0, sizes: this.sizes(place) }];
+    return chunks.map(({ header, sizes }) => ({
       sizes,
       offset: this.#headers.offset(place * this.#each + header),
     }));
@@ -153,10 +155,7 @@ export class PageProgram {
   encode(commands: CommandRecorder, place: number): void {
     const { headers } = this;
     for (const { program, chunked } of this.parts) {
-      const calls = chunked
-        ? headers.chunks(chunked, place)
-        : [{ sizes: headers.sizes(place), offset: headers.offset(place) }];
-      for (const { sizes, offset } of calls) program.encode(commands, sizes, offset);
+      for (const { sizes, offset } of headers.list(place, chunked)) program.encode(commands, sizes, offset);
     }
   }
 }

@@ -120,25 +120,17 @@ function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-export function keepState(kept: StoredState): ClickDispatch {
-  return moveState(kept, "keep states", keepKernel);
-}
-
-export function putState(kept: StoredState): ClickDispatch {
-  return moveState(kept, "states of users", putKernel, { LIST: kept.lists.capacity });
-}
-
-function moveState(
-  { encoded, lists: { history, clicks }, lags, state }: StoredState,
-  label: string,
-  kernel: typeof keepKernel,
-  more: Record<string, number> = {},
+/** Copies encoder states and recent clicks. @param to - "stored": to `state`; "users": back from `state` */
+export function copyState(
+  { encoded, lists: { history, clicks, capacity }, lags, state }: StoredState,
+  to: "stored" | "users",
 ): ClickDispatch {
   const [S4, X4] = [encoded.stride / 4, state.stride / 4];
+  const isBack = to === "users";
   return {
-    kernel,
-    label,
-    constants: { S4, FIRST4: firstKept(encoded) / 4, X4, LAGS: lags, ...more },
+    kernel: isBack ? putKernel : keepKernel,
+    label: isBack ? "states of users" : "keep states",
+    constants: { S4, FIRST4: firstKept(encoded) / 4, X4, LAGS: lags, ...(isBack && { LIST: capacity }) },
     views: { encoded: asBufferView(encoded.view), history, clicks, state: state.view },
     invocations: [{ of: "users", times: X4 }],
   };

@@ -8,12 +8,11 @@ import type { ShopState, ShopTruth } from "../../data/shops.ts";
 import { advanceShopState, computeShopUtility, getItemFeatures, restless } from "../../data/shops.ts";
 import { asBufferView, type View } from "../../gpu/memory.ts";
 import {
+  copyState,
   createClickLists,
   createStoredState,
-  keepState,
   passOver,
   pushClick,
-  putState,
   recordLstmStep,
   takeRows,
 } from "../../simulate/recurrent_state.ts";
@@ -199,7 +198,7 @@ const checkStoredState: PageCheck = async (checked, checks) => {
   };
   const cleared = [fill("a", view, S), fill("b", lists.history, 2), fill("c", lists.clicks, 4 * room)];
   const [state, encoded, history, list] = await checked.run(
-    [keepState(kept), ...cleared, putState(kept)],
+    [copyState(kept, "stored"), ...cleared, copyState(kept, "users")],
     [asBufferView(kept.state.view), view, lists.history, lists.clicks],
     { set },
   );

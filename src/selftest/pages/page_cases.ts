@@ -115,7 +115,7 @@ export function chooseTrial(
   const what = "outcomes (slot, reward, P(click), present)";
   return {
     ...{ arena, sizes: headers.sizes(1), headers: headers.buffer },
-    offsets: listIndices(pages).map((t) => headers.offset(1 + t)),
+    offsets: listIndices(pages).flatMap((t) => headers.list(1 + t)).map(({ offset }) => offset),
     specs: [choose(page, { eta, positionEffects: placeEffects }, u, log, rules)],
     start() {
       write(alive, new Uint32Array(users).fill(1));
