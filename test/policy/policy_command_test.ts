@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
-import { findShop } from "../../src/data/shops.ts";
+import { restless } from "../../src/data/shops.ts";
 import { openPolicy } from "../../src/policy/trained_policy.ts";
 import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/simulation_metrics.ts";
@@ -108,11 +108,10 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
 async function opens(path: string): Promise<void> {
   await withGpu(undefined, async (gpu) => {
     const opened = await openPolicy(path);
-    const shop = findShop("restless") ?? assert.fail();
     using stack = new DisposableStack();
-    const policy = stack.use(opened.policy(new ShopSource(shop, drawShopItems(1))));
+    const policy = stack.use(opened.policy(new ShopSource(restless, drawShopItems(1))));
     const simulated = { users: USERS, slate: 2, pages: 4, seed: 1 };
-    const judge = new ShopSource(shop, drawShopItems(1));
+    const judge = new ShopSource(restless, drawShopItems(1));
     using simulator = await Simulator.create(gpu, judge, simulated);
     const figures = await simulator.run(policy, { firstEpisode: CURVE_EPISODE });
     const curve = Deno.readTextFileSync(`${path}/curve.csv`).trim().split("\n").slice(1);
@@ -121,7 +120,7 @@ async function opens(path: string): Promise<void> {
     assert.equal(meanReturn(figures), Math.max(...returns));
     using longer = await Simulator.create(gpu, judge, { ...simulated, pages: 5 });
     await assert.rejects(longer.run(policy), /got slates of 2 on 5/);
-    const other = new ShopSource(shop, drawShopItems(1, 400));
+    const other = new ShopSource(restless, drawShopItems(1, 400));
     assert.throws(() => opened.policy(other), /Expected 400 items in .*policy\.json, .* found 500/);
   });
 }

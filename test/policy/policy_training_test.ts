@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as v from "../../src/schema.ts";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
-import { findShop } from "../../src/data/shops.ts";
+import { restless } from "../../src/data/shops.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
@@ -115,7 +115,7 @@ function makeLearner({ gpu, observer }: LearnerSubject): Learner {
   };
 }
 
-const source = new ShopSource(findShop("restless") ?? assert.fail(), drawShopItems(1));
+const source = new ShopSource(restless, drawShopItems(1));
 
 const config: PolicyTrainingConfig = {
   ...defaultPolicyTraining,

@@ -201,10 +201,8 @@ function followEpisode(
   return { dynamics, users };
 }
 
-function popularOnHost<S>(): HostPolicy<S> {
-  const items = Array.from({ length: 160 }, (_, item) => item);
-  return popularByOrder(items.sort((a, b) => b * 7 % 160 - a * 7 % 160));
-}
+const popularity = Float64Array.from({ length: 160 }, (_, item) => item * 7 % 160);
+const byPopularity = [...popularity.keys()].sort((a, b) => popularity[b]! - popularity[a]!);
 
 const greedyInChunks: Policy = {
   name: "greedy in chunks",
@@ -295,11 +293,7 @@ for (const [name, config, kind, variants = "cpu"] of cases) {
 for (
   const [name, policy, host, reward = "click"] of [
     ["random", randomPolicy, randomOnHost<ShopState>()],
-    [
-      "popular",
-      createPopularPolicy(Float64Array.from({ length: 160 }, (_, item) => item * 7 % 160)),
-      popularOnHost<ShopState>(),
-    ],
+    ["popular", createPopularPolicy(popularity), popularByOrder<ShopState>(byPopularity)],
     ["greedy", createGreedyPolicy(), greedyOnHost<ShopState>()],
     ["greedy for utility", createGreedyPolicy(), greedyOnHost<ShopState>("utility"), "utility"],
   ] as const

@@ -12,7 +12,7 @@ import type { ComparisonCell, ComparisonEnvironment, PageSupport, PolicyComparis
 import {
   computePageCalibration,
   computeQConsistency,
-  computeRareShare,
+  countRareItems,
   LoggedStates,
 } from "./trust_metrics.ts";
 import { computeEpisodeMetrics } from "./episode_metrics.ts";
@@ -70,7 +70,7 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   const step = Math.ceil(rows / MOST_STATES);
   for (const { log, predictions } of trials) {
     const slates = presentRows(log.slates, log.slate, log.present);
-    rare += computeRareShare(slates, displays) * slates.length;
+    rare += countRareItems(slates, displays);
     shown += slates.length;
     if (!predictions) continue;
     const found = states.countBeyond(predictions.states, (row) => row % step === 0 && log.present[row] === 1);

@@ -157,10 +157,9 @@ export class LoggedStates {
   }
 }
 
-/** Returns the share of rare items in slates. @param displays - [items] number of logged impressions. */
-export function computeRareShare(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
-  const rare = Array.from(slates).filter((item) => (displays[item] ?? 0) < FEW_DISPLAYS);
-  return rare.length / slates.length;
+/** Counts the rare items in slates. @param displays - [items] number of logged impressions. */
+export function countRareItems(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
+  return Array.from(slates).filter((item) => (displays[item] ?? 0) < FEW_DISPLAYS).length;
 }
 
 /**
