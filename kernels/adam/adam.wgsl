@@ -53,9 +53,9 @@ struct Step {
   @size(8) unread: u32,    // fields that this kernel does not read
   chunks: u32,             // number of partial sums of each weight gradient
   learning_rate: f32,      // Adam's bias-corrected rate
-  iteration: u32,          // number of iterations before this step
+  unread2: u32,            // a field that this kernel does not read
   decay: f32,              // weight decay subtracts decay * weight
-  @size(24) unread2: u32,  // fields that this kernel does not read
+  @size(24) unread3: u32,  // fields that this kernel does not read
   table_decay: f32,        // weight decay subtracts table_decay * weight in tables
 }
 

@@ -23,11 +23,11 @@ const VECTORS = 1u;
 const VECTOR = 0u;
 
 struct Step {
-  size: vec4u,           // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,      // index of the batch's first user in the plan buffer
-  slot: u32,             // slot of the ring buffer that receives the batch's results
-  @size(8) unread: u32,  // fields that this kernel does not read
-  iteration: u32,        // number of iterations before this step
+  size: vec4u,            // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  unread: u32,            // a field that this kernel does not read
+  slot: u32,              // slot of the ring buffer that receives the batch's results
+  @size(8) unread2: u32,  // fields that this kernel does not read
+  iteration: u32,         // number of iterations before this step
 }
 
 @group(0) @binding(0) var<storage, read_write> ring: array<vec4f>;

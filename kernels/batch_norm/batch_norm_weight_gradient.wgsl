@@ -31,7 +31,7 @@ struct Step {
 struct Places {
   chunk: u32,   // floats per chunk
   scale: u32,   // offset of the scale's sums within a chunk
-  second: u32,  // not used here
+  unread: u32,  // a field that this kernel does not read
   shift: u32,   // offset of the shift's sums within a chunk
 }
 

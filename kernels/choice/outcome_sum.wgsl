@@ -20,9 +20,9 @@ const M = 1u;        // step.size[M] is the number of events
 const VECTORS = 1u;  // number of vectors (four sums each) per event
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,           // slot of the ring buffer that receives the batch's results
+  size: vec4u,  // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  unread: u32,  // a field that this kernel does not read
+  slot: u32,    // slot of the ring buffer that receives the batch's results
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;

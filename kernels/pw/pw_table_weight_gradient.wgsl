@@ -31,7 +31,7 @@ struct Step {
 struct Places {
   chunk: u32,    // floats per chunk
   weights: u32,  // offset of the weights' sums within a chunk
-  second: u32,   // not used here
+  unread: u32,   // a field that this kernel does not read
   bias: u32,     // offset of the bias's sum within a chunk
 }
 

@@ -42,7 +42,7 @@ struct Step {
   size: vec4u,            // sizes of the batch; for a page: U users, U events, U k rows, I items
   @size(24) unread: u32,  // fields that this kernel does not read
   noise: u32,             // seed of the step's random numbers
-  counted: u32,           // divisor of means
+  unread2: u32,           // a field that this kernel does not read
   page: u32,              // index of the page in the episode
   episode: u32,
   first_user: u32,        // index of the first user

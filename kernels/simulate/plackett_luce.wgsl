@@ -39,7 +39,7 @@ struct Step {
   first_entry: u32,       // index of the chunk's first user
   @size(20) unread: u32,  // fields that this kernel does not read
   noise: u32,             // seed of the step's random numbers
-  counted: u32,           // divisor of means
+  unread2: u32,           // a field that this kernel does not read
   page: u32,              // index of the page in the episode
   episode: u32,
   first_user: u32,        // index of the first user

@@ -12,11 +12,11 @@ const WORKGROUP = 64;
 const USERS = 1u;
 
 struct Step {
-  size: vec4u,            // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,       // index of the batch's first user in the plan buffer
-  slot: u32,              // slot of the ring buffer that receives the batch's results
-  @size(24) unread: u32,  // fields that this kernel does not read
-  page: u32,              // index of the page in the episode
+  size: vec4u,             // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  unread: u32,             // a field that this kernel does not read
+  slot: u32,               // slot of the ring buffer that receives the batch's results
+  @size(24) unread2: u32,  // fields that this kernel does not read
+  page: u32,               // index of the page in the episode
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;

@@ -23,7 +23,7 @@ struct Step {
   size: vec4u,            // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
   @size(16) unread: u32,  // fields that this kernel does not read
   iteration: u32,         // number of iterations before this step
-  decay: f32,             // weight decay subtracts decay * weight
+  unread2: u32,           // a field that this kernel does not read
   noise: u32,             // seed of the step's random numbers
 }
 

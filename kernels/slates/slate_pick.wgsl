@@ -25,20 +25,20 @@ struct Step {
 
 struct Place {
   items: u32,
-  mask_stride: u32,    // number of words per panel of 32 items
+  mask_stride: u32,   // number of words per panel of 32 items
   slate: u32,
   position: u32,
-  base_stride4: u32,   // vectors per row of bases
-  next_at4: u32,       // offset of the next position's base in a row; NONE after the last position
+  base_stride4: u32,  // vectors per row of bases
+  next_at4: u32,      // offset of the next position's base in a row; NONE after the last position
   table_stride4: u32,
-  table_at4: u32,      // offset of an item's own part in its table row
-  chosen_at4: u32,     // offset of the item's part for later positions in its table row
-  later_at4: u32,      // offset in a row of bases to which that part is added
-  later4: u32,         // number of vectors of that part
-  output_at4: u32,     // offset of the position's weights among all weights
-  next_bias4: u32,     // offset of the next position's bias among all weights, or NONE
+  unread: u32,        // a field that this kernel does not read
+  chosen_at4: u32,    // offset of the item's part for later positions in its table row
+  later_at4: u32,     // offset in a row of bases to which that part is added
+  later4: u32,        // number of vectors of that part
+  unread2: u32,       // a field that this kernel does not read
+  next_bias4: u32,    // offset of the next position's bias among all weights, or NONE
   q_stride: u32,
-  scores_stride4: u32,
+  unread3: u32,       // a field that this kernel does not read
   panels: u32,
 }
 

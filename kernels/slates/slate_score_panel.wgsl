@@ -29,21 +29,14 @@ struct Step {
 
 struct Place {
   items: u32,
-  mask_stride: u32,    // number of words per panel of 32 items
-  slate: u32,
-  position: u32,
-  base_stride4: u32,   // vectors per row of bases
-  next_at4: u32,       // offset of the next position's base in a row; NONE after the last position
+  mask_stride: u32,        // number of words per panel of 32 items
+  @size(16) unread: u32,   // fields that this kernel does not read
   table_stride4: u32,
-  table_at4: u32,      // offset of an item's own part in its table row
-  chosen_at4: u32,     // offset of the item's part for later positions in its table row
-  later_at4: u32,      // offset in a row of bases to which that part is added
-  later4: u32,         // number of vectors of that part
-  output_at4: u32,     // offset of the position's weights among all weights
-  next_bias4: u32,     // offset of the next position's bias among all weights, or NONE
-  q_stride: u32,
+  table_at4: u32,          // offset of an item's own part in its table row
+  @size(12) unread2: u32,  // fields that this kernel does not read
+  output_at4: u32,         // offset of the position's weights among all weights
+  @size(8) unread3: u32,   // fields that this kernel does not read
   scores_stride4: u32,
-  panels: u32,
 }
 
 @group(0) @binding(0) var<storage, read> base: array<vec4f>;

@@ -35,7 +35,10 @@ export const ENABLE_SUBGROUPS = "enable subgroups;";
 const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@binding\((\d+)\)\s*(?:@group\(0\)\s*)?var<([^>]+)>\s*(\w+)\s*:/g;
 
-/** Parses the interface of a kernel. @throws UserError for wrong binding numbers or a missing step header. */
+/**
+ * Parses the interface of a kernel. @throws UserError for wrong binding numbers, a missing step header, or a line
+ * with the comment "unrolled" that {@link unrolledLoop} does not match
+ */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
     const kind = (space ?? "").replace(/\s/g, "");
@@ -59,6 +62,14 @@ export function parseKernel(name: string, source: string): Kernel {
       `kernel ${name}: expected the uniform step (or steps) as the last binding, got the bindings ${names}.`,
     );
   }
+  source.split("\n").forEach((line, k) => {
+    if (/\/\/ *unrolled *$/.test(line) && line.search(unrolledLoop) < 0) {
+      throw new UserError(
+        `${name}.wgsl:${k + 1}: expected a loop of the form ` +
+          `"for (var n = 1u; n < 8u; n++) { if (CONSTANT > n) { ... } }  // unrolled", got "${line.trim()}"`,
+      );
+    }
+  });
   const constants = new Map(
     [...source.matchAll(constantPattern)].map(([, constant = "", , value = ""]) => [constant, value]),
   );

@@ -124,9 +124,12 @@ function listFields(text: string): { field: string; offset: number }[] {
   return [...body.matchAll(/(?:@size\((\d+)\) )?(\w+: (\w+))/g)].flatMap(([, gap, field = "", type]) => {
     const offset = end;
     end += Number(gap ?? (type === "vec4u" ? 16 : 4));
-    return gap === undefined ? [{ field, offset }] : [];
+    return gap === undefined && !field.startsWith("unread") ? [{ field, offset }] : [];
   });
 }
+
+/** Kernels that still declare step fields that they do not read. */
+const pending = /choice_nll|row_dot_backward/;
 
 for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
   Deno.test(`step: every kernel of ${kind} declares fields of the header at their offsets`, () => {
@@ -136,30 +139,25 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
       for (const { field, offset } of fields) {
         assert.equal(field, stepHeader[offset === 0 ? 0 : offset / 4 - 3], `${path}, byte ${offset}`);
       }
+      const code = text.replaceAll(/\/\/.*/g, "");
       // Gaps between fields are never read.
-      assert.doesNotMatch(text, /\bsteps?(\[[^\]]*\])?\.(unread|rest)/, path);
-      const last = fields.at(-1)?.field.split(":")[0] ?? "";
-      assert.ok(
-        fields.length === 1 || kind === "exercises" || text.includes(`step.${last}`),
-        `${path} does not read step.${last}`,
-      );
+      assert.doesNotMatch(code, /\.(unread|rest)/, path);
+      for (const [, struct] of code.matchAll(/var<[^>]+> \w+: (?:array<)?(\w+)/g)) {
+        const [, body = ""] = code.match(new RegExp(`\\bstruct ${struct} \\{([^}]*)\\}`)) ?? [];
+        const names = [...body.matchAll(/(\w+): /g)].map(([, name = ""]) => name);
+        const extra = names.filter((name) =>
+          !/^(size|rest|unread\d?)$/.test(name) && !new RegExp(`\\.${name}\\b`).test(code)
+        );
+        if (kind !== "exercises" && !pending.test(path)) {
+          assert.deepEqual(extra, [], `fields of ${struct} that ${path} does not read`);
+        }
+      }
       // A kernel that reads the headers of several steps declares their stride.
       const [, rest] = text.match(/@size\((\d+)\) rest: u32/) ?? [];
       if (rest) assert.equal(Number(rest) + 12 + 4 * fields.length, STEP_STRIDE, path);
     }
   });
 }
-
-Deno.test("kernel text: every loop with the comment is unrolled", () => {
-  let loops = 0;
-  for (const path of listKernelFiles("shipped", "steps")) {
-    const source = readKernel(path);
-    loops += source.split("// unrolled").length - 1;
-    const text = buildKernelText({ kernel: parseKernel(path, source), views: {} });
-    assert.ok(!text.includes("// unrolled"), path);
-  }
-  assert.ok(loops > 10, `${loops} loops`);
-});
 
 const log = createSmallLog(1, { users: 30, items: 41, maxEvents: 5, maxPage: 6, width: 9 });
 const models: ModelConfig[] = [{ ...defaultModel, dims: [64, 32], batchNorm: true }, defaultPwModel];
@@ -229,6 +227,15 @@ Deno.test("kernel text: a loop becomes the iterations that a size needs, with li
     "    if (K4 > first + 16u) { g(16u); } if (K4 > first + 32u) { g(32u); }",
     loop,
   ]);
+  const rolled = source.replace("n++) { if (K4", "n++) { if (K4 - 1u");
+  assert.throws(
+    () => parseKernel("some", rolled),
+    /^Error: some\.wgsl:3: expected a loop .* got "for \(var n/,
+  );
+  const marked = listKernelFiles("shipped", "steps").flatMap((path) =>
+    parseKernel(path, readKernel(path)).source.match(/\/\/ unrolled$/gm) ?? []
+  );
+  assert.ok(marked.length > 10, `${marked.length} loops`);
 });
 
 const course = new URL("kernels/course/", root);
