@@ -167,7 +167,7 @@ async function showCompiled(
 /** npm package of the compiler Tint, imported at run time: exercises also work without this package. */
 const DAWN: string = "webgpu";
 
-export interface CompilerVerdict {
+interface CompilerVerdict {
   /** Error messages with the faulty line: "mine.wgsl:12:5 'workgroupBarrier' must only be called from ...". */
   readonly faults: readonly string[];
   /** Reason why Tint did not run. */
@@ -175,7 +175,7 @@ export interface CompilerVerdict {
 }
 
 /** Compiles WGSL with Tint (Chrome), because Deno's compiler accepts barriers in non-uniform control flow. */
-export async function compileWithTint(file: string, text: string): Promise<CompilerVerdict> {
+async function compileWithTint(file: string, text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {
     const { create }: typeof import("webgpu") = await import(DAWN);

@@ -105,9 +105,10 @@ export async function makeCacheEnvironment(folder: string): Promise<Record<strin
 }
 
 export async function runProcess(process: Deno.Command): Promise<CommandResult> {
-  const { code, stdout, stderr } = await process.output();
+  const { code, signal, stdout, stderr } = await process.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: decode(stdout), stderr: decode(stderr) };
+  const end = signal ? `\nThe process ended by ${signal}.` : "";
+  return { code, stdout: decode(stdout), stderr: decode(stderr) + end };
 }
 
 export function startCommand(command: CommandName, ...args: string[]): Deno.ChildProcess {

@@ -4,13 +4,45 @@
  * buffers contain zeros.
  */
 
+import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 
+/** Names the test that this process runs, if {@link testWithDawn} started the process. */
+const CHILD = "DAWN_TEST";
+
 /**
- * Replaces `navigator.gpu` by Dawn's for this test file. Each test must close its devices before the file
- * ends, otherwise the process of all tests crashes. @returns the reason if Dawn does not run on this machine
+ * Registers a test that runs in a process of its own, with Dawn as `navigator.gpu`: a crash of Dawn ends its
+ * process. Without Dawn the test is skipped with a message. The test must close its devices before it ends,
+ * otherwise the process crashes. @param file - `import.meta.url` of the test's file
  */
-export async function useDawn(): Promise<string | undefined> {
+export function testWithDawn(file: string, name: string, run: () => Promise<void>): void {
+  const isChild = Deno.env.get(CHILD) === name;
+  Deno.test(name, isChild ? () => runOnDawn(run) : () => runInChild(file, name));
+}
+
+async function runInChild(file: string, name: string): Promise<void> {
+  const permissions = ["read", "write", "env", "run", "ffi"].map((one) => `--allow-${one}`);
+  const filter = `/^${name.replaceAll(/[^\w ]/g, "\\$&")}$/`;
+  const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "--no-check", ...DENO_FLAGS, "--no-prompt", ...permissions, "--filter", filter, file],
+    env: { [CHILD]: name, NO_COLOR: "1" },
+  }).output();
+  const [printed, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  const end = signal ? `by ${signal}` : `with code ${code}`;
+  const passed = code === 0 && /\b1 passed/.test(printed ?? "");
+  assert.ok(passed, `Dawn's process ended ${end}\n${printed}\n${errors}`);
+  for (const [line] of printed?.matchAll(/^(Skipped: |\d+ texts ).*/gm) ?? []) console.log(line);
+}
+
+async function runOnDawn(run: () => Promise<void>): Promise<void> {
+  const missing = await useDawn();
+  if (missing === undefined) return await run();
+  console.log(`Skipped: shader texts through Tint, as npm's webgpu does not load here (${missing})`);
+}
+
+/** Replaces `navigator.gpu` by Dawn's. @returns the reason if Dawn does not run on this machine */
+async function useDawn(): Promise<string | undefined> {
   try {
     const { create, globals } = await import("webgpu");
     const dawn = create(["backend=null"]);

@@ -37,7 +37,7 @@ import { DivergedError } from "../../src/train/training_results.ts";
 import type { AdversarialConfig, TrainingConfig } from "../../src/train/training_config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { ShaderTexts, useDawn } from "./dawn.ts";
+import { ShaderTexts, testWithDawn } from "./dawn.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { listKernelNames } from "../kernel_files.ts";
 import type { OpenSelftest, SelftestOptions } from "../../src/selftest/run.ts";
@@ -47,10 +47,7 @@ import { openGpu } from "../open_alone.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { allSizes } from "../all_sizes.ts";
 
-const missing = await useDawn();
-if (missing) {
-  console.log(`Skipped: shader texts through Tint, as npm's webgpu does not load here (${missing})`);
-}
+const test = testWithDawn.bind(undefined, import.meta.url);
 
 const size = { users: 30, items: 41, maxEvents: 5, maxPage: 6 };
 const logs = {
@@ -225,9 +222,7 @@ async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Pr
   assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
 }
 
-Deno.test("every shader text passes Tint, and every call Dawn, within the limits of WebGPU", {
-  ignore: missing !== undefined,
-}, async () => {
+test("every shader text passes Tint, and every call Dawn, within the limits of WebGPU", async () => {
   const texts = new ShaderTexts();
   for (const kind of ["cpu", "gpu"] as const) {
     await withDawn(kind, async (gpu) => {
@@ -268,29 +263,23 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   assert.deepEqual(texts.kernels, listKernelNames("shipped", "steps", "probe"));
 });
 
-Deno.test(
-  "the exercises' starters and answers pass Tint",
-  { ignore: missing !== undefined },
-  () =>
-    withDawn("cpu", async (gpu) => {
-      const texts = new ShaderTexts();
-      texts.watch(gpu);
-      for (const exercise of exercises) {
-        const { ladder, name, starter } = exercise;
-        for (const text of [starter, fillStarter(exercise)]) {
-          const steps = [createAnswerStep(exercise, `${name}.wgsl`, text)];
-          const bound = await BoundLadder.open(gpu, { ...ladder, steps }, ladder.oddSizes[0] ?? ladder.size);
-          bound[Symbol.dispose]();
-        }
+test("the exercises' starters and answers pass Tint", () =>
+  withDawn("cpu", async (gpu) => {
+    const texts = new ShaderTexts();
+    texts.watch(gpu);
+    for (const exercise of exercises) {
+      const { ladder, name, starter } = exercise;
+      for (const text of [starter, fillStarter(exercise)]) {
+        const steps = [createAnswerStep(exercise, `${name}.wgsl`, text)];
+        const bound = await BoundLadder.open(gpu, { ...ladder, steps }, ladder.oddSizes[0] ?? ladder.size);
+        bound[Symbol.dispose]();
       }
-      assert.deepEqual(texts.faults, []);
-      assert.equal(texts.count, 2 * exercises.length);
-    }),
-);
+    }
+    assert.deepEqual(texts.faults, []);
+    assert.equal(texts.count, 2 * exercises.length);
+  }));
 
-Deno.test("a barrier in divergent control flow is reported with kernel, constants and line", {
-  ignore: missing !== undefined,
-}, () =>
+test("a barrier in divergent control flow is reported with kernel, constants and line", () =>
   withDawn("cpu", async (gpu) => {
     const texts = new ShaderTexts();
     texts.watch(gpu);
@@ -318,12 +307,11 @@ fn diverging(@builtin(local_invocation_index) i: u32) {
   }));
 
 const [textures, buffers] = [getDefaultVariants("cpu"), getDefaultVariants("cpu", "buffers")];
-let fromTextures: ReturnType<typeof runCases> | undefined;
 
-Deno.test("self-test: every kernel is compiled and compared, and fails without computation", {
-  ignore: missing !== undefined,
-}, async () => {
-  const { findings, leftOut, texts } = await (fromTextures ??= runCases(textures, { kinds: ["cpu", "gpu"] }));
+test("self-test: every kernel is compared, and fails without computation; kernels for textures are left out", async () => {
+  const { findings, leftOut, texts, kernels: { cpu: own, gpu } } = await runCases(textures, {
+    kinds: ["cpu", "gpu"],
+  });
   assert.deepEqual(leftOut, []);
   assert.deepEqual(texts.faults, []);
   const expected = listKernelNames("shipped");
@@ -349,19 +337,13 @@ Deno.test("self-test: every kernel is compiled and compared, and fails without c
   );
   assert.deepEqual(weak, []);
   console.log(`${texts.count} texts of ${texts.kernels.length} kernels, ${findings.length} cases`);
-});
 
-Deno.test("self-test: an adapter with matrices in buffers leaves out only kernels for textures", {
-  ignore: missing !== undefined,
-}, async () => {
   const left = findUnusedKernels(buffers) ?? assert.fail("expected an adapter that leaves kernels out");
   assert.deepEqual([findUnusedKernels(textures), findUnusedKernels(getDefaultVariants("gpu"))], [
     undefined,
     undefined,
   ]);
 
-  const { kernels: { cpu: own, gpu } } =
-    await (fromTextures ??= runCases(textures, { kinds: ["cpu", "gpu"] }));
   const fromBuffers = (await runCases(buffers, { kinds: ["cpu"], leftOut: "named" })).kernels.cpu;
   const taken = new Set([...fromBuffers.values(), ...gpu.values()].flatMap((names) => [...names]));
   const never = listKernelNames("shipped").filter((name) => !taken.has(name));
