@@ -44,7 +44,7 @@ export interface GpuCard {
   readonly source: string;
 }
 
-/** Assumed number of microseconds to launch a dispatch. Data sheets do not state this time. */
+/** Assumed microseconds between dependent dispatches. Data sheets do not state this time. */
 export const LAUNCH_US = 3;
 
 /** Assumed number of cycles until a load from memory has arrived, on all cards. */

@@ -45,7 +45,7 @@ export interface TuningResult {
   readonly gain: Readonly<Record<string, number>>;
   /** Variants that were not timed, for lack of time or because they cannot run, e.g. "forward 64x64 rows". */
   readonly untried: readonly string[];
-  /** Number of matrix products for which at least two kernel variants were timed. */
+  /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
   /** How many of the `seconds` were spent on compiling default variants, which training needs anyway. */
@@ -180,7 +180,7 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** A matrix product is tuned only if its FLOPs are at least this share of the largest product's FLOPs. */
+/** Share of the largest product's FLOPs below which a matrix product is not tuned. LSTMs and sums always are. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;

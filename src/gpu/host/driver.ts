@@ -7,9 +7,10 @@
  *
  * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the
  * next dispatch waits for the slowest thread. With one thread per core, any other work on one core delays the
- * whole dispatch. clickgan's host code always occupies a core, because it encodes the next steps. On two
- * cores (three pairs of runs of `bench peers`), a step of workload W1 takes 5 % less time than with one
- * thread per core, and a step on the yelp data about 18 % less. Four threads per core are no faster than two.
+ * whole dispatch. clickgan's host code always occupies a core, because it encodes the next steps. With two
+ * threads per core, one thread runs while the other waits. On two cores (three pairs of runs of `bench
+ * peers`), a step of workload W1 takes 5 % less time, and a step on the yelp data about 18 % less. Four
+ * threads per core are no faster than two.
  *
  * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a
  * tiny step's time. With 0 threads, the driver computes on the thread that reads its commands, so the second
