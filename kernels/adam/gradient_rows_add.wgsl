@@ -24,9 +24,7 @@ const T = 3u;          // step.size[T] is the length of sparse_rows
 const PLACES = 0u;     // length of the list if it is no component of step.size, else 0
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // sizes of the batch
 
 @group(0) @binding(0) var<storage, read> sparse_rows: array<u32>;
 @group(0) @binding(1) var<storage, read> gradient: array<vec4f>;

@@ -11,9 +11,7 @@
 
 const WORKGROUP = 64;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(1) var<storage, read> best: array<u32>;

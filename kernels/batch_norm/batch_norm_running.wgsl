@@ -19,9 +19,7 @@ const ROWS = 16u;  // number of rows per invocation
 const N4 = 16u;    // columns / 4
 const EPSILON = 0.001;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // sizes of the batch
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> scale: array<vec4f>;

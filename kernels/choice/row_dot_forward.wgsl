@@ -24,9 +24,7 @@ const BASE = false;
 const PANELS = 0u;  // numbers per row of dots; 0 if base is an array of rows
 const DOTS4 = (PANELS + 3u) / 4u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // sizes of the batch
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;

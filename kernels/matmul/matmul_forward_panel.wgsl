@@ -38,9 +38,7 @@ const ELU = true;
 const RELU = false;
 const DOT = false;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // sizes of the batch
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;

@@ -35,9 +35,7 @@ const ELU = true;
 const RELU = false;  // ReLU replaces ELU (requires ELU = true); slope 0 where the output is 0
 const ACCUMULATE = false;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // sizes of the batch
 
 @group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;

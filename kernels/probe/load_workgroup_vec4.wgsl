@@ -12,9 +12,7 @@ const WORKGROUP = 64;
 const COUNT = 512u;
 const ROUNDS = 512u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;

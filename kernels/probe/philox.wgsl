@@ -10,9 +10,7 @@
 
 const WORKGROUP = 64;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 
 @group(0) @binding(0) var<storage, read> counters: array<vec4u>;
 @group(0) @binding(1) var<storage, read> key: array<u32>;

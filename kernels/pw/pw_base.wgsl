@@ -22,9 +22,7 @@ const ITEMS = 1u;        // I
 const CHUNKS = 1u;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 
 @group(0) @binding(0) var<storage, read> table: array<vec4f>;
 @group(0) @binding(1) var<storage, read> item_bias: array<vec4f>;

@@ -29,9 +29,7 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const LAG_BLOCKS = (LAGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // y: events
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
 @group(0) @binding(1) var<storage, read> history: array<vec2u>;

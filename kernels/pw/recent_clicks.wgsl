@@ -27,9 +27,7 @@ const NONE = 0xffffffffu;
 const STRIDE = 2u + SLOTS;
 const EVENT = 4u * ((2u + LAGS * STRIDE + 3u) / 4u);  // rows are padded to whole vectors
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // y: events
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
 @group(0) @binding(1) var<storage, read> history: array<vec2u>;

@@ -28,9 +28,7 @@ const ITEMS = 1u;   // I; 0 for the distinct items of the batch
 const ACCUMULATE = false;
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // w: distinct items
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
 @group(0) @binding(1) var<storage, read> ranked: array<vec2u>;

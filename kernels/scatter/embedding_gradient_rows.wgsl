@@ -25,9 +25,7 @@ const N4 = 16u;     // columns / 4
 const EIGHT = false;  // true on a GPU: loads of eight rows in flight
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // y: events
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
 @group(0) @binding(1) var<storage, read> event: array<vec4u>;

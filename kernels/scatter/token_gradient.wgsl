@@ -23,9 +23,7 @@ const FED = false;      // true: only items that are fed to the encoder
 const CHUNK = 64u;
 const ACCUMULATE = false;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // the step header, which every kernel binds last; not used here
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
 @group(0) @binding(1) var<storage, read> pair: array<vec2u>;

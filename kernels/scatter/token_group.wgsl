@@ -14,9 +14,7 @@ const WORKGROUP = 64;
 const LIST_WORDS = 1u;  // W
 const TOKENS = 1u;      // V
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // w: distinct items
 
 @group(0) @binding(0) var<storage, read> slot_item: array<u32>;
 @group(0) @binding(1) var<storage, read> item_first: array<u32>;

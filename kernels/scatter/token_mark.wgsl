@@ -20,9 +20,7 @@ const WORKGROUP = 64;
 const LIST_WORDS = 1u;  // W
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // w: distinct items
 
 @group(0) @binding(0) var<storage, read> slot_item: array<u32>;
 @group(0) @binding(1) var<storage, read> slot_first: array<u32>;

@@ -27,9 +27,7 @@ const BY_EVENT = false;
 const ADD = false;
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // y: events, w: distinct items
 
 @group(0) @binding(0) var<storage, read> table: array<vec4f>;
 @group(0) @binding(1) var<storage, read> item_first: array<u32>;

@@ -9,9 +9,7 @@ const WORKGROUP = 64;
 const COUNT = 1u;  // words per user
 const VALUE = 0u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-}
+struct Step { size: vec4u }  // x: users
 
 @group(0) @binding(0) var<storage, read_write> words: array<u32>;
 @group(0) @binding(1) var<uniform> step: Step;

@@ -20,9 +20,7 @@ const FIRST4 = 1u;
 const X4 = 7u;
 const LAGS = 20u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-}
+struct Step { size: vec4u }  // x: users
 
 @group(0) @binding(0) var<storage, read> encoded: array<vec4f>;
 @group(0) @binding(1) var<storage, read> history: array<vec2u>;

@@ -19,9 +19,7 @@ const WORKGROUP = 64;
 const H4 = 5u;  // H / 4, rounded up
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-}
+struct Step { size: vec4u }  // y: events
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
 @group(0) @binding(1) var<storage, read> input: array<vec4f>;

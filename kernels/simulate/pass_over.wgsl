@@ -16,9 +16,7 @@ const LAST = 1u;   // index of a user's last word
 const MOST = 15u;
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-}
+struct Step { size: vec4u }  // x: users
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
 @group(0) @binding(1) var<storage, read> slate: array<u32>;

@@ -13,9 +13,7 @@ const SLATE = 1u;  // k
 const USERS = 1u;  // number of words per panel of 32 items
 const ITEMS = 1u;  // I
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-}
+struct Step { size: vec4u }  // x: users
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
 @group(0) @binding(1) var<storage, read_write> masked: array<u32>;

@@ -16,9 +16,7 @@ const LAGS = 20u;
 const LIST = 20u;  // entries per user
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-}
+struct Step { size: vec4u }  // x: users
 
 @group(0) @binding(0) var<storage, read> state: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> encoded: array<vec4f>;

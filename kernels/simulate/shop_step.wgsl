@@ -10,9 +10,7 @@
 const WORKGROUP = 64;
 const NONE = 0xffffffffu;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for a page: U users, U events, U k rows, I items
-}
+struct Step { size: vec4u }  // x: users
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;
 @group(0) @binding(1) var<storage, read> item: array<vec4f>;

@@ -17,9 +17,7 @@ const STRIDE = 1u;
 const FIRST = 0u;
 const COUNT = 1u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch: B rows, I items
-}
+struct Step { size: vec4u }  // x: rows
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;
 @group(0) @binding(1) var<storage, read> next: array<f32>;

@@ -23,9 +23,7 @@ const PANELS = 1u;
 const REPEATS = false;
 const LEFT = 0x80000000u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch: B rows, I items
-}
+struct Step { size: vec4u }  // x: rows
 
 @group(0) @binding(0) var<storage, read> drawn: array<vec4u>;
 @group(0) @binding(1) var<storage, read> shown: array<u32>;

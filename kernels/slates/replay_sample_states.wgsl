@@ -14,9 +14,7 @@ const S4 = 1u;
 const T = 1u;
 const USERS = 1u;
 
-struct Step {
-  size: vec4u,         // sizes of the batch: B rows, I items
-}
+struct Step { size: vec4u }  // x: rows
 
 @group(0) @binding(0) var<storage, read> drawn: array<vec4u>;
 @group(0) @binding(1) var<storage, read> states: array<vec4f>;

@@ -19,9 +19,7 @@ const M = 1u;    // step.size[M] is the number of rows
 const L4 = 16u;  // hidden units / 4
 const GIVEN = false;
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // sizes of the batch
 
 struct Place {
   items: u32,

@@ -17,9 +17,7 @@ const WORKGROUP = 64;
 const M = 1u;    // step.size[M] is the number of rows
 const L4 = 16u;  // hidden units / 4: L
 
-struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-}
+struct Step { size: vec4u }  // sizes of the batch
 
 struct Slot {
   slate: u32,
