@@ -7,7 +7,7 @@ import { makeOutputFileParser, parseWholeNumber } from "../src/cli/command_optio
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { formatAccessCount } from "../src/kernel_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
-import { type Ladder, type LadderSize, selectGpuSteps } from "../src/ladder/check_ladder.ts";
+import { type Ladder, type LadderSize, parseLadderSize, selectGpuSteps } from "../src/ladder/check_ladder.ts";
 import { ladders, type LadderStepResult, runLadder, summarizeLadder } from "../src/ladder/ladders.ts";
 import type { LadderMeasurement, ShippedLadder } from "../src/profile/bench_report.ts";
 import { shippedLadder, shippedLadders } from "../src/profile/bench_report.ts";
@@ -131,9 +131,8 @@ function getRequestedSize({ name }: Ladder, options: LadderCommandOptions): Ladd
 
 function makeSizeParser(count: number, most: number): (text: string) => LadderSize {
   return (text) => {
-    const size = text.split("x").map(Number);
-    const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= most);
-    if (right && size.length === count) return size;
+    const size = parseLadderSize(text, count, most);
+    if (size) return size;
     throw new InvalidArgumentError(
       `Expected ${count} sizes of 1..${most} joined by x, such as ` +
         `${ladders.find((ladder) => ladder.size.length === count)?.size.join("x")}, got "${text}".`,

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { makeNumberParser, parseWholeNumber } from "../src/cli/command_options.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/gpu/host/open_gpu.ts";
-import { computeMedian } from "../src/gpu/profiler.ts";
+import { summarizeTimes } from "../src/profile/timing.ts";
 import type { UserModel } from "../src/model/user_model.ts";
 import { formatShort } from "../src/number_text.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
@@ -173,7 +173,7 @@ async function playInTurn(
       samples.push(await player.play(pages) / pages);
     }
   }
-  return new Map(playing.map(({ player, samples }) => [player.name, computeMedian(samples)]));
+  return new Map(playing.map(({ player, samples }) => [player.name, summarizeTimes(samples).median]));
 }
 
 /** Returns how many pages are simulated in `turn` milliseconds. The first page is not timed. */

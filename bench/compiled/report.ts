@@ -1,9 +1,8 @@
 /** Compiles collected kernels for several GPUs, and lists registers and other facts of each kernel. */
 
-import { UserError } from "../../src/user_error.ts";
 import { estimateTime, getCard, type GpuCard, type TimeEstimate } from "./time_model.ts";
 import type { CompilableText, GatheredTexts, RecordedStep, StepDispatch } from "./gather.ts";
-import { type Compilation, describeMissingCompiler, NullCompiler } from "./vulkan.ts";
+import { type Compilation, NullCompiler } from "./vulkan.ts";
 import { type Listing, readAssembly } from "./assembly.ts";
 import type { SpirvShader } from "./spirv.ts";
 
@@ -42,8 +41,6 @@ export function compileAll(
   { texts, steps }: GatheredTexts,
   { gpus, checked = true, subgroup, onProgress = () => {} }: CompileOptions,
 ): CompiledReport {
-  const missing = describeMissingCompiler();
-  if (missing !== undefined) throw new UserError(`Expected Mesa's compiler for AMD GPUs: ${missing}`);
   const facts = new Map<CompilableText, Record<string, CompiledFacts>>(texts.map((text) => [text, {}]));
   let mesa = "";
   for (const gpu of gpus) {

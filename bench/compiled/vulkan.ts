@@ -127,11 +127,13 @@ export class NullCompiler {
   /**
    * @param family - RADV's name of the GPU, e.g. "navi31".
    * @param checked - true to keep memory accesses inside their buffers, as WebGPU requires.
-   * @throws UserError if RADV does not know the GPU; Error if RADV is not installed.
+   * @throws UserError if RADV does not know the GPU or is not installed.
    */
   constructor(readonly family: string, checked: boolean) {
     const file = findRadvFile(DRIVER_FOLDERS);
-    if (file === undefined) throw new Error(describeMissingCompiler());
+    if (file === undefined) {
+      throw new UserError(`Expected Mesa's compiler for AMD GPUs: ${describeMissingCompiler()}`);
+    }
     // Vulkan's loader and the driver read these variables when the Vulkan instance is created.
     const variables = {
       ...{ RADV_FORCE_FAMILY: family, VK_DRIVER_FILES: file, VK_ICD_FILENAMES: file },

@@ -259,8 +259,3 @@ function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): 
     ),
   };
 }
-
-/** Replaces NONE by item 0. No event reads values that are computed from these replacements. */
-export function fillMissingItems(items: Uint32Array): Uint32Array<ArrayBuffer> {
-  return Uint32Array.from(items, (item) => (item === NONE ? 0 : item));
-}

@@ -1,6 +1,6 @@
 /** Runs the peers on one job: compares their losses, times the peers in turn, and summarises the times. */
 
-import { computeMedian } from "../../src/gpu/profiler.ts";
+import { summarizeTimes } from "../../src/profile/timing.ts";
 import { type PeerCommand, PeerProcess, UnsupportedJobError } from "./peer.ts";
 import type { PeerEntry, PeerVariant } from "./roster.ts";
 import type { TableCells } from "../study.ts";
@@ -150,7 +150,7 @@ async function start(
     }
     // The last three steps include no compilation. On a GPU their times include the wait for the result.
     const block = 1000 * options.seconds / (options.rounds * BLOCKS);
-    let stepMs = computeMedian(times.slice(-3));
+    let stepMs = summarizeTimes(times.slice(-3)).median;
     let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
     if (steps > 1) stepMs = (await process.run(steps)).ms / steps;
     steps = Math.max(1, Math.round(block / stepMs));
@@ -223,7 +223,7 @@ function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | 
   };
 }
 
-const computeMedianTurn = ({ turns }: PeerResult): number => computeMedian(turns.flat());
+const computeMedianTurn = ({ turns }: PeerResult): number => summarizeTimes(turns.flat()).median;
 
 /** Computes a ratio of step times per turn: within a turn the machine's speed changes little. */
 function computeRatios(
@@ -232,7 +232,7 @@ function computeRatios(
 ): Pick<PeerMeasurements, "ratio" | "ratios"> {
   const ratios = result.turns.flatMap((turn, k) => {
     const other = reference.turns[k];
-    return other ? [computeMedian(turn) / computeMedian(other)] : [];
+    return other ? [summarizeTimes(turn).median / summarizeTimes(other).median] : [];
   });
   return {
     ratio: computeMedianTurn(result) / computeMedianTurn(reference),

@@ -6,7 +6,7 @@
 
 import * as tf from "@tensorflow/tfjs";
 import { NONE } from "../../src/data/click_log.ts";
-import { fillMissingItems, type PeerBatch, type PeerJob } from "./job.ts";
+import type { PeerBatch, PeerJob } from "./job.ts";
 import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
 
 /** Adam updates parameters with more than `SMALL` elements separately, and all others as one vector. */
@@ -221,7 +221,8 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
   for (const row of eventClick) if (row !== NONE) clicked[row] = 1;
   const getRows = (places: tf.Tensor1D): tf.Tensor2D | undefined =>
     features && tf.reshape<tf.Rank.R2>(tf.gather(features, places), [places.shape[0], features.shape[1]]);
-  const fedItem = index(fillMissingItems(batch.fedItem));
+  // No event reads values that are computed from item 0 in place of NONE.
+  const fedItem = index(batch.fedItem.map((item) => item === NONE ? 0 : item));
   return {
     events,
     users,

@@ -5,7 +5,7 @@
  */
 
 import type { KernelVariant } from "../gpu/kernel_variants.ts";
-import { computeMedian, type EncodePass } from "../gpu/profiler.ts";
+import type { EncodePass } from "../gpu/profiler.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { BatchPlan, computeBatchCapacity } from "../batch/plan.ts";
 import { type ClickLog, listUsers } from "../data/click_log.ts";
@@ -16,6 +16,7 @@ import { getCost, type KernelChoice, Program } from "../gpu/program.ts";
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { AdamState } from "../ops/adam.ts";
 import { chooseClock, type Clock, repeatWork, timeBy } from "../profile/measure.ts";
+import { summarizeTimes } from "../profile/timing.ts";
 import { ParameterArena } from "../tape/parameters.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
@@ -170,7 +171,7 @@ async function timeInTurn<P>(
 ): Promise<number[]> {
   const order = Array.from({ length: rounds }, () => all.map(({ prepared }) => prepared)).flat();
   const times = await meter.time(order);
-  return all.map((_, k) => computeMedian(times.filter((_, at) => at % all.length === k)));
+  return all.map((_, k) => summarizeTimes(times.filter((_, at) => at % all.length === k)).median);
 }
 
 export interface PreparedProduct {

@@ -11,7 +11,7 @@ import {
 } from "../gpu/kernel_variants.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { sumTexts } from "../ops/loss.ts";
-import { joinLstmTexts, joinMatmulTexts } from "../ops/kernel_selection.ts";
+import { productTexts } from "../ops/kernel_selection.ts";
 import { readDriverVersion } from "../gpu/host/driver.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -161,10 +161,7 @@ function describe({ matmul, lstm = {}, sum = {} }: KernelVariants, gain: TuningR
 
 async function buildCacheKey(gpu: Gpu, sizes: string[]): Promise<VariantCacheKey> {
   const { description, runtime } = gpu.adapter;
-  const hash = await crypto.subtle.digest(
-    "SHA-256",
-    new TextEncoder().encode(joinMatmulTexts() + joinLstmTexts() + sumTexts),
-  );
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(productTexts + sumTexts));
   return {
     adapter: description,
     driver: await readDriverVersion(description),

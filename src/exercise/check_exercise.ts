@@ -10,25 +10,20 @@ import { UserError } from "../user_error.ts";
 import { checkText, type ComparedValues, computeErrorShare } from "../selftest/finding.ts";
 import { CANARY } from "../selftest/harness.ts";
 import type { BoundStep, Ladder, LadderSize, LadderStep } from "../ladder/check_ladder.ts";
-import { BoundLadder } from "../ladder/check_ladder.ts";
+import { BoundLadder, parseLadderSize } from "../ladder/check_ladder.ts";
 import { type LadderStepResult, runLadder } from "../ladder/ladders.ts";
 import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
 
 /** Parses --size. @throws UserError if a size is out of range, or the exercise does not support the sizes */
 export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {
-  const size = text.split("x").map(Number);
-  const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
-  const refusal = refuses?.(size);
-  if (right && refusal) {
-    throw new UserError(
-      `Expected a --size that the exercise supports, got ${text}: the exercise ${refusal}.`,
-    );
-  }
-  if (right && size.length === ladder.size.length) return size;
+  const size = parseLadderSize(text, ladder.size.length, 2 ** 20);
+  const refusal = size && refuses?.(size);
+  if (size && !refusal) return size;
+  const usual = ladder.size.join("x");
   throw new UserError(
-    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${
-      ladder.size.join("x")
-    }, got "${text}".`,
+    refusal
+      ? `Expected a --size that the exercise supports, got ${text}: the exercise ${refusal}.`
+      : `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${usual}, got "${text}".`,
   );
 }
 

@@ -11,7 +11,7 @@ import { createRandomStream } from "../data/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { LadderSize } from "../ladder/check_ladder.ts";
-import { CanaryArena, createStepHeader, listWriters, toFloats } from "../selftest/harness.ts";
+import { CanaryArena, createStepHeader, FINITE_CANARY, listWriters, toFloats } from "../selftest/harness.ts";
 import type { KernelTrial } from "../selftest/harness.ts";
 import { U } from "../selftest/ops/op_batches.ts";
 import { createKernelExercise, type Exercise, HOLE, parseGrid, type SizeLetters } from "./exercise.ts";
@@ -31,8 +31,6 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
 /** Number of elements per block. In a puzzle each workgroup computes one block. */
 const BLOCK = 64;
 const large = 2 ** 18;
-/** Canary (known word) after arrays: 1234.5 as f32. NaN is unsuitable, because kernels may write NaN. */
-const BEHIND = 0x449a5000;
 const ofX = ([N = 1]: LadderSize) => ({ x: N });
 const whole = [[BLOCK], [3 * BLOCK]] as const;
 const odd = [[1], [65], [1029]] as const;
@@ -117,7 +115,7 @@ function createPuzzleTrial(
   );
   const expected = puzzle.compute(Object.fromEntries(inputs), size);
   const most = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  const arena = new CanaryArena(gpu, name, BLOCK, BEHIND);
+  const arena = new CanaryArena(gpu, name, BLOCK, FINITE_CANARY);
   const y = arena.allocate("y", 4 * expected.length);
   const views = { ...Object.fromEntries(inputs.map(([name, data]) => [name, arena.upload(name, data)])), y };
   const bytes = 4 * inputs.reduce((sum, [, { length }]) => sum + length, expected.length);

@@ -16,6 +16,7 @@ import {
   CANARY,
   CanaryArena,
   createStepHeader,
+  FINITE_CANARY,
   type KernelTrial,
   listIndices,
   listWriters,
@@ -184,7 +185,7 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   const [spec] = adam.dispatches({ dimensions: clickDimensions, sparseRows: new Map() });
   if (!spec) throw new Error("Expected a dispatch of Adam, got none.");
   // Canaries are finite numbers, so that a result that a kernel computes from them is wrong but not NaN.
-  const arena = stack.use(new CanaryArena(gpu, "adam", 64, BEHIND));
+  const arena = stack.use(new CanaryArena(gpu, "adam", 64, FINITE_CANARY));
   const views = {
     partials: arena.upload("partials", partials),
     gradient: arena.allocate("gradient", 4 * P),
@@ -219,8 +220,6 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
     [Symbol.dispose]: () => owned.dispose(),
   };
 }
-
-const BEHIND = 0x449a5000;
 
 const [LAGS, WEIGHTINGS] = [8, 4];
 

@@ -13,13 +13,8 @@ export function alignBinding(bytes: number): number {
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];
-  #bytes = 0;
 
   constructor(readonly gpu: Gpu, readonly purpose: string) {}
-
-  get bytes(): number {
-    return this.#bytes;
-  }
 
   /** Allocates a buffer. @throws UserError if the adapter cannot allocate or bind so many bytes. */
   allocate(name: string, bytes: number): View {
@@ -34,7 +29,6 @@ export class Arena {
     const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;
     const buffer = this.gpu.createBuffer(`${this.purpose}: ${name}`, bytes, usage);
     this.#buffers.push(buffer);
-    this.#bytes += buffer.size;
     return { buffer, offset: 0, size: buffer.size };
   }
 
@@ -51,7 +45,6 @@ export class Arena {
     const { width, height } = layout;
     const texture = this.gpu.createTexture(`${this.purpose}: ${name}`, [width, height]);
     this.#textures.push(texture);
-    this.#bytes += BYTES_PER_TEXEL * width * height;
     if (!used) return { texture, layout, size: bytes };
     // The size is a whole number of texture lines, because a copy into a texture copies whole lines.
     const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * width * height);
@@ -67,7 +60,6 @@ export class Arena {
   destroy(): void {
     for (const buffer of this.#buffers.splice(0)) this.gpu.destroyBuffer(buffer);
     for (const texture of this.#textures.splice(0)) this.gpu.destroyTexture(texture);
-    this.#bytes = 0;
   }
   [Symbol.dispose](): void {
     this.destroy();

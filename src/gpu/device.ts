@@ -38,8 +38,6 @@ export interface GpuOptions {
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
-  /** Largest number of workgroups along an axis, instead of the adapter's limit. For tests of large grids. */
-  readonly maxGrid?: number;
   /** Size of workgroup memory in bytes, instead of 32 KiB. For tests with the minimum of WebGPU. */
   readonly workgroupBytes?: number;
   /** Largest binding in bytes, instead of the adapter's limit. For tests with data that exceed a binding. */
@@ -290,9 +288,9 @@ export async function openDevice(
     adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
   // Deno 2.9.6 grants subgroups that its adapter does not list. If they are refused, retry without them.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
-  const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
+  const { maxComputeWorkgroupsPerDimension } = device.limits;
   const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);
-  return new Gpu(device, info, variants, maxGrid, options.bindingBytes);
+  return new Gpu(device, info, variants, maxComputeWorkgroupsPerDimension, options.bindingBytes);
 }
 
 /**

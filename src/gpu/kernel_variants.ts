@@ -9,24 +9,23 @@ export type AdapterKind = "cpu" | "gpu";
 /** Products: "forward" is act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
+const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
 /** Kernel variant of a matrix product. The number in "panel 64" is the number of rows per workgroup. */
-export type MatmulVariant = "panel 64" | "panel 128" | "panel 256" | "rows" | "tiled";
-const panels = ["panel 64", "panel 128", "panel 256"] as const;
-const matmulVariants = [...panels, "rows", "tiled"] as const satisfies readonly MatmulVariant[];
+export type MatmulVariant = typeof matmulVariants[number];
 
 /** Direction of an LSTM: "forward" computes states, "backward" computes gradients of the gates' inputs. */
 export type LstmDirection = "forward" | "backward";
 
+export const lstmVariants = ["group", "group 1", "group 4", "user"] as const;
 /**
  * Kernel variant of an LSTM on a GPU. `group n`: a workgroup computes n users, with one invocation per unit
  * and user. `group`: as `group n`, with as many users as fit 64 invocations. `user`: one invocation per user.
  */
-export type LstmVariant = "group" | "group 1" | "group 4" | "user";
-export const lstmVariants = ["group", "group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
+export type LstmVariant = typeof lstmVariants[number];
 
+const sumVariants = ["serial", "subgroups"] as const;
 /** Kernel variant of a workgroup's final sum: by one invocation (serial), or by the lanes of a subgroup. */
-export type SumVariant = "serial" | "subgroups";
-const sumVariants = ["serial", "subgroups"] as const satisfies readonly SumVariant[];
+export type SumVariant = typeof sumVariants[number];
 
 export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 

@@ -42,6 +42,13 @@ export interface LadderStep {
 
 export type LadderSize = readonly number[];
 
+/** Parses `count` numbers in 1..`most` that are joined by x; undefined for another text. */
+export function parseLadderSize(text: string, count: number, most: number): LadderSize | undefined {
+  const size = text.split("x").map(Number);
+  const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= most);
+  return right && size.length === count ? size : undefined;
+}
+
 export interface Ladder {
   readonly name: string;
   readonly title: string;

@@ -81,13 +81,6 @@ function panels(panel: MatmulKernel): Partial<Record<MatmulVariant, MatmulKernel
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
-/** Returns the sources of all matmul kernels. If they change, recorded timings are no longer valid. */
-export function joinMatmulTexts(): string {
-  return Object.values(matmulKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join(
-    "",
-  );
-}
-
 function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): MatmulKernel {
   const found = variants[direction][variant];
   if (!found) throw new Error(`there is no ${variant} kernel for the direction ${direction}`);
@@ -209,10 +202,9 @@ export const lstmKernels = {
   },
 } as const;
 
-/** Returns the sources of all LSTM kernels. If they change, recorded timings are no longer valid. */
-export function joinLstmTexts(): string {
-  return Object.values(lstmKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join("");
-}
+/** Sources of the matmul and LSTM kernels. If they change, recorded timings are no longer valid. */
+export const productTexts = [...Object.values(matmulKernels), ...Object.values(lstmKernels)]
+  .flatMap((all): readonly Kernel[] => Object.values(all)).map(({ source }) => source).join("");
 
 /**
  * Largest number of units for which llvmpipe runs panel kernels, whose matrix products are unrolled.

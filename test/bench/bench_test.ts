@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { kinds } from "../../bench/logs/make.ts";
+import { kinds } from "../../bench/logs.ts";
 import { chooseUsers } from "../../bench/simulate.ts";
 import { drawReplayPages, findSimulationDisagreement } from "../../bench/simulate/peer.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";

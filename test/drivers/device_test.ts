@@ -140,7 +140,7 @@ Deno.test("replay and profile are correct, and live buffers are counted", () =>
     const steps = arena.allocate("steps", 256).buffer;
     const values = arena.upload("values", Float32Array.of(1, 2, 3, 4, 5));
     assert.deepEqual(gpu.liveBufferLabels, ["test: steps", "test: values"]);
-    assert.equal(arena.bytes, 256 + 20);
+    assert.equal(gpu.liveBytes, 256 + 20);
     const program = await Program.record(gpu, "test", steps, [spec({ values })]);
     CommandRecorder.submit(gpu, "test", (commands) => {
       for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);

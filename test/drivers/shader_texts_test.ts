@@ -1,8 +1,9 @@
 /**
- * Compiles every shader text with Tint, without an adapter: all kinds of models with CPU and GPU variants,
- * ladder steps and probes. Tint refuses code that naga accepts, for example barriers in divergent control
- * flow. The models also train on Dawn's null adapter, which checks every call and has WebGPU's default
- * limits. The self-test must cover every kernel, and must fail here, because buffers contain only zeros.
+ * Compiles every shader text with Tint, on the null backend of Dawn, Chromium's WebGPU: all kinds of models
+ * with CPU and GPU variants, ladder steps and probes. Tint refuses code that naga accepts, for example barriers
+ * in divergent control flow. The models also train there: the null backend checks every call, and grants
+ * exactly WebGPU's default limits. It needs no adapter and computes nothing: buffers contain zeros. The
+ * self-test must cover every kernel, and must fail here.
  */
 
 import assert from "node:assert/strict";
@@ -37,7 +38,8 @@ import { DivergedError } from "../../src/train/training_results.ts";
 import type { AdversarialConfig, TrainingConfig } from "../../src/train/training_config.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { ShaderTexts, testWithDawn } from "./dawn.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { runProcess } from "../command_check.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { listKernelNames } from "../kernel_files.ts";
 import type { OpenSelftest, SelftestOptions } from "../../src/selftest/run.ts";
@@ -47,7 +49,109 @@ import { openGpu } from "../open_alone.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { allSizes } from "../all_sizes.ts";
 
-const test = testWithDawn.bind(undefined, import.meta.url);
+/** Names the test that this process runs, if {@link test} started the process. */
+const CHILD = "DAWN_TEST";
+const FILE = import.meta.url;
+
+/**
+ * Registers a test that runs in a process of its own, with Dawn as `navigator.gpu`: a crash of Dawn ends its
+ * process. Without Dawn the test is skipped with a message. The test must close its devices before it ends,
+ * otherwise the process crashes.
+ */
+function test(name: string, run: () => Promise<void>): void {
+  const isChild = Deno.env.get(CHILD) === name;
+  Deno.test(name, isChild ? () => runOnDawn(run) : () => runInChild(name));
+}
+
+async function runInChild(name: string): Promise<void> {
+  const permissions = ["read", "write", "env", "run", "ffi"].map((one) => `--allow-${one}`);
+  const filter = `/^${name.replaceAll(/[^\w ]/g, "\\$&")}$/`;
+  const { code, stdout, stderr } = await runProcess(
+    new Deno.Command(Deno.execPath(), {
+      args: ["test", "--no-check", ...DENO_FLAGS, "--no-prompt", ...permissions, "--filter", filter, FILE],
+      env: { [CHILD]: name, NO_COLOR: "1" },
+    }),
+  );
+  assert.ok(code === 0 && /\b1 passed/.test(stdout), `Dawn's process failed:\n${stdout}\n${stderr}`);
+  for (const [line] of stdout.matchAll(/^(Skipped: |\d+ texts ).*/gm)) console.log(line);
+}
+
+async function runOnDawn(run: () => Promise<void>): Promise<void> {
+  const missing = await useDawn();
+  if (missing === undefined) return await run();
+  console.log(`Skipped: shader texts through Tint, as npm's webgpu does not load here (${missing})`);
+}
+
+/** Replaces `navigator.gpu` by Dawn's. @returns the reason if Dawn does not run on this machine */
+async function useDawn(): Promise<string | undefined> {
+  try {
+    const { create, globals } = await import("webgpu");
+    const dawn = create(["backend=null"]);
+    if (!await dawn.requestAdapter()) return "Dawn has no null backend here";
+    Object.assign(globalThis, globals);
+    Object.defineProperty(navigator, "gpu", { value: dawn });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+interface ShaderFault {
+  readonly kernel: string;
+  readonly constants: string;
+  readonly message: string;
+}
+
+class ShaderTexts {
+  readonly #faults = new Map<string, ShaderFault | undefined>();
+  readonly #kernels = new Set<string>();
+
+  get kernels(): string[] {
+    return [...this.#kernels].sort();
+  }
+  get count(): number {
+    return this.#faults.size;
+  }
+  /** Faults of kernels. Of equal faults of a kernel only the first is listed. */
+  get faults(): ShaderFault[] {
+    const byMessage = new Map<string, ShaderFault>();
+    for (const fault of this.#faults.values()) {
+      const key = `${fault?.kernel} ${fault?.message.replace(/\d+/g, "")}`;
+      if (fault && !byMessage.has(key)) byMessage.set(key, fault);
+    }
+    return [...byMessage.values()];
+  }
+
+  /**
+   * Records all shaders that a device compiles. Failures are recorded, not thrown, so that one run finds all
+   * faults. @param workgroupBytes allowed workgroup memory, if it is more than Dawn grants
+   */
+  watch(gpu: Gpu, workgroupBytes = 0): void {
+    const compile = gpu.pipeline.bind(gpu);
+    gpu.pipeline = async (kernel, source, layout) => {
+      this.#kernels.add(kernel);
+      try {
+        const pipeline = await compile(kernel, source, layout);
+        this.#faults.set(source, undefined);
+        return pipeline;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        // Tint found no fault before this check.
+        const asked = Number(
+          message.match(/total use of workgroup storage \((\d+) bytes\)/)?.[1] ?? Infinity,
+        );
+        const constants = [...source.matchAll(/^const (\w+ = [^;]+);/gm)].map(([, text]) => text).join(", ");
+        this.#faults.set(source, asked <= workgroupBytes ? undefined : { kernel, constants, message });
+        return standIn(gpu.device);
+      }
+    };
+  }
+}
+
+function standIn(device: GPUDevice): GPUComputePipeline {
+  const module = device.createShaderModule({ code: "@compute @workgroup_size(1) fn nothing() {}" });
+  return device.createComputePipeline({ layout: "auto", compute: { module } });
+}
 
 const size = { users: 30, items: 41, maxEvents: 5, maxPage: 6 };
 const logs = {

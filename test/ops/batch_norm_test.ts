@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
-import { DeviceLog } from "../../src/batch/device_log.ts";
-import { BatchPlan, computeBatchCapacity } from "../../src/batch/plan.ts";
-import type { ClickLog } from "../../src/data/click_log.ts";
+import { computeBatchCapacity } from "../../src/batch/plan.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { writeMemory } from "../../src/gpu/memory.ts";
@@ -13,13 +9,13 @@ import { readFloats } from "../../src/gpu/readback.ts";
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { MAX_CHUNKS } from "../../src/gpu/sizes.ts";
 import { batchNorm } from "../../src/ops/batch_norm.ts";
-import { ParameterArena, type Weights } from "../../src/tape/parameters.ts";
+import type { ParameterArena, Weights } from "../../src/tape/parameters.ts";
 import { getAt, makeMatrix, type Matrix } from "../../src/tape/reference.ts";
 import { ClickTape } from "../../src/batch/click_tape.ts";
 import { padRows, unpadRows } from "../../src/tape/tensor.ts";
 import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
 import { listNormParameters, makeBatchNorm, recordNorm } from "../../src/selftest/ops/layer_recipes.ts";
-import { createBatch, few, many, one, U } from "../../src/selftest/ops/op_batches.ts";
+import { createBatch, few, many, one, type TestBatch, U } from "../../src/selftest/ops/op_batches.ts";
 import { checkOp, withGpu } from "../op_check.ts";
 import { drawPermutation } from "../../src/selftest/small_logs.ts";
 
@@ -49,34 +45,24 @@ Deno.test("batch_norm: an input without a gradient is supported", () =>
 
 interface Norm {
   readonly parameters: ParameterArena;
-  /** Runs slot k of the plan on [rows, N] values; returns output and input gradient for dy = `dy`. */
+  /** Runs [rows, N] values; returns output and input gradient for dy = `dy`. */
   run(
-    place: number,
     x: Matrix,
     dy?: (row: number, column: number) => number,
   ): Promise<{ y: Matrix; dx: Matrix; raw: Float32Array }>;
-  readonly rows: number[];
+  readonly rows: number;
 }
 
 async function withNorm(
   gpu: Gpu,
-  log: ClickLog,
-  batches: readonly (readonly number[])[],
+  batch: TestBatch,
   N: number,
   training: boolean,
   use: (norm: Norm) => Promise<void>,
 ): Promise<void> {
-  const users = Math.max(...batches.map((b) => b.length));
-  const capacity = computeBatchCapacity(log, "all", users);
   using stack = new DisposableStack();
-  const arena = stack.use(new Arena(gpu, "norm"));
-  const deviceLog = stack.use(new DeviceLog(gpu, log));
-  const plan = stack.use(new BatchPlan(gpu, log, capacity, batches.length));
-  const parameters = stack.use(new ParameterArena(gpu, listNormParameters(N)));
-  const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
-  plan.upload(0, batches.length);
-  const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
-  const tape = new ClickTape(batch, { arena, parameters, capacity, variants: gpu.variants });
+  const { tape, plan, sizes } = createOpBench(gpu, { ...batch, parameters: listNormParameters(N) }, stack);
+  const { rows } = sizes;
   const input = tape.tensor("x", "rows", N);
   const output = recordNorm(tape, input, training);
   tape.place();
@@ -84,24 +70,17 @@ async function withNorm(
   const program = await Program.record(gpu, "norm", plan.steps, specs);
   assert.equal(program.dispatches.length, training ? 4 : 1);
   await use({
-    parameters,
-    rows: sizes.map((s) => s.rows),
-    run: async (place, x, dy = () => 0) => {
-      const size = sizes[place] ?? assert.fail();
-      assert.equal(x.rows, size.rows);
-      const gradient = makeMatrix(x.rows, N, dy);
-      writeMemory(gpu.queue, input.view, padRows(x.data, x.rows, N, 1));
-      const dyView = tape.getGradient(output);
-      writeMemory(gpu.queue, dyView, padRows(gradient.data, x.rows, N, 1));
-      CommandRecorder.submit(gpu, "test", (commands) => program.encode(commands, size, plan.offset(place)));
-      const [raw, dx] = await Promise.all([
-        readFloats(gpu, output.view),
-        readFloats(gpu, tape.getGradient(input)),
-      ]);
+    parameters: tape.options.parameters,
+    rows,
+    run: async (x, dy = () => 0) => {
+      const gradients = [tape.getGradient(output), tape.getGradient(input)] as const;
+      for (const [view, { data }] of [[input.view, x], [gradients[0], makeMatrix(rows, N, dy)]] as const) {
+        writeMemory(gpu.queue, view, padRows(data, rows, N, 1));
+      }
+      CommandRecorder.submit(gpu, "test", (commands) => program.encode(commands, sizes, plan.offset(0)));
+      const [raw, dx] = await Promise.all([readFloats(gpu, output.view), readFloats(gpu, gradients[1])]);
       const dense = (values: Float32Array) => ({
-        rows: x.rows,
-        columns: N,
-        data: Float64Array.from(unpadRows(values, x.rows, N, 1)),
+        ...{ rows, columns: N, data: Float64Array.from(unpadRows(values, rows, N, 1)) },
       });
       return { y: dense(raw), dx: dense(dx), raw };
     },
@@ -146,68 +125,64 @@ function makeStart(N: number): Weights {
 Deno.test("batch_norm: running statistics follow the batches, and evaluation uses them", () =>
   withGpu(undefined, async (gpu) => {
     const N = 5;
-    const { log } = many;
     const users = drawPermutation(9, 67);
-    const batches = [users.slice(0, 40), users.slice(40, 41), users.slice(10, 67), users.slice(0, 67)];
+    const [whole, single, ...others] = [[0, 40], [40, 41], [10, 67], [0, 67]].map(([from, to]) => ({
+      ...{ log: many.log, users: users.slice(from, to) },
+    }));
+    assert.ok(whole && single);
     const random = createRandomStream(5, "running statistics");
     const start = makeStart(N);
     const mean = Array.from(start.get("mean") ?? []);
     const variance = Array.from(start.get("variance") ?? []);
-    let trained: Weights = new Map();
-    await withNorm(gpu, log, batches, N, true, async ({ parameters, rows, run }) => {
-      parameters.write(start);
-      for (const [place, count] of rows.entries()) {
-        const x = makeMatrix(count, N, (_, j) => Math.fround(3 * j - 2 + (1 + j) * random.normal()));
+    const normalised = (x: Matrix, mean: readonly number[], variance: readonly number[]) =>
+      makeMatrix(x.rows, N, (i, j) => {
+        const [mu, v] = [mean[j] ?? NaN, variance[j] ?? NaN];
+        return (1 + 0.1 * j) * (getAt(x, i, j) - mu) / Math.sqrt(v + 1e-3) + 0.2 - 0.3 * j;
+      });
+    let trained = start;
+    for (const [step, batch] of [whole, single, ...others].entries()) {
+      await withNorm(gpu, batch, N, true, async ({ parameters, rows, run }) => {
+        parameters.write(trained);
+        const x = makeMatrix(rows, N, (_, j) => Math.fround(3 * j - 2 + (1 + j) * random.normal()));
         const moments = computeMoments(x);
-        const { y } = await run(place, x);
-        const expected = makeMatrix(count, N, (i, j) => {
-          const [mu, v] = [moments.mean[j] ?? NaN, moments.variance[j] ?? NaN];
-          return (1 + 0.1 * j) * (getAt(x, i, j) - mu) / Math.sqrt(v + 1e-3) + 0.2 - 0.3 * j;
-        });
-        close(y.data, expected.data, 1e-5, `output of step ${place}`);
+        const { y } = await run(x);
+        close(y.data, normalised(x, moments.mean, moments.variance).data, 1e-5, `output of step ${step}`);
         for (let j = 0; j < N; j++) {
           mean[j] = 0.99 * (mean[j] ?? NaN) + 0.01 * (moments.mean[j] ?? NaN);
           variance[j] = 0.99 * (variance[j] ?? NaN) + 0.01 * (moments.variance[j] ?? NaN);
         }
         trained = await parameters.read();
-        close(trained.get("mean"), mean, 2e-6, `running mean after step ${place}`);
-        close(trained.get("variance"), variance, 2e-6, `running variance after step ${place}`);
-      }
-      assert.deepEqual(trained.get("scale"), start.get("scale"));
-      assert.deepEqual(trained.get("shift"), start.get("shift"));
-    });
-    await withNorm(gpu, log, batches, N, false, async ({ parameters, rows, run }) => {
-      parameters.write(trained);
-      const [count = 0] = rows;
-      const x = makeMatrix(count, N, () => Math.fround(2 * random.normal()));
-      const { y, raw } = await run(0, x);
-      const expected = makeMatrix(
-        count,
-        N,
-        (i, j) =>
-          (1 + 0.1 * j) * (getAt(x, i, j) - (mean[j] ?? NaN)) / Math.sqrt((variance[j] ?? NaN) + 1e-3) +
-          0.2 - 0.3 * j,
-      );
-      close(y.data, expected.data, 1e-5, "evaluation");
-      for (let k = 0; k < 8 * count; k++) assert.ok(k % 8 < N || raw[k] === 0, "padding is not zero");
-      assert.deepEqual(await parameters.read(), trained, "evaluation changes no statistic");
-      // In evaluation a row's output does not depend on the batch.
-      const [, single = 0] = rows;
-      const again = await run(1, makeMatrix(single, N, (i, j) => getAt(x, i, j)));
-      assert.deepEqual(again.y.data, y.data.slice(0, N * single));
-    });
+        close(trained.get("mean"), mean, 2e-6, `running mean after step ${step}`);
+        close(trained.get("variance"), variance, 2e-6, `running variance after step ${step}`);
+      });
+    }
+    assert.deepEqual(trained.get("scale"), start.get("scale"));
+    assert.deepEqual(trained.get("shift"), start.get("shift"));
+    let all = new Float64Array();
+    // In evaluation a row's output does not depend on the batch.
+    for (const batch of [whole, single]) {
+      await withNorm(gpu, batch, N, false, async ({ parameters, rows, run }) => {
+        parameters.write(trained);
+        const x = makeMatrix(rows, N, (i, j) => Math.fround(2 * Math.sin(1 + i * N + j)));
+        const { y, raw } = await run(x);
+        close(y.data, normalised(x, mean, variance).data, 1e-5, "evaluation");
+        for (let k = 0; k < 8 * rows; k++) assert.ok(k % 8 < N || raw[k] === 0, "padding is not zero");
+        assert.deepEqual(await parameters.read(), trained, "evaluation changes no statistic");
+        if (batch === whole) all = Float64Array.from(y.data);
+        else assert.deepEqual(Float64Array.from(y.data), all.slice(0, N * rows));
+      });
+    }
   }));
 
 Deno.test("batch_norm: with a large mean the result is as exact as the input", () =>
   withGpu(undefined, async (gpu) => {
     const random = createRandomStream(6, "large mean");
-    await withNorm(gpu, many.log, [many.users], 3, true, async ({ parameters, rows, run }) => {
-      const [count = 0] = rows;
-      assert.ok(clickDimensions.countChunks({ users: 0, events: 0, rows: count, items: 0 }) > 2);
+    await withNorm(gpu, many, 3, true, async ({ parameters, rows, run }) => {
+      assert.ok(clickDimensions.countChunks({ users: 0, events: 0, rows, items: 0 }) > 2);
       parameters.write(makeStart(3));
-      const x = makeMatrix(count, 3, (_, j) => Math.fround(10 ** (j + 2) + random.normal()));
+      const x = makeMatrix(rows, 3, (_, j) => Math.fround(10 ** (j + 2) + random.normal()));
       const { variance } = computeMoments(x);
-      await run(0, x);
+      await run(x);
       const found = (await parameters.read()).get("variance");
       // A step changes statistics by 1 %. At a mean of 10^4, E[x^2] - E[x]^2 in f32 has an error of 600.
       const batch = Array.from(found ?? [], (v) => (v - 0.99) / 0.01);
@@ -217,14 +192,13 @@ Deno.test("batch_norm: with a large mean the result is as exact as the input", (
 
 Deno.test("batch_norm: for one row, or equal rows, the output is the shift, and the input gradient is 0", () =>
   withGpu(undefined, async (gpu) => {
-    for (const { log, users } of [one, many]) {
-      await withNorm(gpu, log, [users], 3, true, async ({ parameters, rows, run }) => {
-        const [count = 0] = rows;
+    for (const batch of [one, many]) {
+      await withNorm(gpu, batch, 3, true, async ({ parameters, rows, run }) => {
         parameters.write(makeStart(3));
-        const x = makeMatrix(count, 3, (_, j) => [4, -0.5, 1024][j] ?? NaN);
-        const { y, dx } = await run(0, x, (_, j) => j - 1.5);
+        const x = makeMatrix(rows, 3, (_, j) => [4, -0.5, 1024][j] ?? NaN);
+        const { y, dx } = await run(x, (_, j) => j - 1.5);
         const shift = makeStart(3).get("shift") ?? assert.fail();
-        for (let i = 0; i < count; i++) {
+        for (let i = 0; i < rows; i++) {
           for (let j = 0; j < 3; j++) {
             assert.equal(getAt(y, i, j), shift[j]);
             assert.equal(Math.abs(getAt(dx, i, j)), 0);
@@ -238,16 +212,15 @@ Deno.test("batch_norm: NaN and infinity are passed on", () =>
   withGpu(undefined, async (gpu) => {
     for (const broken of [NaN, -Infinity]) {
       for (const training of [true, false]) {
-        await withNorm(gpu, many.log, [many.users], 4, training, async ({ parameters, rows, run }) => {
-          const [count = 0] = rows;
+        await withNorm(gpu, many, 4, training, async ({ parameters, rows, run }) => {
           parameters.write(makeStart(4));
-          const row = count - 5;
+          const row = rows - 5;
           const x = makeMatrix(
-            count,
+            rows,
             4,
             (i, j) => (i === row && j === 2 ? broken : Math.fround(Math.sin(i + j))),
           );
-          const { y, dx } = await run(0, x, () => 1);
+          const { y, dx } = await run(x, () => 1);
           assert.ok(!Number.isFinite(getAt(y, row, 2)));
           // In training a column shares its mean.
           assert.equal(Number.isFinite(getAt(y, 0, 2)), !training);
@@ -269,11 +242,10 @@ Deno.test("batch_norm: a grid longer than an axis is folded", async () => {
     await withGpu(
       undefined,
       (gpu) =>
-        withNorm(gpu, most.log, [most.users], 17, training, async ({ parameters, rows, run }) => {
-          const [count = 0] = rows;
-          const x = makeMatrix(count, 17, (i, j) => Math.fround(Math.cos(3 * i + j)));
+        withNorm(gpu, most, 17, training, async ({ parameters, rows, run }) => {
+          const x = makeMatrix(rows, 17, (i, j) => Math.fround(Math.cos(3 * i + j)));
           parameters.write(makeStart(17));
-          const { y, dx } = await run(0, x, (i, j) => Math.sin(i * j));
+          const { y, dx } = await run(x, (i, j) => Math.sin(i * j));
           out.push(y, dx, await parameters.read(), await readFloats(gpu, parameters.partials));
         }),
       maxGrid,

@@ -1,8 +1,9 @@
 /** Opens the device on Deno. Browsers call `openDevice` instead. */
 
+import { Worker } from "node:worker_threads";
 import { type Gpu, type GpuOptions, openDevice } from "../device.ts";
+import { StagingPool } from "../readback.ts";
 import { setDriverThreads } from "./driver.ts";
-import { watchKernels } from "./watchdog.ts";
 
 /** Options of {@link openGpu}. */
 export interface OpenGpuOptions extends GpuOptions {
@@ -24,4 +25,59 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
   const gpu = await openDevice({ noAdapterHint: INSTALL, ...options });
   if (kernelSeconds !== undefined) watchKernels(gpu, kernelSeconds);
   return gpu;
+}
+
+interface Watch {
+  /** Two counts: of the calls that wait for the device now, and of all starts and ends of waits so far. */
+  readonly state: Int32Array<SharedArrayBuffer>;
+  readonly seconds: number;
+}
+
+/**
+ * Ends the process (SIGTERM) if a call waits `seconds` for the device. Prints a line every 5 s. Uses a second
+ * thread, as waiting blocks Deno's event loop.
+ */
+function watchKernels(gpu: Gpu, seconds: number): void {
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  const script = `import { workerData } from "node:worker_threads"; (${watch})(workerData);`;
+  const workerData: Watch = { state, seconds };
+  new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), { workerData }).unref();
+  const count = (waits: 1 | -1) => {
+    Atomics.add(state, 0, waits);
+    Atomics.add(state, 1, 1);
+  };
+  StagingPool.of(gpu).onWait = count;
+  // A submission after a kernel that does not end does not return, so submissions are watched like reads.
+  const submit = gpu.queue.submit.bind(gpu.queue);
+  gpu.queue.submit = (commands) => {
+    count(1);
+    try {
+      submit(commands);
+    } finally {
+      count(-1);
+    }
+  };
+}
+
+/** Runs in a separate thread, which gets this function's text. So the function may use only its argument. */
+function watch({ state, seconds }: Watch): void {
+  const write = (text: string) =>
+    Deno.stderr.writeSync(new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`));
+  let [changes, since, reported] = [-1, 0, 0];
+  setInterval(() => {
+    if (Atomics.load(state, 0) === 0 || Atomics.load(state, 1) !== changes) {
+      [changes, since, reported] = [Atomics.load(state, 1), performance.now(), 0];
+    }
+    const waited = Math.floor((performance.now() - since) / 1000);
+    if (waited >= seconds) {
+      write(
+        `error: the kernel did not end within ${seconds} s. Check that the kernel's loops end. ` +
+          "If the kernel is only slow, raise the limit (exercise --limit, or kernelSeconds of openGpu).",
+      );
+      Deno.kill(Deno.pid, "SIGTERM");
+    } else if (waited >= reported + 5) {
+      reported = waited;
+      write(`waiting for your kernel: ${waited} s`);
+    }
+  }, 200);
 }

@@ -64,65 +64,42 @@ export interface OpCase {
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
 }
 
-type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
-
 /** Draws inputs and parameters; uploads the parameters. @returns values, a function that draws a matrix */
 export function drawInputs(tape: ClickTape, c: OpCase) {
-  const values: NamedMatrices = new Map();
-  const draw = drawing(c);
-  const leaves = makeLeaves(tape, c, values, draw);
-  writeParameters(tape, c, values, draw);
-  return { leaves, values, draw };
-}
-
-function drawing(c: OpCase): Draw {
   const random = createRandomStream(7, "op check", c.users.length);
-  const scale = c.scale ?? 1;
-  return (rows, columns, activation) =>
+  const draw = (rows: number, columns: number, activation?: Activation) =>
     makeMatrix(rows, columns, () => {
-      const x = Math.fround(scale * random.normal());
+      const x = Math.fround((c.scale ?? 1) * random.normal());
       return Math.fround(applyActivation(activation, x));
     });
-}
-
-function makeLeaves(tape: ClickTape, c: OpCase, values: NamedMatrices, draw: Draw): Map<string, Tensor> {
-  const leaves = new Map<string, Tensor>();
-  for (const leaf of c.leaves) {
-    const trainable = leaf.trainable ?? true;
-    const { groups, activation } = leaf;
-    const tensor = tape.tensor(leaf.name, leaf.rows, leaf.columns, {
-      groups,
-      activation,
-      trainable,
-      textured: true,
-      ...(leaf.packed ? { stride: 1 } : {}),
-    });
-    const value = draw(getSize(leaf.rows, tape.options.capacity), leaf.columns, leaf.activation);
-    const given = c.values?.get(leaf.name);
-    if (given) value.data.set(given);
-    if (leaf.whole) value.data.forEach((x, k) => value.data[k] = Math.round(x));
-    values.set(leaf.name, value);
-    leaves.set(leaf.name, tensor);
-  }
-  return leaves;
-}
-
-function writeParameters(tape: ClickTape, c: OpCase, values: NamedMatrices, draw: Draw): void {
+  const values: NamedMatrices = new Map();
+  const drawValue = (name: string, ...shape: Parameters<typeof draw>) => {
+    const value = draw(...shape);
+    value.data.set(c.values?.get(name) ?? []);
+    values.set(name, value);
+    return value;
+  };
+  const leaves = new Map(c.leaves.map((leaf) => {
+    const { name, rows, columns, groups, activation, trainable = true } = leaf;
+    const stride = leaf.packed ? { stride: 1 } : {};
+    const options = { groups, activation, trainable, textured: true, ...stride };
+    const { data } = drawValue(name, getSize(rows, tape.options.capacity), columns, activation);
+    if (leaf.whole) data.forEach((x, k) => data[k] = Math.round(x));
+    return [name, tape.tensor(name, rows, columns, options)];
+  }));
   const { parameters } = tape.options;
   const weights: Weights = new Map();
-  for (const spec of c.parameters) {
-    const given = c.values?.get(spec.name);
-    const value = draw(spec.rows, spec.columns);
-    if (given) value.data.set(given);
+  for (const { name, rows, columns, statistic } of c.parameters) {
+    const { data } = drawValue(name, rows, columns);
     // Running averages are made positive, because a variance is never negative.
-    if (spec.statistic) value.data.forEach((x, k) => value.data[k] = Math.abs(x));
-    values.set(spec.name, value);
-    weights.set(spec.name, new Float32Array(value.data));
+    if (statistic) data.forEach((x, k) => data[k] = Math.abs(x));
+    weights.set(name, new Float32Array(data));
   }
   parameters.write(weights);
   for (const { buffer } of [parameters.gradient, parameters.partials]) {
     parameters.gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(CANARY));
   }
+  return { leaves, values, draw };
 }
 
 export function uploadLeaves(
