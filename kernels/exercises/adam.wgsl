@@ -18,8 +18,7 @@ const EPSILON = 1e-8;
 
 struct Step {
   size: vec4u,
-  first_entry: u32,  // index of the batch's first user in the plan buffer
-  slot: u32,
+  @size(8) unread: u32,  // fields that this kernel does not read
   chunks: u32,
   learning_rate: f32,
 }

@@ -16,9 +16,8 @@ const WORKGROUP_Y = 4;
 const N4 = 16u;
 
 struct Step {
-  size: vec4u,  // z: R
-  first_entry: u32,  // index of the batch's first user in the plan buffer
-  slot: u32,
+  size: vec4u,           // z: R
+  @size(8) unread: u32,  // fields that this kernel does not read
   chunks: u32,
 }
 

@@ -21,18 +21,13 @@ const SLATE = 1u;  // K
 const USERS = 1u;  // U
 
 struct Step {
-  size: vec4u,         // x: U
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,
-  chunks: u32,
-  learning_rate: f32,
-  iteration: u32,
-  decay: f32,
-  noise: u32,          // seed of the step's random numbers
-  counted: u32,
+  size: vec4u,            // x: U
+  @size(24) unread: u32,  // fields that this kernel does not read
+  noise: u32,             // seed of the step's random numbers
+  unread2: u32,
   page: u32,
   episode: u32,
-  first_user: u32,     // index of the first user
+  first_user: u32,        // index of the first user
 }
 
 @group(0) @binding(0) var<storage, read> utility: array<f32>;

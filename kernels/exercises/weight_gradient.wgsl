@@ -18,9 +18,8 @@ const K4 = 16u;
 const N4 = 16u;
 
 struct Step {
-  size: vec4u,  // z: M
-  first_entry: u32,  // index of the batch's first user in the plan buffer
-  slot: u32,
+  size: vec4u,           // z: M
+  @size(8) unread: u32,  // fields that this kernel does not read
   chunks: u32,
 }
 
