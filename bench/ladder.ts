@@ -8,8 +8,8 @@ import { openGpu } from "../src/gpu/host/open_gpu.ts";
 import { formatAccessCount } from "../src/kernel_analysis/access_counts.ts";
 import type { AdapterKind } from "../src/gpu/kernel_variants.ts";
 import { type Ladder, type LadderSize, parseLadderSize, selectGpuSteps } from "../src/ladder/check_ladder.ts";
-import { ladders, type LadderStepResult, runLadder, summarizeLadder } from "../src/ladder/ladders.ts";
-import type { LadderMeasurement, ShippedLadder } from "../src/profile/bench_report.ts";
+import { ladders, runLadder } from "../src/ladder/ladders.ts";
+import type { LadderMeasurement, LadderStepMeasurement, ShippedLadder } from "../src/profile/bench_report.ts";
 import { shippedLadder, shippedLadders } from "../src/profile/bench_report.ts";
 import { readJson } from "../src/files/json_file.ts";
 import * as v from "../src/schema.ts";
@@ -88,7 +88,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
     const onProgress = (text: string, share?: number) => status.show(text, share);
     const results = await runLadder(gpu, ladder, { size, rounds, onProgress });
     status.clear();
-    measurements.push(summarizeLadder(ladder, size, results));
+    measurements.push({ ladder: ladder.name, size, steps: results });
     if (json !== undefined) await writeRecords(json, { format: FORMAT, adapter, ladders: measurements });
     const cpuTimes = variants === "gpu" && adapter.kind === "cpu";
     const cells = listLadderCells(results, { cpuTimes });
@@ -146,14 +146,14 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
  * speedups.
  */
 export function listLadderCells(
-  results: readonly LadderStepResult[],
+  results: readonly LadderStepMeasurement[],
   { first = "on naive", cpuTimes = false }: { readonly first?: string; readonly cpuTimes?: boolean } = {},
 ): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
-  const counts = ({ counts: own }: LadderStepResult) =>
+  const counts = ({ counts: own }: LadderStepMeasurement) =>
     [own?.reads, own?.sectors, own?.writeSectors, own?.conflicts].map(formatAccessCount);
-  const base = ({ number, changes }: LadderStepResult) => number === 1 ? "-" : String(changes);
-  const time = (step: LadderStepResult) => formatShort(step.time?.median ?? NaN);
+  const base = ({ number, changes }: LadderStepMeasurement) => number === 1 ? "-" : String(changes);
+  const time = (step: LadderStepMeasurement) => formatShort(step.time?.median ?? NaN);
   const named = ["step", "idea", "kernel"];
   const counted = ["on step", "reads", "read sectors", "write sectors", "conflicts"];
   return {

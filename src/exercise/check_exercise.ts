@@ -11,7 +11,8 @@ import { checkText, type ComparedValues, computeErrorShare } from "../selftest/f
 import { CANARY } from "../selftest/harness.ts";
 import type { BoundStep, Ladder, LadderSize, LadderStep } from "../ladder/check_ladder.ts";
 import { BoundLadder, parseLadderSize } from "../ladder/check_ladder.ts";
-import { type LadderStepResult, runLadder } from "../ladder/ladders.ts";
+import { runLadder } from "../ladder/ladders.ts";
+import type { LadderStepMeasurement } from "../profile/bench_report.ts";
 import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
 
 /** Parses --size. @throws UserError if a size is out of range, or the exercise does not support the sizes */
@@ -64,7 +65,7 @@ export async function raceExercise(
   { ladder }: Exercise,
   step: LadderStep,
   { size, onProgress, rounds }: CheckOptions & { readonly rounds: number },
-): Promise<LadderStepResult[]> {
+): Promise<LadderStepMeasurement[]> {
   // Irregular sizes are not checked again: the answer was checked at all sizes, and tests check the steps.
   const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
   return await runLadder(gpu, raced, { rounds, onProgress });

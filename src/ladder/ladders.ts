@@ -25,8 +25,7 @@ import {
 } from "./matmul_ladder.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { timePasses } from "../gpu/profiler.ts";
-import { getCost } from "../gpu/program.ts";
-import type { LadderMeasurement, LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
+import type { LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
@@ -95,14 +94,6 @@ export function findLadder(name: string): Ladder {
   return found;
 }
 
-/** Results of a ladder step. There is no time if results are wrong or the size is not supported. */
-export interface LadderStepResult extends LadderStepMeasurement {
-  readonly flops: number;
-  readonly bytes: number;
-  /** True if the step's results differ from the reference; then `refusal` has the details. */
-  readonly isWrong: boolean;
-}
-
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
@@ -115,11 +106,11 @@ export async function runLadder(
   gpu: Gpu,
   ladder: Ladder,
   options: LadderOptions,
-): Promise<LadderStepResult[]> {
+): Promise<LadderStepMeasurement[]> {
   const { size = ladder.size, onProgress = () => {} } = options;
   onProgress(`${ladder.name}: compiling and checking at ${size.join(" x ")}`);
   using bound = await BoundLadder.open(gpu, ladder, size);
-  const { steps, target, trial: { sizes } } = bound;
+  const { steps } = bound;
   await bound.prepare();
   const known = new Map<number, StepState>();
   const note = (number: number, fault: string | undefined, more: Partial<StepState> = {}) => {
@@ -146,7 +137,7 @@ export async function runLadder(
     const [a, b] = [summaries.get(of), summaries.get(to)];
     return a && b && a.median / b.median;
   };
-  return ladder.steps.map((step, k): LadderStepResult => {
+  return ladder.steps.map((step, k): LadderStepMeasurement => {
     const { kernel, idea, refuses } = step;
     const number = getStepNumber(step, k);
     const time = summaries.get(number);
@@ -157,13 +148,12 @@ export async function runLadder(
       kernel: kernel.name,
       idea,
       changes: before,
-      ...getCost(target, sizes),
       ...(time && { time }),
       gainOnFirst: ratio(1, number),
       ...(number > 1 && { gain: ratio(before, number) }),
       ...{ counts, compileMs, checkedSizes },
       refusal: fault ?? refuses?.(size, gpu.workgroupBytes),
-      isWrong: fault !== undefined,
+      ...(fault !== undefined && { isWrong: true }),
     };
   });
 }
@@ -208,15 +198,4 @@ async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   const [first = 0] = await timePasses(gpu, [encode]);
   const [again = 0] = await timePasses(gpu, [encode]);
   return Math.max(0, first - again) / 1000;
-}
-
-export function summarizeLadder(
-  { name }: Ladder,
-  size: LadderSize,
-  results: readonly LadderStepResult[],
-): LadderMeasurement {
-  const steps = results.map((
-    { flops: _flops, bytes: _bytes, isWrong: _isWrong, ...figure },
-  ): LadderStepMeasurement => figure);
-  return { ladder: name, size, steps };
 }

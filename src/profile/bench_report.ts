@@ -122,12 +122,15 @@ const ladderCounts = v.strictObject({
   /** Extra cycles that bank conflicts add to an access of a subgroup to workgroup memory. */
   conflicts: accessCount,
 });
+/** Results of a ladder step. There is no time if results are wrong or the size is not supported. */
 const ladderStepMeasurement = object({
   ...ladderStep,
   compileMs: v.optional(time),
   /** Number of sizes at which the step was compared with the reference. */
   checkedSizes: v.optional(count),
   refusal: v.optional(v.string()),
+  /** True if the step's results differ from the reference; then `refusal` has the details. */
+  isWrong: v.optional(v.literal(true)),
   /** Memory accesses; absent for a step that does not support the size. */
   counts: v.optional(ladderCounts),
 });

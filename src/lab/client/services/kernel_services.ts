@@ -7,7 +7,7 @@ import { checkAll, parseSize, raceExercise } from "../../../exercise/check_exerc
 import { getConstant } from "../../../gpu/kernel.ts";
 import { measureAccessedBytes } from "../../../kernel_analysis/access_counts.ts";
 import type { Ladder } from "../../../ladder/check_ladder.ts";
-import { ladders, runLadder, summarizeLadder } from "../../../ladder/ladders.ts";
+import { ladders, runLadder } from "../../../ladder/ladders.ts";
 import type { LadderMeasurement, Timing } from "../../../profile/bench_report.ts";
 import { listArrays, parseOwnKernel, runKernel } from "../../../profile/run_kernel.ts";
 import type { DeclaredArray, KernelArray } from "../../../profile/run_kernel.ts";
@@ -71,8 +71,8 @@ function exercisesService(worker: LabWorker) {
         const gpu = await worker.gpu();
         const { cases, started } = await checkAll(gpu, exercise, step, file, { size, onProgress });
         if (rounds === 0) return { cases, started };
-        const results = await raceExercise(gpu, exercise, step, { size, onProgress, rounds });
-        return { cases, started, times: summarizeLadder(exercise.ladder, size, results) };
+        const steps = await raceExercise(gpu, exercise, step, { size, onProgress, rounds });
+        return { cases, started, times: { ladder: exercise.ladder.name, size, steps } };
       });
     },
   };
@@ -252,8 +252,8 @@ function laddersService(worker: LabWorker) {
         const ladder = ladders.find((ladder) => ladder.name === name);
         if (!ladder) throw new UserError(`Expected the name of a ladder, got ${name}.`);
         const onProgress = reportProgress(call);
-        const results = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
-        return summarizeLadder(ladder, ladder.size, results);
+        const steps = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
+        return { ladder: name, size: ladder.size, steps };
       });
     },
   };
