@@ -1,9 +1,14 @@
-/** Adds up partial gradients and updates weights by Adam. Each window and sparse table has a dispatch. */
+/**
+ * Adds up partial gradients and updates weights by Adam. Each window and sparse table has a dispatch. Before
+ * the update, two dispatches can clip the gradient by its norm.
+ */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam/adam_rows.wgsl" with { type: "text" };
+import clipText from "../../kernels/adam/gradient_clip.wgsl" with { type: "text" };
+import normText from "../../kernels/adam/gradient_norm.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
-import { parseKernel } from "../gpu/kernel.ts";
+import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import { asBufferView, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, type Dimensions, evaluateSize } from "../gpu/sizes.ts";
@@ -14,6 +19,8 @@ import type { Tensor } from "../tape/tensor.ts";
 
 const adamKernel = parseKernel("adam", adamText);
 const rowsKernel = parseKernel("adam_rows", rowsText);
+const normKernel = parseKernel("gradient_norm", normText);
+const clipKernel = parseKernel("gradient_clip", clipText);
 
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
@@ -129,6 +136,34 @@ export class AdamState {
   [Symbol.dispose](): void {
     this.#arena.destroy();
   }
+}
+
+/** Number of partial sums of the squared norm. */
+const PARTS = 16;
+
+/** Scales the gradient to norm `most` if its norm is larger. @throws UserError for too large parameters */
+export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
+  const { partials, gradient, length, summed } = parameters;
+  parameters.gpu.requireBindable(4 * length, "a gradient that is clipped");
+  const squares = arena.allocate("squares of the gradient", 4 * PARTS);
+  const all = { buffer: gradient.buffer, offset: 0, size: 4 * length };
+  const constants = { P4: summed / 4, ALL4: length / 4 };
+  return [
+    {
+      kernel: normKernel,
+      label: "norm of the gradient",
+      constants: { ...constants, PARTS },
+      views: { partials, gradient: all, squares },
+      invocations: [PARTS * getConstant(normKernel, "WORKGROUP")],
+    },
+    {
+      kernel: clipKernel,
+      label: "clip the gradient",
+      constants: { ...constants, PARTS, MOST: most },
+      views: { squares, partials, gradient: all },
+      invocations: [length / 4],
+    },
+  ];
 }
 
 /** Returns Adam's step size in iteration t = 1, 2, ... (TensorFlow): lr sqrt(1 - b2^t) / (1 - b1^t). */

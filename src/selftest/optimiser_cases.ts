@@ -4,7 +4,7 @@ import { CommandRecorder } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { ChunkRule } from "../gpu/sizes.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { gradientClip } from "../ops/gradient_clip.ts";
+import { gradientClip } from "../ops/adam.ts";
 import { ParameterArena, type ParameterSpec } from "../tape/parameters.ts";
 import { BestKeeper } from "../train/best_keeper.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";

@@ -6,10 +6,9 @@ import { findLadder, ladders, runLadder } from "../../src/ladder/ladders.ts";
 import { createLstmTrial } from "../../src/ladder/lstm_ladder.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
 import { findKernel, listKernelNames, readKernel } from "../kernel_files.ts";
-import { withGpu } from "../op_check.ts";
+import { allSizes, withGpu } from "../op_check.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import { runBench } from "../command_check.ts";
-import { allSizes } from "../all_sizes.ts";
 
 Deno.test("every numbered kernel is a ladder step with the number and name of its file", () => {
   const used = new Set<string>();

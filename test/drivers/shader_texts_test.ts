@@ -47,7 +47,7 @@ import { findUnusedKernels, formatTextureName, runSelftest } from "../../src/sel
 import { findBlamedKernels, type KindFinding } from "../../src/selftest/finding.ts";
 import { openGpu } from "../open_alone.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
-import { allSizes } from "../all_sizes.ts";
+import { allSizes } from "../op_check.ts";
 
 /** Names the test that this process runs, if {@link test} started the process. */
 const CHILD = "DAWN_TEST";

@@ -5,8 +5,7 @@ import { linear } from "../../src/ops/linear.ts";
 import type { TestBatch } from "../../src/selftest/ops/op_batches.ts";
 import { chunks, few, getDenseWidth, many, noClicks, one, U } from "../../src/selftest/ops/op_batches.ts";
 import { type LinearRecipe, makeLinear } from "../../src/selftest/ops/layer_recipes.ts";
-import { checkOp } from "../op_check.ts";
-import { allSizes } from "../all_sizes.ts";
+import { allSizes, checkOp } from "../op_check.ts";
 
 function linearCase(
   b: TestBatch,

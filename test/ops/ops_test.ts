@@ -6,8 +6,7 @@ import { isPredicted, NONE } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
 import { getAt, type Matrix } from "../../src/tape/reference.ts";
-import { sweep } from "../all_sizes.ts";
-import { checkOp, checkTest, computeEventMean, countScoredEvents, type OpCase } from "../op_check.ts";
+import { checkOp, checkTest, computeEventMean, countScoredEvents, type OpCase, sweep } from "../op_check.ts";
 import {
   chunks,
   createBatch,

@@ -22,8 +22,7 @@ import type { CaseFactory } from "../../src/selftest/ops/layer_recipes.ts";
 import { CANARY } from "../../src/selftest/harness.ts";
 import { createOpBench } from "../../src/selftest/ops/op_bench.ts";
 import { clicks, type TestBatch } from "../../src/selftest/ops/op_batches.ts";
-import { checkOp, withGpu } from "../op_check.ts";
-import { sweep } from "../all_sizes.ts";
+import { checkOp, sweep, withGpu } from "../op_check.ts";
 
 const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
 const batches = { one, long, wide, noClicks, fresh };

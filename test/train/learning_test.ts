@@ -16,13 +16,12 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/training_co
 import type { EvaluationMetrics } from "../../src/train/network_evaluation.ts";
 import type { GameMetrics, ValidationResult } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { withGpu } from "../op_check.ts";
+import { allSizes, withGpu } from "../op_check.ts";
 import { type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
 import { computeChoiceMetrics, meanSpearman } from "../../src/data/ranking.ts";
 import { runOk } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { findRealData } from "../real_data.ts";
-import { allSizes } from "../all_sizes.ts";
 import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts";
 import { assertWithin, trainShannon } from "./trainings.ts";
 

@@ -26,7 +26,7 @@ import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
-import { gradientClip } from "../../ops/gradient_clip.ts";
+import { gradientClip } from "../../ops/adam.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
