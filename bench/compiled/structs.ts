@@ -11,7 +11,7 @@ interface Field {
 /** Memory to which a struct's pointers refer. The map keeps this memory alive while the struct is in use. */
 const pointedTo = new WeakMap<Uint8Array, unknown[]>();
 
-const SIZES: Readonly<Record<string, number>> = { u32: 4, f32: 4, u64: 8, pointer: 8 };
+const SIZES: Readonly<Record<string, number>> = { u32: 4, u64: 8, pointer: 8 };
 
 export class StructLayout {
   /** Size of one struct in bytes, with its padding in an array. */
@@ -77,12 +77,7 @@ export class StructLayout {
 }
 
 export function packStructs(structs: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(structs.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const struct of structs) {
-    all.set(struct, at);
-    at += struct.length;
-  }
+  const all = Uint8Array.from(structs.flatMap((struct) => [...struct]));
   pointedTo.set(all, structs.flatMap((struct) => pointedTo.get(struct) ?? []));
   return all;
 }

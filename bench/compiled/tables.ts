@@ -2,7 +2,7 @@ import { formatShort } from "../../src/number_text.ts";
 import { createUniqueLabels } from "../kernel_cases.ts";
 import { buildCells, type CellColumn, type TableCells } from "../study.ts";
 import type { ByWidth } from "./assembly.ts";
-import { getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
+import { bounds, getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
 import type { CompiledFacts, CompiledReport, CompiledStep, CompiledText } from "./report.ts";
 
 /** Formats numbers of memory instructions by bits per lane, e.g. "4 x 128, 1 x 32". */
@@ -105,7 +105,6 @@ export function selectFirstTexts(texts: readonly CompiledText[]): CompiledText[]
   return [...first.values()].sort((a, b) => a.kernel < b.kernel ? -1 : 1);
 }
 
-const bounds = ["launch", "latency", "memory", "vector"] as const;
 const boundsText: Readonly<Record<TimeBound, string>> = {
   launch: "launches",
   latency: "latency",

@@ -120,7 +120,7 @@ export interface DispatchWork {
   readonly workingSet: number;
 }
 
-const bounds = ["memory", "vector", "latency", "launch"] as const;
+export const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
 /** Microseconds of a dispatch by cause. `us`: launch + longest other time. `bound`: the main cause. */

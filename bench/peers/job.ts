@@ -196,45 +196,36 @@ export async function readJob(file: string): Promise<PeerJob> {
   return { ...settings, weights, features: features instanceof Float32Array ? features : undefined, batches };
 }
 
+/** Arrays of a {@link PeerBatch}, by the names under which the file of a job stores them. */
+const batchArrays = [
+  /** [E + 1] first row of each event, followed by R. */
+  "eventFirst",
+  /** [E] clicked row of each event; NONE for no click. */
+  "eventClick",
+  /** [E] index of each event's state among (L + 1) B states. The first B (no clicks of B users) are zero. */
+  "eventState",
+  /** [R] event of each row. */
+  "rowEvent",
+  "rowItem",
+  /** [R] index of each row's item among the distinct items. */
+  "rowSlot",
+  /** [D] distinct items of the batch, in ascending order. */
+  "slotItem",
+  /** [L, B] items that each user clicked, in order of time; NONE after a user's last click. */
+  "fedItem",
+  /** [E, m] last m clicked items before each event, most recent first; padded with NONE. */
+  "window",
+] as const;
+
 /**
  * A batch as index arrays, which are built before timing and are the same for every peer. The batch has B
  * users, E events, R rows and D distinct items. The encoder reads at most L clicks per user.
  */
-export interface PeerBatch {
+export interface PeerBatch extends Readonly<Record<typeof batchArrays[number], Uint32Array<ArrayBuffer>>> {
   readonly users: number;
-  /** [E + 1] first row of each event, followed by R. */
-  readonly eventFirst: Uint32Array<ArrayBuffer>;
-  /** [E] clicked row of each event; NONE for no click. */
-  readonly eventClick: Uint32Array<ArrayBuffer>;
-  /** [E] index of each event's state among (L + 1) B states. The first B (no clicks of B users) are zero. */
-  readonly eventState: Uint32Array<ArrayBuffer>;
-  /** [R] event of each row. */
-  readonly rowEvent: Uint32Array<ArrayBuffer>;
-  readonly rowItem: Uint32Array<ArrayBuffer>;
-  /** [R] index of each row's item among the distinct items. */
-  readonly rowSlot: Uint32Array<ArrayBuffer>;
-  /** [D] distinct items of the batch, in ascending order. */
-  readonly slotItem: Uint32Array<ArrayBuffer>;
-  /** [L, B] items that each user clicked, in order of time; NONE after a user's last click. */
-  readonly fedItem: Uint32Array<ArrayBuffer>;
-  /** [E, m] last m clicked items before each event, most recent first; padded with NONE. */
-  readonly window: Uint32Array<ArrayBuffer>;
 }
 
-/** Names under which the file of a job stores the arrays of a batch. */
-const batchArrays = [
-  "eventFirst",
-  "eventClick",
-  "eventState",
-  "rowEvent",
-  "rowItem",
-  "rowSlot",
-  "slotItem",
-  "fedItem",
-  "window",
-] as const satisfies readonly (keyof PeerBatch)[];
-
-/** Builds a batch. @param lags - number m of last clicks in {@link PeerBatch.window}. */
+/** Builds a batch. @param lags - number m of last clicks in `window`. */
 function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
   const { userFirst, events, history, rows, rowSlot, slotItem } = buildReferenceBatch(log, users);
   const B = users.length;

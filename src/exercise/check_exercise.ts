@@ -74,14 +74,11 @@ export async function raceExercise(
 function formatGrid(bound: BoundLadder, { spec }: BoundStep, { name }: ExerciseCase): string {
   const { kernel, constants } = spec;
   const [x, y] = computeInvocations(spec.invocations, bound.trial.sizes);
-  const along = [getConstant(kernel, "WORKGROUP", constants), sizeAlongY(kernel)];
+  const sizeY = kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
+  const along = [getConstant(kernel, "WORKGROUP", constants), sizeY];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
   return `It starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${name}: ` +
     `${groups.map(formatThousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
-}
-
-function sizeAlongY(kernel: LadderStep["kernel"]): number {
-  return kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
 }
 
 const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;

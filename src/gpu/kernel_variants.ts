@@ -30,29 +30,23 @@ export type SumVariant = typeof sumVariants[number];
 export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 
 export const kernelVariantsSchema = v.strictObject({
-  kind: v.picklist(["cpu", "gpu"]),
-  matrices: v.optional(v.literal("buffers")),
-  matmul: v.record(v.string(), v.picklist(matmulVariants)),
-  lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
-  sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
-});
-/** Kernel variants of an adapter. Results of different variants may differ in the last bits. */
-export interface KernelVariants {
   /** Kind of adapter. It also determines which data is stored in uniforms. */
-  readonly kind: AdapterKind;
+  kind: v.picklist(["cpu", "gpu"]),
   /**
    * Storage of matrices that products read many times. If absent, they are stored in textures on a CPU
    * adapter, because llvmpipe reads textures faster, and in buffers on a GPU. SwiftShader, a CPU adapter,
    * needs "buffers".
    */
-  readonly matrices?: "buffers" | undefined;
+  matrices: v.optional(v.literal("buffers")),
   /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */
-  readonly matmul: Record<string, MatmulVariant>;
+  matmul: v.record(v.string(), v.picklist(matmulVariants)),
   /** Variants that replace the defaults of LSTMs. The keys are from {@link formatLstmKey}. */
-  readonly lstm?: Record<string, LstmVariant> | undefined;
+  lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
   /** Variants of the kernels that add up partial sums, by kernel name. */
-  readonly sum?: Record<string, SumVariant> | undefined;
-}
+  sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
+});
+/** Kernel variants of an adapter. Results of different variants may differ in the last bits. */
+export type KernelVariants = Readonly<v.InferOutput<typeof kernelVariantsSchema>>;
 
 export type AdapterTraits = Pick<KernelVariants, "kind" | "matrices">;
 

@@ -3,22 +3,8 @@
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 
-const NAMES = [
-  "maxStorageBuffersPerShaderStage",
-  "maxStorageTexturesPerShaderStage",
-  "maxUniformBufferBindingSize",
-  "maxStorageBufferBindingSize",
-  "maxBufferSize",
-  "maxTextureDimension2D",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupsPerDimension",
-] as const satisfies readonly (keyof GPUSupportedLimits)[];
-export type LimitName = typeof NAMES[number];
-
 /** WebGPU's default limits. An adapter with a lower limit is refused, because it cannot train some models. */
-export const LEAST: Readonly<Record<LimitName, number>> = {
+export const LEAST = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,
   maxUniformBufferBindingSize: 65536,
@@ -29,7 +15,9 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
   maxComputeInvocationsPerWorkgroup: 256,
   maxComputeWorkgroupSizeX: 256,
   maxComputeWorkgroupsPerDimension: 65535,
-};
+} as const satisfies Readonly<Partial<Record<keyof GPUSupportedLimits, number>>>;
+export type LimitName = keyof typeof LEAST;
+const NAMES = Object.keys(LEAST) as LimitName[];
 
 /**
  * Upper bounds of the limits that are requested if an adapter supports more than the default:

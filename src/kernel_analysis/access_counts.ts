@@ -170,12 +170,11 @@ class Tally {
 
 /** Returns the numbers of the `piece`-byte segments that contain elements of `size` bytes at `addresses`. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
-  const found: number[] = [];
+  const found = new Set<number>();
   for (const at of addresses) {
-    for (let k = Math.floor(at / piece); k * piece < at + size; k++) found.push(k);
+    for (let k = Math.floor(at / piece); k * piece < at + size; k++) found.add(k);
   }
-  found.sort((a, b) => a - b);
-  return found.filter((one, k) => one !== found[k - 1]);
+  return [...found];
 }
 
 function countConflicts(words: readonly number[]): number {

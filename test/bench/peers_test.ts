@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createClickganPeer } from "../../bench/peers/clickgan.ts";
-import { type ClickganJob, makeJob, type PeerJob, readJob, writeJob } from "../../bench/peers/job.ts";
+import { makeJob, type PeerJob, readJob, writeJob } from "../../bench/peers/job.ts";
 import { createJaxPeer } from "../../bench/peers/jax_js.ts";
 import {
   COMPARED_STEPS,
@@ -21,21 +21,13 @@ import { createWorkloadLog } from "../../src/profile/workloads.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
-/** Jobs: one-hot items with different page lengths and missing clicks; dense items with one page length. */
-const jobs: Record<string, ClickganJob> = {
-  ragged: makeJob(
-    createSmallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }),
-    "lstm",
-    9,
-    { file: "small" },
-  ),
-  even: makeJob(
-    createWorkloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 }),
-    "lstm",
-    7,
-    { workload: "W0" },
-  ),
-};
+/** Job with one-hot items, pages of different lengths, and missing clicks. */
+const ragged = makeJob(
+  createSmallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }),
+  "lstm",
+  9,
+  { file: "small" },
+);
 
 async function computeLosses(peer: Peer): Promise<number[]> {
   const losses: number[] = [];
@@ -48,15 +40,14 @@ Deno.test({
   name: "TensorFlow.js and jax-js reproduce clickgan's steps",
   ...gpuTest,
   async fn() {
-    const own = jobs["ragged"] ?? assert.fail();
-    const expected = await computeLosses(await createClickganPeer(own, "dense"));
+    const expected = await computeLosses(await createClickganPeer(ragged, "dense"));
     assert.ok(
       Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
       "the steps must change the loss",
     );
     const peers = {
-      tensorflow: () => createTensorflowPeer(own.job, "wasm"),
-      jax: () => createJaxPeer(own.job, "wasm"),
+      tensorflow: () => createTensorflowPeer(ragged.job, "wasm"),
+      jax: () => createJaxPeer(ragged.job, "wasm"),
     };
     for (const [peer, start] of Object.entries(peers)) {
       assert.equal(findDisagreement(expected, await computeLosses(await start())), undefined, peer);
@@ -65,7 +56,8 @@ Deno.test({
 });
 
 Deno.test("another learning rate, other batches or missing steps count as a disagreement", async () => {
-  const { job } = jobs["even"] ?? assert.fail();
+  const even = createWorkloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 });
+  const { job } = makeJob(even, "lstm", 7, { workload: "W0" });
   const losses = async (job: PeerJob) => await computeLosses(await createTensorflowPeer(job, "wasm"));
   const expected = await losses(job);
   const slower = { ...job, learningRate: job.learningRate / 2 };
@@ -79,7 +71,7 @@ Deno.test("another learning rate, other batches or missing steps count as a disa
 
 Deno.test("a job is read back unchanged", () =>
   withEmptyFolder(async (folder) => {
-    const { job } = jobs["ragged"] ?? assert.fail();
+    const { job } = ragged;
     const file = `${folder}/job.safetensors`;
     await writeJob(file, job);
     assert.deepEqual(await readJob(file), job);
