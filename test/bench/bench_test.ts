@@ -75,8 +75,11 @@ Deno.test("the bench times every kernel of a step, with the variants of both kin
   assert.deepEqual(probeKernels.map(({ name }) => name).sort(), listKernelNames("probe"));
 });
 
-Deno.test("quartiles, a fitted line, and the position under the roofline are correct", () => {
-  assert.deepEqual(summarizeTimes([5, 1, 3, 2, 4]), { median: 3, min: 1, lower: 2, upper: 4, samples: 5 });
+Deno.test("quartiles, errors, a fitted line, and the position under the roofline are correct", () => {
+  const five = { median: 3, min: 1, lower: 2, upper: 4, samples: 5 };
+  assert.deepEqual(summarizeTimes([5, 1, 3, 2, 4]), five);
+  const errors = [{}, { error: 3 }, { error: 0.5 }].map((own) => estimateMedianError({ ...five, ...own }));
+  assert.deepEqual(errors, [1, 3, 1]);
   assert.throws(() => summarizeTimes([]), /expected samples/);
   const line = fitLine([10, 20, 40].map((x) => ({ x, y: 3 + 2 * x })));
   assert.ok(Math.abs(line.slope - 2) < 1e-9 && Math.abs(line.constant - 3) < 1e-9 && line.error < 1e-9);
@@ -373,15 +376,13 @@ Deno.test("JSON records of measurements are on separate lines", () => {
   assert.equal(formatRecordsJson([{ x: 1 }, { x: 2 }]), '[\n {"x":1},\n {"x":2}\n]');
 });
 
-Deno.test("the step of a clock is the common divisor of its times", () => {
+Deno.test("the step of a clock is the common divisor of its times; a sample lasts 50 steps", () => {
   assert.equal(findClockStep([300, 500, 400]), 100);
   assert.equal(findClockStep([0.032, 1.6, 2.048]), 0.032);
   assert.equal(findClockStep([12.345, 7.001]), 0.001);
   assert.equal(findClockStep([]), undefined);
   assert.equal(findClockStep([0, 0]), undefined);
-});
-
-Deno.test("a sample lasts 50 clock steps, and with a fine clock at most a millisecond", () => {
+  // With a fine clock a sample lasts at most a millisecond.
   const clock = (kind: Clock["kind"], step: number): Clock => ({ kind, step, latency: 0 });
   assert.deepEqual(getSampleLimits(clock("timestamps", 0.001)), { sample: 1000, most: 256 });
   assert.deepEqual(getSampleLimits(clock("timestamps", 100)), { sample: 5000, most: 2 ** 14 });
@@ -390,13 +391,6 @@ Deno.test("a sample lasts 50 clock steps, and with a fine clock at most a millis
   assert.equal(getSampleLimits(clock("queue", 10_000)).sample, 200_000);
   assert.deepEqual([0.001, 1, 65.536].map((step) => isFine(clock("timestamps", step))), [true, true, false]);
   assert.ok(!isFine(clock("queue", 0.001)));
-});
-
-Deno.test("the error of a time follows from its quartiles or its clock", () => {
-  const timing = summarizeTimes([10, 12, 14, 16, 18]);
-  assert.equal(estimateMedianError(timing), 2);
-  assert.equal(estimateMedianError({ ...timing, error: 3 }), 3);
-  assert.equal(estimateMedianError({ ...timing, error: 1 }), 2);
 });
 
 Deno.test("host calls are timed one by one, and on a rounded clock in samples of many", () => {

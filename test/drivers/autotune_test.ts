@@ -66,10 +66,7 @@ class FakeMeter implements KernelMeter<{ key: string; variant: KernelVariant }> 
 }
 
 Deno.test("autotuning: the fixed variant is kept unless another one is clearly faster in two comparisons", async () => {
-  const chosen = async (times: Times) => {
-    const meter = new FakeMeter(times);
-    return (await tuneKernels(meter)).chosen;
-  };
+  const chosen = async (times: Times) => (await tuneKernels(new FakeMeter(times))).chosen;
   assert.deepEqual(await chosen(() => 100), {});
   assert.deepEqual(await chosen((_, variant) => (variant === "panel 256" ? 100 : 91)), {});
   assert.deepEqual(

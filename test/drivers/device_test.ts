@@ -233,7 +233,7 @@ Deno.test("the driver's version is found anywhere in the driver's file", () =>
     assert.equal(findVersionInFile(path), undefined);
   }));
 
-Deno.test("queued reads return the values after each submission", () =>
+Deno.test("queued reads return the values after each submission, and reads let timers and signals run", () =>
   withGpu("cpu", async (gpu) => {
     using arena = new Arena(gpu, "reads");
     const view = arena.allocate("value", 4);
@@ -248,23 +248,13 @@ Deno.test("queued reads return the values after each submission", () =>
     }
     await reads.submit(empty());
     await reads.destroy();
-  }));
-
-Deno.test("asynchronous reads let timers and signals run", () =>
-  withGpu("cpu", async (gpu) => {
-    using arena = new Arena(gpu, "reads");
-    const view = arena.allocate("value", 4);
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
     const end = performance.now() + 600;
     while (turns < 3 && performance.now() < end) await readFloats(gpu, view);
     clearInterval(timer);
     assert.ok(turns >= 3, `${turns} turns`);
-  }));
-
-Deno.test("in this Deno, a buffer is mapped when the call returns", () =>
-  withGpu("cpu", (gpu) => {
-    assert.equal(StagingPool.of(gpu).mapsAtOnce, true);
+    assert.equal(StagingPool.of(gpu).mapsAtOnce, true, "in this Deno, a buffer is mapped at once");
   }));
 
 Deno.test("the driver gets two threads per core, none for small steps or one core, or the user's number", () => {
