@@ -56,15 +56,9 @@ const GIVEN = 0xfffffffeu;
 const FURTHER = 0x80000000u;
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,      // number of iterations before this step
-  decay: f32,          // weight decay subtracts decay * weight
-  noise: u32,          // seed of the step's random numbers
-  counted: u32,        // divisor of means; for click logs: number of events that are not context events
+  size: vec4u,            // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(28) unread: u32,  // fields that this kernel does not read
+  counted: u32,           // divisor of means; for click logs: number of events that are not context events
 }
 
 @group(0) @binding(0) var<storage, read_write> u: array<f32>;

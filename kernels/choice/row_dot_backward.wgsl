@@ -25,10 +25,9 @@ const ACCUMULATE = false;         // true: adds to the input gradient
 const ACCUMULATE_WEIGHTS = false;
 
 struct Step {
-  size: vec4u,         // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  first_entry: u32,    // index of the batch's first user in the plan buffer
-  slot: u32,           // slot of the ring buffer that receives the batch's results
-  chunks: u32,         // number of partial sums of each weight gradient
+  size: vec4u,           // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
+  @size(8) unread: u32,  // fields that this kernel does not read
+  chunks: u32,           // number of partial sums of each weight gradient
 }
 
 // Offsets in partials, in floats.

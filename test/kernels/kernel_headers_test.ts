@@ -129,9 +129,6 @@ function listFields(text: string): { field: string; offset: number }[] {
   });
 }
 
-/** Kernels that still declare step fields that they do not read. */
-const pending = /choice_nll|row_dot_backward/;
-
 for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
   Deno.test(`step: every kernel of ${kind} declares fields of the header at their offsets`, () => {
     for (const path of listKernelFiles(kind)) {
@@ -150,9 +147,7 @@ for (const kind of ["shipped", "steps", "probe", "exercises"] as const) {
         const extra = names.filter((name) =>
           !/^(size|rest|unread\d?)$/.test(name) && !new RegExp(`\\.${name}\\b`).test(code)
         );
-        if (!pending.test(path)) {
-          assert.deepEqual(extra, [], `fields of ${struct} that ${path} does not read`);
-        }
+        assert.deepEqual(extra, [], `fields of ${struct} that ${path} does not read`);
       }
       // A kernel that reads the headers of several steps declares their stride.
       const [, rest] = text.match(/@size\((\d+)\) rest: u32/) ?? [];

@@ -3,7 +3,7 @@
 import { makeKey } from "../../data/philox.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { adamRate, AdamState } from "../../ops/adam.ts";
+import { adamRate, AdamState, gradientClip } from "../../ops/adam.ts";
 import { Episode, logViews } from "../../simulate/episode.ts";
 import type { SimulationMetrics } from "../../simulate/simulation_metrics.ts";
 import { resolveSettings } from "../../simulate/simulator_options.ts";
@@ -26,7 +26,6 @@ import type { CommandRecorder } from "../../gpu/commands.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
-import { gradientClip } from "../../ops/adam.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
