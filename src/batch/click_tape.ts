@@ -9,7 +9,6 @@ import type { View } from "../gpu/memory.ts";
 import type { DeviceItems } from "./device_items.ts";
 import type { LogCountSummary } from "./device_log.ts";
 import type { TokenPairs } from "./token_pairs.ts";
-import type { SimulatedContexts } from "../simulate/contexts.ts";
 
 export type ClickCall = OpCall<ClickSizes>;
 export type ClickReference = ReferenceOp<ReferenceBatch>;
@@ -44,8 +43,15 @@ export interface ClickBatch {
     readonly words: number;
     readonly slate: number;
   };
-  /** Contexts of simulated pages; `view` has the table's rows. If absent, features have their mean values. */
-  readonly contexts?: { readonly view: View } & Pick<SimulatedContexts, "count" | "ofItem" | "perItem">;
+  /** Contexts of simulated pages (simulate/contexts.ts). If absent, features have their mean values. */
+  readonly contexts?: {
+    /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
+    readonly view: View;
+    /** Number of rows of drawn pages. `perItem` rows of each item's impressions follow, unless it is 0. */
+    readonly count: number;
+    readonly ofItem: number;
+    readonly perItem: number;
+  };
   /** Number of items per page, if the rows of an event belong to several pages. */
   readonly pageLength?: number;
   /** Per row: index of its item among the batch's distinct items; for one-hot items, the item's number. */

@@ -3,8 +3,8 @@ import { type AdapterTraits, type KernelVariant, pickVariant } from "../gpu/kern
 import type { View } from "../gpu/memory.ts";
 import type { DispatchSpec, KernelChoice } from "../gpu/program.ts";
 import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gpu/sizes.ts";
-import type { ListLength, PartialTarget } from "../tape/node.ts";
-import { type Activation, formatShape, type Tensor } from "../tape/tensor.ts";
+import type { ListLength } from "../tape/node.ts";
+import { type Activation, formatShape, type PartialTarget, type Tensor } from "../tape/tensor.ts";
 
 /** Returns the batch dimension that is an input's number of rows. @throws Error if the number is fixed. */
 export function getRowDimension<S extends BatchSizes>(

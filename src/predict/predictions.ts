@@ -5,7 +5,7 @@
 
 import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
 import type { IdList } from "../data/ids.ts";
-import { type PageLabel, readPageLabels } from "../data/page_labels.ts";
+import { type PageLabel, readPageLabels } from "../data/sets/page_labels.ts";
 import { type ChoiceProbabilities, computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 import { BaselineModel } from "./baseline_model.ts";

@@ -5,7 +5,7 @@ import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes, Dimensions, DimName } from "../gpu/sizes.ts";
 import type { ReferenceOp } from "./reference.ts";
-import type { Activation, OutcomeSums, Tensor } from "./tensor.ts";
+import type { Activation, OutcomeSums, PartialTarget, Tensor } from "./tensor.ts";
 
 export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
@@ -54,13 +54,6 @@ export interface GradientTarget {
   readonly accumulate: boolean;
   /** Activation that computed the input. The op must multiply the gradient by the activation's slope. */
   readonly activation: Activation | undefined;
-}
-
-export interface PartialTarget {
-  readonly view: View;
-  readonly stride: number;
-  readonly at: number;
-  readonly accumulate: boolean;
 }
 
 /** An op on the tape. @typeParam R - data of a batch, for the reference in f64 */

@@ -2,7 +2,6 @@
 
 import type { Memory, View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim, SizeExpression } from "../gpu/sizes.ts";
-import type { PartialTarget } from "./node.ts";
 
 export type Activation = "elu" | "relu";
 
@@ -42,6 +41,14 @@ export interface Tensor {
    * reads the layer. False (or absent) if the kernel cannot.
    */
   readonly takeDotGradients?: (gradients: DotGradients) => boolean;
+}
+
+/** Where an op writes the partial sums of a parameter's gradient: one sum per chunk of rows. */
+export interface PartialTarget {
+  readonly view: View;
+  readonly stride: number;
+  readonly at: number;
+  readonly accumulate: boolean;
 }
 
 /** Places for the gradients of row_dot: of its weights and bias, and of those of a second input. */

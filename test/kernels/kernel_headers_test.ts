@@ -227,7 +227,7 @@ Deno.test("kernel text: a loop becomes the iterations that a size needs, with li
   const rolled = source.replace("n++) { if (K4", "n++) { if (K4 - 1u");
   assert.throws(
     () => parseKernel("some", rolled),
-    /^Error: some\.wgsl:3: expected a loop .* got "for \(var n/,
+    /^UserError: some\.wgsl:3: expected a loop .* got "for \(var n/,
   );
   const marked = listKernelFiles("shipped", "steps").flatMap((path) =>
     parseKernel(path, readKernel(path)).source.match(/\/\/ unrolled$/gm) ?? []

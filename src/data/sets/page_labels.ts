@@ -1,10 +1,10 @@
 /** Reads times and ids of pages from a prepared data set. They join predictions with the log. */
 
-import type { DataConfig } from "./sets/dataset.ts";
-import { readManifest, setFiles } from "./sets/prepared_folder.ts";
-import { GrowingArray } from "./growing_array.ts";
-import { TextListWriter } from "./ids.ts";
-import { readParquet } from "./parquet.ts";
+import type { DataConfig } from "./dataset.ts";
+import { readManifest, setFiles } from "./prepared_folder.ts";
+import { GrowingArray } from "../growing_array.ts";
+import { TextListWriter } from "../ids.ts";
+import { readParquet } from "../parquet.ts";
 
 /** Time (UTC, such as "2025-03-24 18:43:00") and id of a page in the log; null if unknown. */
 export interface PageLabel {
