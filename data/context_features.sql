@@ -117,7 +117,7 @@ CREATE MACRO encoded(row_values, page_time, of_kind) AS list_transform(
 -- step: Shares of context values | for one in (SELECT 1 WHERE len(getvariable('row_columns')) > 0)
 INSERT INTO column_share
 SELECT
-  false, 1000 + v.k, any_value(c.name),
+  any_value(c.kind), false, 1000 + v.k, any_value(c.name),
   count_if(if(c.type = 'category', v.value IS NULL, x IS NULL)) / count(*),
   coalesce(count_if(x NOT BETWEEN f.low AND f.high) / nullif(count(x), 0), 0),
   coalesce(count_if(c.type = 'category' AND v.value IS NOT NULL AND NOT list_contains(known, v.value)) / nullif(count(v.value), 0), 0)
@@ -132,12 +132,12 @@ SELECT 'clipped to the range of the values that train users were shown: ' || str
 FROM column_share WHERE clipped > 0.05 AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
 SELECT printf('compared with %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %% (there %.1f %%)', coalesce(s."column", 'item'), 100 * share, 100 * there), ', ' ORDER BY is_token, k))
-FROM column_share s LEFT JOIN (SELECT DISTINCT ON ("column") * FROM like_share) l ON s."column" IS NOT DISTINCT FROM l."column", (
+FROM column_share s LEFT JOIN like_share l ON s."column" IS NOT DISTINCT FROM l."column" AND s.kind = l.kind, (
   SELECT unnest(['clipped numbers', 'unknown values', 'missing values']) AS what,
-    unnest(['clipped', 'unknown', 'absent']) AS kind
+    unnest(['clipped', 'unknown', 'absent']) AS name
 ), LATERAL (
-  SELECT CASE kind WHEN 'clipped' THEN s.clipped WHEN 'unknown' THEN s.unknown ELSE s.absent END AS share,
-    coalesce(CASE kind WHEN 'clipped' THEN l.clipped WHEN 'unknown' THEN l.unknown ELSE l.absent END, 0) AS there
+  SELECT CASE name WHEN 'clipped' THEN s.clipped WHEN 'unknown' THEN s.unknown ELSE s.absent END AS share,
+    coalesce(CASE name WHEN 'clipped' THEN l.clipped WHEN 'unknown' THEN l.unknown ELSE l.absent END, 0) AS there
 )
 WHERE getvariable('is_like') AND abs(share - there) >= 0.01
 GROUP BY what;

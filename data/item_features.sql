@@ -258,14 +258,14 @@ FROM number_of WHERE getvariable('hash_items') IS NOT NULL;
 -- Shares per column: items without a value; clipped numbers among numbers; texts without a token among texts.
 CREATE TABLE column_share AS
 SELECT
-  false AS is_token, s.k, any_value(s.name) AS "column", 1 - count(dense[s.k]) / count(*) AS absent,
+  'item' AS kind, false AS is_token, s.k, any_value(s.name) AS "column", 1 - count(dense[s.k]) / count(*) AS absent,
   coalesce(count_if(dense[s.k] NOT BETWEEN s.low AND s.high) / nullif(count(dense[s.k]), 0), 0) AS clipped, 0.0::DOUBLE AS unknown
 FROM number_of LEFT JOIN feature USING (item), number_scale s
 WHERE s.is_used OR s.is_partly
 GROUP BY s.k
 UNION ALL
 SELECT
-  true, f.k, any_value(if(f.k > len(getvariable('tokens')), NULL, getvariable('tokens')[f.k]::VARCHAR)),
+  'item', true, f.k, any_value(if(f.k > len(getvariable('tokens')), NULL, getvariable('tokens')[f.k]::VARCHAR)),
   1 - count(DISTINCT t.item) / (SELECT count(*) FROM number_of), 0,
   coalesce(count(t.item) FILTER (v.token IS NULL) / nullif(count(t.item), 0), 0)
 FROM other_token f LEFT JOIN token_value t ON t.k = f.k LEFT JOIN vocabulary v ON v.k = t.k AND v.value = t.value

@@ -24,7 +24,8 @@ export interface SeriesOptions {
   readonly asGiven?: boolean;
 }
 
-const LIMIT_MS = 90_000;
+/** Milliseconds within which a run must end. */
+export const LIMIT_MS = 90_000;
 
 export class CommandSeries {
   readonly #command: CommandName;

@@ -153,9 +153,7 @@ function printResults(
   other: Scored | undefined,
 ): void {
   const hasTrainUsers = split === "train" || split === "all";
-  // These baselines count the clicks of train users, so their metrics would be too high.
-  const fitted = { clickRate: null, lastClick: null, categoryRate: null, itemKnn: null, logit: null };
-  const baselines = { ...users.results(), ...(hasTrainUsers ? fitted : {}) };
+  const baselines = users.results();
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
   const verdict = hasTrainUsers
     ? [

@@ -121,7 +121,10 @@ export function estimateUnshownItem(
   return { shown: others, clicks: Math.fround(others * clicked / displays) };
 }
 
-/** Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. */
+/**
+ * Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. If the
+ * table has unshown items, the new rows have their counts. Only these estimated clicks are fractions.
+ */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
   config: CountsConfig,
@@ -134,18 +137,19 @@ export function extendTable(
   extended.set(table);
   const neighbours = 4 + 2 * countTokenSlots(config.fields);
   const [shown = [], clicks = []] = [0, 1].map((column) => table.filter((_, k) => k % width === column));
-  const unshown = estimateUnshownItem(shown, clicks);
+  const item = clicks.findIndex((n) => !Number.isInteger(n));
+  const unshown = item < 0
+    ? estimateUnshownItem(shown, clicks)
+    : { shown: shown[item]!, clicks: clicks[item]! };
   for (let at = known * width; at < extended.length; at += width) {
     extended.set([unshown.shown, unshown.clicks, 0, -1], at);
     extended.fill(NO_ITEM, at + neighbours, at + neighbours + config.neighbours);
   }
-  writeTokens(
-    extended,
-    catalogue,
-    config,
-    Float64Array.from({ length: count }, (_, k) => clicks[k] ?? 0),
-    known,
+  const counted = Float64Array.from(
+    { length: count },
+    (_, k) => Number.isInteger(clicks[k]) ? clicks[k]! : 0,
   );
+  writeTokens(extended, catalogue, config, counted, known);
   return extended;
 }
 

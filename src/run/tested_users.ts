@@ -2,7 +2,7 @@
 
 import { type BaselineName, baselineNames, baselineTitles } from "../metrics/baselines/baseline_names.ts";
 import { type BaselineResult, FittedBaselines } from "../metrics/baselines/baselines.ts";
-import { listUsers, type Split } from "../data/click_log.ts";
+import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingMetrics } from "../data/ranking.ts";
 import { ItemGainCollector, type ItemGains } from "../metrics/item_gains.ts";
@@ -82,11 +82,18 @@ export class TestedUsers {
     return tested;
   }
 
-  /** Tests baselines on users. Baselines are fitted once per log. @param users - ascending user numbers */
+  /**
+   * Tests baselines on users. Baselines are fitted once per log. If there are train users among `users`, only
+   * the random baseline is tested: the others count the clicks of these users, so they would look too good.
+   * @param users - ascending user numbers
+   */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const { counted } = known(data, onProgress);
     const baselines = new Map<string, BaselineResult>(counted.test(users, onProgress));
-    const { truth, source: { log } } = data;
+    const { truth, source: { log, userSplit } } = data;
+    if (users.some((user) => splits[userSplit[user]!] === "train")) {
+      for (const name of baselineNames.filter((name) => name !== "random")) baselines.delete(name);
+    }
     if (truth && log) {
       const collector = new MetricCollector(counted.collectorOptions(users, 1));
       collector.add({ log, places: users, scores: truth });

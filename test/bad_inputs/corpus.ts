@@ -13,7 +13,7 @@ import {
   makeCacheEnvironment,
   splitArgs,
 } from "../command_check.ts";
-import { CommandSeries } from "../command_series.ts";
+import { CommandSeries, LIMIT_MS } from "../command_series.ts";
 import { parseRows, toPattern } from "../case_table.ts";
 import { waitForEnd } from "../faults/process.ts";
 import { readTree } from "./files.ts";
@@ -137,7 +137,9 @@ async function start(one: BadInput, folder: string): Promise<CommandResult> {
     : ["sh", "-c", within(shell), "sh", Deno.execPath(), ...started.args];
   const streams = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
   const options = { args: rest, env: started.env, ...streams };
-  return await waitForEnd(new Deno.Command(program ?? "", options).spawn());
+  const ended = await waitForEnd(new Deno.Command(program ?? "", options).spawn(), LIMIT_MS);
+  assert.equal(ended.signal, null, `it did not end within ${LIMIT_MS / 1000} s\n${ended.stderr}`);
+  return ended;
 }
 
 function withOutput(command: CommandName, args: readonly string[]): readonly string[] {

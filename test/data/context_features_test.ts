@@ -178,6 +178,15 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
   for (const printed of [/missing values: device 0\.0 % \(.*\d %\)/, /unknown values: device \d+\.\d %/]) {
     assert.ok(next.manifest.notes.some((note) => printed.test(note)), next.manifest.notes.join("\n"));
   }
+  // Shares of an item's price are not compared with shares of an impression's price.
+  const features = `${folder}/items.csv`;
+  await Deno.writeTextFile(
+    features,
+    "item,price\n" + [...Array(40).keys()].map((k) => `i${k},${k}\n`).join(""),
+  );
+  const both = await prepareIn(folder, recipe({ ...context, features }));
+  const { manifest: { notes } } = await prepareIn(folder, recipe({ features, encodingFrom: both.folder }));
+  assert.deepEqual(notes.filter((note) => note.startsWith("compared with")), []);
   await expectSameAsRequests(next, later);
   const watches = later.filter(({ device }) => device === "watch").length / later.length;
   assert.ok(

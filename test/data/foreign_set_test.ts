@@ -320,7 +320,8 @@ const files: Readonly<Record<string, (folder: string) => Promise<void> | void>> 
     relinked(f, "manifest.json", "/dev/zero"),
   "manifest.json: expected a regular file, got a folder": (f) =>
     isFolder(f, "manifest.json", "manifest.json"),
-  "Expected a prepared data set (a folder with manifest.json), got": (f) => Deno.remove(`${f}/manifest.json`),
+  "Expected a prepared data set (a folder with manifest.json), got /…, which has no such file": (f) =>
+    Deno.remove(`${f}/manifest.json`),
   "is not valid JSON": (f) => write(f, "manifest.json", "{"),
   "Expected pages.parquet, or a folder pages of Parquet files": (f) => Deno.remove(`${f}/pages.parquet`),
 };

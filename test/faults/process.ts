@@ -45,8 +45,8 @@ function start(folder: string, args: readonly string[], env: Record<string, stri
   }).spawn();
 }
 
-export async function waitForEnd(child: Deno.ChildProcess): Promise<ProcessEnd> {
-  const timer = setTimeout(() => child.kill("SIGKILL"), MOST_MS);
+export async function waitForEnd(child: Deno.ChildProcess, mostMs = MOST_MS): Promise<ProcessEnd> {
+  const timer = setTimeout(() => child.kill("SIGKILL"), mostMs);
   const { code, signal, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -70,6 +70,16 @@ const other: ClickLog = { ...createSmallLog(6, size), items: log.items };
 const counts = { fields: [{ first: 0, count: 7, slots: 2 }], neighbours: 8, latest: 500, rowFeatures: 3 };
 const config: ModelConfig = { ...noHistory, dims: [], counts };
 
+Deno.test("a new item of a later log has the counts that the training set's table gives unshown items", () => {
+  const all = createSmallLog(5, { ...size, items: 40 }).items;
+  assert.ok(all.kind === "mixed");
+  const { tokens: { first, token } } = all;
+  const tokens = { ...all.tokens, first: first.slice(0, 36), token: token.slice(0, first[35]) };
+  const some = { ...all, count: 35, tokens };
+  const tableOf = (items: ClickLog["items"]) => countTables(new MemoryLog({ ...log, items }), counts).items;
+  assert.deepEqual(extendTable(tableOf(some), counts, toCatalogue(all)), tableOf(all));
+});
+
 function weightsOn(clicks: ClickLog) {
   const drawn = drawInitialWeights(listModelParameters(getItemsShape(log.items), config), 3);
   const found = initializeOnLog(new MemoryLog(clicks), config, { seed: 3 });

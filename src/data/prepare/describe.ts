@@ -195,7 +195,7 @@ async function describeContext(
     const low = Number(row.low_clicks) / Number(row.low);
     const high = Number(row.high_clicks) / Number(row.high);
     const error = 1.96 * Math.sqrt(1 / Number(row.low_clicks) + 1 / Number(row.high_clicks));
-    const own = shares.find((one) => one.column === column);
+    const own = shares.find((one) => one.column === column && one.kind === kind);
     found.push({ ...{ name, kind, low, high, ratio: high / low, error }, shares: own });
   }
   return found;

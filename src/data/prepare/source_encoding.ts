@@ -35,7 +35,7 @@ CREATE TABLE like_scale (
 );
 CREATE TABLE like_vocabulary (k BIGINT, value VARCHAR, token UINTEGER);
 CREATE TABLE like_other (k BIGINT, kind VARCHAR);
-CREATE TABLE like_share ("column" VARCHAR, absent DOUBLE, clipped DOUBLE, unknown DOUBLE);
+CREATE TABLE like_share ("column" VARCHAR, kind VARCHAR, absent DOUBLE, clipped DOUBLE, unknown DOUBLE);
 CREATE TABLE like_item (
   item UINTEGER, item_id VARCHAR, title VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]
 );`;
@@ -80,8 +80,8 @@ export async function openLike(
   for (const [k, row] of numbers.entries()) {
     await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(formatLiteral).join(", ")})`);
   }
-  for (const { column, absent, clipped, unknown } of manifest.shares) {
-    const row = [column, absent, clipped, unknown].map(formatLiteral);
+  for (const { column, kind, absent, clipped, unknown } of manifest.shares) {
+    const row = [column, kind, absent, clipped, unknown].map(formatLiteral);
     await engine.run(`INSERT INTO like_share VALUES (${row.join(", ")})`);
   }
   // The field of hashed ids is the last field, and has no vocabulary.
@@ -195,7 +195,7 @@ export async function expectLike(
 ): Promise<void> {
   if (allowUnknownValues) return;
   const found = (await readColumnShares(engine)).filter(({ column }) => column !== null).flatMap((here) => {
-    const there = shares.find(({ column }) => column === here.column);
+    const there = shares.find(({ column, kind }) => column === here.column && kind === here.kind);
     const lost = (kind: (typeof UNLIKE)[number][0]) => 1 - (1 - here[kind]) / (1 - (there?.[kind] ?? 0));
     return UNLIKE.filter(([kind]) => lost(kind) > MOST_UNLIKE)
       .map(([kind, text]) => `${here.column}: ${(100 * here[kind]).toFixed(1)} % ${text}`);
@@ -234,8 +234,9 @@ export async function readFeatures(engine: SqlEngine): Promise<FeatureManifest> 
 /** Reads the shares of absent, clipped and unknown values per column from the table `column_share`. */
 export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[]> {
   const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
-  return rows.map(({ column, absent, clipped, unknown }) => ({
+  return rows.map(({ column, kind, absent, clipped, unknown }) => ({
     column: column === null || column === undefined ? null : String(column),
+    kind: kind === "impression" || kind === "page" ? kind : "item",
     absent: Number(absent),
     clipped: Number(clipped),
     unknown: Number(unknown),
