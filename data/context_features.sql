@@ -3,7 +3,7 @@
 --
 -- Reads    shown, users             see prepared.sql. shown.row_values has a text per context column. Only
 --                                   rows that train users were shown are used for statistics.
---          number_scales, standardised of item_features.sql; item_ms of times.sql
+--          number_scales, standardised of item_features.sql; item_ms of macros.sql
 --          like_row_feature         row_feature of the set of --encoding-from; empty without this option
 --          like_share               shares of values in that set; empty without this option
 -- Options by getvariable(): row_columns, row_kinds (impression or page), row_types (number, time, category,

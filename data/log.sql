@@ -5,12 +5,12 @@
 --                   distinguishes pages of one time that have no id; context is true for a click before the
 --                   log begins; candidates are the ids of the items that the page was drawn from; click_time;
 --                   inexact is an id that a float may have changed; row_values has a text per context column.
---          iso_time, local_time of times.sql
+--          iso_time, local_time of macros.sql
 -- Options by getvariable(): with_pages, with_positions, with_candidates (true if the log has these columns);
 -- all_clicked (true if each row is a click); day_first (true if the day precedes the month in dates such as
 -- 31.12.2025; NULL without such dates).
 --
--- Creates, for log_gap.sql, log_pages.sql and log_sampled.sql:
+-- Creates, for log_pages.sql and log_sampled.sql:
 --     row_read (bucket, user_id, page, item_id, time, position, clicked, click_time, propensity, row_values)
 --                                                  a view with a row per displayed item
 --     history (user_id, position, item_id)         clicks before the log begins

@@ -1,8 +1,23 @@
--- Merges the rows of an item on a page.
+-- Builds pages of displayed items.
 --
 -- Reads    row_read of log.sql
 -- Creates  displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity,
 --          row_values), which has each item of a page once, for page_rows.sql. Unknown values are NULL.
+-- Option by getvariable(): page_gap_ms. Unless it is NULL, consecutive rows of a user that are less than
+-- page_gap_ms apart form a page.
+
+-- step: Rows without a pause between them | for round in (FROM rounds() WHERE getvariable('page_gap_ms') IS NOT NULL)
+CREATE TABLE IF NOT EXISTS row_of_gap AS FROM row_read WHERE false;
+INSERT INTO row_of_gap BY NAME
+SELECT * EXCLUDE (begins), sum(begins) OVER (PARTITION BY user_id ORDER BY time, item_id ROWS UNBOUNDED PRECEDING)::VARCHAR AS page
+FROM (
+  SELECT * EXCLUDE (page), (time - lag(time) OVER (PARTITION BY user_id ORDER BY time, item_id) < getvariable('page_gap_ms') IS NOT TRUE)::INTEGER AS begins
+  FROM row_read
+  WHERE in_round(bucket)
+);
+
+-- step: Pages of rows without a pause | for one in (SELECT 1 WHERE getvariable('page_gap_ms') IS NOT NULL)
+CREATE OR REPLACE VIEW row_read AS FROM row_of_gap;
 
 -- step: Items of pages | for round in (FROM rounds())
 -- A page has the rows of a user with one page id or, in a log without page ids, with one time.

@@ -1,6 +1,6 @@
 -- Samples pages for a log of clicks: a page has a clicked item, and items drawn by popularity.
 --
--- Reads    row_read of log.sql, hash_part of user_macros.sql
+-- Reads    row_read of log.sql, hash_part of macros.sql
 -- Options by getvariable(): page_size, window_ms, seed.
 -- Creates  displayed, see log_pages.sql
 

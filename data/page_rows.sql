@@ -7,7 +7,8 @@
 --          feature_source (item_id, title, dense, tokens)  view: list of numbers; per field, a list of texts
 --          like_item (item, item_id, ...)                  items of the set of --encoding-from, else empty
 -- Creates  number_of (item, item_id, valid_from), feature_read (item, dense, tokens, title)
---          shown, candidate (user_id, tie, items)          see prepared.sql
+--          shown, users, candidate (user_id, tie, items)   see prepared.sql. users has a row per part in which
+--                                                          a person has pages.
 --
 -- The clicks of a page are ordered by time. Without times, the order is random, because an order by position
 -- would look like position bias, and an order by item would look like an effect of the items.
@@ -96,3 +97,14 @@ SELECT user_id, page AS tie, list(item ORDER BY item) AS items
 FROM (SELECT user_id, page, unnest(candidates) AS item_id FROM page_candidates) JOIN number_of USING (item_id)
 GROUP BY user_id, page;
 DROP TABLE displayed; DROP TABLE history; DROP TABLE page_of; DROP TABLE page_candidates;
+
+-- step: Users and their parts
+-- Users are assigned before the items are encoded by statistics of the train part.
+CREATE TABLE users AS
+SELECT
+  bucket,
+  (row_number() OVER (ORDER BY user_id, time_part) - 1)::UINTEGER AS user,
+  user_id AS id,
+  ['train', 'validation', 'test'][if(getvariable('split') = 'time', time_part, hash_part(user_id)) + 1] AS split,
+  time_part
+FROM (SELECT DISTINCT bucket, user_id, time_part(time) AS time_part FROM shown WHERE NOT context);

@@ -4,7 +4,7 @@
 --              A row per displayed item. Rows with equal user_id, context, time and tie form a page, whose
 --              items are ordered by position. clicked (moment, draw) orders the clicks of a page; NULL for
 --              unclicked items.
---          users (bucket, user, id, split, time_part)   of users.sql
+--          users (bucket, user, id, split, time_part)   of page_rows.sql
 --          candidate (user_id, tie, items)              items from which pages were drawn, if known
 --          encoded(values, time, kind)                  macro of context_features.sql
 --          item (item, id, title, valid_from, dense, tokens)   of item_features.sql, numbered 0, 1, 2, ...

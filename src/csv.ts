@@ -17,6 +17,29 @@ function formatCell(cell: Cell): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** Splits a CSV row. @returns its values, and true if the quote of the last value is not closed. */
+export function splitCsvRow(text: string, delimiter: string): { fields: string[]; open: boolean } {
+  const fields: string[] = [];
+  for (let at = 0;;) {
+    let value = "";
+    if (text[at] === '"') {
+      for (at++;; at += 2) {
+        const end = text.indexOf('"', at);
+        if (end < 0) return { fields: [...fields, value + text.slice(at)], open: true };
+        value += text.slice(at, end);
+        at = end;
+        if (text[at + 1] !== '"') break;
+        value += '"';
+      }
+      at++;
+    }
+    const end = text.indexOf(delimiter, at);
+    fields.push(value + text.slice(at, end < 0 ? undefined : end));
+    if (end < 0) return { fields, open: false };
+    at = end + delimiter.length;
+  }
+}
+
 /** Returns true if a spreadsheet may run a cell as a formula. A signed number is not a formula. */
 export function isFormula(cell: Cell): boolean {
   return typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell));

@@ -7,6 +7,8 @@
 
 import { adamReference } from "../src/ops/adam.ts";
 import { type ClickLog, type ItemFeatures, NONE } from "../src/data/click_log.ts";
+import type { ChoiceMetrics } from "../src/data/ranking.ts";
+import { MetricCollector } from "../src/metrics/metric_collector.ts";
 import type { ModelConfig } from "../src/model/model_config.ts";
 
 /** Returns a log whose item features are one dense matrix: a column per token, then the dense features. */
@@ -361,4 +363,16 @@ export function trainTrajectory64(
   };
   known.set(key, found);
   return found;
+}
+
+/** Computes the metrics of the utilities [R] on some users' pages. A metric without a value is NaN. */
+export function computeChoiceMetrics(
+  log: ClickLog,
+  users: ArrayLike<number>,
+  scores: ArrayLike<number>,
+): ChoiceMetrics {
+  const collector = new MetricCollector({ users: users.length, eta: 1 });
+  collector.add({ log, places: users, scores });
+  const { nll = NaN, prec1 = NaN, prec2 = NaN } = collector.tested().details.metrics;
+  return { nll, prec1, prec2 };
 }

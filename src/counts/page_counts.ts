@@ -18,6 +18,7 @@ import {
 import type { Clicks, PastPages } from "../data/click_log.ts";
 import {
   addPastPage,
+  countUserRows,
   getRowWidth,
   isPage,
   listClickedRows,
@@ -261,10 +262,7 @@ export function computeCountFeatures(
   const { userEvents, eventRows, eventClick, eventKind, rowItem } = log;
   const C = countWidth(tables.config);
   const X = expectRowFeatures(log, tables.config);
-  const rows = Array.from(users).reduce(
-    (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
-    0,
-  );
+  const rows = countUserRows(log, users);
   const counts = new Float64Array(C * rows);
   let at = 0;
   const own = new Uint32Array(OWN_WORDS * rowItem.length);

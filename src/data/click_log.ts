@@ -174,6 +174,14 @@ export function listClickedRows(log: Clicks, e: number): number[] {
   return rows;
 }
 
+/** Returns the number of rows of all events of some users. */
+export function countUserRows({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
+  return Array.from(users).reduce(
+    (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
+    0,
+  );
+}
+
 /** Returns the numbers of all users of a split, in ascending order. */
 export function listUsers(
   { userSplit }: Pick<ClickLog, "userSplit">,

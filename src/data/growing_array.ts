@@ -27,15 +27,12 @@ export class GrowingArray<
   }
 
   values(): T {
-    const values = new this.kind(this.#length);
-    values.set(this.#array.subarray(0, this.#length));
-    return values;
+    return this.#array.slice(0, this.#length) as T;
   }
 
   /** Removes and returns the first `count` values. */
   shift(count: number): T {
-    const first = new this.kind(count);
-    first.set(this.#array.subarray(0, count));
+    const first = this.#array.slice(0, count) as T;
     this.#array.copyWithin(0, count, this.#length);
     this.#length -= count;
     return first;

@@ -1,5 +1,6 @@
 /** Guesses which columns of a raw log contain users, items, times and clicks, and suggests a command. */
 
+import { splitCsvRow } from "../csv.ts";
 import { quoteShellWord } from "../shell_word.ts";
 
 /** The first lines of a log, parsed into a table. */
@@ -81,18 +82,8 @@ export function sampleLog(head: string): LogSample {
   }
   const counts = [",", "\t", ";", "|"].map((mark) => ({ mark, count: first.split(mark).length }));
   const { mark } = counts.reduce((most, one) => one.count > most.count ? one : most);
-  return {
-    names: splitLine(first, mark),
-    rows: others.map((line) => splitLine(line, mark)),
-    separator: mark,
-  };
-}
-
-function splitLine(line: string, mark: string): string[] {
-  const value = new RegExp(`[${mark}](?:"((?:[^"]|"")*)"[^${mark}]*|([^${mark}]*))`, "g");
-  return [...`${mark}${line}`.matchAll(value)].map(([, quoted, plain = ""]) =>
-    quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"')
-  );
+  const split = (line: string) => splitCsvRow(line, mark).fields.map((value) => value.trim());
+  return { names: split(first), rows: others.map(split), separator: mark };
 }
 
 function listFields(value: unknown, before: string): [name: string, value: string][] {

@@ -25,8 +25,8 @@ const PAGE_COLUMNS = {
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 
-/** Throws an error about page k of a Parquet row group. */
-type Fail = (k: number, expected: string, found: string) => never;
+/** Throws an error about the current page. */
+type Fail = (expected: string, found: string) => never;
 
 /** Buffer of events that were read, but not yet returned. An additional click is an event with one row. */
 class Pending {
@@ -109,13 +109,14 @@ export class PageReader {
    */
   async read(table: TableFile, onPages: (pages: number) => void): Promise<void> {
     await readParquet(table, PAGE_COLUMNS, (columns, { before, rows: count }) => {
-      const fail: Fail = (k, expected, found) => {
+      let k = 0;
+      const fail: Fail = (expected, found) => {
         throw new UserError(
           `${table.path}: page ${before + k + 1}: expected ${expected}, got ${found}. ` +
             "Prepare the data again.",
         );
       };
-      for (let k = 0; k < count; k++) this.#add(columns, k, fail);
+      for (; k < count; k++) this.#add(columns, k, fail);
       onPages(this.pages);
       if (!this.atOnce) this.#handOver();
     });
@@ -145,9 +146,9 @@ export class PageReader {
 
   #add(columns: PageColumns, k: number, fail: Fail): void {
     this.#expectUser(columns, k, fail);
-    const shown = parseItems(columns.items[k], this.items, k, fail);
+    const shown = parseItems(columns.items[k], this.items, fail);
     const size = shown.length;
-    const click = parseClick(columns.clicked[k], size, k, fail);
+    const click = parseClick(columns.clicked[k], size, fail);
     const additional = parseAdditionalClicks(columns, k, fail);
     const isContext = parseContextFlag(columns, size, click, k, fail);
     const isEarlier = this.#parseEarlierFlag(columns, isContext, k, fail);
@@ -175,9 +176,9 @@ export class PageReader {
   /** Returns true if page k belongs to an earlier part than its user, in a split by time. */
   #parseEarlierFlag(columns: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     if (!parseFlag(columns, "earlier", k, fail)) return false;
-    if (isContext) return fail(k, "a context event or an earlier page", "both");
+    if (isContext) return fail("a context event or an earlier page", "both");
     if (this.users.userSplit[this.#user] !== 0) return true;
-    return fail(k, "earlier pages only of validation and test users", "one of a train user");
+    return fail("earlier pages only of validation and test users", "one of a train user");
   }
 
   /** Checks that row k of the row group is the next page of the current user. */
@@ -185,14 +186,14 @@ export class PageReader {
     const { userPages, userSplit: { length: users } } = this.users;
     this.#endUsers();
     const user = this.#user;
-    if (user === users) fail(k, `no more than the ${userPages.at(-1) ?? 0} pages that users has`, "one");
+    if (user === users) fail(`no more than the ${userPages.at(-1) ?? 0} pages that users has`, "one");
     if (toWholeNumber(columns.user[k], users) !== user) {
-      fail(k, `user ${user} (pages are sorted by user, as many as users has)`, formatValue(columns.user[k]));
+      fail(`user ${user} (pages are sorted by user, as many as users has)`, formatValue(columns.user[k]));
     }
     const number = this.pages - (userPages[user] ?? 0);
     if (columns.page === ABSENT || toWholeNumber(columns.page[k], MOST_PAGES) === number) return;
     const expected = `page ${number} of user ${user} (pages of a user are numbered 0, 1, 2, ... in order)`;
-    fail(k, expected, formatValue(columns.page[k]));
+    fail(expected, formatValue(columns.page[k]));
   }
 
   /** If all pages of the current user were read, goes on to the next user with pages. */
@@ -213,23 +214,23 @@ export class PageReader {
 }
 
 /** Parses a page's displayed items. @param count: number of items in the data set. */
-function parseItems(page: unknown, count: number, k: number, fail: Fail): readonly number[] {
+function parseItems(page: unknown, count: number, fail: Fail): readonly number[] {
   if (!Array.isArray(page) || page.length === 0) {
-    return fail(k, "a list of displayed items", Array.isArray(page) ? "an empty list" : formatValue(page));
+    return fail("a list of displayed items", Array.isArray(page) ? "an empty list" : formatValue(page));
   }
   return page.map((value) => {
     const item = toWholeNumber(value, count);
-    return item < 0 ? fail(k, `items of 0..${count - 1}`, formatValue(value)) : item;
+    return item < 0 ? fail(`items of 0..${count - 1}`, formatValue(value)) : item;
   });
 }
 
 /** Returns the position of the clicked item on a page; {@link NONE} for a page without a click. */
-function parseClick(click: unknown, size: number, k: number, fail: Fail): number {
+function parseClick(click: unknown, size: number, fail: Fail): number {
   if (click === null || click === undefined) return NONE;
   const position = toWholeNumber(click, size);
   if (position >= 0) return position;
   const expected = `clicked to be a position on its page of ${size} items, from 0, or null for no click`;
-  return fail(k, expected, formatValue(click));
+  return fail(expected, formatValue(click));
 }
 
 const NO_MORE: readonly number[] = [];
@@ -257,7 +258,7 @@ function parseAdditionalClicks(
   const expected =
     `additional_clicks to be other positions on its page of ${shown.length} items, each item once, ` +
     "and empty without a click";
-  return fail(k, expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
+  return fail(expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
 /** Returns page k's list in a column; [] if the column is missing. @param none: case in which [] is valid */
@@ -270,7 +271,7 @@ function parseList(
 ): readonly unknown[] {
   const found = column === ABSENT ? NO_MORE : column[k];
   if (Array.isArray(found)) return found;
-  return fail(k, `${name} to be a list, an empty one ${none}`, formatValue(found));
+  return fail(`${name} to be a list, an empty one ${none}`, formatValue(found));
 }
 
 function parsePropensities(columns: PageColumns, size: number, k: number, fail: Fail): readonly number[] {
@@ -280,7 +281,7 @@ function parsePropensities(columns: PageColumns, size: number, k: number, fail: 
   const isChance = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 1;
   if ([1, size].includes(chances.length) && chances.every(isChance)) return chances;
   const expected = `propensities above 0 and up to 1, one for the page or one for each of its ${size} items`;
-  return fail(k, expected, found.map(formatValue).join(", "));
+  return fail(expected, found.map(formatValue).join(", "));
 }
 
 function parseCandidates(columns: PageColumns, count: number, k: number, fail: Fail): readonly number[] {
@@ -292,7 +293,7 @@ function parseCandidates(columns: PageColumns, count: number, k: number, fail: F
   const has = Array.isArray(shown) && shown.every((item) => set.has(Number(item)));
   if (has && set.size === own.length && !set.has(-1)) return own;
   const expected = `candidates of 0..${count - 1}, each once, including the displayed items`;
-  return fail(k, expected, found.map(formatValue).join(", "));
+  return fail(expected, found.map(formatValue).join(", "));
 }
 
 /** Number of context features per impression (a displayed item of a page), and per page. */
@@ -321,11 +322,11 @@ function parseContext(
         : column === ABSENT
         ? "no column"
         : formatValue(found);
-      return fail(k, `${count} numbers in ${name} as in the manifest`, got);
+      return fail(`${count} numbers in ${name} as in the manifest`, got);
     }
     return found.map((value) => {
       const number = toFloat32(value);
-      return Number.isNaN(number) ? fail(k, `${name} to be finite numbers`, formatValue(value)) : number;
+      return Number.isNaN(number) ? fail(`${name} to be finite numbers`, formatValue(value)) : number;
     });
   };
   const ofItems = values("impression_features", impression * size);
@@ -340,12 +341,12 @@ function parseContext(
 /** Returns page k's flag in a column; false if the column is missing. */
 function parseFlag(columns: PageColumns, name: "context" | "earlier", k: number, fail: Fail): boolean {
   const flag = columns[name] === ABSENT ? false : columns[name][k];
-  return typeof flag === "boolean" ? flag : fail(k, `${name} to be true or false`, formatValue(flag));
+  return typeof flag === "boolean" ? flag : fail(`${name} to be true or false`, formatValue(flag));
 }
 
 function parseContextFlag(columns: PageColumns, size: number, click: number, k: number, fail: Fail): boolean {
   if (!parseFlag(columns, "context", k, fail)) return false;
   if (size === 1 && click === 0) return true;
   const found = `${size} items, clicked: ${formatValue(columns.clicked[k])}`;
-  return fail(k, "a context event to have one item, which is clicked", found);
+  return fail("a context event to have one item, which is clicked", found);
 }

@@ -1,6 +1,6 @@
 /** Ranking metrics of pages. If items have equal scores, a metric is the mean over all their orders. */
 
-import { type Clicks, listClickedRows } from "./click_log.ts";
+import type { Clicks } from "./click_log.ts";
 
 /** Numbers that determine the rank of a clicked row on its page. */
 interface Standing {
@@ -153,32 +153,6 @@ export interface RankingMetrics {
 export interface ChoiceMetrics extends RankingMetrics {
   /** Mean of -log P(observed click, or no click) over the predicted pages. */
   nll: number;
-}
-
-/**
- * Computes the metrics of a choice model from the utilities u = `utility` [R]. The model is
- * P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)), where the term 1 stands for no click.
- */
-export function computeChoiceMetrics(
-  log: Clicks,
-  users: Iterable<number>,
-  utility: ArrayLike<number>,
-): ChoiceMetrics {
-  let [events, clicks, nll, prec1, prec2] = [0, 0, 0, 0, 0];
-  for (const user of users) {
-    for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-      if (log.eventKind?.[event]) continue;
-      const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-      const clicked = listClickedRows(log, event);
-      events++;
-      nll += computeChoiceLoss(utility, start, end, clicked);
-      if (clicked.length === 0) continue;
-      clicks++;
-      prec1 += computePrecision(utility, start, end, clicked, 1);
-      prec2 += computePrecision(utility, start, end, clicked, 2);
-    }
-  }
-  return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
 /**

@@ -106,46 +106,14 @@ export function getBootstrap(groups: number, resamples?: number): Bootstrap {
 
 /** Returns the values' 2.5 % and 97.5 % quantiles; null if groups < 2, or if most values are NaN. */
 export function computeInterval(values: Float64Array, groups: number): Interval | null {
-  if (groups < 2) return null;
-  const present = new Float64Array(values.length);
-  let count = 0;
-  for (const value of values) if (!Number.isNaN(value)) present[count++] = value;
-  if (count < values.length / 2) return null;
-  const numbers = present.subarray(0, count);
-  return [quantile(numbers, 0.025), quantile(numbers, 0.975)];
+  const ascending = values.filter((value) => !Number.isNaN(value)).sort();
+  if (groups < 2 || ascending.length < values.length / 2) return null;
+  return [quantile(ascending, 0.025), quantile(ascending, 0.975)];
 }
 
-/** Computes a quantile by interpolation. @param values - one or more values, which get reordered */
-function quantile(values: Float64Array, share: number): number {
-  const rank = share * (values.length - 1);
-  const below = Math.floor(rank);
-  const low = select(values, below);
-  if (below + 1 === values.length) return low;
-  let high = Infinity; // the smallest of the remaining values
-  for (let k = below + 1; k < values.length; k++) if (values[k]! < high) high = values[k]!;
-  return low + (rank - below) * (high - low);
-}
-
-/**
- * Returns the value at index `rank` of the sorted order (quickselect, Hoare 1961). Smaller values move to
- * lower indices, larger values to higher indices. For the 1,300 intervals of a short run, sorting would take
- * twice as long.
- */
-function select(values: Float64Array, rank: number): number {
-  let first = 0, last = values.length - 1;
-  while (first < last) {
-    const pivot = values[rank]!;
-    let i = first, j = last;
-    while (i <= j) {
-      while (values[i]! < pivot) i++;
-      while (values[j]! > pivot) j--;
-      if (i > j) break;
-      const value = values[i]!;
-      values[i++] = values[j]!;
-      values[j--] = value;
-    }
-    if (j < rank) first = i;
-    if (i > rank) last = j;
-  }
-  return values[rank]!;
+/** Computes a quantile of ascending values by interpolation. */
+function quantile(ascending: Float64Array, share: number): number {
+  const rank = share * (ascending.length - 1);
+  const low = ascending[Math.floor(rank)]!;
+  return low + (rank % 1) * (ascending[Math.ceil(rank)]! - low);
 }

@@ -173,12 +173,9 @@ export class UsersHash {
 
 /** Packs the sums of a test result for storage. */
 export function packSums({ users, groups, sums }: TestResult): StoredSums {
-  const stored = new DataView(new ArrayBuffer(4 * groups * STORED.length));
-  for (let g = 0; g < groups; g++) {
-    STORED.forEach((name, k) => {
-      stored.setFloat32(4 * (g * STORED.length + k), sums[g * columns + column[name]]!, true);
-    });
-  }
+  const stored = Float32Array.from(
+    Array.from({ length: groups }, (_, g) => STORED.map((name) => sums[g * columns + column[name]]!)).flat(),
+  );
   return { users, groups, sums: new Uint8Array(stored.buffer).toBase64() };
 }
 
@@ -224,11 +221,8 @@ export function compareLoadedSums(
 /** Decodes base64 to floats. Returns undefined if the text does not encode floats. */
 function decodeFloats(text: string): Float32Array | undefined {
   try {
-    const bytes = Uint8Array.fromBase64(text);
-    if (bytes.length % 4 > 0) return undefined;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    return Float32Array.from({ length: bytes.length / 4 }, (_, k) => view.getFloat32(4 * k, true));
+    return new Float32Array(Uint8Array.fromBase64(text).buffer);
   } catch {
-    return undefined;
+    return undefined; // not base64, or not a whole number of floats
   }
 }

@@ -37,13 +37,14 @@ const logs: readonly BadInput[] = [
     hashes of excluded ids | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
     hashes of ids, and the ids | --hash-items 9 --item-ids | Expected --hash-items or --item-ids, got both
     --dense without --features | --dense x | Expected --features FILE with --dense
-    a folder that holds something | --out DIR | holds log.csv
   `,
   ...makeCases(makeNothing, "data")`
     no options | log | Expected one more option, --query (a SELECT) or --source (files)
     no subcommand |  | Usage
     an unknown subcommand | prepare | unknown command 'prepare'
     an empty column | log --source x --user '' | Expected a name, got nothing
+    an unknown layout of a log | log --clicked-any a,b | Examples: data/recipes
+    a missing SELECT | log --query DIR/log.sql ${ENGINE} | got no such file
   `,
   log("no file", "DIR/none.csv", makeNothing, "got no such file"),
   log("a folder", "DIR/logs", makeFile("logs/log.csv", good), "got a folder. Name files in the folder"),
@@ -53,7 +54,6 @@ const logs: readonly BadInput[] = [
     makeAll(makeFile("logs/a.csv", good), makeFile("logs/b.json", "{}")),
     "files of one format",
   ),
-  of("an unknown file extension", "log.xlsx", good, "expected a file whose name ends in .csv"),
   of("Parquet that is text", "log.parquet", good, "log.parquet"),
   of("JSON 10,000 deep", "log.json", `{"uid":${"[".repeat(10_000)}${"]".repeat(10_000)}}\n`, "log.json"),
   csv("an empty file", "", "log.csv: expected a header line and rows, got an empty file"),
@@ -71,11 +71,6 @@ const logs: readonly BadInput[] = [
     fine,
   ),
   csv("odd ids", HEAD + '"$(touch x)","\'; DROP TABLE users; --",1600000000,1\n' + rows(1), "2 pages", fine),
-  ...["SELECT 1; COPY (SELECT 1) TO 'DIR/x.csv'", "SELECT 1 FROM missing"].map((text) =>
-    makeCase(`text ${text}`, `data log --query DIR/log.sql ${ENGINE}`, makeFile("log.sql", text), "log.sql")
-  ),
-  makeCase("an unknown layout of a log", "data log --clicked-any a,b", makeNothing, "Examples: data/recipes"),
-  makeCase("a missing SELECT", `data log --query DIR/log.sql ${ENGINE}`, makeNothing, "got no such file"),
   makeCase(
     "a missing file of features",
     `${LOG} --source DIR/log.csv --features DIR/f.csv`,

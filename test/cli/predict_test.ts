@@ -299,7 +299,7 @@ const fewUsers = makeShopLog(5, { users: 40, items: 60, events: 3 });
 const gain = { displays: 40, clicked: 0.1, model: 0.1, clickRate: 0.1, gain: 1 };
 
 /** Returns the names that results about items 0 to 4 and user 2 get, and the ids of these items and users. */
-async function readNames(folder: string, items: readonly Readonly<Record<string, unknown>>[]) {
+async function readNames(folder: string, items: (typeof fewUsers)["items"]) {
   await Deno.writeTextFile(`${folder}/items.csv`, makeCsv(items));
   const prepared = await prepareIn(folder, makeLogRecipe(folder));
   const dataset = await openSet(prepared.folder, 1, false);

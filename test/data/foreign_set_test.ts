@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { listUsers, NONE } from "../../src/data/click_log.ts";
+import { toFloat32, toWholeNumber } from "../../src/data/parquet.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { openPreparedSet } from "../../src/data/sets/prepared_folder.ts";
@@ -153,94 +154,11 @@ for (const [name, cases] of Object.entries(wrong)) {
   });
 }
 
-const kinds: Record<string, string> = {
-  NULL: "NULL",
-  fraction: "x + 0.5::DOUBLE",
-  negative: "-1 - x",
-  NaN: "'nan'::DOUBLE",
-  "too large": "1e39::DOUBLE",
-  "beyond 2^53": "9007199254740993::BIGINT",
-  "wrong type": "'x' || x",
-  truth: "true",
-};
-const whole = Object.keys(kinds);
-/** Values per column that are wrong regardless of the old value. */
-const columns: [part: string, column: string, kinds: string[], list?: boolean][] = [
-  ["users", "user", whole],
-  ["users", "split", ["NULL", "wrong type"]],
-  ["users", "pages", whole],
-  ["users", "rows", whole],
-  ["items", "item", whole],
-  ["items", "dense", ["NULL", "NaN", "too large", "wrong type", "truth"], true],
-  ["items", "tokens", whole, true],
-  ["pages", "user", whole],
-  ["pages", "page", whole],
-  ["pages", "items", whole, true],
-  ["pages", "clicked", whole.filter((kind) => kind !== "NULL")],
-  ["pages", "additional_clicks", ["NULL", "wrong type"], true],
-  ["pages", "context", ["NULL", "wrong type"]],
-];
-
-Deno.test("any wrong value ends with a message that names its column", async () => {
-  const rows: Record<string, number> = { users: 30, items: 12, pages: logPages.length };
-  const corruption = fc.constantFrom(...columns).chain(([part, column, kinds, list = false]) =>
-    fc.record({
-      part: fc.constant(part),
-      column: fc.constant(column),
-      list: fc.constant(list),
-      kind: fc.constantFrom(...kinds),
-      row: fc.nat((rows[part] ?? 1) - 1),
-    })
-  );
-  await fc.assert(
-    fc.asyncProperty(corruption, async ({ part, column, list, kind, row }) => {
-      const folder = await copySet();
-      const sql = kinds[kind] ?? "";
-      const other = kind === "wrong type" ? "VARCHAR" : kind === "truth" ? "BOOLEAN" : undefined;
-      const old = other ? `"${column}"::${other}${list ? "[]" : ""}` : `"${column}"`;
-      const one = sql.replaceAll(
-        /\bx\b/g,
-        list ? `coalesce("${column}"[1], 0)` : `coalesce("${column}"::INTEGER, 0)`,
-      );
-      const value = part === "users" && column === "split" ? sql.replaceAll(/\bx\b/g, '"split"') : one;
-      const wrong = column === "context" && kind === "wrong type" ? "'x'" : value;
-      await rewrite(
-        folder,
-        part,
-        `SELECT * EXCLUDE n REPLACE (CASE WHEN n = ${row} THEN ${
-          list ? `list_concat([${wrong}], "${column}"[2:]${other ? `::${other}[]` : ""})` : wrong
-        } ELSE ${old} END AS "${column}") FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)`,
-      );
-      await expectRefused(
-        folder,
-        new RegExp(`\\b${column}s?\\b`),
-        `${part}.${column} of row ${row}: ${kind}`,
-      );
-    }),
-    { numRuns: 60, seed: 17 },
-  );
-});
-
-Deno.test("rows in any other order are refused", async () => {
-  const part = fc.constantFrom("users", "items", "pages");
-  await fc.assert(
-    fc.asyncProperty(part, fc.nat(11), fc.integer({ min: 1, max: 11 }), async (part, first, distance) => {
-      const second = (first + distance) % 12;
-      const folder = await copySet();
-      const order = `CASE n WHEN ${first} THEN ${second} WHEN ${second} THEN ${first} ELSE n END`;
-      await rewrite(
-        folder,
-        part,
-        `SELECT * EXCLUDE n FROM (SELECT *, row_number() OVER () - 1 AS n FROM t) ORDER BY ${order}`,
-      );
-      await expectRefused(
-        folder,
-        /expected (users|items) numbered|expected (user|page) \d+/,
-        `${part} ${first} <> ${second}`,
-      );
-    }),
-    { numRuns: 15, seed: 5 },
-  );
+Deno.test("only whole numbers in range, and finite numbers in the range of f32, are numbers", () => {
+  const none = [null, undefined, 0.5, -1, -1n, NaN, 7, 7n, 9007199254740993n, 1e39, "3", true];
+  for (const value of none) assert.equal(toWholeNumber(value, 7), -1, String(value));
+  for (const value of [6, 6n]) assert.equal(toWholeNumber(value, 7), 6);
+  for (const value of [null, NaN, Infinity, 1e39, "3", true]) assert.ok(Number.isNaN(toFloat32(value)));
 });
 
 Deno.test("changed, missing or repeated bytes end with a message", async () => {

@@ -7,6 +7,7 @@
  * with the user's usual price.
  */
 
+import { type Cell, formatCsvRow } from "../../src/csv.ts";
 import { createRandomStream, type Random } from "../../src/data/random.ts";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import type { PreparationRecipe } from "../../src/data/prepare/prepare.ts";
@@ -191,15 +192,9 @@ export function computeTruthMetrics(rows: readonly MadeRow[]): { loss: number; p
   return { loss: loss / events, prec1: prec1 / clicks };
 }
 
-export function makeCsv(rows: readonly Readonly<Record<string, unknown>>[]): string {
+export function makeCsv(rows: readonly Readonly<Record<string, Cell>>[]): string {
   const names = Object.keys(rows[0] ?? {});
-  const text = (value: unknown) => {
-    const plain = value === true ? "1" : value === false ? "0" : String(value ?? "");
-    return /[",\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
-  };
-  return [names, ...rows.map((row) => names.map((name) => row[name]))].map((row) =>
-    row.map(text).join(",") + "\n"
-  ).join("");
+  return [names, ...rows.map((row) => names.map((name) => row[name]))].map(formatCsvRow).join("");
 }
 
 export function logFiles({ rows, items }: NewsLog): { "log.csv": string; "items.csv": string } {

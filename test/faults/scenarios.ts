@@ -1,27 +1,30 @@
 /** Commands for fault injection, which are as short as possible and write all of their files. */
 
 import { splitArgs, writePaperFile } from "../command_check.ts";
+import { makeCsv } from "../data/synthetic_logs.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { type FaultScenario, readFilesBelow } from "./crash_points.ts";
 import { run } from "./process.ts";
 
 export async function makeLongLog(folder: string): Promise<void> {
-  const rows = ["user,item,time,clicked,page"];
-  for (let u = 0; u < 60; u++) {
-    for (let page = 0; page < 2; page++) {
-      for (let k = 0; k < 3; k++) {
-        rows.push(
-          `u${u},i${(5 * u + 3 * k + page) % 11},${1_700_000_000 + 100 * u + page},${
-            k === (u + page) % 3 ? 1 : 0
-          },${page}`,
-        );
-      }
-    }
-  }
-  const items = Array.from({ length: 11 }, (_, k) => `i${k},${k * k / 10},${k % 2 ? "odd" : "even"}`);
-  await Deno.writeTextFile(`${folder}/log.csv`, rows.join("\n") + "\n");
-  await Deno.writeTextFile(`${folder}/items.csv`, ["item,size,kind", ...items].join("\n") + "\n");
+  const rows = Array.from({ length: 360 }, (_, row) => {
+    const [u, page, k] = [Math.floor(row / 6), Math.floor(row / 3) % 2, row % 3];
+    const time = 1_700_000_000 + 100 * u + page;
+    return {
+      user: `u${u}`,
+      item: `i${(5 * u + 3 * k + page) % 11}`,
+      time,
+      clicked: k === (u + page) % 3,
+      page,
+    };
+  });
+  const items = Array.from(
+    { length: 11 },
+    (_, k) => ({ item: `i${k}`, size: k * k / 10, kind: k % 2 ? "odd" : "even" }),
+  );
+  await Deno.writeTextFile(`${folder}/log.csv`, makeCsv(rows));
+  await Deno.writeTextFile(`${folder}/items.csv`, makeCsv(items));
 }
 
 const OUT = "out";

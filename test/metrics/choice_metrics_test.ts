@@ -2,22 +2,19 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../../src/counts/train_counts.ts";
 import { ADDITIONAL_CLICK, checkLog, CONTEXT_EVENT } from "../../src/data/click_log.ts";
-import {
-  type ChoiceMetrics,
-  computeChoiceMetrics,
-  computePrecision,
-  meanSpearman,
-  rankPage,
-} from "../../src/data/ranking.ts";
+import type { ChoiceMetrics } from "../../src/data/ranking.ts";
+import { computeChoiceLoss, computePrecision, meanSpearman, rankPage } from "../../src/data/ranking.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { type GameOptions, sparsemax } from "../../src/ops/minimax.ts";
 import { buildRow, stages } from "../../src/run/stages.ts";
 import { evaluateGame } from "../../src/train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { choiceSummary, makeGameSummary } from "../../src/train/training_results.ts";
+import { computeChoiceMetrics } from "../f64_model.ts";
 import { withGpu } from "../op_check.ts";
 import { createSmallLog, logOfPages } from "../../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "../small_models.ts";
+import { assertWithin } from "../train/trainings.ts";
 
 Deno.test("sums become means over the events that they count", () => {
   // Reward: nll, prec@1, prec@2, clicks. Generator pi: loss_min, prec@1, prec@2, loss_max.
@@ -77,10 +74,6 @@ function computeOver(least: number, utility: ArrayLike<number>): ChoiceMetrics {
   return computeChoiceMetrics({ ...log, eventKind }, users, utility);
 }
 
-function near(found: number | undefined, expected: number, what: string): void {
-  assert.ok(Math.abs((found ?? NaN) - expected) < 1e-5, `${what}: expected ${expected}, got ${found}`);
-}
-
 Deno.test("metrics of longer pages exclude only pages of one item", () =>
   withGpu(undefined, async (gpu) => {
     const lengths = [1, 2, 3].map((least) => listLongEvents(least).length);
@@ -92,8 +85,8 @@ Deno.test("metrics of longer pages exclude only pages of one item", () =>
     const whole = computeChoiceMetrics(log, users, utility);
     const longer = computeOver(2, utility);
     for (const name of ["nll", "prec1", "prec2"] as const) {
-      near(all[name], whole[name], name);
-      near(longerPages[name], longer[name], `${name} of longer pages`);
+      assertWithin(name, all[name], whole[name], 1e-5);
+      assertWithin(`${name} of longer pages`, longerPages[name], longer[name], 1e-5);
       assert.notEqual(whole[name], longer[name]);
     }
     assert.equal(all.events, lengths[0]);
@@ -118,10 +111,10 @@ Deno.test("the exact generator's precisions are those of sparsemax, and top 1 is
       policy.set(sparsemax(Array.from(utility.subarray(start, end), (x) => 0.3 * x)), start);
     }
     const [whole, longer] = [computeOver(1, policy), computeOver(2, policy)];
-    near(all.piPrec1, whole.prec1, "prec@1");
-    near(all.piPrec2, whole.prec2, "prec@2");
-    near(longerPages.piPrec1, longer.prec1, "prec@1 of longer pages");
-    near(longerPages.piPrec2, longer.prec2, "prec@2 of longer pages");
+    assertWithin("prec@1", all.piPrec1, whole.prec1, 1e-5);
+    assertWithin("prec@2", all.piPrec2, whole.prec2, 1e-5);
+    assertWithin("prec@1 of longer pages", longerPages.piPrec1, longer.prec1, 1e-5);
+    assertWithin("prec@2 of longer pages", longerPages.piPrec2, longer.prec2, 1e-5);
     assert.ok(all.piPrec1 < all.piPrec2 - 0.05, `${all.piPrec1} ${all.piPrec2}`);
   }));
 
@@ -138,8 +131,7 @@ Deno.test("meanSpearman: the mean is over pages of two or more items, and ties h
   assert.ok(Number.isNaN(meanSpearman(single, [0], scores, truth)));
 });
 
-const exactly = (actual: number, expected: number) =>
-  assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
+const exactly = (found: number, expected: number) => assertWithin("", found, expected, 1e-12);
 
 function permutations(rows: number[]): number[][] {
   if (rows.length === 0) return [[]];
@@ -188,33 +180,14 @@ const tiny = logOfPages({ kind: "one-hot", count: 3 }, [
   [[[0, 1, 2], 1]],
 ], (user) => 2 * user);
 
-function rankingFigures(...of: Parameters<typeof computeChoiceMetrics>) {
-  const { nll: _, ...figures } = computeChoiceMetrics(...of);
-  return figures;
-}
-
-Deno.test("rankings: metrics are means over events with a click", () => {
-  assert.deepEqual(rankingFigures(tiny, [0, 1], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1 / 2, prec2: 1 / 2 });
-  assert.deepEqual(rankingFigures(tiny, [0], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1, prec2: 1 });
-  assert.deepEqual(rankingFigures(tiny, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
-});
-
-Deno.test("a page with several clicks: impressions and clicks count once; the loss is of successive choices", () => {
+Deno.test("impressions and clicks of a page with several clicks count once, and context events do not count", () => {
   // User 0 clicks row 1, then the item of row 0; user 1 clicks items three, one and two, in this order.
   const several = logOfPages(tiny.items, [
     [[[0, 1], 1], [[0], 0, ADDITIONAL_CLICK], [[1, 2], -1]],
     [[[0, 1, 2], 2], [[0], 0, ADDITIONAL_CLICK], [[1], 0, ADDITIONAL_CLICK]],
-  ], (user) => 2 * user);
+  ], () => 0);
   checkLog(several, []);
-  const u = [0.5, -1, 9, 2, 1, 0.25, 0.75, -0.5, 9, 9];
-  const e = u.map(Math.exp);
-  const likelihood = e[1]! / (1 + e[0]! + e[1]!) * 1 / (1 + e[3]! + e[4]!) *
-    e[7]! / (1 + e[5]! + e[6]! + e[7]!) * e[5]! / (e[5]! + e[6]!);
-  exactly(computeChoiceMetrics(several, [0, 1], u).nll, -Math.log(likelihood) / 3);
-  assert.deepEqual(rankingFigures(several, [0, 1], u), { prec1: 1, prec2: 1 });
-  assert.deepEqual(rankingFigures(several, [0], [0, 0, 9, 0, 0]), { prec1: 1, prec2: 1 });
-  const train = { ...several, userSplit: Uint8Array.of(0, 0) };
-  assert.deepEqual(countTrain(train), {
+  assert.deepEqual(countTrain(several), {
     users: 2,
     shown: Uint32Array.of(2, 3, 2),
     clicks: Uint32Array.of(2, 2, 1),
@@ -223,36 +196,20 @@ Deno.test("a page with several clicks: impressions and clicks count once; the lo
     pageRate: (2 + 1) / (3 + 2),
     longestPage: 3,
   });
-});
-
-Deno.test("context events do not count in metrics or as impressions", () => {
   // The same log with two context clicks before the pages.
   const given = logOfPages(tiny.items, [
     [[[2], 0, CONTEXT_EVENT], [[0, 1], 1], [[2], 0, CONTEXT_EVENT], [[1, 2], -1]],
     [[[0, 1, 2], 1]],
   ], (user) => 2 * user);
-  const scores = [0, 1, 0, 1, 3, 1, 2];
-  const with2 = [-5, 0, 1, 7, 0, 1, 3, 1, 2];
-  assert.deepEqual(rankingFigures(given, [0, 1], with2), rankingFigures(tiny, [0, 1], scores));
-  assert.deepEqual(computeChoiceMetrics(given, [0, 1], with2), computeChoiceMetrics(tiny, [0, 1], scores));
-  const truth = [1, 0, 2, 2, 3, 1, 0];
   assert.equal(
-    meanSpearman(given, [0, 1], with2, [9, 1, 0, 9, 2, 2, 3, 1, 0]),
-    meanSpearman(tiny, [0, 1], scores, truth),
+    meanSpearman(given, [0, 1], [-5, 0, 1, 7, 0, 1, 3, 1, 2], [9, 1, 0, 9, 2, 2, 3, 1, 0]),
+    meanSpearman(tiny, [0, 1], [0, 1, 0, 1, 3, 1, 2], [1, 0, 2, 2, 3, 1, 0]),
   );
   assert.deepEqual(countTrain(given), countTrain(tiny));
 });
 
-Deno.test("choiceFigures: -log P, with utility 0 for no click, is correct even if exp overflows", () => {
-  const utility = [0, 1, 0, 1, 3, 1, 2];
-  const e = Math.exp;
-  const expected = [
-    Math.log(1 + e(0) + e(1)) - 1,
-    Math.log(1 + e(0) + e(1)),
-    Math.log(1 + e(3) + e(1) + e(2)) - 1,
-  ];
-  exactly(computeChoiceMetrics(tiny, [0, 1], utility).nll, expected.reduce((sum, x) => sum + x) / 3);
-  exactly(computeChoiceMetrics(tiny, tiny.userSplit.keys(), utility).prec1, 1 / 2);
-  assert.equal(computeChoiceMetrics(tiny, [0], [0, 1000, 0, 1000, 0, 0, 0]).nll, 500);
-  assert.equal(computeChoiceMetrics(tiny, [0], [-1000, -1000, -1000, -1000, 0, 0, 0]).nll, 500);
+Deno.test("the loss is -log P, with utility 0 for no click, even if exp overflows", () => {
+  exactly(computeChoiceLoss([2, 3, 1, 2], 1, 4, [2]), Math.log(1 + Math.exp(3) + Math.E + Math.exp(2)) - 1);
+  assert.equal(computeChoiceLoss([0, 1000], 0, 2, []), 1000);
+  assert.equal(computeChoiceLoss([-1000, -1000], 0, 2, [1]), 1000);
 });

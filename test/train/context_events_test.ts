@@ -3,7 +3,7 @@ import type { ClickLog } from "../../src/data/click_log.ts";
 import { ADDITIONAL_CLICK, checkLog, CONTEXT_EVENT, listUsers, NONE } from "../../src/data/click_log.ts";
 import { computeLogSize, MemoryLog } from "../../src/data/log_source.ts";
 import { createRandomStream } from "../../src/data/random.ts";
-import { computeChoiceMetrics } from "../../src/data/ranking.ts";
+import { computeChoiceMetrics } from "../f64_model.ts";
 import { MetricCollector } from "../../src/metrics/metric_collector.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";

@@ -5,7 +5,7 @@ import { countTrain, smoothedClickRate } from "../../src/counts/train_counts.ts"
 import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { checkLog, listUsers, NONE, type Split, splits } from "../../src/data/click_log.ts";
 import { makeDemoShop, makeShop } from "../../src/data/demo_shop.ts";
-import { computeChoiceMetrics } from "../../src/data/ranking.ts";
+import { computeChoiceMetrics } from "../f64_model.ts";
 import { demo, demoFeatures, describeDemoItem, restless } from "../../src/data/shops.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { openDataset, reopenDataset } from "../../src/data/sets/dataset.ts";
@@ -87,7 +87,7 @@ Deno.test("demo shop: the loss of the truth is the entropy of its choices, withi
     entropy += mean;
     variance += p.reduce((sum, x) => sum + x * (Math.log(x) + mean) ** 2, 0);
   }
-  const { nll } = computeChoiceMetrics(log, log.userSplit.keys(), truth.utility);
+  const { nll } = computeChoiceMetrics(log, listUsers(log, "all"), truth.utility);
   assert.ok(Math.abs(nll * events - entropy) < 3 * Math.sqrt(variance));
 });
 

@@ -18,7 +18,8 @@ import type { GameMetrics, ValidationResult } from "../../src/train/training_res
 import { Trainer } from "../../src/train/trainer.ts";
 import { allSizes, withGpu } from "../op_check.ts";
 import { type DemoShop, makeDemoShop } from "../../src/data/demo_shop.ts";
-import { computeChoiceMetrics, meanSpearman } from "../../src/data/ranking.ts";
+import { meanSpearman } from "../../src/data/ranking.ts";
+import { computeChoiceMetrics } from "../f64_model.ts";
 import { runOk } from "../command_check.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { findRealData } from "../real_data.ts";

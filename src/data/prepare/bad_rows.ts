@@ -119,16 +119,11 @@ export async function rejectIfTooBad(
   );
 }
 
-function describeType(type: string): string {
-  switch (type) {
-    case "MISSING COLUMNS":
-      return "too few columns";
-    case "TOO MANY COLUMNS":
-      return "too many columns";
-    default:
-      return type.toLowerCase();
-  }
-}
+/** Descriptions of faults, by DuckDB's type of error. */
+const TYPES: Readonly<Record<string, string>> = {
+  ...{ "MISSING COLUMNS": "too few columns", "TOO MANY COLUMNS": "too many columns" },
+};
+const describeType = (type: string) => TYPES[type] ?? type.toLowerCase();
 
 function rejectText({ error_message, csv_line }: Readonly<Record<string, Json>>): string {
   const [message, line] = [String(error_message), shortenValue(String(csv_line))];

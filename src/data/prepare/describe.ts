@@ -146,6 +146,10 @@ async function buildDescription(
   const [quartiles] = await engine.rows(
     "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
   );
+  const [propensities] = await engine.rows(
+    "SELECT count(log_propensity) AS pages, exp(min(log_propensity)) AS least, " +
+      "exp(median(log_propensity)) AS median FROM page WHERE NOT context",
+  );
   return {
     manifest,
     items: await engine.number("SELECT count(*) FROM items"),
@@ -161,7 +165,10 @@ async function buildDescription(
       position: Number(r.position),
       clicks: Number(r.clicks),
     })),
-    propensities: await propensitiesIn(engine),
+    propensities: {
+      pages: Number(propensities?.pages),
+      ...{ least: Number(propensities?.least), median: Number(propensities?.median) },
+    },
     positionEffect: await measurePositionEffect(engine, manifest.pageOrder),
     contextFeatures: await describeContext(engine, manifest),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
@@ -199,14 +206,6 @@ async function describeContext(
     found.push({ ...{ name, kind, low, high, ratio: high / low, error }, shares: own });
   }
   return found;
-}
-
-async function propensitiesIn(engine: SqlEngine): Promise<DataDescription["propensities"]> {
-  const [row] = await engine.rows(
-    "SELECT count(log_propensity) AS pages, exp(min(log_propensity)) AS least, " +
-      "exp(median(log_propensity)) AS median FROM page WHERE NOT context",
-  );
-  return { pages: Number(row?.pages), least: Number(row?.least), median: Number(row?.median) };
 }
 
 async function readStatistics(engine: SqlEngine): Promise<SplitStatistics[]> {

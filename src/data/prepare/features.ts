@@ -16,7 +16,6 @@ import { expectKnownItems, expectLike, openLike, type SourceEncoding } from "./s
 import { type BadRowSummary, type FaultSource, noBadRows, readBadRows } from "./bad_rows.ts";
 import { buildSelectSql, expectColumns, expectIds, openFiles, type Relation } from "./relation.ts";
 import { openSelect } from "./select.ts";
-import timesScript from "../../../data/times.sql" with { type: "text" };
 import contextScript from "../../../data/context_features.sql" with { type: "text" };
 import featuresScript from "../../../data/item_features.sql" with { type: "text" };
 import { expectOnePageValue } from "./context_columns.ts";
@@ -133,7 +132,6 @@ export async function openFeatures(
   log: { readonly item: string | undefined; readonly own: Relation | undefined; readonly work: string },
   signal?: AbortSignal,
 ): Promise<PreparedFeatures> {
-  await engine.run(timesScript);
   const like = await openLike(engine, options);
   const named = namedColumns(options, like);
   const source = await openSource(engine, options, log, signal);

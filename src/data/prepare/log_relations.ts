@@ -20,10 +20,8 @@ import type { LogContextColumn } from "./context_columns.ts";
 import type { SourceFile } from "./sources.ts";
 
 /** Columns of a log. A SELECT returns them under these names; for files, options such as --user name them. */
-export type LogColumn = "user" | "item" | "time" | "clicked" | "page" | "position" | "propensity";
-const LOG_COLUMNS: readonly LogColumn[] = [
-  ...["user", "item", "time", "clicked", "page", "position", "propensity"] as const,
-];
+const LOG_COLUMNS = ["user", "item", "time", "clicked", "page", "position", "propensity"] as const;
+type LogColumn = typeof LOG_COLUMNS[number];
 
 export interface LogRelations {
   readonly files: readonly SourceFile[];

@@ -11,21 +11,20 @@ import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { OWN_FILES } from "../sets/prepared_writer.ts";
 import { listSetWarnings } from "./describe.ts";
 import { type ScriptStep, splitScript, SqlEngine, type SqlValue } from "./sql_engine.ts";
-import { makeStatus, type PreparationStatus } from "../log_source.ts";
+import { makeStatus } from "../log_source.ts";
 import { readColumnShares, readFeatures, writeVocabulary } from "./source_encoding.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
-import userMacros from "../../../data/user_macros.sql" with { type: "text" };
-import usersScript from "../../../data/users.sql" with { type: "text" };
+import macros from "../../../data/macros.sql" with { type: "text" };
 import preparedScript from "../../../data/prepared.sql" with { type: "text" };
 
 export interface PrepareOptions {
   readonly out: string;
-  /** "hash" assigns users to train, validation and test; "time" assigns pages. See data/user_macros.sql. */
+  /** "hash" assigns users to train, validation and test; "time" assigns pages. See data/macros.sql. */
   readonly split: "hash" | "time";
   /** Shares of users (in a split by time: of pages) for train and for validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Begin of validation and of test: ms since 1970 or, if negative, ms relative to the last page. */
+  /** Begin of validation and test: ms since 1970; if negative, ms before the last page. Default: `shares`. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;
@@ -48,10 +47,8 @@ export interface PreparedInput {
   /** The SELECT that reads the source; undefined for files. */
   readonly query?: string;
   readonly variables: Readonly<Record<string, SqlValue>>;
-  /** SQL steps that build the pages. `data/users.sql` then reads the users from the pages. */
+  /** SQL steps that build the tables of pages, users and items, which `data/prepared.sql` writes. */
   readonly steps: readonly ScriptStep[];
-  /** SQL steps that build the item tables after users were split. `data/prepared.sql` writes the tables. */
-  readonly itemSteps: readonly ScriptStep[];
   /** Counts the rows that a step read, without rows that the CSV reader rejected. Called after a bad row. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Counts the bad rows that a step's SQL found. */
@@ -60,11 +57,6 @@ export interface PreparedInput {
   after(engine: SqlEngine, step: ScriptStep): Promise<void>;
   readonly pageOrder: Manifest["pageOrder"];
   readonly sampledPages: boolean;
-}
-
-export interface PreparationCallbacks {
-  readonly signal?: AbortSignal;
-  readonly onStep?: (standing: PreparationStatus) => void;
 }
 
 export interface PreparationResult {
@@ -89,7 +81,7 @@ export async function prepare(
   recipe: PreparationRecipe,
   options: PrepareOptions,
   command: readonly string[],
-  { signal, onStep }: PreparationCallbacks = {},
+  { signal, onStep }: Parameters<SqlEngine["runSteps"]>[1] = {},
 ): Promise<PreparationResult> {
   const path = options.out.replace(/[/\\]+$/, "") || options.out;
   using folder = await OwnedFolder.begin(path, OUT);
@@ -100,7 +92,7 @@ export async function prepare(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); " +
         "CREATE TABLE note (text VARCHAR); CREATE TABLE warning (text VARCHAR)",
     );
-    await engine.run(userMacros);
+    await engine.run(macros);
     onStep?.(makeStatus("Checking the source"));
     const begun = await recipe(engine, path, signal);
     await engine.setVariables({
@@ -115,12 +107,7 @@ export async function prepare(
     });
     let bad = noBadRows;
     let timeSplit: Manifest["timeSplit"];
-    const steps = [
-      ...begun.steps,
-      ...splitScript(usersScript),
-      ...begun.itemSteps,
-      ...splitScript(preparedScript),
-    ];
+    const steps = [...begun.steps, ...splitScript(preparedScript)];
     const own = engine;
     await engine.runSteps(steps, {
       signal,

@@ -1,7 +1,6 @@
 /** Prepares a log of displayed and clicked items by `data/log.sql`, and by scripts that build pages. */
 
 export type { LogOptions } from "./log_options.ts";
-import gapScript from "../../../data/log_gap.sql" with { type: "text" };
 import logScript from "../../../data/log.sql" with { type: "text" };
 import pagesScript from "../../../data/log_pages.sql" with { type: "text" };
 import rowsScript from "../../../data/page_rows.sql" with { type: "text" };
@@ -48,8 +47,7 @@ async function begin(
   return {
     sources: [...source.files, ...features.source?.files ?? []],
     query,
-    steps: [...stepsOfLog(options), ...splitScript(rowsScript)],
-    itemSteps: listFeatureSteps(),
+    steps: [...stepsOfLog(options), ...splitScript(rowsScript), ...listFeatureSteps()],
     variables: {
       ...{ ...buildVariables(options, names), ...features.variables, day_first },
       ...await openContext(engine, context, options.encodingFrom),
@@ -110,12 +108,10 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
 /** Title of the SQL step after which the pages are checked. */
 const PAGES_DONE = "Looking at the pages";
 
-function stepsOfLog({ pages, pageGap }: LogOptions): ScriptStep[] {
-  const scripts = pages === "sampled"
-    ? [sampledScript]
-    : [...pageGap === undefined ? [] : [gapScript], pagesScript];
+function stepsOfLog({ pages }: LogOptions): ScriptStep[] {
+  const scripts = [logScript, pages === "sampled" ? sampledScript : pagesScript];
   const done = "DROP VIEW row_read; DROP TABLE IF EXISTS row_of_gap; DROP TABLE log_read";
-  return [...[logScript, ...scripts].flatMap(splitScript), { title: "Leaving the log", sql: done }];
+  return [...scripts.flatMap(splitScript), { title: "Leaving the log", sql: done }];
 }
 
 function buildVariables(options: LogOptions, names: LogRelations["names"]): Record<string, SqlValue> {
@@ -125,7 +121,7 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
     with_candidates: names.candidates !== undefined,
     propensity_of: names.propensity === undefined ? null : options.propensityOf ?? "page",
     all_clicked: options.pages === "sampled" && names.clicked === undefined,
-    page_gap_ms: Math.round(1000 * (options.pageGap ?? 0)),
+    page_gap_ms: options.pageGap === undefined ? null : Math.round(1000 * options.pageGap),
     page_size: options.pageSize ?? DEFAULT_PAGE_SIZE,
     window_ms: Math.round(86_400_000 * (options.sampledWindow ?? DEFAULT_SAMPLED_WINDOW)),
     seed: options.seed ?? 1,

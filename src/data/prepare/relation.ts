@@ -77,7 +77,8 @@ export async function openFiles(
     if (format === "json") expectColumns(other, own, wanted, false);
     else expectSame(path, columns, other, own);
   }
-  const read = format === "json" ? columns.filter(matchesColumn(wanted)) : columns;
+  const isWanted = ({ name }: RelationColumn) => wanted.some(({ column }) => column === name);
+  const read = format === "json" ? columns.filter(isWanted) : columns;
   return {
     path,
     columns,
@@ -85,9 +86,6 @@ export async function openFiles(
     sql: buildReaderSql([path, ...others], format, read.length > 0 ? read : columns),
   };
 }
-
-const matchesColumn = (wanted: readonly RequestedColumn[]) => ({ name }: RelationColumn) =>
-  wanted.length === 0 || wanted.some(({ column }) => column === name);
 
 function detectFormat(path: string): Format {
   const [, ending = "", compression] = /\.([a-z0-9]+?)(\.gz|\.zst)?$/i.exec(path) ?? [];

@@ -3,6 +3,7 @@
 import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
 import { pipeline as piped } from "node:stream/promises";
+import { splitCsvRow } from "../../csv.ts";
 import { UserError } from "../../user_error.ts";
 import { expectFile, expectLocal, formatPath, openFile, readBytesAt } from "../../files/local_file.ts";
 import { formatLiteral, type SqlEngine } from "./sql_engine.ts";
@@ -63,7 +64,7 @@ export async function readCsvHeader(engine: SqlEngine, path: string, delimiter: 
   const line = await engine.value(`SELECT line FROM ${linesSql(path)} LIMIT 1`);
   if (line === null) throw new UserError(`${path}: expected a header line and rows, got an empty file.`);
   const header = String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
-  const { fields, open } = splitCsvLine(header, delimiter);
+  const { fields, open } = splitCsvRow(header, delimiter);
   if (!open) return fields;
   throw new UserError(`${path}:1: expected closed quotes in the header, got ${header.slice(0, 200)}`);
 }
@@ -79,29 +80,6 @@ export async function readJsonKeys(engine: SqlEngine, path: string): Promise<str
     `SELECT DISTINCT unnest(json_keys(line)) AS name FROM (${objects}) ORDER BY name`,
   );
   return rows.map(({ name }) => String(name));
-}
-
-/** Splits a CSV record. @returns its values, and true if the quote of the last value is not closed. */
-function splitCsvLine(text: string, delimiter: string): { fields: string[]; open: boolean } {
-  const fields: string[] = [];
-  for (let at = 0;;) {
-    let value = "";
-    if (text[at] === '"') {
-      for (at++;; at += 2) {
-        const end = text.indexOf('"', at);
-        if (end < 0) return { fields: [...fields, value + text.slice(at)], open: true };
-        value += text.slice(at, end);
-        at = end;
-        if (text[at + 1] !== '"') break;
-        value += '"';
-      }
-      at++;
-    }
-    const end = text.indexOf(delimiter, at);
-    fields.push(value + text.slice(at, end < 0 ? undefined : end));
-    if (end < 0) return { fields, open: false };
-    at = end + delimiter.length;
-  }
 }
 
 /** Returns the decompressor of a file whose name ends in .gz or .zst; undefined for any other file. */

@@ -24,25 +24,20 @@ export interface MergePart {
   readonly data: OpenedDataset;
 }
 
-export interface MergeResult {
-  readonly manifest: Manifest;
-  /** Number of items of the merged set that the first data set does not have. */
-  readonly newItems: number;
-}
-
 /** Number of users whose pages are read at once. */
 const TOGETHER = 1000;
 
 /**
- * Merges data sets into one prepared data set. @param folder: an existing folder. @throws UserError if the
- * sets have different item features, or if a file cannot be written.
+ * Merges data sets into one prepared data set. @param folder: an existing folder. @returns the manifest, and
+ * the number of items that the first data set does not have. @throws UserError if the sets have different
+ * item features, or if a file cannot be written.
  */
 export async function mergeSets(
   folder: string,
   parts: readonly MergePart[],
   about: Pick<PreparedContents, "name" | "command">,
   onProgress?: OnProgress,
-): Promise<MergeResult> {
+): Promise<{ manifest: Manifest; newItems: number }> {
   const [first, ...more] = parts;
   if (!first) throw new RangeError("expected a data set to merge");
   expectDistinct(parts);

@@ -1,12 +1,6 @@
 import type { ClickLog, Split } from "../click_log.ts";
 import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../paper_log.ts";
-import {
-  expectFile,
-  expectLocal,
-  explainFileError,
-  formatPath,
-  readTextSync,
-} from "../../files/local_file.ts";
+import { expectFile, expectLocal, readTextSync, withFileErrorsSync } from "../../files/local_file.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
@@ -28,29 +22,12 @@ function readText(path: string): string {
   if (path === "") {
     throw new UserError("Expected the path of a tab-separated file, got an empty path. Name the file.");
   }
-  try {
-    if (Deno.statSync(path).isDirectory) {
-      throw new UserError(
-        `${path}: expected a tab-separated file, got a folder. Give the path of a file in the folder.`,
-      );
-    }
-    const { size } = expectFile(path);
-    if (size > MOST_PAPER_BYTES) {
-      throw new UserError(
-        `${path}: ${formatThousands(size)} bytes, expected at most ${formatThousands(MOST_PAPER_BYTES)}. ` +
-          "Use a file with fewer users, or leave out columns that are not needed.",
-      );
-    }
-    return readTextSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      throw new UserError(
-        `${formatPath(path)}: there is no such file. Check the path; relative paths start at ${Deno.cwd()}.`,
-      );
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new UserError(`${path}: the file may not be read. Check its permissions.`);
-    }
-    throw explainFileError(error, "read", path);
+  const { size } = expectFile(path);
+  if (size > MOST_PAPER_BYTES) {
+    throw new UserError(
+      `${path}: ${formatThousands(size)} bytes, expected at most ${formatThousands(MOST_PAPER_BYTES)}. ` +
+        "Use a file with fewer users, or leave out columns that are not needed.",
+    );
   }
+  return withFileErrorsSync("read", path, () => readTextSync(path));
 }

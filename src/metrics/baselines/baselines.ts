@@ -86,9 +86,9 @@ export class FittedBaselines {
   ): FittedBaselines {
     const source = toLogSource(log);
     const counts = countTrain(source, onProgress);
-    const scorers = new Map<BaselineName, ChosenScorer>();
     // The random baseline has no settings: all items are equally likely.
-    scorers.set("random", { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } });
+    const random = { scorer: chance, setting: 0, logOdds: { offset: 0, slope: 0 } };
+    const scorers = new Map<BaselineName, ChosenScorer>([["random", random]]);
     if (counts.users > 0) {
       const pairs = countPairs(source, chooseLatestLimit(source), onProgress);
       const known = { source, fields, placed: pageOrder === "shown", counts, pairs, onProgress };

@@ -1,6 +1,6 @@
 /** Scorers of the baselines. A scorer computes items' scores from click counts, with one of its settings. */
 
-import { type Clicks, NONE } from "../../data/click_log.ts";
+import { type Clicks, countUserRows, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { ClickPairs, TokenField, TrainCounts } from "../../counts/train_counts.ts";
 import {
@@ -67,7 +67,7 @@ function createPageScorer(
   return {
     settings,
     score(log, users, chosen) {
-      const scores = chosen.map(() => new Float64Array(rowsIn(log, users)));
+      const scores = chosen.map(() => new Float64Array(countUserRows(log, users)));
       const pagesOf = ofUser(log);
       let to = 0;
       for (const user of Array.from(users)) {
@@ -88,17 +88,10 @@ function createPageScorer(
   };
 }
 
-function rowsIn({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
-  return Array.from(users).reduce(
-    (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,
-    0,
-  );
-}
-
 /** Gives all items the same score: a click on each item, and no click, are equally likely. */
 export const chance: BaselineScorer = {
   settings: [""],
-  score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
+  score: (log, users, chosen) => chosen.map(() => new Float64Array(countUserRows(log, users)).fill(1)),
   formula: () => ({ name: "random" }),
 };
 
