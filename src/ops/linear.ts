@@ -89,11 +89,10 @@ export function linear<S extends BatchSizes, R>(
     input.trainable && isTiled(tape, "weight", input, weights, rows) &&
     isTiled(tape, "input", input, weights, rows);
   const host = createSumsHost(() => !isOneDispatch() && isTiled(tape, "weight", input, weights, rows));
-  let dotGradients: DotGradients | undefined;
+  let last: DotGradients | undefined;
   const takeDotGradients = (gradients: DotGradients) => {
-    if (!isOneDispatch()) return false;
-    dotGradients = gradients;
-    return true;
+    if (isOneDispatch()) last = gradients;
+    return last !== undefined;
   };
   let isFused = false;
   const deferLinear = (most: number) => {
@@ -116,12 +115,11 @@ export function linear<S extends BatchSizes, R>(
   const backward = (call: OpCall<S>) => {
     const own = call.outputGradient();
     // row_dot passes the gradient of its own output on; the kernel computes this layer's from it.
-    const outputGradient = dotGradients ? output.view : own;
-    const toWeights = weightGradient(call, { ...product, outputGradient, dotGradients, host });
+    const outputGradient = last ? output.view : own;
+    const toWeights = weightGradient(call, { ...product, outputGradient, places: last?.places, host });
     const toInput = inputGradient(call, product, outputGradient);
     if (!toInput || !isOneDispatch()) return [toWeights, ...(toInput ? [toInput] : [])];
-    const dot = dotGradients && { ...dotGradients, rowGradient: own, activation };
-    return [bothGradients(call, product, toWeights, toInput, dot)];
+    return [bothGradients(call, { ...product, activation, dot: last }, toWeights, toInput, own)];
   };
 
   const inputs = bias ? [input, weights, bias] : [input, weights];
@@ -192,29 +190,20 @@ function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
   return { workgroups: tiles * chunks, flops: 2 * 64 ** 2 * tiles * rows };
 }
 
-/** The next layer, row_dot, and the gradient [rows] of its output. */
-interface LastLayer extends DotGradients {
-  readonly rowGradient: Memory;
-  readonly activation: Activation | undefined;
-}
-
+/** @param rowGradient - gradient of the output, or with `dot` the gradient [rows] of row_dot's output */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
-  { input, weights, rows }: Product<S>,
+  { input, weights, rows, activation, dot }: Product<S> & LinearOptions & { readonly dot?: DotGradients },
   toWeights: DispatchSpec<S>,
   toInput: DispatchSpec<S>,
-  dot: LastLayer | undefined,
+  rowGradient: Memory,
 ): DispatchSpec<S> {
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
-  const { output_gradient, partials, places } = toWeights.views;
-  if (!output_gradient || !partials || !places) {
-    throw new Error(`${label}: expected a weight gradient's views`);
-  }
+  const { index: _index, second: _second, outcome: _outcome, ring: _ring, ...views } = toWeights.views;
   const { BIAS = false, ACCUMULATE: ACCUMULATE_WEIGHTS = false } = toWeights.constants ?? {};
-  const { ELU: DOT_ELU = false, RELU: DOT_RELU = false } = slopeConstants(dot ?? { activation: undefined });
-  const second = dot?.second?.input;
-  const SECOND4 = (second?.stride ?? 0) / 4;
-  const sumBlocks = dot ? Math.ceil(N4 / 16) + Math.ceil(SECOND4 / 16) : 0;
+  const slope = slopeConstants({ activation });
+  const { stride = 0, columns = 0 } = dot?.second ?? {};
+  const sumBlocks = dot ? Math.ceil(N4 / 16) + Math.ceil(stride / 64) : 0;
   return {
     kernel: gradientsKernel,
     label: dot ? `${label} and output gradients` : `${label} gradients`,
@@ -222,31 +211,30 @@ function bothGradients<S extends BatchSizes>(
       ...toInput.constants,
       BIAS,
       ACCUMULATE_WEIGHTS,
-      ...(dot && { DOT: true, DOT_ELU, DOT_RELU, SECOND4 }),
+      DOT: dot !== undefined,
+      ...(dot && { DOT_ELU: slope.ELU, DOT_RELU: slope.RELU ?? false, SECOND4: stride / 4 }),
     },
     views: {
+      ...views,
       ...toInput.views,
-      output_gradient,
-      partials,
-      places,
-      row_gradient: dot?.rowGradient ?? output_gradient,
+      row_gradient: rowGradient,
       dot_weights: dot ? toUniformIfSmall(asBufferView(dot.weights.view)) : asBufferView(weights.view),
-      second_input: (second ?? input).view,
+      second_input: (dot?.second ?? input).view,
     },
     invocations: computeGradientsInvocations(rows, K4, N4, dimensions, sumBlocks),
     cost: (s) => {
       const m = getSize(rows, s);
       const chunks = dimensions.countChunks(s);
       const blocks = Math.ceil(K4 / 16) * Math.ceil(m / 64);
-      const summed = dot ? weights.columns + (second?.columns ?? 0) : 0;
+      const { columns: N } = weights;
       return {
-        flops: 4 * m * input.columns * weights.columns + m * (2 * summed + (dot ? 3 * weights.columns : 0)),
+        flops: m * (4 * input.columns * N + (dot ? 5 * N + 2 * columns : 0)),
         bytes: 16 * (2 * m * K4 + m * N4 + (1 + chunks) * 4 * K4 * N4) +
-          (dot ? 4 * m * (1 + 4 * N4 + 4 * SECOND4) : 0),
+          (dot ? 4 * m * (1 + 4 * N4 + stride) : 0),
         parts: [
           weightTiles(K4, N4, m, chunks),
           { workgroups: blocks, flops: 64 ** 2 * 8 * N4 * blocks },
-          ...(dot ? [{ workgroups: sumBlocks * chunks, flops: 2 * 64 * sumBlocks * m }] : []),
+          { workgroups: sumBlocks * chunks, flops: 2 * 64 * sumBlocks * m },
         ],
       };
     },
@@ -339,14 +327,14 @@ export function forwardProduct<S extends BatchSizes>(
 
 /**
  * Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights
- * @param g.dotGradients - offsets that {@link bothGradients} also needs @param g.host - sums to compute, if any
+ * @param g.places - further places for {@link bothGradients} @param g.host - sums to compute, if any
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
   g: Product<S> & {
     readonly outputGradient: Memory;
     readonly second?: { readonly input: Tensor; readonly weights: Tensor };
-    readonly dotGradients?: DotGradients | undefined;
+    readonly places?: DotGradients["places"] | undefined;
     readonly host?: SumsHost;
   },
 ): DispatchSpec<S> {
@@ -361,14 +349,8 @@ export function weightGradient<S extends BatchSizes>(
       throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
     }
   }
-  const { dotGradients: dot, host: { sums } = {} } = g;
-  const offsets = dot && {
-    second: dot.second?.toWeights,
-    secondBias: dot.second?.toBias,
-    dot: dot.toWeights,
-    dotBias: dot.toBias,
-  };
-  const places = partialViews(call, weights, { second, bias, ...offsets });
+  const sums = g.host?.sums;
+  const places = partialViews(call, weights, { second, bias, ...g.places });
   const sum = sums && outcomeSum({ dimensions: call.dimensions, choice: call }, sums);
   const dispatch = matmulDispatch<S>("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
     kernel,

@@ -167,19 +167,16 @@ function recordRowDot<S extends BatchSizes, R>(
 
   const backward = (call: OpCall<S>): DispatchSpec<S>[] => {
     if (base) call.passGradient(base);
-    const toWeights = call.partials(weights);
-    const toBias = call.partials(bias);
-    const toSecond = second && {
-      input: second.input,
-      toWeights: call.partials(second.weights),
-      toBias: call.partials(second.bias),
+    const places = {
+      dot: call.partials(weights),
+      dotBias: call.partials(bias),
+      second: second && call.partials(second.weights),
+      secondBias: second && call.partials(second.bias),
     };
     const isOnlyReader = tape.nodes.filter(({ inputs }) => inputs.includes(input)).length === 1;
-    const gradients = { weights, toWeights, toBias, second: toSecond };
-    const isFirstUse = ![toWeights, toBias, toSecond?.toWeights, toSecond?.toBias].some((to) =>
-      to?.accumulate
-    );
     // The kernel of a layer writes these gradients; it does not add to those of an earlier op.
+    const isFirstUse = !Object.values(places).some((place) => place?.accumulate);
+    const gradients = { weights, second: second?.input, places };
     if (isOnlyReader && isFirstUse && input.takeDotGradients?.(gradients)) {
       call.passGradient(input);
       return [];
@@ -195,7 +192,7 @@ function recordRowDot<S extends BatchSizes, R>(
         INPUT: target !== undefined,
         ...slopeConstants(target ?? { activation: undefined }),
         ACCUMULATE: target?.accumulate ?? false,
-        ACCUMULATE_WEIGHTS: toWeights.accumulate,
+        ACCUMULATE_WEIGHTS: places.dot.accumulate,
       },
       views: {
         input: input.view,
@@ -203,11 +200,7 @@ function recordRowDot<S extends BatchSizes, R>(
         weights: toUniformIfSmall(asBufferView(weights.view)),
         output_gradient: call.outputGradient(),
         input_gradient: target?.view ?? call.unwritten,
-        ...partialViews(call, toWeights, {
-          second: toSecond?.toWeights,
-          bias: toBias,
-          secondBias: toSecond?.toBias,
-        }),
+        ...partialViews(call, places.dot, { ...places, bias: places.dotBias }),
       },
       invocations: [dimensions.scaleByChunks(K4 + SECOND4)],
       cost: (s) => ({

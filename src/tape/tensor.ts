@@ -51,17 +51,17 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** Places for the gradients of row_dot: of its weights and bias, and of those of a second input. */
+/** Inputs of row_dot, and where its gradients go: those of its weights and bias, and of a second input's. */
 export interface DotGradients {
   /** Parameter [1, columns]. */
   readonly weights: Tensor;
-  readonly toWeights: PartialTarget;
-  readonly toBias: PartialTarget;
-  readonly second?: {
-    /** Tensor [rows, K], which has no gradient. */
-    readonly input: Tensor;
-    readonly toWeights: PartialTarget;
-    readonly toBias: PartialTarget;
+  /** Second input [rows, K], which has no gradient. */
+  readonly second: Tensor | undefined;
+  readonly places: {
+    readonly dot: PartialTarget;
+    readonly dotBias: PartialTarget;
+    readonly second: PartialTarget | undefined;
+    readonly secondBias: PartialTarget | undefined;
   };
 }
 
