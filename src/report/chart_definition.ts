@@ -18,7 +18,7 @@ export interface ChartPoint {
   /** Sample standard deviation over the runs; null for a single run. */
   readonly sd?: number | null;
   readonly runs?: number;
-  /** Lower end of a whisker, which shows a 95 % bootstrap interval or an interquartile range. */
+  /** Lower end of a whisker, which shows a 95 % bootstrap interval. */
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;

@@ -185,6 +185,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
     const ends = found.flatMap(({ points }) => points.flat());
     const diagonal = [Math.min(0, ...ends), Math.max(0, ...ends)];
     const k = comparison.slate;
+    const unit = getRewardUnit(comparison);
     return [buildScatterChart({
       id: formatChartId("consistency", k, cell.policy),
       title: `Consistency of the values of ${cell.policy}`,
@@ -193,8 +194,8 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
         `Q${k}, divided by the mean of Q${k}: ${
           found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
         }.`,
-      xTitle: `Q${k}`,
-      yTitle: found.map(({ position }) => `Q${position}`).join(", "),
+      xTitle: `Q${k} (${unit})`,
+      yTitle: `${found.map(({ position }) => `Q${position}`).join(", ")} (${unit})`,
       logarithmic: [],
       series: [
         {

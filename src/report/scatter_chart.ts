@@ -23,10 +23,12 @@ export interface ScatterChart extends ChartHead {
   }[];
 }
 
-/** Builds a scatter chart. A whisker goes from `low` to `high` of a point. */
+/** Builds a scatter chart. A whisker shows the 95 % interval of y, from `low` to `high` of a point. */
 export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   const { xTitle, yTitle, logarithmic, series } = chart;
-  const ends = series.flatMap(({ points }) => points.flatMap(({ y, low = y, high = y }) => [low, high]));
+  const points = series.flatMap((one) => one.points);
+  const ends = points.flatMap(({ y, low = y, high = y }) => [low, high]);
+  const hasWhiskers = points.some(({ low }) => low !== undefined);
   const scale = (name: "x" | "y", title: string) => ({
     ...buildAxis(title, logarithmic.includes(name)),
     beginAtZero: !logarithmic.includes(name),
@@ -38,7 +40,7 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
     legend: series.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
     columns: [
       ...[["series", "label"], ["point", "name"], [xTitle, "x"], [yTitle, "y"]] as const,
-      ...[["lower quartile", "low"], ["upper quartile", "high"]] as const,
+      ...(hasWhiskers ? [[`${yTitle}, 95 % from`, "low"], ["to", "high"]] as const : []),
     ],
     config: {
       type: "scatter",
