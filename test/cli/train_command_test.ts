@@ -18,6 +18,7 @@ import {
 import { OwnedFolder } from "../../src/files/owned_folder.ts";
 import { pathExists } from "../../src/files/local_file.ts";
 import { CommandSeries } from "../command_series.ts";
+import { readCharts } from "../page_charts.ts";
 
 const RUN_FILES = [...STAGE_FILES, "report.html"].sort();
 const SIZES = "--batch-size 12 --dims 8 --lstm-units 4";
@@ -87,6 +88,19 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test metric
   assert.ok(
     Math.abs(prec1 - result.prec1) < 1e-6 && intervals.prec1[0] < prec1 && prec1 < intervals.prec1[1],
   );
+  const page = Deno.readTextFileSync(`${run}/report.html`);
+  const bars = readCharts(page).filter(({ id }) => id.startsWith("test-"));
+  assert.deepEqual(
+    bars.map(({ config }) => config.data.datasets[0]?.data[0]?.x),
+    [result.nll, result.prec1, result.prec2],
+  );
+  const row = page.match(/<th scope="row">best-loss<\/th>.*/)?.[0].matchAll(/<td>([^<]*)/g) ?? [];
+  const { metrics } = result.details;
+  const shownMetrics = ["nll", "prec1", "prec2", "longerPrec1", "longerPrec2", "mrr", "ndcg", "auc"];
+  assert.deepEqual(Array.from(row, ([, text]) => Number(text)), [
+    result.iteration,
+    ...shownMetrics.map((name) => metrics[name]).map((value) => Number(value.toFixed(4))),
+  ]);
   assert.ok(calibration.click.bins.length > 1 && calibration.noClick.bins.length > 0);
   assert.deepEqual(Object.keys(slices), ["page length", "history", "position", "item"]);
   const evaluations = new CommandSeries("evaluate");
