@@ -7,9 +7,12 @@ import { buildLineChart, type LineChart, type Series } from "./line_chart.ts";
 import { chooseWindow, computeCurve } from "./curve.ts";
 import {
   computeMeanAndSd,
+  describeIncomparable,
+  getLossKind,
   getMetric,
   getMetricName,
   groupByBaselines,
+  groupByTestUsers,
   haveSameTestUsers,
   listDistinctBaselines,
   listLossParts,
@@ -35,6 +38,7 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
       "loss",
       window,
       losses.flatMap((part) => curves(part, "loss", window)),
+      describeIncomparable(models),
     ),
     ...precisionCharts(listRankingParts(models), window),
     ...lineChart(
@@ -101,6 +105,7 @@ function lineChart(
   yTitle: string,
   window: number,
   drawn: readonly Series[],
+  remark = "",
 ): ChartDefinition[] {
   // Names of curves begin with "generator" or "reward" if a model has a generator.
   const isGenerator = ({ dash }: Series) => dash === dashes.dashed || dash === dashes.dashDotted;
@@ -109,7 +114,7 @@ function lineChart(
     part: `${isGenerator(one) ? "generator \u03c0" : "reward u"}, ${one.part}`,
   }));
   return buildLineChart({
-    ...{ id, title, note: describeCurves(drawn, window), xTitle: "iteration", yTitle },
+    ...{ id, title, note: `${describeCurves(drawn, window)} ${remark}`.trim(), xTitle: "iteration", yTitle },
     logarithmic: isLogarithmicRange(drawn.flatMap(({ points }) => points.flatMap(({ y }) => y ?? []))),
     ...{ dividers: listDividers(drawn), series },
   });
@@ -142,29 +147,39 @@ function barCharts(models: readonly ReportModel[]): ChartDefinition[] {
   ];
 }
 
+/** Builds a bar chart per group of comparable models: equal test users and, for losses, an equal kind. */
 function barChart(
-  models: readonly ReportModel[],
+  all: readonly ReportModel[],
   parts: readonly ReportPart[],
   metric: MetricName,
   label: string,
 ): ChartDefinition[] {
-  const bars = parts.flatMap((part) => buildBar(part, metric) ?? []);
-  if (bars.length === 0) return [];
-  const isSame = haveSameTestUsers(models);
-  const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
-  const note = [
-    `Snapshot: ${snapshots.join(" or ")}.`,
-    bars.some(({ sd }) => sd !== null)
-      ? "Whiskers: ± one standard deviation over seeds."
-      : "Whiskers: 95 % bootstrap interval over test users.",
-    isSame
-      ? ""
-      : "The models have different test users, so compare each model with its baselines in the table.",
-  ].filter((sentence) => sentence !== "").join(" ");
-  const baselines = isSame ? baselineBars(listDistinctBaselines(groupByBaselines(models)), metric) : [];
-  const head = { id: `test-${metric}`, title: `Test ${label}`, note, xTitle: label };
-  const all = [...bars, ...baselines];
-  return [buildBarChart(metric === "nll" ? cutAxis({ ...head, bars: all }) : { ...head, bars: all })];
+  const groups = groupByTestUsers(all).flatMap((group) => {
+    const own = parts.filter(({ model }) => group.includes(model));
+    const comparable = Map.groupBy(own, ({ model }) => metric === "nll" ? getLossKind(model) : "choice");
+    return [...comparable].map(([kind, members]) => ({
+      models: group.filter((model) => members.some((part) => part.model === model)),
+      bars: members.flatMap((part) => buildBar(part, metric) ?? []),
+      hasBaselines: kind === "choice" && haveSameTestUsers(group), // baselines have the loss of choices
+    }));
+  }).filter(({ bars }) => bars.length > 0);
+  return groups.map(({ models, bars, hasBaselines }, k) => {
+    const snapshots = [...new Set(bars.map(({ snapshot }) => snapshot))];
+    const note = [
+      `Snapshot: ${snapshots.join(" or ")}.`,
+      bars.some(({ sd }) => sd !== null)
+        ? "Whiskers: ± one standard deviation over seeds."
+        : "Whiskers: 95 % bootstrap interval over test users.",
+      describeIncomparable(all),
+    ].filter((sentence) => sentence !== "").join(" ");
+    const baselines = hasBaselines
+      ? baselineBars(listDistinctBaselines(groupByBaselines(models)), metric)
+      : [];
+    const names = groups.length === 1 ? "" : `: ${models.map(({ name }) => name).join(", ")}`;
+    const head = { id: `test-${metric}${k > 0 ? `-${k + 1}` : ""}`, title: `Test ${label}${names}`, note };
+    const chart = { ...head, xTitle: label, bars: [...bars, ...baselines] };
+    return buildBarChart(metric === "nll" ? cutAxis(chart) : chart);
+  });
 }
 
 /** Lets the axis of losses begin near the lowest loss, to show small differences. A note states this. */

@@ -12,6 +12,8 @@ import { type DefinedMetric, renderGlossary, renderMetricTitle } from "./metric_
 import type { ReportPart, Scoring, SharedBaselines } from "./report_parts.ts";
 import {
   computeMeanAndSd,
+  describeIncomparable,
+  getLossKind,
   getMetric,
   getMetricName,
   groupByBaselines,
@@ -41,7 +43,8 @@ export function renderMetricsTable(models: readonly ReportModel[]): Html | undef
   const longer = hasSingleItemPages(parts);
   const hasGenerator = parts.some(({ ranking }) => ranking === "generator");
   const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
-  return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
+  return markup`<p>${describeIncomparable(models)}
+${several ? "Means over the seeds ± one standard deviation." : ""}
 Small numbers: 95 % bootstrap interval over test users.
 ${longer ? "Columns with * and AUC leave out pages of one item, which any model ranks correctly." : ""}</p>
 ${
@@ -111,18 +114,29 @@ interface ComparedPart {
 }
 
 /**
- * Compares the part with the highest prec@1 and all other parts on its test users; undefined for one part.
+ * Compares the part with the highest prec@1 and the other parts with the same test users, and says why
+ * others are not compared; undefined for one part.
  */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
   const [best, ...others] = known.toSorted((a, b) => b.prec1 - a.prec1);
-  if (!best) return undefined;
-  const rows = others.map((other) => renderComparisonRow(best, other)).filter((row) => row !== undefined);
-  if (rows.length === 0) return undefined;
-  return markup`<h3>${best.part.name} minus the other models</h3>
-<p>${best.part.name} has the highest prec@1. These models have the same test users. If the interval excludes 0,
-the difference is significant.</p>
-${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`;
+  if (!best || others.length === 0) return undefined;
+  const { name } = best.part;
+  const rows = others.flatMap((other) => renderComparisonRow(best, other) ?? []);
+  const missing = others.flatMap((other) => explainMissingRow(best, other) ?? []);
+  return markup`${
+    rows.length > 0 && markup`<h3>${name} minus the other models</h3>
+<p>Of the models with these test users, ${name} has the highest prec@1. If the interval excludes 0, the
+difference is significant.</p>
+${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`
+  }${missing.length > 0 && markup`<p class="note">Not compared with ${name}: ${missing.join("; ")}.</p>`}`;
+}
+
+/** Returns why two parts are not compared; undefined if they are. */
+function explainMissingRow({ part, judged }: ComparedPart, other: ComparedPart): string | undefined {
+  const unknown = [other, { part, judged }].find((one) => !one.judged);
+  if (unknown) return `${other.part.name} (${unknown.part.name} has no sums over the same test users)`;
+  return judged?.users === other.judged?.users ? undefined : `${other.part.name} (other test users)`;
 }
 
 function selectComparedSnapshot(part: ReportPart): ComparedPart | undefined {
@@ -134,25 +148,28 @@ function selectComparedSnapshot(part: ReportPart): ComparedPart | undefined {
   return { part, prec1, judged: loadSums(kept.every((one) => one !== undefined) ? kept : []) };
 }
 
-function renderComparisonRow(best: ComparedPart, other: ComparedPart): ReportRow | undefined {
+function renderComparisonRow(best: ComparedPart, other: ComparedPart): [ReportRow] | undefined {
   const ranking = ({ part }: ComparedPart): MetricName => part.ranking === "generator" ? "piPrec1" : "prec1";
   const prec1 = compareLoadedSums(best.judged, ranking(best), other.judged, ranking(other));
   if (!prec1) return undefined;
-  const scale = getLossScale(best.part);
-  const loss = scale !== undefined && scale === getLossScale(other.part)
+  const [scale, otherScale] = [getLossScale(best.part), getLossScale(other.part)];
+  const loss = scale !== undefined && scale === otherScale
     ? compareLoadedSums(best.judged, "nll", other.judged)
     : undefined;
-  return [
+  const reason = scale === undefined || otherScale === undefined
+    ? "not compared: adversarial utilities are no log-odds"
+    : `not compared: ${scale} and ${otherScale} loss`;
+  return [[
     other.part.name,
     ...[renderDifference(prec1.value, 4, prec1.interval), classifyDifference(prec1.interval)],
     renderDifference(loss?.value, 4, loss?.interval),
-    loss ? classifyDifference(loss.interval, { lowerIsBetter: true }) : "",
-  ];
+    loss ? classifyDifference(loss.interval, { lowerIsBetter: true }) : reason,
+  ]];
 }
 
 /** Returns the kind of loss (only equal kinds are comparable); undefined in the adversarial stage. */
 export function getLossScale({ model, stage }: ReportPart): string | undefined {
-  return stage === "shannon" ? model.settings.get("model.loss") ?? "choice" : undefined;
+  return stage === "shannon" ? getLossKind(model) : undefined;
 }
 
 const METRICS: readonly DefinedMetric[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];

@@ -155,6 +155,29 @@ export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   return users.size === 1 && !users.has(undefined);
 }
 
+/** Groups models by their test users. Metrics are comparable only within a group. */
+export function groupByTestUsers(models: readonly ReportModel[]): ReportModel[][] {
+  const groups: ReportModel[][] = [];
+  for (const model of models) {
+    const group = groups.find((known) => haveSameTestUsers([...known, model]));
+    if (group) group.push(model);
+    else groups.push([model]);
+  }
+  return groups;
+}
+
+/** Returns the model's kind of loss. Losses of different kinds have different outcomes of a page. */
+export function getLossKind({ settings }: ReportModel): string {
+  return settings.get("model.loss") ?? "choice";
+}
+
+/** Returns a note if some metrics of the models are not comparable; otherwise "". */
+export function describeIncomparable(models: readonly ReportModel[]): string {
+  if (groupByTestUsers(models).length > 1) return "Models with other test users are not comparable.";
+  const kinds = [...new Set(models.map(getLossKind))];
+  return kinds.length > 1 ? `Losses of --loss ${kinds.join(" and ")} are not comparable.` : "";
+}
+
 /** Lists the baselines of models with the same test users. A name that has several metrics gets the models. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>

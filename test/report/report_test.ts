@@ -167,12 +167,19 @@ Deno.test("a chart's file has its points: of curves, bars, and scatter plots", (
     joined: false,
     points: [{ x: 1, y: 2, name: "p", low: 1, high: 3 }],
   }];
-  const plane = buildScatterChart({ ...head, xTitle: "x", yTitle: "y", logarithmic: [], series });
-  assert.deepEqual([curves, bars, plane].map((chart) => buildCsv(JSON.parse(JSON.stringify(chart)))), [
-    "series,iteration,mean,sd,runs,stage begins at\ntrain,5,1,0.25,2,4\ntrain,6,,,0,4\n",
-    'series,snapshot,mean,sd,runs,95 % from,to\n"b, c",last,0.5,,1,0.25,0.75\n',
-    "series,point,x,y,lower quartile,upper quartile\nk,p,1,2,1,3\n",
-  ]);
+  const axes = { xTitle: "FLOPs per byte", yTitle: "GFLOP/s", logarithmic: [] };
+  const plane = buildScatterChart({ ...head, ...axes, series });
+  const bare = series.map((one) => ({ ...one, points: [{ x: 1, y: 2, name: "p" }] }));
+  const roofline = buildScatterChart({ ...head, ...axes, series: bare });
+  assert.deepEqual(
+    [curves, bars, plane, roofline].map((chart) => buildCsv(JSON.parse(JSON.stringify(chart)))),
+    [
+      "series,iteration,mean,sd,runs,stage begins at\ntrain,5,1,0.25,2,4\ntrain,6,,,0,4\n",
+      'series,snapshot,mean,sd,runs,95 % from,to\n"b, c",last,0.5,,1,0.25,0.75\n',
+      'series,point,FLOPs per byte,GFLOP/s,"GFLOP/s, 95 % from",to\nk,p,1,2,1,3\n',
+      "series,point,FLOPs per byte,GFLOP/s\nk,p,1,2\n",
+    ],
+  );
 });
 
 Deno.test("a finished run has its curves, bars and baselines", () =>
@@ -487,10 +494,15 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     const all = ["usual", "better", "elsewhere", "older", "seeds"].map((name) => `${folder}/${name}`);
     const text = renderComparisonTable((await collect(all)).models)?.text ?? assert.fail("no table");
     assert.match(text, /better minus the other models/);
-    const rows = text.split("<tr>").slice(2).map((row) =>
+    const rows = text.split("</table>")[0]!.split("<tr>").slice(2).map((row) =>
       row.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim()
     );
     assert.equal(rows.length, 2, "the others were tested on other users, or have no stored sums");
+    const [, note] = /class="note">Not compared with better: (.*)\.</.exec(text) ?? [];
+    assert.equal(
+      note,
+      "elsewhere (other test users); older (older has no sums over the same test users)",
+    );
     // One more correct page for every third user: 67 of 800.
     assert.match(
       rows[0] ?? "",
@@ -498,7 +510,10 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     );
     assert.match(rows[1] ?? "", /^usual \+0\.0837 \+0\.0\d+ to \+0\.1\d+ better -0\.0837 .* better$/);
     const alone = await collect([`${folder}/better`, `${folder}/elsewhere`]);
-    assert.equal(renderComparisonTable(alone.models), undefined);
+    assert.match(
+      renderComparisonTable(alone.models)?.text ?? "",
+      /^<p class="note">[^<]*elsewhere \(other test users\)/,
+    );
     const { parts: { header, main } } = await makeReport(`${folder}/better`, `${folder}/usual`);
     assert.match(header.text, /better minus [^]*<th scope="row">usual<[^]*<table class="models">/);
     assert.doesNotMatch(main.text, /better minus /);
@@ -508,17 +523,29 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
       `${folder}/usual/result.json`,
       stored.replace('"prec1": 0.3,', '"prec1": 0.25,'),
     );
-    const listBaselines = async (names: readonly string[]) => {
+    const listBars = async (metric: string, ...names: readonly string[]) => {
       const { charts } = await makeReport(...names.map((name) => `${folder}/${name}`));
-      return barsIn(charts, "test-prec1").flatMap(({ name, snapshot }) =>
-        snapshot === "baseline" ? name : []
-      );
+      return listIds(charts).filter((id) => id.startsWith(`test-${metric}`))
+        .map((id) => barsIn(charts, id).map(({ name }) => name));
     };
-    assert.deepEqual(await listBaselines(["usual", "better"]), [
-      ...["best attainable", "click rate (better)", "click rate (usual)", "random"],
+    assert.deepEqual(await listBars("prec1", "usual", "better"), [
+      ["usual", "better", "best attainable", "click rate (better)", "click rate (usual)", "random"],
     ]);
-    assert.deepEqual(await listBaselines(["usual", "elsewhere"]), [], "other users");
-    assert.deepEqual(await listBaselines(["usual", "older"]), [], "no stored sums");
+    const own = ["best attainable", "click rate", "random"];
+    for (const other of ["elsewhere", "older"]) { // other users, or no stored sums
+      const [first, second] = await listBars("prec1", "usual", other);
+      assert.deepEqual([first?.[0], second], ["usual", [other, ...own]]);
+    }
+    // Losses of other outcomes have a chart of their own, without the baselines' losses.
+    const config = JSON.parse(Deno.readTextFileSync(`${folder}/better/config.json`));
+    writeJson(`${folder}/better/config.json`, { ...config, model: { ...config.model, loss: "logistic" } });
+    assert.deepEqual(await listBars("nll", "usual", "better"), [
+      ["usual", "best attainable", "random"],
+      ["better"],
+    ]);
+    const { page } = await makeReport(`${folder}/better`, `${folder}/usual`);
+    assert.match(page, /<td>-<\/td><td class="text">not compared: logistic and choice loss<\/td>/);
+    assert.match(page, /Losses of --loss logistic and choice are not comparable/);
   }));
 
 Deno.test("an experiment has its models' names, its claims, and pending models", () =>
