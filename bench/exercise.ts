@@ -96,7 +96,7 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
   using status = new StudyStatus();
   using gpu = await openGpu({ kernelSeconds: options.limit });
   console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
-  const checking = { size, onProgress: (text: string, share?: number) => status.show(text, share) };
+  const checking = { size, onProgress: (text: string, share: number) => status.show(text, share) };
   const { cases, started } = await checkAll(gpu, exercise, step, file, checking);
   status.clear();
   console.log([`${file} is correct at`, ...cases.map((name) => `  ${name}`)].join("\n"));

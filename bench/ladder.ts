@@ -85,7 +85,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   console.log(`${description} (${adapter.kind}), ${runtime}`);
   for (const ladder of selected) {
     const size = getRequestedSize(ladder, options) ?? ladder.size;
-    const onProgress = (text: string, share?: number) => status.show(text, share);
+    const onProgress = (text: string, share: number) => status.show(text, share);
     const results = await runLadder(gpu, ladder, { size, rounds, onProgress });
     status.clear();
     measurements.push({ ladder: ladder.name, size, steps: results });

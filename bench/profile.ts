@@ -168,7 +168,11 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     : [];
   // The kernels' table needs the adapter's rates, also after an interruption.
   const probes = ofAdapter
-    ? await measureAdapter(gpu, signal.aborted ? 0 : seconds, (name) => onProgress(`adapter: ${name}`))
+    ? await measureAdapter(
+      gpu,
+      signal.aborted ? 0 : seconds,
+      (name, share) => onProgress(`adapter: ${name}`, share),
+    )
     : [];
   const steps: StepMeasurement[] = [];
   const stepLogs = parts.has("steps") ? logs(STEP_WORKLOADS) : [];

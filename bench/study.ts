@@ -6,8 +6,7 @@ import { path } from "../src/cli/command_options.ts";
 import { FailedJobError, runChild } from "../src/cli/jobs.ts";
 import { describeProcess, type TaskName } from "../src/cli/launch.ts";
 import { UserError } from "../src/user_error.ts";
-import { formatDuration } from "../src/cli/progress.ts";
-import { formatPercent as percentText } from "../src/number_text.ts";
+import { describeShare, formatPercent as percentText } from "../src/number_text.ts";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
 import {
@@ -137,10 +136,7 @@ export class StudyStatus {
   show(text: string, share = 0): void {
     const { stderr } = process;
     if (share === 0) this.#began = performance.now();
-    const seconds = (performance.now() - this.#began) / 1000;
-    const left = share > 0
-      ? `${Math.floor(100 * share)} %, about ${formatDuration(seconds * (1 / share - 1))} left`
-      : "";
+    const left = describeShare(share, (performance.now() - this.#began) / 1000);
     if (stderr.isTTY) {
       const line = left === "" ? text : `${left}  ${text}`;
       stderr.write(`\r\x1b[K${line.slice(0, (stderr.columns || 80) - 1)}`);

@@ -12,7 +12,8 @@ import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
 import { describeSignal, type ProcessOptions } from "./launch.ts";
 import { parseWholeNumber } from "./command_options.ts";
-import { createLiveLine, formatDuration } from "./progress.ts";
+import { createLiveLine } from "./progress.ts";
+import { formatDuration } from "../number_text.ts";
 
 /** Creates the option --jobs. @param what - what is trained in parallel, such as "seeds" */
 export function createJobsOption(what: string): Option {

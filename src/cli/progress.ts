@@ -1,7 +1,7 @@
 /** Progress displays. A terminal shows one changing line. Other outputs get a line per tenth of the work. */
 
 import process from "node:process";
-import { formatThousands } from "../number_text.ts";
+import { formatDuration, formatThousands } from "../number_text.ts";
 import type { OnProgress, PreparationStatus } from "../data/log_source.ts";
 
 /** Metrics of a progress line. Undefined metrics are not shown. */
@@ -144,16 +144,6 @@ function timeLeft({ iteration, total, start, seconds }: Readonly<TrainingStatus>
 function formatMetric(name: string, value: number | undefined, digits: number): string {
   if (value === undefined) return "";
   return `${name} ${Number.isNaN(value) ? "-" : value.toFixed(digits)}`; // precision is NaN without a click
-}
-
-/** Formats seconds as "45s", "3m05s", "2h07m" or "3d04h". */
-export function formatDuration(seconds: number): string {
-  const s = Math.round(seconds);
-  if (s < 60) return `${s}s`;
-  const two = (value: number) => String(value).padStart(2, "0");
-  if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
-  if (s < 86400) return `${Math.floor(s / 3600)}h${two(Math.floor(s / 60) % 60)}m`;
-  return `${Math.floor(s / 86400)}d${two(Math.floor(s / 3600) % 24)}h`;
 }
 
 const REFRESH_MS = 250;

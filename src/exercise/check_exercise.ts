@@ -30,8 +30,8 @@ export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join
 
 interface CheckOptions {
   readonly size: LadderSize;
-  /** @param share - share of the timing, 0 to 1, that is finished; absent while kernels are checked */
-  onProgress(text: string, share?: number): void;
+  /** @param share - finished share of the checks or of the timing, 0 to 1 */
+  onProgress(text: string, share: number): void;
 }
 
 /**
@@ -53,8 +53,8 @@ export async function checkAll(
   }
   const cases = listCases(exercise, size);
   let started = "";
-  for (const one of cases) {
-    onProgress(`${exercise.name}: checking at ${one.name}`);
+  for (const [k, one] of cases.entries()) {
+    onProgress(`${exercise.name}: checking at ${one.name}`, k / cases.length);
     started = await checkAnswer(gpu, exercise, step, one, file);
   }
   return { cases: cases.map(({ name }) => name), started };

@@ -97,8 +97,8 @@ export function findLadder(name: string): Ladder {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  /** @param share - share of the timing, 0 to 1, that is finished; absent while kernels are checked */
-  onProgress?(text: string, share?: number): void;
+  /** @param share - finished share of the checks, and then of the timing, 0 to 1 */
+  onProgress?(text: string, share: number): void;
 }
 
 /** Checks all steps of a ladder, and times the correct steps. */
@@ -108,7 +108,7 @@ export async function runLadder(
   options: LadderOptions,
 ): Promise<LadderStepMeasurement[]> {
   const { size = ladder.size, onProgress = () => {} } = options;
-  onProgress(`${ladder.name}: compiling and checking at ${size.join(" x ")}`);
+  onProgress(`${ladder.name}: compiling and checking at ${size.join(" x ")}`, 0);
   using bound = await BoundLadder.open(gpu, ladder, size);
   const { steps } = bound;
   await bound.prepare();
@@ -117,8 +117,9 @@ export async function runLadder(
     const own = known.get(number) ?? { checkedSizes: 0 };
     known.set(number, { ...own, ...more, checkedSizes: own.checkedSizes + 1, fault: own.fault ?? fault });
   };
-  for (const step of steps) {
-    onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`);
+  const checks = steps.length + ladder.oddSizes.length;
+  for (const [k, step] of steps.entries()) {
+    onProgress(`${ladder.name}: checking at ${size.join(" x ")}, step ${step.number}`, k / checks);
     const compileMs = step.hostMs + await timeFirstRun(gpu, step);
     const fault = await findStepFault(bound, step);
     const { storage: { reads, readSectors: sectors, writeSectors }, workgroup: { conflicts } } = step
@@ -126,8 +127,8 @@ export async function runLadder(
     note(step.number, fault, { compileMs, counts: { reads, sectors, writeSectors, conflicts } });
   }
   // Irregular sizes come last, so that a kernel that all sizes share is compiled at the timed size.
-  for (const odd of ladder.oddSizes) {
-    onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`);
+  for (const [k, odd] of ladder.oddSizes.entries()) {
+    onProgress(`${ladder.name}: checking at ${odd.join(" x ")}`, (steps.length + k) / checks);
     for (const [number, fault] of await findFaultsAtSize(gpu, ladder, odd)) note(number, fault);
   }
   const right = steps.filter(({ number }) => known.get(number)?.fault === undefined);

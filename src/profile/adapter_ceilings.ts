@@ -70,28 +70,27 @@ type Views = Readonly<Record<string, View>>;
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
-  onProgress: (name: string) => void = () => {},
+  onProgress: (name: string, share: number) => void = () => {},
 ): Promise<AdapterMeasurement[]> {
   using arena = new Arena(gpu, "probes");
   const steps = arena.allocate("steps", 256).buffer;
   const output = arena.allocate("output", 4 * INVOCATIONS.most);
   const bench = { gpu, arena, seconds, steps, output };
   const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
+  const parts: readonly (readonly [name: string, measure: () => Promise<AdapterMeasurement[]>])[] = [
+    [FMA, () => measureMultiplyAdd(bench, seeds)],
+    ...COPIES.map(([name, bytes]) => [name, async () => [await copyRate(bench, name, bytes)]] as const),
+    ...loads.map(([name, probe]) =>
+      [`load ${name}`, async () => [await loadRate(bench, name, probe)]] as const
+    ),
+    ["random words", async () => [await randomWordRate(bench, seeds)]],
+    ["host", () => measureHostCosts(bench)],
+  ];
   const measured: AdapterMeasurement[] = [];
-  onProgress(FMA);
-  measured.push(...await measureMultiplyAdd(bench, seeds));
-  for (const [name, bytes] of COPIES) {
-    onProgress(name);
-    measured.push(await copyRate(bench, name, bytes));
+  for (const [k, [name, measure]] of parts.entries()) {
+    onProgress(name, k / parts.length);
+    measured.push(...await measure());
   }
-  for (const [name, probe] of loads) {
-    onProgress(`load ${name}`);
-    measured.push(await loadRate(bench, name, probe));
-  }
-  onProgress("random words");
-  measured.push(await randomWordRate(bench, seeds));
-  onProgress("host");
-  measured.push(...await measureHostCosts(bench));
   gpu.check();
   return measured;
 }

@@ -20,7 +20,8 @@ const ROUNDS = { least: 5, most: 11 };
 export interface ProfileOptions {
   /** Seconds for timing whole steps and dispatches in turn. The minimum number of rounds may take longer. */
   readonly seconds: number;
-  onProgress?(text: string): void;
+  /** @param share - finished share of a part of the measurement, 0 to 1 */
+  onProgress?(text: string, share: number): void;
 }
 
 export async function profileStep(
@@ -41,7 +42,7 @@ export async function profileRecording(
 ): Promise<Omit<StepMeasurement, "workload" | "model">> {
   const { trainer, sizes } = recording;
   const gpuBytes = gpu.liveBytes;
-  onProgress("first steps, which compile");
+  onProgress("first steps, which compile", 0);
   const run = await stepRuns(trainer);
   const profile = await dispatchProfile(gpu, recording);
   await profile.round();
@@ -50,7 +51,7 @@ export async function profileRecording(
   const walls: number[] = [];
   // Whole steps and single dispatches are timed in turn, because the speed of a shared machine changes.
   for (let round = 1; round <= rounds; round++) {
-    onProgress(`whole steps, round ${round} of ${rounds}`);
+    onProgress(`whole steps, round ${round} of ${rounds}`, (round - 1) / rounds);
     walls.push(await run.once());
     await profile.round();
   }
@@ -110,12 +111,12 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Cl
       if (warm) times.forEach((time, k) => (samples[k] ??= []).push(time));
       warm = true;
     },
-    async results(onProgress: (text: string) => void): Promise<DispatchMeasurement[]> {
+    async results(onProgress: Required<ProfileOptions>["onProgress"]): Promise<DispatchMeasurement[]> {
       const results: DispatchMeasurement[] = [];
       const all = works();
       for (const [k, { label, kernel, steps, invocations, flops, bytes, encode, spec }] of all.entries()) {
         const own = samples[k];
-        if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`);
+        if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`, k / all.length);
         const repeat = () => timeRepeated(gpu, encode, { seconds: 0, clock });
         const timing = own
           ? summarizeTimes(own)

@@ -20,7 +20,7 @@ import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "
 import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from "./report_tables.ts";
 import type { DataSizes } from "../data/log_source.ts";
 import { type ContextColumn, describeTimeSplit } from "../data/manifest.ts";
-import { formatThousands } from "../number_text.ts";
+import { formatDuration, formatThousands } from "../number_text.ts";
 import { quotePath } from "../shell_word.ts";
 import type { BaselineVerdict, ComparedMetric, Significance } from "../metrics/baseline_verdict.ts";
 import {
@@ -322,16 +322,9 @@ function formatDate(results: readonly StageResult[]): string {
 function formatRunDuration(results: readonly StageResult[], runs: number): string {
   const times = results.flatMap(({ sessionSeconds }) => sessionSeconds ?? []);
   if (times.length === 0) return MISSING;
-  const total = formatSeconds(times.reduce((sum, seconds) => sum + seconds, 0));
+  const total = formatDuration(times.reduce((sum, seconds) => sum + seconds, 0));
   const session = results.some(({ resumed }) => resumed) ? " (last session only)" : "";
   return runs > 1 ? `${total} for ${runs} runs${session}` : `${total}${session}`;
-}
-
-function formatSeconds(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
 }
 
 /** Returns a line per unfinished run, for example "seed 2 unfinished: iteration 120 of 2,000". */

@@ -77,6 +77,13 @@ export async function checkStep(page: Page): Promise<void> {
   await expectFine(page, "Look inside a step");
 }
 
+/** Records each value of the Ladders screen's progress bar, and the text beside the bar. */
+const RECORD_PROGRESS = `globalThis.progressOfLadder = [];
+new MutationObserver(() => {
+  const bar = document.querySelector("#screen-ladders .notice progress");
+  if (bar) progressOfLadder.push([bar.value, bar.parentElement.textContent]);
+}).observe(document.querySelector("#screen-ladders"), { childList: true, subtree: true })`;
+
 export async function checkLadder(page: Page): Promise<void> {
   await openScreen(page, "ladders/nosuch");
   await waitForElement(page, "header + .notice", "got nosuch.");
@@ -93,6 +100,7 @@ export async function checkLadder(page: Page): Promise<void> {
     })`);
   const kernels = rung.locator('a[href^="#step/choice_nll"]');
   assert.equal(await kernels.count(), 4, "a link per step");
+  await page.evaluate(RECORD_PROGRESS);
   await rung.getByRole("button").click();
   assert.ok(await page.getByRole("button", { name: "Run all ladders" }).isDisabled(), "one run at once");
   await page.locator("#screen-ladders .notice", { hasText: "choice: " }).waitFor();
@@ -100,6 +108,11 @@ export async function checkLadder(page: Page): Promise<void> {
     assert.ok(await isSeen(seen), `${seen} is hidden while a ladder runs`);
   }
   await rung.locator("table.ladder").waitFor();
+  const shown = await page.evaluate<[share: number, text: string][]>("progressOfLadder");
+  const [share, text] = shown.at(-1) ?? assert.fail("no progress");
+  assert.ok(share > 0.5 && share < 1, `the last share is ${share}`);
+  assert.match(text, new RegExp(`timing, .*\\(${Math.floor(100 * share)} %, about \\w+ left\\)`));
+  assert.equal(await page.locator("#screen-ladders progress").count(), 0, "the measurement has ended");
   assert.equal(await rung.locator("tbody tr").count(), 4);
   assert.equal(await kernels.count(), 8, "also in the table");
   assert.match(await rung.innerText(), /The fastest steps? here[^]*llvmpipe[^]*correct at 4 sizes/);

@@ -244,7 +244,7 @@ async function checkSelftest(page: Page): Promise<void> {
   await run.click();
   const said = page.locator(".left-out", { hasText: "Not run: made_up. No model uses it on this adapter" });
   await said.waitFor();
-  const standing = await page.locator("#screen-selftest .status").innerText();
+  const standing = await page.locator("#screen-selftest .notice").innerText();
   const [, cases] = /(\d+) cases/.exec(standing) ?? assert.fail(standing);
   await expectFine(page, "Self-test");
   await said.getByRole("button", { name: "Run these, too" }).click();

@@ -3,7 +3,8 @@
 import process from "node:process";
 import { getMetricTitle } from "../../metrics/metric_columns.ts";
 import type { Criterion } from "../../train/best_records.ts";
-import { createLiveLine, formatDuration } from "../../cli/progress.ts";
+import { createLiveLine } from "../../cli/progress.ts";
+import { formatDuration } from "../../number_text.ts";
 import type { RunCallbacks } from "../../run/training_run.ts";
 import { describeSetting } from "../../tune/space.ts";
 import { findBestValidation, findWinner, type SearchCandidate, type SearchState } from "../../tune/search.ts";

@@ -1,7 +1,9 @@
 /** Creates elements of the page. Strings become text nodes; the caller must escape data in markup. */
 
 import { Html, markup } from "../../report/html.ts";
+import { describeShare } from "../../number_text.ts";
 import { markOptions } from "../draw/text.ts";
+import type { MeasurementProgress } from "./lab_worker.ts";
 
 type Child = Node | Html | string | undefined | false;
 
@@ -107,11 +109,22 @@ export class StopButton {
 /** Line for messages. Screen readers announce each message. */
 export class Notice {
   readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
+  readonly #bar = element("progress", { max: 1, "aria-label": "Finished share" });
+  #began = 0;
 
   show(text: string, kind: "plain" | "note" | "error" = "plain"): void {
     this.element.hidden = false;
     this.element.className = `notice ${kind}`;
     fill(this.element, markOptions(text));
+  }
+
+  /** Shows a step of a measurement, the finished share and the time left. A share of 0 begins a new part. */
+  showProgress({ text, share }: MeasurementProgress): void {
+    if (share === 0) this.#began = performance.now();
+    const left = describeShare(share, (performance.now() - this.#began) / 1000);
+    this.show(left === "" ? text : `${text} (${left})`);
+    this.#bar.value = share;
+    this.element.append(this.#bar);
   }
 
   fail(error: unknown): void {

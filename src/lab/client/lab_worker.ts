@@ -36,11 +36,17 @@ export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
+/** Progress of a measurement: the current step, and the finished share of a part, from 0 to 1. */
+export interface MeasurementProgress {
+  readonly text: string;
+  readonly share: number;
+}
+
 /** Returns a function that reports progress. After a cancellation, it throws {@link CallStoppedError}. */
-export function reportProgress<P>({ progress, signal }: ServiceCall<P>): (done: P) => void {
-  return (done) => {
+export function reportProgress({ progress, signal }: ServiceCall<MeasurementProgress>) {
+  return (text: string, share: number): void => {
     expectNotCancelled(signal);
-    progress(done);
+    progress({ text, share });
   };
 }
 

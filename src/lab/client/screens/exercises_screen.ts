@@ -5,6 +5,7 @@ import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
 import { Editor } from "../editor.ts";
 import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
+import type { MeasurementProgress } from "../lab_worker.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
@@ -105,7 +106,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#editor.mark([]);
     const [text, size] = [this.#editor.text, this.#size.value.trim()];
     const request = { exercise: exercise.name, text, size, rounds };
-    const onProgress = (text: string) => this.#notice.show(text);
+    const onProgress = (done: MeasurementProgress) => this.#notice.showProgress(done);
     try {
       const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
       this.#showResult(exercise, solved, text);

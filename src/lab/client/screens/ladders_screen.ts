@@ -5,6 +5,7 @@ import { compareLadder, describeComparison, renderKernelLink, renderLadderTable 
 import { formatLadderKey } from "../../saved_report.ts";
 import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
+import type { MeasurementProgress } from "../lab_worker.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
 
@@ -76,7 +77,7 @@ async function runLadder(
   notice: Notice,
   signal: AbortSignal,
 ): Promise<void> {
-  const onProgress = (text: string) => notice.show(text);
+  const onProgress = (done: MeasurementProgress) => notice.showProgress(done);
   const times = await lab.call("ladders", "run", { ladder: name, rounds: ROUNDS }, { onProgress, signal });
   lab.store(formatLadderKey(times), times);
   const shipped = readPageData().ladders.find(({ ladder, size }) =>

@@ -37,8 +37,6 @@ const HEADS = ["Kernel", ERROR, "Largest error at", "Values compared"];
 class SelftestView {
   readonly element: HTMLElement;
   readonly #notice = new Notice();
-  readonly #status = element("p", { class: "status", role: "status" });
-  readonly #progress = element("progress", { max: 1, "aria-label": "Cases done", hidden: true });
   readonly #kinds = element(
     "select",
     { id: "selftest-kinds" },
@@ -59,7 +57,7 @@ class SelftestView {
     this.element = dom`<div>${this.#notice.element}
 <div class="card"><div class="buttons"><label for="selftest-kinds">Kernels</label>${this.#kinds}
 <label for="selftest-only">Cases with</label>${this.#only}${this.#run}${this.#stop.element}</div>
-${this.#progress}${this.#status}${this.#leftOut}${this.#faults}</div>
+${this.#leftOut}${this.#faults}</div>
 ${this.#table}</div>`;
   }
 
@@ -74,15 +72,12 @@ ${this.#table}</div>`;
     this.#findings = [...this.#before.findings];
     this.#notice.clear();
     this.#leftOut.hidden = true;
-    this.#progress.hidden = false;
     this.#show();
     try {
       await this.#runAll(request, signal);
     } catch (error) {
-      this.#status.textContent = "";
       this.#notice.fail(error);
     } finally {
-      this.#progress.hidden = true;
       this.#leftOut.hidden = this.#leftOut.textContent === "";
     }
   }
@@ -91,21 +86,17 @@ ${this.#table}</div>`;
     const { seconds, adapter, leftOut } = await this.lab.call("selftest", "run", request, {
       signal,
       onProgress: (progress) => {
-        if (progress.kind === "case") {
-          const { name, number, of } = progress;
-          this.#status.textContent = `${number} of ${of}: ${name}`;
-          this.#progress.max = of;
-          this.#progress.value = number - 1;
-          return;
-        }
+        if (progress.kind === "case") return this.#notice.showProgress(progress);
         this.#findings.push(progress.finding);
         this.#show();
       },
     });
     const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
-    this.#status.textContent = this.#findings.length === 0 && !signal.aborted
-      ? `Expected a part of a test case's name, got "${request.only}".`
-      : describeVerdict(this.#findings, found.seconds, signal.aborted);
+    this.#notice.show(
+      this.#findings.length === 0 && !signal.aborted
+        ? `Expected a part of a test case's name, got "${request.only}".`
+        : describeVerdict(this.#findings, found.seconds, signal.aborted),
+    );
     if (signal.aborted) return;
     this.#before = found;
     this.#showLeftOut(request, leftOut);

@@ -10,6 +10,7 @@ import type { TimedDispatch } from "../../draw/timeline.ts";
 import { formatStepKey } from "../../saved_report.ts";
 import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
+import type { MeasurementProgress } from "../lab_worker.ts";
 import { readPageData } from "../connection.ts";
 import type { KernelSummary, StepProfile } from "../services/step_service.ts";
 
@@ -38,7 +39,7 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const measure = async (signal: AbortSignal) => {
     try {
       const request = { workload: workload.value, model: model.value, seconds: SECONDS };
-      const onProgress = (text: string) => notice.show(text);
+      const onProgress = (done: MeasurementProgress) => notice.showProgress(done);
       const profile = await lab.call("step", "profile", request, { onProgress, signal });
       notice.show("Measured. Open a dispatch to see its kernel.");
       lab.store("adapter", profile.probes);

@@ -14,7 +14,7 @@ import type { DeclaredArray, KernelArray } from "../../../profile/run_kernel.ts"
 import type { KindFinding, SelftestResult } from "../../../selftest/finding.ts";
 import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
-import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
+import { type LabWorker, type MeasurementProgress, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
 /** Creates the services. For a new service, write a function in this file and add a line here. */
 export function createKernelServices(worker: LabWorker) {
@@ -59,7 +59,7 @@ function exercisesService(worker: LabWorker) {
     /** Checks and times an answer. @throws UserError with the first error of the answer */
     check(
       { exercise: name, text, size: sizeText, rounds }: ExerciseRequest,
-      call: ServiceCall<string>,
+      call: ServiceCall<MeasurementProgress>,
     ): Promise<SolvedExercise> {
       return worker.runExclusively("An exercise is running", call.signal, async () => {
         const exercise = exercises.find((one) => one.name === name);
@@ -246,7 +246,7 @@ function laddersService(worker: LabWorker) {
     /** Checks the kernels of a ladder, and times the correct kernels. */
     run(
       { ladder: name, rounds }: { readonly ladder: string; readonly rounds: number },
-      call: ServiceCall<string>,
+      call: ServiceCall<MeasurementProgress>,
     ): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
@@ -265,7 +265,7 @@ export type SelftestRequest =
   & Pick<SelftestOptions, "leftOut">;
 
 export type SelftestProgress =
-  | { readonly kind: "case"; readonly name: string; readonly number: number; readonly of: number }
+  | { readonly kind: "case" } & MeasurementProgress
   | { readonly kind: "finding"; readonly finding: KindFinding };
 
 function selftestService(worker: LabWorker) {
@@ -283,8 +283,10 @@ function selftestService(worker: LabWorker) {
             kinds,
             only,
             leftOut,
-            onCase: ({ name, kind, number, of }) =>
-              progress({ kind: "case", name: `${name}, ${kind} variants`, number, of }),
+            onCase: ({ name, kind, number, of }) => {
+              const text = `${number} of ${of}: ${name}, ${kind} variants`;
+              progress({ kind: "case", text, share: (number - 1) / of });
+            },
             onFinding: (finding) => progress({ kind: "finding", finding }),
             stopped: () => signal.aborted,
           }),

@@ -19,7 +19,7 @@ import { listReadWrittenBindings, profileRecording } from "../../../profile/step
 import { defaultTraining } from "../../../train/training_config.ts";
 import { UserError } from "../../../user_error.ts";
 import { formatCount } from "../../draw/text.ts";
-import { type LabWorker, reportProgress, type ServiceCall } from "../lab_worker.ts";
+import { type LabWorker, type MeasurementProgress, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
 export interface StepChoices {
   readonly workloads: readonly StepWorkload[];
@@ -106,21 +106,21 @@ function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
 export function stepService(worker: LabWorker) {
   const measured = new WeakMap<Gpu, readonly AdapterMeasurement[]>();
 
-  const profile = (request: ProfileRequest, call: ServiceCall<string>): Promise<StepProfile> =>
+  const profile = (request: ProfileRequest, call: ServiceCall<MeasurementProgress>): Promise<StepProfile> =>
     worker.runExclusively("A measurement is running", call.signal, async () => {
       const { log, model } = request.workload === TRAINED
         ? getTrainedWorkload(worker)
         : findWorkload(request);
       const onProgress = reportProgress(call);
       const gpu = await worker.gpu();
-      const onProbe = (name: string) => onProgress(`The adapter: ${name}`);
+      const onProbe = (name: string, share: number) => onProgress(`The adapter: ${name}`, share);
       const probes = measured.get(gpu) ?? await measureAdapter(gpu, request.seconds / 20, onProbe);
       measured.set(gpu, probes);
-      onProgress("The step: compiling");
+      onProgress("The step: compiling", 0);
       const { log: clicks, users, name } = log();
       using recording = await model.record(gpu, clicks, users);
       const facts = listDispatches(recording);
-      const onStep = (text: string) => onProgress(`The step: ${text}`);
+      const onStep = (text: string, share: number) => onProgress(`The step: ${text}`, share);
       const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: onStep });
       const clock = await chooseClock(gpu, () => {});
       return { result: { workload: name, model: model.name, ...parts }, facts, probes, clock };
