@@ -1,5 +1,6 @@
+import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import type { Browser } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
 const PATH = "/usr/bin/chromium";
 const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--ignore-gpu-blocklist"];
@@ -34,4 +35,35 @@ async function output(command: string, ...args: string[]): Promise<string> {
   const { stdout } = await new Deno.Command(command, { args, env, stdin: "null", stderr: "inherit" })
     .output();
   return new TextDecoder().decode(stdout);
+}
+
+/** Opens a page without network. Asserts that it loads no other address, and logs nothing. */
+export async function withPage(
+  browser: Browser,
+  options: BrowserContextOptions,
+  use: (page: Page) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext({ acceptDownloads: true, ...options });
+  const problems: string[] = [];
+  try {
+    await context.setOffline(true);
+    const page = await context.newPage();
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("request", (request) => {
+      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
+    });
+    await use(page);
+    assert.deepEqual(problems, []);
+  } finally {
+    await context.close();
+  }
+}
+
+export async function expectFits(page: Page): Promise<number> {
+  const [scroll = 0, inner = 0] = await page.evaluate<number[]>(
+    "[document.documentElement.scrollWidth, innerWidth]",
+  );
+  assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
+  return inner;
 }

@@ -1,6 +1,7 @@
 /** Types of charts. A chart is a Chart.js configuration without functions, stored in a page as JSON. */
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
+import { type Cell, formatCsvRow } from "../csv.ts";
 import { nameColour } from "./theme.ts";
 
 declare module "chart.js" {
@@ -127,4 +128,19 @@ const DECADE = 10;
 export function isLogarithmicRange(values: readonly number[]): boolean {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return values.length > 1 && least > 0 && most >= DECADE * least;
+}
+
+/** Formats the data of a chart as CSV with one row per point or bar. */
+export function buildCsv({ columns, config: { data: { datasets } } }: ChartDefinition): string {
+  const rows = datasets.filter(({ isDecoration }) => !isDecoration).flatMap((dataset) =>
+    dataset.data.map((point) => {
+      const fields: Readonly<Record<string, unknown>> = { ...dataset, ...point };
+      return columns.map(([, name]) => formatCell(fields[name]));
+    })
+  );
+  return [columns.map(([title]) => title), ...rows].map(formatCsvRow).join("");
+}
+
+function formatCell(value: unknown): Cell {
+  return typeof value === "number" ? value : String(value ?? "");
 }

@@ -3,8 +3,7 @@
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { type Bar, buildBarChart } from "./bar_chart.ts";
 import { type ChartDefinition, dashes, isLogarithmicRange } from "./chart_definition.ts";
-import { buildLineChart, type LineChart, type Series } from "./line_chart.ts";
-import { chooseWindow, computeCurve } from "./curve.ts";
+import { buildLineChart, chooseWindow, computeCurve, type LineChart, type Series } from "./line_chart.ts";
 import {
   computeMeanAndSd,
   describeIncomparable,

@@ -3,12 +3,11 @@
  * compare the best model with all other models, and each model with the baselines.
  */
 
-import type { MetricName } from "../metrics/metric_columns.ts";
+import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
 import { compareLoadedSums, type LoadedSums, loadSums } from "../metrics/test_result.ts";
 import type { ProbabilityCalibration } from "../metrics/probability_calibration.ts";
 import { classifyDifference, findJudged } from "../metrics/baseline_verdict.ts";
 import { type Html, markup } from "./html.ts";
-import { type DefinedMetric, renderGlossary, renderMetricTitle } from "./metric_glossary.ts";
 import type { ReportPart, Scoring, SharedBaselines } from "./report_parts.ts";
 import {
   computeMeanAndSd,
@@ -31,6 +30,33 @@ import { shownBaselines } from "../run/tested_users.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildScatterChart, type ScatterPoint } from "./scatter_chart.ts";
 import { NEUTRAL } from "./theme.ts";
+
+/** Definitions of the metrics in plain words, for tooltips and for a glossary. */
+const MEANINGS = {
+  nll: "Mean of -log(predicted probability of the user's action on a page). Lower is better.",
+  prec1: "Share of the pages with a click on which the clicked item is ranked first. Higher is better.",
+  prec2:
+    "Share of the pages with a click on which the clicked item is ranked first or second. Higher is better.",
+  longerPrec1: "prec@1 on pages with more than one item.",
+  longerPrec2: "prec@2 on pages with more than one item.",
+  mrr: "Mean of 1 / rank of the clicked item (mean reciprocal rank). Higher is better.",
+  ndcg:
+    "Mean over pages: DCG / largest DCG. DCG: sum of 1 / log2(1 + rank) of clicked items. Higher is better.",
+  auc: "Share of a page's unclicked items that rank below the clicked item. Random: 0.5. Higher is better.",
+  piPrec1: "prec@1 if the generator pi ranks the items.",
+  piPrec2: "prec@2 if the generator pi ranks the items.",
+} as const satisfies Partial<Record<MetricName, string>>;
+type DefinedMetric = keyof typeof MEANINGS;
+
+/** Renders the title of a metric, with its definition as a tooltip. */
+export function renderMetricTitle(name: DefinedMetric): Html {
+  return markup`<abbr title="${MEANINGS[name]}">${getMetricTitle(name)}</abbr>`;
+}
+
+function renderGlossary(names: readonly DefinedMetric[]): Html {
+  const entries = names.map((name) => markup`<dt>${getMetricTitle(name)}</dt><dd>${MEANINGS[name]}</dd>`);
+  return markup`<details class="glossary"><summary>Definitions of metrics</summary><dl>${entries}</dl></details>`;
+}
 
 const LONGER: readonly DefinedMetric[] = ["longerPrec1", "longerPrec2"];
 const COLUMNS: readonly DefinedMetric[] = ["nll", "prec1", "prec2", ...LONGER, "mrr", "ndcg", "auc"];

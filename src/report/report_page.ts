@@ -6,13 +6,13 @@ import { collect } from "./collect.ts";
 import {
   buildReliabilityCharts,
   getLossScale,
+  renderByTest,
   renderComparisonTable,
   renderMetricDetails,
   renderMetricsTable,
 } from "./metrics_table.ts";
 import { renderSegments } from "./segments.ts";
-import { renderItemGains } from "./item_gain_tables.ts";
-import { renderTastes } from "./taste_tables.ts";
+import { renderItemGains, renderTastes } from "./item_user_tables.ts";
 import { type Html, markup } from "./html.ts";
 import { noScript, renderCharts, renderNote, renderSection, writePage } from "./page_shell.ts";
 import type { PageContent } from "./page_shell.ts";
@@ -57,8 +57,8 @@ export async function writeReport(folders: readonly string[], out: string): Prom
 export function buildReportPage(data: ReportData, charts: readonly ChartDefinition[]): PageContent {
   const { models, claims, title } = data;
   const segments = renderSegments(models);
-  const items = renderItemGains(models);
-  const tastes = renderTastes(models);
+  const items = renderByTest(models, renderItemGains);
+  const tastes = renderByTest(models, renderTastes);
   const main = markup`${claims.length > 0 && renderSection("claims", "Claims", renderClaims(claims))}
 ${renderSection("charts", "Charts", renderAllCharts(charts))}
 ${renderSection("test-metrics", "Test metrics", renderTestMetrics(models))}

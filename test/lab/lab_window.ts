@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import assert from "node:assert/strict";
 import type { Browser, Locator, Page } from "playwright-core";
-import { expectFits, withPage } from "../report/offline_page.ts";
+import { expectFits, withPage } from "../chromium.ts";
 
 const PATIENCE_MS = 120_000;
 const DESK = { width: 1280, height: 900 };

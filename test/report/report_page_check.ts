@@ -2,11 +2,9 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import type { ChartDefinition } from "../../src/report/chart_definition.ts";
-import { buildCsv } from "../../src/report/client/chart_csv.ts";
+import { buildCsv, type ChartDefinition } from "../../src/report/chart_definition.ts";
 import { dark, light, resolveColour, type Theme } from "../../src/report/theme.ts";
-import { openChromium } from "../chromium.ts";
-import { expectFits, withPage } from "./offline_page.ts";
+import { expectFits, openChromium, withPage } from "../chromium.ts";
 
 const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.args;
 

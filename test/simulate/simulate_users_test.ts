@@ -37,6 +37,7 @@ import {
 import { ShopSource } from "../../src/simulate/shop_users.ts";
 import { Simulator } from "../../src/simulate/simulator.ts";
 import { withGpu } from "../op_check.ts";
+import { toWideWeights } from "../train/trainings.ts";
 import {
   addCounts,
   drawSomeWeights,
@@ -53,7 +54,6 @@ import {
   startFor,
   tanh,
 } from "../simulated_models.ts";
-import { toWideWeights } from "../train/trainings.ts";
 import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";

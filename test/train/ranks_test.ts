@@ -7,7 +7,7 @@ import { gatherTexts, MpiRanks, rankPlace, trainCommand } from "../../src/run/ra
 import { defaultAdversarial, defaultTraining } from "../../src/train/training_config.ts";
 import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
-import { selectRankShare } from "../../src/train/process_group.ts";
+import { type ProcessGroup, selectRankShare } from "../../src/train/process_group.ts";
 import type { DistributedContext } from "../../src/train/distributed_context.ts";
 import { broadcastState, createDistributedContext } from "../../src/train/distributed_context.ts";
 import type { TrainingStepResult, ValidationResult } from "../../src/train/training_results.ts";
@@ -15,10 +15,38 @@ import type { TrainerState } from "../../src/train/networks.ts";
 import { UserError } from "../../src/user_error.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withGpu } from "../op_check.ts";
-import { createRanksInMemory } from "../ranks_in_memory.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import { assertNear, logs, SIZE, type TestTraining, trainGame, trainShannon } from "./trainings.ts";
 import { isUserError } from "../run/folder_check.ts";
+
+type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Creates one process group per rank, in memory. A collective call returns when all ranks have made it. */
+function createRanksInMemory(size: number): ProcessGroup[] {
+  const begin = () => ({ given: new Map<number, Words>(), ...Promise.withResolvers<Words[]>() });
+  let meeting = begin();
+  const meet = async <T extends Words>(rank: number, values: T): Promise<T[]> => {
+    const { given, promise, resolve } = meeting;
+    assert.ok(!given.has(rank), "a rank makes one call at a time");
+    given.set(rank, values.slice());
+    if (given.size === size) {
+      meeting = begin();
+      resolve([...given].sort(([a], [b]) => a - b).map(([, values]) => values));
+    }
+    const all = await promise as T[];
+    assert.ok(all.every(({ length }) => length === values.length), "ranks give equally many");
+    return all;
+  };
+  return Array.from({ length: size }, (_, rank): ProcessGroup => ({
+    rank,
+    size,
+    gather: (values) => meet(rank, values),
+    async sum(values) {
+      const all = await meet(rank, values);
+      return values.map((_, k) => all.reduce((sum, of) => Math.fround(sum + (of[k] ?? NaN)), 0));
+    },
+  }));
+}
 
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
 type Make = (gpu: Gpu, distributed?: DistributedContext) => Promise<Any>;

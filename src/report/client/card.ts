@@ -1,9 +1,8 @@
 /** Draws a chart in its figure on the page, and handles the buttons for the legend and for downloads. */
 
 import type { Chart, ChartConfiguration } from "chart.js";
-import type { ChartDefinition } from "../chart_definition.ts";
+import { buildCsv, type ChartDefinition } from "../chart_definition.ts";
 import { light, resolveColour, type Theme } from "../theme.ts";
-import { buildCsv } from "./chart_csv.ts";
 import { makeChart } from "./defaults.ts";
 import { saveFile } from "./save_file.ts";
 

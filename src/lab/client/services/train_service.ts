@@ -17,9 +17,14 @@ import {
   openLabData,
   summarizeData,
 } from "./lab_data.ts";
-import { expectResumable, listSnapshotOffers, reopenSession, TrainSession } from "./train_session.ts";
-import type { SnapshotOffer } from "./train_session.ts";
-import { testSession, type TestTable } from "./test_session.ts";
+import type { SnapshotOffer, TestTable } from "./train_session.ts";
+import {
+  expectResumable,
+  listSnapshotOffers,
+  reopenSession,
+  testSession,
+  TrainSession,
+} from "./train_session.ts";
 import { describeStage, type ShownStage, StepGatherer, type TrainProgress } from "./train_progress.ts";
 import { findFaults, formatOptionTexts, listShownGroups, readOptions } from "./option_texts.ts";
 import type { OptionTexts } from "./option_texts.ts";

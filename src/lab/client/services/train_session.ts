@@ -1,6 +1,8 @@
 /** A training stage on the device. It can pause, be saved, and move to a new device. */
 
+import { listUsers } from "../../../data/click_log.ts";
 import type { Gpu } from "../../../gpu/device.ts";
+import type { MetricDetails } from "../../../metrics/test_result.ts";
 import type { ModelConfig } from "../../../model/model_config.ts";
 import { fitLogitWeights } from "../../../model/logit_weights.ts";
 import { initializeOnLog } from "../../../model/model_counts.ts";
@@ -15,6 +17,8 @@ import {
 } from "../../../run/snapshot/training_file.ts";
 import { buildStart, listStages, stages } from "../../../run/stages.ts";
 import type { StageMetrics, StageName, TrainingStage } from "../../../run/stages.ts";
+import { testStage } from "../../../run/test_stage.ts";
+import { shownBaselines } from "../../../run/tested_users.ts";
 import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
@@ -350,4 +354,40 @@ function fillWeights(
  */
 export function describeAdapter({ adapter, variants }: Pick<Gpu, "adapter" | "variants">): string {
   return JSON.stringify({ ...adapter, matrices: variants.matrices });
+}
+
+/** Metrics of a snapshot or baseline on the test users, with 95 % bootstrap intervals over users. */
+interface TestRow extends Pick<MetricDetails, "metrics" | "intervals"> {
+  readonly name: string;
+  /** Iteration of the snapshot; undefined for a baseline. */
+  readonly iteration?: number;
+}
+
+export interface TestTable {
+  readonly users: number;
+  readonly rows: readonly TestRow[];
+  /** Sentences with conclusions from the test metrics. */
+  readonly verdict: readonly string[];
+}
+
+/** Computes test metrics of a session's snapshots, then restores its weights. The GPU must be idle. */
+export async function testSession(
+  { stage, trainer, choice, config, setting: { data } }: TrainSession,
+  report: (what: string) => void,
+): Promise<TestTable> {
+  const start = await choice?.choose();
+  const { test, baselines, verdict } = await testStage(stage, trainer, data, config, report, start);
+  const simple = shownBaselines.flatMap(([key, name]) => {
+    const found = baselines[key];
+    return found ? [{ name, details: found.details }] : [];
+  });
+  const snapshots = test.map(({ snapshot, iteration, details }) => ({ name: snapshot, iteration, details }));
+  return {
+    users: listUsers(data.source, "test").length,
+    rows: [...snapshots, ...simple].map(({ details: { metrics, intervals }, ...row }) => ({
+      ...{ ...row, metrics, intervals },
+    })),
+    // The page has a button in place of the option --resume.
+    verdict: verdict.map((text) => text.replace("--resume with", "Resume with")),
+  };
 }

@@ -4,7 +4,7 @@
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
-import { chooseWindow } from "../../../../report/curve.ts";
+import { chooseWindow } from "../../../../report/line_chart.ts";
 import { type Html, markup } from "../../../../report/html.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
 import { AxisScale, computeAxisRange, computeTicks, layOutNames } from "../../../draw/axes.ts";

@@ -7,8 +7,7 @@ import { formatCount, markOptions, renderScrollTable } from "../../../draw/text.
 import { button, dom, element, fill } from "../../elements.ts";
 import { saveFile } from "../../../../report/client/save_file.ts";
 import type { BaselineLevel } from "../../services/lab_data.ts";
-import type { SnapshotOffer } from "../../services/train_session.ts";
-import type { TestTable } from "../../services/test_session.ts";
+import { type SnapshotOffer, type TestTable } from "../../services/train_session.ts";
 import type { ShownStage } from "../../services/train_progress.ts";
 import type { StageStatus } from "../../services/train_service.ts";
 import { type ChartContent, LiveChart, StageCurves } from "./live_chart.ts";

@@ -1,0 +1,52 @@
+/**
+ * Renders what a snapshot predicts for items and users: items on which it predicts clicks much better, or much
+ * worse, than the click rate, and the categories that some users clicked and are predicted to click.
+ */
+
+import { formatSigned } from "../metrics/baseline_verdict.ts";
+import { formatPercent, formatThousands } from "../number_text.ts";
+import { type Html, markup } from "./html.ts";
+import type { SnapshotMetrics } from "./report_data.ts";
+import { renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
+
+const HEAD = ["item", "gain", "clicked", "model", "click rate", "displays"] as const;
+
+/** Renders the items with the largest gains and losses; undefined if no item has enough impressions. */
+export function renderItemGains({ snapshot, itemGains }: SnapshotMetrics): Html | undefined {
+  if (!itemGains || itemGains.compared === 0) return undefined;
+  const { gains, losses, compared, leastDisplays } = itemGains;
+  const groups = [["largest gains", gains.map(toRow)], ["largest losses", losses.map(toRow)]] as const;
+  const present = groups.filter(([, rows]) => rows.length > 0);
+  return markup`<p>The model (${snapshot}) is compared with the baseline click rate on
+${formatThousands(compared)} items with at least ${leastDisplays} displays on test pages. Clicked: share of an
+item's displays in which the item is the first click of the page. Model, click rate: mean probability of this
+click. Gain: log-likelihood of the clicks by the model minus log-likelihood by the click rate, summed over the
+displays; the model is better if the gain is above 0. With equal mean probabilities, the model gains if it
+predicts for which users and pages an item is clicked.</p>
+${renderTable("Items with the largest gains and losses", HEAD, present)}`;
+}
+
+type Gain = NonNullable<SnapshotMetrics["itemGains"]>["gains"][number];
+
+function toRow({ item, name = String(item), displays, gain, ...rates }: Gain): ReportRow {
+  const shares = [rates.clicked, rates.model, rates.clickRate].map((rate) => formatPercent(rate, 1));
+  return [markup`${name}`, formatSigned(gain, 1), ...shares, formatThousands(displays)];
+}
+
+/** Renders clicked and predicted shares of categories per user; undefined if there are no such shares. */
+export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Html | undefined {
+  if (tastes.length === 0) return undefined;
+  const groups = tastes.map(({ user, name = String(user), pages, clicks, shares }): ReportRowGroup => [
+    `user ${name}: ${formatThousands(clicks)} clicks on ${formatThousands(pages)} test pages`,
+    shares.map(({ category, observed, predicted, average }): ReportRow => [
+      category,
+      ...[observed, predicted, average].map((share) => formatPercent(share, 0)),
+    ]),
+  ]);
+  const field = details?.categoryField ?? "category";
+  return markup`<p>The test users with the most clicks. For each user, the table lists the categories with the
+largest shares: share of the user's clicks on items of a category, share that the model (${snapshot}) predicts
+on the same pages, and share of the clicks of all test users. Only the first click of each page counts. An
+item may have several categories.</p>
+${renderTable("Taste of some users by category", [field, "the user", "the model", "all users"], groups)}`;
+}
