@@ -50,8 +50,9 @@ export async function readTrial(folder: string) {
   const file = `${folder}/result.json`;
   const { test = [], baselines = {} } = await readJson(file, resultSchema) ?? {};
   const own = test.find(({ snapshot }) => snapshot === "best-loss");
-  if (typeof own?.nll === "number" && typeof own.prec1 === "number" && Object.keys(own.against).length > 0) {
-    return { ...own, nll: own.nll, prec1: own.prec1, baselines };
+  const { nll, prec1 } = own?.details.metrics ?? {};
+  if (own && typeof nll === "number" && typeof prec1 === "number" && Object.keys(own.against).length > 0) {
+    return { ...own, nll, prec1, baselines };
   }
   throw new UserError(
     `Expected test metrics of best-loss and its differences from baselines in ${file}, found none. ` +
@@ -83,17 +84,16 @@ async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]
 /** Returns a metric of model and best baseline, and the number of seeds with a significant difference. */
 function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const sign = of === "nll" ? -1 : 1;
-  const baselines = own[0]?.baselines ?? {};
-  const best = baselineNames.filter((name) => typeof baselines[name]?.[of] === "number")
-    .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
+  const valueOf = (name: string) => own[0]?.baselines[name]?.details.metrics[of] ?? NaN;
+  const best = baselineNames.filter((name) => !Number.isNaN(valueOf(name)))
+    .reduce((a, b) => sign * valueOf(b) > sign * valueOf(a) ? b : a);
   const count = (intervals: (Interval | null | undefined)[]) => {
     const outcomes = intervals.map((one) => classifyDifference(one, { lowerIsBetter: of === "nll" }));
     return ["better", "worse"].map((wanted) => String(outcomes.filter((one) => one === wanted).length));
   };
-  const value = baselines[best]?.[of] ?? NaN;
   return [
     meanWithSd(meanAndSd(own.map((one) => one[of]))),
-    `${formatFixed(value)} (${baselineTitles[best]})`,
+    `${formatFixed(valueOf(best))} (${baselineTitles[best]})`,
     ...count(own.map((one) => one.against[best]?.[of]?.interval)),
     ...lightgbm.map((other) => {
       const counts = count(own.map((one) => compareSums(one.paired, of, other)));

@@ -36,7 +36,7 @@ function column(name: MetricName): Column {
 /** Creates a column of confidence intervals, such as ".554-.596". */
 function rangeColumn(of: MetricName): Column {
   const cell = ({ scoring, ranking }: Player) => {
-    const interval = scoring?.details?.intervals[getMetricName(ranking, of) ?? ""];
+    const interval = scoring?.details.intervals[getMetricName(ranking, of) ?? ""];
     return interval ? interval.map((x) => x.toFixed(3).replace(/^0/, "")).join("-") : "-";
   };
   return { head: RANGE, cell };
@@ -180,7 +180,7 @@ function baselinePlayers(baselines: BaselineResults): Player[] {
     const found = baselines[key];
     // A baseline that the data do not support has a row of dashes, but only if the data support click counts.
     if (!found && !(key === "categoryRate" && baselines.clickRate)) return [];
-    return [{ name, ranking: "reward", scoring: found ? { nll: null, ...found } : undefined }];
+    return [{ name, ranking: "reward", scoring: found ?? undefined }];
   });
 }
 

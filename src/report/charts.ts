@@ -194,7 +194,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   return sortBaselines(baselines, metric).flatMap((baseline): Bar[] => {
     const { name, details } = baseline;
     const mean = getMetric(baseline, metric);
-    const range = details?.intervals[metric];
+    const range = details.intervals[metric];
     const known = { name, colour: NEUTRAL, sd: null, runs: 1, snapshot: "baseline", ...(range && { range }) };
     return typeof mean === "number" ? [{ ...known, mean }] : [];
   });
@@ -211,7 +211,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
     if (!found) continue;
     const { name, colour } = part;
     // For several runs, the whisker shows the standard deviation over seeds, not an interval over users.
-    const range = tests.length === 1 && own !== undefined ? tests[0]?.details?.intervals[own] : undefined;
+    const range = tests.length === 1 && own !== undefined ? tests[0]?.details.intervals[own] : undefined;
     return { name, colour, snapshot, ...found, ...(range && { range }) };
   }
   return undefined;
@@ -231,16 +231,8 @@ function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: nu
     const { iteration, columns } = stage.validation;
     const values = columns.get(column) ?? [];
     const tested = stage.result?.test.find(({ snapshot }) => snapshot === `best-${criterion}`);
-    const best = tested?.iteration ?? stage.kept?.[criterion];
-    const row = best === undefined ? findBestRow(values, column) : iteration.indexOf(best);
-    const [x, y] = [iteration[row], values[row]];
-    return x === undefined || y === undefined || y === null ? [] : [{ x, y }];
+    const x = tested?.iteration ?? stage.kept?.[criterion] ?? NaN;
+    const y = values[iteration.indexOf(x)] ?? undefined;
+    return y === undefined ? [] : [{ x, y }];
   });
-}
-
-/** Returns the index of the first row with the best value of a column; -1 if the column has no value. */
-function findBestRow(values: readonly (number | null)[], column: string): number {
-  const present = values.flatMap((value) => value ?? []);
-  const best = column.startsWith("loss") ? Math.min(...present) : Math.max(...present);
-  return values.indexOf(best);
 }

@@ -168,7 +168,7 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
 function parseStageResult(result: StoredResult): StageResult {
   const shown = shownBaselines.flatMap(([key, name]): BaselineMetrics[] => {
     const found = result.baselines[key];
-    return found ? [{ nll: null, ...found, name }] : [];
+    return found ? [{ ...found, name }] : [];
   });
   return { ...result, test: result.test ?? [], shown };
 }

@@ -43,7 +43,7 @@ export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Ht
       ...[observed, predicted, average].map((share) => formatPercent(share, 0)),
     ]),
   ]);
-  const field = details?.categoryField ?? "category";
+  const field = details.categoryField ?? "category";
   return markup`<p>The test users with the most clicks. For each user, the table lists the categories with the
 largest shares: share of the user's clicks on items of a category, share that the model (${snapshot}) predicts
 on the same pages, and share of the clicks of all test users. Only the first click of each page counts. An

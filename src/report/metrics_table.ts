@@ -87,8 +87,8 @@ function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
   );
-  return tests.some(({ prec1, longerPages: { prec1: longer } }) =>
-    prec1 !== null && typeof longer === "number" && Math.abs(prec1 - longer) > 1e-6
+  return tests.some(({ details: { metrics: { prec1, longerPrec1 } } }) =>
+    Math.abs((prec1 ?? NaN) - (longerPrec1 ?? NaN)) > 1e-6
   );
 }
 
@@ -111,7 +111,7 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
 /** Renders metrics. @param scorings - one per run @param names - metric per cell; undefined: empty cell */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
-  const intervals = scorings.length === 1 ? scorings[0]?.details?.intervals : undefined;
+  const intervals = scorings.length === 1 ? scorings[0]?.details.intervals : undefined;
   return names.map((name) => {
     const found = computeMeanAndSd(scorings.map((scoring) => getMetric(scoring, name)));
     return renderMetric(found?.mean, 4, intervals?.[name ?? ""], found?.sd);
@@ -206,21 +206,23 @@ export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderDifferences(part) ?? [])}`;
 }
 
-/** Returns the result of the first finished run of a part; undefined if no result has details. */
-export function findDetailedResult(part: ReportPart): StageResult | undefined {
-  return listStageRuns(part).flatMap(({ result }) => result ?? [])
-    .find(({ test }) => test.some(({ details }) => details));
+/** Returns the result of the first finished run of a part; undefined if no run is finished. */
+export function findFirstResult(part: ReportPart): StageResult | undefined {
+  return listStageRuns(part).find(({ result }) => result)?.result;
 }
 
 /** Renders the differences between the model and each baseline, beginning with the best baseline. */
 function renderDifferences(part: ReportPart): Html | undefined {
-  const { test = [] } = findDetailedResult(part) ?? {};
+  const { test = [] } = findFirstResult(part) ?? {};
   const judged = findJudged(test, part.judged);
   const compared = Object.entries(judged?.against ?? {}).toSorted(([, a], [, b]) =>
     (a.prec1?.value ?? 0) - (b.prec1?.value ?? 0)
   );
   if (compared.length === 0) return undefined;
-  const columns = [...METRICS, ...(test.some(({ piPrec1 }) => piPrec1 !== undefined) ? PI : [])];
+  const columns = [
+    ...METRICS,
+    ...(test.some(({ details: { metrics } }) => metrics.piPrec1 !== undefined) ? PI : []),
+  ];
   const titles = new Map<string, string>(shownBaselines);
   const rows = compared.map(([name, found]): ReportRow => [
     `${judged?.snapshot} minus ${titles.get(name) ?? name}`,
@@ -262,7 +264,7 @@ export function renderByTest(
 ): Html | undefined {
   const parts = listLossParts(models).filter(({ stage }) => stage === "shannon");
   return renderByPart(parts, (part) => {
-    const test = findJudged(findDetailedResult(part)?.test ?? [], part.judged);
+    const test = findJudged(findFirstResult(part)?.test ?? [], part.judged);
     return test && render(test);
   });
 }
@@ -277,8 +279,8 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
     const shares: number[] = [];
     const errors: string[] = [];
     const drawn = parts.flatMap((part) => {
-      const test = findDetailedResult(part)?.test;
-      const found = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key];
+      const test = findFirstResult(part)?.test;
+      const found = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details.calibration?.[key];
       const bins = found?.bins ?? [];
       if (found) errors.push(describeError(part.name, found));
       const all = bins.reduce((sum, { cases }) => sum + cases, 0);

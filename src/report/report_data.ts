@@ -16,9 +16,6 @@ const number = v.finiteNumber();
 /** Schema of a metric. NaN is stored as null, because JSON has no NaN. */
 const metric = v.nullable(number);
 
-const metricsSchema = v.object({ nll: metric, prec1: metric, prec2: metric });
-const rankingMetrics = { ...metricsSchema.entries, piPrec1: metric, piPrec2: metric };
-
 /** Schema of a 95 % bootstrap interval over users; null if there are too few users. */
 const interval = v.nullable(v.tuple([number, number]));
 
@@ -70,26 +67,19 @@ export const pairedSchema = v.looseObject({
 const differencesSchema = named(v.looseObject({ value: number, interval }));
 
 const baselineSchema = v.object({
-  ...v.partial(metricsSchema, ["nll"]).entries,
-  longerPages: v.optional(v.partial(metricsSchema), {}),
   /** Setting of the baseline that was best on the validation users. */
   setting: v.optional(v.string()),
-  details: v.optional(detailsSchema),
+  details: detailsSchema,
 });
 
-const snapshotSchema = v.looseObject({
+const snapshotSchema = v.object({
   snapshot: v.string(),
   iteration: v.wholeNumber(),
   users: v.optional(v.wholeNumber()),
-  ...metricsSchema.entries,
-  /** Metrics on pages with more than one item. */
-  longerPages: v.optional(v.partial(v.object(rankingMetrics)), {}),
-  /** prec@1 of the generator pi; undefined in the Shannon stage (maximum likelihood). */
-  piPrec1: v.optional(metric),
-  piPrec2: v.optional(metric),
+  nll: metric,
   /** Learned effects of the positions on the page, beginning with position 1. */
   positionEffects: v.optional(v.array(number)),
-  details: v.optional(detailsSchema),
+  details: detailsSchema,
   itemGains: v.optional(itemGainsSchema),
   tastes: v.optional(v.array(tasteSchema), []),
   /** Differences of metrics between the snapshot and each baseline, by name of the baseline. */
@@ -121,8 +111,6 @@ export const resultSchema = v.looseObject({
   verdict: v.optional(v.array(v.string()), []),
 });
 export type StoredResult = v.InferOutput<typeof resultSchema>;
-/** Metrics of a snapshot or baseline. A metric is null if no page contributes to it. */
-export type StoredMetrics = v.InferOutput<typeof metricsSchema>;
 export type SnapshotMetrics = v.InferOutput<typeof snapshotSchema>;
 
 export const experimentSchema = v.looseObject({
@@ -137,9 +125,7 @@ export const experimentResultSchema = v.looseObject({
 });
 
 /** Metrics of a baseline, and its name on pages. */
-export type BaselineMetrics = StoredMetrics & Omit<v.InferOutput<typeof baselineSchema>, "nll"> & {
-  readonly name: string;
-};
+export type BaselineMetrics = v.InferOutput<typeof baselineSchema> & { readonly name: string };
 
 export interface StageResult extends StoredResult {
   readonly test: SnapshotMetrics[];

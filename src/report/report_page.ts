@@ -148,7 +148,7 @@ function renderOutcome(model: ReportModel): Html {
   const results = model.runs.flatMap(({ stages }) => stages[best.stage]?.result ?? []);
   const { data, shown = [] } = results[0] ?? {};
   const source = data ? `From ${formatThousands(data.users[0])} users, the` : "The";
-  const chance = shown.find(({ name }) => name === RANDOM)?.prec1;
+  const chance = shown.find(({ name }) => name === RANDOM)?.details.metrics.prec1;
   const random = typeof chance === "number" ? ` (random order: ${formatShare(chance)})` : "";
   const hasPositions = results.some(({ test }) => test.some(({ positionEffects }) => positionEffects));
   const positions = hasPositions ? ". The ranks include the effect of an item's position on the page" : "";

@@ -7,7 +7,6 @@ import type {
   ReportModel,
   ReportStage,
   SnapshotMetrics,
-  StoredMetrics,
   StoredResult,
 } from "./report_data.ts";
 import { compareRanking, describeVerdict } from "../metrics/baseline_verdict.ts";
@@ -97,33 +96,22 @@ export function computeMeanAndSd(values: readonly (number | null | undefined)[])
   return { mean, sd: toFiniteOrNull(sd), runs: present.length };
 }
 
-export type Scoring = Readonly<StoredMetrics> & {
+/** Metrics of a snapshot or baseline on the test users. A metric is missing if no page contributes to it. */
+export interface Scoring {
   readonly iteration?: number;
-  readonly piPrec1?: number | null;
-  readonly piPrec2?: number | null;
-  readonly longerPages: Readonly<Partial<Record<"prec1" | "prec2" | "piPrec1" | "piPrec2", number | null>>>;
-  readonly details?: {
+  readonly details: {
     readonly metrics: Readonly<Partial<Record<string, number | null>>>;
     readonly intervals: Readonly<Partial<Record<string, readonly [number, number] | null>>>;
   };
-};
+}
 
 /** Returns the name of a metric of the reward or generator; undefined if the generator has no such metric. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
 
-export function getMetric(
-  { nll, prec1, prec2, piPrec1, piPrec2, longerPages: longer, details }: Scoring,
-  name: string | undefined,
-): number | null | undefined {
-  if (name === undefined) return undefined;
-  const top: Readonly<Partial<Record<string, number | null>>> = {
-    ...{ nll, prec1, prec2, piPrec1, piPrec2 },
-    ...{ longerPrec1: longer.prec1, longerPrec2: longer.prec2 },
-    ...{ longerPiPrec1: longer.piPrec1, longerPiPrec2: longer.piPrec2 },
-  };
-  return top[name] ?? details?.metrics[name];
+export function getMetric({ details }: Scoring, name: string | undefined): number | null | undefined {
+  return name === undefined ? undefined : details.metrics[name];
 }
 
 export function listSnapshotNames(part: ReportPart): string[] {
@@ -191,7 +179,9 @@ export function listDistinctBaselines(groups: readonly SharedBaselines[]): Basel
 }
 
 function toKey(baselines: readonly BaselineMetrics[]): string {
-  const metrics = baselines.map(({ name, nll, prec1, prec2 }) => [name, nll, prec1, prec2]);
+  const metrics = baselines.map((
+    { name, details: { metrics: { nll, prec1, prec2 } } },
+  ) => [name, nll, prec1, prec2]);
   return JSON.stringify(metrics, (_, value) => typeof value === "number" ? value.toFixed(9) : value);
 }
 

@@ -7,7 +7,7 @@ import { shownBaselines } from "../run/tested_users.ts";
 import type { ChartDefinition } from "./chart_definition.ts";
 import { type Html, markup } from "./html.ts";
 import { buildLineChart } from "./line_chart.ts";
-import { findDetailedResult, renderByPart, renderMetricTitle } from "./metrics_table.ts";
+import { findFirstResult, renderByPart, renderMetricTitle } from "./metrics_table.ts";
 import { renderCharts } from "./page_shell.ts";
 import type { ReportModel, StageResult } from "./report_data.ts";
 import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
@@ -17,7 +17,7 @@ import { renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {
   const parts = listLossParts(models);
   const tables = renderByPart(parts, (part) => {
-    const result = findDetailedResult(part);
+    const result = findFirstResult(part);
     return result && renderSegmentTable(part, result);
   });
   const charts = buildPositionCharts(parts);
@@ -38,9 +38,9 @@ const TITLES: Readonly<Record<Exclude<SliceKey, "category">, string>> = {
 /** Renders prec@1 by segment: of the model, the best baseline and, if known, the best attainable ranking. */
 function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Html | undefined {
   const model = findJudged(test, part.judged);
-  if (!model?.details) return undefined;
+  if (!model) return undefined;
   const { slices, categoryField = "category" } = model.details;
-  const detailed = sortBaselines(shown.filter(({ details }) => details), "prec1");
+  const detailed = sortBaselines(shown, "prec1");
   const best = detailed.find(({ name }) => name !== ATTAINABLE);
   const compared = [best, detailed.find(({ name }) => name === ATTAINABLE)].filter((one) =>
     one !== undefined
@@ -57,7 +57,7 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
       formatThousands(events),
       formatPercent(events / all, 1),
       ...columns.map(({ details }) => {
-        const found = details?.slices[by]?.find((other) => other.name === name);
+        const found = details.slices[by]?.find((other) => other.name === name);
         return renderMetric(found?.metrics.prec1, 4, found?.intervals.prec1);
       }),
     ]);

@@ -151,14 +151,14 @@ export async function readOutcome(
   const [loss, prec1, prec2] = [test("loss"), test("prec1"), test("prec2")];
   const readPart = (by: "" | "pi_", lossOf?: typeof loss): PartOutcome => {
     const [first, second] = by === "" ? ["prec1", "prec2"] as const : ["piPrec1", "piPrec2"] as const;
-    const [low, high] = prec1.details?.intervals[first] ?? [NaN, NaN];
+    const [low, high] = prec1.details.intervals[first] ?? [NaN, NaN];
     return {
       "val loss": lossOf ? valueAt("loss", lossOf.iteration) : NaN,
       "val prec@1": valueAt(`${by}prec1`, prec1.iteration),
       "val prec@2": valueAt(`${by}prec2`, prec2.iteration),
-      "test loss": lossOf?.nll ?? NaN,
-      "test prec@1": prec1[first] ?? NaN,
-      "test prec@2": prec2[second] ?? NaN,
+      "test loss": lossOf?.details.metrics.nll ?? NaN,
+      "test prec@1": prec1.details.metrics[first] ?? NaN,
+      "test prec@2": prec2.details.metrics[second] ?? NaN,
       sampling: (high - low) / 2,
     };
   };

@@ -217,11 +217,11 @@ Deno.test("damaged JSON of a run, seeds, an experiment or a data set is refused,
       },
       models: [{ name: "a", folder: "b" }],
     });
-    const figures = { nll: 1, prec1: 0.5, prec2: null };
+    const details = { metrics: { nll: 1, prec1: 0.5, prec2: null }, intervals: { prec1: [0.25, 0.75] } };
     const result = JSON.stringify({
       iteration: 4,
-      test: [{ snapshot: "last", iteration: 4, ...figures, longerPages: figures }],
-      baselines: { random: figures, clickRate: { prec1: 1, prec2: 1 }, attainable: null },
+      test: [{ snapshot: "last", iteration: 4, nll: 1, details }],
+      baselines: { random: { details }, attainable: null },
     });
     const manifest = JSON.stringify({ ...goodManifest, notes: ["a"], skipped: { b: 1 } });
     const files: readonly [name: string, good: string, read: () => Promise<unknown>][] = [

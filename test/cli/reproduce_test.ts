@@ -43,9 +43,9 @@ Deno.test("a finished run without a metric is refused, with the file and what to
     assert.ok(model);
     const folder = getSeedFolder(`${path}/${model.folder}`, 1);
     await Deno.mkdir(folder, { recursive: true });
-    const figures = { iteration: 10, nll: 1, prec1: 0.5, prec2: 0.7 };
+    const details = { metrics: { nll: 1, prec1: 0.5, prec2: 0.7 }, intervals: {} };
     const write = async (snapshots: readonly string[], iteration: number) => {
-      const test = snapshots.map((snapshot) => ({ snapshot, ...figures }));
+      const test = snapshots.map((snapshot) => ({ snapshot, iteration: 10, nll: 1, details }));
       await Deno.writeTextFile(`${folder}/result.json`, JSON.stringify({ iteration: 10, test }));
       const lines = ["iteration,loss,prec1,prec2", `${iteration},1.5,0.25,0.5`];
       await Deno.writeTextFile(`${folder}/validation.csv`, lines.join("\n") + "\n");

@@ -39,16 +39,16 @@ function snapshot(
   const figures = { nll: 1.4, prec1: 0.5, prec2: 0.7 };
   return {
     ...{ snapshot: name, iteration, users: 270, ...figures, longerPages: figures, events: 100 },
-    ...{ details: details(0.5), against, ...more },
+    ...{ details: details(0.5, { nll: 1.4 }), against, ...more },
   };
 }
 
 const ranking = (prec1: number, setting?: string): BaselineMetricsResult => ({
-  ...{ prec1, prec2: 0.6, longerPages: { prec1, prec2: 0.6 }, details: details(prec1) },
+  ...{ prec1, prec2: 0.6, longerPages: { prec1, prec2: 0.6 }, details: details(prec1, { prec2: 0.6 }) },
   ...(setting ? { setting } : {}),
 });
 const baselines: BaselineResults = {
-  random: { ...ranking(0.1), nll: 2.4 },
+  random: ranking(0.1),
   clickRate: ranking(0.3),
   lastClick: ranking(0.31, "the last 3 clicks"),
   categoryRate: null,
@@ -170,7 +170,9 @@ Deno.test("the table has intervals, all baselines, and a dash for missing ones",
   );
   assert.match(lines[6] ?? "", /^category rate +- +- +- +- +- +- +-$/);
   assert.ok(lines.every((line) => line.length <= 100), lines.join("\n"));
-  const starred = [snapshot("best-loss", 900, ALL, { longerPages: { nll: 1.5, prec1: 0.45, prec2: 0.65 } })];
+  const starred = [
+    snapshot("best-loss", 900, ALL, { details: details(0.5, { nll: 1.4, longerPrec1: 0.45 }) }),
+  ];
   assert.match(
     formatResultTable(starred, baselines),
     /prec@1\*[^]*0\.4500[^]*\*: single-item pages excluded/,

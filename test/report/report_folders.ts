@@ -27,10 +27,13 @@ const HEADERS = {
   adversarial: "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2",
 };
 
+/** Returns the stored metrics of a snapshot or baseline, without intervals. */
+export const withDetails = <M>(metrics: M) => ({ details: { metrics, intervals: {} } });
+
 export const BASELINES = {
-  random: { nll: 2.4, prec1: 0.1, prec2: 0.2 },
-  clickRate: { prec1: 0.3, prec2: 0.5 },
-  attainable: { nll: 1.3, prec1: 0.6, prec2: 0.8 },
+  random: withDetails({ nll: 2.4, prec1: 0.1, prec2: 0.2 }),
+  clickRate: withDetails({ prec1: 0.3, prec2: 0.5 }),
+  attainable: withDetails({ nll: 1.3, prec1: 0.6, prec2: 0.8 }),
 };
 
 export function makeConfig({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles): Record<string, unknown> {
@@ -108,13 +111,11 @@ export function writeJson(file: string, value: unknown): void {
   Deno.writeTextFileSync(file, JSON.stringify(value, null, 2) + "\n");
 }
 
-/** Returns all metrics of a scoring, with the longest possible values. */
-function makeDetails(prec1: number) {
-  const names = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
-  const measured = {
-    metrics: Object.fromEntries(names.map((name) => [name, prec1])),
-    intervals: Object.fromEntries(names.map((name) => [name, [prec1 - 0.02, prec1 + 0.02]])),
-  };
+/** Returns all metrics of a scoring, with intervals and slices. */
+function makeDetails(known: Readonly<Record<string, number>>) {
+  const metrics: Record<string, number> = { mrr: 0.5, ndcg: 0.5, auc: 0.5, ...known };
+  const ranges = Object.entries(metrics).map(([name, value]) => [name, [value - 0.02, value + 0.02]]);
+  const measured = { metrics, intervals: Object.fromEntries(ranges) };
   return {
     ...measured,
     slices: { "page length": ["5-9", "10-19"].map((name) => ({ ...measured, name, events: 700 })) },
@@ -132,14 +133,15 @@ function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "a
         ...Array.from({ length: columns }, (_, c) => skill * t / iterations + 0.03 * seed + 0.01 * c),
       ];
     });
-  const test = (snapshot: string, more: Record<string, unknown>) => {
+  const test = (snapshot: string, more: Record<string, number>) => {
     const figures = { nll: 1.4 - 0.3 * skill, prec1: 0.6 * skill + 0.01 * seed, prec2: 0.8 * skill };
-    return { snapshot, iteration: iterations - 10, ...figures, longerPages: figures, ...more };
+    const details = makeDetails({ ...figures, ...more });
+    return { snapshot, iteration: iterations - 10, nll: figures.nll, against: {}, details };
   };
   const stage = (
     columns: number,
     snapshots: readonly string[],
-    more: Record<string, unknown>,
+    more: Record<string, number> = {},
   ): StageFileContents => ({
     train: rows(1, columns),
     validation: rows(10, columns),
@@ -148,12 +150,10 @@ function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "a
       .map((column) => ({ kind: "impression", column, type: "number" })),
   });
   const best = ["best-prec1", "best-prec2", "last"];
-  const generator = { piPrec1: 0.5 * skill, piPrec2: 0.7 * skill, lossMin: -0.4, lossMax: 1.1 };
+  const generator = { piPrec1: 0.5 * skill, piPrec2: 0.7 * skill };
   return {
     ...{ seed, iterations },
-    ...(stages.includes("shannon")
-      ? { shannon: stage(3, ["best-loss", ...best], { details: makeDetails(0.6 * skill) }) }
-      : {}),
+    ...(stages.includes("shannon") ? { shannon: stage(3, ["best-loss", ...best]) } : {}),
     ...(stages.includes("adversarial") ? { adversarial: stage(7, best, generator) } : {}),
   };
 }

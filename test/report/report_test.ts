@@ -20,9 +20,9 @@ import { column, columns } from "../../src/metrics/metric_columns.ts";
 import { packSums } from "../../src/metrics/test_result.ts";
 import { renderComparisonTable } from "../../src/report/metrics_table.ts";
 import {
-  BASELINES,
   makeConfig,
   type StageFileContents,
+  withDetails,
   writeExperiment,
   writeJson,
   writeRun,
@@ -34,14 +34,14 @@ const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
 const VALIDATION = [[0, 2.25, 0.1, 0.2], [2, 1.75, 0.25, 0.375], [4, 1.125, 0.5, 0.625]];
 /** @param half half the width of the intervals of differences to the baselines */
-const figures = (snapshot: string, nll: number, prec1: number, prec2: number, half = 0.02) => {
+const figures = (snapshot: string, nll: number, prec1: number, prec2: number, half = 0.02, more = {}) => {
   const against = (rival: number) => {
     const value = prec1 - rival;
     return { prec1: { value, interval: [value - half, value + half] } };
   };
   return {
-    ...{ snapshot, iteration: 4, nll, prec1, prec2, longerPages: { nll, prec1: null, prec2: null } },
-    against: { random: against(BASELINES.random.prec1), clickRate: against(BASELINES.clickRate.prec1) },
+    ...{ snapshot, iteration: 4, nll, ...withDetails({ nll, prec1, prec2, ...more }) },
+    against: { random: against(0.1), clickRate: against(0.3) },
   };
 };
 const TEST = [figures("best-loss", 1.5, 0.3, 0.4), figures("best-prec1", 1.75, 0.5, 0.6)];
@@ -49,7 +49,10 @@ const FINISHED: StageFileContents = { train: TRAIN, validation: VALIDATION, test
 const ADVERSARIAL: StageFileContents = {
   train: [[1, 1.5, -0.5, 0.75, 0.1, 0.2, 0.3, 0.4], [2, 1.25, -0.25, 1, 0.2, 0.3, 0.4, 0.5]],
   validation: [[0, 1.5, -0.75, 0.5, 0.125, 0.25, 0.375, 0.5]],
-  test: [{ ...figures("best-prec1", 1.25, 0.4, 0.5), piPrec1: 0.45, piPrec2: 0.55, lossMin: 0, lossMax: 1 }],
+  test: ["best-loss", "best-prec1"].map((snapshot) => ({
+    ...figures(snapshot, 1.25, 0.4, 0.5, 0.02, { piPrec1: 0.45, piPrec2: 0.55 }),
+    iteration: 0,
+  })),
 };
 
 /** Returns a report on folders: its data, its charts, its parts and its HTML. */
@@ -192,9 +195,9 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
       ["train", [1, 2, 3, 4], [2, 1.5, 1.25, 1]],
     ]);
     assert.deepEqual(loss[1]?.data.map(({ sd }) => sd), [null, null, null, null]);
-    // best-loss was tested at iteration 4. best-prec2 was not tested; its best value is at iteration 4, too.
+    // best-loss was tested at iteration 4, and there is no best-prec2.
     assert.deepEqual(loss.map(({ marks }) => marks), [[{ x: 4, y: 1.125 }], []]);
-    assert.deepEqual(curvesIn(charts, "prec2")[0]?.marks, [{ x: 4, y: 0.625 }]);
+    assert.deepEqual(curvesIn(charts, "prec2")[0]?.marks, []);
     assert.deepEqual(linesIn(charts, "loss", "x"), []);
     assert.deepEqual(linesIn(charts, "loss", "y"), [], "no test metrics beside curves of validation users");
     const bars = barsIn(charts, "test-prec2");
@@ -243,7 +246,7 @@ Deno.test("runs over seeds have means, bands and notes on unfinished ones", () =
     assert.deepEqual(loss.data.map(({ runs }) => runs), [3, 3, 2, 2]);
     assert.deepEqual(listY(loss), [7 / 3, 5.5 / 3, 1.75, 1.5]);
     assert.ok(Math.abs((loss.data[3]?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
-    assert.deepEqual(validation?.marks, [{ x: 4, y: 1.125 }, { x: 4, y: 1.125 }, { x: 2, y: 1.75 }]);
+    assert.deepEqual(validation?.marks, [{ x: 4, y: 1.125 }, { x: 4, y: 1.125 }]);
     const [bar] = barsIn(charts, "test-nll");
     assert.deepEqual([bar?.x, bar?.runs], [2, 2]);
     assert.ok(Math.abs((bar?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
@@ -285,7 +288,7 @@ Deno.test("the adversarial stage is drawn with pi and u, alone or after the firs
     }
     assert.deepEqual(linesIn(charts, "adversarial-losses", "x"), []);
     assert.deepEqual(curvesIn(charts, "adversarial-losses")[3]?.data.map(({ y }) => y), [0.75, 1]);
-    assert.deepEqual(validation("prec2").map(({ marks }) => marks.length), [1, 1, 0, 1, 0]);
+    assert.deepEqual(validation("prec1").map(({ marks }) => marks.length), [1, 1, 0, 1, 0]);
     assert.deepEqual(validation("adversarial-losses").map(({ marks }) => marks), [
       ...[[{ x: 0, y: -0.75 }], [], [{ x: 0, y: -0.75 }], []],
     ]);
