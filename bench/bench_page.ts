@@ -62,7 +62,7 @@ function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: Roofline
       "minimum that the kernel must move. Hover over a point for its name.",
     xTitle: "FLOPs per byte",
     yTitle: "GFLOP/s",
-    logarithmic: ["x", "y"],
+    logarithmic: true,
     series: [
       { name: "ceiling", colour: NEUTRAL, joined: true, points: roof },
       ...workloads.flatMap((workload, k) => {

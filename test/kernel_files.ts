@@ -47,11 +47,3 @@ export function readHeader(path: string): string {
   const text = readKernel(path);
   return text.slice(0, text.search(/^(?!\/\/)/m));
 }
-
-/** Returns the text after a label, up to the next label on its line, or with its continuation lines. */
-export function findHeaderPart(path: string, label: string): string | undefined {
-  const found = readHeader(path).match(
-    new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m"),
-  );
-  return found ? `${found[1]}${found[2]}` : undefined;
-}

@@ -1,4 +1,4 @@
-import { buildAxis, computeWhisker, formatMean, getChartHead } from "./chart_definition.ts";
+import { buildAxis, computeWhisker, formatMean } from "./chart_definition.ts";
 import type { ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";
 
@@ -24,6 +24,7 @@ export function buildBarChart(
     readonly xFrom?: number;
   },
 ): ChartDefinition {
+  const { id, title, note } = chart;
   const points = chart.bars.map(({ name, mean, sd, range, runs, snapshot }, y): ChartPoint => {
     const text = formatMean(mean, sd);
     const interval = range ? `, ${range.map((end) => end.toFixed(4)).join(" to ")}` : "";
@@ -36,8 +37,8 @@ export function buildBarChart(
   const end = Math.max(...points.map((point) => computeWhisker(point)?.[1] ?? point.x));
   const from = chart.xFrom === undefined ? { beginAtZero: true } : { min: chart.xFrom };
   return {
-    ...getChartHead(chart),
-    summary: `${chart.title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
+    ...{ id, title, note },
+    summary: `${title}: ` + points.map(({ name, label }) => `${name} ${label}`).join("; "),
     legend: [],
     columns: [
       ...[["series", "name"], ["snapshot", "snapshot"], ["mean", "x"], ["sd", "sd"]] as const,
@@ -49,7 +50,7 @@ export function buildBarChart(
         labels: chart.bars.map(({ name }) => wrap(name)),
         datasets: [{
           ...{ borderWidth: 1, maxBarThickness: 26 },
-          label: chart.title,
+          label: title,
           data: points,
           backgroundColor: chart.bars.map(({ colour }) => nameColour(colour, 0.4)),
           borderColor: chart.bars.map(({ colour }) => nameColour(colour)),

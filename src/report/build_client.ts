@@ -14,7 +14,7 @@ const BANNER = "/* Built by `deno task build report` from client/. */";
 
 /** Builds the script of report pages. Equal sources give equal bytes on all machines. */
 export async function bundleClient(): Promise<string> {
-  return (await buildBundle({ entry: ENTRY, format: "iife", banner: BANNER })).text;
+  return `${BANNER}\n${(await buildBundle({ entry: ENTRY, format: "iife" })).text}`;
 }
 
 if (import.meta.main) await writeFileAtomically(BUNDLE, await bundleClient(), BANNER);

@@ -91,10 +91,6 @@ export interface ChartDefinition extends ChartHead {
 /** Dash patterns of lines: lengths of strokes and gaps, in pixels. */
 export const dashes = { solid: [], dashed: [9, 4], dotted: [2, 3], dashDotted: [9, 3, 2, 3] } as const;
 
-export function getChartHead({ id, title, note }: ChartHead): ChartHead {
-  return { id, title, note };
-}
-
 export function buildAxis(title: string, logarithmic = false) {
   return {
     type: logarithmic ? "logarithmic" as const : "linear" as const,

@@ -28,44 +28,28 @@ import { NEUTRAL } from "./theme.ts";
 
 export function buildCharts({ models }: ReportData): ChartDefinition[] {
   const window = chooseWindow(Math.max(...models.map(countIterations)));
-  const losses = listLossParts(models);
-  const adversarial = losses.filter(({ stage }) => stage === "adversarial");
-  const lines = [
-    ...lineChart(
-      "loss",
-      "Loss",
-      "loss",
-      window,
-      losses.flatMap((part) => curves(part, "loss", window)),
-      describeIncomparable(models),
-    ),
-    ...precisionCharts(listRankingParts(models), window),
-    ...lineChart(
-      "adversarial-losses",
-      "Losses of the adversarial stage",
-      "loss_min of u, loss_max of \u03c0",
-      window,
-      adversarial.flatMap((part) => [
-        ...curves(part, "loss_min", window, 0),
-        ...curves({ ...part, ranking: "generator" }, "loss_max", window, 0),
-      ]),
-    ),
+  const [losses, rankings] = [listLossParts(models), listRankingParts(models)];
+  const lossCurves = losses.flatMap((part) => curves(part, "loss", window));
+  const precision = (k: 1 | 2) => {
+    const drawn = rankings.flatMap((part) =>
+      curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
+    );
+    return lineChart(`prec${k}`, `prec@${k}`, `prec@${k}`, window, drawn);
+  };
+  const adversarial = losses.filter(({ stage }) => stage === "adversarial").flatMap((part) => [
+    ...curves(part, "loss_min", window, 0),
+    ...curves({ ...part, ranking: "generator" }, "loss_max", window, 0),
+  ]);
+  const [title, names] = ["Losses of the adversarial stage", "loss_min of u, loss_max of \u03c0"];
+  return [
+    ...barChart(models, losses, "nll", "loss"),
+    ...barChart(models, rankings, "prec1", "prec@1"),
+    ...barChart(models, rankings, "prec2", "prec@2"),
+    ...lineChart("loss", "Loss", "loss", window, lossCurves, describeIncomparable(models)),
+    ...precision(1),
+    ...precision(2),
+    ...lineChart("adversarial-losses", title, names, window, adversarial),
   ];
-  return [...barCharts(models), ...lines];
-}
-
-function precisionCharts(parts: readonly ReportPart[], window: number): ChartDefinition[] {
-  return (["1", "2"] as const).flatMap((k) =>
-    lineChart(
-      `prec${k}`,
-      `prec@${k}`,
-      `prec@${k}`,
-      window,
-      parts.flatMap((part) =>
-        curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
-      ),
-    )
-  );
 }
 
 /** Dash patterns of curves. A pattern has the same meaning in all charts. */
@@ -136,14 +120,6 @@ function describeCurves(drawn: readonly Series[], window: number): string {
     window > 1 ? `Points of training curves are means over ${window} iterations.` : "",
     drawn.some(({ offset = 0 }) => offset > 0) ? "The adversarial stage begins at the vertical line." : "",
   ].filter((sentence) => sentence !== "").join(" ");
-}
-
-function barCharts(models: readonly ReportModel[]): ChartDefinition[] {
-  return [
-    ...barChart(models, listLossParts(models), "nll", "loss"),
-    ...barChart(models, listRankingParts(models), "prec1", "prec@1"),
-    ...barChart(models, listRankingParts(models), "prec2", "prec@2"),
-  ];
 }
 
 /** Builds a bar chart per group of comparable models: equal test users and, for losses, an equal kind. */

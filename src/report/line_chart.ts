@@ -2,7 +2,7 @@
 
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
 import { meanAndSd } from "../data/mean_sd.ts";
-import { buildAxis, dashes, getChartHead } from "./chart_definition.ts";
+import { buildAxis, dashes } from "./chart_definition.ts";
 import type {
   ChartDataset,
   ChartDefinition,
@@ -102,13 +102,13 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   const series = chart.series.map((one) => ({ ...one, points: one.points.map(withoutNaN) }))
     .filter(({ points }) => points.some(({ y }) => y !== null));
   if (series.length === 0) return [];
-  const { xTitle, yTitle, logarithmic } = chart;
+  const { id, title, note, xTitle, yTitle, logarithmic } = chart;
   const datasets = series.map((one) => buildCurve(one, nameSeries(series, one), series.length > MANY));
   const xs = series.flatMap(({ points }) => points.map(({ x }) => x));
   const ends = series.map((one) => `${nameSeries(series, one)} ends at ${describeEnd(one)}`);
   return [{
-    ...getChartHead(chart),
-    summary: `${chart.title} over ${xTitle}: ${ends.join("; ")}`,
+    ...{ id, title, note },
+    summary: `${title} over ${xTitle}: ${ends.join("; ")}`,
     legend: buildCurveLegend(series, datasets),
     columns: [
       ...[["series", "label"], [xTitle, "x"], ["mean", "y"], [chart.spread ?? "sd", "sd"]] as const,

@@ -198,7 +198,7 @@ export function getLossScale({ model, stage }: ReportPart): string | undefined {
   return stage === "shannon" ? getLossKind(model) : undefined;
 }
 
-const METRICS: readonly DefinedMetric[] = ["nll", "prec1", "prec2", "mrr", "ndcg", "auc"];
+const METRICS = COLUMNS.filter((name) => !LONGER.includes(name));
 const PI: readonly DefinedMetric[] = ["piPrec1", "piPrec2"];
 
 /** Renders a collapsible section with details for each part of a model (first seed only). */
@@ -306,7 +306,6 @@ export function buildReliabilityCharts(models: readonly ReportModel[]): ChartDef
         }.`,
       xTitle: "predicted probability",
       yTitle: "observed share",
-      logarithmic: [],
       series: [{ ...DIAGONAL, joined: true, points: diagonal }, ...drawn],
     })];
   };

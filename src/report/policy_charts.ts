@@ -196,7 +196,6 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
         }.`,
       xTitle: `Q${k} (${unit})`,
       yTitle: `${found.map(({ position }) => `Q${position}`).join(", ")} (${unit})`,
-      logarithmic: [],
       series: [
         {
           ...{ name: "equal", colour: NEUTRAL, joined: true },

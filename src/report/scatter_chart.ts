@@ -1,4 +1,4 @@
-import { buildAxis, buildLegendEntry, compact, getChartHead } from "./chart_definition.ts";
+import { buildAxis, buildLegendEntry, compact } from "./chart_definition.ts";
 import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";
 
@@ -12,7 +12,8 @@ export interface ScatterPoint extends Pick<ChartPoint, "low" | "high"> {
 export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
-  readonly logarithmic: readonly ("x" | "y")[];
+  /** True for two logarithmic axes. */
+  readonly logarithmic?: boolean;
   /** Series of points: at least one series, and at least one point per series. */
   readonly series: readonly {
     readonly name: string;
@@ -25,17 +26,14 @@ export interface ScatterChart extends ChartHead {
 
 /** Builds a scatter chart. A whisker shows the 95 % interval of y, from `low` to `high` of a point. */
 export function buildScatterChart(chart: ScatterChart): ChartDefinition {
-  const { xTitle, yTitle, logarithmic, series } = chart;
+  const { id, title, note, xTitle, yTitle, logarithmic = false, series } = chart;
   const points = series.flatMap((one) => one.points);
   const ends = points.flatMap(({ y, low = y, high = y }) => [low, high]);
   const hasWhiskers = points.some(({ low }) => low !== undefined);
-  const scale = (name: "x" | "y", title: string) => ({
-    ...buildAxis(title, logarithmic.includes(name)),
-    beginAtZero: !logarithmic.includes(name),
-  });
+  const scale = (title: string) => ({ ...buildAxis(title, logarithmic), beginAtZero: !logarithmic });
   return {
-    ...getChartHead(chart),
-    summary: `${chart.title}: ${yTitle} over ${xTitle}; ` +
+    ...{ id, title, note },
+    summary: `${title}: ${yTitle} over ${xTitle}; ` +
       series.map(({ name, points }) => `${name}, ${points.length} points`).join("; "),
     legend: series.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
     columns: [
@@ -65,8 +63,8 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
       options: {
         interaction: { mode: "nearest", intersect: true },
         scales: {
-          x: scale("x", xTitle),
-          y: { ...scale("y", yTitle), suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) },
+          x: scale(xTitle),
+          y: { ...scale(yTitle), suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) },
         },
       },
     },

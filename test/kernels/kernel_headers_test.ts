@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { STEP_STRIDE } from "../../src/gpu/step.ts";
 import {
-  findHeaderPart,
   findKernel,
   getKernelName,
   isForCpu,
@@ -15,6 +14,7 @@ import {
   readKernel,
 } from "../kernel_files.ts";
 import { fillStarter } from "../exercise_answers.ts";
+import { findHeaderPart } from "../../src/lab/draw/kernel_panel.ts";
 import { exercises } from "../../src/exercise/exercises.ts";
 import { ladders } from "../../src/ladder/ladders.ts";
 import type { ClickDispatch } from "../../src/batch/click_sizes.ts";
@@ -43,7 +43,7 @@ function each(paths: readonly string[], check: (path: string) => boolean, expect
 Deno.test("a header has all required parts", () => {
   const kernels = listKernelFiles("shipped", "probe");
   for (const label of ["For", "Work split", "Cost"]) {
-    each(kernels, (path) => findHeaderPart(path, label) !== undefined, `the part "${label}"`);
+    each(kernels, (path) => findHeaderPart(readKernel(path), label) !== undefined, `the part "${label}"`);
   }
 });
 
@@ -52,14 +52,16 @@ Deno.test("a header states invocations, and its workgroup size matches the text"
     const size = (name: string) => new RegExp(`^const ${name} = (\\d+);`, "m").exec(readKernel(path))?.[1];
     const [x, y] = [size("WORKGROUP"), size("WORKGROUP_Y")];
     const own = new RegExp(`\\b${y === undefined ? x : `${x} x ${y}`}\\b`);
-    return own.test(findHeaderPart(path, "Grid") ?? "");
+    return own.test(findHeaderPart(readKernel(path), "Grid") ?? "");
   }, 'the part "Grid", with the size of a workgroup');
 });
 
 Deno.test("a header states its adapter, and names the twin for the other kind", () => {
   const twins = (path: string) =>
-    kernelsIn(findHeaderPart(path, isForCpu(path) ? "On a GPU" : "On a CPU adapter")).map(findKernel);
-  const kind = (path: string) => findHeaderPart(path, "For") ?? "";
+    kernelsIn(findHeaderPart(readKernel(path), isForCpu(path) ? "On a GPU" : "On a CPU adapter")).map(
+      findKernel,
+    );
+  const kind = (path: string) => findHeaderPart(readKernel(path), "For") ?? "";
   each(
     shipped,
     (path) => /^(both kinds of adapter$|a GPU$|a GPU with subgroups$|a CPU adapter)/.test(kind(path)),
@@ -76,11 +78,19 @@ Deno.test("a header states its adapter, and names the twin for the other kind", 
 Deno.test("a header names the backward kernel, which names the forward one", () => {
   const forward = shipped.filter((path) => path.includes("_forward"));
   const backward = shipped.filter((path) => /_(backward|gradient)/.test(path));
-  each(forward, (path) => kernelsIn(findHeaderPart(path, "Backward")).length > 0, 'the part "Backward"');
-  each(backward, (path) => kernelsIn(findHeaderPart(path, "Forward")).length > 0, 'the part "Forward"');
+  each(
+    forward,
+    (path) => kernelsIn(findHeaderPart(readKernel(path), "Backward")).length > 0,
+    'the part "Backward"',
+  );
+  each(
+    backward,
+    (path) => kernelsIn(findHeaderPart(readKernel(path), "Forward")).length > 0,
+    'the part "Forward"',
+  );
   const answers = (path: string) =>
-    kernelsIn(findHeaderPart(path, "Backward")).every((back) =>
-      kernelsIn(findHeaderPart(findKernel(back), "Forward")).includes(getKernelName(path))
+    kernelsIn(findHeaderPart(readKernel(path), "Backward")).every((back) =>
+      kernelsIn(findHeaderPart(readKernel(findKernel(back)), "Forward")).includes(getKernelName(path))
     );
   each(shipped, answers, "to be named by its backward kernel");
 });

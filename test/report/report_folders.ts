@@ -128,34 +128,24 @@ function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "a
   const rows = (step: number, columns: number) =>
     Array.from({ length: iterations / step }, (_, k) => {
       const t = step === 1 ? k + 1 : step * k;
-      return [
-        t,
-        ...Array.from({ length: columns }, (_, c) => skill * t / iterations + 0.03 * seed + 0.01 * c),
-      ];
+      const values = Array.from(
+        { length: columns },
+        (_, c) => skill * t / iterations + 0.03 * seed + c / 100,
+      );
+      return [t, ...values];
     });
-  const test = (snapshot: string, more: Record<string, number>) => {
-    const figures = { nll: 1.4 - 0.3 * skill, prec1: 0.6 * skill + 0.01 * seed, prec2: 0.8 * skill };
-    const details = makeDetails({ ...figures, ...more });
-    return { snapshot, iteration: iterations - 10, nll: figures.nll, against: {}, details };
-  };
-  const stage = (
-    columns: number,
-    snapshots: readonly string[],
-    more: Record<string, number> = {},
-  ): StageFileContents => ({
-    train: rows(1, columns),
-    validation: rows(10, columns),
-    test: snapshots.map((name) => test(name, more)),
+  const [nll, prec1, prec2] = [1.4 - 0.3 * skill, 0.6 * skill + 0.01 * seed, 0.8 * skill];
+  const details = makeDetails({ nll, prec1, prec2, piPrec1: 0.5 * skill, piPrec2: 0.7 * skill });
+  const stage = (columns: number): StageFileContents => ({
+    ...{ train: rows(1, columns), validation: rows(10, columns) },
+    test: ["best-loss", "best-prec1", "best-prec2", "last"].map((snapshot) => ({
+      ...{ snapshot, iteration: iterations - 10, nll, details },
+    })),
     context: ["nightly_price", "nights", "party", "device"].slice(0, skill > 0.9 ? 4 : 0)
       .map((column) => ({ kind: "impression", column, type: "number" })),
   });
-  const best = ["best-prec1", "best-prec2", "last"];
-  const generator = { piPrec1: 0.5 * skill, piPrec2: 0.7 * skill };
-  return {
-    ...{ seed, iterations },
-    ...(stages.includes("shannon") ? { shannon: stage(3, ["best-loss", ...best]) } : {}),
-    ...(stages.includes("adversarial") ? { adversarial: stage(7, best, generator) } : {}),
-  };
+  const columns = { shannon: 3, adversarial: 7 };
+  return { seed, iterations, ...Object.fromEntries(stages.map((name) => [name, stage(columns[name])])) };
 }
 
 export function writeExperiment(folder: string, seeds: readonly number[]): void {

@@ -169,7 +169,7 @@ Deno.test("a chart's file has its points: of curves, bars, and scatter plots", (
     joined: false,
     points: [{ x: 1, y: 2, name: "p", low: 1, high: 3 }],
   }];
-  const axes = { xTitle: "FLOPs per byte", yTitle: "GFLOP/s", logarithmic: [] };
+  const axes = { xTitle: "FLOPs per byte", yTitle: "GFLOP/s" };
   const plane = buildScatterChart({ ...head, ...axes, series });
   const bare = series.map((one) => ({ ...one, points: [{ x: 1, y: 2, name: "p" }] }));
   const roofline = buildScatterChart({ ...head, ...axes, series: bare });

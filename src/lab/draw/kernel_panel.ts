@@ -222,16 +222,12 @@ export function renderWgslListing(text: string, marked: readonly number[]): Html
   return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL"><code>${lines}</code></pre>`;
 }
 
-/** Returns a paragraph of a kernel's header. @param word - first words, for example "Work split" */
-export function findHeaderPart(text: string, word: string): string | undefined {
-  const lines = text.split("\n");
-  const head = lines.slice(0, lines.findIndex((line) => !line.startsWith("//")));
-  const from = head.findIndex((line) => line.startsWith(`// ${word} `));
-  if (from < 0) return undefined;
-  const rest = head.slice(from + 1);
-  const end = rest.findIndex((line) => !/^\/\/ {6,}\S/.test(line));
-  const own = [head[from]?.slice(3 + word.length) ?? "", ...rest.slice(0, end < 0 ? undefined : end)];
-  return own.map((line) => line.replace(/^\/\//, "").trim()).join(" ").trim();
+/** Returns a part of a kernel's header. @param label - word before the text, for example "Work split" */
+export function findHeaderPart(text: string, label: string): string | undefined {
+  const header = text.slice(0, text.search(/^(?!\/\/)/m));
+  const part = new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m");
+  const [, first = "", rest = ""] = part.exec(header) ?? [];
+  return first === "" ? undefined : (first + rest).replace(/\s*\n\/\/\s*/g, " ").trim();
 }
 
 /** Returns the numbers (from 1) of the lines in which the text for the driver differs from the file. */

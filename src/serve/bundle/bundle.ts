@@ -13,9 +13,6 @@ export interface BundleOptions {
   readonly entry: string;
   /** "iife" for a script of a web page or a worker; "esm" for a module. */
   readonly format: "iife" | "esm";
-  /** True (default) to minify the script; false to keep it readable. */
-  readonly minify?: boolean;
-  readonly banner?: string;
   /** Kernel texts: in the script (default: "whole"), or read from a table (kernel_table.ts). */
   readonly kernels?: "whole" | "without comments" | "from a table";
   /** Texts that replace modules, by the name under which a module is imported. */
@@ -35,13 +32,13 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
  * script; equal sources give equal bytes. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, replacements: instead = {}, kernels = "whole" } = options;
+  const { entry, format, replacements: instead = {}, kernels = "whole" } = options;
   const packages = await packageFolders(entry);
   try {
     const { outputFiles, metafile } = await esbuild.build({
       entryPoints: [entry],
       bundle: true,
-      minify,
+      minify: true,
       write: false,
       format,
       target: "es2022",
@@ -53,7 +50,6 @@ export async function buildBundle(options: BundleOptions): Promise<Bundle> {
       // Omit class fields that are declared without a value.
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       plugins: [loadKernels(kernels), replaceModules(instead), fromDenoCache(packages)],
-      ...(banner === undefined ? {} : { banner: { js: banner } }),
     });
     const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
     return {
