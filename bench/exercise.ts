@@ -10,7 +10,6 @@ import { makeFolder, writeFileAtomically } from "../src/files/atomic_write.ts";
 import { explainFileError, readText } from "../src/files/local_file.ts";
 import { allowWrites } from "../src/files/write_scope.ts";
 import { UserError } from "../src/user_error.ts";
-import { version } from "../src/version.ts";
 import { createAnswerStep, type Exercise, HOLE } from "../src/exercise/exercise.ts";
 import { exercises } from "../src/exercise/exercises.ts";
 import { checkAll, parseSize, raceExercise } from "../src/exercise/check_exercise.ts";
@@ -38,7 +37,6 @@ const names = exercises.map(({ name }) => name);
 function exerciseCommand(): Command {
   const command = new Command("deno task exercise")
     .description("Checks your kernel for an exercise of the course, and times it and the ladder's kernels.")
-    .version(version)
     .addArgument(new Argument("[name]", "the exercise (default: list all)").choices(names))
     .option("--file <file>", "your kernel (default: exercises/NAME.wgsl, created if missing)", path)
     .option("--size <sizes>", "check and time at this size, such as 64x1000 for softmax")

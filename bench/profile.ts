@@ -88,7 +88,6 @@ export function createCommand(): Command {
     .description(
       "Measures the adapter, every kernel at the sizes of several workloads, and training steps.",
     )
-    .version(version)
     .addArgument(
       new Argument("[parts...]", "what to measure; with kernels or steps the adapter is measured too")
         .choices(PARTS).default(["adapter", "kernels", "steps"]),

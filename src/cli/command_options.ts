@@ -11,6 +11,7 @@ import { endProcess } from "./run_main.ts";
 import { expectOutputsApart } from "./outputs.ts";
 import { explainFileError, readTextSync } from "../files/local_file.ts";
 import { getOutputWidth, wrapText } from "./table.ts";
+import { version } from "../version.ts";
 
 export {
   type GivenOptions,
@@ -137,7 +138,7 @@ export function listGivenOptions(command: Command): GivenOptions {
 
 /** Parses arguments. Converts commander's errors to UserErrors. --help and --version end the process. */
 export function parse<T extends object>(command: Command, args: readonly string[]): T {
-  prepare(command);
+  prepare(withVersion(command));
   try {
     command.parse([...args], { from: "user" });
     expectOutputsApart(command);
@@ -149,7 +150,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
 
 /** Parses arguments, and runs the action of the command or of the typed subcommand. */
 export async function parseAndRun(command: Command, args: readonly string[]): Promise<void> {
-  for (const one of [command, ...command.commands]) prepare(one);
+  for (const one of [withVersion(command), ...command.commands]) prepare(one);
   command.hook("preAction", (_, meant) => expectOutputsApart(meant));
   try {
     await command.parseAsync([...args], { from: "user" });
@@ -161,6 +162,11 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 
 const OTHER_LAYOUTS =
   "\nAny other layout of a log is read by a SELECT: --query FILE.sql. Examples: data/recipes.";
+
+/** Adds --version, beside --help. */
+function withVersion(command: Command): Command {
+  return command.optionsGroup("Options:").version(version);
+}
 
 /** Width of help texts in characters if the output is not a terminal (commander's default). */
 const HELP_WIDTH = 80;

@@ -24,7 +24,6 @@ import { trainingFields } from "../train/training_config.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { GameMetrics } from "../train/training_results.ts";
-import { version } from "../version.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import { type ModelDataOptions, openData, openModelData, withModelAndData } from "../cli/open_data.ts";
@@ -51,7 +50,6 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
         "Evaluates a user model on a click log, and compares it with the baselines: loss, precision, NDCG " +
           "and AUC within pages, with 95 % bootstrap intervals over users.",
       )
-      .version(version)
       .option(
         "--against <run>",
         "another run or snapshot, which is compared with --model on the same users",

@@ -11,7 +11,6 @@ import { formatThousands } from "../number_text.ts";
 import { listContextColumns } from "../data/manifest.ts";
 import { listModelContext } from "../predict/request_context.ts";
 import { removePositionEffect } from "../model/position_effect.ts";
-import { version } from "../version.ts";
 import { exportBaseline } from "../serve/onnx/export_baseline.ts";
 import { exportModel } from "../serve/onnx/export_model.ts";
 import { ONNX_MARK } from "../serve/onnx/graph_builder.ts";
@@ -27,7 +26,6 @@ function parseOptions(args: readonly string[]): ExportOptions {
       .description(
         "Writes a trained model or a baseline, and the items of a data set, to an ONNX file (for onnxruntime).",
       )
-      .version(version)
       .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(createBaselineOption()).addOption(
     new Option(

@@ -9,7 +9,6 @@ import { EXIT_INTERRUPTED, stopOnSignals } from "../cli/stop.ts";
 import { printLine } from "./train/run_stages.ts";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
 import { HOST, listen, type ServiceRequest } from "../serve/listen.ts";
-import { version } from "../version.ts";
 import { buildLab, TITLE } from "../lab/build.ts";
 
 const LAB_PORT = 8751;
@@ -29,7 +28,6 @@ function parseOptions(args: readonly string[]): LabOptions {
       "Opens the lab: a web page that trains models and measures kernels in your browser, on your GPU. " +
         `The page is served on ${HOST}; no data leave this machine.`,
     )
-    .version(version)
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), LAB_PORT)
     .option(...ALLOW_HOST)
     .option("--no-open", "do not open the page in a browser")

@@ -7,7 +7,6 @@ import { expectPredictions, predictPages, writePredictions } from "../predict/pr
 import { hasPositions } from "../run/options/stages_options.ts";
 import { trainingFields } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
-import { version } from "../version.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
 import { createBaselineOption, nameModel, withModel, withModelAndData } from "../cli/open_data.ts";
@@ -33,7 +32,6 @@ function parseOptions(args: readonly string[]): PredictOptions {
         "Writes utilities and click probabilities for every page of a log. The file has one row per " +
           "displayed item, with the log's ids.",
       )
-      .version(version)
       .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
   ).addOption(createBaselineOption())
     .addOption(

@@ -8,7 +8,6 @@ import { encodeContext } from "../predict/request_context.ts";
 import { readTitles } from "../run/name_results.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
-import { version } from "../version.ts";
 import { runMain } from "../cli/run_main.ts";
 import { createBaselineOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
@@ -28,7 +27,6 @@ function parseOptions(args: readonly string[]): RecommendOptions {
   const command = withModelAndData(
     new Command("deno task recommend")
       .description("Prints the items with the highest predicted utilities for a user.")
-      .version(version)
       .option("--user <id>", "user of the data set; the user's clicks are the history")
       .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
       .addOption(createContextOption("of the page and its items"))

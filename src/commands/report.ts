@@ -4,7 +4,6 @@ import { Command } from "commander";
 import { writeReport } from "../report/report_page.ts";
 import { expectPage } from "../report/page_shell.ts";
 import { allowWrites } from "../files/write_scope.ts";
-import { version } from "../version.ts";
 import { OUT_FILE, reportFile } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
 import { eachFolder, makeOutputFileParser, parse } from "../cli/command_options.ts";
@@ -14,7 +13,6 @@ async function main(): Promise<void> {
     .description(
       "Writes a self-contained HTML page about runs: learning curves, test metrics and configuration.",
     )
-    .version(version)
     .argument(
       "<run...>",
       "folders to compare, which train or reproduce wrote",

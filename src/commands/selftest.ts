@@ -13,7 +13,6 @@ import {
 } from "../selftest/finding.ts";
 import { runSelftest, selectCases } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
-import { version } from "../version.ts";
 import { EXIT_USER_ERROR, runMain } from "../cli/run_main.ts";
 import { parse } from "../cli/command_options.ts";
 import { stepProgress } from "../cli/progress.ts";
@@ -32,7 +31,6 @@ function parseOptions(args: readonly string[]): SelftestOptions {
     .description(
       "Runs every kernel on this adapter, and compares results and gradients with a float64 reference.",
     )
-    .version(version)
     .addOption(
       new Option("--variants <kind>", "test the kernel variants for this kind of adapter").choices([
         "cpu",

@@ -3,7 +3,6 @@
 import { Command } from "commander";
 import { expectFinite } from "../model/choice_probabilities.ts";
 import { createServiceScorer, defaultService, Service, type ServiceOptions } from "../serve/service.ts";
-import { version } from "../version.ts";
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
@@ -35,8 +34,7 @@ function parseOptions(args: readonly string[]): ServeOptions {
       .description(
         `HTTP service on ${HOST}: scores pages, recommends items, and simulates users of the model as an ` +
           "environment for programs in any language. Requests use the ids of the data set.",
-      )
-      .version(version),
+      ),
   ).addOption(createBaselineOption())
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)

@@ -2,7 +2,6 @@
 
 import { Command, Option } from "commander";
 import { formatCsvRow } from "../../csv.ts";
-import { version } from "../../version.ts";
 import { checkCommand, describeCommand, mergeCommand } from "./set_commands.ts";
 import { createLogCommand } from "./preparations.ts";
 import { runMain } from "../../cli/run_main.ts";
@@ -18,8 +17,7 @@ import { OwnedFolder } from "../../files/owned_folder.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task data")
-    .description("Prepares a data set from a raw log for deno task train --data, or describes a data set.")
-    .version(version);
+    .description("Prepares a data set from a raw log for deno task train --data, or describes a data set.");
   command
     .addCommand(createLogCommand())
     .addCommand(mergeCommand())

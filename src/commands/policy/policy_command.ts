@@ -1,7 +1,6 @@
 /** `policy`: trains, compares and evaluates policies that choose slates. Each subcommand has its own file. */
 
 import { Command } from "commander";
-import { version } from "../../version.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { parseAndRun } from "../../cli/command_options.ts";
 import { createPolicyCompareCommand } from "./policy_compare.ts";
@@ -14,7 +13,6 @@ async function main(): Promise<number> {
     .description(
       "Trains, compares and evaluates policies that choose slates for users, and prints their slates.",
     )
-    .version(version)
     .addCommand(createPolicyTrainCommand())
     .addCommand(createPolicyCompareCommand())
     .addCommand(createPolicyEvaluateCommand())

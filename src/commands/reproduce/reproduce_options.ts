@@ -6,7 +6,6 @@ import { type ExperimentModel, experimentModels, supportsItems } from "../../tun
 import type { Dataset } from "../../data/sets/dataset.ts";
 import { defaultTraining, paperAdversarial } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
-import { version } from "../../version.ts";
 import { README, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
 import { autotune } from "../../cli/choose_variants.ts";
@@ -45,7 +44,6 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
         "published claim by paired differences over the seeds. An interrupted command is resumed by " +
         "repeating the same command.",
     )
-    .version(version)
     .addOption(createDataOption());
   addShopSeeds(command)
     .option(...RESPLIT)

@@ -6,7 +6,6 @@ import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
 import { policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
 import type { RequestContext } from "../../data/context_values.ts";
 import { UserError } from "../../user_error.ts";
-import { version } from "../../version.ts";
 import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
 import { addShopSeeds, createMemoryRowsOption, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
 import type { ShopSeedOptions } from "../../cli/open_data.ts";
@@ -133,8 +132,7 @@ export function parseSimulateOptions(
     .description(
       "Shows slates to simulated users. Reports return, click rate by page and coverage of the catalogue, " +
         "compared with random and popular slates for the same users.",
-    )
-    .version(version);
+    );
   addUsersOptions(command, { beside: "with --model, policies observe users through the model" })
     .option(...RESPLIT)
     .optionsGroup("Policy:")

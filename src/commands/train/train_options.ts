@@ -2,7 +2,6 @@ import { Command } from "commander";
 import { checkTogether, seedOption, stagesGroups } from "../../run/options/stages_options.ts";
 import type { StagesOptions } from "../../run/options/stages_options.ts";
 import { UserError } from "../../user_error.ts";
-import { version } from "../../version.ts";
 import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
@@ -61,8 +60,7 @@ export function parseTrainOptions(
     .description(
       "Trains a user model on a click log: click probabilities on a page, and a utility per item.\n" +
         "Without options, it is trained on the built-in demo shop, whose true utilities are known.",
-    )
-    .version(version);
+    );
   addTrainOptions(command);
   command.addHelpText("after", HELP);
   const options = parse<TrainOptions>(command, args);

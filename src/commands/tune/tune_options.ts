@@ -6,7 +6,6 @@ import { buildStagesConfig, modelGroup, trainingGroups } from "../../run/options
 import type { ModelData } from "../../run/options/stages_options.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining, type StagesConfig } from "../../train/training_config.ts";
-import { version } from "../../version.ts";
 import { JOBS, removeOptions, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
 import { autotune } from "../../cli/choose_variants.ts";
@@ -62,8 +61,7 @@ export function parseTuneOptions(
       "Searches for good options of train within a time budget, by successive halving of random settings " +
         "and the default, compared on validation users only. Prints the train command of the best setting, " +
         "and its test metrics compared with the default and the baselines. The same command resumes a search.",
-    )
-    .version(version);
+    );
   addSearchOptions(command);
   for (const group of [modelGroup, ...trainingGroups]) addGroup(command, group);
   command.addHelpText("after", HELP);
