@@ -19,7 +19,7 @@ export interface ExportedBaseline {
 export function exportBaseline({ baseline, catalogue, metadata }: ExportedBaseline): Uint8Array {
   const { graph, history, clicks } = startGraph();
   const page = graph.op("Max", ["page", [0]]);
-  const there = graph.op("Cast", [graph.op("GreaterOrEqual", [history, [0]])], { to: FLOAT });
+  const there = graph.cast(graph.op("GreaterOrEqual", [history, [0]]), FLOAT);
   const items = catalogue.shape.count;
   const inputs = { graph, items, page, recent: graph.op("Max", [history, [0]]), there, history, clicks };
   const { offset, slope } = baseline.scale;
@@ -72,16 +72,16 @@ function addLastClick(
   rate: TensorName,
   recent: number,
 ): TensorName {
-  const same = graph.op("Equal", [graph.op("Unsqueeze", [page, [2]]), graph.op("Unsqueeze", [history, [1]])]);
+  const same = graph.op("Equal", [graph.unsqueeze(page, 2), graph.unsqueeze(history, 1)]);
   const number = graph.op("Add", [addColumnIndices(graph, history), [1]]);
-  const numbers = graph.op("Mul", [graph.op("Cast", [same], { to: INT64 }), number]);
+  const numbers = graph.op("Mul", [graph.cast(same, INT64), number]);
   const latest = graph.op("ReduceMax", [numbers], { axes: [2], keepdims: 1 });
-  const after = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1, 2]]), latest]);
+  const after = graph.op("Sub", [graph.unsqueeze(clicks, 1, 2), latest]);
   const isRecent = graph.op("And", [
     graph.op("Greater", [latest, [0]]),
     graph.op("Less", [after, [Math.min(recent, 2 ** 31)]]),
   ]);
-  return graph.op("Where", [isRecent, graph.op("Log", [graph.op("Cast", [latest], { to: FLOAT })]), rate]);
+  return graph.op("Where", [isRecent, graph.op("Log", [graph.cast(latest, FLOAT)]), rate]);
 }
 
 function listFieldTokens(catalogue: ItemCatalogue, field: TokenField, shares: Float64Array) {
@@ -103,16 +103,16 @@ function addSimilarity(
 ): TensorName {
   const { graph, page, items } = inputs;
   const { item, there } = addLatestDistinct(inputs, most);
-  const [one, other] = [graph.op("Unsqueeze", [page, [2]]), graph.op("Unsqueeze", [item, [1]])];
+  const [one, other] = [graph.unsqueeze(page, 2), graph.unsqueeze(item, 1)];
   const key = graph.op("Add", [
     graph.op("Mul", [graph.op("Min", [one, other]), [items]]),
     graph.op("Max", [one, other]),
   ]);
   const similar = addPairs(graph, catalogue, key, neighbours);
-  const same = graph.op("Cast", [graph.op("Equal", [one, other])], { to: FLOAT });
+  const same = graph.cast(graph.op("Equal", [one, other]), FLOAT);
   const each = again ? graph.op("Add", [similar, same]) : similar;
-  const sum = graph.op("ReduceSum", [graph.op("Mul", [each, graph.op("Unsqueeze", [there, [1]])]), [2]]);
-  const count = graph.op("Unsqueeze", [graph.op("ReduceSum", [there, [1]]), [2]]);
+  const sum = graph.op("ReduceSum", [graph.op("Mul", [each, graph.unsqueeze(there, 1)]), [2]]);
+  const count = graph.unsqueeze(graph.op("ReduceSum", [there, [1]]), 2);
   return graph.op("Div", [sum, graph.op("Max", [count, 1])]);
 }
 
@@ -128,24 +128,18 @@ function addLatestDistinct(
   const users = graph.op("Concat", [graph.op("Shape", [history], { start: 0, end: 1 }), [most]], { axis: 0 });
   const padded = graph.op("Concat", [history, graph.op("Expand", [[-1], users])], { axis: 1 });
   const index = addColumnIndices(graph, padded);
-  const same = graph.op("Equal", [
-    graph.op("Unsqueeze", [padded, [2]]),
-    graph.op("Unsqueeze", [padded, [1]]),
-  ]);
-  const isLater = graph.op("Less", [graph.op("Unsqueeze", [index, [1]]), index]);
-  const again = graph.op("Cast", [graph.op("And", [same, isLater])], { to: INT64 });
+  const same = graph.op("Equal", [graph.unsqueeze(padded, 2), graph.unsqueeze(padded, 1)]);
+  const isLater = graph.op("Less", [graph.unsqueeze(index, 1), index]);
+  const again = graph.cast(graph.op("And", [same, isLater]), INT64);
   const repeated = graph.op("ReduceMax", [again], { axes: [2], keepdims: 0 });
   const isLatest = graph.op("And", [
     graph.op("Equal", [repeated, [0]]),
     graph.op("GreaterOrEqual", [padded, [0]]),
   ]);
-  const number = graph.op("Mul", [
-    graph.op("Cast", [isLatest], { to: INT64 }),
-    graph.op("Add", [index, [1]]),
-  ]);
+  const number = graph.op("Mul", [graph.cast(isLatest, INT64), graph.op("Add", [index, [1]])]);
   const numbers = graph.op("TopK", [number, [most]], { axis: 1 }, ["latest", "latest_place"]);
   const item = graph.op("GatherElements", [padded, numbers], { axis: 1 });
-  const there = graph.op("Cast", [graph.op("Greater", ["latest", [0]])], { to: FLOAT });
+  const there = graph.cast(graph.op("Greater", ["latest", [0]]), FLOAT);
   return { item: graph.op("Max", [item, [0]]), there };
 }
 

@@ -125,7 +125,7 @@ function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): TensorName {
   const { graph } = inputs;
   if (K === 0) return displayed(inputs, PART, 1);
   const clicked = addClickProduct(inputs, HISTORY, { m: LAGS, n: 1, N: K });
-  const crossed = graph.op("Mul", [displayed(inputs, PART, K), graph.op("Unsqueeze", [clicked, [1]])]);
+  const crossed = graph.op("Mul", [displayed(inputs, PART, K), graph.unsqueeze(clicked, 1)]);
   return graph.op("ReduceSum", [crossed, [2]], { keepdims: 1 });
 }
 
@@ -138,7 +138,7 @@ function hiddenLayers(
   const { graph, weight, tensor } = inputs;
   const { dims } = config;
   const item = displayed(inputs, "utility/layer1", dims[0] ?? 0);
-  let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, [1]])]);
+  let hidden = graph.op("Add", [item, graph.unsqueeze(state, 1)]);
   if (counts) hidden = graph.op("Add", [hidden, addCountsLayer(inputs, counts, dims[0] ?? 0)]);
   hidden = normalised(graph, config, weight, graph.op("Elu", [hidden]), 1);
   for (let layer = 2; layer <= dims.length; layer++) {

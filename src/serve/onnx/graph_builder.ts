@@ -99,6 +99,15 @@ export class GraphBuilder {
     return output.at(-1) ?? "";
   }
 
+  cast(input: TensorName, type: number): TensorName {
+    return this.op("Cast", [input], { to: type });
+  }
+
+  /** Adds dimensions of size 1 at these positions of the result. */
+  unsqueeze(input: TensorName, ...axes: readonly number[]): TensorName {
+    return this.op("Unsqueeze", [input, axes]);
+  }
+
   /** Adds a tensor to the file, for example a weight of the model or a table of indices. */
   tensor(
     name: TensorName,

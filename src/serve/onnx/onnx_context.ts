@@ -34,21 +34,16 @@ export function addContextFeatures(
   const columns = new Map(listContextColumns(features).map((own) => [own.column, own]));
   return features.map(({ kind, transform }, k) => {
     const input = formatInput(kind, transform.column);
-    const value = transform.of === "value"
-      ? toFloat(
-        graph,
-        graph.op("Equal", [input, [columns.get(transform.column)?.values.indexOf(transform.value) ?? -1]]),
-      )
-      : toFloat(graph, graph.op("Not", [graph.op("IsNaN", [input])]));
+    const index = (value: string) => columns.get(transform.column)?.values.indexOf(value) ?? -1;
+    const flags = transform.of === "value"
+      ? graph.op("Equal", [input, [index(transform.value)]])
+      : graph.op("Not", [graph.op("IsNaN", [input])]);
+    const value = graph.cast(flags, FLOAT);
     const feature = transform.of === "number" || transform.of === "age"
       ? graph.op("Mul", [value, standardised(graph, input, transform, k)])
       : value;
-    return graph.op("Add", [zero, graph.op("Unsqueeze", [feature, kind === "page" ? [1, 2] : [2]])]);
+    return graph.op("Add", [zero, graph.unsqueeze(feature, ...(kind === "page" ? [1, 2] : [2]))]);
   });
-}
-
-function toFloat(graph: GraphBuilder, flags: TensorName): TensorName {
-  return graph.op("Cast", [flags], { to: FLOAT });
 }
 
 function standardised(

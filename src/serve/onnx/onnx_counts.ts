@@ -70,15 +70,15 @@ export function addDisplayedCounts(
     rate,
     ofItems(of, "shown", (item) => Math.log(1 + of.at(item, 0))),
     graph.op("Log", [graph.op("Add", [similarity(of, clicked), SIMILARITY_FLOOR])]),
-    column(graph, logOfNext(graph, again)),
-    column(graph, wasLast(of, history, clicks)),
+    graph.unsqueeze(logOfNext(graph, again), 2),
+    graph.unsqueeze(wasLast(of, history, clicks), 2),
     passed,
     ...categories(of),
     ...[
-      logOfNext(graph, graph.op("Cast", [clicks], { to: FLOAT })),
+      logOfNext(graph, graph.cast(clicks, FLOAT)),
       graph.op("Log", [pageLength(graph, scale[2 * C + 1] ?? NaN)]),
     ]
-      .map((user) => graph.op("Add", [passed, graph.op("Unsqueeze", [user, [1, 2]])])),
+      .map((user) => graph.op("Add", [passed, graph.unsqueeze(user, 1, 2)])),
     passed,
     passed,
     ...addContextFeatures(graph, features, passed),
@@ -109,11 +109,6 @@ function getClickRate({ at }: CountInputs, item: number, meanRate: number): numb
   return Math.log((at(item, 1) + PRIOR * meanRate) / ((at(item, 0) + PRIOR) * meanRate));
 }
 
-/** Reshapes [users, items] to [users, items, 1]. */
-function column(graph: GraphBuilder, name: TensorName): TensorName {
-  return graph.op("Unsqueeze", [name, [2]]);
-}
-
 /** Adds nodes for log(1 + value). */
 export function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
@@ -130,12 +125,7 @@ export function ofItems(
 }
 
 /** Adds nodes for sums [users, size]: elements of `value`, added at the indices that `place` lists. */
-function summed(
-  { graph, page }: LiftInputs,
-  size: number,
-  place: TensorName,
-  value: TensorName,
-): TensorName {
+function summed({ graph, page }: LiftInputs, size: number, place: TensorName, value: TensorName): TensorName {
   const users = graph.op("Shape", [page], { start: 0, end: 1 });
   const shape = graph.op("Concat", [users, [size]], { axis: 0 });
   const zeros = graph.op("Expand", [0, shape]);
@@ -178,18 +168,18 @@ function similarity(of: CountInputs, clicked: TensorName): TensorName {
 
 /** Adds nodes for flags [users, items]: 1 for the item of the user's last click, 0 for all other items. */
 function wasLast({ graph }: CountInputs, history: TensorName, clicks: TensorName): TensorName {
-  const place = graph.op("Max", [graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), [1]]), [0]]);
+  const place = graph.op("Max", [graph.op("Sub", [graph.unsqueeze(clicks, 1), [1]]), [0]]);
   const last = graph.op("GatherElements", [history, place], { axis: 1 });
   const same = graph.op("And", [
     graph.op("Equal", ["page", last]),
     graph.op("GreaterOrEqual", ["page", [0]]),
   ]);
-  return graph.op("Cast", [same], { to: FLOAT });
+  return graph.cast(same, FLOAT);
 }
 
 /** Adds nodes for the number of displayed items [users], between 1 and `longest`. */
 function pageLength(graph: GraphBuilder, longest: number): TensorName {
-  const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", [0]])], { to: FLOAT });
+  const shown = graph.cast(graph.op("GreaterOrEqual", ["page", [0]]), FLOAT);
   const length = graph.op("ReduceSum", [shown, [1]], { keepdims: 0 });
   return graph.op("Min", [graph.op("Max", [length, 1]), longest]);
 }
@@ -244,7 +234,7 @@ export function addLogLift(
   }
   const part = graph.op("Mul", [
     graph.op("Gather", [graph.tensor(`${COUNTED}${name}/parts`, [items, S], parts), recent]),
-    graph.op("Unsqueeze", [there, [2]]),
+    graph.unsqueeze(there, 2),
   ]);
   const place = graph.op("Gather", [graph.tensor(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
   const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];

@@ -69,13 +69,13 @@ export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: Lstm
       graph.tensor("encoder/lstm/identity", [1, columns, columns], identity),
       graph.tensor("encoder/lstm/recurrent", [1, columns, H], R),
       graph.tensor("encoder/lstm/bias", [1, 2 * columns], B),
-      graph.op("Cast", [clicks], { to: INT32 }),
+      graph.cast(clicks, INT32),
     ],
     { hidden_size: H },
     ["", "lstm_state"],
   );
   // Set the state of a user without clicks to 0: runtimes differ for an empty sequence.
-  const some = graph.op("Unsqueeze", [graph.op("Greater", [clicks, [0]]), [1]]);
+  const some = graph.unsqueeze(graph.op("Greater", [clicks, [0]]), 1);
   const kept = graph.op("Where", [some, graph.op("Squeeze", [state, [0]]), 0]);
   return addBias(inputs, graph.op("MatMul", [kept, tensor("utility/layer1/state_kernel", H, N)]), N);
 }
@@ -122,10 +122,10 @@ export function addLastClicks(
   m: number,
 ): { item: TensorName; there: TensorName } {
   const lags = Array.from({ length: m }, (_, lag) => lag + 1);
-  const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, [1]]), lags]);
+  const place = graph.op("Sub", [graph.unsqueeze(clicks, 1), lags]);
   const item = graph.op("GatherElements", [history, graph.op("Max", [place, [0]])], { axis: 1 });
-  const there = graph.op("Cast", [graph.op("GreaterOrEqual", [place, [0]])], { to: FLOAT });
-  return { item: graph.op("Max", [item, [0]]), there: graph.op("Unsqueeze", [there, [2]]) };
+  const there = graph.cast(graph.op("GreaterOrEqual", [place, [0]]), FLOAT);
+  return { item: graph.op("Max", [item, [0]]), there: graph.unsqueeze(there, 2) };
 }
 
 /** Adds the position-weights encoder: weighted sums of the last m clicks, times the first layer's kernel. */
@@ -155,7 +155,7 @@ function weightedRows(
 ): TensorName {
   const { graph } = inputs;
   const own = graph.op("Gather", [rows, item]);
-  const product = graph.op("Mul", [own, graph.op("Unsqueeze", [weights, [3]])]);
+  const product = graph.op("Mul", [own, graph.unsqueeze(weights, 3)]);
   return addBias(inputs, graph.op("ReduceSum", [product, [1, 2]], { keepdims: 0 }), N, bias);
 }
 
@@ -201,9 +201,9 @@ function tanhOfOneHot(
   table.forEach((value, k) =>
     base[k % N] = (base[k % N] ?? 0) + Math.tanh(bias[Math.floor(k / N)] ?? 0) * value
   );
-  const alike = graph.op("Equal", [graph.op("Unsqueeze", [item, [2]]), graph.op("Unsqueeze", [item, [1]])]);
+  const alike = graph.op("Equal", [graph.unsqueeze(item, 2), graph.unsqueeze(item, 1)]);
   const same = graph.op("Mul", [
-    graph.op("Cast", [alike], { to: FLOAT }),
+    graph.cast(alike, FLOAT),
     graph.op("Transpose", [there], { perm: [0, 2, 1] }),
   ]);
   const earlier = Float32Array.from({ length: m * m }, (_, k) => k % m < Math.floor(k / m) ? 1 : 0);
@@ -211,7 +211,7 @@ function tanhOfOneHot(
     graph.op("Mul", [same, graph.tensor("encoder/pw/earlier", [m, m], earlier)]),
     [2],
   ]);
-  const first = graph.op("Cast", [graph.op("Less", [before, 0.5])], { to: FLOAT });
+  const first = graph.cast(graph.op("Less", [before, 0.5]), FLOAT);
   const own = graph.op("Gather", [tensor("encoder/pw/bias", catalogue.shape.count, n), item]);
   const moved = graph.op("Tanh", [graph.op("Add", [graph.op("MatMul", [same, weights]), own])]);
   const change = graph.op("Sub", [moved, graph.op("Tanh", [own])]);

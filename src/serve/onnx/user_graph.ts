@@ -19,7 +19,7 @@ export function startGraph(): { graph: GraphBuilder; history: TensorName; clicks
   const column = graph.op("Concat", [users, [1]], { axis: 0 });
   const history = graph.op("Concat", ["history", graph.op("Expand", [[-1], column])], { axis: 1 });
   const clicks = graph.op("ReduceSum", [
-    graph.op("Cast", [graph.op("GreaterOrEqual", ["history", [0]])], { to: INT64 }),
+    graph.cast(graph.op("GreaterOrEqual", ["history", [0]]), INT64),
     [1],
   ], { keepdims: 0 });
   return { graph, history, clicks };
