@@ -7,6 +7,7 @@ import { buildEventLists, checkLog, checkSplits, getRowWidth, listUsers, NONE, s
 import type { ClickLog, Clicks, Split } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, restrictToOwnItems } from "./item_catalogue.ts";
 import type { ContextColumn, TimeSplit } from "./manifest.ts";
+import { formatThousands } from "../number_text.ts";
 import { UserError } from "../user_error.ts";
 
 /** Index of a log's users: their splits, and the offsets of their events and rows; 13 bytes per user. */
@@ -303,6 +304,14 @@ export interface DataSizes {
   /** Dates of a split by time; absent for a split by users. */
   readonly timeSplit?: TimeSplit;
   readonly context?: readonly ContextColumn[];
+}
+
+export function describeDataSizes({ users, pages, rows, items }: DataSizes): string {
+  const [train, validation, test] = users.map(formatThousands);
+  return `${train} train, ${validation} validation and ${test} test users, ${
+    formatThousands(pages)
+  } pages, ` +
+    `${formatThousands(rows)} impressions of ${formatThousands(items)} items`;
 }
 
 export function computeDataSizes(source: LogSource): DataSizes {

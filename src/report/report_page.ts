@@ -18,7 +18,7 @@ import { noScript, renderCharts, renderNote, renderSection, writePage } from "./
 import type { PageContent } from "./page_shell.ts";
 import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "./report_data.ts";
 import { MISSING, renderClaims, renderFacts, renderTable, type ReportRow } from "./report_tables.ts";
-import type { DataSizes } from "../data/log_source.ts";
+import { type DataSizes, describeDataSizes } from "../data/log_source.ts";
 import { type ContextColumn, describeTimeSplit } from "../data/manifest.ts";
 import { formatDuration, formatThousands } from "../number_text.ts";
 import { quotePath } from "../shell_word.ts";
@@ -97,28 +97,22 @@ function renderSettings(
   what: string,
 ): Html {
   const keys = [...new Set(models.flatMap((model) => [...settings(model).keys()]))];
-  const values = (key: string) => models.map((model) => settings(model).get(key) ?? MISSING);
-  const same = keys.filter((key) => new Set(values(key)).size === 1);
-  const different = keys.filter((key) => !same.includes(key));
-  return markup`${same.length > 0 ? renderShared(same, (key) => values(key)[0] ?? MISSING) : markup``}
-${different.length > 0 ? renderDiffering(models, different, values, what) : markup``}`;
-}
-
-function renderShared(keys: readonly string[], value: (key: string) => string): Html {
-  const rows = keys.map((key) => markup`<tr><th scope="row">${key}</th><td>${value(key)}</td></tr>\n`);
-  return markup`<details><summary>${keys.length} settings</summary><table class="settings">${rows}</table></details>`;
-}
-
-function renderDiffering(
-  models: readonly ReportModel[],
-  keys: readonly string[],
-  values: (key: string) => string[],
-  what: string,
-): Html {
-  const rows = keys.map((key): ReportRow => [key, ...values(key)]);
-  const label = `Differences between the models: ${what}`;
-  return markup`<p>Differences:</p>
-${renderTable(label, ["setting", ...models.map(({ name }) => name)], [["", rows]], "differences")}`;
+  const rows = keys.map((key): ReportRow => [
+    key,
+    ...models.map((model) => settings(model).get(key) ?? MISSING),
+  ]);
+  const isShared = ([, ...values]: ReportRow) => new Set(values).size === 1;
+  const shared = rows.filter(isShared)
+    .map(([key, value]) => markup`<tr><th scope="row">${key}</th><td>${value}</td></tr>\n`);
+  const different = rows.filter((row) => !isShared(row));
+  const head = ["setting", ...models.map(({ name }) => name)];
+  return markup`${
+    shared.length > 0 &&
+    markup`<details><summary>${shared.length} settings</summary><table class="settings">${shared}</table></details>`
+  }${
+    different.length > 0 && markup`<p>Differences:</p>
+${renderTable(`Differences between the models: ${what}`, head, [["", different]], "differences")}`
+  }`;
 }
 
 function renderHeader(data: ReportData): Html {
@@ -300,14 +294,11 @@ function listWarnings(models: readonly ReportModel[]): string[] {
   return [...new Set(all)];
 }
 
-function describeSizes({ users, pages, rows, items, hashed, timeSplit }: DataSizes): string {
-  const [train, validation, test] = users;
-  const [a, b, c, d, e, f] = [train, validation, test, pages, rows, items].map(formatThousands);
+function describeSizes(sizes: DataSizes): string {
+  const { users: [, validation, test], hashed, timeSplit } = sizes;
   const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
-  const dates = timeSplit && describeTimeSplit(timeSplit, { validation, test });
-  return `${a} train, ${b} validation and ${c} test users, ${d} pages, ` +
-    `${e} impressions of ${f} items${tokens}` +
-    (dates === undefined ? "" : `. ${dates}`);
+  const dates = timeSplit ? `. ${describeTimeSplit(timeSplit, { validation, test })}` : "";
+  return describeDataSizes(sizes) + tokens + dates;
 }
 
 function describeContext({ kind, column, type }: ContextColumn): string {

@@ -5,7 +5,7 @@ import type { CallOptions } from "../connection.ts";
 import { dom, element, Notice, StopButton } from "../elements.ts";
 import { saveFile } from "../../../report/client/save_file.ts";
 import type { Lab } from "../lab_app.ts";
-import type { BaselineLevel, DataSummary } from "../services/lab_data.ts";
+import type { BaselineLevel } from "../services/lab_data.ts";
 import type { ShownStage, TrainProgress } from "../services/train_progress.ts";
 import type { StageStatus, TrainRequest } from "../services/train_service.ts";
 import { TrainForm } from "./train/train_form.ts";
@@ -162,9 +162,7 @@ ${this.#snapshots.element}</div></div>`;
       case "doing":
         return this.#progress.show(`${progress.what} ...`);
       case "data":
-        this.#summary.textContent = [describeData(progress.data), progress.note].filter((text) => text).join(
-          " ",
-        );
+        this.#summary.textContent = progress.text;
         return;
       case "note":
         return this.#notice.show(progress.text, "note");
@@ -235,7 +233,7 @@ ${this.#snapshots.element}</div></div>`;
       this.#setStatus(found.training);
       if (found.training) this.#open(found.training.stage);
       this.#enable();
-      this.#summary.textContent = describeData(found.data);
+      this.#summary.textContent = found.data;
       this.#notice.show(
         `Loaded ${file.name}: ${found.kind}, ${
           formatCount(found.iteration)
@@ -277,14 +275,6 @@ ${this.#snapshots.element}</div></div>`;
 function bringIntoView(part: HTMLElement): void {
   const { top, bottom } = part.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();
-}
-
-function describeData({ name, users, pages, rows, items, features }: DataSummary): string {
-  const [train, validation, test] = users.map(formatCount);
-  return `${name}: ${train} train, ${validation} validation and ${test} test users, ` +
-    `${formatCount(pages)} pages, ${formatCount(rows)} impressions of ${
-      formatCount(items)
-    } items ${features}.`;
 }
 
 export function showTrain(root: HTMLElement, lab: Lab): void {

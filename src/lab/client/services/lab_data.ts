@@ -3,7 +3,7 @@
 import { makeShop } from "../../../data/demo_shop.ts";
 import { describeDifference, keepsItemNumbers } from "../../../data/feature_difference.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { computeDataSizes, type DataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { computeDataSizes, describeDataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { parseManifest } from "../../../data/manifest.ts";
 import { findShop, shopNames, type ShopTruth } from "../../../data/shops.ts";
 import { alignSourceToModel } from "../../../model/item_features.ts";
@@ -27,12 +27,6 @@ export interface LabData extends TestedData {
   readonly shop: ShopTruth | undefined;
 }
 
-/** Name, sizes and item features of data, as the page shows them. */
-export interface DataSummary extends DataSizes {
-  readonly name: string;
-  readonly features: string;
-}
-
 /** Opens data. @throws UserError with file and line (or row) of invalid data */
 export async function openLabData(choice: DataChoice, report: Report): Promise<LabData> {
   if (choice.kind === "files") return await openFiles(choice.files, report);
@@ -50,9 +44,10 @@ async function openFiles(files: readonly ReaderFile[], report: Report): Promise<
   return { kind, source: new MemoryLog(log), features, pageOrder, truth: undefined, shop: undefined };
 }
 
-export function summarizeData({ source }: LabData): DataSummary {
+/** Describes name, sizes and item features of data. */
+export function describeData({ source }: LabData): string {
   const { name, items: { shape } } = source;
-  return { name, ...computeDataSizes(source), features: describeFeatures(shape) };
+  return `${name}: ${describeDataSizes(computeDataSizes(source))} ${describeFeatures(shape)}.`;
 }
 
 function describeFeatures(shape: ItemsShape): string {

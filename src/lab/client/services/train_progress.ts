@@ -3,7 +3,7 @@
 import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
 import type { TrainingStepResult, ValidationResult } from "../../../train/training_results.ts";
-import type { BaselineLevel, DataSummary } from "./lab_data.ts";
+import type { BaselineLevel } from "./lab_data.ts";
 import type { SessionEvents } from "./train_session.ts";
 
 export interface ShownStage {
@@ -24,7 +24,8 @@ export interface ValidationRow {
 
 export type TrainProgress =
   | { readonly kind: "doing"; readonly what: string }
-  | { readonly kind: "data"; readonly data: DataSummary; readonly note: string | undefined }
+  /** Description of the data. */
+  | { readonly kind: "data"; readonly text: string }
   | { readonly kind: "note"; readonly text: string }
   /** Metrics of the baselines, and of the best attainable ranking, on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }

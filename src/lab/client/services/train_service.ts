@@ -9,13 +9,13 @@ import { selectNetworkWeights } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/adversarial_trainer.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectNotCancelled, type LabWorker, type ServiceCall } from "../lab_worker.ts";
-import type { DataChoice, DataSummary, LabData } from "./lab_data.ts";
+import type { DataChoice, LabData } from "./lab_data.ts";
 import {
   alignDataToSnapshot,
   computeBaselineLevels,
+  describeData,
   isSameData,
   openLabData,
-  summarizeData,
 } from "./lab_data.ts";
 import type { SnapshotOffer, TestTable } from "./train_session.ts";
 import {
@@ -56,7 +56,8 @@ interface LoadedSnapshot {
   readonly texts: OptionTexts;
   readonly iteration: number;
   readonly kind: string;
-  readonly data: DataSummary;
+  /** Description of the data. */
+  readonly data: string;
   /** Status of the training in the file; undefined if the file has only weights. */
   readonly training: StageStatus | undefined;
   /** Sentence that says whether the user can resume the training; "" if the file has no training. */
@@ -169,7 +170,7 @@ export class TrainService {
     const config = next?.config ??
       { ...buildStagesConfig(readOptions({ texts: {}, fromSnapshot: false }), data), model: info.model };
     return {
-      ...{ texts: formatOptionTexts(config), iteration, kind, data: summarizeData(data), note },
+      ...{ texts: formatOptionTexts(config), iteration, kind, data: describeData(data), note },
       training: next && describeStatus(next),
     };
   }
@@ -187,7 +188,11 @@ export class TrainService {
       progress(doing(what));
     });
     const { name } = data.source;
-    progress({ kind: "data", data: summarizeData(data), note: describePages(name, data.source) ?? "" });
+    const note = describePages(name, data.source);
+    progress({
+      kind: "data",
+      text: note === undefined ? describeData(data) : `${describeData(data)} ${note}`,
+    });
     expectPlaces(name, data, { positions: options.positionBias ?? 0 });
     return info ? alignDataToSnapshot("the snapshot's model", info, data) : data;
   }
