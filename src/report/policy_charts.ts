@@ -11,7 +11,7 @@ import {
   findDifference,
   getRewardUnit,
   listComparedPolicies,
-  listTrainings,
+  listPoliciesIn,
   type PolicyComparison,
   summarizeTrainings,
 } from "../policy/comparison/comparison.ts";
@@ -35,11 +35,9 @@ export function describeEnvironment({ name, role }: ComparisonEnvironment): stri
 export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition[] {
   const unit = `${getRewardUnit(comparison)} per user`;
   return comparison.environments.map((environment) => {
-    const bars = listComparedPolicies(comparison).flatMap(({ name }, colour): Bar[] => {
-      const cells = listTrainings(comparison, name, environment.name);
-      if (cells.length === 0) return [];
+    const bars = listPoliciesIn(comparison, environment.name).map(({ name, colour, cells }): Bar => {
       const { mean, sd } = summarizeTrainings(cells, (metrics) => metrics.return.mean);
-      return [{ name, colour, mean, sd, runs: cells.length, snapshot: environment.name }];
+      return { name, colour, mean, sd, runs: cells.length, snapshot: environment.name };
     });
     return buildBarChart({
       id: formatChartId("return", comparison.slate, environment.name),
@@ -57,14 +55,10 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
-    const series = listComparedPolicies(comparison).map(({ name }, colour) =>
-      buildSeries(
-        { model: name, colour, part: what },
-        listTrainings(comparison, name, environment.name).map(({ metrics: figures }) =>
-          figures.byPage.map(({ clickRate }) => clickRate.mean)
-        ),
-      )
-    );
+    const series = listPoliciesIn(comparison, environment.name).map(({ name, colour, cells }) => {
+      const rates = cells.map(({ metrics }) => metrics.byPage.map(({ clickRate }) => clickRate.mean));
+      return buildSeries({ model: name, colour, part: what }, rates);
+    });
     return lineChart(
       formatChartId("pages", comparison.slate, environment.name),
       `Click rate by page in ${describeEnvironment(environment)}`,
@@ -79,22 +73,14 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
 /** Builds charts of predicted and realised clicks by page, except for the training environment. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
-    const series = listComparedPolicies(comparison).flatMap(({ name }, colour) => {
-      const found = listTrainings(comparison, name, environment.name).flatMap(({ calibration }) =>
-        calibration ?? []
-      );
-      if (found.length === 0) return [];
-      const look = { model: name, colour };
-      return [
+    const series = listPoliciesIn(comparison, environment.name).flatMap(({ name, colour, cells }) => {
+      const found = cells.flatMap(({ calibration }) => calibration ?? []);
+      const curve = (part: "predicted" | "realised", dash?: readonly number[]) =>
         buildSeries(
-          { ...look, part: "predicted", dash: dashes.dotted },
-          found.map(({ pages }) => pages.map(({ predicted }) => predicted)),
-        ),
-        buildSeries(
-          { ...look, part: "realised" },
-          found.map((one) => one.pages.map((page) => page.realised)),
-        ),
-      ];
+          { model: name, colour, part, ...(dash && { dash }) },
+          found.map(({ pages }) => pages.map((page) => page[part])),
+        );
+      return found.length === 0 ? [] : [curve("predicted", dashes.dotted), curve("realised")];
     });
     return lineChart(
       formatChartId("calibration", comparison.slate, environment.name),

@@ -21,9 +21,8 @@ import {
   type ComparisonEnvironment,
   getRewardUnit,
   groupBySlateSize,
-  listComparedPolicies,
   listDifferences,
-  listTrainings,
+  listPoliciesIn,
   nameTasks,
   type PolicyComparison,
   type PolicyDifference,
@@ -141,29 +140,20 @@ ${renderTable("Policies by slate size", ["policy", ...kinds], rows)}`;
 }
 
 function policiesTable(comparison: PolicyComparison): Html {
-  const head = [
-    "policy",
-    `${getRewardUnit(comparison)} per user`,
-    "reward per page",
-    "click rate",
-    "coverage",
-  ];
+  const unit = `${getRewardUnit(comparison)} per user`;
+  const head = ["policy", unit, "reward per page", "click rate", "coverage"];
   const table = renderByEnvironment(
     "Metrics of policies",
     head,
     comparison,
     (environment) =>
-      listComparedPolicies(comparison).flatMap(({ name }): ReportRow[] => {
-        const cells = listTrainings(comparison, name, environment.name);
-        if (cells.length === 0) return [];
-        return [[
-          cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
-          renderEstimate(cells, (metrics) => metrics.return, 2),
-          renderEstimate(cells, (metrics) => metrics.rewardPerPage, 3),
-          renderEstimate(cells, (metrics) => metrics.clickRate, 3),
-          formatPercent(summarizeTrainings(cells, (metrics) => metrics.coverage).mean),
-        ]];
-      }),
+      listPoliciesIn(comparison, environment.name).map(({ name, cells }): ReportRow => [
+        cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
+        renderEstimate(cells, (metrics) => metrics.return, 2),
+        renderEstimate(cells, (metrics) => metrics.rewardPerPage, 3),
+        renderEstimate(cells, (metrics) => metrics.clickRate, 3),
+        formatPercent(summarizeTrainings(cells, (metrics) => metrics.coverage).mean),
+      ]),
   );
   return markup`<p>Values: mean over trainings \u00b1 one standard deviation; for a single training,
 95 % bootstrap interval over users. Coverage: share of the catalogue that was shown at least once.</p>
@@ -183,14 +173,8 @@ function renderEstimate(
 }
 
 function differencesTable(comparison: PolicyComparison): Html {
-  const head = [
-    "policy minus rival",
-    "difference",
-    "interval over",
-    "users who lose",
-    "users who gain",
-    "verdict",
-  ];
+  const shares = ["users who lose", "users who gain"];
+  const head = ["policy minus rival", "difference", "interval over", ...shares, "verdict"];
   const all = listDifferences(comparison);
   const table = renderByEnvironment(
     "Differences of policies",
@@ -228,8 +212,7 @@ function trustTable(comparison: PolicyComparison): Html {
     head,
     comparison,
     (environment) =>
-      listComparedPolicies(comparison).flatMap(({ name }): ReportRow[] => {
-        const cells = listTrainings(comparison, name, environment.name);
+      listPoliciesIn(comparison, environment.name).flatMap(({ name, cells }): ReportRow[] => {
         const calibrations = cells.flatMap(({ calibration }) => calibration ?? []);
         const supports = cells.flatMap(({ support }) => support ?? []);
         if (calibrations.length + supports.length === 0) return [];

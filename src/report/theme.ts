@@ -17,18 +17,7 @@ export const light: Theme = {
   grid: "#dfe3e8",
   background: "#ffffff",
   neutral: "#555c66",
-  palette: [
-    "#0072b2",
-    "#c84e00",
-    "#008f68",
-    "#b0558a",
-    "#8a6d00",
-    "#2a9fd8",
-    "#6a4cc0",
-    "#a3123a",
-    "#5c7a00",
-    "#3a3f47",
-  ],
+  palette: "#0072b2 #c84e00 #008f68 #b0558a #8a6d00 #2a9fd8 #6a4cc0 #a3123a #5c7a00 #3a3f47".split(" "),
 };
 
 export const dark: Theme = {
@@ -36,18 +25,7 @@ export const dark: Theme = {
   grid: "#343c47",
   background: "#1a1f26",
   neutral: "#b6bec8",
-  palette: [
-    "#56b4e9",
-    "#ff8a3d",
-    "#2fd0a0",
-    "#e592c0",
-    "#f0d24a",
-    "#9ab8ff",
-    "#b79cff",
-    "#ff7a8a",
-    "#b5d35a",
-    "#e8edf2",
-  ],
+  palette: "#56b4e9 #ff8a3d #2fd0a0 #e592c0 #f0d24a #9ab8ff #b79cff #ff7a8a #b5d35a #e8edf2".split(" "),
 };
 
 /** Index of the neutral colour, for everything that belongs to no model, such as a baseline. */

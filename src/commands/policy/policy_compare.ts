@@ -9,9 +9,8 @@ import {
   findDifference,
   getRewardUnit,
   groupBySlateSize,
-  listComparedPolicies,
   listDifferences,
-  listTrainings,
+  listPoliciesIn,
   nameTasks,
   summarizeTrainings,
 } from "../../policy/comparison/comparison.ts";
@@ -322,9 +321,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
     "95 % CI",
   ];
   const parts = environments.map((environment) => {
-    const rows = listComparedPolicies(comparison).flatMap(({ name }) => {
-      const cells = listTrainings(comparison, name, environment.name);
-      if (cells.length === 0) return [];
+    const rows = listPoliciesIn(comparison, environment.name).map(({ name, cells }) => {
       const mean = (of: Parameters<typeof summarizeTrainings>[1], digits: number) => {
         const found = summarizeTrainings(cells, of);
         return found.mean.toFixed(digits) + (found.sd === null ? "" : ` +- ${found.sd.toFixed(digits)}`);
@@ -334,7 +331,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
         ? undefined
         : findDifference(comparison, name, RIVAL, environment.name);
       const range = difference?.interval;
-      return [[
+      return [
         cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
         mean((metrics) => metrics.return.mean, 2),
         mean((metrics) => metrics.rewardPerPage.mean, 3),
@@ -343,7 +340,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
         predicted.length > 0 ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2) : "-",
         difference ? formatSigned(difference.mean) : "-",
         range ? `${formatSignedRange(range)}, ${difference.wider}` : "-",
-      ]];
+      ];
     });
     const table = formatTable(columns, rows, { drop: ["coverage", "per page", "click rate", "predicted"] });
     return `In ${describeEnvironment(environment)}:\n${table}`;

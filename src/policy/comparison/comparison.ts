@@ -164,6 +164,16 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
+/** Lists the policies with results in an environment. `colour` is a policy's index among all policies. */
+export function listPoliciesIn(
+  comparison: PolicyComparison,
+  environment: string,
+): { readonly name: string; readonly colour: number; readonly cells: readonly ComparisonCell[] }[] {
+  return listComparedPolicies(comparison).map(({ name }, colour) => ({
+    ...{ name, colour, cells: listTrainings(comparison, name, environment) },
+  })).filter(({ cells }) => cells.length > 0);
+}
+
 export function summarizeTrainings(
   cells: readonly ComparisonCell[],
   figure: (metrics: EpisodeMetrics) => number,
