@@ -212,9 +212,8 @@ export async function readLog(path: string, columns: readonly string[]): Promise
 }
 
 export function parseLog(text: string, path: string, columns: readonly string[]): RunLog {
-  const lines = text.split(/\r?\n/);
-  lines.pop(); // "" after the last newline, or an incomplete line
-  const header = fields(lines.shift() ?? "iteration");
+  const lines = text.split(/\r?\n/).slice(0, -1); // the last is "" or an incomplete line
+  const [header = ["iteration"], ...rows] = lines.map((line) => line.split(","));
   const at = header.indexOf("iteration");
   if (at < 0) {
     throw new UserError(
@@ -222,26 +221,24 @@ export function parseLog(text: string, path: string, columns: readonly string[])
         "Put back the log that train wrote, or remove the file.",
     );
   }
-  const present = columns.flatMap((name) =>
-    header.includes(name) ? [{ name, at: header.indexOf(name) }] : []
-  );
   const iteration: number[] = [];
-  const values = new Map(present.map(({ name }) => [name, new Array<number | null>()]));
-  lines.forEach((line, index) => {
-    const row = fields(line);
+  const values = new Map(
+    columns.filter((name) => header.includes(name)).map((name) => [name, new Array<number | null>()]),
+  );
+  rows.forEach((row, index) => {
     const damaged = (expected: string) =>
       new UserError(
-        `${path}:${index + 2}: expected ${expected}, found "${line}". Correct or remove this line.`,
+        `${path}:${index + 2}: expected ${expected}, found "${row.join(",")}". Correct or remove this line.`,
       );
     if (row.length !== header.length) throw damaged(`${header.length} values`);
     const number = Number(row[at] || NaN);
     const last = iteration.at(-1) ?? -1;
     if (!Number.isSafeInteger(number) || number <= last) throw damaged(`an iteration above ${last}`);
     iteration.push(number);
-    for (const { name, at } of present) {
-      const value = parseValue(row[at] ?? "");
+    for (const [name, own] of values) {
+      const value = parseValue(row[header.indexOf(name)] ?? "");
       if (value === undefined) throw damaged(`a number for ${name}`);
-      values.get(name)?.push(value);
+      own.push(value);
     }
   });
   return { iteration, columns: values };
@@ -253,9 +250,4 @@ function parseValue(text: string): number | null | undefined {
   const value = Number(text);
   if (Number.isFinite(value)) return value;
   return /^(nan|[-+]?inf(inity)?)$/i.test(text.trim()) ? null : undefined;
-}
-
-/** Splits a CSV line. Replaces quoted fields by "": they may contain commas, but never numbers. */
-function fields(line: string): string[] {
-  return line.replace(/"(?:[^"]|"")*"/g, '""').split(",");
 }
