@@ -125,13 +125,10 @@ const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.ke
 /** Sections of a run's config that describe the machine. */
 const MACHINE_KEYS = ["clickgan", "adapter", "system", "variants"];
 
-export interface FoundRun {
-  readonly config: RunConfig;
-  readonly run: ReportRun | undefined;
-}
-
 /** Reads the run in a folder; undefined if the folder has no run. @throws UserError for a damaged file */
-export async function readRun(folder: string): Promise<FoundRun | undefined> {
+export async function readRun(
+  folder: string,
+): Promise<{ config: RunConfig; run: ReportRun | undefined } | undefined> {
   if (!await hasConfig(folder)) return undefined;
   const config = await readConfig(folder);
   const stages: Partial<Record<TrainedStage["name"], ReportStage>> = {};

@@ -81,15 +81,10 @@ const PI: Readonly<Record<string, string>> = {
   longerPrec2: "longerPiPrec2",
 };
 
-/** Mean and standard deviation of a metric over runs. sd is null for a single run. */
-export interface MeanAndSd {
-  readonly mean: number;
-  readonly sd: number | null;
-  readonly runs: number;
-}
-
-/** Computes mean and sd of those values that are numbers; undefined if no value is a number. */
-export function computeMeanAndSd(values: readonly (number | null | undefined)[]): MeanAndSd | undefined {
+/** Computes mean and sd (null for one run) of the values that are numbers; undefined if there are none. */
+export function computeMeanAndSd(
+  values: readonly (number | null | undefined)[],
+): { mean: number; sd: number | null; runs: number } | undefined {
   const present = values.flatMap((value) => value ?? []);
   if (present.length === 0) return undefined;
   const { mean, sd } = meanAndSd(present);

@@ -41,21 +41,8 @@ export class EnvironmentPool {
 
   /** Creates or resets an environment. Users begin without clicks. @throws UserError for invalid options. */
   async reset({ environment, episode, ...options }: ResetRequest) {
-    let name = environment;
-    if (name === undefined) {
-      this.#creating++;
-      try {
-        await this.#evictIdle();
-        name = await this.#create(options);
-      } finally {
-        this.#creating--;
-      }
-    }
-    return await this.#begin(name, episode);
-  }
-
-  #begin(name: string, episode: number) {
-    return this.#inTurn(name, async ({ simulator }) => {
+    const name = environment ?? await this.#create(options);
+    return await this.#inTurn(name, async ({ simulator }) => {
       await simulator.reset(episode);
       const { users, slate, pages } = simulator.settings;
       const sizes = { users, slate, pages, items: simulator.source.itemCount };
@@ -79,9 +66,9 @@ export class EnvironmentPool {
           ? new UserError(`slates[${error.user}]: ${error.message}`, { cause: error })
           : error;
       });
-      const lists = { reward: Array.from(reward), choice: Array.from(choice) };
       return {
-        ...lists,
+        reward: Array.from(reward),
+        choice: Array.from(choice),
         terminated: Array.from(terminated, Boolean),
         truncated,
         state: await readStates(simulator),
@@ -104,6 +91,16 @@ export class EnvironmentPool {
   }
 
   async #create(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
+    this.#creating++;
+    try {
+      await this.#evictIdle();
+      return await this.#add(options);
+    } finally {
+      this.#creating--;
+    }
+  }
+
+  async #add(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
     const { model, data: { source, dataset } } = this;
     expectPagesWithoutClick(source);
     this.#contexts ??= drawContexts(source, listModelContext(model.config, dataset.features));

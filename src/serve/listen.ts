@@ -34,16 +34,11 @@ export interface ListenOptions {
   readonly connections: number;
 }
 
-export interface ServiceListener {
-  readonly port: number;
-  close(): void;
-}
-
 /** Starts the server. @throws UserError if the port is in use, or if the system does not permit the port. */
 export function listen(
   { port, allowHost, connections }: ListenOptions,
   handle: (request: ServiceRequest) => Response | Promise<Response>,
-): ServiceListener {
+): { readonly port: number; close(): void } {
   const listener = listenerOn(port);
   const server = new InjectedServer(async (request, response) => {
     const answer = findRefusal(request, allowHost) ?? await handle(buildRequest(request, response));

@@ -74,7 +74,7 @@ Deno.test("numbers have three digits and fitting units", () => {
   assert.deepEqual([undefined, 0.0312, 0.5].map((share) => formatPercent(share)), ["-", "3.1 %", "50 %"]);
 });
 
-Deno.test("timeline: dispatches follow each other in proportion to time, and <x> is escaped", () => {
+Deno.test("timeline: dispatches follow each other in proportion to time, without rates if the error is as large", () => {
   const dispatches = [dispatch("a <b>", 10), dispatch("c", 30, { phase: "backward", flops: 0, error: 4 })];
   assert.deepEqual(computeSpans(dispatches), { spans: [[0, 10], [10, 40]], total: 40 });
   const { text } = renderTimeline(dispatches);
@@ -93,6 +93,11 @@ Deno.test("timeline: dispatches follow each other in proportion to time, and <x>
       ?.[1];
   assert.deepEqual([bounds({ invocations: 65 }), bounds({ invocations: 6500 })], ["latency", "memory"]);
   assert.ok(renderTimelineTable(dispatches, undefined).text.includes("<td>-</td>"));
+  const [sure, unsure] = [{ ...dispatch("a", 12) }, { ...dispatch("b", 2), error: 2 }];
+  const marked = renderTimelineTable([sure, unsure], ceilings).text;
+  assert.equal(marked.match(/class="unsure"/g)?.length, 1);
+  assert.match(marked, /as large as the time/);
+  assert.doesNotMatch(renderTimelineTable([sure], ceilings).text, /as large as the time|class="unsure"/);
 });
 
 Deno.test("ticks are round and within the range", () => {
@@ -110,7 +115,7 @@ Deno.test("labels of levels are separate and beside their lines; those outside a
   assert.deepEqual(layOutNames(levels), [{ name: "rate", foot: 114 }, { name: "last", foot: 101 }]);
 });
 
-Deno.test("ownership: idle invocations, folded grids and long axes (with a gap) are drawn", () => {
+Deno.test("ownership: idle invocations, folded grids, long axes (with a gap) and selected cells are drawn", () => {
   const rows = { invocations: [500, 1], workgroup: [64, 1], grid: [8, 1, 1] } as const;
   assert.deepEqual(countLaunched(rows), { launched: 512, idle: 12 });
   const { text } = renderOwnership(rows);
@@ -123,14 +128,11 @@ Deno.test("ownership: idle invocations, folded grids and long axes (with a gap) 
   assert.deepEqual(countLaunched({ ...rows, grid: [8, 1, 4] }), { launched: 2048, idle: 48 });
   assert.deepEqual(selectCells(3, 5), [0, 1, 2]);
   assert.deepEqual(selectCells(100, 6), [0, 1, 2, undefined, 98, 99]);
-});
-
-Deno.test("ownership: a selected cell is drawn on any axis", () => {
   assert.deepEqual(selectCells(100, 8, 40), [0, 1, 2, undefined, 40, undefined, 98, 99]);
   assert.deepEqual(selectCells(100, 6, 99), [0, 1, 2, undefined, 98, 99]);
   const column = { invocations: [4, 60], workgroup: [4, 1], grid: [1, 60, 1] } as const;
-  const { text } = renderOwnership(column, { group: [0, 30], local: [2, 0] });
-  assert.equal(text.match(/class="owner one"/g)?.length, 2, "a workgroup and an invocation");
+  const { text: selected } = renderOwnership(column, { group: [0, 30], local: [2, 0] });
+  assert.equal(selected.match(/class="owner one"/g)?.length, 2, "a workgroup and an invocation");
 });
 
 const indexed = `// one owns four columns of a row; let no = 1u;
@@ -264,22 +266,16 @@ Deno.test("prose: headings, numbered lists, answers and links of a chapter are r
     '<ol start="6"><li><strong><a href="#step/a">six</a></strong>',
   );
   assertHas(text, "<details><summary>Answers</summary>", "<p>Yes &lt;b&gt;.</p>", "</details>");
-});
-
-Deno.test("times whose error is as large as the time are marked, and have no rates", () => {
-  const [sure, unsure] = [{ ...dispatch("a", 12) }, { ...dispatch("b", 2), error: 2 }];
-  const { text } = renderTimelineTable([sure, unsure], ceilings);
-  assert.equal(text.match(/class="unsure"/g)?.length, 1);
-  assert.match(text, /as large as the time/);
-  assert.doesNotMatch(renderTimelineTable([sure], ceilings).text, /as large as the time|class="unsure"/);
-});
-
-Deno.test("prose: the Markdown of the course is rendered", () => {
-  const { text } = renderMarkdown(
+  const { text: formatted } = renderMarkdown(
     "One _two_ **three** `a<b`, [four](x.md).\n\n```text\nx_1 = <y>\n```\n\n- a\n- b\n\n| p | q |\n| - | - |\n| 1 | 2 |",
   );
-  assertHas(text, "<p>One <em>two</em> <strong>three</strong> <code>a&lt;b</code>, four.</p>");
-  assertHas(text, "<code>x_1 = &lt;y&gt;</code></pre>", "<li>b</li></ul>", "<tr><td>1</td><td>2</td></tr>");
+  assertHas(formatted, "<p>One <em>two</em> <strong>three</strong> <code>a&lt;b</code>, four.</p>");
+  assertHas(
+    formatted,
+    "<code>x_1 = &lt;y&gt;</code></pre>",
+    "<li>b</li></ul>",
+    "<tr><td>1</td><td>2</td></tr>",
+  );
 });
 
 Deno.test("every kernel of a step finds its chapter, and every op its reference", async () => {

@@ -21,19 +21,6 @@ import { UserError } from "../../../user_error.ts";
 import { formatCount } from "../../draw/text.ts";
 import { type LabWorker, type MeasurementProgress, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-export interface StepChoices {
-  readonly workloads: readonly StepWorkload[];
-  /** Names of the models that the user can choose if the workload has no model of its own. */
-  readonly models: readonly string[];
-}
-
-export interface StepWorkload {
-  readonly name: string;
-  readonly about: string;
-  /** True for the workload that uses the current model and its data: the user cannot choose a model. */
-  readonly ownModel: boolean;
-}
-
 /** Name of the workload of the current model and its data. */
 const TRAINED = "trained";
 
@@ -126,7 +113,8 @@ export function stepService(worker: LabWorker) {
       return { result: { workload: name, model: model.name, ...parts }, facts, probes, clock };
     });
 
-  const choices = (): StepChoices => {
+  /** Lists workloads and models. `ownModel` marks the workload of the current model: it has no other model. */
+  const choices = () => {
     const data = worker.current?.data.source.name;
     const own = data === undefined
       ? []

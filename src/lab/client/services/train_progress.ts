@@ -4,7 +4,6 @@ import { buildRow, type StageMetrics, type StageName, type TrainingStage } from 
 import { criteria, type Criterion } from "../../../train/best_records.ts";
 import type { TrainingStepResult, ValidationResult } from "../../../train/training_results.ts";
 import type { BaselineLevel } from "./lab_data.ts";
-import type { SessionEvents } from "./train_session.ts";
 
 export interface ShownStage {
   readonly name: StageName;
@@ -49,7 +48,7 @@ export function describeStage(stage: TrainingStage, iterations: number): ShownSt
 }
 
 /** Collects steps and validations that arrive together, and reports them in one message. */
-export class StepGatherer implements SessionEvents {
+export class StepGatherer {
   #first = 0;
   #rows: number[][] = [];
   #validations: ValidationRow[] = [];

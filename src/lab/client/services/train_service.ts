@@ -47,11 +47,6 @@ export interface StageStatus {
   readonly snapshots: readonly SnapshotOffer[];
 }
 
-interface LoadRequest {
-  readonly file: File;
-  readonly data: DataChoice;
-}
-
 interface LoadedSnapshot {
   readonly texts: OptionTexts;
   readonly iteration: number;
@@ -142,11 +137,11 @@ export class TrainService {
   }
 
   /** Loads a snapshot to inspect it, start from it or resume it. @throws UserError if the data do not fit */
-  load(request: LoadRequest): Promise<LoadedSnapshot> {
-    return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(request));
+  load({ file, data }: { readonly file: File; readonly data: DataChoice }): Promise<LoadedSnapshot> {
+    return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(file, data));
   }
 
-  async #load({ file, data: choice }: LoadRequest): Promise<LoadedSnapshot> {
+  async #load(file: File, choice: DataChoice): Promise<LoadedSnapshot> {
     const { name } = file;
     const snapshot = decodeSnapshot(new Uint8Array(await file.arrayBuffer()), name);
     const { info, weights } = snapshot;

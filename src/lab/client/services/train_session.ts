@@ -23,7 +23,7 @@ import type { ParameterSpec, Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
 import type { ClickTrainer } from "../../../train/click_trainer.ts";
 import type { StagesConfig } from "../../../train/training_config.ts";
-import type { TrainingStepResult, ValidationResult } from "../../../train/training_results.ts";
+import type { TrainingCallbacks } from "../../../train/batch_trainer.ts";
 import type { TrainerState } from "../../../train/networks.ts";
 import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
@@ -37,11 +37,6 @@ interface SessionSetting {
   readonly data: LabData;
   /** Initial weights of the model; undefined for random weights. */
   readonly init: { readonly weights: Weights; readonly model: ModelConfig } | undefined;
-}
-
-export interface SessionEvents {
-  onStep(result: TrainingStepResult<StageMetrics>): void;
-  onValidation(result: ValidationResult<StageMetrics>): void;
 }
 
 /** The current stage, and the final states of all earlier stages. */
@@ -147,12 +142,14 @@ export class TrainSession {
   }
 
   /** Trains to the end of the stage, or until `signal` is aborted. */
-  async run(events: SessionEvents, signal: AbortSignal): Promise<void> {
+  async run(
+    events: Pick<TrainingCallbacks<StageMetrics>, "onStep" | "onValidation">,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#isRunning = true;
     try {
       await this.trainer.run(this.iterations, {
-        onStep: (result) => events.onStep(result),
-        onValidation: (result) => events.onValidation(result),
+        ...events,
         wantsPause: () => this.#pendingWork.length > 0 || this.#isSaveDue(),
         onPause: async () => {
           await this.#runPending();
