@@ -41,12 +41,7 @@ const PARSERS: Readonly<Record<string, (args: readonly string[]) => unknown>> = 
 };
 
 const POLICIES = "src/policy/README.md";
-const RUN = [
-  "README.md",
-  "src/run/README.md",
-  "src/simulate/README.md",
-  POLICIES,
-];
+const RUN = ["README.md", "src/run/README.md", "src/simulate/README.md", POLICIES];
 /** Page whose commands data_command_test.ts runs unchanged. */
 const GUIDE = "data/README.md";
 /** Page whose commands test/external/spark.ts checks, because the job prints them. */
@@ -180,17 +175,13 @@ Deno.test("the example of simulated users runs, and greedy slates beat random sl
   assert.match(stdout, /^page 1 /m);
 });
 
-Deno.test("the library's example runs", async () => {
+Deno.test("the library's example and a page's kernel run", async () => {
   const stdout = await printed("src/README.md");
   const losses = [...stdout.matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
   assert.equal(losses.length, 20);
   assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
   assert.match(stdout, /^utilities \[ -?\d[^\]]*\]$/m);
-});
-
-Deno.test("the page's example runs a kernel on given numbers", async () => {
-  const stdout = await printed("kernels/README.md");
-  assert.match(stdout, /\[ 1, 4, 9, 20\.25 \]/);
+  assert.match(await printed("kernels/README.md"), /\[ 1, 4, 9, 20\.25 \]/);
 });
 
 /** Commands that no test runs as shown. Options and names of these commands must exist. */

@@ -39,20 +39,15 @@ function colourIn(theme: Theme, { config: { data } }: ChartDefinition): string {
   return resolveColour(theme, typeof borderColor === "string" ? borderColor : borderColor[0] ?? "");
 }
 
-/** Waits up to a minute until the charts show these colours, because the page changes its theme later. */
-async function shownInColours(page: Page, colours: ReadonlyMap<string, string>): Promise<Shown[]> {
-  const end = performance.now() + 60_000;
-  for (;;) {
-    const shown = await shownIn(page);
-    if (shown.every(({ id, colour }) => colour === colours.get(id)) || performance.now() > end) return shown;
-    await page.waitForTimeout(20);
-  }
-}
-
 async function checkDrawn(page: Page, theme: Theme): Promise<void> {
   const definitions = await definitionsIn(page);
   const colours = new Map(definitions.map((definition) => [definition.id, colourIn(theme, definition)]));
-  const shown = await shownInColours(page, colours);
+  let shown = await shownIn(page);
+  // The page changes its theme a moment later.
+  for (let k = 0; k < 3000 && shown.some(({ id, colour }) => colour !== colours.get(id)); k++) {
+    await page.waitForTimeout(20);
+    shown = await shownIn(page);
+  }
   assert.deepEqual(shown.map(({ id }) => id).sort(), definitions.map(({ id }) => id).sort());
   assert.equal(await page.locator("canvas").count(), definitions.length);
   for (const { id, colour, curves, coloured } of shown) {
