@@ -2,7 +2,6 @@
 
 import type { Chart, ChartEvent, ChartOptions, InteractionItem } from "chart.js";
 import { type Cell, formatCsvRow } from "../csv.ts";
-import { nameColour } from "./theme.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
@@ -112,10 +111,6 @@ export function formatMean(mean: number, sd: number | null | undefined): string 
 export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [number, number] | undefined {
   if (low !== undefined && high !== undefined) return [low, high];
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
-}
-
-export function buildLegendEntry(text: string, colour: number, dataset: number): LegendEntry {
-  return { text, colour: nameColour(colour), dash: dashes.solid, datasets: [dataset] };
 }
 
 /** An axis is logarithmic if largest value / smallest value is at least this number. */

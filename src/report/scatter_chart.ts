@@ -1,4 +1,4 @@
-import { buildAxis, buildLegendEntry, compact } from "./chart_definition.ts";
+import { buildAxis, compact, dashes } from "./chart_definition.ts";
 import type { ChartDataset, ChartDefinition, ChartHead, ChartPoint } from "./chart_definition.ts";
 import { nameColour } from "./theme.ts";
 
@@ -35,7 +35,9 @@ export function buildScatterChart(chart: ScatterChart): ChartDefinition {
     ...{ id, title, note },
     summary: `${title}: ${yTitle} over ${xTitle}; ` +
       series.map(({ name, points }) => `${name}, ${points.length} points`).join("; "),
-    legend: series.map(({ name, colour }, k) => buildLegendEntry(name, colour, k)),
+    legend: series.map(({ name, colour }, k) => (
+      { text: name, colour: nameColour(colour), dash: dashes.solid, datasets: [k] }
+    )),
     columns: [
       ...[["series", "label"], ["point", "name"], [xTitle, "x"], [yTitle, "y"]] as const,
       ...(hasWhiskers ? [[`${yTitle}, 95 % from`, "low"], ["to", "high"]] as const : []),
