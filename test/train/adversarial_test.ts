@@ -25,6 +25,7 @@ import {
   checkResume,
   logs,
   SIZE,
+  type TestTraining,
   toWideWeights,
   trainGame,
   trainShannon,

@@ -28,7 +28,6 @@ import {
   trainShannon,
   withPositionWeights,
 } from "./trainings.ts";
-import { noHistory, smallLstm, smallPw, WIDTH } from "../small_models.ts";
 import { isUserError } from "../run/folder_check.ts";
 
 const logs = {
