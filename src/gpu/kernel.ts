@@ -48,18 +48,12 @@ export function parseKernel(name: string, source: string): Kernel {
       kind: kind === "uniform" ? "uniform" : kind === "storage,read_write" ? "read_write" : "read",
     };
   });
-  if (bindings.some(({ index }, k) => index !== k)) {
-    const list = (number: (binding: KernelBinding, k: number) => number) =>
-      bindings.map((binding, k) => `@binding(${number(binding, k)}) ${binding.name}`).join(", ");
+  const last = bindings.at(-1)?.name;
+  if ((last !== STEP && last !== STEPS) || bindings.some(({ index }, k) => index !== k)) {
+    const list = bindings.map(({ index, name }) => `@binding(${index}) ${name}`).join(", ") || "none";
     throw new UserError(
-      `kernel ${name}: expected ${list((_, k) => k)}, got ${list(({ index }) => index)}. ` +
-        "Number the bindings from 0, in the order of the text.",
-    );
-  }
-  if (bindings.at(-1)?.name !== STEP && !isMultiStep({ bindings })) {
-    const names = bindings.map(({ name }) => name).join(", ") || "none";
-    throw new UserError(
-      `kernel ${name}: expected the uniform step (or steps) as the last binding, got the bindings ${names}.`,
+      `kernel ${name}: expected bindings that are numbered from 0 in the order of the text, and step (or ` +
+        `steps) last, got ${list}.`,
     );
   }
   source.split("\n").forEach((line, k) => {

@@ -352,7 +352,7 @@ export function weightGradient<S extends BatchSizes>(
   const sums = g.host?.sums;
   const places = partialViews(call, weights, { second, bias, ...g.places });
   const sum = sums && outcomeSum({ dimensions: call.dimensions, choice: call }, sums);
-  const dispatch = matmulDispatch<S>("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
+  return matmulDispatch<S>("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of weights${sum ? `, ${sum.label}` : ""}`,
     constants: {
@@ -388,15 +388,11 @@ export function weightGradient<S extends BatchSizes>(
         bytes: 16 * (estimateDistinctRows(m, g.input.rows, s) * K4 + m * (secondK4 + N4) +
               chunks * 4 * (K4 + secondK4) * N4) + added.bytes,
         ...(kernel.structure === "tiled" && {
-          parts: [
-            weightTiles(K4 + secondK4, N4, m, chunks),
-            ...(sum ? [{ workgroups: 1, flops: added.flops }] : []),
-          ],
+          parts: [weightTiles(K4 + secondK4, N4, m, chunks)],
         }),
       };
     },
   }));
-  return { ...dispatch, choices: [...dispatch.choices ?? [], ...sum?.choices ?? []] };
 }
 
 export function reference<R>(
