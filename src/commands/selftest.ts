@@ -5,7 +5,6 @@ import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
 import type { KernelFinding, SelftestResult } from "../selftest/finding.ts";
 import {
-  describeLeftOut,
   describeVerdict,
   formatSelftestJson,
   groupByKernel,
@@ -22,7 +21,6 @@ import { formatThousands } from "../number_text.ts";
 interface SelftestOptions {
   variants: AdapterKind | "both";
   only?: string;
-  every: boolean;
   json: boolean;
 }
 
@@ -40,13 +38,10 @@ function parseOptions(args: readonly string[]): SelftestOptions {
         .default("both"),
     )
     .option("--only <name>", "run only test cases whose names contain this text, such as lstm")
-    .option("--every", "also test kernels that commands never use on this adapter, if any", false)
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
-      "\nOn SwiftShader, --every takes about 12 % longer, mostly to compile three more kernels. On other " +
-        "adapters, --every changes nothing, because they use all kernels.\n\n" +
-        "The exit code is 1 if a difference exceeds the rounding tolerance.\n" +
+      "\nThe exit code is 1 if a difference exceeds the rounding tolerance.\n" +
         "src/selftest/README.md describes the comparison, and has results of other adapters.\n\n" +
         "Example:\n  deno task -q selftest --only lstm",
     );
@@ -61,7 +56,7 @@ function shareText({ worst }: KernelFinding): string {
 }
 
 function report(result: SelftestResult): string {
-  const { adapter, findings, leftOut, seconds } = result;
+  const { adapter, findings, seconds } = result;
   const kernels = groupByKernel(findings);
   const rows = kernels.map((kernel) => [
     kernel.kernel,
@@ -74,7 +69,6 @@ function report(result: SelftestResult): string {
     `\n${head}`,
     ...faults.map((text) => `  ${text}`),
   ]);
-  const others = describeLeftOut(leftOut);
   return [
     adapter ? `${adapter.description} (${adapter.kind}), ${adapter.runtime}\n` : "",
     formatTable(["kernel", "variants", "numbers", "error / tolerance", "largest at"], rows, {
@@ -82,12 +76,11 @@ function report(result: SelftestResult): string {
     }),
     ...faults,
     `\n${describeVerdict(findings, seconds)}`,
-    ...others === "" ? [] : [`${others} To run them: deno task -q selftest --every`],
   ].join("\n");
 }
 
 async function main(): Promise<number> {
-  const { variants, only, every, json } = parseOptions(Deno.args);
+  const { variants, only, json } = parseOptions(Deno.args);
   const kinds = variants === "both" ? ["cpu", "gpu"] as const : [variants];
   if (kinds.every((kind) => selectCases(kind, only).length === 0)) {
     const names = new Set(kinds.flatMap((kind) => selectCases(kind).map(({ name }) => name)));
@@ -99,7 +92,6 @@ async function main(): Promise<number> {
   const result = await runSelftest(openGpu, {
     kinds,
     only,
-    leftOut: every ? "too" : "named",
     onCase: ({ name, kind, number, of }) =>
       progress.begin({ title: `${name} (${kind})`, number, of, round: 0, rounds: 1 }),
   });

@@ -33,7 +33,7 @@ export function collectMeasurements(kept: ReadonlyMap<string, unknown>): LabMeas
     probes: kept.get("adapter") as readonly AdapterMeasurement[] | undefined ?? [],
     steps: all<StepMeasurement>("step"),
     ladders: all<LadderMeasurement>("ladder"),
-    selftest: selftest ? summarizeSelftest(selftest.findings, selftest.leftOut) : [],
+    selftest: selftest ? summarizeSelftest(selftest.findings) : [],
     training: training && {
       iteration: training.iteration,
       msToFirstStep: training.msToFirstStep,
@@ -83,11 +83,8 @@ export function formatAdapterName({ description, vendor, architecture }: Adapter
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** Counts test cases, failed cases and skipped kernels: once for GPU kernels, once for CPU kernels. */
-export function summarizeSelftest(
-  findings: readonly KindFinding[],
-  leftOut: readonly string[] = [],
-): SelftestSummary[] {
+/** Counts test cases and failed cases: once for GPU kernels, once for CPU kernels. */
+export function summarizeSelftest(findings: readonly KindFinding[]): SelftestSummary[] {
   return (["cpu", "gpu"] as const).flatMap((kind) => {
     const own = findings.filter((finding) => finding.kind === kind);
     if (own.length === 0) return [];
@@ -96,9 +93,7 @@ export function summarizeSelftest(
       const message = error ?? (first && checkText(first));
       return message === undefined ? [] : [{ name, message }];
     });
-    // Only kernels for CPU adapters can be skipped.
-    const without = kind === "cpu" && leftOut.length > 0 ? { leftOut } : {};
-    return [{ kind, cases: own.length, differing, ...without }];
+    return [{ kind, cases: own.length, differing }];
   });
 }
 
@@ -121,9 +116,8 @@ export function listReportContents(
     ...ladders.map(({ ladder, size, steps }) =>
       `ladder ${ladder}, ${size.join(" x ")}: ${count(steps.length, "step", "steps")}`
     ),
-    ...selftest.map(({ kind, cases, differing, leftOut = [] }) =>
-      `self-test of the ${kind} variants: ${count(cases, "case", "cases")}, ${differing.length} differing` +
-      (leftOut.length > 0 ? `, ${count(leftOut.length, "kernel", "kernels")} skipped` : "")
+    ...selftest.map(({ kind, cases, differing }) =>
+      `self-test of the ${kind} variants: ${count(cases, "case", "cases")}, ${differing.length} differing`
     ),
     ...(training ? [`a training of ${count(training.iteration, "iteration", "iterations")}`] : []),
   ];

@@ -164,8 +164,6 @@ const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
   differing: list(v.strictObject({ name: v.string(), message: v.string() })),
-  /** Kernels that did not run, because no model uses them on this adapter; absent if all kernels ran. */
-  leftOut: v.optional(list(v.string())),
 });
 export type SelftestSummary = v.InferOutput<typeof selftestSummary>;
 

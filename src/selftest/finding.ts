@@ -154,8 +154,6 @@ export interface KindFinding extends CaseFinding {
 export interface SelftestResult {
   readonly adapter?: AdapterDescription;
   readonly findings: readonly KindFinding[];
-  /** Names of kernels that did not run, because no model uses them on this adapter. */
-  readonly leftOut: readonly string[];
   readonly seconds: number;
 }
 
@@ -237,19 +235,9 @@ export function listFaultyCases(findings: readonly KindFinding[]): { head: strin
     });
 }
 
-/** Returns a sentence about kernels that did not run; "" if all kernels ran. */
-export function describeLeftOut(kernels: readonly string[]): string {
-  if (kernels.length === 0) return "";
-  const them = kernels.length === 1 ? "it" : "them";
-  return `Not run: ${
-    kernels.join(", ")
-  }. No model uses ${them} on this adapter, because it stores matrices ` +
-    "in buffers.";
-}
-
 /** Formats the result of a self-test as JSON. NaN and infinite numbers become strings: "NaN", "Infinity". */
-export function formatSelftestJson({ adapter, findings, leftOut, seconds }: SelftestResult): string {
-  const whole = { adapter, seconds, leftOut, kernels: groupByKernel(findings), findings };
+export function formatSelftestJson({ adapter, findings, seconds }: SelftestResult): string {
+  const whole = { adapter, seconds, kernels: groupByKernel(findings), findings };
   const known = (_: string, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   return JSON.stringify(whole, known, 2);

@@ -174,7 +174,7 @@ const report: BenchReport = {
     kind: "gpu",
     cases: 80,
     differing: [{ name: "lstm", message: "gates[3, 4]: expected 1, got 2" }],
-  }, { kind: "cpu", cases: 70, differing: [], leftOut: ["lstm_forward_panel"] }],
+  }, { kind: "cpu", cases: 70, differing: [] }],
 };
 
 Deno.test("measurements are read back unchanged; other files are refused", () =>

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { getDefaultVariants } from "../../src/gpu/kernel_variants.ts";
 import { openGpu } from "../open_alone.ts";
 import {
   CheckCollector,
@@ -11,7 +10,7 @@ import {
   type KindFinding,
   listFaults,
 } from "../../src/selftest/finding.ts";
-import { type LeftOutChoice, type OpenSelftest, runSelftest, selectCases } from "../../src/selftest/run.ts";
+import { runSelftest, selectCases } from "../../src/selftest/run.ts";
 import { runCommand, runOk } from "../command_check.ts";
 
 Deno.test("the error of an element is a share of its tolerance", () => {
@@ -105,41 +104,9 @@ Deno.test("a kernel that does not compile ends only its case", async () => {
   assert.match(failed[0]?.error ?? "", /kernel slate_pick does not compile/);
   assert.ok(findings.length > 3);
   assert.equal(
-    JSON.parse(formatSelftestJson({ findings, leftOut: [], seconds: 1 })).findings.length,
+    JSON.parse(formatSelftestJson({ findings, seconds: 1 })).findings.length,
     findings.length,
   );
-});
-
-Deno.test("kernels that an adapter never selects are named, or run on a device that selects them", async () => {
-  const only = "lstm, one-hot items";
-  const panels = ["lstm_backward_panel", "lstm_forward_panel"];
-  const run = async (open: OpenSelftest, leftOut?: LeftOutChoice) => {
-    const told: string[] = [];
-    const onCase = ({ number, of }: { number: number; of: number }) => told.push(`${number} of ${of}`);
-    const result = await runSelftest(open, { kinds: ["cpu"], only, leftOut, onCase });
-    assert.deepEqual(result.findings.flatMap(listFaults), []);
-    const { findings } = result;
-    return {
-      leftOut: result.leftOut,
-      names: findings.map(({ name, kind }) => `${name} (${kind})`),
-      has: groupByKernel(findings).some(({ kernel }) => kernel === panels[0]),
-      last: told.at(-1),
-    };
-  };
-  const others = { names: [`${only} (cpu)`], leftOut: [], last: "1 of 1" };
-  // Variants as on SwiftShader, on any adapter.
-  const buffers: OpenSelftest = ({ variants = getDefaultVariants("cpu", "buffers") }) =>
-    openGpu({ variants });
-  assert.deepEqual(await run(buffers), { ...others, has: false, leftOut: panels });
-  const more = `${only}, from textures (cpu)`;
-  assert.deepEqual(await run(buffers, "too"), {
-    ...others,
-    ...{ has: true, names: [...others.names, more], last: "2 of 2" },
-  });
-  assert.deepEqual(await run(buffers, "alone"), { leftOut: [], has: true, names: [more], last: "1 of 1" });
-  const textures: OpenSelftest = ({ variantsFor = "cpu", variants = getDefaultVariants(variantsFor) }) =>
-    openGpu({ variants });
-  assert.deepEqual(await run(textures, "too"), { ...others, has: true });
 });
 
 Deno.test("cases have unique names", () => {
@@ -155,9 +122,8 @@ Deno.test("selftest: the command prints a table or JSON, and refuses unknown nam
     shown.stdout,
     /kernel +variants +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll kernels match float64: 1 kernel, 1 case, \d/,
   );
-  const json = await runCommand("selftest", "--only", "page: fill", "--every", "--json");
-  const { adapter, kernels, findings, leftOut } = JSON.parse(json.stdout);
-  assert.deepEqual(leftOut, []);
+  const json = await runCommand("selftest", "--only", "page: fill", "--json");
+  const { adapter, kernels, findings } = JSON.parse(json.stdout);
   assert.match(adapter.description, /\w/);
   assert.deepEqual(kernels.map(({ kernel, kind }: KindFinding & { kernel: string }) => `${kernel} ${kind}`), [
     "fill cpu",

@@ -21,7 +21,7 @@ import { Arena } from "../../src/gpu/arena.ts";
 import { CommandRecorder } from "../../src/gpu/commands.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { parseKernel } from "../../src/gpu/kernel.ts";
-import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../../src/gpu/kernel_variants.ts";
+import { type AdapterKind, getDefaultVariants } from "../../src/gpu/kernel_variants.ts";
 import { Program } from "../../src/gpu/program.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/model_config.ts";
 import { initializeFromCounts } from "../../src/model/model_counts.ts";
@@ -42,8 +42,7 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { runProcess } from "../command_check.ts";
 import { fillStarter } from "../exercise_answers.ts";
 import { listKernelNames } from "../kernel_files.ts";
-import type { OpenSelftest, SelftestOptions } from "../../src/selftest/run.ts";
-import { findUnusedKernels, formatTextureName, runSelftest } from "../../src/selftest/run.ts";
+import { type OpenSelftest, runSelftest } from "../../src/selftest/run.ts";
 import { findBlamedKernels, type KindFinding } from "../../src/selftest/finding.ts";
 import { openGpu } from "../open_alone.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
@@ -410,13 +409,8 @@ fn diverging(@builtin(local_invocation_index) i: u32) {
     assert.match(fault.message, /diverging\.wgsl:5:21 'workgroupBarrier' must only be called from uniform/);
   }));
 
-const [textures, buffers] = [getDefaultVariants("cpu"), getDefaultVariants("cpu", "buffers")];
-
-test("self-test: every kernel is compared, and fails without computation; kernels for textures are left out", async () => {
-  const { findings, leftOut, texts, kernels: { cpu: own, gpu } } = await runCases(textures, {
-    kinds: ["cpu", "gpu"],
-  });
-  assert.deepEqual(leftOut, []);
+test("self-test: every kernel is compared, and fails without computation", async () => {
+  const { findings, texts } = await runCases();
   assert.deepEqual(texts.faults, []);
   const expected = listKernelNames("shipped");
   assert.deepEqual(texts.kernels, expected, "kernels that are compiled");
@@ -441,52 +435,18 @@ test("self-test: every kernel is compared, and fails without computation; kernel
   );
   assert.deepEqual(weak, []);
   console.log(`${texts.count} texts of ${texts.kernels.length} kernels, ${findings.length} cases`);
-
-  const left = findUnusedKernels(buffers) ?? assert.fail("expected an adapter that leaves kernels out");
-  assert.deepEqual([findUnusedKernels(textures), findUnusedKernels(getDefaultVariants("gpu"))], [
-    undefined,
-    undefined,
-  ]);
-
-  const fromBuffers = (await runCases(buffers, { kinds: ["cpu"], leftOut: "named" })).kernels.cpu;
-  const taken = new Set([...fromBuffers.values(), ...gpu.values()].flatMap((names) => [...names]));
-  const never = listKernelNames("shipped").filter((name) => !taken.has(name));
-  assert.deepEqual(left.kernels, never);
-
-  const having = [...own].filter(([, names]) => never.some((name) => names.has(name)));
-  assert.deepEqual([...left.cases].sort(), having.map(([name]) => name).sort());
-  for (const [name] of having) {
-    const some = never.filter((kernel) =>
-      having.some(([other, names]) => other.includes(name) && names.has(kernel))
-    );
-    assert.deepEqual(findUnusedKernels(buffers, name)?.kernels, some, name);
-  }
-
-  const alone = (await runCases(buffers, { kinds: ["cpu", "gpu"], leftOut: "alone" })).kernels.cpu;
-  const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]) =>
-    one < other ? -1 : 1;
-  assert.deepEqual(
-    [...alone].sort(byName),
-    having.map(([name, names]) => [formatTextureName(name), names] as const).sort(byName),
-  );
 });
 
-/** Runs the self-test on Dawn, and records the kernels of each case of a kind by name. */
-async function runCases(cpu: KernelVariants, options: Pick<SelftestOptions, "kinds" | "leftOut">) {
+/** Runs the self-test on Dawn, and records the texts of its kernels. */
+async function runCases() {
   const texts = new ShaderTexts();
-  const kernels = { cpu: new Map<string, Set<string>>(), gpu: new Map<string, Set<string>>() };
-  let own = new Set<string>();
-  const open: OpenSelftest = async ({ variantsFor, variants = variantsFor === "cpu" ? cpu : undefined }) => {
-    const gpu = await openGpu({ variantsFor, variants });
+  const open: OpenSelftest = async ({ variantsFor }) => {
+    const gpu = await openGpu({
+      variantsFor,
+      variants: variantsFor === "cpu" ? getDefaultVariants("cpu") : undefined,
+    });
     texts.watch(gpu);
-    const compile = gpu.pipeline.bind(gpu);
-    gpu.pipeline = (kernel, ...text) => {
-      own.add(kernel);
-      return compile(kernel, ...text);
-    };
     return gpu;
   };
-  const onCase = ({ kind, name }: { kind: AdapterKind; name: string }) =>
-    void kernels[kind].set(name, own = new Set());
-  return { ...await runSelftest(open, { ...options, onCase }), kernels, texts };
+  return { ...await runSelftest(open, { kinds: ["cpu", "gpu"] }), texts };
 }

@@ -413,7 +413,6 @@ Deno.test("the bench reads saved files; the last of equal measurements counts", 
       "selftest",
       {
         findings: [1, 2, 3].map(() => ({ name: "a", kind: "gpu", kernels: ["k"], checks: [] })),
-        leftOut: [],
       },
     ]]),
   );
@@ -452,11 +451,6 @@ Deno.test("the bench reads saved files; the last of equal measurements counts", 
     cases: 3,
     differing: [{ name: "b", message: "output: stray write" }, { name: "c", message: "does not compile" }],
   }]);
-  const without = summarizeSelftest([{ name: "a", kind: "cpu", kernels: ["k"], checks: [] }], [
-    "panel",
-    "sum",
-  ]);
-  assert.deepEqual(without, [{ kind: "cpu", cases: 1, differing: [], leftOut: ["panel", "sum"] }]);
 });
 
 Deno.test("machine code of a kernel is shown with facts and loop; without a record there is a message", () => {

@@ -3,13 +3,7 @@
 import type { AdapterKind } from "../../../gpu/kernel_variants.ts";
 import { type Html, markup } from "../../../report/html.ts";
 import type { KernelFinding, KindFinding } from "../../../selftest/finding.ts";
-import {
-  describeLeftOut,
-  describeVerdict,
-  formatElement,
-  groupByKernel,
-  listFaultyCases,
-} from "../../../selftest/finding.ts";
+import { describeVerdict, formatElement, groupByKernel, listFaultyCases } from "../../../selftest/finding.ts";
 import { formatCount, renderScrollTable } from "../../draw/text.ts";
 import { dom, element, fill, Notice, StopButton } from "../elements.ts";
 import type { Lab } from "../lab_app.ts";
@@ -30,7 +24,6 @@ const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
   both: ["gpu", "cpu"],
 };
 
-const NOTHING = { findings: [], seconds: 0 };
 const ERROR = "Error / tolerance (logarithmic, from 0.01 %)";
 const HEADS = ["Kernel", ERROR, "Largest error at", "Values compared"];
 
@@ -43,47 +36,37 @@ class SelftestView {
     ...Object.keys(choices).map((name) => element("option", { value: name }, name)),
   );
   readonly #only = element("input", { id: "selftest-only", type: "text", size: 12, placeholder: "all" });
-  /** List of the kernels that were skipped because no model uses them on this adapter. */
-  readonly #leftOut = element("div", { class: "left-out", hidden: true });
   readonly #faults = element("div");
   readonly #table = element("div", { hidden: true }, renderScrollTable("Kernels", "kernels", HEADS, []));
   readonly #stop = new StopButton();
   readonly #run = this.#stop.startButton("Run the self-test", (signal) => this.#start(signal));
   #findings: KindFinding[] = [];
-  /** Results of earlier runs, which are shown together with the results of the current run. */
-  #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
 
   constructor(private readonly lab: Lab) {
     this.element = dom`<div>${this.#notice.element}
 <div class="card"><div class="buttons"><label for="selftest-kinds">Kernels</label>${this.#kinds}
 <label for="selftest-only">Cases with</label>${this.#only}${this.#run}${this.#stop.element}</div>
-${this.#leftOut}${this.#faults}</div>
+${this.#faults}</div>
 ${this.#table}</div>`;
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    this.#before = NOTHING;
-    this.#leftOut.replaceChildren();
-    const kinds = choices[this.#kinds.value] ?? ["gpu"];
-    await this.#test({ kinds, only: this.#only.value.trim() }, signal);
-  }
-
-  async #test(request: SelftestRequest, signal: AbortSignal): Promise<void> {
-    this.#findings = [...this.#before.findings];
+    const request: SelftestRequest = {
+      kinds: choices[this.#kinds.value] ?? ["gpu"],
+      only: this.#only.value.trim(),
+    };
+    this.#findings = [];
     this.#notice.clear();
-    this.#leftOut.hidden = true;
     this.#show();
     try {
       await this.#runAll(request, signal);
     } catch (error) {
       this.#notice.fail(error);
-    } finally {
-      this.#leftOut.hidden = this.#leftOut.textContent === "";
     }
   }
 
   async #runAll(request: SelftestRequest, signal: AbortSignal): Promise<void> {
-    const { seconds, adapter, leftOut } = await this.lab.call("selftest", "run", request, {
+    const { seconds, adapter } = await this.lab.call("selftest", "run", request, {
       signal,
       onProgress: (progress) => {
         if (progress.kind === "case") return this.#notice.showProgress(progress);
@@ -91,26 +74,16 @@ ${this.#table}</div>`;
         this.#show();
       },
     });
-    const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
+    const findings = this.#findings;
     this.#notice.show(
-      this.#findings.length === 0 && !signal.aborted
+      findings.length === 0 && !signal.aborted
         ? `Expected a part of a test case's name, got "${request.only}".`
-        : describeVerdict(this.#findings, found.seconds, signal.aborted),
+        : describeVerdict(findings, seconds, signal.aborted),
     );
-    if (signal.aborted) return;
-    this.#before = found;
-    this.#showLeftOut(request, leftOut);
-    // Save only a run of all cases.
-    if (request.only === "") {
-      this.lab.store("selftest", { adapter, leftOut, kernels: groupByKernel(found.findings), ...found });
+    // Save only a complete run of all cases.
+    if (!signal.aborted && request.only === "") {
+      this.lab.store("selftest", { adapter, kernels: groupByKernel(findings), findings, seconds });
     }
-  }
-
-  #showLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
-    const alone: SelftestRequest = { ...request, leftOut: "alone" };
-    const rest = this.#stop.startButton("Run these, too", (signal) => this.#test(alone, signal));
-    const parts = [dom`<p>${describeLeftOut(kernels)}</p>`, dom`<div class="buttons">${rest}</div>`];
-    this.#leftOut.replaceChildren(...kernels.length === 0 ? [] : parts);
   }
 
   #show(): void {

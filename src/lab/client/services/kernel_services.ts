@@ -260,9 +260,7 @@ function laddersService(worker: LabWorker) {
 }
 
 /** Request to run the cases of the self-test whose names contain `only`; "" means all cases. */
-export type SelftestRequest =
-  & Required<Pick<SelftestOptions, "kinds" | "only">>
-  & Pick<SelftestOptions, "leftOut">;
+export type SelftestRequest = Required<Pick<SelftestOptions, "kinds" | "only">>;
 
 export type SelftestProgress =
   | { readonly kind: "case" } & MeasurementProgress
@@ -272,7 +270,7 @@ function selftestService(worker: LabWorker) {
   return {
     /** Runs the cases on separate devices. A cancelled run ends after the current case. */
     run(
-      { kinds, only, leftOut }: SelftestRequest,
+      { kinds, only }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,
     ): Promise<SelftestResult> {
       return worker.runExclusively(
@@ -282,7 +280,6 @@ function selftestService(worker: LabWorker) {
           runSelftest((options) => worker.open(options), {
             kinds,
             only,
-            leftOut,
             onCase: ({ name, kind, number, of }) => {
               const text = `${number} of ${of}: ${name}, ${kind} variants`;
               progress({ kind: "case", text, share: (number - 1) / of });
