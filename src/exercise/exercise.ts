@@ -277,7 +277,7 @@ function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["
     }
     if (storage === undefined || rest.length > 0 || getStorage(name) !== "read") {
       throw new UserError(
-        `expected "where" to name an input and its storage, one of ${kinds.join(", ")}, got "${part}".`,
+        `expected an input and its storage (${kinds.join(", ")}) in "where", got "${part}".`,
       );
     }
     if (where[name]) throw new UserError(`expected "where" to name ${name} once.`);

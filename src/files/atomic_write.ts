@@ -72,7 +72,7 @@ const SEARCHED = 4096;
  * mark or is locked by this process (itself or its folder). Links and their targets are never replaced.
  * @param mark - text near the beginning or the end of every file of one kind, and of no other file. A mark of
  * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
- * may not be written. Errors of the file system are not changed.
+ * may not be written. Errors of the file system are passed on as they are.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -92,7 +92,7 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 /**
  * Checks that a file may be changed in place. The path must have no file, or a regular file with only one
  * name. A write to a file with hard links would also change the file under its other names.
- * @throws UserError if the file may not be changed. Errors of the file system are not changed.
+ * @throws UserError if the file may not be changed. Errors of the file system are passed on as they are.
  */
 export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
@@ -198,7 +198,7 @@ export interface TemporaryFile {
 /**
  * Opens and locks an empty temporary file, for the new contents of the file at `path`.
  * @returns undefined if another process has locked the temporary file. @throws UserError if its path is a
- * link, a folder or a device. Errors of the file system are not changed.
+ * link, a folder or a device. Errors of the file system are passed on as they are.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = makeTemporaryName(path);

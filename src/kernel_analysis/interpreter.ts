@@ -98,7 +98,7 @@ interface Frame {
 
 export class Interpreter {
   readonly lanes: number;
-  /** Declarations of the entry point, outside of loops, whose value in the first invocation is known. */
+  /** Lines of the entry point, outside of loops, that declare a value which the interpreter knows for the first invocation. */
   readonly lines: TracedLine[] = [];
   /** True if the first invocation returns without any work. */
   idle = false;

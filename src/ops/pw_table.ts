@@ -307,7 +307,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Reference: computes a state [events, I x n], then the layer. @param byEvent - true for a row per event */
+/** Computes the op in f64: the state of each event [events, I x n] (I items, n weightings), then the state's term in the first layer. @param byEvent - true if the result has a row per event, not per displayed item */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent
