@@ -4,12 +4,7 @@ import { Command, Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
 import type { KernelFinding, SelftestResult } from "../selftest/finding.ts";
-import {
-  describeVerdict,
-  formatSelftestJson,
-  groupByKernel,
-  listFaultyCases,
-} from "../selftest/finding.ts";
+import { describeVerdict, formatSelftestJson, groupByKernel, listFaultyCases } from "../selftest/finding.ts";
 import { runSelftest, selectCases } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
 import { EXIT_USER_ERROR, runMain } from "../cli/run_main.ts";

@@ -282,7 +282,9 @@ function tell(
   { iteration, finished, chosen }: PolicyResult,
 ): number {
   if (!finished) {
-    printLine(`Stopped after ${formatThousands(iteration * users)} user pages. The policy is saved in ${path}.`);
+    printLine(
+      `Stopped after ${formatThousands(iteration * users)} user pages. The policy is saved in ${path}.`,
+    );
     printLine(`Resume with: deno task -q policy train --resume ${quotePath(path)}`);
     return EXIT_INTERRUPTED;
   }
