@@ -3,7 +3,6 @@
 import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";
 import { openPolicy, type RankedSlate } from "../../policy/trained_policy.ts";
-import { UserError } from "../../user_error.ts";
 import { findAgain, withDevice } from "../simulate/user_selection.ts";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
 import { folder, IDS, parseWholeNumber } from "../../cli/command_options.ts";
@@ -11,7 +10,6 @@ import { formatTable } from "../../cli/table.ts";
 
 interface Options {
   history: string;
-  slate?: number;
   page: number;
   memoryRows: number;
   json: boolean;
@@ -28,11 +26,6 @@ export function createPolicyRankCommand(): Command {
     .argument("<policy>", "folder that policy train wrote", folder)
     .option("--history <ids>", `clicked items, oldest first, ${IDS}`, "")
     .option(
-      "--slate <k>",
-      "number of items to show; must be the number in the policy's training (the default)",
-      parseWholeNumber(1, 1024),
-    )
-    .option(
       "--page <n>",
       "number of the page in the episode; at most the number of pages in the policy's training",
       parseWholeNumber(1),
@@ -44,15 +37,9 @@ export function createPolicyRankCommand(): Command {
   return command.action(run);
 }
 
-async function run(path: string, { history: ids, slate, page, memoryRows, json }: Options): Promise<void> {
+async function run(path: string, { history: ids, page, memoryRows, json }: Options): Promise<void> {
   const policy = await openPolicy(path);
-  const { trainedOn, training: { slate: own, pages } } = policy.config;
-  if (slate !== undefined && slate !== own) {
-    throw new UserError(
-      `Expected --slate ${own}, as in the training of the policy in ${path}, got ${slate}. ` +
-        `Train another policy with --slate ${slate}.`,
-    );
-  }
+  const { trainedOn, training: { pages } } = policy.config;
   const found = await findAgain(trainedOn, { memoryRows, meanContext: true });
   const history = parseIds(ids, ",").map((id) => found.data.item(id));
   await withDevice(async (gpu, made) => {
