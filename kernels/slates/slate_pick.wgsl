@@ -34,7 +34,6 @@ struct Place {
   later_at4: u32,     // offset in a row of bases to which that part is added
   later4: u32,        // number of vectors of that part
   unread2: u32,       // a field that this kernel does not read
-  next_bias4: u32,    // offset of the next position's bias among all weights, or NONE
   q_stride: u32,
   unread3: u32,       // a field that this kernel does not read
   panels: u32,
@@ -42,14 +41,13 @@ struct Place {
 
 @group(0) @binding(0) var<storage, read> best: array<vec2u>;
 @group(0) @binding(1) var<storage, read> table: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> bases: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> masked: array<u32>;
-@group(0) @binding(5) var<storage, read_write> slates: array<u32>;
-@group(0) @binding(6) var<storage, read_write> q: array<f32>;
-@group(0) @binding(7) var<storage, read_write> current: array<vec4f>;
-@group(0) @binding(8) var<uniform> place: Place;
-@group(0) @binding(9) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read_write> bases: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> masked: array<u32>;
+@group(0) @binding(4) var<storage, read_write> slates: array<u32>;
+@group(0) @binding(5) var<storage, read_write> q: array<f32>;
+@group(0) @binding(6) var<storage, read_write> current: array<vec4f>;
+@group(0) @binding(7) var<uniform> place: Place;
+@group(0) @binding(8) var<uniform> step: Step;
 
 fn store_current(i: u32, value: vec4f) { current[i] = value; }
 
@@ -94,8 +92,6 @@ fn slate_pick(@builtin(global_invocation_id) id: vec3u) {
   // After the last position no base is read.
   if (place.next_at4 == NONE) { return; }
   for (var v = 0u; v < L4; v++) {
-    var b = bases[row * place.base_stride4 + place.next_at4 + v];
-    if (place.next_bias4 != NONE) { b += weights[place.next_bias4 + v]; }
-    store_current(row * L4 + v, b);
+    store_current(row * L4 + v, bases[row * place.base_stride4 + place.next_at4 + v]);
   }
 }

@@ -35,7 +35,7 @@ struct Place {
   table_at4: u32,          // offset of an item's own part in its table row
   @size(12) unread2: u32,  // fields that this kernel does not read
   output_at4: u32,         // offset of the position's weights among all weights
-  @size(8) unread3: u32,   // fields that this kernel does not read
+  unread3: u32,            // a field that this kernel does not read
   scores_stride4: u32,
 }
 

@@ -1,11 +1,10 @@
 // slate_value_backward.wgsl - the gradients of the values of given slates
 //   q_gradient [R, .]   hidden [R, k, L]   weights: all of the network
 //   d_rj = q_gradient_rj weights_j if hidden_rj > 0, else 0: the gradient of ReLU's argument
-//   base_gradient: d_rj of position j; with SHARED the sum over j  values_gradient: q_gradient, as values
+//   base_gradient: d_rj of position j, without CASCADE the sum over j  values_gradient: q_gradient, as values
 //   parts: per slot m a block [R, width] of gradients for the slot's item: d_rm for its own part; with
-//     CHOSEN, then d_rj for each later position j, or with SHARED their sum. A block has room for MOST rows
-//   partials[chunk] = sums over a chunk's rows of q_gradient_rj hidden_rj (weights), and of d_rj (bias of
-//     positions)
+//     CASCADE, then d_rj for each later position j. A block has room for MOST rows
+//   partials[chunk] = sums over a chunk's rows of q_gradient_rj hidden_rj (weights)
 // For          both kinds of adapter      Grid   L / 4 x chunks invocations in workgroups of 64.
 // Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), one position after
 //              another.
@@ -22,10 +21,8 @@ const MOST = 64u;         // rows of the largest batch
 const Q_STRIDE = 4u;
 const VALUE_STRIDE = 4u;
 const OUTPUT4 = 0u;       // offset of the first position's weights among all
-const SHARED = false;     // one base and one set of weights for all positions
-const CHOSEN = true;      // later positions get the chosen item's part
+const CASCADE = true;     // each position has a base and weights; later positions get the chosen item's part
 const ZERO = false;       // values also has the value without a click, after the positions
-const BIAS = false;       // positions have a bias
 
 struct Step {
   size: vec4u,           // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
@@ -54,25 +51,17 @@ fn put(at: u32, x: vec4f) {
 
 // Returns the number of vectors of a row of slot m. before4: of all slots before slot m.
 fn width4(m: u32) -> u32 {
-  if (!CHOSEN) { return L4; }
-  if (SHARED) { return 2u * L4; }
+  if (!CASCADE) { return L4; }
   return (SLATE - m) * L4;
 }
 fn before4(m: u32) -> u32 {
-  if (!CHOSEN) { return m * L4; }
-  if (SHARED) { return 2u * m * L4; }
+  if (!CASCADE) { return m * L4; }
   return (m * SLATE - m * (m - min(m, 1u)) / 2u) * L4;
 }
 
 fn to_parts(row: u32, j: u32, v: u32, d: vec4f) {
   parts[MOST * before4(j) + row * width4(j) + v] = d;
-  if (!CHOSEN) { return; }
-  if (SHARED) {
-    let behind = L4 + v;
-    parts[MOST * before4(j) + row * width4(j) + behind] = vec4f(0.0);
-    for (var m = 0u; m < j; m++) { parts[MOST * before4(m) + row * width4(m) + behind] += d; }
-    return;
-  }
+  if (!CASCADE) { return; }
   for (var m = 0u; m < j; m++) { parts[MOST * before4(m) + row * width4(m) + (j - m) * L4 + v] = d; }
 }
 
@@ -83,10 +72,10 @@ fn to_values(row: u32) {
   var sum = 0.0;
   for (var c = 0u; c < VALUE_STRIDE; c++) { values_gradient[to + c] = 0.0; }
   for (var j = 0u; j < SLATE; j++) {
-    if (CHOSEN) { values_gradient[to + j] = q_gradient[source + j]; }
+    if (CASCADE) { values_gradient[to + j] = q_gradient[source + j]; }
     sum += q_gradient[source + j];
   }
-  if (!CHOSEN) { values_gradient[to] = sum; }
+  if (!CASCADE) { values_gradient[to] = sum; }
   if (ZERO) { values_gradient[to + 1u] = q_gradient[source + SLATE]; }
 }
 
@@ -101,28 +90,25 @@ fn slate_value_backward(@builtin(global_invocation_id) id: vec3u) {
   let chunk = id.y * places.chunk + 4u * v;
   var shared_sum = vec4f(0.0);
   for (var j = 0u; j < SLATE; j++) {
-    let own = select(j * L4, 0u, SHARED);
+    let own = select(0u, j * L4, CASCADE);
     let w = weights[OUTPUT4 + own + v];
     var weight_sum = vec4f(0.0);
-    var bias_sum = vec4f(0.0);
     for (var row = first; row < end; row++) {
       let dq = q_gradient[row * Q_STRIDE + j];
       let h = hidden[(row * SLATE + j) * L4 + v];
       let d = select(vec4f(0.0), dq * w, h > vec4f(0.0));
       weight_sum += dq * h;
-      bias_sum += d;
-      if (SHARED) {
+      if (CASCADE) {
+        base_gradient[(row * SLATE + j) * L4 + v] = d;
+      } else {
         let before = select(base_gradient[row * L4 + v], vec4f(0.0), j == 0u);
         base_gradient[row * L4 + v] = before + d;
-      } else {
-        base_gradient[(row * SLATE + j) * L4 + v] = d;
       }
       to_parts(row, j, v, d);
       if (v == 0u && j == 0u) { to_values(row); }
     }
     shared_sum += weight_sum;
-    if (!SHARED) { put(chunk + places.weights + 4u * own, weight_sum); }
-    if (BIAS) { put(chunk + places.bias + 4u * j * L4, bias_sum); }
+    if (CASCADE) { put(chunk + places.weights + 4u * own, weight_sum); }
   }
-  if (SHARED) { put(chunk + places.weights, shared_sum); }
+  if (!CASCADE) { put(chunk + places.weights, shared_sum); }
 }

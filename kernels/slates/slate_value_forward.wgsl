@@ -1,6 +1,6 @@
 // slate_value_forward.wgsl - the value of the item in one slot of a given slate
 //   slates [R, k]  table [I, .]  bases [R, .]  values [R, .] the state's part  weights: all of the network
-//   hidden_rj = relu(bases_rj + bias_j + table_item's own part),  item = slates_rj,  j the position
+//   hidden_rj = relu(bases_rj + table_item's own part),  item = slates_rj,  j the position
 //   q_rj = values_r,at + sum_n weights_n hidden_rjn          bases_r += table_item's part for later positions
 //   slot_r = item: the slates by slot, for gathers of item vectors in the backward pass
 //   The last position also writes the value without a click, values_r,zero_at, after the others, and zeros up
@@ -24,7 +24,6 @@ struct Slot {
   position: u32,
   base_stride4: u32,   // vectors per row of bases
   base_at4: u32,       // offset of the position's base in a row
-  bias4: u32,          // offset of the position's bias among all weights, or NONE
   table_stride4: u32,
   table_at4: u32,      // offset of an item's own part in its table row
   chosen_at4: u32,     // offset of the item's part for later positions in its table row
@@ -60,9 +59,7 @@ fn slate_value_forward(@builtin(global_invocation_id) id: vec3u) {
   let own = item * place.table_stride4;
   var sum = vec4f(0.0);
   for (var v = 0u; v < L4; v++) {
-    var z = bases[base + place.base_at4 + v];
-    if (place.bias4 != NONE) { z += weights[place.bias4 + v]; }
-    z += table[own + place.table_at4 + v];
+    let z = bases[base + place.base_at4 + v] + table[own + place.table_at4 + v];
     let h = max(z, vec4f(0.0));
     hidden[(row * place.slate + place.position) * L4 + v] = h;
     sum = fma(weights[place.output4 + v], h, sum);

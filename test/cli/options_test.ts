@@ -154,7 +154,7 @@ const POLICY_TRAIN = `
   --rows 100 | Expected a multiple of 64
   --start all | Allowed choices are empty, train
   --hidden 65 | Expected 4, 8, 12, ... or 64 units
-  --algorithm gdqn --target chained | Expected --target and --share-positions only with --algorithm cdqn
+  --algorithm gdqn --target chained | Expected --target only with --algorithm cdqn
 `;
 
 const train = (args: string[]) => buildStagesConfig(parseTrainOptions(args).options, tinyData);

@@ -46,7 +46,7 @@ import { padRows } from "../../src/tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 
-const shapes = [makeShape("cascade", 3), makeShape("shared", 3)];
+const shape = makeShape("cascade", 3);
 
 const [R, I] = [70, 37];
 
@@ -83,28 +83,26 @@ async function chooseSlates(
 const all = listIndices(I);
 
 for (const kind of ["cpu", "gpu"] as const) {
-  for (const shape of shapes) {
-    Deno.test(`act: the best item of each position, ${shape.kind}, kernels for a ${kind}`, () =>
-      withGpu(kind, async (gpu) => {
-        const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
-        const { x, q64, slate, value, after } = await chooseSlates(gpu, shape, taken);
-        for (const row of listIndices(R)) {
-          slate(row).forEach((item, j, shown) => {
-            const before = shown.slice(0, j);
-            const free = all.filter((item) => !taken(row, item) && !before.includes(item));
-            assert.ok(free.includes(item), `item ${item} of row ${row}`);
-            const own = q64.q(x(row), [...before, item]);
-            assert.ok(Math.abs(value(row, j) - own) < 1e-5, `Q of row ${row}, ${j}: ${own}`);
-            for (const other of free) {
-              const worth = q64.q(x(row), [...before, other]);
-              assert.ok(worth < own + 1e-5, `${other} beats ${item} for row ${row}`);
-            }
-          });
-        }
-        const expected = makeMaskBits(R, I, (row, item) => taken(row, item) || slate(row).includes(item));
-        assert.deepEqual(after?.subarray(0, expected.length), expected);
-      }));
-  }
+  Deno.test(`act: the best item of each position, kernels for a ${kind}`, () =>
+    withGpu(kind, async (gpu) => {
+      const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
+      const { x, q64, slate, value, after } = await chooseSlates(gpu, shape, taken);
+      for (const row of listIndices(R)) {
+        slate(row).forEach((item, j, shown) => {
+          const before = shown.slice(0, j);
+          const free = all.filter((item) => !taken(row, item) && !before.includes(item));
+          assert.ok(free.includes(item), `item ${item} of row ${row}`);
+          const own = q64.q(x(row), [...before, item]);
+          assert.ok(Math.abs(value(row, j) - own) < 1e-5, `Q of row ${row}, ${j}: ${own}`);
+          for (const other of free) {
+            const worth = q64.q(x(row), [...before, other]);
+            assert.ok(worth < own + 1e-5, `${other} beats ${item} for row ${row}`);
+          }
+        });
+      }
+      const expected = makeMaskBits(R, I, (row, item) => taken(row, item) || slate(row).includes(item));
+      assert.deepEqual(after?.subarray(0, expected.length), expected);
+    }));
 }
 
 checkTest(
@@ -115,25 +113,23 @@ checkTest(
   },
 );
 
-for (const shape of shapes) {
-  Deno.test(`act: the best that could follow the beginning of a given slate, ${shape.kind}`, () =>
-    withGpu("cpu", async (gpu) => {
-      const taken = (row: number, item: number) => (item + row) % 3 === 0;
-      const free = (row: number) => all.filter((item) => !taken(row, item));
-      const given = listIndices(R).map((row) => free(row).slice(row % 5, row % 5 + shape.slate));
-      const { x, q64, slate, value } = await chooseSlates(gpu, shape, taken, given);
-      given.forEach((own, row) => {
-        assert.deepEqual(slate(row), own, "the slates stay");
-        for (let j = 0; j < shape.slate; j++) {
-          const before = own.slice(0, j);
-          const others = free(row).filter((item) => !before.includes(item));
-          const best = Math.max(...others.map((item) => q64.q(x(row), [...before, item])));
-          const found = value(row, j);
-          assert.ok(Math.abs(found - best) < 1e-5, `row ${row}, ${j}: ${found}, expected ${best}`);
-        }
-      });
-    }));
-}
+Deno.test("act: the best that could follow the beginning of a given slate", () =>
+  withGpu("cpu", async (gpu) => {
+    const taken = (row: number, item: number) => (item + row) % 3 === 0;
+    const free = (row: number) => all.filter((item) => !taken(row, item));
+    const given = listIndices(R).map((row) => free(row).slice(row % 5, row % 5 + shape.slate));
+    const { x, q64, slate, value } = await chooseSlates(gpu, shape, taken, given);
+    given.forEach((own, row) => {
+      assert.deepEqual(slate(row), own, "the slates stay");
+      for (let j = 0; j < shape.slate; j++) {
+        const before = own.slice(0, j);
+        const others = free(row).filter((item) => !before.includes(item));
+        const best = Math.max(...others.map((item) => q64.q(x(row), [...before, item])));
+        const found = value(row, j);
+        assert.ok(Math.abs(found - best) < 1e-5, `row ${row}, ${j}: ${found}, expected ${best}`);
+      }
+    });
+  }));
 
 const learned: Readonly<Record<string, LearnedBatch>> = {
   "by position": { shape: makeShape("cascade", 3), counts: "each", count: 70 },
@@ -141,7 +137,6 @@ const learned: Readonly<Record<string, LearnedBatch>> = {
   "by position, chained, of large errors": {
     ...{ shape: makeShape("cascade", 3), counts: "each", count: 70, huber: true, chained: true },
   },
-  "one net for all positions": { shape: makeShape("shared", 4), counts: "each", count: 70 },
   "sum of items, which fill their vector": { shape: makeShape("item", 4), counts: "sum", count: 70 },
   "the outcome": { shape: { ...makeShape("item", 3), zero: true }, counts: "outcome", count: 70 },
 };

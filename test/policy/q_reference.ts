@@ -55,16 +55,12 @@ export class Q64 {
     const parts = [
       this.#product(z, "state/kernel", bases, base, units).map((s, n) => s + (bias[base + n] ?? NaN)),
     ];
-    if (kind === "shared") {
-      const own = this.#of("position/bias");
-      parts.push(Array.from({ length: units }, (_, n) => own[j * units + n] ?? NaN));
-    }
     items.forEach((item, m) => {
       if (kind === "item" && m < j) return;
       const [name, columns] = kind === "cascade"
         ? [`item${m + 1}/kernel`, (slate - m) * units]
-        : ["item1/kernel", (kind === "shared" ? 2 : 1) * units];
-      const first = kind === "cascade" ? (j - m) * units : m < j ? units : 0;
+        : ["item1/kernel", units];
+      const first = (j - m) * units;
       parts.push(this.#product(this.item(item), name, columns, first, units));
     });
     return Array.from({ length: units }, (_, n) => parts.reduce((sum, part) => sum + (part[n] ?? NaN), 0));

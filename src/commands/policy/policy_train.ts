@@ -53,7 +53,7 @@ type Names = readonly (keyof PolicyTrainingConfig)[];
 /** Names of options by the heading under which the help lists them. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
-  Network: ["hidden", "trunk", "sharePositions"],
+  Network: ["hidden", "trunk"],
   Learning: [
     ...["target", "doubleQ", "targetEvery", "discount", "bootstrapAtEnd"] as const,
     ...["learningRate", "rows", "stepsPerPage", "clip", "huber", "replay"] as const,
@@ -102,10 +102,10 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
 export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTrainingConfig {
   const config = buildConfig(policyTrainingFields, { ...options });
   const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
-  if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
+  if (training.algorithm !== "cdqn" && training.target !== "common") {
     throw new UserError(
-      `Expected --target and --share-positions only with --algorithm cdqn, got them with ${training.algorithm}, ` +
-        "whose network has no positions. Omit the two options.",
+      `Expected --target only with --algorithm cdqn, got it with ${training.algorithm}, whose network has no ` +
+        "positions. Omit --target.",
     );
   }
   return training;

@@ -39,8 +39,7 @@ export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
  */
 class QLearner extends NetworkLearner {
   constructor(subject: LearnerSubject, name: "cdqn" | "gdqn") {
-    const kind = name === "gdqn" ? "item" : subject.config.sharePositions ? "shared" : "cascade";
-    super(name, { kind }, subject);
+    super(name, { kind: name === "gdqn" ? "item" : "cascade" }, subject);
   }
 
   protected best(

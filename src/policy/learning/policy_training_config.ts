@@ -72,11 +72,6 @@ export const policyTrainingFields = {
     64,
   ),
   trunk: defineField("--trunk <units>", "units of the layer that all positions share", whole(4, 1024), 64),
-  sharePositions: defineSwitchField(
-    "--share-positions",
-    "cdqn: one network for all positions of a slate",
-    false,
-  ),
   /** With "chained", Q-values converge to the exact values under any exploration. */
   target: defineField(
     "--target <kind>",

@@ -27,7 +27,7 @@ export interface SlateChoiceViews {
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32, for networks of kind `cascade` or `shared`: column j has the Q-value of items 0 to j. */
+  /** [rows, stride] f32, for a network of kind `cascade`: column j has the Q-value of items 0 to j. */
   readonly q: View;
   readonly stride: number;
 }
@@ -158,8 +158,7 @@ class PositionChoice<S extends BatchSizes> {
       ...{ label, given, units: network.shape.units },
       views: {
         ...{ best, slates, q, current, masked: masked.view, bases: asBufferView(bases.view) },
-        ...{ table: network.table(copy, position), weights: network.weights(copy) },
-        place: uploadPlace(rows.arena, label, place),
+        ...{ table: network.table(copy, position), place: uploadPlace(rows.arena, label, place) },
       },
     });
   }
@@ -175,7 +174,6 @@ class PositionChoice<S extends BatchSizes> {
       ...{ items: network.items, maskStride: masked.stride, slate, position, ...network.layout(position) },
       baseStride4: bases.stride / 4,
       nextAt4: isLast ? NONE : kind === "cascade" ? (position + 1) * units4 : 0,
-      nextBias4: kind === "shared" ? network.first4("position/bias") + (position + 1) * units4 : NONE,
       qStride: stride,
     };
   }

@@ -16,10 +16,9 @@ import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts
 
 /**
  * Kind of Q-values. `cascade`: one net per position, which predicts the value of the whole slate from the
- * items down to that position. `shared`: one net for all positions, which reads a bias per position and the
- * sum of the items above. `item`: one net for a value per item.
+ * items down to that position. `item`: one net for a value per item.
  */
-export type QKind = "cascade" | "shared" | "item";
+export type QKind = "cascade" | "item";
 
 /**
  * Shape of the network. The Q-value Q^j of position j is computed from a trunk z and item vectors g:
@@ -46,7 +45,7 @@ export function countNets({ kind, slate }: QShape): number {
 
 /** Returns the width of a slot's item table: `units` columns for the slot, others for later positions. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
-  return units * (kind === "cascade" ? slate - slot : kind === "shared" ? 2 : 1);
+  return units * (kind === "cascade" ? slate - slot : 1);
 }
 
 /** Counts the state-only terms of Q-values: one per position; for kind `item` one, or two with `zero`. */
@@ -66,7 +65,7 @@ export function getItemKernelName(product: number): string {
 
 /** Lists the parameters of a network. @throws Error for a shape that the kernels do not support. */
 export function listQParameters(shape: QShape): ModelParameter[] {
-  const { kind, slate, units, trunk, inputs, itemColumns, zero } = shape;
+  const { kind, units, trunk, inputs, itemColumns, zero } = shape;
   expectUnits(units);
   if (zero && kind !== "item") throw new Error("only a network of kind item has a Q-value of no click");
   if (padColumns(trunk) !== trunk) {
@@ -90,7 +89,6 @@ export function listQParameters(shape: QShape): ModelParameter[] {
       { length: nets },
       (_, m) => drawn(getItemKernelName(m), itemColumns, getProductWidth(shape, m), hidden),
     ),
-    ...(kind === "shared" ? [drawn("position/bias", 1, slate * units, hidden)] : []),
     drawn("output/kernel", 1, nets * units, units),
     ...layer("value", trunk, countStateColumns(shape)),
   ];
@@ -160,12 +158,11 @@ export class QNetwork {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
     const cascade = kind === "cascade";
-    const later = position + 1 === slate || kind === "item" ? 0 : cascade ? slate - position - 1 : 1;
     return {
       tableStride4: getProductWidth(this.shape, position) / 4,
       chosenAt4: units4,
       laterAt4: cascade ? (position + 1) * units4 : 0,
-      later4: units4 * later,
+      later4: cascade ? (slate - position - 1) * units4 : 0,
       output4: this.first4("output/kernel") + (cascade ? position * units4 : 0),
     };
   }

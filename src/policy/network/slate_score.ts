@@ -34,7 +34,6 @@ const fields = [
   "laterAt4",
   "later4",
   "output4",
-  "nextBias4",
   "qStride",
   "scoresStride4",
   "panels",
@@ -126,7 +125,6 @@ export interface SlatePickInputs {
     /** [panels, rows] output of {@link recordSlateScore}; any buffer if the number of panels is 0. */
     readonly best: View;
     readonly table: View;
-    readonly weights: View;
     /** [rows, nets x L] bases (partial sums of hidden units) of all positions. */
     readonly bases: View;
     readonly masked: View;

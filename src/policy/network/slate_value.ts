@@ -56,15 +56,14 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   const output = tape.tensor(name, rows.rows, countValueColumns(shape), { trainable: copy === "online" });
   const of = (parameter: string) => network.parameter(parameter, copy);
   const weights = of("output/kernel");
-  const bias = shape.kind === "shared" ? of("position/bias") : undefined;
   const products = Array.from({ length: countNets(shape) }, (_, m) => of(getItemKernelName(m)));
   const hidden = tape.saved(`${name} hidden`, rows.rows, shape.slate * shape.units);
   const slots = rows.arena.allocate(`${name} slots`, 4 * most * shape.slate);
   const slotItems = (m: number): View => ({ buffer: slots.buffer, offset: 4 * most * m, size: 4 * most });
-  const value: SlateValue = { ...inputs, output, weights, bias, products, hidden, slotItems };
+  const value: SlateValue = { ...inputs, output, weights, products, hidden, slotItems };
   return tape.record({
     op: "slate_value",
-    inputs: [bases, values, itemVectors, weights, ...products, ...(bias ? [bias] : [])],
+    inputs: [bases, values, itemVectors, weights, ...products],
     output,
     forward: (call) => forward(call, rows, network, value),
     backward: (call) => backward(call, rows, network, value),
@@ -75,8 +74,6 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
 interface SlateValue extends SlateValueInputs {
   readonly output: Tensor;
   readonly weights: Tensor;
-  /** Biases of the positions; undefined unless all positions share a net of kind `shared`. */
-  readonly bias: Tensor | undefined;
   /** Weights that are multiplied by item vectors. The item tables store the products. */
   readonly products: readonly Tensor[];
   /** [rows, slots x units] hidden units of all slots, which the backward pass reads. */
@@ -116,7 +113,6 @@ const slotFields = [
   "position",
   "baseStride4",
   "baseAt4",
-  "bias4",
   "tableStride4",
   "tableAt4",
   "chosenAt4",
@@ -139,7 +135,6 @@ function encodeSlot(network: QNetwork, position: number, qStride: number): Slot 
     ...{ slate, position, qStride, tableAt4: 0, ...network.layout(position) },
     baseStride4: countNets(shape) * units4,
     baseAt4: kind === "cascade" ? position * units4 : 0,
-    bias4: kind === "shared" ? network.first4("position/bias") + position * units4 : NONE,
     valueStride: padColumns(countStateColumns(shape)),
     valueAt: kind === "item" ? 0 : position,
     zeroAt: zero ? 1 : NONE,
@@ -165,12 +160,12 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Computes the gradients of bases, values, item tables' entries, output weights and bias. */
+/** Computes the gradients of bases, values, item tables' entries and output weights. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
   { slate, units, kind, zero }: QShape,
-  { state: { bases, values }, weights, bias, hidden, output }: SlateValue,
+  { state: { bases, values }, weights, hidden, output }: SlateValue,
   parts: View,
 ): DispatchSpec<S> {
   const [toBases, toValues] = [call.gradient(bases), call.gradient(values)];
@@ -178,7 +173,6 @@ function hiddenGradients<S extends BatchSizes>(
     throw new Error("slate_value: expected the state's parts to be trained, and to have no other use");
   }
   const toWeights = call.partials(weights);
-  const toBias = bias && call.partials(bias);
   const { buffer, offset } = asBufferView(weights.view);
   return {
     kernel: backwardKernel,
@@ -191,10 +185,8 @@ function hiddenGradients<S extends BatchSizes>(
       Q_STRIDE: output.stride,
       VALUE_STRIDE: values.stride,
       OUTPUT4: offset / 16,
-      SHARED: kind !== "cascade",
-      CHOSEN: kind !== "item",
+      CASCADE: kind === "cascade",
       ZERO: zero ?? false,
-      BIAS: bias !== undefined,
     },
     views: {
       q_gradient: call.outputGradient(),
@@ -203,7 +195,7 @@ function hiddenGradients<S extends BatchSizes>(
       base_gradient: toBases.view,
       values_gradient: toValues.view,
       parts,
-      ...partialViews(call, toWeights, { bias: toBias }),
+      ...partialViews(call, toWeights),
     },
     invocations: [units / 4, call.dimensions.scaleByChunks()],
   };
@@ -231,13 +223,11 @@ function productGradients<S extends BatchSizes>(
   });
 }
 
-/** f64 reference. Inputs: bases, values, item vectors, output weights, item weights, position bias. */
+/** f64 reference. Inputs: bases, values, item vectors, output weights, item weights. */
 function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
-  return ([bases, values, vectors, output, ...rest], { slates }) => {
+  return ([bases, values, vectors, output, ...products], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
-    const products = rest.slice(0, countNets(shape));
-    const bias = rest[products.length];
-    const given: Given64 = { shape, slates, bases, values, vectors, output, products, bias };
+    const given: Given64 = { shape, slates, bases, values, vectors, output, products };
     return { output: values64(given), backward: (gradient) => gradients64(given, gradient) };
   };
 }
@@ -249,7 +239,6 @@ interface Given64 extends SlateBatch {
   readonly vectors: Matrix;
   readonly output: Matrix;
   readonly products: readonly Matrix[];
-  readonly bias: Matrix | undefined;
 }
 
 function values64(given: Given64): Matrix {
@@ -266,12 +255,11 @@ function values64(given: Given64): Matrix {
 }
 
 function gradients64(given: Given64, gradient: Matrix): Matrix[] {
-  const { shape, bases, values, vectors, output, products, bias } = given;
+  const { shape, bases, values, vectors, output, products } = given;
   const { slate, units, zero } = shape;
   const makeZeros = (m: Matrix) => makeMatrix(m.rows, m.columns);
   const [dBases, dValues, dOutput] = [makeZeros(bases), makeZeros(values), makeZeros(output)];
   const dProducts = products.map(makeZeros);
-  const dBias = bias && makeZeros(bias);
   for (let row = 0; row < bases.rows; row++) {
     if (zero) add(dValues, row, 1, getAt(gradient, row, slate));
     for (let j = 0; j < slate; j++) {
@@ -283,7 +271,6 @@ function gradients64(given: Given64, gradient: Matrix): Matrix[] {
         add(dOutput, 0, own, dq * h);
         const d = h > 0 ? dq * getAt(output, 0, own) : 0;
         add(dBases, row, own, d);
-        if (dBias) add(dBias, 0, j * units + n, d);
         for (const { item, product, column } of listTerms(given, row, j, n)) {
           const to = dProducts[product];
           for (let c = 0; to && c < vectors.columns; c++) {
@@ -293,12 +280,12 @@ function gradients64(given: Given64, gradient: Matrix): Matrix[] {
       }
     }
   }
-  return [dBases, dValues, makeZeros(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
+  return [dBases, dValues, makeZeros(vectors), dOutput, ...dProducts];
 }
 
 function hidden64(given: Given64, row: number, j: number, n: number): number {
-  const { shape, bases, vectors, products, bias } = given;
-  let z = getAt(bases, row, baseAt(shape, j, n)) + (bias ? getAt(bias, 0, j * shape.units + n) : 0);
+  const { shape, bases, vectors, products } = given;
+  let z = getAt(bases, row, baseAt(shape, j, n));
   for (const { item, product, column } of listTerms(given, row, j, n)) {
     const weights = products[product] ?? makeMatrix(0, 0);
     for (let c = 0; c < vectors.columns; c++) {
@@ -311,10 +298,10 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
 /** Lists the items that hidden unit n of position j reads, with the weights and weight column of each. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
-  return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({
+  return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || cascade).map((m) => ({
     item: slates[row]?.[m] ?? NaN,
     product: cascade ? m : 0,
-    column: n + units * (cascade ? j - m : m < j ? 1 : 0),
+    column: n + units * (j - m),
   }));
 }
 

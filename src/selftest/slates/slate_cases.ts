@@ -203,8 +203,6 @@ function pickInputs() {
     table: drawSlateNormals(ITEMS * 2 * UNITS, "table"),
     // A row of `bases` has the bases (partial sums) of four positions.
     bases: drawSlateNormals(R * 4 * UNITS, "bases"),
-    // The weights include a bias per position.
-    weights: drawSlateNormals(8 * UNITS, "weights"),
     q: drawSlateNormals(R * SLATE, "q"),
     slates: Uint32Array.from(
       { length: R * SLATE },
@@ -233,17 +231,17 @@ function bestOfPanels(): Uint32Array<ArrayBuffer> {
 /** Runs slate_pick. Returns the words of bases, masks, slates, values and the next position's base. */
 function runPick(
   { gpu: { queue }, arena, rows, upload, run }: SlateBench,
-  { table, bases, weights, q, slates, masked, best }: Inputs,
+  { table, bases, q, slates, masked, best }: Inputs,
 ): Promise<readonly Uint32Array<ArrayBuffer>[]> {
   const U4 = UNITS / 4;
   const views = {
-    ...{ best: upload("best", best), table: upload("table", table), weights: upload("weights", weights) },
+    ...{ best: upload("best", best), table: upload("table", table) },
     ...{ bases: upload("bases", bases), masked: upload("masked", masked), slates: upload("slates", slates) },
     ...{ q: upload("q", q), current: arena.allocate("current", 4 * R * UNITS) },
     place: uploadPlace(arena, "pick", {
       ...{ items: ITEMS, maskStride: R, slate: SLATE, position: POSITION, baseStride4: 4 * U4 },
       ...{ nextAt4: 3 * U4, tableStride4: 2 * U4, chosenAt4: U4, laterAt4: 3 * U4, later4: U4 },
-      ...{ nextBias4: 5 * U4, qStride: SLATE, panels: PANELS },
+      ...{ qStride: SLATE, panels: PANELS },
     }),
   };
   const reset = () => {
@@ -274,7 +272,7 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
 
 /** Computes what the kernel must write. Results are exact: each is a sum of two numbers, rounded once. */
 function pickOnHost(inputs: Inputs) {
-  const { table, weights } = inputs;
+  const { table } = inputs;
   const masked = inputs.masked.slice();
   const slates = inputs.slates.slice();
   const [bases, q] = [inputs.bases.slice(), inputs.q.slice()];
@@ -292,7 +290,7 @@ function pickOnHost(inputs: Inputs) {
   }
   const current = Float32Array.from({ length: R * UNITS }, (_, i) => {
     const [row, n] = [Math.floor(i / UNITS), i % UNITS];
-    return (bases[row * 4 * UNITS + 3 * UNITS + n] ?? NaN) + (weights[5 * UNITS + n] ?? NaN);
+    return bases[row * 4 * UNITS + 3 * UNITS + n] ?? NaN;
   });
   return { bases, masked, slates, q, current };
 }
