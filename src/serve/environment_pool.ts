@@ -92,15 +92,8 @@ export class EnvironmentPool {
 
   async #create(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
     this.#creating++;
-    try {
-      await this.#evictIdle();
-      return await this.#add(options);
-    } finally {
-      this.#creating--;
-    }
-  }
-
-  async #add(options: Omit<ResetRequest, "environment" | "episode">): Promise<string> {
+    using _created = { [Symbol.dispose]: () => this.#creating-- };
+    await this.#evictIdle();
     const { model, data: { source, dataset } } = this;
     expectPagesWithoutClick(source);
     this.#contexts ??= drawContexts(source, listModelContext(model.config, dataset.features));

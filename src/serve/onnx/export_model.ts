@@ -109,12 +109,8 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
 
 /** Adds nodes for the term [users, items, K] of a layer that depends only on the displayed item. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
-  const { graph, catalogue, optional } = inputs;
-  const items = foldItems(catalogue, {
-    kernel: optional(`${part}/item_kernel`),
-    tokens: optional(`${part}/token_table`),
-    columns,
-  });
+  const { graph, catalogue } = inputs;
+  const items = foldItems(inputs, `${part}/item_kernel`, `${part}/token_table`, columns);
   return graph.op("Gather", [
     graph.tensor(`${part}/item_table`, [catalogue.shape.count, columns], items),
     graph.op("Max", ["page", [0]]),

@@ -30,14 +30,10 @@ const GATES = [0, 3, 2, 1] as const;
  * products stay exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
-  const { graph, catalogue, weight, tensor, optional, history, clicks } = inputs;
+  const { graph, weight, tensor, history, clicks } = inputs;
   const columns = 4 * H;
   const N = dims[0] ?? 0;
-  const products = foldItems(catalogue, {
-    kernel: optional("encoder/lstm/input_kernel"),
-    tokens: optional("encoder/lstm/token_table"),
-    columns,
-  });
+  const products = foldItems(inputs, "encoder/lstm/input_kernel", "encoder/lstm/token_table", columns);
   const recurrent = weight("encoder/lstm/recurrent_kernel");
   const bias = weight("encoder/lstm/bias");
   /** Converts a column index of ONNX's weights to a column index of our weights. */
@@ -100,15 +96,11 @@ export function addClickProduct(
   names: ClickProductNames,
   { m, n, N }: { m: number; n: number; N: number },
 ): TensorName {
-  const { graph, catalogue, tensor, optional } = inputs;
+  const { graph, catalogue, tensor } = inputs;
   const last = addLastClicks(inputs, m);
   const weights = graph.op("Mul", [tensor(names.weights, m, n), last.there]);
   // The matrices [F n, N] and [F, n N] have the same memory layout.
-  const table = foldItems(catalogue, {
-    kernel: optional(names.kernel),
-    tokens: optional(names.tokenTable),
-    columns: n * N,
-  });
+  const table = foldItems(inputs, names.kernel, names.tokenTable, n * N);
   const rows = graph.tensor(names.clickPart, [catalogue.shape.count, n, N], table);
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
@@ -220,19 +212,18 @@ function tanhOfOneHot(
 
 const ITEMS = 2 ** 14;
 
-export interface ItemWeights {
-  /** Weights [F, C] of dense features, or [I, C] of one-hot items; undefined if items have only tokens. */
-  readonly kernel: Float32Array<ArrayBuffer> | undefined;
-  /** Weights [V, C] of the tokens. */
-  readonly tokens: Float32Array<ArrayBuffer> | undefined;
-  readonly columns: number;
-}
-
-/** Computes the product [I, C] of features and weights in float64. For one-hot items, it is the kernel. */
+/**
+ * Computes the product [I, C] of features and weights in float64. For one-hot items, it is the kernel.
+ * @param kernelName - weights [F, C] of dense features, or [I, C] of one-hot items; items with only tokens
+ * have none @param tokensName - weights [V, C] of the tokens
+ */
 export function foldItems(
-  catalogue: ItemCatalogue,
-  { kernel, tokens, columns }: ItemWeights,
+  { catalogue, optional }: Pick<EncoderInputs, "catalogue" | "optional">,
+  kernelName: string,
+  tokensName: string,
+  columns: number,
 ): Float32Array<ArrayBuffer> {
+  const [kernel, tokens] = [optional(kernelName), optional(tokensName)];
   const { kind, count } = catalogue.shape;
   if (kind === "one-hot") return kernel ?? new Float32Array(count * columns);
   expectFits(catalogue, 4 * count * columns);
