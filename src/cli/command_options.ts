@@ -1,7 +1,7 @@
 /** Builds and parses the options of commands with commander, and reports invalid values. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { formatValue, parseFolder, parsePath } from "../option.ts";
+import { formatValue, makeWholeNumberParser, parseFolder, parsePath } from "../option.ts";
 import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
 import { LARGEST_SEED } from "../train/training_config.ts";
 import { contextSchema } from "../predict/request_context.ts";
@@ -90,14 +90,38 @@ export function parseMemorySize(text: string): string {
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
 
-/** @throws UserError if the last of `count` consecutive seeds is larger than the largest allowed seed. */
-export function checkSeeds(first: number, count: number): void {
+/** Lists consecutive seeds. @throws UserError if the last seed is larger than the largest allowed seed */
+export function listSeeds(first: number, count: number): number[] {
   const last = first + count - 1;
-  if (last <= LARGEST_SEED) return;
+  if (last <= LARGEST_SEED) return Array.from({ length: count }, (_, k) => first + k);
   throw new UserError(
     `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}, whose ` +
       `last seed is ${last}. Use a smaller --seed.`,
   );
+}
+
+/**
+ * Checks that no option is typed that --resume does not allow. @param allowed - names of allowed options
+ * @param shown - flags of the allowed options that the error names. @throws UserError otherwise
+ */
+export function expectResumedAlone(
+  given: GivenOptions,
+  allowed: readonly string[],
+  shown: string,
+  advice: string,
+): void {
+  const extra = [...given].filter(([name]) => name !== "resume" && !allowed.includes(name));
+  if (extra.length === 0) return;
+  throw new UserError(
+    `Expected --resume alone or with ${shown}, got ${extra.map(([, flag]) => flag).join(", ")} too: a ` +
+      `resumed training keeps its other settings. ${advice}`,
+  );
+}
+
+/** Creates the option --seed. @param about - what the seed determines. @param flag - another name of it */
+export function createSeedOption(about: string, flag = "--seed"): Option {
+  return new Option(`${flag} <n>`, about).argParser(makeWholeNumberParser(0, LARGEST_SEED))
+    .default(flag === "--seed" ? 1 : undefined);
 }
 
 /** Parses an argument that may be repeated: appends the path of a folder to the earlier paths. */

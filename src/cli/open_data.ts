@@ -1,20 +1,25 @@
 /** Opens the data set (with a progress display and the cache folder) and the trained model of a command. */
 
 import { type Command, Option } from "commander";
+import { buildCountsConfig } from "../counts/count_tables.ts";
 import type { Split } from "../data/click_log.ts";
+import { keepsItemNumbers } from "../data/feature_difference.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import { findShop, shops } from "../data/shops.ts";
-import { MEMORY_ROWS, openDataset, reopenDataset } from "../data/sets/dataset.ts";
+import { isSameCatalogue, MEMORY_ROWS, openDataset, reopenDataset } from "../data/sets/dataset.ts";
 import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
 import { DATA, getCacheFolder } from "./arguments.ts";
-import { LARGEST_SEED, parseWholeNumber, path } from "./command_options.ts";
+import { createSeedOption, parseWholeNumber, path } from "./command_options.ts";
 import { createDelayedProgress } from "./progress.ts";
 import { expectNoRawLog } from "./raw_log.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
+import { fitLogitWeights, scaleUtilities } from "../model/logit_weights.ts";
+import type { ModelConfig } from "../model/model_config.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
-import type { BaselineModel } from "../predict/baseline_model.ts";
-import { openBaseline } from "./open_baseline.ts";
-import { baselineOptions } from "../metrics/baselines/baseline_names.ts";
+import { BaselineModel } from "../predict/baseline_model.ts";
+import { baselineNames, baselineOptions } from "../metrics/baselines/baseline_names.ts";
+import { FittedBaselines } from "../metrics/baselines/baselines.ts";
+import { LOGIT_POSITIONS } from "../metrics/baselines/scorers.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
@@ -38,17 +43,13 @@ export const MODEL_SEED = "the seed of the model's data, else --seed";
 
 /** Adds options for the seeds of a synthetic shop. @param seed - help text: default of --data-seed */
 export function addShopSeeds(command: Command, seed = "--seed"): Command {
+  const ofUsers =
+    "seed of a synthetic shop's users and clicks, but not of its items (default: the shop's seed)";
   return command
-    .option(
-      "--data-seed <n>",
-      `seed of a synthetic shop's items and users (default: ${seed})`,
-      parseWholeNumber(0, LARGEST_SEED),
+    .addOption(
+      createSeedOption(`seed of a synthetic shop's items and users (default: ${seed})`, "--data-seed"),
     )
-    .option(
-      "--data-users-seed <n>",
-      "seed of a synthetic shop's users and clicks, but not of its items (default: the shop's seed)",
-      parseWholeNumber(0, LARGEST_SEED),
-    );
+    .addOption(createSeedOption(ofUsers, "--data-users-seed"));
 }
 
 /** Options for the training data, and for their split into train, validation and test users. */
@@ -120,20 +121,25 @@ export interface ModelDataOptions extends ShopSeedOptions {
   baseline?: string;
 }
 
-export function withModelAndData(command: Command): Command {
+/** Arguments for commander's method `option()`, which define --model. */
+export const MODEL = [
+  "--model <run>",
+  "trained model: a run's folder (uses its best-loss snapshot), or a snapshot (.safetensors)",
+  path,
+] as const;
+
+/** Adds options for data that are by default the data of a run. @param seed - see {@link addShopSeeds} */
+export function addRunData(command: Command, seed: string): Command {
   command
-    .requiredOption(
-      "--model <run>",
-      "a run's folder (uses its best-loss snapshot), or a snapshot (.safetensors)",
-      path,
-    )
-    .addOption(
-      new Option(DATA, "data set, as in train --data (default: the data of the run)").argParser(path),
-    )
+    .option(DATA, "data set, as in train --data (default: the data of the run)", path)
     .addOption(createMemoryRowsOption());
+  return addShopSeeds(command, seed);
+}
+
+export function withModelAndData(command: Command): Command {
   // Without --resplit, the data are split as for the model's training.
-  return addShopSeeds(command, MODEL_SEED)
-    .option("--seed <n>", "seed of a synthetic shop and of --resplit", parseWholeNumber(0, LARGEST_SEED), 1)
+  return addRunData(command.requiredOption(...MODEL), MODEL_SEED)
+    .addOption(createSeedOption("seed of a synthetic shop and of --resplit"))
     .option(...RESPLIT);
 }
 
@@ -197,6 +203,74 @@ async function fitBaseline(run: OpenedRun, own: Dataset, option: string): Promis
   );
   console.error(`The model is the baseline ${option}, fitted to the train users of ${path}.`);
   return baseline;
+}
+
+/**
+ * Opens a baseline. For "logit on counts", which is a user model, the function replaces the weights and
+ * config of `run`, and returns undefined.
+ * @param trained - training data of the run @param own - data of the command
+ * @throws UserError if `own` and `trained` differ in their items, or if the data do not allow the baseline
+ */
+function openBaseline(
+  run: OpenedRun,
+  trained: Dataset,
+  own: Dataset,
+  option: string,
+  onProgress: OnProgress,
+): BaselineModel | undefined {
+  const name = baselineNames.find((name) => baselineOptions[name] === option) ?? "logit";
+  const refuse = (what: string, { source }: Dataset) => {
+    throw new UserError(`Expected --baseline ${option} with ${what}, got ${source.name}.`);
+  };
+  const { features, pageOrder } = trained;
+  const isKnown = keepsItemNumbers(features, own.features) ?? isSameCatalogue(trained.config, own.config);
+  if (name !== "logit" && !isKnown) return refuse("the data of the run, or data with its items", own);
+  const { source: ownSource } = run.fit(own);
+  // Later data may have new items, which then have no counts.
+  const source = name === "logit" ? trained.source : trained.source.with({ items: ownSource.items });
+  const fitted = FittedBaselines.of(source, features?.tokens, onProgress, pageOrder);
+  if (name === "logit") {
+    if (!useLogit(run, trained, fitted, onProgress)) {
+      refuse("fewer items, whose counts fit into a table", trained);
+    }
+    return undefined;
+  }
+  if (!fitted.scale(name)) {
+    return refuse("data with validation users and with the features that the baseline counts", trained);
+  }
+  return new BaselineModel(ownSource, fitted, name, run.info.model);
+}
+
+/** Offset and slope that leave the logit unscaled, for data without validation users. */
+const NO_SCALE = { offset: 0, slope: 1 };
+
+/**
+ * Replaces a run's model by the logit on counts, whose scale is fitted to the validation users. All other
+ * parts of the model add 0 to the utility. Returns false if the catalogue is too large for count tables.
+ */
+function useLogit(
+  run: OpenedRun,
+  { source, features, pageOrder }: Dataset,
+  fitted: FittedBaselines,
+  onProgress: OnProgress,
+): boolean {
+  const { shape } = source.items;
+  const counts = buildCountsConfig(source, features?.tokens ?? []);
+  if (!counts) return false;
+  const { wide } = run.info.model;
+  const model: ModelConfig = {
+    ...{
+      ...run.info.model,
+      counts,
+      eta: 1,
+      loss: "choice",
+      positions: pageOrder === "shown" ? LOGIT_POSITIONS : 0,
+    },
+    wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
+  };
+  const weights = fitLogitWeights(source, model, onProgress);
+  run.replaceModel(model, scaleUtilities(weights, fitted.scale("logit") ?? NO_SCALE));
+  return true;
 }
 
 /**

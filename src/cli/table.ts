@@ -60,6 +60,26 @@ export function formatTable(
   return [...lines.slice(0, heads), rule, ...lines.slice(heads)].join("\n");
 }
 
+/** Formats a table of ranked items, best first. The columns of title and Q-value are left out if unused. */
+export function formatRankedItems(
+  items: readonly {
+    readonly item: string;
+    readonly title?: string;
+    readonly utility: number;
+    readonly probability: number;
+    readonly value?: number;
+  }[],
+): string {
+  const [titles, values] = (["title", "value"] as const).map((name) => items.some((item) => name in item));
+  return formatTable(
+    ["", "item", ...(titles ? ["title"] : []), "utility", "P(click)", ...(values ? ["Q"] : [])],
+    items.map(({ item, title = "", utility, probability, value }, k) => [
+      ...[String(k + 1), item, ...(titles ? [title] : []), utility.toFixed(4), probability.toFixed(4)],
+      ...(values ? [value?.toFixed(3) ?? "-"] : []),
+    ]),
+  );
+}
+
 const GAP = "  ";
 /** Minimum width to which a text column is wrapped, in characters. */
 const NARROWEST = 12;

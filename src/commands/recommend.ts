@@ -12,7 +12,7 @@ import { runMain } from "../cli/run_main.ts";
 import { createBaselineOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
 import { createContextOption, IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
-import { formatTable } from "../cli/table.ts";
+import { formatRankedItems } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {
   user?: string;
@@ -84,18 +84,7 @@ async function main(): Promise<void> {
       return;
     }
     console.log(`Best items after ${history.length} clicks${newOnly ? ", without clicked items" : ""}:`);
-    console.log(
-      formatTable(
-        ["", "item", ...(titles ? ["title"] : []), "utility", "P(click)"],
-        found.map(({ item, title, utility, probability }, k) => [
-          String(k + 1),
-          item,
-          ...(title === undefined ? [] : [title]),
-          utility.toFixed(4),
-          probability.toFixed(4),
-        ]),
-      ),
-    );
+    console.log(formatRankedItems(found));
     console.log(
       `The probabilities are for a page with these ${found.length} items in this order. P(no click): ${
         noClick.toFixed(4)

@@ -8,6 +8,7 @@
  */
 
 import { basename, dirname, join, relative } from "node:path";
+import { quotePath } from "../shell_word.ts";
 import { UserError } from "../user_error.ts";
 import { isTemporaryName, makeFolder, removeTemporaries, writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readTextSync } from "./local_file.ts";
@@ -37,6 +38,8 @@ export interface FolderPurpose {
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
+  /** Names of files of which each output has one, if the option --resume continues the output. */
+  readonly resumed?: readonly string[];
 }
 
 export class OwnedFolder implements Disposable {
@@ -158,10 +161,12 @@ export function expectEmpty(path: string, purpose: FolderPurpose, together: read
   const isUnfinished = purpose.own !== undefined && (names.includes(SIGN) || isNamed(path, together[0]));
   const first = names.find((name) => !isUnfinished || !(name === SIGN || isPurposeName(purpose, name)));
   if (first === undefined) return;
-  const { what, option } = purpose;
+  const { what, option, resumed = [] } = purpose;
+  const isResumable = resumed.some((name) => names.includes(name));
   throw new UserError(
-    `Expected a new or empty folder for ${what}, but ${path} holds ${first}. ` +
-      `Choose another ${option}; nothing was changed.`,
+    `Expected a new or empty folder for ${what}, but ${path} holds ${isResumable ? what : first}. ` +
+      `${isResumable ? `Continue it with --resume ${quotePath(path)}, or choose` : "Choose"} ` +
+      `another ${option}; nothing was changed.`,
   );
 }
 

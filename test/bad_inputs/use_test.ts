@@ -345,7 +345,6 @@ const policies: readonly BadInput[] = [
     compare: no page | compare DIR/policy --out DIR/x.txt | Expected a file that ends in .html
     compare: one user | compare DIR/policy --users 1 | Expected a whole number in 2..
     compare: exploration without a log | compare DIR/policy --explore plackett-luce:1 | Expected --explore only with --log
-    rank: an empty slate | rank DIR/policy --slate 0 | in 1..1024
     rank: no policy | rank DIR/policy | Expected the folder of a policy
   `,
   makeCase(

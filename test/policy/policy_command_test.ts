@@ -69,7 +69,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   await refusesChanged(policies, straight);
 
   const taken = [...args, "--steps", "2560", "--save-dir", straight];
-  await policies.refused(taken, /but .* has a policy\. Resume its training with --resume/);
+  await policies.refused(taken, /but .* holds the policy\. Continue it with --resume/);
   await opens(straight);
   await Deno.remove(folder, { recursive: true });
 });

@@ -362,7 +362,7 @@ Deno.test("episodes have one row per page, by the ids of the data, until the use
   }));
 
 const summary: SimulationSummary = {
-  options: { users: 23, pages: 5, slate: 2, reward: "click", leave: 0.2 },
+  options: { users: 23, pages: 5, slate: 2, reward: "click", leave: 0.2, patience: 0 },
   description: "the shop itself",
   items: 30,
   noClickRateReason: undefined,

@@ -2,7 +2,7 @@
 
 import type { GivenOptions } from "../../cli/command_options.ts";
 import { expectFile, expectLocal, readTextSync, withFileErrorsSync } from "../../files/local_file.ts";
-import { listUsers, NONE, type Split } from "../../data/click_log.ts";
+import { type Clicks, listUsers, NONE, type Split } from "../../data/click_log.ts";
 import { countScored, type LogSource, walk } from "../../data/log_source.ts";
 import { parseIds } from "../../data/ids.ts";
 import { makeKey } from "../../data/philox.ts";
@@ -43,21 +43,11 @@ export function measureLoggedSizes(
   if (config.kind === "demo" || source.sampledPages || !(needsSlate || needsPages)) return undefined;
   const train = listUsers(source, "train");
   const counts = Array.from(train, (user) => countScored(source, user)).filter((pages) => pages > 0);
-  const sizes = new Map<number, number>();
-  for (const { log, users } of walk(source, train)) {
-    for (const user of users) {
-      for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
-        if (log.eventKind?.[e]) continue;
-        const size = (log.eventRows[e + 1] ?? 0) - (log.eventRows[e] ?? 0);
-        sizes.set(size, (sizes.get(size) ?? 0) + 1);
-      }
-    }
-  }
-  const [usual] = [...sizes].sort(([a, times], [b, others]) => others - times || a - b);
+  const usual = findCommonPageSize(walk(source, train));
   const median = counts.sort((a, b) => a - b)[counts.length >> 1];
-  if (!usual || median === undefined) return undefined;
+  if (usual === undefined || median === undefined) return undefined;
   const { count } = source.items.shape;
-  const slate = Math.min(usual[0], count);
+  const slate = Math.min(usual, count);
   const pages = Math.min(median, MOST_PAGES, count - slate + 1); // clicked items are not shown again
   const texts = [
     ...(needsSlate ? [`Slates have ${slate} items (the most frequent page size of ${source.name}).`] : []),
@@ -66,9 +56,26 @@ export function measureLoggedSizes(
   return { sizes: { ...(needsSlate && { slate }), ...(needsPages && { pages }) }, note: texts.join(" ") };
 }
 
+/** Returns the most frequent page size of some users, or the smallest of several; undefined without pages. */
+export function findCommonPageSize(
+  parts: Iterable<{ readonly log: Clicks; readonly users: Iterable<number> }>,
+): number | undefined {
+  const sizes = new Map<number, number>();
+  for (const { log: { userEvents, eventRows, eventKind }, users } of parts) {
+    for (const user of users) {
+      for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {
+        if (eventKind?.[e]) continue;
+        const size = eventRows[e + 1]! - eventRows[e]!;
+        sizes.set(size, (sizes.get(size) ?? 0) + 1);
+      }
+    }
+  }
+  return [...sizes].sort(([a, times], [b, others]) => others - times || a - b)[0]?.[0];
+}
+
 /** Builds the setting of episodes. @throws UserError for an empty split, or for unknown items in the pool */
 export function buildEpisodeSetting(
-  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: EpisodeOptions,
+  { users, pages, slate, start, repeats, pool, leave, patience, reward, seed }: EpisodeOptions,
   data: OpenedDataset,
 ): EpisodeSetting {
   const options = {

@@ -67,13 +67,6 @@ export function selectEvaluationClicks(
   };
 }
 
-export function findCommonSlateSize({ eventRows, eventKind, eventClick }: Clicks): number {
-  const pages = eventClick.keys().filter((e) => !eventKind?.[e]);
-  const bySize = [...Map.groupBy(pages, (e) => eventRows[e + 1]! - eventRows[e]!)];
-  const [usual] = bySize.sort(([a, own], [b, others]) => others.length - own.length || a - b);
-  return usual?.[0] ?? 1;
-}
-
 export function findMostPages({ userEvents }: Clicks): number {
   return userEvents.reduce((most, first, user) => Math.max(most, (userEvents[user + 1] ?? first) - first), 1);
 }
@@ -144,6 +137,11 @@ export function getTemperature(name: string, explore: Exploration | undefined): 
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
+/** Returns the name of a policy that draws slates at a temperature, if it has one. */
+export function nameAtTemperature(name: string, temperature: number | undefined): string {
+  return temperature === undefined ? name : `${name} at ${temperature}`;
+}
+
 /** Evaluates policies on a log, one after another. */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
@@ -154,19 +152,15 @@ export async function evaluatePoliciesOnLog(
   const found: (PolicyLogResult & { user?: Float64Array; own?: Float64Array })[] = [];
   for (const { name, policy } of policies) {
     const temperature = policy.scores && getTemperature(name, explore);
-    const called = temperature === undefined ? name : `${name} at ${temperature}`;
+    const called = nameAtTemperature(name, temperature);
     try {
       const evidence = await collectEvidence(gpu, {
         ...{ log: clicks, getUserId, model, policy, slate, pages, repeats, temperature },
         onProgress: (done, of) => onProgress(called, done, of),
       });
-      const own = estimators.dr.terms(evidence).values;
-      found.push({
-        policy: name,
-        evaluation: evaluate(evidence, called, temperature),
-        user: evidence.user,
-        own,
-      });
+      const { values: own } = estimators.dr.terms(evidence);
+      const evaluation = evaluate(evidence, called, temperature);
+      found.push({ policy: name, evaluation, user: evidence.user, own });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       found.push({ policy: name, error: error.message });

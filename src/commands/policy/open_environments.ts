@@ -14,7 +14,7 @@ import { LearnedSource } from "../../simulate/learned_users.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import { UserError } from "../../user_error.ts";
-import type { EnvironmentOptions } from "../simulate/simulate_options.ts";
+import type { UserSelectionOptions } from "../simulate/simulate_options.ts";
 import {
   areEqualArrays,
   findAgain,
@@ -24,6 +24,11 @@ import {
   type UserSelection,
 } from "../simulate/user_selection.ts";
 import { formatThousands } from "../../number_text.ts";
+
+export interface EnvironmentOptions
+  extends Pick<UserSelectionOptions, "shop" | "dataSeed" | "memoryRows" | "uncalibrated"> {
+  testModel?: string;
+}
 
 export interface FoundEnvironments {
   readonly own: UserSelection;

@@ -36,18 +36,18 @@ import { withDevice } from "../simulate/user_selection.ts";
 import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { buildStartOptions } from "./episode_setting.ts";
-import type { EnvironmentOptions } from "../simulate/simulate_options.ts";
-import { addEnvironmentOptions, createExploreOption } from "../simulate/simulate_options.ts";
+import { addShopTruth, createExploreOption } from "../simulate/simulate_options.ts";
+import { createMemoryRowsOption } from "../../cli/open_data.ts";
 import type { Exploration } from "../../simulate/exploring_policy.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import {
+  createSeedOption,
   eachFolder,
-  LARGEST_SEED,
   makeOutputFileParser,
   parseWholeNumber,
   path,
 } from "../../cli/command_options.ts";
-import { findEnvironments, type OpenedEnvironments } from "./open_environments.ts";
+import { type EnvironmentOptions, findEnvironments, type OpenedEnvironments } from "./open_environments.ts";
 import type { LogEvaluationContext, PolicyLogResult } from "./log_evaluation.ts";
 import {
   evaluatePoliciesOnLog,
@@ -109,18 +109,20 @@ export function createPolicyCompareCommand(): Command {
     .addOption(
       createExploreOption("with --log: draw slates by the policy's scores, if the policy scores items"),
     )
-    .option("--seed <n>", "seed of the users and their random numbers", parseWholeNumber(0, LARGEST_SEED), 1)
+    .addOption(createSeedOption("seed of the users and their random numbers"))
     .option(OUT_FILE, "HTML file to write", makeOutputFileParser(".html", ".htm"), DEFAULT_PAGE)
     .option("--json", "print all metrics as JSON", false)
     .addHelpText(
       "after",
       "\nExample:\n  deno task -q policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
-    );
-  addEnvironmentOptions(command, {
-    testModel: "a second model with the same items, trained on other users",
-    shop: "also compare on the ground truth of this synthetic shop, on whose clicks the model was trained",
-  });
-  return command.action(run);
+    )
+    .optionsGroup("Click model:")
+    .option("--test-model <run>", "a second model with the same items, trained on other users", path)
+    .option("--uncalibrated", "accept a --test-model of the adversarial stage", false)
+    .addOption(createMemoryRowsOption());
+  const about =
+    "also compare on the ground truth of this synthetic shop, on whose clicks the model was trained";
+  return addShopTruth(command, about, "the seed of the model's shop, else 1").action(run);
 }
 
 function getReturnsPath(page: string): string {

@@ -2,14 +2,15 @@
 
 import { Command, Option } from "commander";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
-import { LARGEST_SEED, makeNumberParser, parseWholeNumber, path } from "../../cli/command_options.ts";
+import { makeNumberParser, parseWholeNumber, path } from "../../cli/command_options.ts";
 import { createDelayedProgress } from "../../cli/progress.ts";
 import { formatTable } from "../../cli/table.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import * as v from "../../schema.ts";
 import { findAgain, findUsers, type UserSelection, withDevice } from "../simulate/user_selection.ts";
+import { findCommonPageSize } from "./episode_setting.ts";
 import { findPolicy, openNamedPolicy } from "../simulate/simulate_policies.ts";
-import { createExploreOption, createShopOption } from "../simulate/simulate_options.ts";
+import { addShopTruth, createExploreOption } from "../simulate/simulate_options.ts";
 import type { UserSelectionOptions } from "../simulate/simulate_options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -20,11 +21,11 @@ import { collectEvidence } from "../../policy/evaluation/evidence.ts";
 import type { TrainedPolicy } from "../../policy/trained_policy.ts";
 import {
   describeEvaluation,
-  findCommonSlateSize,
   findMostPages,
   formatDigits,
   formatRange,
   getTemperature,
+  nameAtTemperature,
   openLogged,
   selectEvaluationClicks,
 } from "./log_evaluation.ts";
@@ -67,14 +68,13 @@ export function createPolicyEvaluateCommand(): Command {
     .option("--repeats", "allow items to be shown again after they were clicked", false)
     .optionsGroup("Click model:")
     .option("--model <run>", "trained model (default: the model on which the policy was trained)", path)
-    .addOption(createShopOption("use the ground truth of the log's synthetic shop instead of a model"))
-    .option("--data-seed <n>", "seed of the synthetic shop (default: 1)", parseWholeNumber(0, LARGEST_SEED))
     .addOption(createMemoryRowsOption())
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",
       "\nExample:\n  deno task -q policy evaluate --log runs/data/drawn --model runs/a --policy greedy --explore plackett-luce:0.7",
     );
+  addShopTruth(command, "use the ground truth of the log's synthetic shop instead of a model", "1");
   return command.action(run);
 }
 
@@ -91,15 +91,16 @@ async function run(options: Options): Promise<void> {
       : openNamedPolicy(options.policy, { data: logged, known: undefined }).policy;
     const temperature = getTemperature(options.policy, options.explore);
     const training = opened?.config.training;
+    const everyUser = { log: clicks, users: clicks.userEvents.subarray(1).keys() };
     const evidence = await collectEvidence(gpu, {
       ...{ log: clicks, getUserId, model, policy, temperature, loggedTemperature: options.loggedTemperature },
       repeats: options.repeats,
-      slate: options.slate ?? training?.slate ?? findCommonSlateSize(clicks),
+      slate: options.slate ?? training?.slate ?? findCommonPageSize([everyUser]) ?? 1,
       pages: training?.pages ?? findMostPages(clicks),
       onProgress: (done, of) => progress.onProgress("Logged users", done, of),
     });
     progress.stop();
-    const name = temperature === undefined ? policy.name : `${policy.name} at ${temperature}`;
+    const name = nameAtTemperature(policy.name, temperature);
     const evaluation = evaluate(evidence, name, temperature);
     if (opened?.unfinished !== undefined) notes.push(opened.unfinished);
     notes.push(...found.notes);

@@ -6,7 +6,7 @@ import { openPolicy, type RankedSlate } from "../../policy/trained_policy.ts";
 import { findAgain, withDevice } from "../simulate/user_selection.ts";
 import { createMemoryRowsOption } from "../../cli/open_data.ts";
 import { folder, IDS, parseWholeNumber } from "../../cli/command_options.ts";
-import { formatTable } from "../../cli/table.ts";
+import { formatRankedItems } from "../../cli/table.ts";
 
 interface Options {
   history: string;
@@ -61,15 +61,8 @@ function tell(
     console.log(JSON.stringify({ clicks, page, items: shown, noClick, value }, null, 2));
     return;
   }
-  const cascade = shown.some(({ value }) => value !== undefined);
   console.log(`After ${clicks} clicks, on page ${page} of ${pages}:`);
-  console.log(formatTable(
-    ["", "item", "utility", "P(click)", ...(cascade ? ["Q"] : [])],
-    shown.map(({ item, utility, probability, value }, k) => [
-      ...[String(k + 1), item, utility.toFixed(4), probability.toFixed(4)],
-      ...(cascade ? [value?.toFixed(3) ?? "-"] : []),
-    ]),
-  ));
+  console.log(formatRankedItems(shown));
   console.log(`P(no click): ${noClick.toFixed(4)}, predicted by the model.`);
   if (clicks >= page && value === undefined) {
     console.log(

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
 import { FOLDER_FORMATS } from "../../files/json_file.ts";
 import { pathExists } from "../../files/local_file.ts";
-import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
+import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { reuseVariants } from "../../gpu/kernel_variants.ts";
 import {
   describeSubject,
@@ -21,18 +21,19 @@ import { PolicyFolder, runPolicy } from "../../policy/learning/policy_run.ts";
 import type { LearningCurvePoint, PolicyResult } from "../../policy/learning/policy_run.ts";
 import { getPolicyPath, readPolicy } from "../../policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../../policy/learning/policy_trainer.ts";
-import {
-  defaultPolicyTraining,
-  policyTrainingFields,
-  policyTrainingSchema,
-} from "../../policy/learning/policy_training_config.ts";
+import { policyTrainingFields, policyTrainingSchema } from "../../policy/learning/policy_training_config.ts";
 import type { PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { version } from "../../version.ts";
 import { buildStartOptions, measureLoggedSizes } from "./episode_setting.ts";
 import { findAgain, findUsers, getSubject, withDevice } from "../simulate/user_selection.ts";
 import type { UserSelection } from "../simulate/user_selection.ts";
-import { createOption, folder, type GivenOptions, listGivenOptions } from "../../cli/command_options.ts";
+import {
+  expectResumedAlone,
+  folder,
+  type GivenOptions,
+  listGivenOptions,
+} from "../../cli/command_options.ts";
 import { compareMachine, describeMachine, getTimestamp, printLine } from "../train/run_stages.ts";
 import { createTrainingProgress } from "../../cli/progress.ts";
 import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
@@ -40,7 +41,7 @@ import { quotePath } from "../../shell_word.ts";
 import { EXIT_INTERRUPTED, reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
 import { buildConfig } from "../../option.ts";
-import { addUsersOptions, checkUsers, describeSizeDefault } from "../simulate/simulate_options.ts";
+import { addUsersOptions, checkUsers, createPolicyOption } from "../simulate/simulate_options.ts";
 import type { UserSelectionOptions } from "../simulate/simulate_options.ts";
 
 interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig {
@@ -63,17 +64,7 @@ const GROUPS: Readonly<Record<string, Names>> = {
 };
 
 export function addPolicyTrainOptions(command: Command): Command {
-  const add = (names: Names) => {
-    for (const name of names) {
-      const { option } = policyTrainingFields[name];
-      if (!option) continue;
-      const own = createOption(option);
-      if (name === "slate" || name === "pages") {
-        own.default(defaultPolicyTraining[name], describeSizeDefault(defaultPolicyTraining[name]));
-      }
-      command.addOption(own);
-    }
-  };
+  const add = (names: Names) => names.forEach((name) => command.addOption(createPolicyOption(name)));
   add(["algorithm", "steps", "seed"]);
   command.option(SAVE_DIR, "folder of the policy; new or empty", folder)
     .option(RESUME, "resume the training in this folder, bit-identically; --steps may extend it", folder);
@@ -111,17 +102,6 @@ export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTr
   return training;
 }
 
-/** @throws UserError if an option is typed that --resume does not allow. */
-function checkPolicyResume(given: GivenOptions): void {
-  const allowed = ["resume", "steps", "memoryRows"];
-  const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
-  if (extra.length === 0) return;
-  throw new UserError(
-    `Expected --resume alone or with --steps, got ${extra.join(", ")} too: a resumed training keeps its ` +
-      "other settings. Omit the other options.",
-  );
-}
-
 export function createPolicyTrainCommand(): Command {
   const command = new Command("train").description(
     "Trains a policy on simulated users, whose clicks follow a learned model or the ground truth of a synthetic " +
@@ -131,7 +111,9 @@ export function createPolicyTrainCommand(): Command {
   return command.action(async (options: PolicyTrainOptions) => {
     const stop = stopOnSignals(EXIT_INTERRUPTED);
     const given = listGivenOptions(command);
-    if (options.resume !== undefined) checkPolicyResume(given);
+    if (options.resume !== undefined) {
+      expectResumedAlone(given, ["steps", "memoryRows"], "--steps", "Omit the other options.");
+    }
     Deno.exitCode = options.resume === undefined
       ? await begin(options, given, stop)
       : await resume(options.resume, options, given.has("steps"), stop);
@@ -146,21 +128,12 @@ export function createPolicyTrainCommand(): Command {
   );
 }
 
-const NEW_POLICY = { what: "the policy", option: "--save-dir" };
-
-/** @throws UserError if the folder is not empty. */
-function expectNewPolicy(path: string): void {
-  if (!listContents(path)?.includes("policy.json")) return expectEmpty(path, NEW_POLICY);
-  throw new UserError(
-    `Expected a new or empty folder for the policy, but ${path} has a policy. Resume its training with ` +
-      `--resume ${quotePath(path)}, or choose another --save-dir.`,
-  );
-}
+const NEW_POLICY = { what: "the policy", option: "--save-dir", resumed: ["policy.json"] };
 
 async function begin(options: PolicyTrainOptions, given: GivenOptions, stop: StopRequest): Promise<number> {
   let training = buildPolicyTrainingConfig(options);
   checkTrainedOn(options);
-  if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
+  if (options.saveDir !== undefined) expectEmpty(options.saveDir, NEW_POLICY);
   const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is for the training
   const logged = measureLoggedSizes(found.data, given);
   if (logged) {
@@ -169,7 +142,6 @@ async function begin(options: PolicyTrainOptions, given: GivenOptions, stop: Sto
   }
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
   return await withTrainer(found, training, undefined, async (trainer, config) => {
-    expectNewPolicy(path);
     using folder = await OwnedFolder.begin(path, NEW_POLICY);
     printLine(`policy: ${folder.path}`);
     return tell(path, training, await goOn(trainer, path, config, stop));

@@ -25,6 +25,7 @@ import { getSeedConfig, getSeedFolder, readSeeds, writeSeeds } from "../../run/r
 import { defaultTraining, paperAdversarial, type StagesConfig } from "../../train/training_config.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";
 import { runMain } from "../../cli/run_main.ts";
+import { listSeeds } from "../../cli/command_options.ts";
 import { openData } from "../../cli/open_data.ts";
 import { getDefaultFolder, reportFile } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
@@ -126,7 +127,7 @@ async function openExperiment(
   options: ReproduceOptions,
   models: readonly ExperimentModel[],
 ): Promise<Experiment> {
-  const seeds = Array.from({ length: options.seeds }, (_, k) => options.seed + k);
+  const seeds = listSeeds(options.seed, options.seeds);
   const before = await readExperiment(path);
   expectSameSettings(path, before, options); // again, because another process may have begun meanwhile
   const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));

@@ -12,9 +12,9 @@ import { autotune } from "../../cli/choose_variants.ts";
 import { addShopSeeds, createDataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addOptions,
-  checkSeeds,
+  createSeedOption,
   folder,
-  LARGEST_SEED,
+  listSeeds,
   parse,
   parseWholeNumber,
   path,
@@ -53,7 +53,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
       parseWholeNumber(1, 1000),
       5,
     )
-    .option("--seed <n>", "first seed", parseWholeNumber(0, LARGEST_SEED), 1)
+    .addOption(createSeedOption("first seed"))
     .addOption(createJobsOption("trainings"))
     .option(SAVE_DIR, "output folder (default: runs/reproduce-<data>)", folder)
     .option(
@@ -82,7 +82,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     );
   addOptions(command, [autotune]);
   const options = parse<ReproduceOptions>(command, args);
-  checkSeeds(options.seed, options.seeds);
+  listSeeds(options.seed, options.seeds); // throws for seeds that are too large
   return options;
 }
 

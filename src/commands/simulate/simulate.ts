@@ -15,6 +15,7 @@ import process from "node:process";
 import { expectEmpty, type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { version } from "../../version.ts";
 import type { GivenOptions } from "../../cli/command_options.ts";
+import { nameAtTemperature } from "../policy/log_evaluation.ts";
 import { buildEpisodeSetting, measureLoggedSizes } from "../policy/episode_setting.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { reportFile } from "../../cli/arguments.ts";
@@ -45,14 +46,14 @@ async function writeSimulationPage(
     ["items after their click", "are shown again", !repeats],
     ["pool", poolWords(pool), pool === "all"],
     ["leave", `with probability ${leave} after a page without a click`, leave === 0],
-    ["patience", `${patience} pages without a click`, patience === undefined],
+    ["patience", `${patience} pages without a click`, patience === 0],
     ["reward", "utility of the clicked item", reward === "click"],
   ];
   await writePage(
     path,
     buildSimulationPage({
       ...{ pages, reward, clickRates: summary.noClickRateReason === undefined, policies: runs },
-      leaves: leave > 0 || patience !== undefined,
+      leaves: leave > 0 || patience > 0,
       facts: [
         ["click model", summary.description],
         ["policy", opened?.path ?? policy],
@@ -169,12 +170,8 @@ function asTrained(
   { config: { training } }: TrainedPolicy,
 ): SimulateOptions {
   const { slate, pages, start } = training;
-  return {
-    ...options,
-    ...(given.has("slate") ? {} : { slate }),
-    ...(given.has("pages") ? {} : { pages }),
-    ...(given.has("start") ? {} : { start }),
-  };
+  const fields = Object.entries({ slate, pages, start }).filter(([name]) => !given.has(name));
+  return { ...options, ...Object.fromEntries(fields) };
 }
 
 /** Opens the policy and the baselines. If the data do not support a baseline, a note says so. */
@@ -189,14 +186,9 @@ async function chosen(
   const first = opened
     ? await openTrainedPolicy(opened, simulated, options)
     : openNamedPolicy(policy, simulated, progress.onProgress);
+  const name = nameAtTemperature(first.name, explore?.temperature);
   const policies = [
-    explore
-      ? {
-        ...first,
-        name: `${first.name} at ${explore.temperature}`,
-        policy: createExploringPolicy(first.policy, explore),
-      }
-      : first,
+    explore ? { ...first, name, policy: createExploringPolicy(first.policy, explore) } : first,
   ];
   for (const name of rivals ? RIVALS : []) {
     if (name === policy && !explore) continue;
@@ -221,7 +213,7 @@ async function writeResult(
   folder: string,
   { options, opened, simulated, summary, runs }: Contents,
 ): Promise<void> {
-  const { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, explore } = options;
+  const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore } = options;
   const { gpu, found: { model }, data: { dataset }, environment, known } = simulated;
   const result = {
     format: FOLDER_FORMATS.simulation,

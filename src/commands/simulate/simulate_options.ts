@@ -1,37 +1,35 @@
 /** Options of `simulate`, and the options for users and environments, which several commands share. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { Split } from "../../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
-import { policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
+import { defaultPolicyTraining, policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
+import type { PolicyTask, PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
 import type { RequestContext } from "../../data/context_values.ts";
 import { UserError } from "../../user_error.ts";
-import { DATA, SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
-import { addShopSeeds, createMemoryRowsOption, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
+import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
+import { addRunData, MODEL, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
 import type { ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   createContextOption,
   createOption,
+  createSeedOption,
   folder,
   type GivenOptions,
-  LARGEST_SEED,
   listGivenOptions,
   parse,
   parseWholeNumber,
   path,
 } from "../../cli/command_options.ts";
 import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.ts";
-import type { SimulationSettings } from "../../simulate/simulator_options.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
 /** Value of --pool: all items, about `random` items drawn for each page, or the items listed in a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
-export interface EpisodeOptions
-  extends Omit<SimulationSettings, "start" | "pool" | "patience" | "usersAtOnce"> {
-  start: "empty" | Split;
+export interface EpisodeOptions extends PolicyTask {
+  users: number;
   pool: PoolArgument;
-  patience?: number;
+  seed: number;
 }
 
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
@@ -56,25 +54,22 @@ of each user under each policy, and, with --episodes-file, episodes.csv or episo
 
 On each page, greedy scores the whole catalogue, so its time grows with users x pages x items.`;
 
-/** Describes the default of --slate or --pages. @param otherwise - default for a synthetic shop */
-export function describeSizeDefault(otherwise: number): string {
-  return `as in the log; ${otherwise} in a synthetic shop`;
+/** Creates the option of a policy's training that sets a field of its config. */
+export function createPolicyOption(name: keyof PolicyTrainingConfig): Option {
+  const option = createOption(policyTrainingFields[name].option!);
+  if (name !== "slate" && name !== "pages") return option;
+  const standard = defaultPolicyTraining[name];
+  return option.default(standard, `as in the log; ${standard} in a synthetic shop`);
 }
 
 function addEpisodeOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Users and pages:")
-    .option("--users <n>", "number of users", parseWholeNumber(1, 10_000_000), 1000)
-    .addOption(
-      new Option("--pages <n>", "maximum number of pages per user")
-        .argParser(parseWholeNumber(1, 100_000)).default(20, describeSizeDefault(20)),
-    )
-    .addOption(
-      new Option("--slate <n>", "items per page")
-        .argParser(parseWholeNumber(1, 1024)).default(3, describeSizeDefault(3)),
-    )
-    .addOption(createOption(policyTrainingFields.start.option!))
-    .option("--repeats", "show items again after they were clicked", false)
+    .option("--users <n>", "number of users", parseWholeNumber(1, 10_000_000), 1000);
+  for (const name of ["pages", "slate", "reward", "start", "repeats", "leave", "patience"] as const) {
+    command.addOption(createPolicyOption(name));
+  }
+  return command
     .addOption(
       new Option(
         "--pool <which>",
@@ -82,21 +77,10 @@ function addEpisodeOptions(command: Command): Command {
           "ids (one per line, or a JSON list)",
       ).argParser(pool).default("all"),
     )
-    .addOption(createOption(policyTrainingFields.leave.option!))
-    .option(
-      "--patience <n>",
-      "a user leaves after this number of consecutive pages without a click",
-      parseWholeNumber(1, 2 ** 31 - 1),
-    )
     .addOption(
-      new Option("--reward <kind>", "reward of a click; click: 1; utility: the utility of the clicked item")
-        .choices(["click", "utility"]).default("click"),
-    )
-    .option(
-      "--seed <n>",
-      "seed of all random numbers: clicks, slates, start clicks, synthetic shop and --resplit",
-      parseWholeNumber(0, LARGEST_SEED),
-      1,
+      createSeedOption(
+        "seed of all random numbers: clicks, slates, start clicks, synthetic shop and --resplit",
+      ),
     );
 }
 
@@ -186,13 +170,14 @@ export interface UserSelectionOptions extends ShopSeedOptions {
 }
 
 /** Creates the option --shop. @param about - purpose of the option, for the help. */
-export function createShopOption(about: string): Option {
+function createShopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }
 
-function ofThatShop(): Option {
-  const about = "seed of the synthetic shop (default: the seed of the model's shop, else 1)";
-  return new Option("--data-seed <n>", about).argParser(parseWholeNumber(0, LARGEST_SEED));
+/** Adds --shop and --data-seed. @param about - help on --shop. @param seed - default of --data-seed */
+export function addShopTruth(command: Command, about: string, seed: string): Command {
+  return command.addOption(createShopOption(about))
+    .addOption(createSeedOption(`seed of the synthetic shop (default: ${seed})`, "--data-seed"));
 }
 
 /** Adds options for users. @param beside - help on --model with --truth. @param seed - see `addShopSeeds` */
@@ -202,11 +187,7 @@ export function addUsersOptions(
 ): Command {
   command
     .optionsGroup("Click model:")
-    .option(
-      "--model <run>",
-      "trained model: a run's folder (uses its best-loss snapshot), or a snapshot (.safetensors)",
-      path,
-    )
+    .option(...MODEL)
     .option("--truth", `users click by the ground truth of a shop${beside ? `; ${beside}` : ""}`, false)
     .option(
       "--uncalibrated",
@@ -214,11 +195,8 @@ export function addUsersOptions(
       false,
     )
     .optionsGroup("Data:")
-    .addOption(
-      new Option(DATA, "data set, as in train --data (default: the data of the run)").argParser(path),
-    )
     .addOption(createShopOption("use a synthetic shop as the data"));
-  return addShopSeeds(command, seed).addOption(createMemoryRowsOption());
+  return addRunData(command, seed);
 }
 
 /** @throws UserError if the options name no click model, or contradict each other. */
@@ -252,23 +230,4 @@ export function checkUsers(
   if (option !== undefined && model === undefined) {
     throw new UserError(`Expected ${option} only with --model, got no --model. Omit ${option}.`);
   }
-}
-
-export interface EnvironmentOptions
-  extends Pick<UserSelectionOptions, "shop" | "dataSeed" | "memoryRows" | "uncalibrated"> {
-  testModel?: string;
-}
-
-/** Adds options that name environments. @param about - help texts of --shop and --test-model */
-export function addEnvironmentOptions(
-  command: Command,
-  about: { readonly shop: string; readonly testModel: string },
-): Command {
-  return command
-    .optionsGroup("Click model:")
-    .option("--test-model <run>", about.testModel, path)
-    .option("--uncalibrated", "accept a --test-model of the adversarial stage", false)
-    .addOption(createShopOption(about.shop))
-    .addOption(ofThatShop())
-    .addOption(createMemoryRowsOption());
 }

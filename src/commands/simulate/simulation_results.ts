@@ -42,7 +42,7 @@ function formatPolicies(
   width: number,
 ): string {
   const counts = noClickRateReason === undefined;
-  const leaves = options.leave > 0 || options.patience !== undefined;
+  const leaves = options.leave > 0 || options.patience > 0;
   const head = [
     "policy",
     ...(counts ? ["return", RANGE, "click rate", RANGE] : []),

@@ -5,7 +5,7 @@ import { buildStagesConfig, expectPlaces, modelGroup } from "../../run/options/s
 import { listUsers } from "../../data/click_log.ts";
 import { checkBatchSize } from "../../train/click_trainer.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
-import { expectEmpty, listContents, OwnedFolder } from "../../files/owned_folder.ts";
+import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import {
   getSeedConfig,
   getSeedFolder,
@@ -19,6 +19,7 @@ import { expectRestorable, type RunContext } from "../../run/training_run.ts";
 import type { StagesConfig } from "../../train/training_config.ts";
 import { UserError } from "../../user_error.ts";
 import { chooseVariants } from "../../cli/choose_variants.ts";
+import { listSeeds } from "../../cli/command_options.ts";
 import { runMain } from "../../cli/run_main.ts";
 import { openData, reopenData } from "../../cli/open_data.ts";
 import {
@@ -109,7 +110,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
   if (stop.signal.aborted) return EXIT_INTERRUPTED;
   const own = buildRanksConfig(ranks, options.syncEvery);
   const follows = isFollower(ranks);
-  if (options.saveDir !== undefined && !follows) expectNewRun(options.saveDir); // before reading data
+  if (options.saveDir !== undefined && !follows) expectEmpty(options.saveDir, NEW_RUN); // before reading data
   let data = await openData(options);
   warnOfSingleItemPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
@@ -139,10 +140,9 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
     };
     const context: RunContext = { ...shared, init: init?.snapshot.weights };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${getTimestamp()}`;
-    expectNewRun(path);
     using _folder = await OwnedFolder.begin(path, NEW_RUN);
     printLine(`run: ${path}`);
-    const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
+    const seeds = { seeds: listSeeds(options.seed, options.seeds), config };
     await sendConfigs(ranks, seeds.seeds.map((seed) => getSeedConfig(seeds, seed)));
     if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
     await writeSeeds(path, seeds);
@@ -150,17 +150,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
   });
 }
 
-const NEW_RUN = { what: "the run", option: "--save-dir" };
-
-/** @throws UserError if the folder is not empty. If it has a run, the error says how to resume the run. */
-function expectNewRun(path: string): void {
-  const holdsRun = listContents(path)?.some((name) => name === "config.json" || name === "seeds.json");
-  if (!holdsRun) return expectEmpty(path, NEW_RUN);
-  throw new UserError(
-    `Expected a new or empty folder for the run, but ${path} holds a run. ` +
-      `Continue it with --resume ${quotePath(path)}, or choose another --save-dir.`,
-  );
-}
+const NEW_RUN = { what: "the run", option: "--save-dir", resumed: ["config.json", "seeds.json"] };
 
 function resolveStagesConfig(
   options: TrainOptions,

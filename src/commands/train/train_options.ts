@@ -10,11 +10,11 @@ import { addDataOptions, type DataOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
   addOptions,
-  checkSeeds,
   createOption,
+  expectResumedAlone,
   folder,
-  type GivenOptions,
   listGivenOptions,
+  listSeeds,
   parse,
   parseWholeNumber,
 } from "../../cli/command_options.ts";
@@ -65,9 +65,12 @@ export function parseTrainOptions(
   command.addHelpText("after", HELP);
   const options = parse<TrainOptions>(command, args);
   const given = listGivenOptions(command);
-  if (options.resume !== undefined) checkResume(options.resume, given);
-  else {
-    checkSeeds(options.seed, options.seeds);
+  if (options.resume !== undefined) {
+    const last = quotePath(`${options.resume}/last.safetensors`);
+    const advice = `To continue training with other settings, start a new run with --init ${last}.`;
+    expectResumedAlone(given, RESUME_OPTIONS, "--iterations or --adversarial", advice);
+  } else {
+    listSeeds(options.seed, options.seeds); // throws for seeds that are too large
     checkTogether(options, given);
     if (options.seeds === 1) expectOneJob(options.jobs);
   }
@@ -118,24 +121,12 @@ export function addTrainOptions(command: Command): Command {
 }
 
 /** Names of the options that are allowed with --resume. All other settings are in the run's config. */
-const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report", "jobs"];
+const RESUME_OPTIONS = ["iterations", "adversarial", "report", "jobs"];
 
 /** @throws UserError if --jobs is above 1 for a single training */
 export function expectOneJob(jobs: number): void {
   if (jobs === 1) return;
   throw new UserError(
     `Expected --jobs 1 without --seeds, because one process trains one model, got ${jobs}. Add --seeds.`,
-  );
-}
-
-/** @throws {UserError} if an option is typed that --resume does not allow */
-function checkResume(resume: string, given: GivenOptions): void {
-  const extra = [...given].filter(([name]) => !RESUME_OPTIONS.includes(name)).map(([, flag]) => flag);
-  if (extra.length === 0) return;
-  const last = quotePath(`${resume}/last.safetensors`);
-  throw new UserError(
-    `Expected --resume alone or with --iterations or --adversarial, got ${extra.join(", ")} too: ` +
-      "a resumed run keeps its other settings. " +
-      `To continue training with other settings, start a new run with --init ${last}.`,
   );
 }

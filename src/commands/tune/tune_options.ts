@@ -5,7 +5,7 @@ import * as v from "../../schema.ts";
 import { buildStagesConfig, modelGroup, trainingGroups } from "../../run/options/stages_options.ts";
 import type { ModelData } from "../../run/options/stages_options.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
-import { defaultTraining, type StagesConfig } from "../../train/training_config.ts";
+import type { StagesConfig } from "../../train/training_config.ts";
 import { JOBS, removeOptions, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
 import { autotune } from "../../cli/choose_variants.ts";
@@ -14,12 +14,11 @@ import { addDataOptions, type DataOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
   addOptions,
+  createSeedOption,
   folder,
-  LARGEST_SEED,
   listGivenOptions,
   makeNumberParser,
   parse,
-  parseWholeNumber,
 } from "../../cli/command_options.ts";
 import { parseTrainOptions } from "../train/train_options.ts";
 
@@ -89,11 +88,8 @@ function addSearchOptions(command: Command): Command {
     .option(SAVE_DIR, "output folder (default: runs/tune-<data>)", folder);
   addDataOptions(command)
     .optionsGroup("Run:")
-    .option(
-      "--seed <n>",
-      "seed of the settings, weights, batches, dropout, synthetic shop and --resplit",
-      parseWholeNumber(0, LARGEST_SEED),
-      defaultTraining.seed,
+    .addOption(
+      createSeedOption("seed of the settings, weights, batches, dropout, synthetic shop and --resplit"),
     );
   return addOptions(command, [autotune]);
 }

@@ -239,9 +239,7 @@ export const EARLY_STOPPING = "loss";
  * (bench/trials.md); some of them depend on the data. A model without count features gets the defaults of the
  * paper's scripts.
  */
-function withDefaults<
-  T extends Partial<ByData> & Pick<StagesOptions, "counts" | "loss"> & { readonly adversarial?: number },
->(options: T, { source, pageOrder }: Pick<ModelData, "source" | "pageOrder">): T & ByData {
+function withDefaults(options: StagesOptions, { source, pageOrder }: ModelData): StagesOptions & ByData {
   const { learningRate, weightDecay, tokenDecay, batchSize, earlyStopping } = defaultTraining;
   const paper: ByData = {
     ...{ wide: 0, positionBias: 0, batchSize, earlyStopping, learningRate, weightDecay, tokenDecay },
@@ -257,8 +255,8 @@ function withDefaults<
     weightDecay: WEIGHT_DECAY,
     tokenDecay: TOKEN_SHRINKAGE / (options.learningRate ?? LEARNING_RATE),
   };
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
-  return { ...options.counts === "none" ? paper : own, ...given };
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { ...options, ...options.counts === "none" ? paper : own, ...given };
 }
 
 /** Returns how many train users have about {@link BATCH_PAGES} pages in total: at most a quarter of them. */
