@@ -81,7 +81,7 @@ export function createCommand(): Command {
       `a page that gets relative step times below <!-- ${SUMMARY_MARKERS} -->, in a table per processor`,
     );
   return own.action(async () => {
-    const stop = stopOnSignals(EXIT_INTERRUPTED);
+    const stop = stopOnSignals();
     await peers(own.opts<Options>(), stop);
     // All results up to the interruption have been written.
     if (stop.signal.aborted) endProcess(EXIT_INTERRUPTED);

@@ -158,7 +158,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   const { signal } = stop;
   stop.onStop = () => status.show("stopping: the current measurement ends, then the results are written");
   const onProgress = (text: string, share = 0) => signal.aborted || status.show(text, share);

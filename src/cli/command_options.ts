@@ -1,6 +1,6 @@
 /** Builds and parses the options of commands with commander, and reports invalid values. */
 
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { formatValue, makeWholeNumberParser, parseFolder, parsePath } from "../option.ts";
 import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
 import { LARGEST_SEED } from "../train/training_config.ts";
@@ -21,6 +21,11 @@ export {
   parsePath as path,
 } from "../option.ts";
 export { LARGEST_SEED };
+
+/** Creates the command of a task of deno.json. */
+export function createCommand(task: string, description: string): Command {
+  return new Command(`deno task ${task}`).description(description);
+}
 
 export function addGroup(command: Command, { heading, options }: OptionGroup): Command {
   return addOptions(command.optionsGroup(heading), options);

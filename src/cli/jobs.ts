@@ -10,7 +10,7 @@ import { Option } from "commander";
 import { CORES_VARIABLE } from "../gpu/host/driver.ts";
 import { UserError } from "../user_error.ts";
 import { JOBS } from "./arguments.ts";
-import { describeSignal, type ProcessOptions } from "./launch.ts";
+import { describeSignal, type ProcessOptions, sendSignal } from "./launch.ts";
 import { parseWholeNumber } from "./command_options.ts";
 import { createLiveLine } from "./progress.ts";
 import { formatDuration } from "../number_text.ts";
@@ -92,13 +92,7 @@ export async function runChild(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const end = () => {
-    try {
-      child.kill("SIGINT");
-    } catch {
-      // The child has just ended.
-    }
-  };
+  const end = () => sendSignal(child, "SIGINT");
   if (signal?.aborted) end();
   signal?.addEventListener("abort", end);
   let last = "";

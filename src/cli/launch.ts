@@ -32,7 +32,7 @@ async function launch(args: readonly string[]): Promise<number> {
     stderr: "inherit",
   }).spawn();
   forwardSignals(child);
-  watchTask(() => send(child, "SIGTERM"));
+  watchTask(() => sendSignal(child, "SIGTERM"));
   const { code, signal } = await child.status;
   const cause = describeSignal(signal);
   if (cause !== undefined) {
@@ -58,12 +58,13 @@ export function forwardSignals(child: Deno.ChildProcess): void {
   listenForSignals((signal) => {
     const now = performance.now();
     first ??= now;
-    send(child, signal);
-    if (now - first > ECHO_MS) Deno.unrefTimer(setTimeout(() => send(child, "SIGKILL"), GRACE_MS));
+    sendSignal(child, signal);
+    if (now - first > ECHO_MS) Deno.unrefTimer(setTimeout(() => sendSignal(child, "SIGKILL"), GRACE_MS));
   });
 }
 
-function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
+/** Sends a signal to a child process, which may have ended. */
+export function sendSignal(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {

@@ -56,8 +56,8 @@ export interface TrainingStatus {
 export function createTrainingProgress(
   total: number,
   start: number,
-  output: ProgressOutput = process.stderr,
   names: ProgressMetricNames = usualNames,
+  output: ProgressOutput = process.stderr,
 ): TrainingProgress {
   const began = performance.now();
   const status: TrainingStatus = { iteration: start, total, start, seconds: 0, metrics: {}, names };

@@ -26,8 +26,8 @@ export function listenForSignals(handle: (signal: Deno.Signal) => void): void {
   for (const signal of signals) Deno.addSignalListener(signal, () => handle(signal));
 }
 
-/** Listens for signals that ask the command to end. @param exitCode - exit code after a second signal */
-export function stopOnSignals(exitCode: number): StopRequest {
+/** Listens for signals that ask the command to end. A second signal ends the process at once. */
+export function stopOnSignals(): StopRequest {
   const controller = new AbortController();
   const stop: StopRequest = { signal: controller.signal, onStop: undefined };
   let first = 0;
@@ -36,7 +36,7 @@ export function stopOnSignals(exitCode: number): StopRequest {
       first = performance.now();
       controller.abort();
       stop.onStop?.();
-    } else if (performance.now() - first > ECHO_MS) Deno.exit(exitCode);
+    } else if (performance.now() - first > ECHO_MS) Deno.exit(EXIT_INTERRUPTED);
   };
   listenForSignals(handle);
   end = handle;

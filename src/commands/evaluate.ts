@@ -1,6 +1,6 @@
 /** `evaluate`: computes the metrics of a snapshot on a click log. */
 
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
 import { loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
@@ -27,7 +27,7 @@ import type { GameMetrics } from "../train/training_results.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import { type ModelDataOptions, openData, openModelData, withModelAndData } from "../cli/open_data.ts";
-import { createOption, parse, path } from "../cli/command_options.ts";
+import { createCommand, createOption, parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
   describeBaselineSettings,
@@ -45,11 +45,11 @@ interface EvaluateOptions extends ModelDataOptions {
 
 function parseOptions(args: readonly string[]): EvaluateOptions {
   const command = withModelAndData(
-    new Command("deno task evaluate")
-      .description(
-        "Evaluates a user model on a click log, and compares it with the baselines: loss, precision, NDCG " +
-          "and AUC within pages, with 95 % bootstrap intervals over users.",
-      )
+    createCommand(
+      "evaluate",
+      "Evaluates a user model on a click log, and compares it with the baselines: loss, precision, NDCG " +
+        "and AUC within pages, with 95 % bootstrap intervals over users.",
+    )
       .option(
         "--against <run>",
         "another run or snapshot, which is compared with --model on the same users",
@@ -115,7 +115,7 @@ async function main(): Promise<void> {
   progress.stop();
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
   const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
-  printResults({ ...options, isTrainingData }, data, tested, { ...found, result: named }, against);
+  printResults({ ...options, isTrainingData, logged }, data, tested, { ...found, result: named }, against);
   if (options.json) return;
   const { model, iteration, kind } = run.info;
   if (!isTrainingData) {
@@ -142,8 +142,10 @@ interface Scored {
 }
 
 function printResults(
-  { json, split, against: path, model, isTrainingData }: EvaluateOptions & {
+  { json, split, against: path, model, isTrainingData, logged }: EvaluateOptions & {
     readonly isTrainingData: boolean;
+    /** True if the positions of the items are known. */
+    readonly logged: boolean;
   },
   data: Dataset,
   users: TestedUsers,
@@ -163,14 +165,11 @@ function printResults(
       ...(isChoice ? describeLoss([result], split) : []),
     ];
   if (json) {
-    const positions = hasPositions({ kind: data.config.kind, pageOrder: data.pageOrder })
-      ? "logged"
-      : "first";
     const all = {
       data: data.config,
       timeSplit: data.timeSplit,
       split,
-      positions,
+      positions: logged ? "logged" : "first",
       ...result,
       baselines,
       verdict,

@@ -1,11 +1,11 @@
 /** `export`: writes a trained model to a file that other programs can run. */
 
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
 import { createBaselineOption, nameModel, openModel, withModelAndData } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { makeOutputFileParser, parse } from "../cli/command_options.ts";
+import { createCommand, makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";
 import { listContextColumns } from "../data/manifest.ts";
@@ -22,10 +22,10 @@ interface ExportOptions extends ModelDataOptions {
 
 function parseOptions(args: readonly string[]): ExportOptions {
   const command = withModelAndData(
-    new Command("deno task export")
-      .description(
-        "Writes a trained model or a baseline, and the items of a data set, to an ONNX file (for onnxruntime).",
-      )
+    createCommand(
+      "export",
+      "Writes a trained model or a baseline, and the items of a data set, to an ONNX file (for onnxruntime).",
+    )
       .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
   ).addOption(createBaselineOption()).addOption(
     new Option(

@@ -1,11 +1,10 @@
 /** `lab`: serves or writes the lab, a web page that trains models and measures kernels in a browser. */
 
-import { Command } from "commander";
 import { join } from "node:path";
 import { BUILD, PORT } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { ALLOW_HOST, folder, parse, parseWholeNumber } from "../cli/command_options.ts";
-import { EXIT_INTERRUPTED, stopOnSignals } from "../cli/stop.ts";
+import { ALLOW_HOST, createCommand, folder, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { stopOnSignals } from "../cli/stop.ts";
 import { printLine } from "./train/run_stages.ts";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
 import { HOST, listen, type ServiceRequest } from "../serve/listen.ts";
@@ -23,11 +22,11 @@ interface LabOptions {
 }
 
 function parseOptions(args: readonly string[]): LabOptions {
-  const command = new Command("deno task lab")
-    .description(
-      "Opens the lab: a web page that trains models and measures kernels in your browser, on your GPU. " +
-        `The page is served on ${HOST}; no data leave this machine.`,
-    )
+  const command = createCommand(
+    "lab",
+    "Opens the lab: a web page that trains models and measures kernels in your browser, on your GPU. " +
+      `The page is served on ${HOST}; no data leave this machine.`,
+  )
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), LAB_PORT)
     .option(...ALLOW_HOST)
     .option("--no-open", "do not open the page in a browser")
@@ -50,7 +49,7 @@ async function main(): Promise<number> {
     console.log(`The lab is in ${build}: open ${PAGE} from the disk, or copy it to a web server.`);
     return 0;
   }
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(html, asked));
   const address = `http://${HOST}:${server.port}/`;
   console.log(`The lab is at ${address}`);

@@ -1,6 +1,6 @@
 /** `predict`: writes utilities and click probabilities for every page of a log to a file. */
 
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { listUsers, type Split, splits } from "../data/click_log.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { expectPredictions, predictPages, writePredictions } from "../predict/predictions.ts";
@@ -11,7 +11,7 @@ import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
 import { createBaselineOption, nameModel, withModel, withModelAndData } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
+import { createCommand, createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
 import { printLine } from "./train/run_stages.ts";
 import { createDelayedProgress } from "../cli/progress.ts";
@@ -27,11 +27,11 @@ interface PredictOptions extends ModelDataOptions {
 
 function parseOptions(args: readonly string[]): PredictOptions {
   const command = withModelAndData(
-    new Command("deno task predict")
-      .description(
-        "Writes utilities and click probabilities for every page of a log. The file has one row per " +
-          "displayed item, with the log's ids.",
-      )
+    createCommand(
+      "predict",
+      "Writes utilities and click probabilities for every page of a log. The file has one row per " +
+        "displayed item, with the log's ids.",
+    )
       .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
   ).addOption(createBaselineOption())
     .addOption(
@@ -90,7 +90,7 @@ function getPositionEffects(
 async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   expectPredictions(options.out);
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   return await withModel(options, async ({ run, data, scorer, effects: learned }) => {
     const { source, dataset: { config } } = data;
     if ("path" in config) {

@@ -1,6 +1,5 @@
 /** `recommend`: prints the best items of the catalogue for a user of the data set, or for a click history. */
 
-import { Command } from "commander";
 import { parseIds } from "../data/ids.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
@@ -11,7 +10,7 @@ import { UserError } from "../user_error.ts";
 import { runMain } from "../cli/run_main.ts";
 import { createBaselineOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { createContextOption, IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { createCommand, createContextOption, IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatRankedItems } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {
@@ -25,8 +24,7 @@ interface RecommendOptions extends ModelDataOptions {
 
 function parseOptions(args: readonly string[]): RecommendOptions {
   const command = withModelAndData(
-    new Command("deno task recommend")
-      .description("Prints the items with the highest predicted utilities for a user.")
+    createCommand("recommend", "Prints the items with the highest predicted utilities for a user.")
       .option("--user <id>", "user of the data set; the user's clicks are the history")
       .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
       .addOption(createContextOption("of the page and its items"))

@@ -1,18 +1,17 @@
 /** `report`: writes a self-contained HTML page about runs. */
 
-import { Command } from "commander";
 import { writeReport } from "../report/report_page.ts";
 import { expectPage } from "../report/page_shell.ts";
 import { allowWrites } from "../files/write_scope.ts";
 import { OUT_FILE, reportFile } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { eachFolder, makeOutputFileParser, parse } from "../cli/command_options.ts";
+import { createCommand, eachFolder, makeOutputFileParser, parse } from "../cli/command_options.ts";
 
 async function main(): Promise<void> {
-  const command = new Command("deno task report")
-    .description(
-      "Writes a self-contained HTML page about runs: learning curves, test metrics and configuration.",
-    )
+  const command = createCommand(
+    "report",
+    "Writes a self-contained HTML page about runs: learning curves, test metrics and configuration.",
+  )
     .argument(
       "<run...>",
       "folders to compare, which train or reproduce wrote",

@@ -1,6 +1,6 @@
 /** `selftest`: compares the results of all kernels on this machine's adapter with float64 references. */
 
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { openGpu } from "../gpu/host/open_gpu.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
 import type { KernelFinding, SelftestResult } from "../selftest/finding.ts";
@@ -8,7 +8,7 @@ import { describeVerdict, formatSelftestJson, groupByKernel, listFaultyCases } f
 import { runSelftest, selectCases } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
 import { EXIT_USER_ERROR, runMain } from "../cli/run_main.ts";
-import { parse } from "../cli/command_options.ts";
+import { createCommand, parse } from "../cli/command_options.ts";
 import { stepProgress } from "../cli/progress.ts";
 import { formatTable } from "../cli/table.ts";
 import { formatThousands } from "../number_text.ts";
@@ -20,10 +20,10 @@ interface SelftestOptions {
 }
 
 function parseOptions(args: readonly string[]): SelftestOptions {
-  const command = new Command("deno task selftest")
-    .description(
-      "Runs every kernel on this adapter, and compares results and gradients with a float64 reference.",
-    )
+  const command = createCommand(
+    "selftest",
+    "Runs every kernel on this adapter, and compares results and gradients with a float64 reference.",
+  )
     .addOption(
       new Option("--variants <kind>", "test the kernel variants for this kind of adapter").choices([
         "cpu",

@@ -1,6 +1,5 @@
 /** `serve`: HTTP service that programs on this machine use to query a model. */
 
-import { Command } from "commander";
 import { expectFinite } from "../model/choice_probabilities.ts";
 import { createServiceScorer, defaultService, Service, type ServiceOptions } from "../serve/service.ts";
 import { HOST, listen } from "../serve/listen.ts";
@@ -8,9 +7,9 @@ import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
 import { createBaselineOption, nameModel, withModel, withModelAndData } from "../cli/open_data.ts";
 import type { ModelDataOptions, OpenedModel } from "../cli/open_data.ts";
-import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { ALLOW_HOST, createCommand, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
-import { EXIT_INTERRUPTED, stopOnSignals, type StopRequest } from "../cli/stop.ts";
+import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
 /** After a signal to stop, open requests must be answered within this time (ms). */
 const GRACE_MS = 10_000;
@@ -30,11 +29,11 @@ interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibra
 function parseOptions(args: readonly string[]): ServeOptions {
   const { maxRequests, maxBody, maxBatch } = defaultService;
   const command = withModelAndData(
-    new Command("deno task serve")
-      .description(
-        `HTTP service on ${HOST}: scores pages, recommends items, and simulates users of the model as an ` +
-          "environment for programs in any language. Requests use the ids of the data set.",
-      ),
+    createCommand(
+      "serve",
+      `HTTP service on ${HOST}: scores pages, recommends items, and simulates users of the model as an ` +
+        "environment for programs in any language. Requests use the ids of the data set.",
+    ),
   ).addOption(createBaselineOption())
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)
@@ -67,7 +66,7 @@ Example:
 
 async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   return await withModel(options, (opened) => serve(opened, options, stop));
 }
 

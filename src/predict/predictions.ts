@@ -55,10 +55,8 @@ export async function* predictPages(
 ): AsyncGenerator<Prediction[]> {
   const { source, users: userIds, items } = data;
   const getLabel = await readPageLabels(data.dataset.config, users);
-  const rowsOf = rowsWith(
-    (page) => computeChoiceProbabilities(model.config, addPositionEffects(page, effects)),
-    items,
-  );
+  const computeChances = (page: Float32Array) =>
+    computeChoiceProbabilities(model.config, addPositionEffects(page, effects));
   using stack = new DisposableStack();
   const parts = model instanceof BaselineModel
     ? model.scored(Uint32Array.from(users), onShard)
@@ -66,46 +64,34 @@ export async function* predictPages(
   for await (const { users: own, log, utilities } of parts) {
     signal.throwIfAborted();
     for (const [k, user] of own.entries()) {
-      yield rowsOf(k, userIds.of(user), log, utilities, (page) => getLabel(user, page));
+      const { userEvents, eventRows, eventKind, rowItem } = log;
+      const rows: Prediction[] = [];
+      let page = -1;
+      for (let e = userEvents[k] ?? 0; e < (userEvents[k + 1] ?? 0); e++) {
+        if (eventKind?.[e] !== ADDITIONAL_CLICK) page++;
+        if (eventKind?.[e]) continue;
+        const clicked = listClickedRows(log, e);
+        const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
+        const { items: chances, noClick } = computeChances(utilities.subarray(from, to));
+        const label = getLabel(user, page);
+        for (let row = from; row < to; row++) {
+          rows.push({
+            user: userIds.of(user),
+            page,
+            position: row - from,
+            item: items.of(rowItem[row] ?? 0),
+            utility: utilities[row] ?? NaN,
+            probability: chances[row - from] ?? NaN,
+            noClick,
+            clicked: clicked.includes(row),
+            clickOrder: clicked.indexOf(row) + 1,
+            ...label,
+          });
+        }
+      }
+      yield rows;
     }
   }
-}
-
-function rowsWith(probabilitiesOf: (page: Float32Array) => ChoiceProbabilities, items: IdList) {
-  return (
-    index: number,
-    user: string,
-    clicks: Clicks,
-    utilities: Float32Array,
-    getLabel: (page: number) => PageLabel,
-  ): Prediction[] => {
-    const { userEvents, eventRows, eventKind, rowItem } = clicks;
-    const rows: Prediction[] = [];
-    let page = -1;
-    for (let e = userEvents[index] ?? 0; e < (userEvents[index + 1] ?? 0); e++) {
-      if (eventKind?.[e] !== ADDITIONAL_CLICK) page++;
-      if (eventKind?.[e]) continue;
-      const clicked = listClickedRows(clicks, e);
-      const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
-      const { items: chances, noClick } = probabilitiesOf(utilities.subarray(from, to));
-      const label = getLabel(page);
-      for (let row = from; row < to; row++) {
-        rows.push({
-          user,
-          page,
-          position: row - from,
-          item: items.of(rowItem[row] ?? 0),
-          utility: utilities[row] ?? NaN,
-          probability: chances[row - from] ?? NaN,
-          noClick,
-          clicked: clicked.includes(row),
-          clickOrder: clicked.indexOf(row) + 1,
-          ...label,
-        });
-      }
-    }
-    return rows;
-  };
 }
 
 const COLUMNS: readonly RowColumn<Prediction>[] = [

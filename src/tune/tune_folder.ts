@@ -100,25 +100,16 @@ export function listSettingRows(path: string, state: SearchState): SettingRow[] 
 /** Formats settings as CSV, with one row per setting and one column per searched option. */
 export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   const flags = [...new Set(rows.flatMap(({ setting }) => Object.keys(setting)))].sort();
-  const head = [
-    "setting",
-    ...criteria.map((criterion) => `validation_${criterion}`),
-    "best_iteration",
-    "iterations",
-    "end",
-    "seconds",
-    ...flags.map((flag) => flag.slice(2)),
-  ];
-  const lines = rows.map((row) => [
-    row.number,
-    ...criteria.map((criterion) => row.validation[criterion] ?? ""),
-    row.bestIteration,
-    row.iterations,
-    row.end,
-    row.seconds.toFixed(1),
-    ...flags.map((flag) => row.setting[flag] === "" ? "yes" : row.setting[flag] ?? ""),
-  ]);
-  return [head, ...lines].map(formatCsvRow).join("");
+  const lines = rows.map(({ number, validation, bestIteration, iterations, end, seconds, setting }) => ({
+    setting: number,
+    ...Object.fromEntries(criteria.map((name) => [`validation_${name}`, validation[name] ?? ""])),
+    best_iteration: bestIteration,
+    ...{ iterations, end, seconds: seconds.toFixed(1) },
+    ...Object.fromEntries(
+      flags.map((flag) => [flag.slice(2), setting[flag] === "" ? "yes" : setting[flag] ?? ""]),
+    ),
+  }));
+  return [Object.keys(lines[0] ?? {}), ...lines.map(Object.values)].map(formatCsvRow).join("");
 }
 
 /**

@@ -62,37 +62,29 @@ Deno.test("progressLine omits unknown values, and estimates the remaining time f
   assert.equal(left(1000, 65), "1,000/1,000  took 1m05s");
 });
 
-Deno.test("trainingProgress writes about ten plain lines without a terminal", () => {
+Deno.test("without a terminal, ten plain lines name the iteration of the validation that they show", () => {
   const output = recorder(false);
-  const progress = createTrainingProgress(1000, 200, output);
-  for (let i = 201; i <= 1000; i++) progress.update(i, { loss: 1 / i });
-  progress.stop();
-  assert.equal(output.texts.length, 10);
-  for (const text of output.texts) assert.match(text, /^[\x20-\x7e]+\n$/);
-  assert.match(output.texts.at(-1) ?? "", /^1,000\/1,000 {2}loss 0\.0010 {2}took 0s\n$/);
-});
-
-Deno.test("a progress line shows the validation of its iteration, or names the iteration", () => {
-  const output = recorder(false);
-  const progress = createTrainingProgress(100, 0, output);
-  for (let i = 0; i <= 100; i++) {
-    if (i > 0) progress.update(i, { loss: 1 });
+  const progress = createTrainingProgress(300, 200, undefined, output);
+  for (let i = 200; i <= 300; i++) {
+    if (i > 200) progress.update(i, { loss: 1 });
     if (i % 4 === 0) progress.update(i, { valLoss: i });
   }
   progress.stop();
   assert.equal(output.texts.length, 10);
   for (const [k, text] of output.texts.entries()) {
-    const at = 10 * (k + 1);
+    assert.match(text, /^[\x20-\x7e]+\n$/);
+    const at = 200 + 10 * (k + 1);
     const of = at - at % 4;
-    assert.ok(text.startsWith(`${at}/100  loss 1.0000  val loss ${of}.0000`), text);
+    assert.ok(text.startsWith(`${at}/300  loss 1.0000  val loss ${of}.0000`), text);
     assert.equal(/\(validated after (\d+)\)/.exec(text)?.[1], of === at ? undefined : String(of), text);
   }
+  assert.match(output.texts.at(-1) ?? "", / {2}took 0s\n$/);
 });
 
 Deno.test("trainingProgress never wraps a narrow terminal", () => {
   for (const columns of [40, 57, 79]) {
     const output = recorder(true, columns);
-    const progress = createTrainingProgress(1000, 0, output);
+    const progress = createTrainingProgress(1000, 0, undefined, output);
     progress.update(500, metrics);
     progress.stop();
     const lines = output.texts.join("").split(LINE_START).map((text) => text.replace(CONTROLS, ""));
@@ -103,13 +95,13 @@ Deno.test("trainingProgress never wraps a narrow terminal", () => {
 
 Deno.test("trainingProgress writes notes on separate lines", () => {
   const plain = recorder(false);
-  const progress = createTrainingProgress(10, 0, plain);
+  const progress = createTrainingProgress(10, 0, undefined, plain);
   progress.note("stopping");
   progress.stop();
   assert.deepEqual(plain.texts, ["stopping\n"]);
 
   const terminal = recorder(true, 60);
-  const bar = createTrainingProgress(10, 0, terminal);
+  const bar = createTrainingProgress(10, 0, undefined, terminal);
   bar.note("stopping");
   bar.stop();
   const text = terminal.texts.join("");

@@ -158,7 +158,7 @@ function parseBegin(text: string): number {
 }
 
 async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions): Promise<void> {
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   const progress = stepProgress();
   const began = performance.now();
   try {

@@ -1,18 +1,17 @@
 /** `policy`: trains, compares and evaluates policies that choose slates. Each subcommand has its own file. */
 
-import { Command } from "commander";
 import { runMain } from "../../cli/run_main.ts";
-import { parseAndRun } from "../../cli/command_options.ts";
+import { createCommand, parseAndRun } from "../../cli/command_options.ts";
 import { createPolicyCompareCommand } from "./policy_compare.ts";
 import { createPolicyEvaluateCommand } from "./policy_evaluate.ts";
 import { createPolicyRankCommand } from "./policy_rank.ts";
 import { createPolicyTrainCommand } from "./policy_train.ts";
 
 async function main(): Promise<number> {
-  const command = new Command("deno task policy")
-    .description(
-      "Trains, compares and evaluates policies that choose slates for users, and prints their slates.",
-    )
+  const command = createCommand(
+    "policy",
+    "Trains, compares and evaluates policies that choose slates for users, and prints their slates.",
+  )
     .addCommand(createPolicyTrainCommand())
     .addCommand(createPolicyCompareCommand())
     .addCommand(createPolicyEvaluateCommand())

@@ -1,6 +1,5 @@
 /** `policy train`: parses options, creates the run folder, and starts or resumes a policy's training. */
 
-import process from "node:process";
 import * as v from "../../schema.ts";
 import { Command } from "commander";
 import { expectPagesWithoutClick } from "../../data/log_source.ts";
@@ -19,7 +18,7 @@ import {
 } from "../../policy/policy_config.ts";
 import { PolicyFolder, runPolicy } from "../../policy/learning/policy_run.ts";
 import type { LearningCurvePoint, PolicyResult } from "../../policy/learning/policy_run.ts";
-import { getPolicyPath, readPolicy } from "../../policy/learning/policy_snapshot.ts";
+import { getPolicyPath, type PolicySnapshot, readPolicy } from "../../policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../../policy/learning/policy_trainer.ts";
 import { policyTrainingFields, policyTrainingSchema } from "../../policy/learning/policy_training_config.ts";
 import type { PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
@@ -34,7 +33,13 @@ import {
   type GivenOptions,
   listGivenOptions,
 } from "../../cli/command_options.ts";
-import { compareMachine, describeMachine, getTimestamp, printLine } from "../train/run_stages.ts";
+import {
+  compareMachine,
+  describeMachine,
+  getTimestamp,
+  printAdapter,
+  printLine,
+} from "../train/run_stages.ts";
 import { createTrainingProgress } from "../../cli/progress.ts";
 import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
@@ -109,7 +114,7 @@ export function createPolicyTrainCommand(): Command {
   );
   addPolicyTrainOptions(command);
   return command.action(async (options: PolicyTrainOptions) => {
-    const stop = stopOnSignals(EXIT_INTERRUPTED);
+    const stop = stopOnSignals();
     const given = listGivenOptions(command);
     if (options.resume !== undefined) {
       expectResumedAlone(given, ["steps", "memoryRows"], "--steps", "Omit the other options.");
@@ -141,11 +146,7 @@ async function begin(options: PolicyTrainOptions, given: GivenOptions, stop: Sto
     printLine(logged.note);
   }
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
-  return await withTrainer(found, training, undefined, async (trainer, config) => {
-    using folder = await OwnedFolder.begin(path, NEW_POLICY);
-    printLine(`policy: ${folder.path}`);
-    return tell(path, training, await goOn(trainer, path, config, stop));
-  });
+  return await runTraining(path, found, training, undefined, stop);
 }
 
 async function resume(
@@ -161,20 +162,52 @@ async function resume(
   const found = await findAgain(saved.trainedOn, options);
   const { name, items } = found.data.source;
   expectItems(path, saved, name, items.shape.count);
-  return await withTrainer(found, training, saved, async (trainer, config) => {
-    return tell(path, training, await goOn(trainer, path, config, stop));
+  return await runTraining(path, found, training, saved, stop);
+}
+
+/** Starts or resumes a training in its folder. @param saved - config of the training to resume, if any */
+async function runTraining(
+  path: string,
+  found: UserSelection,
+  training: PolicyTrainingConfig,
+  saved: PolicyConfig | undefined,
+  stop: StopRequest,
+): Promise<number> {
+  expectPagesWithoutClick(found.data.source);
+  return await withDevice(async (gpu, stack) => {
+    const source = found.open(gpu, stack).environment;
+    if (saved) {
+      await compareMachine(gpu, saved);
+      // With the recorded kernel variants, a resumed training has the same bits.
+      gpu.setVariants(reuseVariants(saved.variants, gpu.variants));
+    }
+    const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
+      format: FOLDER_FORMATS.policy,
+      clickgan: version,
+      command: Deno.args,
+      trainedOn: getSubject(found),
+      items: source.itemCount,
+      training,
+      ...await describeMachine(gpu),
+      variants: gpu.variants,
+    });
+    printAdapter(gpu);
+    printLine(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
+    for (const note of found.notes) printLine(note);
+    const start = buildStartOptions(found.data.source, training.start);
+    const trainer = stack.use(await PolicyTrainer.create(gpu, source, training, { start }));
+    if (!saved) {
+      stack.use(await OwnedFolder.begin(path, NEW_POLICY));
+      printLine(`policy: ${path}`);
+    }
+    const snapshot = await pathExists(getPolicyPath(path)) ? await restore(trainer, path, config) : undefined;
+    const result = await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
+    gpu.check();
+    return tell(path, training, result);
   });
 }
 
-async function goOn(
-  trainer: PolicyTrainer,
-  path: string,
-  config: PolicyConfig,
-  stop: StopRequest,
-): Promise<PolicyResult> {
-  if (!await pathExists(getPolicyPath(path))) {
-    return await train(trainer, await PolicyFolder.open(path, config), stop);
-  }
+async function restore(trainer: PolicyTrainer, path: string, config: PolicyConfig): Promise<PolicySnapshot> {
   const { users, steps } = config.training;
   const snapshot = await readPolicy(path);
   expectSubject(path, config, snapshot.trainedOn);
@@ -186,45 +219,7 @@ async function goOn(
   }
   trainer.restoreAll(snapshot.state(trainer.specs), path);
   printLine(`resuming after ${formatThousands(done)} user pages`);
-  return await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
-}
-
-/** Creates a trainer, and calls `use` with it. @param saved - config of the training to resume, if any */
-async function withTrainer<T>(
-  found: UserSelection,
-  training: PolicyTrainingConfig,
-  saved: PolicyConfig | undefined,
-  use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<T>,
-): Promise<T> {
-  expectPagesWithoutClick(found.data.source);
-  return await withDevice(async (gpu, stack) => {
-    const source = found.open(gpu, stack).environment;
-    if (saved) {
-      await compareMachine(gpu, saved);
-      // With the recorded kernel variants, a resumed training has the same bits.
-      gpu.setVariants(reuseVariants(saved.variants, gpu.variants));
-    }
-    const config = saved ? { ...saved, training } : v.parse(policyConfigSchema, {
-      ...{
-        format: FOLDER_FORMATS.policy,
-        clickgan: version,
-        command: Deno.args,
-        trainedOn: getSubject(found),
-        items: source.itemCount,
-        training,
-      },
-      ...{ ...await describeMachine(gpu), variants: gpu.variants },
-    });
-    const { kind, description } = gpu.adapter;
-    printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
-    printLine(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
-    for (const note of found.notes) printLine(note);
-    const start = buildStartOptions(found.data.source, training.start);
-    const trainer = stack.use(await PolicyTrainer.create(gpu, source, training, { start }));
-    const result = await use(trainer, config);
-    gpu.check();
-    return result;
-  });
+  return snapshot;
 }
 
 async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: StopRequest): Promise<PolicyResult> {
@@ -232,7 +227,7 @@ async function train(trainer: PolicyTrainer, folder: PolicyFolder, stop: StopReq
   const names = { loss: "loss", prec1: "return" };
   const start = trainer.iteration * users;
   using files = folder;
-  using progress = createTrainingProgress(iterations * users, start, process.stderr, names);
+  using progress = createTrainingProgress(iterations * users, start, names);
   const ending = "stopping after the current episode, which is saved (press Ctrl-C again to discard it)";
   using _told = reportAtStop(stop, progress.note, ending);
   return await runPolicy(trainer, files, {

@@ -42,7 +42,7 @@ const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };
 
 async function main(): Promise<number> {
   const options = parseReproduceOptions(Deno.args);
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   const path = options.saveDir ?? getDefaultFolder(options.data, "reproduce");
   if (options.readme !== undefined) await expectMarkers(options.readme, blockName(options.data));
   const before = await readExperiment(path);

@@ -1,6 +1,5 @@
 /** Options of `reproduce`, and the models that the options select. */
 
-import { Command } from "commander";
 import { type ItemFeatures, listUsers } from "../../data/click_log.ts";
 import { type ExperimentModel, experimentModels, supportsItems } from "../../tune/experiment.ts";
 import type { Dataset } from "../../data/sets/dataset.ts";
@@ -12,6 +11,7 @@ import { autotune } from "../../cli/choose_variants.ts";
 import { addShopSeeds, createDataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   addOptions,
+  createCommand,
   createSeedOption,
   folder,
   listSeeds,
@@ -38,12 +38,12 @@ export interface ReproduceOptions extends ShopSeedOptions {
 
 /** @throws {UserError} for invalid options */
 export function parseReproduceOptions(args: readonly string[]): ReproduceOptions {
-  const command = new Command("deno task reproduce")
-    .description(
-      "Trains the models of the published experiments on a data set, each with several seeds. Tests each " +
-        "published claim by paired differences over the seeds. An interrupted command is resumed by " +
-        "repeating the same command.",
-    )
+  const command = createCommand(
+    "reproduce",
+    "Trains the models of the published experiments on a data set, each with several seeds. Tests each " +
+      "published claim by paired differences over the seeds. An interrupted command is resumed by " +
+      "repeating the same command.",
+  )
     .addOption(createDataOption());
   addShopSeeds(command)
     .option(...RESPLIT)

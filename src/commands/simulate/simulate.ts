@@ -106,7 +106,7 @@ async function main(): Promise<number> {
   });
   const paths = folders.map(({ path }) => path);
   for (const { path, purpose } of folders) expectEmpty(path, purpose, paths);
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   return await withSimulated(options, async (simulated) => {
     const logged = opened ? undefined : measureLoggedSizes(simulated.data, given);
     options = { ...options, ...logged?.sizes };
@@ -119,7 +119,7 @@ async function main(): Promise<number> {
       begun.push(owned.use(await OwnedFolder.begin(path, purpose, paths)));
     }
     const sinks = createSinks({ options, simulated, setting });
-    using progress = createTrainingProgress(options.users * policies.length, 0, process.stderr);
+    using progress = createTrainingProgress(options.users * policies.length, 0);
     const began = performance.now();
     const ending = "stopping after the current pages (press Ctrl-C again to discard them)";
     using _told = reportAtStop(stop, progress.note, ending);

@@ -1,6 +1,6 @@
 /** Options of `simulate`, and the options for users and environments, which several commands share. */
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
 import { defaultPolicyTraining, policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
 import type { PolicyTask, PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
@@ -10,6 +10,7 @@ import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
 import { addRunData, MODEL, MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
 import type { ShopSeedOptions } from "../../cli/open_data.ts";
 import {
+  createCommand,
   createContextOption,
   createOption,
   createSeedOption,
@@ -112,11 +113,11 @@ function pool(text: string): PoolArgument {
 export function parseSimulateOptions(
   args: readonly string[],
 ): { options: SimulateOptions; given: GivenOptions } {
-  const command = new Command("deno task simulate")
-    .description(
-      "Shows slates to simulated users. Reports return, click rate by page and coverage of the catalogue, " +
-        "compared with random and popular slates for the same users.",
-    );
+  const command = createCommand(
+    "simulate",
+    "Shows slates to simulated users. Reports return, click rate by page and coverage of the catalogue, " +
+      "compared with random and popular slates for the same users.",
+  );
   addUsersOptions(command, { beside: "with --model, policies observe users through the model" })
     .option(...RESPLIT)
     .optionsGroup("Policy:")

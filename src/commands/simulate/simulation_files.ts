@@ -29,18 +29,16 @@ interface PageRow {
   readonly clickProbability: number;
 }
 
+/** Makes the column of the logged users with whose clicks simulated users start. */
+function makeStartColumn<T>(of: (row: T) => string | null): RowColumn<T> {
+  return { name: "started_as", type: "STRING", nullable: true, of };
+}
+
 /** Lists the file's columns. @param slate - items per page. @param starts - true if there are start clicks */
 function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
   return [
     { name: "user", type: "INT32", of: ({ user }) => user },
-    ...(starts
-      ? [{
-        name: "started_as",
-        type: "STRING",
-        nullable: true,
-        of: ({ startedAs }) => startedAs,
-      }] satisfies RowColumn<PageRow>[]
-      : []),
+    ...(starts ? [makeStartColumn<PageRow>(({ startedAs }) => startedAs)] : []),
     { name: "page", type: "INT32", of: ({ page }) => page },
     ...Array.from({ length: slate }, (_, j): RowColumn<PageRow> => ({
       name: `item_${j + 1}`,
@@ -137,14 +135,10 @@ export interface SinkContext {
 export function createSinks(context: SinkContext): RowSink[] {
   const { options: { saveDir, episodesFile, writeLog, slate }, simulated: { data }, setting } = context;
   const episodes = { slate, items: data.items, startedAs: setting.startedAs };
+  const write = (logs: AsyncIterable<EpisodeLog>) =>
+    writeEpisodes(`${saveDir}/episodes.${episodesFile}`, episodes, logs);
   return [
-    ...(saveDir !== undefined && episodesFile
-      ? [
-        createSink<EpisodeLog>((logs) =>
-          writeEpisodes(`${saveDir}/episodes.${episodesFile}`, episodes, logs)
-        ),
-      ]
-      : []),
+    ...(saveDir !== undefined && episodesFile ? [createSink(write)] : []),
     ...(writeLog !== undefined ? [createSink(logWriter(context, writeLog))] : []),
   ];
 }
@@ -216,11 +210,11 @@ export async function writeReturns(
 ): Promise<void> {
   const columns: RowColumn<number>[] = [
     { ...RETURNS_HEAD, type: "INT32", of: (user) => user },
-    ...(startedAs ? [{ name: "started_as", type: "STRING" as const, nullable: true, of: startedAs }] : []),
-    ...runs.map(({ name, returns }) => ({
+    ...(startedAs ? [makeStartColumn(startedAs)] : []),
+    ...runs.map(({ name, returns }): RowColumn<number> => ({
       name,
-      type: "FLOAT" as const,
-      of: (user: number) => returns[user] ?? NaN,
+      type: "FLOAT",
+      of: (user) => returns[user]!,
     })),
   ];
   const users = runs[0]?.returns.length ?? 0;

@@ -3,7 +3,7 @@
 import { openGpu } from "../../gpu/host/open_gpu.ts";
 import * as v from "../../schema.ts";
 import { runMain } from "../../cli/run_main.ts";
-import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
+import { stopOnSignals } from "../../cli/stop.ts";
 import { estimateIterationFlops } from "../../train/iteration_flops.ts";
 import { DivergedError } from "../../train/training_results.ts";
 import { allowWrites } from "../../files/write_scope.ts";
@@ -16,7 +16,7 @@ import { continueRun, hasBegun, printLine, reopen, type StageDisplay } from "./r
 const TELL_MS = 200;
 
 async function main(): Promise<void> {
-  const { signal } = stopOnSignals(EXIT_INTERRUPTED);
+  const { signal } = stopOnSignals();
   const { path, config, untested } = v.parse(requestSchema, await new Response(Deno.stdin.readable).json());
   allowWrites(path);
   using _folder = OwnedFolder.open(path);

@@ -1,6 +1,5 @@
 /** Starts, resumes and displays runs, for `train` and `reproduce`. */
 
-import process from "node:process";
 import { computeLogSize, type LogSource } from "../../data/log_source.ts";
 import { listUsers } from "../../data/click_log.ts";
 import { describeTimeSplit, listContextColumns } from "../../data/manifest.ts";
@@ -139,7 +138,7 @@ async function runAndShow(
 function onTerminal({ shown }: TrainingStage, total: number, done: number | undefined): StageDisplay {
   if (done !== undefined) printLine(`resuming after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = createTrainingProgress(total, done ?? 0, process.stderr, names);
+  const progress = createTrainingProgress(total, done ?? 0, names);
   /** Progress line for the work before the first training step and after the last. */
   let delayed: ReturnType<typeof createDelayedProgress> | undefined;
   let steps = 0;
@@ -185,10 +184,13 @@ export async function withGpu<T>(
   return result;
 }
 
+export function printAdapter({ adapter: { kind, description } }: Gpu): void {
+  printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
+}
+
 /** Prints adapter and data. @param readsContext - true if the model reads the data's context features */
 function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
-  const { kind, description } = gpu.adapter;
-  printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
+  printAdapter(gpu);
   const { name, items: { shape }, userSplit } = data.source;
   const { events, rows, context } = computeLogSize(data.source);
   const hashed = getHashSize(data.features);

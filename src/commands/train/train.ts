@@ -62,7 +62,7 @@ import { findBest } from "../../run/run_state.ts";
 
 async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   return await withRanks(stop, (ranks) => {
     if (ranks && options.jobs > 1) {
       throw new UserError(

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { checkTogether, seedOption, stagesGroups } from "../../run/options/stages_options.ts";
 import type { StagesOptions } from "../../run/options/stages_options.ts";
 import { UserError } from "../../user_error.ts";
@@ -10,6 +10,7 @@ import { addDataOptions, type DataOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
   addOptions,
+  createCommand,
   createOption,
   expectResumedAlone,
   folder,
@@ -56,11 +57,11 @@ report.html. The folder adversarial in it contains the files of the adversarial 
 export function parseTrainOptions(
   args: readonly string[],
 ): { options: TrainOptions; given: ReadonlySet<string> } {
-  const command = new Command("deno task train")
-    .description(
-      "Trains a user model on a click log: click probabilities on a page, and a utility per item.\n" +
-        "Without options, it is trained on the built-in demo shop, whose true utilities are known.",
-    );
+  const command = createCommand(
+    "train",
+    "Trains a user model on a click log: click probabilities on a page, and a utility per item.\n" +
+      "Without options, it is trained on the built-in demo shop, whose true utilities are known.",
+  );
   addTrainOptions(command);
   command.addHelpText("after", HELP);
   const options = parse<TrainOptions>(command, args);

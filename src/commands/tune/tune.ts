@@ -26,7 +26,7 @@ type About = Pick<TuneConfig, "clickgan" | "options" | "data" | "criterion">;
 
 async function main(): Promise<number> {
   const { options, trainArguments, given } = parseTuneOptions(Deno.args);
-  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const stop = stopOnSignals();
   const path = options.saveDir ?? getDefaultFolder(options.data, "tune");
   const known = await readTune(path);
   if (!known) expectEmpty(path, PURPOSE);

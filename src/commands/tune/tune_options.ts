@@ -1,6 +1,6 @@
 /** Options of `tune`, and the options of `train` that all settings share. */
 
-import { Command, Option } from "commander";
+import { type Command, Option } from "commander";
 import * as v from "../../schema.ts";
 import { buildStagesConfig, modelGroup, trainingGroups } from "../../run/options/stages_options.ts";
 import type { ModelData } from "../../run/options/stages_options.ts";
@@ -14,6 +14,7 @@ import { addDataOptions, type DataOptions } from "../../cli/open_data.ts";
 import {
   addGroup,
   addOptions,
+  createCommand,
   createSeedOption,
   folder,
   listGivenOptions,
@@ -55,12 +56,12 @@ Examples:
 export function parseTuneOptions(
   args: readonly string[],
 ): { options: TuneOptions; trainArguments: string[]; given: ReadonlySet<string> } {
-  const command = new Command("deno task tune")
-    .description(
-      "Searches for good options of train within a time budget, by successive halving of random settings " +
-        "and the default, compared on validation users only. Prints the train command of the best setting, " +
-        "and its test metrics compared with the default and the baselines. The same command resumes a search.",
-    );
+  const command = createCommand(
+    "tune",
+    "Searches for good options of train within a time budget, by successive halving of random settings " +
+      "and the default, compared on validation users only. Prints the train command of the best setting, " +
+      "and its test metrics compared with the default and the baselines. The same command resumes a search.",
+  );
   addSearchOptions(command);
   for (const group of [modelGroup, ...trainingGroups]) addGroup(command, group);
   command.addHelpText("after", HELP);
