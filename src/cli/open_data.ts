@@ -2,14 +2,14 @@
 
 import { type Command, Option } from "commander";
 import { buildCountsConfig } from "../counts/count_tables.ts";
-import type { Split } from "../data/click_log.ts";
+import { type Split, splits } from "../data/click_log.ts";
 import { keepsItemNumbers } from "../data/feature_difference.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import { findShop, shops } from "../data/shops.ts";
 import { isSameCatalogue, MEMORY_ROWS, openDataset, reopenDataset } from "../data/sets/dataset.ts";
 import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
 import { DATA, getCacheFolder } from "./arguments.ts";
-import { createSeedOption, parseWholeNumber, path } from "./command_options.ts";
+import { createCommand, createOption, createSeedOption, parseWholeNumber, path } from "./command_options.ts";
 import { createDelayedProgress } from "./progress.ts";
 import { expectNoRawLog } from "./raw_log.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
@@ -23,15 +23,17 @@ import { LOGIT_POSITIONS } from "../metrics/baselines/scorers.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
+import { trainingFields } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 
-export function createDataOption(): Option {
-  return new Option(
-    DATA,
-    "a prepared data set (a folder made by deno task data), a click log in the paper's layout, or a " +
-      `synthetic shop: ${shops.map(({ name, about }) => `"${name}" (${about})`).join(", ")}`,
-  ).argParser(path).default("demo");
-}
+/** Arguments for commander's method `option()`, which define --data. */
+export const TRAINING_DATA = [
+  DATA,
+  "a prepared data set (a folder made by deno task data), a click log in the paper's layout, or a " +
+  `synthetic shop: ${shops.map(({ name, about }) => `"${name}" (${about})`).join(", ")}`,
+  path,
+  "demo",
+] as const;
 
 export interface ShopSeedOptions {
   dataSeed?: number;
@@ -61,9 +63,9 @@ export interface DataOptions extends ShopSeedOptions {
 }
 
 export function addDataOptions(command: Command): Command {
-  command.optionsGroup("Data:").addOption(createDataOption());
+  command.optionsGroup("Data:").option(...TRAINING_DATA);
   return addShopSeeds(command)
-    .addOption(createMemoryRowsOption())
+    .option(...MEMORY_LIMIT)
     .option(...NO_ITEM_IDS)
     .option(...RESPLIT);
 }
@@ -74,12 +76,12 @@ export const RESPLIT = [
   false,
 ] as const;
 
-export function createMemoryRowsOption(): Option {
-  return new Option(
-    "--memory-rows <n>",
-    "keep a prepared data set with more impressions (displayed items) than this on disk instead of in memory",
-  ).argParser(parseWholeNumber(0)).default(MEMORY_ROWS);
-}
+export const MEMORY_LIMIT = [
+  "--memory-rows <n>",
+  "keep a prepared data set with more impressions (displayed items) than this on disk instead of in memory",
+  parseWholeNumber(0),
+  MEMORY_ROWS,
+] as const;
 
 const NO_ITEM_IDS = [
   "--no-item-ids",
@@ -132,15 +134,23 @@ export const MODEL = [
 export function addRunData(command: Command, seed: string): Command {
   command
     .option(DATA, "data set, as in train --data (default: the data of the run)", path)
-    .addOption(createMemoryRowsOption());
+    .option(...MEMORY_LIMIT);
   return addShopSeeds(command, seed);
 }
 
-export function withModelAndData(command: Command): Command {
+/** Creates the command of a task of deno.json that opens a model and data; see {@link createCommand}. */
+export function createModelCommand(task: string, description: string): Command {
   // Without --resplit, the data are split as for the model's training.
-  return addRunData(command.requiredOption(...MODEL), MODEL_SEED)
+  return addRunData(createCommand(task, description).requiredOption(...MODEL), MODEL_SEED)
     .addOption(createSeedOption("seed of a synthetic shop and of --resplit"))
     .option(...RESPLIT);
+}
+
+/** Adds --split and --evaluation-shards. @param about - what is done with the users of the split */
+export function addUserSplit(command: Command, about: string, standard: Split | "all"): Command {
+  return command
+    .addOption(new Option("--split <users>", about).choices([...splits, "all"]).default(standard))
+    .addOption(createOption(trainingFields.evaluationShards.option!));
 }
 
 /** Creates the option --baseline of commands that call {@link openModel}. */

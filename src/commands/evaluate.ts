@@ -1,9 +1,8 @@
 /** `evaluate`: computes the metrics of a snapshot on a click log. */
 
-import { Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
 import { loadCountedLog } from "../model/model_counts.ts";
-import { listUsers, type Split, splits } from "../data/click_log.ts";
+import { listUsers, type Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
 import { compareScorings, type TestResult } from "../metrics/test_result.ts";
@@ -20,14 +19,19 @@ import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "../run/
 import type { SnapshotResult } from "../run/tested_users.ts";
 import { nameResults } from "../run/name_results.ts";
 import { describeLoss, describeRanking } from "../run/test_stage.ts";
-import { trainingFields } from "../train/training_config.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { GameMetrics } from "../train/training_results.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
-import { type ModelDataOptions, openData, openModelData, withModelAndData } from "../cli/open_data.ts";
-import { createCommand, createOption, parse, path } from "../cli/command_options.ts";
+import {
+  addUserSplit,
+  createModelCommand,
+  type ModelDataOptions,
+  openData,
+  openModelData,
+} from "../cli/open_data.ts";
+import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
   describeBaselineSettings,
@@ -44,23 +48,16 @@ interface EvaluateOptions extends ModelDataOptions {
 }
 
 function parseOptions(args: readonly string[]): EvaluateOptions {
-  const command = withModelAndData(
-    createCommand(
-      "evaluate",
-      "Evaluates a user model on a click log, and compares it with the baselines: loss, precision, NDCG " +
-        "and AUC within pages, with 95 % bootstrap intervals over users.",
-    )
-      .option(
-        "--against <run>",
-        "another run or snapshot, which is compared with --model on the same users",
-        path,
-      ),
-  )
-    .addOption(
-      new Option("--split <users>", "users on whom the model is evaluated").choices([...splits, "all"])
-        .default("test"),
-    )
-    .addOption(createOption(trainingFields.evaluationShards.option!))
+  const command = createModelCommand(
+    "evaluate",
+    "Evaluates a user model on a click log, and compares it with the baselines: loss, precision, NDCG " +
+      "and AUC within pages, with 95 % bootstrap intervals over users.",
+  ).option(
+    "--against <run>",
+    "another run or snapshot, which is compared with --model on the same users",
+    path,
+  );
+  addUserSplit(command, "users on whom the model is evaluated", "test")
     .option(
       "--json",
       "print all metrics as JSON, also calibration, metrics by page length, history, position, item and " +

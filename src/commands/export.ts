@@ -3,9 +3,9 @@
 import { Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, nameModel, openModel, withModelAndData } from "../cli/open_data.ts";
+import { createBaselineOption, createModelCommand, nameModel, openModel } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { createCommand, makeOutputFileParser, parse } from "../cli/command_options.ts";
+import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";
 import { listContextColumns } from "../data/manifest.ts";
@@ -21,20 +21,19 @@ interface ExportOptions extends ModelDataOptions {
 }
 
 function parseOptions(args: readonly string[]): ExportOptions {
-  const command = withModelAndData(
-    createCommand(
-      "export",
-      "Writes a trained model or a baseline, and the items of a data set, to an ONNX file (for onnxruntime).",
-    )
-      .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx")),
-  ).addOption(createBaselineOption()).addOption(
-    new Option(
-      "--positions <which>",
-      "for a model with a position effect: probabilities for the positions on the page, or for the first position",
-    ).choices(["page", "first"]).default("page"),
-  ).addHelpText(
-    "after",
-    `
+  const command = createModelCommand(
+    "export",
+    "Writes a trained model or a baseline, and the items of a data set, to an ONNX file (for onnxruntime).",
+  )
+    .requiredOption(ONNX, "file to write, such as model.onnx", makeOutputFileParser(".onnx"))
+    .addOption(createBaselineOption()).addOption(
+      new Option(
+        "--positions <which>",
+        "for a model with a position effect: probabilities for the positions on the page, or for the first position",
+      ).choices(["page", "first"]).default("page"),
+    ).addHelpText(
+      "after",
+      `
 Inputs (64-bit integers; items are numbers of the data set):
   history [users, clicks]        clicked items, oldest first, then -1
   page [users, items]            displayed items, -1 for none
@@ -51,7 +50,7 @@ Metadata:
 
 Example:
   deno task -q export --model runs/mine --data runs/data/mine --onnx model.onnx`,
-  );
+    );
   return parse<ExportOptions>(command, args);
 }
 

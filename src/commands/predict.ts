@@ -1,17 +1,22 @@
 /** `predict`: writes utilities and click probabilities for every page of a log to a file. */
 
 import { Option } from "commander";
-import { listUsers, type Split, splits } from "../data/click_log.ts";
+import { listUsers, type Split } from "../data/click_log.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { expectPredictions, predictPages, writePredictions } from "../predict/predictions.ts";
 import { hasPositions } from "../run/options/stages_options.ts";
-import { trainingFields } from "../train/training_config.ts";
 import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, nameModel, withModel, withModelAndData } from "../cli/open_data.ts";
+import {
+  addUserSplit,
+  createBaselineOption,
+  createModelCommand,
+  nameModel,
+  withModel,
+} from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { createCommand, createOption, makeOutputFileParser, parse } from "../cli/command_options.ts";
+import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
 import { printLine } from "./train/run_stages.ts";
 import { createDelayedProgress } from "../cli/progress.ts";
@@ -26,19 +31,12 @@ interface PredictOptions extends ModelDataOptions {
 }
 
 function parseOptions(args: readonly string[]): PredictOptions {
-  const command = withModelAndData(
-    createCommand(
-      "predict",
-      "Writes utilities and click probabilities for every page of a log. The file has one row per " +
-        "displayed item, with the log's ids.",
-    )
-      .requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv")),
-  ).addOption(createBaselineOption())
-    .addOption(
-      new Option("--split <users>", "users whose pages are predicted").choices([...splits, "all"]).default(
-        "all",
-      ),
-    )
+  const command = createModelCommand(
+    "predict",
+    "Writes utilities and click probabilities for every page of a log. The file has one row per " +
+      "displayed item, with the log's ids.",
+  ).requiredOption(OUT_FILE, "file to write, .parquet or .csv", makeOutputFileParser(".parquet", ".csv"));
+  addUserSplit(command.addOption(createBaselineOption()), "users whose pages are predicted", "all")
     .addOption(
       new Option(
         "--positions <which>",
@@ -46,7 +44,6 @@ function parseOptions(args: readonly string[]): PredictOptions {
           "each item were in the first position (default: logged if the data have positions)",
       ).choices(["logged", "first"]),
     )
-    .addOption(createOption(trainingFields.evaluationShards.option!))
     .addHelpText(
       "after",
       `

@@ -8,9 +8,9 @@ import { readTitles } from "../run/name_results.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, withModel, withModelAndData, withProgress } from "../cli/open_data.ts";
+import { createBaselineOption, createModelCommand, withModel, withProgress } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { createCommand, createContextOption, IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { createContextOption, IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { formatRankedItems } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {
@@ -23,14 +23,14 @@ interface RecommendOptions extends ModelDataOptions {
 }
 
 function parseOptions(args: readonly string[]): RecommendOptions {
-  const command = withModelAndData(
-    createCommand("recommend", "Prints the items with the highest predicted utilities for a user.")
-      .option("--user <id>", "user of the data set; the user's clicks are the history")
-      .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
-      .addOption(createContextOption("of the page and its items"))
-      .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
-      .option("--new-only", "omit items that the user has clicked", false),
-  ).addOption(createBaselineOption())
+  const about = "Prints the items with the highest predicted utilities for a user.";
+  const command = createModelCommand("recommend", about)
+    .option("--user <id>", "user of the data set; the user's clicks are the history")
+    .option("--history <ids>", `clicked items, oldest first, ${IDS}`)
+    .addOption(createContextOption("of the page and its items"))
+    .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
+    .option("--new-only", "omit items that the user has clicked", false)
+    .addOption(createBaselineOption())
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",

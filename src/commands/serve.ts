@@ -5,9 +5,9 @@ import { createServiceScorer, defaultService, Service, type ServiceOptions } fro
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
-import { createBaselineOption, nameModel, withModel, withModelAndData } from "../cli/open_data.ts";
+import { createBaselineOption, createModelCommand, nameModel, withModel } from "../cli/open_data.ts";
 import type { ModelDataOptions, OpenedModel } from "../cli/open_data.ts";
-import { ALLOW_HOST, createCommand, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { printLine } from "./train/run_stages.ts";
 import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
@@ -28,12 +28,10 @@ interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibra
 
 function parseOptions(args: readonly string[]): ServeOptions {
   const { maxRequests, maxBody, maxBatch } = defaultService;
-  const command = withModelAndData(
-    createCommand(
-      "serve",
-      `HTTP service on ${HOST}: scores pages, recommends items, and simulates users of the model as an ` +
-        "environment for programs in any language. Requests use the ids of the data set.",
-    ),
+  const command = createModelCommand(
+    "serve",
+    `HTTP service on ${HOST}: scores pages, recommends items, and simulates users of the model as an ` +
+      "environment for programs in any language. Requests use the ids of the data set.",
   ).addOption(createBaselineOption())
     .option(PORT, "port to listen on; 0 for any free port", parseWholeNumber(0, 65535), DEFAULT_PORT)
     .option(...ALLOW_HOST)

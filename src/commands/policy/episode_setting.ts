@@ -75,24 +75,14 @@ export function findCommonPageSize(
 
 /** Builds the setting of episodes. @throws UserError for an empty split, or for unknown items in the pool */
 export function buildEpisodeSetting(
-  { users, pages, slate, start, repeats, pool, leave, patience, reward, seed }: EpisodeOptions,
+  { start, pool, ...others }: EpisodeOptions,
   data: OpenedDataset,
 ): EpisodeSetting {
-  const options = {
-    users,
-    pages,
-    slate,
-    seed,
-    reward,
-    repeats,
-    leave,
-    patience,
-    pool: buildPoolOptions(pool, data),
-  };
+  const options = { ...others, pool: buildPoolOptions(pool, data) };
   if (start === "empty") return { options, getStart: () => [], startedAs: undefined };
   const { histories, users: logged } = readHistories(data.source, start);
   const whose = new Map(histories.map((history, place) => [history as ArrayLike<number>, place]));
-  const key = makeKey(seed);
+  const key = makeKey(others.seed);
   const own = (user: number) => drawStartHistory(histories, user, 0, key);
   return {
     options: { ...options, start: histories },

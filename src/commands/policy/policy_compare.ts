@@ -37,7 +37,7 @@ import { UserError } from "../../user_error.ts";
 import { OUT_FILE } from "../../cli/arguments.ts";
 import { buildStartOptions } from "./episode_setting.ts";
 import { addShopTruth, createExploreOption } from "../simulate/simulate_options.ts";
-import { createMemoryRowsOption } from "../../cli/open_data.ts";
+import { MEMORY_LIMIT } from "../../cli/open_data.ts";
 import type { Exploration } from "../../simulate/exploring_policy.ts";
 import type { Policy } from "../../simulate/policy.ts";
 import {
@@ -119,7 +119,7 @@ export function createPolicyCompareCommand(): Command {
     .optionsGroup("Click model:")
     .option("--test-model <run>", "a second model with the same items, trained on other users", path)
     .option("--uncalibrated", "accept a --test-model of the adversarial stage", false)
-    .addOption(createMemoryRowsOption());
+    .option(...MEMORY_LIMIT);
   const about =
     "also compare on the ground truth of this synthetic shop, on whose clicks the model was trained";
   return addShopTruth(command, about, "the seed of the model's shop, else 1").action(run);

@@ -1,7 +1,7 @@
 /** `policy evaluate`: estimates, from logged pages, how many clicks per page a policy would get. */
 
-import { Command, Option } from "commander";
-import { createMemoryRowsOption } from "../../cli/open_data.ts";
+import { Command } from "commander";
+import { MEMORY_LIMIT } from "../../cli/open_data.ts";
 import { makeNumberParser, parseWholeNumber, path } from "../../cli/command_options.ts";
 import { createDelayedProgress } from "../../cli/progress.ts";
 import { formatTable } from "../../cli/table.ts";
@@ -54,11 +54,10 @@ export function createPolicyEvaluateCommand(): Command {
     )
     .requiredOption("--policy <which>", "greedy, popular, random, or the folder of a trained policy", path)
     .addOption(createExploreOption("draw slates by the policy's scores, as simulate --explore does"))
-    .addOption(
-      new Option(
-        "--logged-temperature <T>",
-        "temperature of the log's slates, if drawn by the same scores; adds the estimator IIPS, and checks propensities",
-      ).argParser(makeNumberParser(v.between(TEMPERATURES.least, TEMPERATURES.most), "a temperature")),
+    .option(
+      "--logged-temperature <T>",
+      "temperature of the log's slates, if drawn by the same scores; adds the estimator IIPS, and checks propensities",
+      makeNumberParser(v.between(TEMPERATURES.least, TEMPERATURES.most), "a temperature"),
     )
     .option(
       "--slate <k>",
@@ -68,7 +67,7 @@ export function createPolicyEvaluateCommand(): Command {
     .option("--repeats", "allow items to be shown again after they were clicked", false)
     .optionsGroup("Click model:")
     .option("--model <run>", "trained model (default: the model on which the policy was trained)", path)
-    .addOption(createMemoryRowsOption())
+    .option(...MEMORY_LIMIT)
     .option("--json", "print JSON", false)
     .addHelpText(
       "after",

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";
 import { openPolicy, type RankedSlate } from "../../policy/trained_policy.ts";
 import { findAgain, withDevice } from "../simulate/user_selection.ts";
-import { createMemoryRowsOption } from "../../cli/open_data.ts";
+import { MEMORY_LIMIT } from "../../cli/open_data.ts";
 import { folder, IDS, parseWholeNumber } from "../../cli/command_options.ts";
 import { formatRankedItems } from "../../cli/table.ts";
 
@@ -32,7 +32,7 @@ export function createPolicyRankCommand(): Command {
       1,
     )
     .option("--json", "print JSON", false)
-    .addOption(createMemoryRowsOption())
+    .option(...MEMORY_LIMIT)
     .addHelpText("after", "\nExample:\n  deno task -q policy rank runs/slateq --history 3,141,59 --page 8");
   return command.action(run);
 }

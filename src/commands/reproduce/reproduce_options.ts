@@ -8,7 +8,7 @@ import { UserError } from "../../user_error.ts";
 import { README, SAVE_DIR } from "../../cli/arguments.ts";
 import { createJobsOption } from "../../cli/jobs.ts";
 import { autotune } from "../../cli/choose_variants.ts";
-import { addShopSeeds, createDataOption, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
+import { addShopSeeds, RESPLIT, type ShopSeedOptions, TRAINING_DATA } from "../../cli/open_data.ts";
 import {
   addOptions,
   createCommand,
@@ -44,7 +44,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
       "published claim by paired differences over the seeds. An interrupted command is resumed by " +
       "repeating the same command.",
   )
-    .addOption(createDataOption());
+    .option(...TRAINING_DATA);
   addShopSeeds(command)
     .option(...RESPLIT)
     .option(

@@ -71,12 +71,12 @@ function addEpisodeOptions(command: Command): Command {
     command.addOption(createPolicyOption(name));
   }
   return command
-    .addOption(
-      new Option(
-        "--pool <which>",
-        "items that may be shown: all, random:<n> (about n items, drawn for each page), or a file of item " +
-          "ids (one per line, or a JSON list)",
-      ).argParser(pool).default("all"),
+    .option(
+      "--pool <which>",
+      "items that may be shown: all, random:<n> (about n items, drawn for each page), or a file of item " +
+        "ids (one per line, or a JSON list)",
+      pool,
+      "all",
     )
     .addOption(
       createSeedOption(
