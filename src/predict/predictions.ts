@@ -3,10 +3,9 @@
  * users in groups (shards), so its memory use does not depend on the size of the log.
  */
 
-import { ADDITIONAL_CLICK, type Clicks, listClickedRows } from "../data/click_log.ts";
-import type { IdList } from "../data/ids.ts";
+import { ADDITIONAL_CLICK, listClickedRows } from "../data/click_log.ts";
 import { type PageLabel, readPageLabels } from "../data/sets/page_labels.ts";
-import { type ChoiceProbabilities, computeChoiceProbabilities } from "../model/choice_probabilities.ts";
+import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 import { BaselineModel } from "./baseline_model.ts";
 import type { UserModel } from "../model/user_model.ts";
