@@ -21,8 +21,9 @@ import {
   withTemporaryFolder,
   writeRecords,
 } from "./study.ts";
-import type { PeerJob, PeerModel, WorkloadSource } from "./peers/job.ts";
-import { models, nameOfSource, openJob, stepFlops, workloadNames, writeJob } from "./peers/job.ts";
+import { basename, resolve } from "node:path";
+import type { PeerJob, PeerModel } from "./peers/job.ts";
+import { models, openJob, stepFlops, workloadNames, writeJob } from "./peers/job.ts";
 import {
   listNotes,
   listProblems,
@@ -146,18 +147,20 @@ async function measureAll(
   const measured: Measured[] = [];
   for (const source of listSources(options)) {
     if (signal.aborted) break;
-    const clickgan = openJob(source, options.model);
-    const flops = stepFlops(clickgan);
-    const workload = nameOfSource(source);
+    const job = openJob(source, options.model);
+    const workload = basename(source).replace(/\.\w+$/, "");
     const file = `${folder}/${workload}.safetensors`;
-    await writeJob(file, clickgan.job);
-    const title = describe(workload, clickgan.job);
+    await writeJob(file, job);
+    const title = describe(workload, job);
     say(title);
     const results = await measure(entries, {
       ...options,
       signal,
       say: (text) => say(`  ${text}`),
-      command: (entry, variant) => buildCommand(entry, variant, file, flops),
+      command: (entry, variant) =>
+        entry.program === "python"
+          ? buildPythonCommand(entry, variant, file)
+          : buildDenoCommand(variant, [options.model, source], stepFlops(job)),
     });
     await Deno.remove(file);
     const measurements = summarizePeers(results);
@@ -171,10 +174,10 @@ async function measureAll(
   return measured;
 }
 
-function listSources({ workloads, data }: Options): WorkloadSource[] {
-  const files: WorkloadSource[] = data === undefined ? [] : [{ file: data }];
-  const names = workloads ?? (data === undefined ? workloadNames : []);
-  return [...names.map((workload) => ({ workload })), ...files];
+/** Returns names of workloads, and the path of a file. An absolute path never equals a workload's name. */
+function listSources({ workloads, data }: Options): string[] {
+  if (data === undefined) return workloads ?? workloadNames;
+  return [...workloads ?? [], resolve(data)];
 }
 
 function describe(name: string, { batches, items, width }: PeerJob): string {
@@ -186,25 +189,20 @@ function describe(name: string, { batches, items, width }: PeerJob): string {
     `items, ${features}`;
 }
 
-function buildCommand(
-  { program, python }: PeerEntry,
-  { args, environment }: PeerVariant,
-  file: string,
-  flops: number,
-): ProcessCommand {
-  if (program === "python") {
-    if (python === undefined) throw new UnsupportedJobError(NO_TORCH);
-    return { program: python, args: [script("./peers/torch_peer.py"), ...args, file], environment };
-  }
+function buildPythonCommand({ python }: PeerEntry, own: PeerVariant, file: string): ProcessCommand {
+  if (python === undefined) throw new UnsupportedJobError(NO_TORCH);
+  return { ...own, program: python, args: [script("./peers/torch_peer.py"), ...own.args, file] };
+}
+
+function buildDenoCommand({ args }: PeerVariant, job: readonly string[], flops: number): ProcessCommand {
   const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env"];
   return {
     program: Deno.execPath(),
-    args: [...flags, script("./peers/child.ts"), ...args, file],
+    args: [...flags, script("./peers/child.ts"), ...args, ...job],
     // Only clickgan's threads depend on the step's size: other peers are always faster with all threads.
     environment: {
       ...GPU_ENVIRONMENT,
       ...buildDriverEnvironment(args[0] === "clickgan" ? flops : undefined),
-      ...environment,
     },
   };
 }

@@ -1,26 +1,25 @@
-/** Process `child.ts PEER BACKEND JOB`: reads how many steps to run, and prints time and loss as JSON. */
+/** Process `child.ts PEER SETTING MODEL SOURCE`: builds the job, reads how many steps to run, and prints time and loss as JSON. */
 
 import { createInterface } from "node:readline";
 import process from "node:process";
-import { openJob, readJob } from "./job.ts";
-import { MARK, type Peer, type PeerMessage, UnsupportedJobError } from "./peer.ts";
+import * as v from "../../src/schema.ts";
+import { models, openJob, type PeerJob } from "./job.ts";
+import { backends, MARK, type Peer, type PeerMessage, UnsupportedJobError } from "./peer.ts";
 
-async function createPeer(name: string, backend: string, file: string): Promise<Peer> {
-  const job = await readJob(file);
+async function createPeer(name: string, setting: string, job: PeerJob): Promise<Peer> {
   switch (name) {
     case "clickgan":
-      return await (await import("./clickgan.ts")).createClickganPeer(
-        openJob(job.source, job.model),
-        backend,
-      );
+      return await (await import("./clickgan.ts")).createClickganPeer(job, setting);
     case "tensorflow_js":
-      return await (await import("./tensorflow_js.ts")).createTensorflowPeer(job, backend);
+      return await (await import("./tensorflow_js.ts")).createTensorflowPeer(job, parseBackend(setting));
     case "jax_js":
-      return await (await import("./jax_js.ts")).createJaxPeer(job, backend);
+      return await (await import("./jax_js.ts")).createJaxPeer(job, parseBackend(setting));
     default:
       throw new Error(`Expected the name of a peer, got ${name}.`);
   }
 }
+
+const parseBackend = (setting: string) => v.parse(v.picklist(backends), setting);
 
 /** Prints a message on a line that begins with {@link MARK}. Lines without the mark are from libraries. */
 function say(message: PeerMessage): void {
@@ -28,8 +27,8 @@ function say(message: PeerMessage): void {
 }
 
 async function main(): Promise<void> {
-  const [name = "", backend = "", file = ""] = Deno.args;
-  const peer = await createPeer(name, backend, file);
+  const [name = "", setting = "", model, source = ""] = Deno.args;
+  const peer = await createPeer(name, setting, openJob(source, v.parse(v.picklist(models), model)));
   say({ ready: peer.note ?? "" });
   for await (const line of createInterface({ input: process.stdin })) {
     const began = performance.now();

@@ -10,18 +10,19 @@ import { defaultTraining } from "../../src/train/training_config.ts";
 import type { GameMetrics } from "../../src/train/training_results.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceMetrics } from "../../src/data/ranking.ts";
-import { buildAdversarialConfig, type ClickganJob, getModelConfig, readWeights } from "./job.ts";
+import { buildAdversarialConfig, getModelConfig, type PeerJob } from "./job.ts";
 import { type Peer, UnsupportedJobError } from "./peer.ts";
 
 /** Creates the peer. @param adam - form of Adam: "dense" or "row-sparse". */
-export async function createClickganPeer({ job, log, users }: ClickganJob, adam: string): Promise<Peer> {
+export async function createClickganPeer(job: PeerJob, adam: string): Promise<Peer> {
   const kind = adamKinds.find((kind) => kind === adam);
   if (kind === undefined) throw new Error(`expected one of ${adamKinds.join(", ")}, got ${adam}`);
+  const { log, batchUsers } = job;
   if (kind === "row-sparse" && log.items.kind === "dense") {
     throw new UnsupportedJobError("row-sparse Adam needs one-hot items");
   }
   const gpu = await openGpu();
-  const weights = readWeights(job);
+  const weights = new Map(Array.from(job.weights, ([name, { data }]) => [name, data]));
   const model = new UserModel(gpu, log.items, getModelConfig(job.model), {
     weights: selectNetworkWeights(weights, ""),
   });
@@ -34,11 +35,11 @@ export async function createClickganPeer({ job, log, users }: ClickganJob, adam:
       generatorWeights,
       validate: false,
     });
-    return { note, run: createRunner<GameMetrics>(trainer, users, ({ lossMin }) => lossMin) };
+    return { note, run: createRunner<GameMetrics>(trainer, batchUsers, ({ lossMin }) => lossMin) };
   }
   const config = { ...defaultTraining, batchSize: job.users, adam: kind };
   const trainer = await Trainer.create(model, log, config, { validate: false });
-  return { note, run: createRunner<ChoiceMetrics>(trainer, users, ({ nll }) => nll) };
+  return { note, run: createRunner<ChoiceMetrics>(trainer, batchUsers, ({ nll }) => nll) };
 }
 
 function createRunner<F extends ChoiceMetrics>(

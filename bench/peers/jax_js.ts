@@ -9,8 +9,8 @@
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
 import { NONE } from "../../src/data/click_log.ts";
-import type { PeerBatch, PeerJob } from "./job.ts";
-import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
+import { listPageLengths, type PeerBatch, type PeerJob } from "./job.ts";
+import { adam, type Backend, createRunner, type Peer, UnsupportedJobError } from "./peer.ts";
 
 type Arrays = Record<string, np.Array>;
 
@@ -58,10 +58,7 @@ interface Sizes {
 const ITEM_KERNEL = "utility/layer1/item_kernel";
 const INPUT_KERNEL = "encoder/lstm/input_kernel";
 
-export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer> {
-  if (backend !== "wasm" && backend !== "webgpu") {
-    throw new Error(`Expected the backend wasm or webgpu, got ${backend}`);
-  }
+export async function createJaxPeer(job: PeerJob, backend: Backend): Promise<Peer> {
   if (!(await init(backend)).includes(backend)) {
     throw new UnsupportedJobError(`its backend ${backend} does not start`);
   }
@@ -70,7 +67,7 @@ export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer
   const batches = job.batches.map((batch) => createDeviceBatch(batch, sizes, job));
   const values = (zero: boolean): Arrays =>
     Object.fromEntries(Array.from(job.weights, ([name, { data, shape }]) => {
-      const array = zero ? new Float32Array(data.length) : Float32Array.from(data);
+      const array = zero ? new Float32Array(data.length) : data.slice();
       return [name, np.array(array, { shape: [...shape] })];
     }));
   const step = jit((state: TrainingState, rate: np.Array, batch: Batch) => {
@@ -78,25 +75,13 @@ export async function createJaxPeer(job: PeerJob, backend: string): Promise<Peer
     return { loss, ...adamStep(state, gradients, rate) };
   });
   let state: TrainingState = { parameters: values(false), m: values(true), v: values(true) };
-  let t = 0;
-  const run = async (steps: number) => {
-    let last: np.Array | undefined;
-    for (let k = 0; k < steps; k++) {
-      last?.dispose();
-      const batch = batches[t % batches.length];
-      if (!batch) throw new Error("Expected a job with at least one batch, got a job without batches");
-      const rate = np.array(Float32Array.of(adamRate(job.learningRate, ++t)));
-      const { loss, ...next } = step(state, rate, tree.ref(batch));
-      [last, state] = [loss, next];
-    }
-    const [value = NaN] = await last?.data() ?? [];
-    return value;
+  const runStep = (batch: Batch, rate: number) => {
+    const { loss, ...next } = step(state, np.array(Float32Array.of(rate)), tree.ref(batch));
+    state = next;
+    return loss;
   };
+  const run = createRunner(job.learningRate, batches, runStep, async (loss) => (await loss.data())[0] ?? NaN);
   return { run, note: "jax-js 0.1.25" };
-}
-
-function pageLengths({ eventFirst, eventClick }: PeerBatch): number[] {
-  return Array.from(eventClick, (_, e) => (eventFirst[e + 1] ?? 0) - (eventFirst[e] ?? 0));
 }
 
 function getSizes({ batches, users, width }: PeerJob): Sizes {
@@ -112,7 +97,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
     clicks: most(({ fedItem }) => fedItem.length / users),
     events: most(({ eventClick }) => eventClick.length),
     slots: most(({ slotItem }) => slotItem.length),
-    page: most((batch) => pageLengths(batch).reduce((m, length) => Math.max(m, length), 0)),
+    page: most((batch) => listPageLengths(batch).reduce((m, length) => Math.max(m, length), 0)),
     oneHot,
     takers: {
       rowItem: most(({ rowItem }) => mostEqual(rowItem)),
@@ -150,7 +135,7 @@ function createDeviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, it
   const rowItem = new Int32Array(events * page).fill(-1);
   const absent = new Float32Array(events * page).fill(-1e9);
   const clicked = new Float32Array(events * page);
-  pageLengths(batch).forEach((length, e) => {
+  listPageLengths(batch).forEach((length, e) => {
     const first = batch.eventFirst[e] ?? 0;
     for (let k = 0; k < length; k++) {
       rowItem[e * page + k] = batch.rowSlot[first + k] ?? 0;
@@ -231,14 +216,6 @@ function lossAndGradients(
   };
 }
 
-function makeParameterReader(parameters: Arrays): (name: string) => np.Array {
-  return (name) => {
-    const parameter = parameters[name];
-    if (!parameter) throw new Error(`Expected a parameter named ${name}, found no such parameter`);
-    return parameter;
-  };
-}
-
 /** Computes the loss. @param states - [E, H]. @param rowItems - [E K, N] products of items and first layer */
 function computeLoss(
   states: np.Array,
@@ -247,13 +224,13 @@ function computeLoss(
   batch: Batch,
   { events, page }: Sizes,
 ): np.Array {
-  const of = makeParameterReader(utility);
+  const of = (name: string) => utility[`utility/${name}`]!;
   const columns = rowItems.shape[1] ?? 0;
-  const statePart = np.matmul(states, of("utility/layer1/state_kernel")).add(of("utility/layer1/bias"));
+  const statePart = np.matmul(states, of("layer1/state_kernel")).add(of("layer1/bias"));
   const sum = rowItems.reshape([events, page, columns]).add(statePart.reshape([events, 1, columns]));
   const hidden1 = nn.elu(sum.reshape([events * page, columns]));
-  const hidden2 = nn.elu(np.matmul(hidden1, of("utility/layer2/kernel")).add(of("utility/layer2/bias")));
-  const u = np.matmul(hidden2, of("utility/output/kernel").transpose()).add(of("utility/output/bias"))
+  const hidden2 = nn.elu(np.matmul(hidden1, of("layer2/kernel")).add(of("layer2/bias")));
+  const u = np.matmul(hidden2, of("output/kernel").transpose()).add(of("output/bias"))
     .reshape([events, page]);
   const pages = u.ref.add(batch.absent.ref);
   const most = lax.stopGradient(np.maximum(np.max(pages.ref, 1, { keepdims: true }), 0));
@@ -264,10 +241,10 @@ function computeLoss(
 
 /** Returns states [(L + 1) B, H] after 0 (zeros) to L clicks of B users. @param input - [L B, 4H], no bias */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
-  const of = makeParameterReader(lstm);
-  const recurrent = of("encoder/lstm/recurrent_kernel");
+  const of = (name: string) => lstm[`encoder/lstm/${name}`]!;
+  const recurrent = of("recurrent_kernel");
   const H = recurrent.shape[0] ?? 0;
-  const inputs = input.add(of("encoder/lstm/bias")).reshape([clicks, users, 4 * H]);
+  const inputs = input.add(of("bias")).reshape([clicks, users, 4 * H]);
   let h = np.zeros([users, H]);
   let c = np.zeros([users, H]);
   const states = [h.ref];
@@ -289,9 +266,9 @@ function adamStep({ parameters, m, v }: TrainingState, gradients: Arrays, rate: 
   const { beta1, beta2, epsilon } = adam;
   const next: TrainingState = { parameters: {}, m: {}, v: {} };
   for (const [name, parameter] of Object.entries(parameters)) {
-    const gradient = makeParameterReader(gradients)(name);
-    const newM = makeParameterReader(m)(name).mul(beta1).add(gradient.ref.mul(1 - beta1));
-    const newV = makeParameterReader(v)(name).mul(beta2).add(np.square(gradient).mul(1 - beta2));
+    const gradient = gradients[name]!;
+    const newM = m[name]!.mul(beta1).add(gradient.ref.mul(1 - beta1));
+    const newV = v[name]!.mul(beta2).add(np.square(gradient).mul(1 - beta2));
     next.parameters[name] = parameter.sub(newM.ref.div(np.sqrt(newV.ref).add(epsilon)).mul(rate.ref));
     next.m[name] = newM;
     next.v[name] = newV;

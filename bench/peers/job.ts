@@ -1,7 +1,5 @@
-/** Builds, writes and reads a job, the input of every peer: model, initial weights and batches. */
+/** Builds a job, the input of every peer: model, initial weights and batches. Python reads it from a file. */
 
-import { basename } from "node:path";
-import * as v from "../../src/schema.ts";
 import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
 import { toLogSource } from "../../src/data/log_source.ts";
@@ -13,9 +11,8 @@ import { buildGeneratorConfig } from "../../src/model/game_programs.ts";
 import { drawInitialWeights } from "../../src/model/initial_weights.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
-import { readSafetensors, writeSafetensors } from "../../src/run/snapshot_file.ts";
+import { writeSafetensors } from "../../src/run/snapshot_file.ts";
 import type { TensorData } from "../../src/run/snapshot/safetensors.ts";
-import type { Weights } from "../../src/tape/parameters.ts";
 import { defaultTraining, paperAdversarial } from "../../src/train/training_config.ts";
 import { estimateIterationFlops } from "../../src/train/iteration_flops.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
@@ -31,40 +28,34 @@ function isWorkloadName(text: string): text is keyof typeof workloads {
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
-/** Source of the batches: the name of a workload, or the path of a log in the paper's layout. */
-const sourceSchema = v.union([
-  v.strictObject({ workload: v.picklist(workloadNames) }),
-  v.strictObject({ file: v.string() }),
-]);
-export type WorkloadSource = v.InferOutput<typeof sourceSchema>;
+/** Settings of a job that PyTorch reads, too. */
+interface PeerSettings {
+  readonly model: PeerModel;
+  readonly items: number;
+  /** Batch size. */
+  readonly users: number;
+  readonly learningRate: number;
+  readonly generatorLearningRate: number;
+  readonly utilityPenalty: number;
+}
 
-const settingsSchema = v.object({
-  model: v.picklist(models),
-  items: v.finiteNumber(),
+export interface PeerJob extends PeerSettings {
   /** Number F of features per item; 0 for one-hot items. */
-  width: v.finiteNumber(),
-  users: v.finiteNumber(),
-  learningRate: v.finiteNumber(),
-  generatorLearningRate: v.finiteNumber(),
-  utilityPenalty: v.finiteNumber(),
-  /** Source of the log. Only clickgan reads the whole log. */
-  source: sourceSchema,
-});
-
-export interface PeerJob extends v.InferOutput<typeof settingsSchema> {
+  readonly width: number;
   /** Initial weights [rows, columns] by clickgan's names. Names of a generator's weights have a prefix. */
-  readonly weights: ReadonlyMap<string, TensorData>;
+  readonly weights: ReadonlyMap<string, InitialTensor>;
   /** [items, F] features; undefined for one-hot items. */
   readonly features: Float32Array<ArrayBuffer> | undefined;
   /** Batches. Step t = 1, 2, ... takes batch (t - 1) modulo the number of batches. */
   readonly batches: readonly PeerBatch[];
+  /** The whole log, and the users of each batch. Only clickgan's trainer needs them. */
+  readonly log: ClickLog;
+  readonly batchUsers: readonly Uint32Array[];
 }
 
-/** A job with the log and users, which clickgan's trainer needs. */
-export interface ClickganJob {
-  readonly job: PeerJob;
-  readonly log: ClickLog;
-  readonly users: readonly Uint32Array[];
+interface InitialTensor {
+  readonly shape: readonly [rows: number, columns: number];
+  readonly data: Float32Array<ArrayBuffer>;
 }
 
 export const getModelConfig = (model: PeerModel): ModelConfig =>
@@ -77,54 +68,43 @@ export const buildAdversarialConfig = (batchSize: number) => ({
   generatorWarmup: 0,
 });
 
-/** Returns a source's log, and the number of users per batch. @throws UserError if the file is invalid. */
-function openSource(source: WorkloadSource, model: PeerModel): { log: ClickLog; batchSize: number } {
-  if ("workload" in source) {
-    const workload = workloads[source.workload];
-    return { log: createWorkloadLog(workload), batchSize: workload.users };
-  }
-  const { batchSize } = model === "pair" ? paperAdversarial : defaultTraining;
-  return { log: readPaperFile(source.file, ["train"]), batchSize };
-}
-
 /** Estimates the FLOPs of clickgan's step, on which the number of driver threads depends. */
-export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
+export function stepFlops({ model, users, log }: PeerJob): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   const adversarial = model === "pair" ? buildAdversarialConfig(users) : null;
   return estimateIterationFlops(toLogSource(log), { model: getModelConfig(model), training, adversarial });
 }
 
 /**
- * Returns the job of a source. The batches of a workload are its users in order; the batches of a file are
- * drawn as in a training with seed 1.
+ * Returns the job of a source: a workload's name, or the path of a log in the paper's layout. The batches of a
+ * workload are its users in order; the batches of a file are drawn as in a training with seed 1.
  * @throws UserError if the file is invalid, or has too few train users for a batch.
  */
-export function openJob(source: WorkloadSource, model: PeerModel): ClickganJob {
-  const { log, batchSize } = openSource(source, model);
-  return makeJob(log, model, batchSize, source);
+export function openJob(source: string, model: PeerModel): PeerJob {
+  if (isWorkloadName(source)) {
+    const workload = workloads[source];
+    return makeJob(createWorkloadLog(workload), model, workload.users, true);
+  }
+  const { batchSize } = model === "pair" ? paperAdversarial : defaultTraining;
+  return makeJob(readPaperFile(source, ["train"]), model, batchSize, false);
 }
 
-export function makeJob(
-  log: ClickLog,
-  model: PeerModel,
-  batchSize: number,
-  source: WorkloadSource,
-): ClickganJob {
-  const inOrder = "workload" in source;
+/** @param inOrder - true to take the batches' users in order, false to draw them */
+export function makeJob(log: ClickLog, model: PeerModel, batchSize: number, inOrder: boolean): PeerJob {
   const train = listUsers(log, "train");
   if (train.length < batchSize * (inOrder ? LOG_BATCHES : 1)) {
     throw new UserError(
       `Expected at least ${batchSize} train users for a batch, got ${train.length} in ${log.name}.`,
     );
   }
-  const users = Array.from({ length: LOG_BATCHES }, (_, k) => {
+  const batchUsers = Array.from({ length: LOG_BATCHES }, (_, k) => {
     if (inOrder) return train.slice(k * batchSize, (k + 1) * batchSize);
     const drawn = createRandomStream(1, "batch", k + 1).sampleWithoutReplacement(train.length, batchSize);
     return drawn.map((k) => train[k] ?? 0);
   });
   const config = getModelConfig(model);
   const shape = getItemsShape(log.items);
-  const weights = new Map<string, TensorData>();
+  const weights = new Map<string, InitialTensor>();
   const add = (config: ModelConfig, prefix: string) => {
     const parameters = listModelParameters(shape, config);
     const initial = drawInitialWeights(parameters, 1, prefix);
@@ -136,7 +116,7 @@ export function makeJob(
   const adversarial = buildAdversarialConfig(batchSize);
   if (model === "pair") add(buildGeneratorConfig(config, adversarial), GENERATOR_PREFIX);
   const lags = config.encoder === "pw" ? config.pwLags : 0;
-  const job: PeerJob = {
+  return {
     model,
     items: shape.count,
     width: log.items.kind === "dense" ? log.items.width : 0,
@@ -144,56 +124,27 @@ export function makeJob(
     learningRate: model === "pair" ? adversarial.rewardLearningRate : defaultTraining.learningRate,
     generatorLearningRate: adversarial.generatorLearningRate,
     utilityPenalty: adversarial.utilityPenalty,
-    source,
     weights,
     features: log.items.kind === "dense" ? log.items.values : undefined,
-    batches: users.map((batch) => buildPeerBatch(log, batch, lags)),
+    batches: batchUsers.map((batch) => buildPeerBatch(log, batch, lags)),
+    log,
+    batchUsers,
   };
-  return { job, log, users };
 }
 
-export function nameOfSource(source: WorkloadSource): string {
-  return "workload" in source ? source.workload : basename(source.file).replace(/\.\w+$/, "");
-}
-
-/** Returns the initial weights of a job in the form that clickgan's models read. */
-export function readWeights({ weights }: PeerJob): Weights {
-  return new Map(Array.from(weights, ([name, { data }]) => [name, Float32Array.from(data)]));
-}
-
-const formatArrayName = (batch: number, array: string) => `batch${batch}/${array}`;
-
+/** Writes a job for PyTorch. */
 export async function writeJob(file: string, job: PeerJob): Promise<void> {
   const tensors = new Map<string, TensorData>();
   for (const [name, tensor] of job.weights) tensors.set(`weights/${name}`, tensor);
   if (job.features) tensors.set("features", { shape: [job.items, job.width], data: job.features });
   job.batches.forEach((batch, k) => {
     for (const name of batchArrays) {
-      tensors.set(formatArrayName(k, name), { shape: [batch[name].length], data: batch[name] });
+      tensors.set(`batch${k}/${name}`, { shape: [batch[name].length], data: batch[name] });
     }
   });
-  const settings = v.parse(settingsSchema, job);
+  const { model, items, users, learningRate, generatorLearningRate, utilityPenalty } = job;
+  const settings: PeerSettings = { model, items, users, learningRate, generatorLearningRate, utilityPenalty };
   await writeSafetensors(file, tensors, { settings: JSON.stringify(settings) });
-}
-
-export async function readJob(file: string): Promise<PeerJob> {
-  const { tensors, metadata } = await readSafetensors(file);
-  const settings = v.parse(settingsSchema, JSON.parse(metadata.settings ?? "{}"));
-  const weights = new Map<string, TensorData>();
-  for (const [name, tensor] of tensors) {
-    if (name.startsWith("weights/")) weights.set(name.slice("weights/".length), tensor);
-  }
-  const indices = (k: number, name: string): Uint32Array<ArrayBuffer> => {
-    const data = tensors.get(formatArrayName(k, name))?.data;
-    if (data instanceof Uint32Array) return data;
-    throw new Error(`Expected an array ${formatArrayName(k, name)} in ${file}, found no such array.`);
-  };
-  const batches = Array.from({ length: LOG_BATCHES }, (_, k): PeerBatch => {
-    const arrays = batchArrays.map((name) => [name, indices(k, name)] as const);
-    return { users: settings.users, ...Object.fromEntries(arrays) as Omit<PeerBatch, "users"> };
-  });
-  const features = tensors.get("features")?.data;
-  return { ...settings, weights, features: features instanceof Float32Array ? features : undefined, batches };
 }
 
 /** Arrays of a {@link PeerBatch}, by the names under which the file of a job stores them. */
@@ -249,4 +200,9 @@ function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): 
       ),
     ),
   };
+}
+
+/** Returns [E] the number of rows of each event. */
+export function listPageLengths({ eventFirst, eventClick }: PeerBatch): number[] {
+  return Array.from(eventClick, (_, e) => eventFirst[e + 1]! - eventFirst[e]!);
 }

@@ -1,5 +1,6 @@
 /** Starts and runs a peer: a program that trains in its own process and prints JSON. See protocol.py. */
 
+import { adamRate } from "../../src/ops/adam.ts";
 import * as v from "../../src/schema.ts";
 
 export interface Peer {
@@ -12,8 +13,35 @@ export interface Peer {
 /** Thrown if a peer does not support a job. The table shows the message as the reason. */
 export class UnsupportedJobError extends Error {}
 
-/** Learning rate of Adam's step t = 1, 2, ... in TensorFlow's form: lr sqrt(1 - b2^t) / (1 - b1^t). */
-export { adamRate } from "../../src/ops/adam.ts";
+/** Names of the backends of jax-js and TensorFlow.js. */
+export const backends = ["wasm", "webgpu"] as const;
+export type Backend = typeof backends[number];
+
+/**
+ * Returns the function `run` of a peer that reads only the last loss. Step t = 1, 2, ... takes batch (t - 1)
+ * modulo the number of batches.
+ * @param step - runs a step, with Adam's learning rate of the step
+ * @param read - returns the value of a loss, and disposes of the loss
+ */
+export function createRunner<Batch, Loss extends { dispose(): void }>(
+  learningRate: number,
+  batches: readonly Batch[],
+  step: (batch: Batch, rate: number) => Loss,
+  read: (loss: Loss) => Promise<number>,
+): Peer["run"] {
+  let t = 0;
+  return async (steps) => {
+    let last: Loss | undefined;
+    for (let k = 0; k < steps; k++) {
+      last?.dispose();
+      const batch = batches[t % batches.length]!;
+      last = step(batch, adamRate(learningRate, ++t));
+    }
+    return last ? await read(last) : NaN;
+  };
+}
+
+/** Constants of Adam in TensorFlow's form. */
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
 /** Start of every line that is a message. All other lines of standard output come from libraries. */

@@ -1,7 +1,9 @@
 """Messages of a peer in Python, and its job. See peer.ts."""
 
 import json
+import math
 import sys
+import time
 
 import numpy as np
 
@@ -33,6 +35,19 @@ def read_job(path):
 
 def part_of(tensors, prefix):
     return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+
+
+def serve(run_steps):
+    """Answers requests. `run_steps` gets the words of a request, and returns the last loss, if any."""
+    for line in sys.stdin:
+        began = time.perf_counter()
+        loss = run_steps(*line.split())
+        say(ms=1000 * (time.perf_counter() - began), loss=finite(loss))
+
+
+def finite(value):
+    """Returns None for NaN and infinity, which JSON lacks."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def run(main):

@@ -6,7 +6,6 @@ differences in `ready`.
 """
 
 import json
-import math
 import sys
 import time
 
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from protocol import part_of, read_job, run, say
+from protocol import finite, part_of, read_job, run, say, serve
 
 # Number of LSTM units.
 H = 20
@@ -341,12 +340,8 @@ def main():
     if replay:
         for name, value in Learner(peer, *replay["items"].shape).drawn(replay).items():
             differences[name] = abs(value - settings[name]) / max(1, abs(settings[name]))
-    say(ready=json.dumps({name: value if math.isfinite(value) else None for name, value in differences.items()}))
-    for line in sys.stdin:
-        count, kind, users = line.split()
-        began = time.perf_counter()
-        peer.play(int(count), kind, int(users))
-        say(ms=1000 * (time.perf_counter() - began), loss=None)
+    say(ready=json.dumps({name: finite(value) for name, value in differences.items()}))
+    serve(lambda count, kind, users: peer.play(int(count), kind, int(users)))
 
 
 if __name__ == "__main__":

@@ -6,34 +6,31 @@
 
 import * as tf from "@tensorflow/tfjs";
 import { NONE } from "../../src/data/click_log.ts";
-import type { PeerBatch, PeerJob } from "./job.ts";
-import { adam, adamRate, type Peer, UnsupportedJobError } from "./peer.ts";
+import { listPageLengths, type PeerBatch, type PeerJob } from "./job.ts";
+import { adam, type Backend, createRunner, type Peer, UnsupportedJobError } from "./peer.ts";
 
 /** Adam updates parameters with more than `SMALL` elements separately, and all others as one vector. */
 const SMALL = 2 ** 16;
 
-export async function createTensorflowPeer(job: PeerJob, backend: string): Promise<Peer> {
+export async function createTensorflowPeer(job: PeerJob, backend: Backend): Promise<Peer> {
   const note = await openBackend(backend);
   const model = new TensorflowModel(job, backend);
-  let t = 0;
-  const run = async (steps: number) => {
-    let loss: tf.Tensor | undefined;
-    for (let k = 0; k < steps; k++) {
-      loss?.dispose();
-      loss = model.step(t % job.batches.length, adamRate(job.learningRate, t + 1));
-      t++;
-    }
-    const [value = NaN] = await loss?.data() ?? [];
-    loss?.dispose();
-    return value;
-  };
+  const features = job.features && tf.tensor2d(job.features, [job.items, job.width]);
+  const batches = job.batches.map((batch) => createDeviceBatch(batch, features));
+  const run = createRunner(
+    job.learningRate,
+    batches,
+    (batch, rate) => model.step(batch, rate),
+    async (loss) => {
+      const [value = NaN] = await loss.data();
+      loss.dispose();
+      return value;
+    },
+  );
   return { run, note };
 }
 
-async function openBackend(backend: string): Promise<string> {
-  if (backend !== "webgpu" && backend !== "wasm") {
-    throw new Error(`Expected the backend webgpu or wasm, got ${backend}`);
-  }
+async function openBackend(backend: Backend): Promise<string> {
   const wasm = backend === "wasm" ? await import("@tensorflow/tfjs-backend-wasm") : undefined;
   if (!wasm) await import("@tensorflow/tfjs-backend-webgpu");
   if (!await tf.setBackend(backend)) throw new UnsupportedJobError(`its backend ${backend} does not start`);
@@ -64,56 +61,39 @@ class TensorflowModel {
   /** All parameters of the model, as slices of the values in `#parts`. `#parts` also has Adam's moments. */
   #parameters: tf.Tensor2D[] = [];
   readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
-  readonly #batches: DeviceBatch[];
   readonly #gather: Gather;
 
-  constructor(job: PeerJob, backend: string) {
+  constructor(job: PeerJob, backend: Backend) {
     this.#gather = backend === "webgpu" ? gatherBySegment : gatherByScatter;
     const small: number[] = [];
     let k = 0;
-    for (const [name, { data, shape: [rows = 0, columns = 0] }] of job.weights) {
+    for (const [name, { data, shape: [rows, columns] }] of job.weights) {
       this.#names.push(name);
       this.#shapes.push([rows, columns]);
-      this.#parameters.push(tf.tensor2d(Float32Array.from(data), [rows, columns]));
-      if (data.length > SMALL) this.#parts.push({ members: [k], state: startAdam([this.#parameter(k)]) });
+      this.#parameters.push(tf.tensor2d(data, [rows, columns]));
+      if (data.length > SMALL) this.#parts.push({ members: [k], state: startAdam([this.#parameters[k]!]) });
       else small.push(k);
       k++;
     }
-    this.#parts.push({ members: small, state: startAdam(small.map((k) => this.#parameter(k))) });
-    const features = job.features && tf.tensor2d(job.features, [job.items, job.width]);
-    this.#batches = job.batches.map((batch) => createDeviceBatch(batch, features));
-  }
-
-  #parameter(k: number): tf.Tensor2D {
-    const parameter = this.#parameters[k];
-    if (!parameter) throw new Error(`Expected a parameter with index ${k}, found fewer parameters.`);
-    return parameter;
+    this.#parts.push({ members: small, state: startAdam(small.map((k) => this.#parameters[k]!)) });
   }
 
   /** Runs one training step. @returns the batch's loss before the update, which the caller must dispose */
-  step(index: number, rate: number): tf.Scalar {
-    const batch = this.#batches[index];
-    if (!batch) throw new Error("Expected a job with at least one batch, got a job without batches.");
+  step(batch: DeviceBatch, rate: number): tf.Scalar {
     return tf.tidy(() => {
       const { value, grads } = tf.valueAndGrads((...parameters) => this.#loss(batch, parameters))(
         this.#parameters,
       );
       const next = [...this.#parameters];
       for (const part of this.#parts) {
-        const gradients = part.members.map((k) => {
-          const gradient = grads[k];
-          if (!gradient) throw new Error(`Expected a gradient of ${this.#names[k]}, but it has no gradient.`);
-          return tf.reshape(gradient, [-1]);
-        });
+        const gradients = part.members.map((k) => tf.reshape(grads[k]!, [-1]));
         const before = part.state;
         part.state = adamStep(before, tf.concat(gradients), rate);
         for (const old of Object.values(before)) old.dispose();
-        const sizes = part.members.map((k) => product(this.#shapes[k]));
+        const sizes = part.members.map((k) => tf.util.sizeFromShape(this.#shapes[k]!));
         const values = sizes.length === 1 ? [part.state.values] : tf.split(part.state.values, sizes);
         part.members.forEach((k, index) => {
-          const shape = this.#shapes[k];
-          const value = values[index];
-          if (shape && value) next[k] = tf.keep(tf.reshape(value, shape));
+          next[k] = tf.keep(tf.reshape(values[index]!, this.#shapes[k]!));
         });
       }
       for (const old of this.#parameters) old.dispose();
@@ -125,9 +105,7 @@ class TensorflowModel {
   #loss(batch: DeviceBatch, parameters: readonly tf.Tensor[]): tf.Scalar {
     const of = (name: string): tf.Tensor2D => {
       const k = this.#names.indexOf(name);
-      const [parameter, shape] = [parameters[k], this.#shapes[k]];
-      if (!parameter || !shape) throw new Error(`Expected a parameter named ${name}, found none.`);
-      return tf.reshape(parameter, shape);
+      return tf.reshape(parameters[k]!, this.#shapes[k]!);
     };
     const gather = this.#gather;
     const states = computeStates(batch, of, gather);
@@ -161,10 +139,6 @@ class TensorflowModel {
   }
 }
 
-function product(shape: readonly number[] | undefined): number {
-  return shape?.reduce((a, b) => a * b, 1) ?? 0;
-}
-
 /** Returns [(L + 1) B, H] LSTM states of B users after 0 to L clicks; zero before the first click. */
 function computeStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, gather: Gather): tf.Tensor2D {
   const recurrent = of("encoder/lstm/recurrent_kernel");
@@ -182,9 +156,8 @@ function computeStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, ga
     for (const x of inputs) {
       const gates = tf.add(x, tf.matMul(h, recurrent));
       const [i, g, f, o] = tf.split(gates, 4, 1);
-      if (!i || !g || !f || !o) throw new Error("Expected an LSTM with four gates, got fewer gates.");
-      c = tf.add(tf.mul(tf.sigmoid(tf.add(f, 1)), c), tf.mul(tf.sigmoid(i), tf.tanh(g)));
-      h = tf.mul(tf.sigmoid(o), tf.tanh(c));
+      c = tf.add(tf.mul(tf.sigmoid(tf.add(f!, 1)), c), tf.mul(tf.sigmoid(i!), tf.tanh(g!)));
+      h = tf.mul(tf.sigmoid(o!), tf.tanh(c));
       states.push(h);
     }
   }
@@ -212,7 +185,7 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
   const index = (values: Iterable<number>) => tf.tensor1d(Int32Array.from(values), "int32");
   const { eventFirst, eventClick, users } = batch;
   const [events, rows] = [eventClick.length, batch.rowItem.length];
-  const lengths = Array.from(eventClick, (_, e) => (eventFirst[e + 1] ?? 0) - (eventFirst[e] ?? 0));
+  const lengths = listPageLengths(batch);
   const longestPage = Math.max(...lengths);
   const pageRows = lengths.flatMap((length, e) =>
     Array.from({ length: longestPage }, (_, k) => (k < length ? (eventFirst[e] ?? 0) + k : rows))

@@ -6,16 +6,16 @@ released  like the paper's code: state and item are concatenated for every displ
 best      optimised: the first layer in two parts, the library's LSTM, in-place ELU.
 """
 
+import itertools
 import math
 import sys
-import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from openblas import made_of
-from protocol import Cannot, part_of, read_job, run, say
+from protocol import Cannot, part_of, read_job, run, say, serve
 from torch_device import BETA1, BETA2, EPSILON, Adam, DeviceAdam, card_text, device, placed, started, use
 
 NONE = 0xFFFFFFFF
@@ -435,15 +435,14 @@ def main():
         trainer = Single(reward, settings, adam)
     trainer = started(trainer, batches, how)
     say(ready=card_text() if where == "cuda" else made_of(torch))
-    t = 0
-    for line in sys.stdin:
-        began = time.perf_counter()
-        for _ in range(int(line)):
-            batch = batches[t % len(batches)]
+    steps = itertools.cycle(batches)
+
+    def run_steps(count):
+        for batch in itertools.islice(steps, int(count)):
             loss = trainer.step(batch)
-            t += 1
-        value = loss.item()
-        say(ms=1000 * (time.perf_counter() - began), loss=value if math.isfinite(value) else None)
+        return loss.item()
+
+    serve(run_steps)
 
 
 if __name__ == "__main__":

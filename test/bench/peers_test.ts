@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createClickganPeer } from "../../bench/peers/clickgan.ts";
-import { makeJob, type PeerJob, readJob, writeJob } from "../../bench/peers/job.ts";
+import { makeJob, type PeerJob, writeJob } from "../../bench/peers/job.ts";
 import { createJaxPeer } from "../../bench/peers/jax_js.ts";
 import {
   COMPARED_STEPS,
@@ -18,6 +18,7 @@ import { findTorches, type PeerEntry, roster, type Torch, withTorches } from "..
 import { StudyPage } from "../../bench/study.ts";
 import { createTensorflowPeer } from "../../bench/peers/tensorflow_js.ts";
 import { createWorkloadLog } from "../../src/profile/workloads.ts";
+import { readSafetensors } from "../../src/run/snapshot_file.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
@@ -26,7 +27,7 @@ const ragged = makeJob(
   createSmallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }),
   "lstm",
   9,
-  { file: "small" },
+  false,
 );
 
 async function computeLosses(peer: Peer): Promise<number[]> {
@@ -46,8 +47,8 @@ Deno.test({
       "the steps must change the loss",
     );
     const peers = {
-      tensorflow: () => createTensorflowPeer(ragged.job, "wasm"),
-      jax: () => createJaxPeer(ragged.job, "wasm"),
+      tensorflow: () => createTensorflowPeer(ragged, "wasm"),
+      jax: () => createJaxPeer(ragged, "wasm"),
     };
     for (const [peer, start] of Object.entries(peers)) {
       assert.equal(findDisagreement(expected, await computeLosses(await start())), undefined, peer);
@@ -57,7 +58,7 @@ Deno.test({
 
 Deno.test("another learning rate, other batches or missing steps count as a disagreement", async () => {
   const even = createWorkloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 });
-  const { job } = makeJob(even, "lstm", 7, { workload: "W0" });
+  const job = makeJob(even, "lstm", 7, true);
   const losses = async (job: PeerJob) => await computeLosses(await createTensorflowPeer(job, "wasm"));
   const expected = await losses(job);
   const slower = { ...job, learningRate: job.learningRate / 2 };
@@ -69,12 +70,23 @@ Deno.test("another learning rate, other batches or missing steps count as a disa
   assert.match(findDisagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
 });
 
-Deno.test("a job is read back unchanged", () =>
+Deno.test("PyTorch gets settings, weights, features and batches of a job", () =>
   withEmptyFolder(async (folder) => {
-    const { job } = ragged;
-    const file = `${folder}/job.safetensors`;
-    await writeJob(file, job);
-    assert.deepEqual(await readJob(file), job);
+    const dense = createWorkloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 });
+    for (const job of [ragged, makeJob(dense, "pair", 7, true)]) {
+      const file = `${folder}/${job.model}.safetensors`;
+      await writeJob(file, job);
+      const { tensors, metadata } = await readSafetensors(file);
+      const { model, items, users } = job;
+      assert.partialDeepStrictEqual(JSON.parse(metadata.settings ?? ""), { model, items, users });
+      assert.deepEqual(tensors.get("features")?.data, job.features);
+      for (const [name, tensor] of job.weights) assert.deepEqual(tensors.get(`weights/${name}`), tensor);
+      for (const [k, { users: _, ...arrays }] of job.batches.entries()) {
+        for (const [name, data] of Object.entries(arrays)) {
+          assert.deepEqual(tensors.get(`batch${k}/${name}`)?.data, data);
+        }
+      }
+    }
   }));
 
 function measureAll(entries: readonly PeerEntry[], rounds: number, seconds: number) {
