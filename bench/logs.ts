@@ -57,35 +57,50 @@ async function logs(out: string, options: Options): Promise<void> {
 
 const HEAD = ["log", "users", "items", "pages", "no click"];
 
-async function makeAndPrepare(to: string, kind: LogKind, { seed, users }: Options): Promise<string[]> {
+async function makeAndPrepare(to: string, kind: LogKind, options: Options): Promise<string[]> {
+  const { seed, users = kind.users } = options;
   if (await pathExists(to)) {
     throw new UserError(`Expected no folder ${to}, found one. Use another folder, or remove it.`);
   }
-  const log = makeLog(kind, seed, users);
-  const encoder = new TextEncoder();
+  const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
+  let [pages, clickless] = [0, 0];
   await writeAtomically(`${to}.csv`, async (write) => {
-    for (const rows of logRows(log)) await write(encoder.encode(rows));
+    const encoder = new TextEncoder();
+    await write(encoder.encode("user,page,time,position,item,clicked\n"));
+    for (let user = 0; user < users; user++) {
+      const own = makePages(kind, world, createRandomStream(seed, "made log", kind.name, "user", user));
+      const rows = own.flatMap(({ time, items, clicks }, page) =>
+        items.map((item, k) =>
+          `u${user},u${user}-${page},${time},${k},i${item},${clicks.includes(k) ? 1 : 0}\n`
+        )
+      );
+      await write(encoder.encode(rows.join("")));
+      pages += own.length;
+      clickless += own.filter(({ clicks }) => clicks.length === 0).length;
+    }
   });
-  if (log.itemRows) await writeFileAtomically(`${to}_items.csv`, log.itemRows.join("\n") + "\n");
+  const hasFeatures = kind.columns.length > 0;
+  if (hasFeatures) await writeFileAtomically(`${to}_items.csv`, world.itemRows.join("\n") + "\n");
   const args = [
     ...["log", "--source", `${to}.csv`, "--user", "user", "--item", "item", "--time", "time"],
     ...["--clicked", "clicked", "--page", "page", "--position", "position"],
-    ...log.itemRows ? ["--features", `${to}_items.csv`] : [],
+    ...hasFeatures ? ["--features", `${to}_items.csv`] : [],
     ...["--out", to],
   ];
   console.error(`deno task -q data ${args.map(quoteShellWord).join(" ")}`);
   await runCommand("data", args);
-  const pages = log.pages.flat();
-  const clickless = pages.filter(({ clicks }) => clicks.length === 0).length / pages.length;
-  const sizes = [log.pages.length, kind.items, pages.length].map((count) => count.toLocaleString("en"));
-  return [kind.name, ...sizes, formatPercentCell(clickless)];
+  const sizes = [users, kind.items, pages].map((count) => count.toLocaleString("en"));
+  return [kind.name, ...sizes, formatPercentCell(clickless / pages)];
 }
 
 type ItemColumn = "category" | "brand" | "price" | "added";
 
 type Range = readonly [least: number, most: number];
 
-interface Sizes {
+/** A kind of log: its sizes, and the parameters of the utility and of the clicks. An effect of 0 is off. */
+interface LogKind {
+  readonly name: string;
+  readonly about: string;
   readonly users: number;
   readonly items: number;
   /** Range from which the number of pages per user is drawn; `pageSize`: range of items per page. */
@@ -94,10 +109,6 @@ interface Sizes {
   readonly columns: readonly ItemColumn[];
   /** Share of the values of item columns that are missing. */
   readonly missing: number;
-}
-
-/** Parameters of the utility and of the clicks. An effect of 0 is off. */
-interface Effects {
   /** Number of user types. Users of the same type have the same utilities. */
   readonly types: number;
   /** Constant of the utility. With a lower constant, more pages have no click. */
@@ -120,11 +131,6 @@ interface Effects {
   readonly novelty: number;
   /** Probability that the user clicks a further item of the page after a click. */
   readonly goesOn: number;
-}
-
-interface LogKind extends Sizes, Effects {
-  readonly name: string;
-  readonly about: string;
 }
 
 const without = { types: 1, constant: 0, rate: 0, strength: 0, taste: 0, similar: 0, price: 0, place: 0 };
@@ -162,16 +168,8 @@ export const kinds: readonly LogKind[] = [
     [3000, 1500],
     {
       ...{ pages: [3, 20], columns: ["category", "brand", "price", "added"], types: 200, constant: -1.4 },
-      ...{
-        strength: 0.7,
-        taste: 0.9,
-        price: 0.4,
-        place: 0.25,
-        again: 1,
-        last: 1.5,
-        novelty: 1.2,
-        missing: 0.05,
-      },
+      ...{ strength: 0.7, taste: 0.9, price: 0.4, place: 0.25, again: 1, last: 1.5 },
+      ...{ novelty: 1.2, missing: 0.05 },
     },
   ),
   kind(
@@ -201,27 +199,13 @@ interface GeneratedPage {
   readonly clicks: readonly number[];
 }
 
-interface GeneratedLog {
-  readonly pages: readonly (readonly GeneratedPage[])[];
-  /** Lines of the CSV file of items; undefined if items have no features. */
-  readonly itemRows: string[] | undefined;
-}
-
-/** Generates a log from a seed. @param users - number of users; default: `kind.users` */
-function makeLog(kind: LogKind, seed: number, users = kind.users): GeneratedLog {
-  const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
-  const pages = Array.from({ length: users }, (_, u) => {
-    const random = createRandomStream(seed, "made log", kind.name, "user", u);
-    return makePages(kind, world, random.integer(kind.types), random);
-  });
-  return { itemRows: world.itemRows, pages };
-}
-
-interface World extends Pick<GeneratedLog, "itemRows"> {
+interface World {
   /** [types, items] utility of each item for a user type, without effects of position and earlier clicks. */
   readonly utility: Float64Array;
   /** [items] cumulative sum of the display weights, by which items are drawn for a page. */
   readonly shown: readonly number[];
+  /** Lines of the CSV file of items. */
+  readonly itemRows: string[];
 }
 
 function makeWorld(kind: LogKind, random: Random): World {
@@ -234,7 +218,7 @@ function makeWorld(kind: LogKind, random: Random): World {
   }));
   const utility = new Float64Array(kind.types * kind.items);
   const shown: number[] = [];
-  const rows: string[] = [["item", ...kind.columns].join(",")];
+  const itemRows = [["item", ...kind.columns].join(",")];
   for (let i = 0; i < kind.items; i++) {
     const category = random.integer(CATEGORIES), hidden = normals(WIDTH), age = 365 * random.uniform();
     const [price = 0, strength = 0, weight = 0] = normals(3);
@@ -254,12 +238,14 @@ function makeWorld(kind: LogKind, random: Random): World {
     };
     const known = (column: ItemColumn) =>
       kind.missing === 0 || random.uniform() >= kind.missing ? values[column] : "";
-    rows.push([`i${i}`, ...kind.columns.map(known)].join(","));
+    itemRows.push([`i${i}`, ...kind.columns.map(known)].join(","));
   }
-  return { utility, shown, itemRows: kind.columns.length > 0 ? rows : undefined };
+  return { utility, shown, itemRows };
 }
 
-function makePages(kind: LogKind, { utility, shown }: World, type: number, random: Random): GeneratedPage[] {
+/** Simulates a user. */
+function makePages(kind: LogKind, { utility, shown }: World, random: Random): GeneratedPage[] {
+  const type = random.integer(kind.types);
   const own = utility.subarray(type * kind.items, (type + 1) * kind.items);
   /** Items that the user clicked, the most recent first. */
   let clicked: number[] = [];
@@ -319,14 +305,4 @@ function draw(weights: readonly number[], random: Random): number {
 
 function between([least, most]: readonly [number, number], random: Random): number {
   return least + random.integer(most - least + 1);
-}
-
-function* logRows({ pages }: GeneratedLog): Generator<string> {
-  yield "user,page,time,position,item,clicked\n";
-  for (const [u, own] of pages.entries()) {
-    for (const [p, { time, items, clicks }] of own.entries()) {
-      yield items.map((item, k) => `u${u},u${u}-${p},${time},${k},i${item},${clicks.includes(k) ? 1 : 0}\n`)
-        .join("");
-    }
-  }
 }

@@ -14,7 +14,6 @@ import {
   createStudy,
   describeMachine,
   expectRecords,
-  formatMarkdownCells,
   makeNamesParser,
   printTable,
   StudyPage,
@@ -31,11 +30,20 @@ import {
   listTableCells,
   measure,
   type PeerMeasurements,
+  type PeerResult,
   summarizePeers,
 } from "./peers/measure.ts";
 import { type PeerCommand as ProcessCommand, UnsupportedJobError } from "./peers/peer.ts";
 import type { PeerEntry, PeerVariant, Torch } from "./peers/roster.ts";
-import { createPythonOption, findTorches, NO_CARD, NO_TORCH, roster, withTorches } from "./peers/roster.ts";
+import {
+  createPythonOption,
+  findTorches,
+  NO_CARD,
+  NO_TORCH,
+  roster,
+  torchEnvironment,
+  withTorches,
+} from "./peers/roster.ts";
 
 const FORMAT = "clickgan-peers";
 const MARKERS = "bench peers";
@@ -99,12 +107,7 @@ interface Measured {
   readonly workload: string;
   readonly title: string;
   readonly measurements: PeerMeasurements[];
-  readonly samples: {
-    readonly peer: string;
-    readonly settings: string;
-    readonly note?: string;
-    readonly turns: number[][];
-  }[];
+  readonly samples: (Pick<PeerMeasurements, "peer" | "settings"> & Pick<PeerResult, "note" | "turns">)[];
 }
 
 const say = (text: string) => console.error(text);
@@ -126,7 +129,10 @@ async function peers(options: Options, { signal }: StopRequest): Promise<void> {
   if (options.json !== undefined) {
     await writeRecords(options.json, { format: FORMAT, machine, model, seconds, rounds, measured });
   }
-  const blocks = measured.map(({ title, measurements }) => formatBlock(title, measurements));
+  const blocks = measured.flatMap(({ title, measurements }) => [
+    ...[`**${title}**`, listTableCells(measurements)],
+    listProblems(measurements).map((line) => `- ${line}`).join("\n"),
+  ]);
   await page.write(marker, `${machine}, ${model}. Programs: ${listNotes(measured).join("; ")}.`, ...blocks);
   await summary.writeOfCpu(SUMMARY_MARKERS, `${machine}, ${model}:`, listSummaryCells(measured));
   if (measured.some(({ measurements }) => measurements.some(({ wrong }) => wrong))) {
@@ -189,9 +195,10 @@ function describe(name: string, { batches, items, width }: PeerJob): string {
     `items, ${features}`;
 }
 
-function buildPythonCommand({ python }: PeerEntry, own: PeerVariant, file: string): ProcessCommand {
+function buildPythonCommand({ python }: PeerEntry, { args }: PeerVariant, file: string): ProcessCommand {
   if (python === undefined) throw new UnsupportedJobError(NO_TORCH);
-  return { ...own, program: python, args: [script("./peers/torch_peer.py"), ...own.args, file] };
+  const own = [script("./peers/torch_peer.py"), ...args, file];
+  return { program: python, args: own, environment: torchEnvironment };
 }
 
 function buildDenoCommand({ args }: PeerVariant, job: readonly string[], flops: number): ProcessCommand {
@@ -205,12 +212,6 @@ function buildDenoCommand({ args }: PeerVariant, job: readonly string[], flops: 
       ...buildDriverEnvironment(args[0] === "clickgan" ? flops : undefined),
     },
   };
-}
-
-function formatBlock(title: string, measurements: readonly PeerMeasurements[]): string {
-  const problems = listProblems(measurements).map((line) => `- ${line}`).join("\n");
-  return [`**${title}**`, formatMarkdownCells(listTableCells(measurements)), ...problems ? [problems] : []]
-    .join("\n\n");
 }
 
 /** Downloads a module's packages (340 MB, once) before anything is timed, and shows Deno's progress. */

@@ -21,9 +21,17 @@ import {
   StudyStatus,
   withTemporaryFolder,
 } from "./study.ts";
+import type { PeerProcess } from "./peers/peer.ts";
 import { createPythonOption, findTorches, NO_TORCH, type Torch } from "./peers/roster.ts";
-import { type PagePlayer, SimulatePeer, type SimulationKind, writeSimulateJob } from "./simulate/peer.ts";
-import { createUntrainedModel, OWN, PAGES, SimulatedPages, trainingConfig } from "./simulate/pages.ts";
+import { startSimulatePeer, writeSimulateJob } from "./simulate/peer.ts";
+import {
+  type ActingKind,
+  createUntrainedModel,
+  OWN,
+  PAGES,
+  SimulatedPages,
+  trainingConfig,
+} from "./simulate/pages.ts";
 
 const MARKERS = "bench simulate";
 const ROUNDS = 5;
@@ -81,6 +89,15 @@ async function simulate(options: SimulateOptions): Promise<void> {
   await page.write(MARKERS, on, cells);
 }
 
+/** Kind of timed pages: how slates are chosen, or "learn" for pages in the training of a policy. */
+type SimulationKind = ActingKind | "learn";
+
+interface PagePlayer {
+  readonly name: string;
+  /** Simulates pages. @returns milliseconds */
+  play(pages: number): Promise<number>;
+}
+
 interface SimulateRow {
   readonly kind: SimulationKind;
   readonly items: number;
@@ -118,20 +135,25 @@ async function measureSize(
 ): Promise<SimulateRow[]> {
   using stack = new DisposableStack();
   const model = stack.use(createUntrainedModel(gpu, items));
-  const peers: SimulatePeer[] = [];
+  const peers: { readonly name: string; readonly process: PeerProcess }[] = [];
   await withTemporaryFolder("simulate", async (folder) => {
     const file = `${folder}/job.safetensors`;
     if (torches.length > 0) await writeSimulateJob(file, gpu, model, items);
     for (const torch of torches) {
       say(`${torch.name} starts`);
-      peers.push(stack.use(await SimulatePeer.start(torch, file)));
+      peers.push({ name: torch.name, process: stack.use(await startSimulatePeer(torch, file)) });
     }
   });
   const rows: SimulateRow[] = [];
   for (const kind of kinds) {
     const users = chooseUsers(most, items, kind);
     using own = await ownPlayer(gpu, model, kind, { users, items });
-    const players = [own, ...peers.map((peer) => peer.player(kind, users))];
+    const players = [
+      own,
+      ...peers.map(({ name, process }): PagePlayer => ({
+        ...{ name, play: async (pages) => (await process.run(pages, `${kind} ${users}`)).ms },
+      })),
+    ];
     const played = await playInTurn(players, 1000 * seconds / ROUNDS, (text) => say(`${kind}, ${text}`));
     rows.push({ kind, items, users, played });
   }

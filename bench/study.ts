@@ -78,39 +78,29 @@ export function makeNamesParser<T extends string>(known: readonly T[]): (text: s
 }
 
 /**
- * Runs a command of clickgan without the user's cache, and prints its progress unless `beside` is set.
- * @param beside - for concurrent commands: `cores` has environment variables, `note` gets the messages
- * @returns what the command printed.
+ * Runs a command of clickgan without the user's cache.
+ * @param environment - more environment variables. @param note - gets the command's messages
  * @throws UserError if the command fails.
  */
 export async function runCommand(
   command: TaskName,
   args: readonly string[],
-  beside?: { readonly cores: Record<string, string>; readonly note: (line: string) => void },
-): Promise<string> {
+  environment: Readonly<Record<string, string>> = {},
+  note = (line: string) => console.error(line),
+): Promise<void> {
   const { args: all, env } = describeProcess(command, args);
-  const started = { args: all, env: { ...env, XDG_CACHE_HOME: "", HOME: "", LOCALAPPDATA: "" } };
-  let said = "";
-  if (!beside) {
-    const { code, stdout } = await new Deno.Command(Deno.execPath(), { ...started, stderr: "inherit" })
-      .output();
-    if (code === 0) return new TextDecoder().decode(stdout);
-    said = `exit code ${code}`;
-  } else {
-    try {
-      await runChild({
-        process: { ...started, env: { ...started.env, ...beside.cores } },
-        ...{ onOutput: (line) => said += `${line}\n`, onNote: beside.note },
-      });
-      return said;
-    } catch (error) {
-      if (!(error instanceof FailedJobError)) throw error;
-      said = error.message;
-    }
+  const process = {
+    args: all,
+    env: { ...env, XDG_CACHE_HOME: "", HOME: "", LOCALAPPDATA: "", ...environment },
+  };
+  try {
+    await runChild({ process, onOutput: () => {}, onNote: note });
+  } catch (error) {
+    if (!(error instanceof FailedJobError)) throw error;
+    throw new UserError(
+      `Expected ${command} to succeed, got ${error.message}. Arguments: ${args.join(" ")}`,
+    );
   }
-  throw new UserError(
-    `Expected ${command} to succeed, got ${said}. Arguments: ${args.join(" ")}`,
-  );
 }
 
 export async function withTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
@@ -191,10 +181,6 @@ export function printTable({ head, rows }: TableCells, title?: string): void {
   console.log(`${title === undefined ? "" : `\n${title}\n`}${table}`);
 }
 
-export function formatMarkdownCells({ head, rows }: TableCells): string {
-  return formatMarkdownTable(head, rows).join("\n");
-}
-
 /** A page to which a study writes results between the lines `<!-- NAME -->` and `<!-- end of NAME -->`. */
 export class StudyPage {
   private constructor(private readonly file: string | undefined) {}
@@ -220,7 +206,11 @@ export class StudyPage {
 
 function getCellText(parts: readonly (string | TableCells)[]): string {
   const texts = parts.map((part) =>
-    typeof part === "string" ? part : part.rows.length > 0 ? formatMarkdownCells(part) : ""
+    typeof part === "string"
+      ? part
+      : part.rows.length > 0
+      ? formatMarkdownTable(part.head, part.rows).join("\n")
+      : ""
   );
   return texts.filter((text) => text !== "").join("\n\n");
 }

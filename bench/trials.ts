@@ -5,9 +5,19 @@ import type { Command } from "commander";
 import { createJobsOption } from "../src/cli/jobs.ts";
 import { folder } from "../src/cli/command_options.ts";
 import { createReadmeOption, createStudy, StudyPage } from "./study.ts";
-import { expectLightgbm } from "./trials/lightgbm.ts";
 import { TrialRuns } from "./trials/runs.ts";
-import { makeTrialsTable } from "./trials/table.ts";
+import { baselineNames, baselineTitles } from "../src/metrics/baselines/baseline_names.ts";
+import { meanAndSd } from "../src/data/mean_sd.ts";
+import type { Interval } from "../src/metrics/bootstrap.ts";
+import { compareLoadedSums, loadSums, type StoredSums } from "../src/metrics/test_result.ts";
+import { classifyDifference } from "../src/metrics/baseline_verdict.ts";
+import { pathExists } from "../src/files/local_file.ts";
+import { readJson } from "../src/files/json_file.ts";
+import { formatMarkdownTable } from "../src/cli/table.ts";
+import { UserError } from "../src/user_error.ts";
+import { resultSchema } from "../src/report/report_data.ts";
+import { expectLightgbm, type LightgbmResult, objectives, trainLightgbm } from "./trials/lightgbm.ts";
+import { getSeedFolder } from "../src/run/run_config.ts";
 
 interface Options {
   papers: string;
@@ -19,6 +29,7 @@ interface Options {
 }
 
 const MARKERS = "bench trials";
+const SEEDS = 5;
 
 export function createCommand(): Command {
   return createStudy(
@@ -44,4 +55,99 @@ async function writeTrials({ papers, logs, runs, jobs, python, readme }: Options
   const text = await makeTrialsTable(trials).finally(() => trials.waitForAll());
   console.log(text);
   await page.write(MARKERS, text);
+}
+
+type Metric = "nll" | "prec1";
+
+/** Trains the default model with five seeds on every log, and returns the table as Markdown. */
+async function makeTrialsTable(runs: TrialRuns): Promise<string> {
+  const logs = await listLogs(runs);
+  const rows = await Promise.all(logs.map(async ([name, data]) => {
+    const args = ["--data", data, "--seeds", String(SEEDS), "--no-report"];
+    const folder = await runs.trained(`trial-${name}`, args);
+    const seeds = Array.from({ length: SEEDS }, (_, k) => getSeedFolder(folder, k + 1));
+    const results = await Promise.all(seeds.map(readTrial));
+    const lightgbm = await trainLightgbm(runs, name, data);
+    return [name, ...formatCells(results, "nll", lightgbm), ...formatCells(results, "prec1", lightgbm)];
+  }));
+  const titles = runs.python ? objectives.map((objective) => `LightGBM ${objective}`) : [];
+  return [
+    `Loss and prec@1 of best-loss on test users (mean and sd of ${SEEDS} seeds), the best baseline of each metric, and the ` +
+    "number of seeds in which the model is significantly better or worse (paired 95 % interval over users)." +
+    (runs.python ? " LightGBM has these numbers in brackets." : ""),
+    "",
+    ...formatMarkdownTable(
+      ["log", ...["loss", "prec@1"].flatMap((of) => [of, "best baseline", "better", "worse", ...titles])],
+      rows,
+    ),
+  ].join("\n");
+}
+
+/** Test metrics of best-loss and of the baselines, from a finished training. */
+type Trial = Awaited<ReturnType<typeof readTrial>>;
+
+/** @throws UserError if the training in a folder lacks test metrics */
+export async function readTrial(folder: string) {
+  const file = `${folder}/result.json`;
+  const { test = [], baselines = {} } = await readJson(file, resultSchema) ?? {};
+  const own = test.find(({ snapshot }) => snapshot === "best-loss");
+  const { nll, prec1 } = own?.details.metrics ?? {};
+  if (own && typeof nll === "number" && typeof prec1 === "number" && Object.keys(own.against).length > 0) {
+    return { ...own, nll, prec1, baselines };
+  }
+  throw new UserError(
+    `Expected test metrics of best-loss and its differences from baselines in ${file}, found none. ` +
+      "Remove the training, or set another --runs folder.",
+  );
+}
+
+/** Formats a number with three decimals and without a leading zero, e.g. ".873". */
+function formatFixed(value: number): string {
+  return value.toFixed(3).replace(/^(-?)0\./, "$1.");
+}
+
+/** Formats mean and standard deviation as ".873 +- .012"; ".873" for a single value (deviation NaN). */
+function meanWithSd({ mean, sd }: { mean: number; sd: number }): string {
+  return Number.isNaN(sd) ? formatFixed(mean) : `${formatFixed(mean)} +- ${formatFixed(sd)}`;
+}
+
+async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]> {
+  const found: [string, string][] = [];
+  for (const { name } of logs === undefined ? [] : [...Deno.readDirSync(logs)]) {
+    if (await pathExists(`${logs}/${name}/manifest.json`)) found.push([name, `${logs}/${name}`]);
+  }
+  for (const { name } of Deno.readDirSync(papers)) {
+    if (name.endsWith(".txt")) found.push([name.slice(0, -".txt".length), `${papers}/${name}`]);
+  }
+  return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
+}
+
+/** Returns a metric of model and best baseline, and the number of seeds with a significant difference. */
+function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
+  const sign = of === "nll" ? -1 : 1;
+  const valueOf = (name: string) => own[0]?.baselines[name]?.details.metrics[of] ?? NaN;
+  const best = baselineNames.filter((name) => !Number.isNaN(valueOf(name)))
+    .reduce((a, b) => sign * valueOf(b) > sign * valueOf(a) ? b : a);
+  const count = (intervals: (Interval | null | undefined)[]) => {
+    const outcomes = intervals.map((one) => classifyDifference(one, { lowerIsBetter: of === "nll" }));
+    return ["better", "worse"].map((wanted) => String(outcomes.filter((one) => one === wanted).length));
+  };
+  return [
+    meanWithSd(meanAndSd(own.map((one) => one[of]))),
+    `${formatFixed(valueOf(best))} (${baselineTitles[best]})`,
+    ...count(own.map((one) => one.against[best]?.[of]?.interval)),
+    ...lightgbm.map((other) => {
+      const counts = count(own.map((one) => compareSums(one.paired, of, other)));
+      return `${formatFixed(other[of])} (${counts.join(", ")})`;
+    }),
+  ];
+}
+
+/** Returns the interval of a difference (model - LightGBM). @throws UserError if the test users differ */
+function compareSums(own: StoredSums | undefined, of: Metric, { paired }: LightgbmResult) {
+  const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
+  if (found) return found.interval;
+  throw new UserError(
+    "Expected trainings and LightGBM to have the same test users; a log has changed. Set another --runs.",
+  );
 }

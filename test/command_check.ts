@@ -111,6 +111,21 @@ export async function runProcess(process: Deno.Command): Promise<CommandResult> 
   return { code, stdout: decode(stdout), stderr: decode(stderr) + end };
 }
 
+/** Returns what a Python script prints; undefined if Python or a package is missing (exit code 3). */
+export async function runPython(
+  python: string,
+  script: URL,
+  ...args: readonly string[]
+): Promise<string | undefined> {
+  const command = new Deno.Command(python, { args: ["-B", script.pathname, ...args] });
+  const ended = await runProcess(command).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  if (!ended || ended.code === 3) return undefined;
+  assert.equal(ended.code, 0, ended.stderr.slice(-3000));
+  return ended.stdout;
+}
+
 export function startCommand(command: CommandName, ...args: string[]): Deno.ChildProcess {
   return prepare(command, args).spawn();
 }

@@ -3,7 +3,7 @@
 import { summarizeTimes } from "../../src/profile/timing.ts";
 import { type PeerCommand, PeerProcess, UnsupportedJobError } from "./peer.ts";
 import type { PeerEntry, PeerVariant } from "./roster.ts";
-import type { TableCells } from "../study.ts";
+import { buildCells, type CellColumn, type TableCells } from "../study.ts";
 
 export interface PeerMeasureOptions {
   readonly rounds: number;
@@ -70,53 +70,47 @@ export async function measure(
   options: PeerMeasureOptions,
 ): Promise<PeerResult[]> {
   const { rounds, signal, say } = options;
+  const results: PeerResult[] = [];
   const runners: Runner[] = [];
-  const failed: PeerResult[] = [];
-  try {
-    for (const entry of entries) {
-      for (const variant of entry.variants) {
-        if (signal.aborted) break;
-        const label = formatLabel(entry, variant);
-        const none = { entry, variant, turns: [], stepsPerBlock: 0 };
-        try {
-          // clickgan, the first entry, runs all compared steps. A slow peer may run fewer.
-          const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
-          const { runner, stepMs } = await start(entry, variant, options, least);
-          const { losses } = runner;
-          const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
-          const wrong = findDisagreement(expected, losses, entry.tolerance);
-          if (wrong === undefined) runners.push(runner);
-          else {
-            runner.process.stop();
-            failed.push({ ...none, losses, wrong });
-          }
-          const note = runner.note ? ` (${runner.note})` : "";
-          const verdict = wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms per step`;
-          say(`${label}${note}: ${verdict}`);
-        } catch (error) {
-          if (signal.aborted) break;
-          const failure = describeError(error);
-          say(`${label}: ${failure}`);
-          failed.push({ ...none, losses: [], failure });
-          if (entry === entries[0]) return failed; // without clickgan there is no reference
-        }
-      }
+  using stack = new DisposableStack();
+  for (
+    const [entry, variant] of entries.flatMap((entry) => entry.variants.map((one) => [entry, one] as const))
+  ) {
+    if (signal.aborted) break;
+    const label = formatLabel(entry, variant);
+    try {
+      // clickgan, the first entry, runs all compared steps. A slow peer may run fewer.
+      const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
+      const { runner, stepMs } = await start(entry, variant, options, least);
+      stack.use(runner.process);
+      const { losses } = runner;
+      const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
+      const wrong = findDisagreement(expected, losses, entry.tolerance);
+      if (wrong === undefined) runners.push(runner);
+      else runner.process.stop();
+      results.push(wrong === undefined ? runner : { ...runner, wrong });
+      const note = runner.note ? ` (${runner.note})` : "";
+      const verdict = wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms per step`;
+      say(`${label}${note}: ${verdict}`);
+    } catch (error) {
+      if (signal.aborted) break;
+      const failure = describeError(error);
+      say(`${label}: ${failure}`);
+      results.push({ entry, variant, turns: [], stepsPerBlock: 0, losses: [], failure });
+      if (entry === entries[0]) return results; // without clickgan there is no reference
     }
-    for (let round = 1; round <= rounds && !signal.aborted; round++) {
-      for (const [k, runner] of runners.entries()) {
-        if (signal.aborted) break;
-        const spent = runner.stepsPerBlock * runner.turns.flat().reduce((sum, ms) => sum + ms, 0);
-        if (runner.failure !== undefined || spent > 1000 * options.seconds) continue;
-        const label = formatLabel(runner.entry, runner.variant);
-        say(`round ${round} of ${rounds}: ${label} (${k + 1} of ${runners.length})`);
-        await takeTurn(runner, signal);
-      }
-    }
-  } finally {
-    for (const { process } of runners) process.stop();
   }
-  const all = [...runners, ...failed];
-  return entries.flatMap((entry) => all.filter((one) => one.entry === entry));
+  for (let round = 1; round <= rounds && !signal.aborted; round++) {
+    for (const [k, runner] of runners.entries()) {
+      if (signal.aborted) break;
+      const spent = runner.stepsPerBlock * runner.turns.flat().reduce((sum, ms) => sum + ms, 0);
+      if (runner.failure !== undefined || spent > 1000 * options.seconds) continue;
+      const label = formatLabel(runner.entry, runner.variant);
+      say(`round ${round} of ${rounds}: ${label} (${k + 1} of ${runners.length})`);
+      await takeTurn(runner, signal);
+    }
+  }
+  return results;
 }
 
 function formatLabel(entry: PeerEntry, variant: PeerVariant): string {
@@ -241,19 +235,18 @@ function computeRatios(
 }
 
 export function listTableCells(peers: readonly PeerMeasurements[]): TableCells {
-  return { head: ["", "ms per step", "x clickgan", "by turn"], rows: peers.map(formatRow) };
-}
-
-function formatRow(own: PeerMeasurements): string[] {
-  const name = own.settings ? `${own.peer} (${own.settings})` : own.peer;
-  const { median, ratio, ratios, wrong } = own;
-  if (median === undefined) return [name, wrong ? "WRONG" : "-", "-", "-"];
-  return [
-    wrong ? `${name}: a variant is WRONG` : name,
-    digits(median),
-    ratio === undefined ? "-" : ratio.toFixed(2),
-    ratios ? `${ratios[0].toFixed(2)}..${ratios[1].toFixed(2)}` : "-",
-  ];
+  return buildCells(peers, [
+    [
+      "",
+      ({ peer, settings, median, wrong }) =>
+        `${peer}${settings && ` (${settings})`}${
+          wrong && median !== undefined ? ": a variant is WRONG" : ""
+        }`,
+    ],
+    ["ms per step", ({ median, wrong }) => median === undefined ? wrong ? "WRONG" : "-" : digits(median)],
+    ["x clickgan", ({ ratio }) => ratio?.toFixed(2) ?? "-"],
+    ["by turn", ({ ratios }) => ratios?.map((one) => one.toFixed(2)).join("..") ?? "-"],
+  ]);
 }
 
 /** Formats milliseconds with three significant digits and without an exponent. */
@@ -280,16 +273,12 @@ export function listNotes(
 export function listSummaryCells(
   measured: readonly { readonly workload: string; readonly measurements: readonly PeerMeasurements[] }[],
 ): TableCells {
-  const names = [...new Set(measured.flatMap(({ measurements }) => measurements.map(({ peer }) => peer)))];
-  const cell = (peer: string, measurements: readonly PeerMeasurements[]) => {
-    const own = measurements.find((one) => one.peer === peer);
-    return own?.wrong ? "WRONG" : own?.ratio?.toFixed(2) ?? "-";
-  };
-  return {
-    head: ["", ...measured.map(({ workload }) => workload)],
-    rows: names.filter((name) => name !== "clickgan").map((peer) => [
-      peer,
-      ...measured.map(({ measurements }) => cell(peer, measurements)),
-    ]),
-  };
+  const names = new Set(measured.flatMap(({ measurements }) => measurements.map(({ peer }) => peer)));
+  return buildCells([...names].filter((name) => name !== "clickgan"), [
+    ["", (peer) => peer],
+    ...measured.map(({ workload, measurements }): CellColumn<string> => [workload, (peer) => {
+      const own = measurements.find((one) => one.peer === peer);
+      return own?.wrong ? "WRONG" : own?.ratio?.toFixed(2) ?? "-";
+    }]),
+  ]);
 }

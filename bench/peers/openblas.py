@@ -9,11 +9,11 @@ import re
 NAMES = {"open": "OpenBLAS", "accelerate": "Accelerate"}
 
 
-def chosen_kernels(maps="/proc/self/maps", load=ctypes.CDLL):
+def chosen_kernels():
     """Returns the name of OpenBLAS's kernels, e.g. SkylakeX; None if unknown."""
-    for path in _libraries(maps):
+    for path in _libraries():
         try:
-            name = load(path).openblas_get_corename
+            name = ctypes.CDLL(path).openblas_get_corename
         except (OSError, AttributeError):
             continue
         name.restype = ctypes.c_char_p
@@ -41,10 +41,10 @@ def made_of(torch):
     return f"PyTorch {torch.__version__} ({blas_of(torch.__config__.show(), chosen_kernels())[1]})"
 
 
-def _libraries(maps):
+def _libraries():
     """Returns loaded BLAS libraries, except the OpenBLAS in NumPy's wheel, which PyTorch does not use."""
     try:
-        with open(maps) as file:
+        with open("/proc/self/maps") as file:
             paths = {line.split(None, 5)[5].strip() for line in file if len(line.split(None, 5)) == 6}
     except OSError:
         return []

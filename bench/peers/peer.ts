@@ -170,6 +170,10 @@ export class PeerProcess {
       // The process has already ended.
     }
   }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
 }
 
 async function* readLines(

@@ -10,7 +10,6 @@ export interface PeerVariant {
   readonly settings: string;
   /** Arguments of child.ts or torch_peer.py that precede the path of the job. */
   readonly args: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface PeerEntry {
@@ -32,7 +31,7 @@ const deno = (
   name: string,
   args: string[],
   models: readonly PeerModel[] = ["lstm"],
-): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args, environment: {} }], models });
+): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args }], models });
 
 /**
  * Environment variables of PyTorch. The threads of PyTorch and of its matrix products (OpenBLAS) are set
@@ -40,27 +39,19 @@ const deno = (
  * variables threads spin, and malloc maps every large tensor again, which is several times slower on few
  * cores.
  */
-const torchEnvironment = {
+export const torchEnvironment = {
+  OPENBLAS_NUM_THREADS: String(navigator.hardwareConcurrency),
   OMP_WAIT_POLICY: "PASSIVE",
   MALLOC_MMAP_THRESHOLD_: "4000000000",
   MALLOC_TRIM_THRESHOLD_: "8000000000",
 };
 
-export function listTorchVariants() {
-  const cores = navigator.hardwareConcurrency;
-  return [...new Set([cores, 1])].map((threads) => ({
-    settings: threads === 1 ? "1 thread" : `${threads} threads`,
-    threads,
-    environment: { ...torchEnvironment, OPENBLAS_NUM_THREADS: String(cores) },
-  }));
-}
-
 const python = { program: "python", models: ["lstm", "pw", "pair"] } as const;
 
 /** Returns a PyTorch entry for the CPU. @param form - first argument of torch_peer.py. */
 function torch(key: string, name: string, form: string): PeerEntry {
-  const variants = listTorchVariants().map(({ threads, ...rest }) => ({
-    ...rest,
+  const variants = [...new Set([navigator.hardwareConcurrency, 1])].map((threads) => ({
+    settings: threads === 1 ? "1 thread" : `${threads} threads`,
     args: [form, String(threads), "cpu", "eager"],
   }));
   return { ...python, key, name, variants };
@@ -69,7 +60,7 @@ function torch(key: string, name: string, form: string): PeerEntry {
 /** Returns an entry for PyTorch's best form on a GPU. @param how - eager, compile or graphs */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
-  return { ...python, key, name, variants: [{ settings: "", args, environment: {} }], onCard: true };
+  return { ...python, key, name, variants: [{ settings: "", args }], onCard: true };
 }
 
 /** All peers. clickgan comes first, because the other peers are compared with it. */

@@ -10,7 +10,6 @@ import torch
 
 from protocol import Cannot
 
-HOWS = ("eager", "compile", "graphs")
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 # Number of steps before a capture, as in PyTorch's documentation.
 WARM_UP = 3

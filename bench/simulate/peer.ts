@@ -14,11 +14,10 @@ import { computePhilox, makeKey, multiplyHigh, purposes } from "../../src/data/p
 import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { LEFT } from "../../src/policy/learning/replay_buffer.ts";
 import { LearnedSource } from "../../src/simulate/learned_users.ts";
-import type { ActingKind } from "./pages.ts";
 import { makeFeatures, SEED, SimulatedPages, SLATE, trainingConfig, WIDTH } from "./pages.ts";
 import { UserError } from "../../src/user_error.ts";
 import { PeerProcess } from "../peers/peer.ts";
-import { listTorchVariants, type Torch } from "../peers/roster.ts";
+import { type Torch, torchEnvironment } from "../peers/roster.ts";
 
 /** Numbers of users and pages that are compared before timing. */
 const CHECKED = { users: 64, pages: 3 };
@@ -106,14 +105,6 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   return result;
 }
 
-/** Kind of timed pages: how slates are chosen, or "learn" for pages in the training of a policy. */
-export type SimulationKind = ActingKind | "learn";
-
-export interface PagePlayer {
-  readonly name: string;
-  play(pages: number): Promise<number>;
-}
-
 const PATIENCE = 300;
 
 /**
@@ -133,28 +124,15 @@ export function findSimulationDisagreement(
   return wrong && `${wrong[0]} differs by ${found[wrong[0]]}, allowed ${wrong[1]}`;
 }
 
-export class SimulatePeer {
-  private constructor(readonly name: string, private readonly process: PeerProcess) {}
-
-  /** Starts PyTorch. @param file - job file. @throws UserError if results differ; Error if PyTorch fails */
-  static async start({ name, python }: Torch, file: string): Promise<SimulatePeer> {
-    const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
-    const [{ environment = {} } = {}] = listTorchVariants();
-    const process = await PeerProcess.start({ program: python, args: [script, file], environment }, PATIENCE);
-    const wrong = findSimulationDisagreement(
-      v.parse(v.record(v.string(), v.nullable(v.finiteNumber())), JSON.parse(process.note)),
-    );
-    if (wrong === undefined) return new SimulatePeer(name, process);
-    process.stop();
-    throw new UserError(`Expected ${name} to reproduce clickgan's results, but they differ: ${wrong}.`);
-  }
-
-  player(kind: SimulationKind, users: number): PagePlayer {
-    const { name, process } = this;
-    return { name, play: async (pages) => (await process.run(pages, `${kind} ${users}`)).ms };
-  }
-
-  [Symbol.dispose](): void {
-    this.process.stop();
-  }
+/** Starts PyTorch. @param file - job file. @throws UserError if results differ; Error if PyTorch fails */
+export async function startSimulatePeer({ name, python }: Torch, file: string): Promise<PeerProcess> {
+  const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
+  const command = { program: python, args: [script, file], environment: torchEnvironment };
+  const process = await PeerProcess.start(command, PATIENCE);
+  const wrong = findSimulationDisagreement(
+    v.parse(v.record(v.string(), v.nullable(v.finiteNumber())), JSON.parse(process.note)),
+  );
+  if (wrong === undefined) return process;
+  process.stop();
+  throw new UserError(`Expected ${name} to reproduce clickgan's results, but they differ: ${wrong}.`);
 }

@@ -46,8 +46,7 @@ export class TrialRuns {
   trained(name: string, options: readonly string[]): Promise<string> {
     return this.kept(name, ["train", ...options], async (path) => {
       const note = (line: string) => console.error(`${name}: ${line}`);
-      const beside = this.#jobs.count > 1 ? { cores: this.#jobs.cores(), note } : undefined;
-      await runCommand("train", [...options, "--save-dir", path], beside);
+      await runCommand("train", [...options, "--save-dir", path], this.#jobs.cores(), note);
     });
   }
 

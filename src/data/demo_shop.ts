@@ -15,9 +15,9 @@ import {
   computeShopUtility,
   demo,
   demoFeatures,
+  featureOffsets,
   firstState,
   getItemFeatures,
-  makeItems,
   type ShopTruth,
 } from "./shops.ts";
 
@@ -114,9 +114,31 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
   return makeShop(demo, { items: seed, users: seed }, options);
 }
 
-/** Draws the features [I, F] of all items of a synthetic shop. Shops with equal seeds sell equal items. */
-export function drawShopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
-  return makeItems(count, createRandomStream(seed, "demo", "items"));
+/**
+ * Draws the features [I, F] of all items of a synthetic shop. Shops with equal seeds sell equal items. The
+ * values of a feature are spread evenly over the feature's range. All categories have equally many items, and
+ * all brands have equally many items. Only the order of values and small offsets are random, so shops of
+ * different seeds are alike.
+ */
+export function drawShopItems(seed: number, count = demoDefaults.items): Float32Array<ArrayBuffer> {
+  const random = createRandomStream(seed, "demo", "items");
+  const { categories, style, price, quality, novelty, sale, brand, brands } = featureOffsets;
+  const values = new Float32Array(count * demoFeatures);
+  const order = () => random.sampleWithoutReplacement(count, count);
+  const drawChoice = (first: number, choices: number) =>
+    order().forEach((place, item) => values[item * demoFeatures + first + place % choices] = 1);
+  const spread = (k: number, from: number, to: number) =>
+    order().forEach((place, item) => {
+      values[item * demoFeatures + k] = from + (to - from) * (place + random.uniform()) / count;
+    });
+  drawChoice(0, categories);
+  for (let k = style; k < price; k++) spread(k, -2, 2);
+  spread(price, -1, 1);
+  spread(quality, -1, 1);
+  spread(novelty, 0, 1);
+  order().forEach((place, item) => values[item * demoFeatures + sale] = place < 0.3 * count ? 1 : 0);
+  drawChoice(brand, brands);
+  return values;
 }
 
 /**

@@ -14,8 +14,6 @@
  * fatigue, all items have lower utilities for users with a narrow taste.
  */
 
-import type { Random } from "./random.ts";
-
 /** Parameters of a synthetic shop. All shops share one utility formula. Equal seeds give equal items. */
 export interface ShopTruth {
   /** Name of the shop, for `--data`. */
@@ -104,30 +102,6 @@ export function describeDemoItem(values: Float32Array, item: number): Record<str
 /** Returns the features [F] of an item. @param values: [I, F] features of all items */
 export function getItemFeatures(values: Float32Array, item: number): Float32Array {
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
-}
-
-/**
- * Draws the features [I, F] of all items. The values of a feature are spread evenly over the feature's range.
- * All categories have equally many items, and all brands have equally many items. Only the order of values
- * and small offsets are random, so shops of different seeds are alike.
- */
-export function makeItems(count: number, random: Random): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(count * demoFeatures);
-  const order = () => random.sampleWithoutReplacement(count, count);
-  const drawChoice = (first: number, choices: number) =>
-    order().forEach((place, item) => values[item * demoFeatures + first + place % choices] = 1);
-  const spread = (k: number, from: number, to: number) =>
-    order().forEach((place, item) => {
-      values[item * demoFeatures + k] = from + (to - from) * (place + random.uniform()) / count;
-    });
-  drawChoice(0, categories);
-  for (let k = style; k < style + styles; k++) spread(k, -2, 2);
-  spread(price, -1, 1);
-  spread(quality, -1, 1);
-  spread(novelty, 0, 1);
-  order().forEach((place, item) => values[item * demoFeatures + sale] = place < 0.3 * count ? 1 : 0);
-  drawChoice(brand, brands);
-  return values;
 }
 
 /** Shop in which a fifth of the pages have no click. Planning ahead gains little: good items stay good. */

@@ -90,8 +90,8 @@ Deno.test("PyTorch gets settings, weights, features and batches of a job", () =>
   }));
 
 function measureAll(entries: readonly PeerEntry[], rounds: number, seconds: number) {
-  const command = (_: PeerEntry, { args, environment }: PeerEntry["variants"][number]) => ({
-    ...{ program: Deno.execPath(), args: ["eval", ...args], environment },
+  const command = (_: PeerEntry, { args }: PeerEntry["variants"][number]) => ({
+    ...{ program: Deno.execPath(), args: ["eval", ...args], environment: {} },
   });
   return measure(entries, { rounds, seconds, signal: new AbortController().signal, say: () => {}, command });
 }
@@ -104,7 +104,7 @@ function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry 
     say({ ready: "" });
     let n = 0;
     for await (const _ of Deno.stdin.readable) say({ ms: 1, loss: losses[Math.min(n++, losses.length - 1)] });`;
-  const variants = [{ settings: "", args: [script], environment: {} }];
+  const variants = [{ settings: "", args: [script] }];
   return { key, name: key, program: "deno", variants, models: ["lstm"] };
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { expectLightgbm, trainLightgbm, writeFeatures } from "../../bench/trials/lightgbm.ts";
 import { TrialRuns } from "../../bench/trials/runs.ts";
-import { readTrial } from "../../bench/trials/table.ts";
+import { readTrial } from "../../bench/trials.ts";
 import { listUsers, NONE } from "../../src/data/click_log.ts";
 import { countScored, MemoryLog } from "../../src/data/log_source.ts";
 import { createDataset, openDataset } from "../../src/data/sets/dataset.ts";

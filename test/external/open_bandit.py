@@ -1,4 +1,4 @@
-"""Prints Open Bandit Pipeline's estimates for the arrays on standard input as JSON; nothing without obp."""
+"""Prints Open Bandit Pipeline's estimates for arrays, the argument, as JSON; exits with code 3 without obp."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ except ImportError as missing:
     print(missing, file=sys.stderr)
     sys.exit(3)
 
-given = json.load(sys.stdin)
+given = json.loads(sys.argv[1])
 a = {name: np.array(value) for name, value in given.items()}
 n, k, items = given["n"], given["k"], given["items"]
 # A page is one of two actions (the shown slate, or any other), so that pi and r_hat keep their values.

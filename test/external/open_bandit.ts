@@ -4,24 +4,10 @@ import assert from "node:assert/strict";
 import { createRandomStream } from "../../src/data/random.ts";
 import { estimators } from "../../src/policy/evaluation/estimators.ts";
 import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
+import { runPython } from "../command_check.ts";
 import { assertNear, computeEstimate, listRange, makeColumns, sumNumbers } from "../policy/estimates.ts";
 
 const PYTHON = Deno.env.get("OBP_PYTHON") ?? "python3";
-
-async function obp(input: unknown): Promise<Record<string, number> | undefined> {
-  const file = await Deno.makeTempFile();
-  try {
-    await Deno.writeTextFile(file, JSON.stringify(input));
-    const script = new URL("open_bandit.py", import.meta.url).pathname;
-    const shell = ["-c", '"$0" -B "$1" < "$2"', PYTHON, script, file];
-    const { code, stdout, stderr } = await new Deno.Command("sh", { args: shell }).output();
-    if (code === 3 || code === 127) return undefined;
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
-    return JSON.parse(new TextDecoder().decode(stdout));
-  } finally {
-    await Deno.remove(file);
-  }
-}
 
 Deno.test("estimators: equal to Open Bandit Pipeline on the same arrays", async () => {
   const [n, k, items] = [40, 3, 6];
@@ -62,13 +48,15 @@ Deno.test("estimators: equal to Open Bandit Pipeline on the same arrays", async 
     dist: flat(({ dist }) => dist.flat()),
   };
   const lists = Object.entries(arrays).map(([name, array]) => [name, [...array]]);
-  const theirs = await obp({ n, k, items, ...Object.fromEntries(lists) });
-  if (!theirs) {
+  const input = JSON.stringify({ n, k, items, ...Object.fromEntries(lists) });
+  const printed = await runPython(PYTHON, new URL("open_bandit.py", import.meta.url), input);
+  if (printed === undefined) {
     console.log(
       `no obp in ${PYTHON}: not compared with Open Bandit Pipeline (pip install obp, and OBP_PYTHON)`,
     );
     return;
   }
+  const theirs: Record<string, number> = JSON.parse(printed);
   const ratio = (a: Float64Array, b: Float64Array) => a.map((x, i) => x / b[i]!);
   const { q, v, reward, slot_reward: clicks } = arrays;
   const [weight, prefixWeight] = [ratio(arrays.pi, arrays.mu), ratio(arrays.pi_prefix, arrays.mu_prefix)];

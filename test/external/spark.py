@@ -1,5 +1,5 @@
-"""Runs data/spark/shown.py in one Spark session, once per list of arguments on stdin, and prints the results.
-Exits with code 3 if pyspark or Java is missing."""
+"""Usage: spark.py SHOWN LISTS. Runs shown.py in one Spark session, once per list of arguments in the JSON
+LISTS, and prints the results. Exits with code 3 if pyspark or Java is missing."""
 
 import contextlib
 import importlib.util
@@ -30,7 +30,7 @@ settings = {
 spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
 ends = []
-for argv in json.load(sys.stdin):
+for argv in json.loads(sys.argv[2]):
     said, refused = io.StringIO(), ""
     try:
         with contextlib.redirect_stdout(said):

@@ -7,6 +7,7 @@ import { check } from "../../src/data/prepare/check_set.ts";
 import { formatLiteral } from "../../src/data/prepare/sql_engine.ts";
 import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { openPrepared } from "../../src/data/sets/packed_set.ts";
+import { runPython } from "../command_check.ts";
 import { getSharedEngine, makeFolderWith, prepareIn, writeParquet } from "../prepared_folder.ts";
 import { makeCsv, makeShopLog } from "../data/synthetic_logs.ts";
 
@@ -17,19 +18,9 @@ const endsSchema = v.array(v.object({ said: v.string(), refused: v.string() }));
 
 /** Returns the output and the refusal (or "") of each case; undefined without Spark. */
 async function spark(cases: readonly (readonly string[])[]) {
-  const input = await Deno.makeTempFile();
-  try {
-    await Deno.writeTextFile(input, JSON.stringify(cases));
-    const files = [getPath("spark.py"), getPath("../../data/spark/shown.py"), input];
-    const args = ["-c", 'exec "$0" -B "$1" "$2" < "$3"', PYTHON, ...files];
-    const { code, stdout, stderr } = await new Deno.Command("sh", { args }).output();
-    if (code === 3 || code === 127) return undefined;
-    const [said, told] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    assert.equal(code, 0, told?.slice(-3000));
-    return v.parse(endsSchema, JSON.parse(said?.trim().split("\n").at(-1) ?? ""));
-  } finally {
-    await Deno.remove(input);
-  }
+  const job = getPath("../../data/spark/shown.py");
+  const printed = await runPython(PYTHON, new URL("spark.py", import.meta.url), job, JSON.stringify(cases));
+  return printed && v.parse(endsSchema, JSON.parse(printed.trim().split("\n").at(-1) ?? ""));
 }
 
 interface Log {
@@ -147,16 +138,8 @@ Deno.test("spark: a log cleaned by the job makes the same set as data log", asyn
     (log.whole ? [8, 1] : [8]).map((parts) => ({ log, parts, out: `${folder}/${log.name}-${parts}` }))
   );
   const ends = await spark(runs.map(({ log, parts, out }) => [
-    ...[
-      "--source",
-      source(log),
-      "--format",
-      log.sql ? "parquet" : "csv",
-      "--out",
-      out,
-      "--parts",
-      `${parts}`,
-    ],
+    ...["--source", source(log), "--format", log.sql ? "parquet" : "csv"],
+    ...["--out", out, "--parts", `${parts}`],
     ...Object.entries(listNames(log)).flatMap(([name, column]) => [`--${name}`, column]),
     ...log.gap ? ["--page-gap", `${log.gap}`] : [],
     ...log.pages ? [] : ["--pages-as-is"],
@@ -190,34 +173,25 @@ Deno.test("spark: a log cleaned by the job makes the same set as data log", asyn
   };
   for (const [k, { log, parts, out }] of runs.entries()) {
     const what = `${log.name}, ${parts} parts`;
-    const own = await itself(log);
+    const read = await itself(log);
     if (log.refused) {
       assert.notEqual(ends[k]?.refused, "", what);
-      await assert.rejects(() => prepared(log, own), what);
+      await assert.rejects(() => prepared(log, read), what);
       continue;
     }
     assert.equal(ends[k]?.refused, "", what);
-    const ours = await prepared(log, { ...own, pageGap: log.gap });
+    const ours = await prepared(log, { ...read, pageGap: log.gap });
     await Deno.writeTextFile(`${out}.sql`, shownSelect(`${out}/part-*.parquet`, log));
     const theirs = await prepared(log, { query: `${out}.sql` });
+    const own = (part: string) => `${ours.folder}/${part}.parquet`;
     for (const part of Object.keys(OF_SET)) {
-      await same(
-        `${ours.folder}/${part}.parquet`,
-        `${theirs.folder}/${part}.parquet`,
-        "*",
-        `${what}: ${part}`,
-      );
+      await same(own(part), `${theirs.folder}/${part}.parquet`, "*", `${what}: ${part}`);
     }
     const { counts, pageOrder } = ours.manifest;
     assert.deepEqual([theirs.manifest.counts, theirs.manifest.pageOrder], [counts, pageOrder]);
     if (!log.whole || parts === 1) continue;
     for (const [part, columns] of Object.entries(OF_SET)) {
-      await same(
-        `${ours.folder}/${part}.parquet`,
-        `${out}-set/${part}/*.parquet`,
-        columns,
-        `${what}: SQL's ${part}`,
-      );
+      await same(own(part), `${out}-set/${part}/*.parquet`, columns, `${what}: SQL's ${part}`);
     }
     // check adds the counts that a set by another program lacks.
     const checked = () => check(`${out}-set`, "500MB", () => {});
