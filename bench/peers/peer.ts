@@ -1,5 +1,7 @@
 /** Starts and runs a peer: a program that trains in its own process and prints JSON. See protocol.py. */
 
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { adamRate } from "../../src/ops/adam.ts";
 import * as v from "../../src/schema.ts";
 
@@ -79,12 +81,6 @@ function buildPeerEnvironment(own: Readonly<Record<string, string>>): Record<str
   return { ...Object.fromEntries(around), ...own, NO_COLOR: "1" };
 }
 
-export interface PeerTiming {
-  readonly ms: number;
-  /** Loss of the last step; NaN if the loss is not finite. */
-  readonly loss: number;
-}
-
 /** Process of a peer, which waits for requests to run steps. */
 export class PeerProcess {
   readonly #child: Deno.ChildProcess;
@@ -102,7 +98,7 @@ export class PeerProcess {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    this.#lines = readLines(this.#child.stdout);
+    this.#lines = createInterface({ input: Readable.fromWeb(this.#child.stdout) })[Symbol.asyncIterator]();
     this.#input = this.#child.stdin.getWriter();
     this.#errors = new Response(this.#child.stderr).text();
   }
@@ -124,11 +120,12 @@ export class PeerProcess {
     }
   }
 
-  /** Runs more steps. @param kind - kind of steps, if the peer has several. @throws as {@link start} */
-  async run(steps: number, kind?: string): Promise<PeerTiming> {
-    await this.#input.write(
-      new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),
-    );
+  /**
+   * Runs more steps. @param kind - kind of steps, if the peer has several. @throws as {@link start}
+   * @returns milliseconds, and the last step's loss; NaN if the loss is not finite
+   */
+  async run(steps: number, kind = ""): Promise<{ readonly ms: number; readonly loss: number }> {
+    await this.#input.write(new TextEncoder().encode(`${steps} ${kind}\n`));
     const message = await this.#answer();
     if (!("ms" in message)) throw new Error("a peer answered without a request");
     return { ms: message.ms, loss: message.loss ?? NaN };
@@ -173,16 +170,5 @@ export class PeerProcess {
 
   [Symbol.dispose](): void {
     this.stop();
-  }
-}
-
-async function* readLines(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<string, void, void> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
   }
 }

@@ -55,58 +55,55 @@ const gatherByScatter: Gather = (table, places) => {
 const gatherBySegment: Gather = (table, places) =>
   tf.reshape(tf.gather(table, places), [places.shape[0], table.shape[1]]);
 
+/** Parameters that Adam updates as one vector. */
+interface ParameterGroup {
+  readonly members: readonly { readonly name: string; readonly rows: number; readonly columns: number }[];
+  state: AdamState;
+}
+
 class TensorflowModel {
-  readonly #names: string[] = [];
-  readonly #shapes: [number, number][] = [];
-  /** All parameters of the model, as slices of the values in `#parts`. `#parts` also has Adam's moments. */
-  #parameters: tf.Tensor2D[] = [];
-  readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
+  readonly #groups: ParameterGroup[];
   readonly #gather: Gather;
 
-  constructor(job: PeerJob, backend: Backend) {
+  constructor({ weights }: PeerJob, backend: Backend) {
     this.#gather = backend === "webgpu" ? gatherBySegment : gatherByScatter;
-    const small: number[] = [];
-    let k = 0;
-    for (const [name, { data, shape: [rows, columns] }] of job.weights) {
-      this.#names.push(name);
-      this.#shapes.push([rows, columns]);
-      this.#parameters.push(tf.tensor2d(data, [rows, columns]));
-      if (data.length > SMALL) this.#parts.push({ members: [k], state: startAdam([this.#parameters[k]!]) });
-      else small.push(k);
-      k++;
-    }
-    this.#parts.push({ members: small, state: startAdam(small.map((k) => this.#parameters[k]!)) });
+    const { large = [], small = [] } = Object.groupBy(
+      weights,
+      ([, { data }]) => data.length > SMALL ? "large" : "small",
+    );
+    this.#groups = [...large.map((one) => [one]), small].map((group) => {
+      const values = tf.tidy(() => tf.concat(group.map(([, { data }]) => tf.tensor1d(data))));
+      const members = group.map(([name, { shape: [rows, columns] }]) => ({ name, rows, columns }));
+      return { members, state: { values, m: tf.zerosLike(values), v: tf.zerosLike(values) } };
+    });
   }
 
   /** Runs one training step. @returns the batch's loss before the update, which the caller must dispose */
   step(batch: DeviceBatch, rate: number): tf.Scalar {
     return tf.tidy(() => {
-      const { value, grads } = tf.valueAndGrads((...parameters) => this.#loss(batch, parameters))(
-        this.#parameters,
+      const { value, grads } = tf.valueAndGrads((...vectors) => this.#loss(batch, vectors))(
+        this.#groups.map(({ state }) => state.values),
       );
-      const next = [...this.#parameters];
-      for (const part of this.#parts) {
-        const gradients = part.members.map((k) => tf.reshape(grads[k]!, [-1]));
-        const before = part.state;
-        part.state = adamStep(before, tf.concat(gradients), rate);
+      this.#groups.forEach((group, k) => {
+        const before = group.state;
+        group.state = adamStep(before, grads[k]!, rate);
         for (const old of Object.values(before)) old.dispose();
-        const sizes = part.members.map((k) => tf.util.sizeFromShape(this.#shapes[k]!));
-        const values = sizes.length === 1 ? [part.state.values] : tf.split(part.state.values, sizes);
-        part.members.forEach((k, index) => {
-          next[k] = tf.keep(tf.reshape(values[index]!, this.#shapes[k]!));
-        });
-      }
-      for (const old of this.#parameters) old.dispose();
-      this.#parameters = next;
+      });
       return tf.reshape(value, []);
     });
   }
 
-  #loss(batch: DeviceBatch, parameters: readonly tf.Tensor[]): tf.Scalar {
-    const of = (name: string): tf.Tensor2D => {
-      const k = this.#names.indexOf(name);
-      return tf.reshape(parameters[k]!, this.#shapes[k]!);
-    };
+  /** @param vectors - values of each group */
+  #loss(batch: DeviceBatch, vectors: readonly tf.Tensor[]): tf.Scalar {
+    const parameters = new Map<string, tf.Tensor2D>();
+    this.#groups.forEach(({ members }, k) => {
+      const sizes = members.map(({ rows, columns }) => rows * columns);
+      const values = sizes.length === 1 ? [vectors[k]!] : tf.split(vectors[k]!, sizes);
+      members.forEach(({ name, rows, columns }, member) => {
+        parameters.set(name, tf.reshape(values[member]!, [rows, columns]));
+      });
+    });
+    const of = (name: string): tf.Tensor2D => parameters.get(name)!;
     const gather = this.#gather;
     const states = computeStates(batch, of, gather);
     const statePart = tf.add(
@@ -218,16 +215,11 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
   };
 }
 
-/** Values of parameters as one vector, with Adam's moments m and v. */
-type AdamPart = { readonly values: tf.Tensor1D; readonly m: tf.Tensor1D; readonly v: tf.Tensor1D };
-
-function startAdam(parameters: readonly tf.Tensor2D[]): AdamPart {
-  const values = tf.concat(parameters.map((parameter) => tf.reshape<tf.Rank.R1>(parameter, [-1])));
-  return { values, m: tf.zerosLike(values), v: tf.zerosLike(values) };
-}
+/** Values of parameters, with Adam's moments m and v. */
+type AdamState = { readonly values: tf.Tensor1D; readonly m: tf.Tensor1D; readonly v: tf.Tensor1D };
 
 /** Updates the values by Adam in TensorFlow's form. */
-function adamStep({ values, m, v }: AdamPart, gradient: tf.Tensor, rate: number): AdamPart {
+function adamStep({ values, m, v }: AdamState, gradient: tf.Tensor, rate: number): AdamState {
   const { beta1, beta2, epsilon } = adam;
   const nextM = tf.add<tf.Tensor1D>(tf.mul(m, beta1), tf.mul(gradient, 1 - beta1));
   const nextV = tf.add<tf.Tensor1D>(tf.mul(v, beta2), tf.mul(tf.square(gradient), 1 - beta2));

@@ -78,9 +78,12 @@ export const featureOffsets = { categories, style, price, quality, novelty, sale
  */
 export const demoFeatures = brand + brands;
 
+/** Names of the features between categories and brands. */
+const numberNames = ["style_1", "style_2", "price", "quality", "novelty", "sale"];
+
 export const featureNames: readonly string[] = [
   ...Array.from({ length: categories }, (_, k) => `category-${k}`),
-  ...["style_1", "style_2", "price", "quality", "novelty", "sale"],
+  ...numberNames,
   ...Array.from({ length: brands }, (_, k) => `brand-${k}`),
 ];
 
@@ -89,12 +92,7 @@ export function describeDemoItem(values: Float32Array, item: number): Record<str
   const f = getItemFeatures(values, item);
   return {
     category: f.subarray(0, categories).indexOf(1),
-    style_1: f[style] ?? 0,
-    style_2: f[style + 1] ?? 0,
-    price: f[price] ?? 0,
-    quality: f[quality] ?? 0,
-    novelty: f[novelty] ?? 0,
-    sale: f[sale] ?? 0,
+    ...Object.fromEntries(numberNames.map((name, k) => [name, f[categories + k]!])),
     brand: f.subarray(brand, brand + brands).indexOf(1),
   };
 }
