@@ -24,14 +24,8 @@ import {
 import type { PeerProcess } from "./peers/peer.ts";
 import { createPythonOption, findTorches, NO_TORCH, type Torch } from "./peers/roster.ts";
 import { startSimulatePeer, writeSimulateJob } from "./simulate/peer.ts";
-import {
-  type ActingKind,
-  createUntrainedModel,
-  OWN,
-  PAGES,
-  SimulatedPages,
-  trainingConfig,
-} from "./simulate/pages.ts";
+import type { ActingKind } from "./simulate/pages.ts";
+import { createUntrainedModel, OWN, PAGES, SimulatedPages, trainingConfig } from "./simulate/pages.ts";
 
 const MARKERS = "bench simulate";
 const ROUNDS = 5;

@@ -24,13 +24,8 @@ import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { GameMetrics } from "../train/training_results.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
-import {
-  addUserSplit,
-  createModelCommand,
-  type ModelDataOptions,
-  openData,
-  openModelData,
-} from "../cli/open_data.ts";
+import type { ModelDataOptions } from "../cli/open_data.ts";
+import { addUserSplit, createModelCommand, openData, openModelData } from "../cli/open_data.ts";
 import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,

@@ -13,14 +13,8 @@ import {
 import { activationConstants, expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
 import type { OpCall } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import {
-  type Activation,
-  type DotGradients,
-  formatShape,
-  type OutcomeSums,
-  type RowDots,
-  type Tensor,
-} from "../tape/tensor.ts";
+import type { Activation, DotGradients, OutcomeSums, RowDots, Tensor } from "../tape/tensor.ts";
+import { formatShape } from "../tape/tensor.ts";
 import { outcomeSum } from "./loss.ts";
 import {
   bindMatmulWeights,

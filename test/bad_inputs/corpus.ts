@@ -6,13 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import {
-  buildInvocation,
-  type CommandName,
-  type CommandResult,
-  makeCacheEnvironment,
-  splitArgs,
-} from "../command_check.ts";
+import type { CommandName, CommandResult } from "../command_check.ts";
+import { buildInvocation, makeCacheEnvironment, splitArgs } from "../command_check.ts";
 import { CommandSeries, LIMIT_MS } from "../command_series.ts";
 import { parseRows, toPattern } from "../case_table.ts";
 import { waitForEnd } from "../faults/process.ts";

@@ -185,7 +185,9 @@ Deno.test("spark: a log cleaned by the job makes the same set as data log", asyn
     const theirs = await prepared(log, { query: `${out}.sql` });
     const own = (part: string) => `${ours.folder}/${part}.parquet`;
     for (const part of Object.keys(OF_SET)) {
-      await same(own(part), `${theirs.folder}/${part}.parquet`, "*", `${what}: ${part}`);
+      // The job writes a page's time as its id if the log has no page ids.
+      const columns = "COLUMNS(name -> name <> 'page_id')";
+      await same(own(part), `${theirs.folder}/${part}.parquet`, columns, `${what}: ${part}`);
     }
     const { counts, pageOrder } = ours.manifest;
     assert.deepEqual([theirs.manifest.counts, theirs.manifest.pageOrder], [counts, pageOrder]);

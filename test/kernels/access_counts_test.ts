@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  type AccessCounts,
-  countAccesses,
-  measureAccessedBytes,
-} from "../../src/kernel_analysis/access_counts.ts";
+import type { AccessCounts } from "../../src/kernel_analysis/access_counts.ts";
+import { countAccesses, measureAccessedBytes } from "../../src/kernel_analysis/access_counts.ts";
 import type { IndexScope } from "../../src/kernel_analysis/values.ts";
 import { BoundLadder } from "../../src/ladder/check_ladder.ts";
 import { findLadder } from "../../src/ladder/ladders.ts";

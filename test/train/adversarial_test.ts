@@ -9,14 +9,8 @@ import { criteria } from "../../src/train/best_records.ts";
 import { type AdversarialTrainer, RewardWatch } from "../../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../../src/train/training_config.ts";
 import { GENERATOR_PREFIX, selectNetworkWeights } from "../../src/train/networks.ts";
-import {
-  Adam64,
-  computeNetwork64,
-  type Page64,
-  type Parameters64,
-  toDenseLog,
-  toParameters64,
-} from "../f64_model.ts";
+import type { Page64, Parameters64 } from "../f64_model.ts";
+import { Adam64, computeNetwork64, toDenseLog, toParameters64 } from "../f64_model.ts";
 import { countScoredEvents, withGpu } from "../op_check.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import {

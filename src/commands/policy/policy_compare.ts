@@ -17,12 +17,8 @@ import {
 import type { PolicyName } from "../../policy/named_policies.ts";
 import { createGreedyPolicy, namedPolicies, policyNames } from "../../policy/named_policies.ts";
 import { readCurve } from "../../policy/learning/policy_run.ts";
-import {
-  groupPolicies,
-  openPolicy,
-  type PolicyGroup,
-  type TrainedPolicy,
-} from "../../policy/trained_policy.ts";
+import type { PolicyGroup, TrainedPolicy } from "../../policy/trained_policy.ts";
+import { groupPolicies, openPolicy } from "../../policy/trained_policy.ts";
 import type { ComparedPolicy, CompareOptions } from "../../policy/comparison/compare_policies.ts";
 import { compare, makeOptimalPolicy } from "../../policy/comparison/compare_policies.ts";
 import { tryPolicy } from "../../policy/comparison/episode_prediction.ts";

@@ -27,12 +27,8 @@ import { version } from "../../version.ts";
 import { buildStartOptions, measureLoggedSizes } from "./episode_setting.ts";
 import { findAgain, findUsers, getSubject, withDevice } from "../simulate/user_selection.ts";
 import type { UserSelection } from "../simulate/user_selection.ts";
-import {
-  expectResumedAlone,
-  folder,
-  type GivenOptions,
-  listGivenOptions,
-} from "../../cli/command_options.ts";
+import type { GivenOptions } from "../../cli/command_options.ts";
+import { expectResumedAlone, folder, listGivenOptions } from "../../cli/command_options.ts";
 import {
   compareMachine,
   describeMachine,
