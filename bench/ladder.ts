@@ -155,13 +155,15 @@ export function listLadderCells(
   const base = ({ number, changes }: LadderStepMeasurement) => number === 1 ? "-" : String(changes);
   const time = (step: LadderStepMeasurement) => formatShort(step.time?.median ?? NaN);
   const named = ["step", "idea", "kernel"];
-  const counted = ["on step", "reads", "read sectors", "write sectors", "conflicts"];
+  const counted = ["reads", "read sectors", "write sectors", "conflicts"];
   return {
-    head: cpuTimes ? [...named, ...counted, "us on this CPU"] : [...named, "us", first, "gain", ...counted],
+    head: cpuTimes
+      ? [...named, ...counted, "us on this CPU"]
+      : [...named, "us", first, "gain", "on step", ...counted],
     rows: results.map((step) => [
       ...[String(step.number), step.idea, step.refusal ?? step.kernel],
-      ...(cpuTimes ? [] : [time(step), times(step.gainOnFirst), times(step.gain)]),
-      ...[base(step), ...counts(step)],
+      ...(cpuTimes ? [] : [time(step), times(step.gainOnFirst), times(step.gain), base(step)]),
+      ...counts(step),
       ...(cpuTimes ? [time(step)] : []),
     ]),
   };

@@ -68,7 +68,8 @@ export async function raceExercise(
 ): Promise<LadderStepMeasurement[]> {
   // Irregular sizes are not checked again: the answer was checked at all sizes, and tests check the steps.
   const raced: Ladder = { ...ladder, size, oddSizes: [], steps: [...ladder.steps, step] };
-  return await runLadder(gpu, raced, { rounds, onProgress });
+  const results = await runLadder(gpu, raced, { rounds, onProgress });
+  return results.map(({ checkedSizes: _one, ...result }) => result);
 }
 
 function formatGrid(bound: BoundLadder, { spec }: BoundStep, { name }: ExerciseCase): string {
@@ -246,8 +247,14 @@ function findHints(
       }: do the kernel and ` +
         `the line "grid" fit this size?`
       : "",
-    isShared ? `\nIs a barrier missing between two accesses to workgroup memory?` : "",
+    isShared && countBarriers(source) < countBarriers(getSolution(exercise).kernel.source)
+      ? "\nIs a barrier missing between two accesses to workgroup memory?"
+      : "",
   ].join("");
+}
+
+function countBarriers(text: string): number {
+  return text.split("workgroupBarrier()").length - 1;
 }
 
 /** Lists the lines of a text that contain {@link HOLE}, each with the lines of code around it. */

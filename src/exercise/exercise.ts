@@ -50,7 +50,7 @@ export interface Exercise {
 /** Returns the shipped kernel with the settings of the last ladder step that uses the kernel. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
-    kernel.name === solution && idea.includes("shipped")
+    kernel.name === solution && /shipped|solution/.test(idea)
   );
   if (!step) throw new Error(`Expected a step with kernel ${solution} in ladder ${ladder.name}, found none.`);
   return step;
@@ -70,7 +70,7 @@ export function createKernelExercise<R>(
   { name, what, chapter, starter, letters, refuses, kernel, trial, hard = [], ...ladder }: KernelExercise<R>,
 ): Exercise {
   const dispatch = kernel.name;
-  const steps = [{ kernel, idea: "shipped" }];
+  const steps = [{ kernel, idea: kernel.name.endsWith("_solution") ? "the solution" : "shipped" }];
   return {
     ...{ name, what, chapter, starter, letters, refuses, solution: kernel.name },
     ladder: { ...ladder, name: kernel.name, open: (gpu, size) => trial(gpu, size), dispatch, steps },

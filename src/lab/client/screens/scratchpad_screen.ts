@@ -168,15 +168,15 @@ function describeTime({ median, lower, upper, error = 0 }: ScratchResult["time"]
 function renderOutput({ name, length, values }: ScratchResult["outputs"][number]): Html {
   const texts = Array.from(values, (value) => String(Number(value.toPrecision(7))));
   const widest = Math.max(...texts.map((text) => text.length));
-  const digits = String(values.length - 1).length;
-  const lines = texts.flatMap((_, k) =>
-    k % LINE > 0
-      ? []
-      : [`[${String(k).padStart(digits)}]  ${
-        texts.slice(k, k + LINE).map((text) => text.padStart(widest)).join("  ")
-      }`]
-  );
-  const shown = values.length < length ? `, the first ${values.length} of ${formatThousands(length)}` : "";
+  const digits = String(length - 1).length;
+  const half = values.length < length ? values.length / 2 : values.length;
+  const lines = texts.flatMap((_, k) => {
+    if (k % LINE > 0) return [];
+    const index = k < half ? k : k + length - values.length;
+    const row = texts.slice(k, k + LINE).map((text) => text.padStart(widest)).join("  ");
+    return [...(k === half ? ["..."] : []), `[${String(index).padStart(digits)}]  ${row}`];
+  });
+  const shown = values.length < length ? `, the first and last ${half} of ${formatThousands(length)}` : "";
   return markup`<h3>${name}${shown}</h3>
 <pre class="values" tabindex="0" role="region" aria-label="Values of ${name}"><code>${
     lines.join("\n")

@@ -97,11 +97,11 @@ export interface ScratchRequest {
 }
 
 export interface ScratchResult {
-  /** First numbers of each output, and length of the output. */
+  /** Length of each output and its numbers; of a long output, the first and the last numbers. */
   readonly outputs: readonly {
     readonly name: string;
     readonly length: number;
-    readonly values: KernelArray;
+    readonly values: readonly number[];
   }[];
   /** Arrays that are shorter than the part that the kernel accesses, in sentences. */
   readonly short: readonly string[];
@@ -109,8 +109,8 @@ export interface ScratchResult {
   readonly time: Pick<Timing, "median" | "lower" | "upper" | "error">;
 }
 
-/** Largest number of values that are shown per output. */
-const SHOWN_VALUES = 256;
+/** Largest number of values that are shown per output: half of them from its start, half from its end. */
+const SHOWN_VALUES = 512;
 
 function scratchpadService(worker: LabWorker) {
   return {
@@ -142,7 +142,10 @@ function scratchpadService(worker: LabWorker) {
           throw new UserError(error.message);
         });
         const shown = Object.entries(found).map(([name, values]) => ({
-          ...{ name, length: values.length, values: values.slice(0, SHOWN_VALUES) },
+          ...{ name, length: values.length },
+          values: values.length <= SHOWN_VALUES
+            ? Array.from(values)
+            : [...values.slice(0, SHOWN_VALUES / 2), ...values.slice(-SHOWN_VALUES / 2)],
         }));
         const own = [...inputs, ...Object.entries(found)];
         return {
