@@ -238,7 +238,7 @@ Deno.test("exercises: an answer chooses its memory, and invalid choices are repo
     const broken: [string, RegExp][] = [
       [
         "input textur",
-        /expected "where" to name an input and its storage, one of texture, uniform, panels, got "input textur"/,
+        /expected an input and its storage \(texture, uniform, panels\) in "where", got "input textur"/,
       ],
       ["input", /got "input"/],
       ["output texture", /expected output to stay in a storage buffer/],

@@ -103,7 +103,7 @@ Deno.test("a wrong step is not timed, and all other steps run", () =>
     const cells = listLadderCells(results, { cpuTimes: true });
     assert.match(explainLadderCells(true), /^A CPU driver's times do not show gains on a GPU: /);
     assert.deepEqual(cells.head.slice(3), [
-      ...["on step", "reads", "read sectors", "write sectors", "conflicts", "us on this CPU"],
+      ...["reads", "read sectors", "write sectors", "conflicts", "us on this CPU"],
     ]);
     assert.deepEqual(cells.rows.map((row) => row.at(-1)), rows.map((row) => row[3]));
   }));
