@@ -50,7 +50,7 @@ Deno.test("a refused config is reported with its path; the printed value is shor
 
 const HOST = "gpu/host files commands serve data/sets data/prepare cli report autotune".split(" ");
 /** Bytes of the script before compression. */
-const MOST_BYTES = { code: 252_000, kernels: 195_000 };
+const MOST_BYTES = { code: 253_000, kernels: 195_000 };
 
 type Library = typeof source;
 
