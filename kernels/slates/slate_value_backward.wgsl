@@ -30,7 +30,7 @@ struct Step {
   chunks: u32,           // number of partial sums of each weight gradient
 }
 
-struct Places { chunk: u32, weights: u32, unread: u32, bias: u32 }
+struct Places { chunk: u32, weights: u32 }
 
 @group(0) @binding(0) var<storage, read> q_gradient: array<f32>;
 @group(0) @binding(1) var<storage, read> hidden: array<vec4f>;

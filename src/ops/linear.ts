@@ -346,7 +346,7 @@ export function weightGradient<S extends BatchSizes>(
   const sums = g.host?.sums;
   const places = partialViews(call, weights, { second, bias, ...g.places });
   const sum = sums && outcomeSum({ dimensions: call.dimensions, choice: call }, sums);
-  return matmulDispatch<S>("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
+  const dispatch = matmulDispatch<S>("weight", K4, N4, getSize(g.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of weights${sum ? `, ${sum.label}` : ""}`,
     constants: {
@@ -387,6 +387,7 @@ export function weightGradient<S extends BatchSizes>(
       };
     },
   }));
+  return sum ? { ...dispatch, choices: [...dispatch.choices ?? [], ...sum.choices ?? []] } : dispatch;
 }
 
 export function reference<R>(
