@@ -13,7 +13,7 @@ import type { BoundStep, Ladder, LadderSize, LadderStep } from "../ladder/check_
 import { BoundLadder, parseLadderSize } from "../ladder/check_ladder.ts";
 import { runLadder } from "../ladder/ladders.ts";
 import type { LadderStepMeasurement } from "../profile/bench_report.ts";
-import { HOLE, getSolution, listCases, listConstants, type Exercise, type ExerciseCase } from "./exercise.ts";
+import { type Exercise, type ExerciseCase, getSolution, HOLE, listCases, listConstants } from "./exercise.ts";
 
 /** Parses --size. @throws UserError if a size is out of range, or the exercise does not support the sizes */
 export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {

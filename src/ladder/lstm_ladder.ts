@@ -1,8 +1,6 @@
 /** The two ladders of the LSTM: forward and backward. */
 
 import lstmBackNaive from "../../kernels/lstm/lstm_backward_1_naive.wgsl" with { type: "text" };
-import lstmBackWorkgroup from "../../kernels/lstm/lstm_backward_2_workgroup.wgsl" with { type: "text" };
-import lstmBackVectors from "../../kernels/lstm/lstm_backward_3_vectors.wgsl" with { type: "text" };
 import lstmNaive from "../../kernels/lstm/lstm_forward_1_naive.wgsl" with { type: "text" };
 import lstmWorkgroup from "../../kernels/lstm/lstm_forward_2_workgroup.wgsl" with { type: "text" };
 import lstmVectors from "../../kernels/lstm/lstm_forward_3_vectors.wgsl" with { type: "text" };
@@ -39,22 +37,19 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** For each direction: kernels, inputs that may be in uniform buffers, and the idea of the mat4x4f step. */
+/** For each direction: the naive kernel, inputs that may be in uniform buffers, the idea of the mat4x4f step. */
 const DIRECTIONS = {
-  forward: {
-    texts: { naive: lstmNaive, workgroup: lstmWorkgroup, vectors: lstmVectors },
-    uniforms: ["weights", "bias"],
-    matrices: "four k at a time, mat4x4f",
-  },
+  forward: { naive: lstmNaive, uniforms: ["weights", "bias"], matrices: "four k at a time, mat4x4f" },
   backward: {
-    texts: { naive: lstmBackNaive, workgroup: lstmBackWorkgroup, vectors: lstmBackVectors },
+    naive: lstmBackNaive,
     uniforms: ["weights"],
-    matrices: "four units of the sum at a time, mat4x4f",
+    matrices: "steps 3 to 5 of the forward ladder: vectors, a uniform buffer, mat4x4f",
   },
 } as const;
 
+/** Lists a ladder's steps. The backward ladder joins the first steps, whose ideas the forward ladder shows. */
 export function listLstmSteps(direction: LstmDirection): LadderStep[] {
-  const { texts: { naive, workgroup, vectors }, uniforms, matrices } = DIRECTIONS[direction];
+  const { naive, uniforms, matrices } = DIRECTIONS[direction];
   const { loop, panel } = lstmKernels[direction];
   const users = (each: number) => ({
     constants: () => ({ USERS: each }),
@@ -62,13 +57,11 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
   });
   const oneEach: LadderStep["invocations"] = ([users = 1]) => [users];
   const group = (size: LadderSize) => 4 * padColumns(size[2] ?? 1);
-  const name = `lstm_${direction}`;
-  const fours = { kernel: parseKernel(`${name}_3_vectors`, vectors), invocations: oneEach };
+  const fours = { kernel: parseKernel("lstm_forward_3_vectors", lstmVectors), invocations: oneEach };
   const where = Object.fromEntries(uniforms.map((input) => [input, "uniform" as const]));
-  return [
-    { kernel: parseKernel(`${name}_1_naive`, naive), idea: "one user per invocation", invocations: oneEach },
+  const forward: LadderStep[] = [
     {
-      kernel: parseKernel(`${name}_2_workgroup`, workgroup),
+      kernel: parseKernel("lstm_forward_2_workgroup", lstmWorkgroup),
       idea: "one workgroup per user",
       constants: (size) => ({ WORKGROUP: group(size) }),
       invocations: (size) => [(size[0] ?? 1) * group(size)],
@@ -76,6 +69,14 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
     },
     { ...fours, idea: "four units at a time", changes: 1 },
     { ...fours, idea: "weights in a uniform buffer", where },
+  ];
+  return [
+    {
+      kernel: parseKernel(`lstm_${direction}_1_naive`, naive),
+      idea: "one user per invocation",
+      invocations: oneEach,
+    },
+    ...(direction === "forward" ? forward : []),
     { kernel: loop, idea: matrices, where, ...users(1) },
     { kernel: loop, idea: "four users per invocation (shipped for many units)", where, ...users(4) },
     {
@@ -90,7 +91,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
     {
       ...createGroupStep(direction, () => 1, "cache"),
       idea: "one unit per invocation, one barrier per event",
-      changes: 2,
+      changes: direction === "forward" ? 2 : 1,
     },
     { ...createGroupStep(direction, () => 1, "workgroup"), idea: "weights in workgroup memory" },
     { ...createGroupStep(direction, () => 4, "workgroup"), idea: "four users per workgroup" },
