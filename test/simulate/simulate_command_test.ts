@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { createSink, writeEpisodes } from "../../src/commands/simulate/simulation_files.ts";
 import type { SimulationSummary } from "../../src/commands/simulate/simulation_results.ts";
-import { buildResults, formatResults } from "../../src/commands/simulate/simulation_results.ts";
+import { buildResults, formatResults, MODEL_USERS } from "../../src/commands/simulate/simulation_results.ts";
 import { NumberIds, TextIds, TextList } from "../../src/data/ids.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { computeEpisodeMetrics } from "../../src/policy/comparison/episode_metrics.ts";
@@ -406,8 +406,9 @@ Deno.test("default slates and pages are the usual ones of the log; a synthetic s
 Deno.test("the table fits the line width, and names omitted columns", () => {
   assert.match(
     formatResults(summary, runs, Infinity),
-    /^greedy is better than \w+: \+\d\.\d\d clicks per user \(95 % CI .*, paired by user\)\./,
+    /^greedy is better than \w+: \+\d\.\d\d clicks per user \(95 % CI .*, paired by user\)\.\n\n/,
   );
+  assert.match(formatResults({ ...summary, caution: MODEL_USERS }, runs), /\.\nThese are the model's users/);
   for (const width of [100, 40, 30]) {
     const tables = formatResults(summary, runs, width).split("\n").filter((line) => /\S {2,}\S|─/.test(line));
     assert.ok(tables.length >= 10);

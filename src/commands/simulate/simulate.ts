@@ -5,7 +5,7 @@ import type { TrainedPolicy } from "../../policy/trained_policy.ts";
 import { writePage } from "../../report/page_shell.ts";
 import { buildSimulationPage, type SimulatedPolicy } from "../../report/simulation_page.ts";
 import { parseSimulateOptions, type PoolArgument, type SimulateOptions } from "./simulate_options.ts";
-import { buildResults, describeDifferences, formatResults } from "./simulation_results.ts";
+import { buildResults, describeDifferences, formatResults, MODEL_USERS } from "./simulation_results.ts";
 import type { SimulationSummary } from "./simulation_results.ts";
 import { findPolicy, openNamedPolicy, openTrainedPolicy, RIVALS, runPolicies } from "./simulate_policies.ts";
 import type { ReadyPolicy } from "./simulate_policies.ts";
@@ -72,7 +72,7 @@ async function writeSimulationPage(
       verdict: summary.noClickRateReason === undefined ? describeDifferences(summary, runs) : [],
       about: summary.about,
       notes: [
-        ...(summary.noClickRateReason === undefined ? [] : [summary.noClickRateReason]),
+        ...[summary.noClickRateReason ?? summary.caution ?? []].flat(),
         ...summary.notes,
       ],
     }),
@@ -145,7 +145,8 @@ async function main(): Promise<number> {
     }
     progress.stop();
     const { description, noClickRateReason, environment: { itemCount: items } } = simulated;
-    const summary: SimulationSummary = { options, description, items, noClickRateReason, notes, about };
+    const caution = noClickRateReason === undefined && !simulated.found.truth ? MODEL_USERS : undefined;
+    const summary = { options, description, items, noClickRateReason, caution, notes, about };
     console.log(formatResults(summary, runs));
     if (options.saveDir !== undefined) {
       const returns = runs.map(({ name, metrics: { returns } }) => ({ name, returns }));

@@ -20,11 +20,18 @@ export interface SimulationSummary {
   readonly items: number;
   /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
+  /** Caution about the gain if the users are a model's; undefined for a ground truth or without clicks. */
+  readonly caution?: string | undefined;
   /** Warnings. */
   readonly notes: readonly string[];
   /** Paragraphs about the click model and the pages. */
   readonly about: readonly string[];
 }
+
+/** Caution about clicks and gains of a learned model's users. */
+export const MODEL_USERS = "These are the model's users, not real ones. Models are usually too optimistic " +
+  "about slates that they prefer, and the intervals are over simulated users, not over the model's errors. " +
+  "Test the policy on real users before you rely on the gain.";
 
 const RANGE = "95 % CI";
 const percent = (share: number) => percentText(share, 1);
@@ -73,7 +80,7 @@ export function formatResults(
   const metrics = formatPolicies(summary, runs, most);
   const [lead, ...others] = describeDifferences(summary, runs);
   return [
-    ...lead === undefined ? [] : [`${lead}\n`],
+    ...lead === undefined ? [] : [[lead, ...summary.caution ? [summary.caution] : []].join("\n") + "\n"],
     `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${some(items, "item")}; click model: ` +
     `${description}`,
     metrics,
