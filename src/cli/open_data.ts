@@ -17,7 +17,7 @@ import { fitLogitWeights, scaleUtilities } from "../model/logit_weights.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
 import { BaselineModel } from "../predict/baseline_model.ts";
-import { baselineNames, baselineOptions } from "../metrics/baselines/baseline_names.ts";
+import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baseline_names.ts";
 import { FittedBaselines } from "../metrics/baselines/baselines.ts";
 import { LOGIT_POSITIONS } from "../metrics/baselines/scorers.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -199,7 +199,11 @@ export async function openModel(
 }
 
 /** Fits a baseline to the run's train users: see {@link openBaseline}. @param own - data of the command */
-async function fitBaseline(run: OpenedRun, own: Dataset, option: string): Promise<BaselineModel | undefined> {
+export async function fitBaseline(
+  run: OpenedRun,
+  own: Dataset,
+  option: string,
+): Promise<BaselineModel | undefined> {
   const { path, trainedOn } = run;
   if (!trainedOn) {
     throw new UserError(
@@ -279,7 +283,7 @@ function useLogit(
     wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
   };
   const weights = fitLogitWeights(source, model, onProgress);
-  run.replaceModel(model, scaleUtilities(weights, fitted.scale("logit") ?? NO_SCALE));
+  run.replaceModel(model, scaleUtilities(weights, fitted.scale("logit") ?? NO_SCALE), baselineTitles.logit);
   return true;
 }
 

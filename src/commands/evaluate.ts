@@ -5,6 +5,7 @@ import { loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
+import { baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import { compareScorings, type TestResult } from "../metrics/test_result.ts";
 import { describeTimeSplit } from "../data/manifest.ts";
 import { UserError } from "../user_error.ts";
@@ -25,7 +26,14 @@ import type { GameMetrics } from "../train/training_results.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { addUserSplit, createModelCommand, openData, openModelData } from "../cli/open_data.ts";
+import {
+  addUserSplit,
+  createBaselineOption,
+  createModelCommand,
+  fitBaseline,
+  openData,
+  openModelData,
+} from "../cli/open_data.ts";
 import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
@@ -51,7 +59,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     "--against <run>",
     "another run or snapshot, which is compared with --model on the same users",
     path,
-  );
+  ).addOption(createBaselineOption());
   addUserSplit(command, "users on whom the model is evaluated", "test")
     .option(
       "--json",
@@ -75,6 +83,13 @@ async function openSnapshot(model: string): Promise<OpenedRun> {
 
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
+  const { baseline } = options;
+  if (baseline !== undefined && baseline !== baselineOptions.logit) {
+    throw new UserError(
+      `Expected --baseline logit, got ${baseline}: evaluate fits all other baselines to the train users of ` +
+        `--data. For predictions by the baseline of the run's train users: predict --baseline ${baseline}.`,
+    );
+  }
   const run = await openSnapshot(options.model);
   const other = options.against === undefined ? undefined : await openSnapshot(options.against);
   const needed = options.split === "all" ? [] : [options.split];
@@ -83,6 +98,7 @@ async function main(): Promise<void> {
     { ...options, ...openModelData(run.path, trainedOn, options), trainedOn },
     needed,
   );
+  if (baseline !== undefined) await fitBaseline(run, opened, baseline);
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
       `Expected one part of ${opened.source.name} in --split, got all. The log was split by time, so all ` +
@@ -109,11 +125,13 @@ async function main(): Promise<void> {
   const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
   printResults({ ...options, isTrainingData, logged }, data, tested, { ...found, result: named }, against);
   if (options.json) return;
-  const { model, iteration, kind } = run.info;
+  const { model, iteration } = run.info;
   if (!isTrainingData) {
     const { name } = data.source;
     console.log(
-      (iteration === 0 && model.counts ? `${kind} is the logit on counts of its training data. ` : "") +
+      (iteration === 0 && model.counts
+        ? "The first row is the logit on counts of the model's training data. "
+        : "") +
         `${name} is not the training data: baselines are fitted to the train users of ${name}, the model to ` +
         `those of its training data, and a user's history contains only what ${name} has: its pages and ` +
         "context events. To train on both logs as one: data/README.md#next-months-log.",

@@ -60,9 +60,9 @@ export class OpenedRun {
     return extendWeights(this.weights, this.info.model, items);
   }
 
-  /** @internal Replaces the model by a baseline. */
-  replaceModel(model: ModelConfig, weights: Weights): void {
-    this.info = { ...this.info, model, game: undefined };
+  /** @internal Replaces the model by a baseline. @param kind - title of the baseline */
+  replaceModel(model: ModelConfig, weights: Weights, kind: string): void {
+    this.info = { ...this.info, model, kind, iteration: 0, game: undefined };
     this.weights = weights;
   }
 
