@@ -20,7 +20,7 @@ import { buildEpisodeSetting, measureLoggedSizes } from "../policy/episode_setti
 import { runMain } from "../../cli/run_main.ts";
 import { reportFile } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
-import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
+import { createDelayedProgress, createTrainingProgress, usualNames } from "../../cli/progress.ts";
 import { describeMachine, printLine } from "../train/run_stages.ts";
 import { createExploringPolicy } from "../../simulate/exploring_policy.ts";
 import { createSinks, expectEnoughUsers, writeReturns } from "./simulation_files.ts";
@@ -94,6 +94,7 @@ const FOLDERS = {
 } as const satisfies Record<string, FolderPurpose>;
 
 const SILENT_MS = 2000;
+const USERS = { ...usualNames, unit: "users" };
 
 async function main(): Promise<number> {
   const { options: asked, given } = parseSimulateOptions(Deno.args);
@@ -119,7 +120,7 @@ async function main(): Promise<number> {
       begun.push(owned.use(await OwnedFolder.begin(path, purpose, paths)));
     }
     const sinks = createSinks({ options, simulated, setting });
-    using progress = createTrainingProgress(options.users * policies.length, 0);
+    using progress = createTrainingProgress(options.users * policies.length, 0, USERS);
     const began = performance.now();
     const ending = "stopping after the current pages (press Ctrl-C again to discard them)";
     using _told = reportAtStop(stop, progress.note, ending);
