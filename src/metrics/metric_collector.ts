@@ -65,6 +65,8 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
+  /** Users with events in each slice, and 1 + the index of the slice's last user. */
+  readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;
   /** True if a page with several clicks was added. */
@@ -79,6 +81,7 @@ export class MetricCollector {
     this.#clicks = new CalibrationSums(this.#sliceGroups);
     this.#noClicks = new CalibrationSums(this.#sliceGroups);
     this.#sliceClicks = Array.from({ length: slices }, () => new CalibrationSums(1));
+    this.#sliceUsers = Array.from({ length: slices }, () => ({ count: 0, last: 0 }));
   }
 
   add(part: ScoredUsers): void {
@@ -192,6 +195,9 @@ export class MetricCollector {
   }
 
   #addSlice(slice: number, sums: Float64Array): void {
+    const users = this.#sliceUsers[slice]!;
+    if (users.last <= this.#users) users.count++;
+    users.last = this.#users + 1;
     addTo(this.#slices, slice * this.#sliceGroups + this.#users % this.#sliceGroups, sums);
   }
 
@@ -244,7 +250,8 @@ export class MetricCollector {
       const { metrics, intervals } = measure(sums, bootstrap, own);
       const ece = this.#sliceClicks[slice]?.calibration()?.ece;
       const events = total(column.events);
-      return [{ name, events, metrics, intervals, ...(ece === undefined ? {} : { ece }) }];
+      const users = this.#sliceUsers[slice]!.count;
+      return [{ name, events, users, metrics, intervals, ...(ece === undefined ? {} : { ece }) }];
     });
   }
 }

@@ -29,6 +29,8 @@ export interface MetricSlice extends Pick<MeasuredSums, "metrics" | "intervals">
   /** Name of the slice, such as "3-4" for page lengths. */
   readonly name: string;
   readonly events: number;
+  /** Number of users with these events. */
+  readonly users: number;
   /** Expected calibration error of the click probabilities of displayed items. */
   readonly ece?: number;
 }

@@ -11,7 +11,8 @@ import { findFirstResult, renderByPart, renderMetricTitle } from "./metrics_tabl
 import { renderCharts } from "./page_shell.ts";
 import type { ReportModel, StageResult } from "./report_data.ts";
 import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
-import { renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
+import { MISSING, renderMetric, renderTable } from "./report_tables.ts";
+import type { ReportRow, ReportRowGroup } from "./report_tables.ts";
 
 /** Renders metrics by segment and the position effect; undefined if no result has either. */
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {
@@ -26,11 +27,14 @@ export function renderSegments(models: readonly ReportModel[]): Html | undefined
 ${tables}`;
 }
 
+/** Segments of fewer users have no interval: a bootstrap over so few users is unreliable. */
+const LEAST_USERS = 10;
+
 const ATTAINABLE = shownBaselines.find(([key]) => key === "attainable")?.[1];
 
 const TITLES: Readonly<Record<Exclude<SliceKey, "category">, string>> = {
   "page length": "by the number of items on the page",
-  history: "by the number of the user's earlier clicks (0: new users)",
+  history: "by the number of the user's earlier clicks (0: no click before)",
   position: "by the position of the clicked item",
   item: "by the clicked item",
 };
@@ -52,23 +56,28 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
     // With categories, a page counts in each category of the clicked item, so take the sum over positions.
     const once = by === "category" ? slices.position ?? own : own;
     const all = once.reduce((sum, { events }) => sum + events, 0);
-    const rows = own.map(({ name, events }): ReportRow => [
-      name,
-      formatThousands(events),
-      formatPercent(events / all, 1),
-      ...columns.map(({ details }) => {
-        const found = details.slices[by]?.find((other) => other.name === name);
-        return renderMetric(found?.metrics.prec1, 4, found?.intervals.prec1);
-      }),
-    ]);
+    const rows = own.map(({ name, events, users }): ReportRow => {
+      const isSmall = (users ?? events) < LEAST_USERS;
+      return [
+        name,
+        users === undefined ? MISSING : formatThousands(users),
+        formatThousands(events),
+        formatPercent(events / all, 1),
+        ...columns.map(({ details }) => {
+          const found = details.slices[by]?.find((other) => other.name === name);
+          const text = renderMetric(found?.metrics.prec1, 4, isSmall ? null : found?.intervals.prec1);
+          return isSmall && text !== MISSING ? markup`${text}<br><small>${MISSING}</small>` : text;
+        }),
+      ];
+    });
     const category = `by the clicked item's ${categoryField} (an item may have several)`;
     return [[by === "category" ? category : TITLES[by], rows]];
   });
   if (groups.length === 0) return undefined;
-  const head = ["segment", "pages", "share", ...columns.map(({ name }) => name)];
+  const head = ["segment", "users", "pages", "share", ...columns.map(({ name }) => name)];
   return markup`<p>${renderMetricTitle("prec1")} of the model (${model.snapshot}) and of the best simple
 method on segments of the test pages. Only pages with a click have a position or category. Small numbers: 95 %
-bootstrap interval over test users.</p>
+bootstrap interval over test users; none (-) for fewer than ${LEAST_USERS} users.</p>
 ${renderTable(`Segments of ${part.name}`, head, groups)}`;
 }
 

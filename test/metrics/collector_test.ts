@@ -47,6 +47,7 @@ function usersWithoutEvents(of: ClickLog): number[] {
 }
 
 interface Event {
+  readonly user: number;
   readonly scores: number[];
   /** Clicked positions in the order of the clicks. */
   readonly clicks: number[];
@@ -64,7 +65,7 @@ function events(): Event[] {
       if (log.eventKind?.[e] === 2) found.at(-1)!.clicks.push(found.at(-1)!.items.indexOf(items[0]!));
       if (!log.eventKind?.[e]) {
         const clicks = clicked === NONE ? [] : [clicked - start];
-        found.push({ scores: Array.from(scores.subarray(start, end)), clicks, history, items });
+        found.push({ user, scores: Array.from(scores.subarray(start, end)), clicks, history, items });
       }
       if (clicked !== NONE) history++;
     }
@@ -151,11 +152,11 @@ Deno.test("all metrics match their definitions, also by page length, history, po
     return sums.calibration()!.ece;
   };
   const listRows = (some: readonly Event[]) => some.flatMap((e) => e.scores.map((_, k) => ({ e, k })));
-  for (const { name, metrics, events, ece } of details.slices["page length"] ?? []) {
+  for (const { name, metrics, events, users, ece } of details.slices["page length"] ?? []) {
     const some = all.filter(({ scores }) => within(name, scores.length));
     check(metrics, some, name);
     near(ece, computeEce(listRows(some)), name);
-    assert.equal(events, some.length);
+    assert.deepEqual([events, users], [some.length, new Set(some.map(({ user }) => user)).size]);
   }
   for (const { name, metrics, ece } of details.slices.history ?? []) {
     const some = all.filter(({ history }) => within(name, history));

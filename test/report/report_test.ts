@@ -374,13 +374,13 @@ Deno.test("only the judged snapshot is compared with the baselines; every metric
 
 Deno.test("a result with slices, position effects and context shows segments, a curve, and the columns", () =>
   withEmptyFolder(async (folder) => {
-    const slice = (name: string, events: number, prec1: number) => ({
-      ...{ name, events, metrics: { prec1 }, intervals: {} },
+    const slice = (name: string, events: number, prec1: number, users?: number) => ({
+      ...{ name, events, users, metrics: { prec1 }, intervals: { prec1: [0.0625, 0.9375] } },
     });
     const details = (prec1: number) => ({
       ...{ metrics: { prec1 }, intervals: {} },
       slices: {
-        history: [slice("0", 30, prec1 / 2), slice("1-2", 10, prec1)],
+        history: [slice("0", 30, prec1 / 2), slice("1-2", 10, prec1, 9)],
         "page length": [slice("10-19", 40, 0.875)], // all pages have this length, so there is no segment
       },
       calibration: {
@@ -409,8 +409,8 @@ Deno.test("a result with slices, position effects and context shows segments, a 
     ) => [name, ...cells.split("</td>").map((cell) => cell.replace(/<[^>]*>/g, ""))]);
     // The model, the best baseline, and the best attainable ranking.
     assert.deepEqual(rows.slice(0, 2), [
-      ["0", "30", "75.0 %", "0.2500", "0.1250", "0.3750", ""],
-      ["1-2", "10", "25.0 %", "0.5000", "0.2500", "0.7500", ""],
+      ["0", "-", "30", "75.0 %", ...["0.2500", "0.1250", "0.3750"].map((x) => `${x}0.063 to 0.938`), ""],
+      ["1-2", "9", "10", "25.0 %", "0.5000-", "0.2500-", "0.7500-", ""],
     ]);
     const segments = main.text.split('id="segments"')[1] ?? assert.fail("no segments");
     assert.doesNotMatch(segments, /0\.8750/);
