@@ -27,7 +27,6 @@ import {
   classifyAgainstBaselines,
   compareWithBaselines,
   describeUsers,
-  describeVerdict,
   formatSigned,
   formatSignedRange,
 } from "../metrics/baseline_verdict.ts";
@@ -152,12 +151,11 @@ function renderOutcome(model: ReportModel): Html {
   } ranks the clicked item first on ${
     formatShare(best.value)
   } of the test pages with a click${random}${seeds}${positions}.</p>
-<p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
-${
+<p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}${
     judgeLosses(model).filter(({ stage }) => stage === best.stage).map((loss) =>
-      markup`<p class="outcome">${renderVerdictSign(loss)} ${describeVerdict(loss).join(" ")}</p>`
+      markup` ${renderVerdictSign(loss)} ${describeLossAgainstSimple(loss)}`
     )
-  }
+  }</p>
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
 }
 
@@ -194,6 +192,16 @@ function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict
   const ends = formatSignedRange([low, high], Math.min(Math.abs(low), Math.abs(high)) < 0.05 ? 3 : 1);
   const measured = [`95 % interval ${ends}`, ...(users === undefined ? [] : [users])].join(", ");
   return `${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ${reached}, ${points} (${measured}).`;
+}
+
+/** Compares the loss of a part with that of the best baseline in one sentence. */
+function describeLossAgainstSimple({ comparisons, value: loss }: PartVerdict): string {
+  const [best] = comparisons;
+  if (!best?.interval) return "";
+  const { name, value, interval } = best;
+  const is = LOSS_AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)];
+  return `The model's loss (${loss.toFixed(4)}) is ${is}: the difference from the best one (${name}) is ` +
+    `${formatSigned(value, 3)} (95 % interval ${formatSignedRange(interval, 3)}).`;
 }
 
 /** Lists recommendations: whether to use the model, and the advice that `train` printed about the stage. */
@@ -252,6 +260,11 @@ const AGAINST_SIMPLE = {
   better: "This is better than every simple method",
   [NONE]: "This is not significantly different from the best simple method",
   worse: "This is worse than a simple method",
+} as const;
+const LOSS_AGAINST_SIMPLE = {
+  better: "lower than that of every simple method",
+  [NONE]: "not significantly different from that of the best simple method",
+  worse: "higher than that of a simple method",
 } as const;
 const CLASSES = { better: "better", [NONE]: "alike", worse: "worse" } as const;
 
@@ -360,8 +373,7 @@ function judgeParts(model: ReportModel): PartVerdict[] {
 function judgeLosses(model: ReportModel): PartVerdict[] {
   return listLossParts([model]).filter((part) => getLossScale(part) === "choice").flatMap((part) => {
     const found = judgePart(part, "best-loss", "nll");
-    if (!found?.comparisons.every(({ interval }) => interval)) return [];
-    return [{ ...found, subject: `the loss of best-loss (${found.value.toFixed(4)})` }];
+    return found?.comparisons.every(({ interval }) => interval) ? [found] : [];
   });
 }
 
