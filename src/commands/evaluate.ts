@@ -167,8 +167,10 @@ function printResults(
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
   const verdict = hasTrainUsers
     ? [
-      `Train users of ${data.source.name} are included. Baselines are left out, because they are fitted to the ` +
-      "clicks of these users.",
+      `The tested users include the train users of ${data.source.name}, whose clicks the baselines would have ` +
+      "counted, so baselines are left out. " + (isTrainingData
+        ? "For a comparison, use --split test."
+        : "For a comparison, prepare both logs as one set with --split time --split-at, and use --split test."),
     ]
     : [
       ...describeRanking([result], undefined, { split, isTrainingData, isChoice }),

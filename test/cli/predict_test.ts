@@ -163,6 +163,7 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     const encoding = { encodingFrom: data };
     const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, encoding, "log.csv"));
     const later = await evaluate.ok([...logit, "--data", next, "--split", "all"]);
+    assert.match(later.stdout, /^The tested users include .* both logs as one set with --split time/m);
     assert.match(later.stdout, /^logit on counts +0 .*^The first row is the logit on counts of the model/ms);
     const rate = ["--model", run, "--baseline", "click-rate"];
     await evaluate.refused(rate, /predict --baseline click-rate/);
