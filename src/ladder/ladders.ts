@@ -71,7 +71,7 @@ export const ladders: readonly Ladder[] = [
     open: createLstmTrial,
     dispatch: `lstm_${direction}`,
     steps: listLstmSteps(direction),
-    forGpus: [1, 2, 8, 9, 10, 11],
+    forGpus: direction === "forward" ? [1, 2, 8, 9, 10, 11] : [1, 5, 6, 7, 8],
   })),
   {
     name: "choice",

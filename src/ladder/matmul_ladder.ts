@@ -1,15 +1,8 @@
 /** The ladders of a dense layer [M, K] x [K, N], and of the gradients of its input and weights. */
 
-import forwardPanelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
-import forwardPanelGuarded from "../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with {
-  type: "text",
-};
-import forwardPanelInterleaved from "../../kernels/matmul/matmul_forward_13_panel_interleaved.wgsl" with {
-  type: "text",
-};
-import forwardPanelIndexed from "../../kernels/matmul/matmul_forward_14_panel_indexed.wgsl" with {
-  type: "text",
-};
+import panelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
+import panelGuarded from "../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with { type: "text" };
+import panelIndexed from "../../kernels/matmul/matmul_forward_13_panel_indexed.wgsl" with { type: "text" };
 import forwardNaive from "../../kernels/matmul/matmul_forward_1_naive.wgsl" with { type: "text" };
 import forwardTile from "../../kernels/matmul/matmul_forward_2_tile.wgsl" with { type: "text" };
 import forwardRegisters from "../../kernels/matmul/matmul_forward_4_registers.wgsl" with { type: "text" };
@@ -18,9 +11,7 @@ import forwardMatrices from "../../kernels/matmul/matmul_forward_7_matrices.wgsl
 import forwardWide from "../../kernels/matmul/matmul_forward_8_wide.wgsl" with { type: "text" };
 import inputNaive from "../../kernels/matmul/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
 import inputVectors from "../../kernels/matmul/matmul_input_gradient_2_vectors.wgsl" with { type: "text" };
-import inputTransposed from "../../kernels/matmul/matmul_input_gradient_4_transposed.wgsl" with {
-  type: "text",
-};
+import turned from "../../kernels/matmul/matmul_input_gradient_4_transposed.wgsl" with { type: "text" };
 import weightNaive from "../../kernels/matmul/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
 import weightChunks from "../../kernels/matmul/matmul_weight_gradient_2_chunks.wgsl" with { type: "text" };
 import weightOuter from "../../kernels/matmul/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
@@ -216,23 +207,18 @@ function panelSteps(): LadderStep[] {
   const panel = { ...shipped(matmulKernels.forward.panel, 2), refuses: checkShippedPanel };
   return [
     {
-      kernel: parseKernel("matmul_forward_11_panel_loop", forwardPanelLoop),
+      kernel: parseKernel("matmul_forward_11_panel_loop", panelLoop),
       idea: "a panel of weights in workgroup memory",
       ...inTexture,
     },
     {
-      kernel: parseKernel("matmul_forward_12_panel_guarded", forwardPanelGuarded),
+      kernel: parseKernel("matmul_forward_12_panel_guarded", panelGuarded),
       idea: "k written out",
       ...inTexture,
     },
     {
-      kernel: parseKernel("matmul_forward_13_panel_interleaved", forwardPanelInterleaved),
-      idea: "no branch before the store",
-      ...inTexture,
-    },
-    {
-      kernel: parseKernel("matmul_forward_14_panel_indexed", forwardPanelIndexed),
-      idea: "the row read before the first sum",
+      kernel: parseKernel("matmul_forward_13_panel_indexed", panelIndexed),
+      idea: "no branch before the store, the row read before the first sum",
       ...inTexture,
     },
     { ...panel, idea: "one axis of 256 invocations", where: { input: "texture" } },
@@ -250,7 +236,7 @@ function checkShippedPanel(size: LadderSize, workgroupBytes: number): string | u
 export function listInputSteps(): LadderStep[] {
   const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[1], size[0]];
   const transposed = {
-    kernel: parseKernel("matmul_input_gradient_4_transposed", inputTransposed),
+    kernel: parseKernel("matmul_input_gradient_4_transposed", turned),
     invocations: (size: LadderSize) => {
       const [M, K4] = toVectorSizes(size);
       return [Math.ceil(M / 4), Math.ceil(K4 / 4)] as const;

@@ -4,9 +4,7 @@ import forwardText from "../../kernels/batch_norm/batch_norm_forward.wgsl" with 
 import inputGradientText from "../../kernels/batch_norm/batch_norm_input_gradient.wgsl" with { type: "text" };
 import runningText from "../../kernels/batch_norm/batch_norm_running.wgsl" with { type: "text" };
 import statisticsText from "../../kernels/batch_norm/batch_norm_statistics.wgsl" with { type: "text" };
-import weightGradientText from "../../kernels/batch_norm/batch_norm_weight_gradient.wgsl" with {
-  type: "text",
-};
+import weightText from "../../kernels/batch_norm/batch_norm_weight_gradient.wgsl" with { type: "text" };
 import { expectShape, getRowDimension, partialViews, slopeConstants } from "./op.ts";
 import { getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
@@ -21,7 +19,7 @@ import type { Tensor } from "../tape/tensor.ts";
 const statisticsKernel = parseKernel("batch_norm_statistics", statisticsText);
 const forwardKernel = parseKernel("batch_norm_forward", forwardText);
 const runningKernel = parseKernel("batch_norm_running", runningText);
-const weightGradientKernel = parseKernel("batch_norm_weight_gradient", weightGradientText);
+const weightGradientKernel = parseKernel("batch_norm_weight_gradient", weightText);
 const inputGradientKernel = parseKernel("batch_norm_input_gradient", inputGradientText);
 
 export const batchNormConstants = { EPSILON: 1e-3, MOMENTUM: 0.99 } as const;
