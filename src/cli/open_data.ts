@@ -199,11 +199,7 @@ export async function openModel(
 }
 
 /** Fits a baseline to the run's train users: see {@link openBaseline}. @param own - data of the command */
-export async function fitBaseline(
-  run: OpenedRun,
-  own: Dataset,
-  option: string,
-): Promise<BaselineModel | undefined> {
+export async function fitBaseline(run: OpenedRun, own: Dataset, option: string) {
   const { path, trainedOn } = run;
   if (!trainedOn) {
     throw new UserError(

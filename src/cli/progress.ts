@@ -15,7 +15,7 @@ export interface ProgressMetrics {
 interface ProgressMetricNames {
   readonly loss: string;
   readonly prec1: string;
-  /** Unit of the counted work, such as "users"; by default none, for iterations. */
+  /** Unit of the counted work, such as " users" (with a space); by default none, for iterations. */
   readonly unit?: string;
 }
 export const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
@@ -115,10 +115,7 @@ export function formatProgressLine(
   const { iteration, total, metrics, names = usualNames } = status;
   // In display order. If the line is too long, the field with the highest `rank` is dropped first.
   const fields = [
-    {
-      rank: 0,
-      text: `${formatThousands(iteration)}/${formatThousands(total)} ${names.unit ?? ""}`.trimEnd(),
-    },
+    { rank: 0, text: `${formatThousands(iteration)}/${formatThousands(total)}${names.unit ?? ""}` },
     { rank: 1, text: formatMetric(names.loss, metrics.loss, 4) },
     { rank: 3, text: formatMetric(names.prec1, metrics.prec1, 3) },
     { rank: 5, text: formatMetric(`val ${names.loss}`, metrics.valLoss, 4) },

@@ -5,7 +5,6 @@ import { loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { ChoiceMetrics } from "../data/ranking.ts";
-import { baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import { compareScorings, type TestResult } from "../metrics/test_result.ts";
 import { describeTimeSplit } from "../data/manifest.ts";
 import { UserError } from "../user_error.ts";
@@ -26,14 +25,8 @@ import type { GameMetrics } from "../train/training_results.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import {
-  addUserSplit,
-  createBaselineOption,
-  createModelCommand,
-  fitBaseline,
-  openData,
-  openModelData,
-} from "../cli/open_data.ts";
+import { addUserSplit, createModelCommand, openData, openModelData } from "../cli/open_data.ts";
+import { createBaselineOption, fitBaseline } from "../cli/open_data.ts";
 import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
@@ -84,7 +77,7 @@ async function openSnapshot(model: string): Promise<OpenedRun> {
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   const { baseline } = options;
-  if (baseline !== undefined && baseline !== baselineOptions.logit) {
+  if (baseline !== undefined && baseline !== "logit") {
     throw new UserError(
       `Expected --baseline logit, got ${baseline}: evaluate fits all other baselines to the train users of ` +
         `--data. For predictions by the baseline of the run's train users: predict --baseline ${baseline}.`,
@@ -129,9 +122,7 @@ async function main(): Promise<void> {
   if (!isTrainingData) {
     const { name } = data.source;
     console.log(
-      (iteration === 0 && model.counts
-        ? "The first row is the logit on counts of the model's training data. "
-        : "") +
+      (iteration === 0 && model.counts ? "The first row is the logit on counts of the training data. " : "") +
         `${name} is not the training data: baselines are fitted to the train users of ${name}, the model to ` +
         `those of its training data, and a user's history contains only what ${name} has: its pages and ` +
         "context events. To train on both logs as one: data/README.md#next-months-log.",
@@ -165,12 +156,11 @@ function printResults(
   const hasTrainUsers = split === "train" || split === "all";
   const baselines = users.results();
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
+  const both = isTrainingData ? "" : "prepare both logs as one set with --split time --split-at, and ";
   const verdict = hasTrainUsers
     ? [
       `The tested users include the train users of ${data.source.name}, whose clicks the baselines would have ` +
-      "counted, so baselines are left out. " + (isTrainingData
-        ? "For a comparison, use --split test."
-        : "For a comparison, prepare both logs as one set with --split time --split-at, and use --split test."),
+      `counted, so baselines are left out. For a comparison, ${both}use --split test.`,
     ]
     : [
       ...describeRanking([result], undefined, { split, isTrainingData, isChoice }),

@@ -29,10 +29,8 @@ const calibrationSchema = v.looseObject({
 
 const calibration = v.optional(calibrationSchema);
 const measuredSchema = v.looseObject({ metrics: named(metric), intervals: named(interval) });
-const sliceSchema = v.looseObject({
-  ...{ ...measuredSchema.entries, name: v.string(), events: number },
-  users: v.optional(number),
-});
+const sizes = { events: number, users: v.optional(number) };
+const sliceSchema = v.looseObject({ ...measuredSchema.entries, ...sizes, name: v.string() });
 
 /** Schema of the metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({

@@ -191,17 +191,18 @@ function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict
   // The verdict depends on an end near 0, so such an end has more digits.
   const ends = formatSignedRange([low, high], Math.min(Math.abs(low), Math.abs(high)) < 0.05 ? 3 : 1);
   const measured = [`95 % interval ${ends}`, ...(users === undefined ? [] : [users])].join(", ");
-  return `${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ${reached}, ${points} (${measured}).`;
+  return `This ${
+    AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]
+  }: ${reached}, ${points} (${measured}).`;
 }
 
 /** Compares the loss of a part with that of the best baseline in one sentence. */
 function describeLossAgainstSimple({ comparisons, value: loss }: PartVerdict): string {
   const [best] = comparisons;
   if (!best?.interval) return "";
-  const { name, value, interval } = best;
-  const is = LOSS_AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)];
-  return `The model's loss (${loss.toFixed(4)}) is ${is}: the difference from the best one (${name}) is ` +
-    `${formatSigned(value, 3)} (95 % interval ${formatSignedRange(interval, 3)}).`;
+  return `The model's loss (${loss.toFixed(4)}) ${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ` +
+    `the difference from the best one (${best.name}) is ${formatSigned(best.value, 3)} ` +
+    `(95 % interval ${formatSignedRange(best.interval, 3)}).`;
 }
 
 /** Lists recommendations: whether to use the model, and the advice that `train` printed about the stage. */
@@ -257,14 +258,9 @@ ${SIGNS.worse} worse than a baseline</p>`;
 const NONE: Significance = "no significant difference";
 const SIGNS = { better: "\u2713", [NONE]: "=", worse: "\u2717" } as const;
 const AGAINST_SIMPLE = {
-  better: "This is better than every simple method",
-  [NONE]: "This is not significantly different from the best simple method",
-  worse: "This is worse than a simple method",
-} as const;
-const LOSS_AGAINST_SIMPLE = {
-  better: "lower than that of every simple method",
-  [NONE]: "not significantly different from that of the best simple method",
-  worse: "higher than that of a simple method",
+  better: "is better than every simple method",
+  [NONE]: "is not significantly different from the best simple method",
+  worse: "is worse than a simple method",
 } as const;
 const CLASSES = { better: "better", [NONE]: "alike", worse: "worse" } as const;
 

@@ -54,17 +54,18 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric and, below it in small text, its sd over runs (if given) or its interval. */
+/** Renders a metric and, below it in small text, its sd over runs (if given), its interval, or a dash. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
-  interval?: Interval | null,
+  interval?: Interval | typeof MISSING | null,
   sd?: number | null,
 ): ReportCell {
   if (value === null || value === undefined || Number.isNaN(value)) return MISSING;
   const text = value.toFixed(digits);
   if (typeof sd === "number") return markup`${text}<br><small>± ${sd.toFixed(digits)}</small>`;
   if (!interval) return text;
+  if (interval === MISSING) return markup`${text}<br><small>${MISSING}</small>`;
   const [low, high] = interval.map((end) => end.toFixed(rangeDigits(digits)));
   return markup`${text}<br><small>${low ?? ""} to ${high ?? ""}</small>`;
 }

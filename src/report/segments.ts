@@ -56,20 +56,17 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
     // With categories, a page counts in each category of the clicked item, so take the sum over positions.
     const once = by === "category" ? slices.position ?? own : own;
     const all = once.reduce((sum, { events }) => sum + events, 0);
-    const rows = own.map(({ name, events, users }): ReportRow => {
-      const isSmall = (users ?? events) < LEAST_USERS;
-      return [
-        name,
-        users === undefined ? MISSING : formatThousands(users),
-        formatThousands(events),
-        formatPercent(events / all, 1),
-        ...columns.map(({ details }) => {
-          const found = details.slices[by]?.find((other) => other.name === name);
-          const text = renderMetric(found?.metrics.prec1, 4, isSmall ? null : found?.intervals.prec1);
-          return isSmall && text !== MISSING ? markup`${text}<br><small>${MISSING}</small>` : text;
-        }),
-      ];
-    });
+    const rows = own.map(({ name, events, users }): ReportRow => [
+      name,
+      users === undefined ? MISSING : formatThousands(users),
+      formatThousands(events),
+      formatPercent(events / all, 1),
+      ...columns.map(({ details }) => {
+        const found = details.slices[by]?.find((other) => other.name === name);
+        const interval = (users ?? events) < LEAST_USERS ? MISSING : found?.intervals.prec1;
+        return renderMetric(found?.metrics.prec1, 4, interval);
+      }),
+    ]);
     const category = `by the clicked item's ${categoryField} (an item may have several)`;
     return [[by === "category" ? category : TITLES[by], rows]];
   });

@@ -156,17 +156,14 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
       assert.ok(Math.abs(found - nll) < 1e-5, `${name}: ${found}, expected ${nll}`);
     }
     const evaluate = new CommandSeries("evaluate");
-    const logit = ["--model", run, "--baseline", "logit"];
-    const { snapshot, nll } = JSON.parse((await evaluate.ok([...logit, "--json"])).stdout);
-    assert.equal(snapshot, "logit on counts");
-    assert.ok(Math.abs(nll - baselines.logit.nll) < 1e-5, `${nll}, expected ${baselines.logit.nll}`);
-    const encoding = { encodingFrom: data };
-    const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, encoding, "log.csv"));
-    const later = await evaluate.ok([...logit, "--data", next, "--split", "all"]);
-    assert.match(later.stdout, /^The tested users include .* both logs as one set with --split time/m);
-    assert.match(later.stdout, /^logit on counts +0 .*^The first row is the logit on counts of the model/ms);
-    const rate = ["--model", run, "--baseline", "click-rate"];
-    await evaluate.refused(rate, /predict --baseline click-rate/);
+    const own = ["--model", run, "--baseline"];
+    await evaluate.refused([...own, "click-rate"], /predict --baseline click-rate/);
+    const logit = JSON.parse((await evaluate.ok([...own, "logit", "--json"])).stdout);
+    assert.equal(logit.snapshot, "logit on counts");
+    assert.ok(Math.abs(logit.nll - baselines.logit.nll) < 1e-5);
+    const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, { encodingFrom: data }));
+    const later = await evaluate.ok([...own, "logit", "--data", next, "--split", "all"]);
+    assert.match(later.stdout, /^logit on counts +0 .* both logs as one set .*^The first row is the logit/ms);
     const names = new Map(shop.items.map(({ item, name }) => [String(item), name]));
     const [clicked] = [...names.keys()];
     const recommended = ["--model", run, "--history", String(clicked), "--top", "3", "--json"];

@@ -56,13 +56,9 @@ Deno.test("progressLine omits unknown values, and estimates the remaining time f
   const left = (iteration: number, seconds: number, start = 500) =>
     formatProgressLine({ iteration, total: 1000, start, seconds, metrics: {} }, 80, 0);
   assert.equal(left(0, 0, 0), "0/1,000");
-  const users = { loss: "", prec1: "", unit: "users" };
-  const line = formatProgressLine(
-    { ...{ iteration: 1000, total: 3000, start: 0, seconds: 1 }, metrics: {}, names: users },
-    80,
-    0,
-  );
-  assert.equal(line, "1,000/3,000 users  2s left");
+  const names = { loss: "", prec1: "", unit: " users" };
+  const users = { iteration: 1000, total: 3000, start: 0, seconds: 1, metrics: {}, names };
+  assert.equal(formatProgressLine(users, 80, 0), "1,000/3,000 users  2s left");
   assert.equal(left(501, 1), "501/1,000  8m19s left");
   assert.equal(left(600, 10), "600/1,000  40s left");
   assert.equal(left(501, 100), "501/1,000  13h51m left");

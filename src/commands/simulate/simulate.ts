@@ -71,10 +71,7 @@ async function writeSimulationPage(
       ],
       verdict: summary.noClickRateReason === undefined ? describeDifferences(summary, runs) : [],
       about: summary.about,
-      notes: [
-        ...[summary.noClickRateReason ?? summary.caution ?? []].flat(),
-        ...summary.notes,
-      ],
+      notes: [summary.noClickRateReason ?? summary.caution ?? [], summary.notes].flat(),
     }),
   );
 }
@@ -94,7 +91,7 @@ const FOLDERS = {
 } as const satisfies Record<string, FolderPurpose>;
 
 const SILENT_MS = 2000;
-const USERS = { ...usualNames, unit: "users" };
+const USERS = { ...usualNames, unit: " users" };
 
 async function main(): Promise<number> {
   const { options: asked, given } = parseSimulateOptions(Deno.args);
