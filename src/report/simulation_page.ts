@@ -65,7 +65,7 @@ function usersTable(simulation: SimulationPageData): Html {
   const rows = policies.map((
     { name, metrics },
   ): ReportRow => [name, ...shown.map(([, , cell]) => cell(metrics))]);
-  return markup`<p>Small numbers: 95 % bootstrap interval over users. Coverage: share of the
+  return markup`<p>Small numbers: 95 % bootstrap interval over simulated users. Coverage: share of the
 catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
@@ -94,7 +94,7 @@ export interface SimulatedPolicy {
   readonly metrics: EpisodeMetrics;
 }
 
-const INTERVAL = "95 % bootstrap interval over users";
+const INTERVAL = "95 % bootstrap interval over simulated users";
 /** Largest number of points of a curve over users. */
 const CURVE_POINTS = 101;
 
