@@ -40,7 +40,7 @@ export interface LogPreparation {
   readonly select?: { readonly file: string; readonly text: string };
 }
 
-/** How `data log` encodes a log as a model's data set. */
+/** Encoding of a log by `data log`, as a data set for a trained model. */
 interface ModelEncoding {
   /** Columns of the log, which the data set's command names. */
   readonly given: LogColumns;

@@ -168,7 +168,7 @@ const share = v.between(0, 1);
 /** Shares (0 to 1) of a column's absent, clipped and unknown values. For item ids, `column` is null. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
-  /** What the column describes: items, impressions or pages. A log may have two columns of one name. */
+  /** Subject of the column: items, impressions or pages. A log may have two columns of one name. */
   kind: v.optional(v.picklist(["item", "impression", "page"]), "item"),
   absent: share,
   /** Share of the column's numbers that were clipped. */

@@ -8,7 +8,7 @@ import { type Constants, parseKernel } from "../gpu/kernel.ts";
 import { add, applyElu, backpropagateActivation, getAt, makeMatrix, multiply } from "../tape/reference.ts";
 import { expectShape, getVectorConstants } from "./op.ts";
 import { formatShape, type Tensor } from "../tape/tensor.ts";
-import { weightGradient } from "./linear.ts";
+import { weightGradient } from "./matrix_product.ts";
 
 const forwardKernel = parseKernel("first_layer_forward", forwardText);
 const backwardKernel = parseKernel("first_layer_backward", backwardText);

@@ -19,7 +19,7 @@ import { expectShape } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { embeddingGradient, eventItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
-import { createSumsHost, forwardProduct, isTiled, type SumsHost, weightGradient } from "./linear.ts";
+import { createSumsHost, forwardProduct, isTiled, type SumsHost, weightGradient } from "./matrix_product.ts";
 import { lstmDispatch, lstmKernels } from "./kernel_selection.ts";
 import {
   concatColumns,

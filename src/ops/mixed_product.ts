@@ -18,7 +18,7 @@ import { expectShape, getVectorConstants } from "./op.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { distinctItems, eventItemGradient, eventItems } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
-import { forwardProduct, weightGradient } from "./linear.ts";
+import { forwardProduct, weightGradient } from "./matrix_product.ts";
 import type { DeviceTokens } from "../batch/device_items.ts";
 import { getConstant, parseKernel } from "../gpu/kernel.ts";
 import { estimateDistinctRows } from "../gpu/sizes.ts";

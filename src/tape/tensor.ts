@@ -43,7 +43,7 @@ export interface Tensor {
   readonly takeDotGradients?: (gradients: DotGradients) => boolean;
 }
 
-/** Where an op writes the partial sums of a parameter's gradient: one sum per chunk of rows. */
+/** Memory and offset, in floats, of the partial sums of a parameter's gradient: one sum per chunk of rows. */
 export interface PartialTarget {
   readonly view: View;
   readonly stride: number;
@@ -51,7 +51,7 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** Inputs of row_dot, and where its gradients go: those of its weights and bias, and of a second input's. */
+/** Weights and second input of row_dot, and the places of its gradients: of each input's weights and bias. */
 export interface DotGradients {
   /** Parameter [1, columns]. */
   readonly weights: Tensor;

@@ -142,7 +142,7 @@ for (const [K, vectors] of [[3, 1], [17, 2], [80, 3]] as const) {
 // A dispatch computes the gradients of row_dot and of the layer below, from one or more blocks of columns.
 for (const [K, N] of [[3, 17], [64, 20], [68, 64], [17, 130]] as const) {
   const batches = K === 3 ? [one, few, chunks, noClicks] : [few];
-  const make = makeRowDotOnLayer(K, N);
+  const make = makeRowDotOnLayer(K, N, K === 64 ? "relu" : K === 68 ? "none" : "elu");
   op(`row_dot: gradients computed by a layer of ${K} x ${N}`, batches, make, [getDefaultVariants("gpu")]);
 }
 

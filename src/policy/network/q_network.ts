@@ -3,7 +3,8 @@
 import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 import { expectUnits } from "./slate_score.ts";
-import { forwardProduct, linear } from "../../ops/linear.ts";
+import { linear } from "../../ops/linear.ts";
+import { forwardProduct } from "../../ops/matrix_product.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { asBufferView, type View } from "../../gpu/memory.ts";

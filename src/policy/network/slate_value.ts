@@ -7,7 +7,7 @@ import { parseKernel } from "../../gpu/kernel.ts";
 import { asBufferView, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { BatchSizes } from "../../gpu/sizes.ts";
-import { weightGradient } from "../../ops/linear.ts";
+import { weightGradient } from "../../ops/matrix_product.ts";
 import { partialViews } from "../../ops/op.ts";
 import type { OpCall } from "../../tape/node.ts";
 import { add, getAt, makeMatrix, type Matrix, type ReferenceOp } from "../../tape/reference.ts";

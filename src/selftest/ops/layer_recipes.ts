@@ -89,13 +89,14 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
 }
 
 /** Adds the layer of {@link makeHiddenLayer} to the tape. Returns input, weights and bias of the next op. */
-export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor) {
+export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor, activation: Applied = "elu") {
   const of = { input: t("x"), weights: t("k"), bias: t("c") };
-  return { input: linear(tape, "h", of, { activation: "elu" }), weights: t("w"), bias: t("b") };
+  const input = linear(tape, "h", of, { activation: applied(activation) });
+  return { input, weights: t("w"), bias: t("b") };
 }
 
 /** Makes a test of row_dot with two dot products, of which the previous layer may compute the first. */
-export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
+export function makeRowDotOnLayer(K: number, N: number, activation?: Applied): CaseFactory {
   return (b) => ({
     ...b,
     leaves: [...makeHiddenLayer(K, N).leaves, { name: "y", rows: "rows", columns: K, trainable: false }],
@@ -105,7 +106,7 @@ export function makeRowDotOnLayer(K: number, N: number): CaseFactory {
       { name: "d", rows: 1, columns: 1 },
     ],
     build: (tape, t) => {
-      const scores = new UnmaterializedScores(tape, "u", recordHiddenLayer(tape, t));
+      const scores = new UnmaterializedScores(tape, "u", recordHiddenLayer(tape, t, activation));
       return scores.plus("sum", { input: t("y"), weights: t("v"), bias: t("d") }).compute();
     },
     tolerance: 4 * U * 400,
