@@ -39,22 +39,9 @@ const countRuns = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES
 const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
 
 const nasty: fc.Arbitrary<string> = fc.constantFrom(
-  ...[
-    "",
-    " ",
-    "-1",
-    "-0",
-    "1e3",
-    "1e400",
-    "0x10",
-    "NaN",
-    "Infinity",
-    "null",
-    "true",
-    "9007199254740993",
-    "1.5",
-  ],
-  ...["\t", "\n", "\r\n", "\r", "\0", '"', "'", ",", ";", "\ufeff", "\u0663", "__proto__", "$(id)", "💥"],
+  ...["", " ", "-1", "-0", "1e3", "1e400", "0x10", "NaN", "Infinity", "null", "true", "9007199254740993"],
+  ...["1.5", "\t", "\n", "\r\n", "\r", "\0", '"', "'", ",", ";"],
+  ...["\ufeff", "\u0663", "__proto__", "$(id)", "💥"],
 );
 
 type Edit<T> = (value: T) => T;

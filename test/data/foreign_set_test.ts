@@ -130,6 +130,10 @@ const tables = parseRows(`
   pages | FROM t WHERE "user" <> 7 | expected user 7 (pages are sorted by user… got 8
   pages | FROM t UNION ALL SELECT * FROM t WHERE "user" = 3 ORDER BY "user", page
     | expected user 4 (pages are sorted by user… got 3
+  users | FROM t ORDER BY xor("user", 2) | user 0: expected users numbered … got 2
+  items | FROM t ORDER BY xor(item, 8) | item 0: expected items numbered … got 8
+  pages | FROM t ORDER BY xor("user", 4), page | page 1: expected user 0 (pages are sorted by user… got 4
+  pages | FROM t ORDER BY "user", xor(page, 1) | expected page # of user # (pages of a user are numbered… got #
   pages | SELECT * EXCLUDE clicked FROM t | expected the columns user, items, clicked, clicked is missing
   users | SELECT "user" AS u FROM t
     | expected the columns user, split, pages, rows, user, split, pages, rows are missing; got u
