@@ -111,7 +111,7 @@ def text_of(rows: DataFrame, name: str | None, is_id: bool = False) -> tuple[Col
 
 
 def iso_micros(text: Column) -> Column:
-    """Converts ISO 8601 (default: UTC) or 31-Jan-1995 to microseconds since 1970, as data/times.sql does."""
+    """Converts ISO 8601 (default: UTC) or 31-Jan-1995 to microseconds since 1970, as data/macros.sql does."""
     plain = F.regexp_replace(text, ",", ".")
     short = F.regexp_replace(plain, r"\A(.{10}[T ]\d\d:\d\d)(\z|[^:\d])", "$1:00$2")
     midnight = r"([T ])24(:00:00(\.0*)?)(?=[^\d.]|\z)"  # 24:00 means 0:00 of the next day
@@ -259,7 +259,7 @@ def examples(values: DataFrame, kind: str | None) -> str:
 def shown_of(values: DataFrame, kind: str, args: argparse.Namespace) -> DataFrame:
     """Merges an item's rows on a page: least position, clicked if a row is clicked (data/log_pages.sql)."""
     good = values.where(F.col("fault").isNull() & (F.col("time_kind") == kind))
-    if args.page_gap:  # as data/log_gap.sql
+    if args.page_gap:  # as data/log_pages.sql
         rows = Window.partitionBy("user").orderBy("ms", "item")
         pause = F.col("ms") - F.lag("ms").over(rows) >= round(1000 * args.page_gap)
         good = good.withColumn("begins", F.coalesce(pause, F.lit(True)).cast("int"))

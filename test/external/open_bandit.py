@@ -1,4 +1,4 @@
-"""Prints Open Bandit Pipeline's estimates for arrays, the argument, as JSON; exits with code 3 without obp."""
+"""Prints Open Bandit Pipeline's estimates for the arrays in its JSON argument; exits with 3 without obp."""
 
 import json
 import sys
