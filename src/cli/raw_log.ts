@@ -7,12 +7,12 @@ import { listParquetColumns } from "../data/parquet.ts";
 import { findShop } from "../data/shops.ts";
 import type { LogColumns, LogSample } from "../data/guess_columns.ts";
 import {
+  COLUMN_OPTIONS,
   formatLogCommand,
   guessColumns,
   guessFeatures,
   isPaperHead,
   listLogArguments,
-  OPTIONS,
   REQUIRED_COLUMNS,
   sampleLog,
   selectLog,
@@ -59,7 +59,7 @@ async function readEncoding(
   if (!await pathExists(join(folder, MANIFEST))) return undefined;
   const { command, features: { dense, tokens, context = [] } } = await readManifest(folder);
   const list = (option: string) => command.filter((_, k) => command[k - 1] === `--${option}`).slice(0, 1);
-  const given = OPTIONS.flatMap((option) => list(option).map((name) => [option, name] as const));
+  const given = COLUMN_OPTIONS.flatMap((option) => list(option).map((name) => [option, name] as const));
   // Items whose features were columns of the log have them in this log, too.
   const files = list("features").map((file) => list("source").includes(file) ? source : file);
   const features = files.flatMap((file) => ["--features", file]);

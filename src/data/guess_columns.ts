@@ -24,11 +24,11 @@ const COMMON_NAMES = {
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;
 /** Options of `data log` whose columns are guessed. */
-export const OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
+export const COLUMN_OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
 /** Options of `data log` that name a column and may be left out. */
 const OPTIONAL: readonly LogOption[] = ["page", "position"];
 /** Options of `data log` that must name a column. */
-export const REQUIRED_COLUMNS = OPTIONS.filter((option) => !OPTIONAL.includes(option));
+export const REQUIRED_COLUMNS = COLUMN_OPTIONS.filter((option) => !OPTIONAL.includes(option));
 export type LogColumns = Readonly<Partial<Record<LogOption, string>>>;
 
 /** Columns that files in the layout of the paper have, and other logs do not have. */
@@ -50,7 +50,7 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
   if (Object.values(columns).some((column) => column.includes("."))) {
     return ["--query", NESTED, "--out", out];
   }
-  const words = OPTIONS.flatMap((option) => {
+  const words = COLUMN_OPTIONS.flatMap((option) => {
     const column = columns[option] ?? (OPTIONAL.includes(option) ? undefined : "COLUMN");
     return column === undefined ? [] : [`--${option}`, column];
   });
@@ -108,14 +108,14 @@ export function guessColumns(
   given: LogColumns = {},
 ): LogColumns {
   const found: Partial<Record<LogOption, string>> = {};
-  for (const option of OPTIONS) if (given[option] !== undefined) found[option] = given[option];
+  for (const option of COLUMN_OPTIONS) if (given[option] !== undefined) found[option] = given[option];
   // First compare whole names, then endings: `clicked_item_id` ends with "itemid". Endings need four letters.
   const tests = [
     (name: string, word: string) => name === word,
     (name: string, word: string) => word.length > 3 && name.endsWith(word),
   ];
   for (const matches of tests) {
-    for (const option of OPTIONS) {
+    for (const option of COLUMN_OPTIONS) {
       const taken = Object.values(found);
       const free = names.filter((name) => name !== "" && !taken.includes(name));
       const fits = COMMON_NAMES[option].split(" ").flatMap((word) =>
@@ -224,7 +224,7 @@ export function selectLog(
   const isUsual = separator === { csv: ",", tsv: "\t" }[format.toLowerCase()];
   if (isUsual && yes === undefined) return undefined;
   const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
-  const list = OPTIONS.flatMap((option) => {
+  const list = COLUMN_OPTIONS.flatMap((option) => {
     const column = columns[option];
     if (column === undefined) return [];
     const test = option === "clicked" && yes !== undefined ? ` = ${text(yes)}` : "";
