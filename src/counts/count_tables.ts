@@ -123,7 +123,7 @@ export function estimateUnshownItem(
 
 /**
  * Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. If the
- * table has unshown items, the new rows have their counts. Only these estimated clicks are fractions.
+ * table has unshown items (their estimated clicks are fractions), the new rows have the same counts.
  */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,

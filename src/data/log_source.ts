@@ -58,7 +58,7 @@ export interface LogSource extends UserIndex {
   }): LogSource;
 }
 
-/** Selects columns of a matrix [., width]. */
+/** Selects columns of a matrix [rows, width]. @param columns - ascending indices. @returns [rows, columns] */
 export function selectColumns(
   values: Float32Array<ArrayBuffer>,
   width: number,
@@ -306,12 +306,12 @@ export interface DataSizes {
   readonly context?: readonly ContextColumn[];
 }
 
+/** Describes the numbers of users, pages, impressions and items of a data set in one phrase. */
 export function describeDataSizes({ users, pages, rows, items }: DataSizes): string {
   const [train, validation, test] = users.map(formatThousands);
-  return `${train} train, ${validation} validation and ${test} test users, ${
-    formatThousands(pages)
-  } pages, ` +
-    `${formatThousands(rows)} impressions of ${formatThousands(items)} items`;
+  const [page, row, item] = [pages, rows, items].map(formatThousands);
+  return `${train} train, ${validation} validation and ${test} test users, ` +
+    `${page} pages, ${row} impressions of ${item} items`;
 }
 
 export function computeDataSizes(source: LogSource): DataSizes {

@@ -121,7 +121,8 @@ export async function rejectIfTooBad(
 
 /** Descriptions of faults, by DuckDB's type of error. */
 const TYPES: Readonly<Record<string, string>> = {
-  ...{ "MISSING COLUMNS": "too few columns", "TOO MANY COLUMNS": "too many columns" },
+  "MISSING COLUMNS": "too few columns",
+  "TOO MANY COLUMNS": "too many columns",
 };
 const describeType = (type: string) => TYPES[type] ?? type.toLowerCase();
 

@@ -11,7 +11,7 @@ import { type FolderPurpose, OwnedFolder } from "../../files/owned_folder.ts";
 import { OWN_FILES } from "../sets/prepared_writer.ts";
 import { listSetWarnings } from "./describe.ts";
 import { type ScriptStep, splitScript, SqlEngine, type SqlValue } from "./sql_engine.ts";
-import { makeStatus } from "../log_source.ts";
+import { makeStatus, type PreparationStatus } from "../log_source.ts";
 import { readColumnShares, readFeatures, writeVocabulary } from "./source_encoding.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../manifest.ts";
 import type { SourceFile } from "./sources.ts";
@@ -81,7 +81,7 @@ export async function prepare(
   recipe: PreparationRecipe,
   options: PrepareOptions,
   command: readonly string[],
-  { signal, onStep }: Parameters<SqlEngine["runSteps"]>[1] = {},
+  { signal, onStep }: { signal?: AbortSignal; onStep?: (status: PreparationStatus) => void } = {},
 ): Promise<PreparationResult> {
   const path = options.out.replace(/[/\\]+$/, "") || options.out;
   using folder = await OwnedFolder.begin(path, OUT);

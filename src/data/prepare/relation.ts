@@ -93,8 +93,8 @@ function detectFormat(path: string): Format {
   if (format && !(format === "parquet" && compression)) return format;
   throw new UserError(
     `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson ` +
-      "(and then in .gz or .zst if " +
-      "it is compressed), or in .parquet. Rename or convert the file, or read it by a SELECT (data/recipes).",
+      "(and then in .gz or .zst if it is compressed), or in .parquet. " +
+      "Rename or convert the file, or read it by a SELECT (data/recipes).",
   );
 }
 

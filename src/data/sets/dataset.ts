@@ -235,7 +235,10 @@ export function getFeatureManifest({ features, config }: Dataset): FeatureManife
   return features ?? (config.kind === "demo" ? shopFeatures : undefined);
 }
 
-/** Leaves out context features that a model does not have. @throws UserError if the data lack one it has */
+/**
+ * Returns a data set without the context features that a model lacks. @param wanted - the model's features
+ * @param what - the model's name, for messages. @throws UserError if the set lacks a feature of the model
+ */
 export function removeOtherContext(
   data: Dataset,
   wanted: FeatureManifest | undefined,

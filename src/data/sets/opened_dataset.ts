@@ -72,11 +72,10 @@ export class OpenedDataset {
   }
 
   #missing(what: string, id: string, ids: IdList): never {
+    const count = formatThousands(ids.latest().length);
     throw new UserError(
       `Expected the id of ${what === "item" ? "an" : "a"} ${what} of ${this.source.name}, ` +
-        `got the unknown id ${JSON.stringify(id)}. There are ${
-          formatThousands(ids.latest().length)
-        } ${what}s; ` +
+        `got the unknown id ${JSON.stringify(id)}. There are ${count} ${what}s; ` +
         `the first is ${JSON.stringify(ids.of(0))}.`,
     );
   }

@@ -122,7 +122,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the vocabulary of another set, in the folder `from`, for later uses of `--encoding-from`. @returns the shares of clipped, unknown and missing values by column, and the vocabulary's checksum; {} if the two sets have different features
+ * Copies the vocabulary of the set in the folder `from`, which `--encoding-from` reads besides the manifest.
+ * @returns column shares and the vocabulary's checksum; {} if the two sets have different features.
  */
 async function copyVocabulary(
   folder: string,
