@@ -1,25 +1,20 @@
 /** Opens the data set (with a progress display and the cache folder) and the trained model of a command. */
 
 import { type Command, Option } from "commander";
-import { buildCountsConfig } from "../counts/count_tables.ts";
 import { type Split, splits } from "../data/click_log.ts";
-import { keepsItemNumbers } from "../data/feature_difference.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import { findShop, shops } from "../data/shops.ts";
-import { isSameCatalogue, MEMORY_ROWS, openDataset, reopenDataset } from "../data/sets/dataset.ts";
+import { MEMORY_ROWS, openDataset, reopenDataset } from "../data/sets/dataset.ts";
 import type { DataConfig, Dataset } from "../data/sets/dataset.ts";
 import { DATA, getCacheFolder } from "./arguments.ts";
 import { createCommand, createOption, createSeedOption, parseWholeNumber, path } from "./command_options.ts";
+import { openBaseline } from "./open_baseline.ts";
 import { createDelayedProgress } from "./progress.ts";
 import { expectNoRawLog } from "./raw_log.ts";
 import { openGpu } from "../gpu/host/open_gpu.ts";
-import { fitLogitWeights, scaleUtilities } from "../model/logit_weights.ts";
-import type { ModelConfig } from "../model/model_config.ts";
 import { readPositionEffects } from "../model/position_effect.ts";
-import { BaselineModel } from "../predict/baseline_model.ts";
-import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baseline_names.ts";
-import { FittedBaselines } from "../metrics/baselines/baselines.ts";
-import { LOGIT_POSITIONS } from "../metrics/baselines/scorers.ts";
+import type { BaselineModel } from "../predict/baseline_model.ts";
+import { baselineOptions } from "../metrics/baselines/baseline_names.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
@@ -153,7 +148,7 @@ export function addUserSplit(command: Command, about: string, standard: Split | 
     .addOption(createOption(trainingFields.evaluationShards.option!));
 }
 
-/** Creates the option --baseline of commands that call {@link openModel}. */
+/** Creates the option --baseline of commands that call {@link openModel} or {@link fitBaseline}. */
 export function createBaselineOption(): Option {
   return new Option(
     "--baseline <name>",
@@ -213,74 +208,6 @@ export async function fitBaseline(run: OpenedRun, own: Dataset, option: string) 
   );
   console.error(`The model is the baseline ${option}, fitted to the train users of ${path}.`);
   return baseline;
-}
-
-/**
- * Opens a baseline. For "logit on counts", which is a user model, the function replaces the weights and
- * config of `run`, and returns undefined.
- * @param trained - training data of the run @param own - data of the command
- * @throws UserError if `own` and `trained` differ in their items, or if the data do not allow the baseline
- */
-function openBaseline(
-  run: OpenedRun,
-  trained: Dataset,
-  own: Dataset,
-  option: string,
-  onProgress: OnProgress,
-): BaselineModel | undefined {
-  const name = baselineNames.find((name) => baselineOptions[name] === option) ?? "logit";
-  const refuse = (what: string, { source }: Dataset) => {
-    throw new UserError(`Expected --baseline ${option} with ${what}, got ${source.name}.`);
-  };
-  const { features, pageOrder } = trained;
-  const isKnown = keepsItemNumbers(features, own.features) ?? isSameCatalogue(trained.config, own.config);
-  if (name !== "logit" && !isKnown) return refuse("the data of the run, or data with its items", own);
-  const { source: ownSource } = run.fit(own);
-  // Later data may have new items, which then have no counts.
-  const source = name === "logit" ? trained.source : trained.source.with({ items: ownSource.items });
-  const fitted = FittedBaselines.of(source, features?.tokens, onProgress, pageOrder);
-  if (name === "logit") {
-    if (!useLogit(run, trained, fitted, onProgress)) {
-      refuse("fewer items, whose counts fit into a table", trained);
-    }
-    return undefined;
-  }
-  if (!fitted.scale(name)) {
-    return refuse("data with validation users and with the features that the baseline counts", trained);
-  }
-  return new BaselineModel(ownSource, fitted, name, run.info.model);
-}
-
-/** Offset and slope that leave the logit unscaled, for data without validation users. */
-const NO_SCALE = { offset: 0, slope: 1 };
-
-/**
- * Replaces a run's model by the logit on counts, whose scale is fitted to the validation users. All other
- * parts of the model add 0 to the utility. Returns false if the catalogue is too large for count tables.
- */
-function useLogit(
-  run: OpenedRun,
-  { source, features, pageOrder }: Dataset,
-  fitted: FittedBaselines,
-  onProgress: OnProgress,
-): boolean {
-  const { shape } = source.items;
-  const counts = buildCountsConfig(source, features?.tokens ?? []);
-  if (!counts) return false;
-  const { wide } = run.info.model;
-  const model: ModelConfig = {
-    ...{
-      ...run.info.model,
-      counts,
-      eta: 1,
-      loss: "choice",
-      positions: pageOrder === "shown" ? LOGIT_POSITIONS : 0,
-    },
-    wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
-  };
-  const weights = fitLogitWeights(source, model, onProgress);
-  run.replaceModel(model, scaleUtilities(weights, fitted.scale("logit") ?? NO_SCALE), baselineTitles.logit);
-  return true;
 }
 
 /**
