@@ -91,7 +91,6 @@ async function main(): Promise<void> {
     { ...options, ...openModelData(run.path, trainedOn, options), trainedOn },
     needed,
   );
-  if (baseline !== undefined) await fitBaseline(run, opened, baseline);
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
       `Expected one part of ${opened.source.name} in --split, got all. The log was split by time, so all ` +
@@ -99,6 +98,7 @@ async function main(): Promise<void> {
         "each part separately.",
     );
   }
+  if (baseline !== undefined) await fitBaseline(run, opened, baseline);
   const data = run.fit(opened);
   const otherData = other?.fit(opened);
   const users = listUsers(data.source, options.split);
