@@ -27,7 +27,7 @@ import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
 /** Trained model with its training data. */
 export class OpenedRun {
-  readonly #fitted = new WeakSet<Dataset>();
+  readonly #fitted = new WeakMap<Dataset, Dataset>();
 
   /** @internal Use {@link openRun}. */
   constructor(
@@ -68,10 +68,11 @@ export class OpenedRun {
 
   /** @internal Aligns a data set to the model's items. @throws UserError if the items are different. */
   fit(data: Dataset): Dataset {
-    if (this.#fitted.has(data)) return data; // warnings are printed once
+    const known = this.#fitted.get(data);
+    if (known) return known; // warnings are printed once
     const what = `the model of ${this.path}`;
     const fitted = fitDataset(removeOtherContext(data, this.info.features, what), this.info, what);
-    this.#fitted.add(fitted);
+    this.#fitted.set(data, fitted).set(fitted, fitted);
     return fitted;
   }
 }
