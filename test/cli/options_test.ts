@@ -135,7 +135,7 @@ const SIMULATE = `
   --shop demo --truth --leave 1.5 | Expected a number from 0 to 1
   --shop demo --truth --leave=-0.1 | Expected a number from 0 to 1
   --shop demo --truth --leave often | Expected a number from 0 to 1
-  --shop demo --truth --patience -1 | argument
+  --shop demo --truth --patience -1 | Expected a whole number in 0..
   --shop demo --truth --reward money | Allowed choices are click, utility
   --shop demo --truth --start all | Allowed choices are empty, train, validation, test
   --shop demo --truth --pool random:few | Expected random:<n> with a whole number
