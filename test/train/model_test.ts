@@ -154,10 +154,7 @@ Deno.test("single steps and groups of steps give the same bits, and another seed
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const run = async (byHand: boolean, seed = 5) => {
-        using own = await trainShannon(gpu, log, smallLstm, { seed, batchSize: 11 }, {
-          seed,
-          validate: false,
-        });
+        using own = await trainShannon(gpu, log, smallLstm, { seed, batchSize: 11 }, { validate: false });
         const { trainer, model } = own;
         const losses: number[] = [];
         assert.ok(trainer.plan.slices > 4, `${trainer.plan.slices} batches at once: the case is weak`);
