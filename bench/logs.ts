@@ -10,7 +10,7 @@
 
 import { Argument, type Command } from "commander";
 import { createRandomStream, type Random } from "../src/data/random.ts";
-import { folder, LARGEST_SEED, parseWholeNumber } from "../src/cli/command_options.ts";
+import { createSeedOption, folder, parseWholeNumber } from "../src/cli/command_options.ts";
 import { quoteShellWord } from "../src/shell_word.ts";
 import { formatTable } from "../src/cli/table.ts";
 import { allowFolder } from "../src/cli/outputs.ts";
@@ -40,7 +40,7 @@ export function createCommand(): Command {
   )
     .addArgument(new Argument("<out>", "output folder").argParser(folder))
     .addOption(createOnlyOption("logs whose name"))
-    .option("--seed <n>", "seed of the logs", parseWholeNumber(0, LARGEST_SEED), 1)
+    .addOption(createSeedOption("seed of the logs"))
     .option("--users <n>", "users per log (default: depends on the log)", parseWholeNumber(100, 100_000))
     .addHelpText("after", "\n" + formatTable(["log", "effects"], kinds.map((k) => [k.name, k.about])));
   return own.action((out: string) => logs(out, own.opts<Options>()));

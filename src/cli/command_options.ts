@@ -20,7 +20,6 @@ export {
   parseFolder as folder,
   parsePath as path,
 } from "../option.ts";
-export { LARGEST_SEED };
 
 /** Creates the command of a task of deno.json. */
 export function createCommand(task: string, description: string): Command {

@@ -5,7 +5,7 @@ import { formatCsvRow } from "../../csv.ts";
 import { checkCommand, describeCommand, mergeCommand } from "./set_commands.ts";
 import { createLogCommand } from "./preparations.ts";
 import { runMain } from "../../cli/run_main.ts";
-import { folder, LARGEST_SEED, parseAndRun, parseWholeNumber } from "../../cli/command_options.ts";
+import { createCommand, createSeedOption, folder, parseAndRun } from "../../cli/command_options.ts";
 import { demo, describeDemoItem, findShop, shops, type ShopTruth } from "../../data/shops.ts";
 import { EXAMPLE_FOLDER, OUT_FOLDER } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
@@ -16,9 +16,8 @@ import { writeFileAtomically } from "../../files/atomic_write.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 
 async function main(): Promise<void> {
-  const command = new Command("deno task data")
-    .description("Prepares a data set from a raw log for deno task train --data, or describes a data set.");
-  command
+  const about = "Prepares a data set from a raw log for deno task train --data, or describes a data set.";
+  const command = createCommand("data", about)
     .addCommand(createLogCommand())
     .addCommand(mergeCommand())
     .addCommand(describeCommand())
@@ -43,7 +42,7 @@ function exampleCommand(): Command {
     .addOption(
       new Option("--shop <name>", "synthetic shop").choices(shops.map(({ name }) => name)).default(demo.name),
     )
-    .option("--seed <n>", "seed of the shop", parseWholeNumber(0, LARGEST_SEED), 1)
+    .addOption(createSeedOption("seed of the shop"))
     .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
       const { rows, items } = await writeExample(out, findShop(shop) ?? demo, seed);
       console.log(
