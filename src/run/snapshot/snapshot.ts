@@ -41,7 +41,7 @@ export interface SnapshotInfo {
   readonly features?: FeatureManifest;
   /** Number of training iterations before the snapshot. */
   readonly iteration: number;
-  /** Kind of the snapshot: "last", or "best-" and the validation criterion. */
+  /** Kind of the snapshot: "last", "best-" and the validation criterion, or the title of a baseline. */
   readonly kind: string;
   /** @internal Settings of the adversarial game; undefined for the Shannon stage. */
   readonly game?: SnapshotGame;
