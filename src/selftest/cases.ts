@@ -158,7 +158,7 @@ function opCases(kind: AdapterKind): NamedCheck[] {
       ]
       : []),
     testOp("row_dot, computed by a layer", makeRowDotOfLayer(12, 84), [chunks]),
-    testOp("row_dot, added to a layer", makeRowDotOnLayer(12, 20), [chunks]),
+    testOp("row_dot, added to a layer", makeRowDotOnLayer(20, 20), [chunks], weightGradients("rows")),
     testOp("mixed_product", makeMixedProduct("items", 12), [mixed.few, mixed.many]),
     testOp("mixed_product, items for the encoder", makeMixedProduct("events", 12), [mixed.few, mixed.many]),
     testOp("mixed_product, sparse gradients", makeMixedProduct("items", 12, { sparse: true }), [rareTokens]),

@@ -129,7 +129,7 @@ for (const N of sweep([3], [64])) {
   op(`first_layer: one-hot table, ${N} columns, sparse rows`, [rareItems], makeFirstLayerOfTable(N, true));
 }
 
-for (const K of sweep([1, 17, 32], [3, 64])) {
+for (const K of sweep([1, 17, 32, 80], [3, 64])) {
   const activation = K % 2 ? undefined : K === 32 ? "relu" : "elu";
   op(`row_dot: ${K} columns`, K === 17 ? [one, few, chunks] : [few], makeRowDot(K, activation));
 }
@@ -146,11 +146,11 @@ for (const [K, N] of [[3, 17], [64, 20], [68, 64], [17, 130]] as const) {
   op(`row_dot: gradients computed by a layer of ${K} x ${N}`, batches, make, [getDefaultVariants("gpu")]);
 }
 
-/** Returns variants of a layer: by panels and by rows; small layers also on a GPU. */
+/** Returns variants of a layer: by panels and by rows; small layers also on a GPU, in two ways for gradients. */
 const fusedShapes = (K: number, N: number): KernelVariants[] => [
   getDefaultVariants("cpu"),
   { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },
-  ...(K === 5 ? [getDefaultVariants("gpu")] : []),
+  ...(K === 5 ? [getDefaultVariants("gpu"), { kind: "gpu", matmul: { "weight 8x4": "rows" } } as const] : []),
 ];
 for (const [K, N] of [[5, 3], [64, 64], [64, 68]] as const) {
   // The layer also computes the row dots, for its first reader. The rows determine the panel's size.
