@@ -308,7 +308,7 @@ export function formatCompilerError(
   const shown = lines.filter((line) => /│\s*\S|^\s+= note: /.test(line));
   const own = lineNum === 0 ? [] : [
     `${lineNum} │ ${code.split("\n")[lineNum - 1] ?? ""}`,
-    `${" ".repeat(String(lineNum).length)} │ ${" ".repeat(linePos - 1)}^`,
+    `${" ".repeat(String(lineNum).length)} │ ${" ".repeat(Math.max(0, linePos - 1))}^`,
   ];
   return [
     `${file}:${lineNum}:${linePos} ${cause ?? head.replace(/^Shader .*? error: /, "")}`,
