@@ -53,8 +53,11 @@ async function run(only: string, change?: (name: string, source: string) => stri
     if (change) gpu.pipeline = (name, source, layout) => compile(name, change(name, source), layout);
     return gpu;
   };
-  const { findings } = await runSelftest(open, { kinds: ["cpu"], only });
+  const numbers: number[] = [];
+  const onCase = ({ number, of }: { number: number; of: number }) => void numbers.push(number, of);
+  const { findings } = await runSelftest(open, { kinds: ["cpu"], only, onCase });
   assert.ok(findings.length > 0);
+  assert.deepEqual(numbers.slice(-2), [findings.length, findings.length]);
   return [...findings];
 }
 
