@@ -9,14 +9,12 @@ import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
 import { type AdapterKind, getDefaultVariants, type KernelVariants } from "../src/gpu/kernel_variants.ts";
 import { CheckCollector, checkText, expectAll, type NamedCheck } from "../src/selftest/finding.ts";
-import type { OpCase } from "../src/selftest/ops/op_bench.ts";
-import type { ReferenceRun } from "../src/selftest/ops/op_bench.ts";
+import type { OpCase, ReferenceRun } from "../src/selftest/ops/op_bench.ts";
 import { runOp } from "../src/selftest/ops/op_run.ts";
 import { add, getAt, makeMatrix } from "../src/tape/reference.ts";
 
-export { CanaryArena } from "../src/selftest/harness.ts";
 export { computeEventMean, countScoredEvents } from "../src/selftest/ops/op_batches.ts";
-export type { LeafSpec, OpCase } from "../src/selftest/ops/op_bench.ts";
+export type { OpCase } from "../src/selftest/ops/op_bench.ts";
 
 /**
  * True if tests use all sizes (`deno task test:special sizes`). By default tests use only sizes at which a
