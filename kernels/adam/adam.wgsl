@@ -10,9 +10,9 @@
 // a partial sum. A table has a gradient per row instead; the gradient of running statistics stays zero.
 //
 // This is TensorFlow's form: epsilon is added to sqrt(v'). PyTorch adds epsilon to sqrt(v' / (1 - b2^t)). In
-// the first steps the same epsilon weighs up to 32 times more here. The difference matters for gradients near epsilon (1e-8). Weight decay is decoupled
-// (Loshchilov and Hutter 2019): m and v do not contain it. With row-sparse Adam, adam_rows.wgsl updates only
-// those rows of a table that are in the batch; its header describes the difference.
+// the first steps the same epsilon weighs up to 32 times more here, which matters for gradients near epsilon
+// (1e-8). Weight decay is decoupled (Loshchilov and Hutter 2019): m and v do not contain it. With row-sparse
+// Adam, adam_rows.wgsl updates only those rows of a table that are in the batch (see its header).
 //
 // For          both kinds of adapter
 // Grid         W / 4 invocations in workgroups of 64, W: parameters of the window.

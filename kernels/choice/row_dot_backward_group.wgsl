@@ -1,8 +1,8 @@
 // row_dot_backward_group.wgsl - row_dot_backward.wgsl with a workgroup per chunk of rows and 64 columns
 //   What it computes and writes: see row_dot_backward.wgsl.
 // For          a GPU      On a CPU adapter   row_dot_backward.wgsl
-// Used where   the input is not a dense layer's output, or another op reads it too. Otherwise
-//              matmul_gradients_tiled.wgsl computes these gradients too
+// Used where   the input is no dense layer's output, another op reads it, too, or autotuning chooses other
+//              kernels for the layer. Otherwise matmul_gradients_tiled.wgsl computes these gradients
 // Grid         256 (K / 64 + SECOND4 / 16) chunks invocations in workgroups of 256.
 // Work split   a workgroup owns 64 columns of one chunk, of either input: sixteen invocations per row, four
 //              columns each, sixteen rows at a time. An invocation has the loads of four rows in flight. Each

@@ -7,9 +7,9 @@
 // On a GPU     (reasoned) 16 more registers, and no gain: a branch that all invocations of a subgroup take is
 //              almost free.
 // On llvmpipe  LLVM no longer moves the additions, and the sums stay in registers: a texel is read by a call,
-//              which would save and restore all 16 sums. The cost of starting remains: local_invocation_index is computed
-//              from three coordinates, for which llvmpipe does 24 integer divisions per eight invocations;
-//              and each workgroup of 128 rows copies its panel. The shipped kernel,
+//              which would save and restore all 16 sums. The cost of starting remains: local_invocation_index
+//              is computed from three coordinates, for which llvmpipe does 24 integer divisions per eight
+//              invocations; and each workgroup of 128 rows copies its panel. The shipped kernel,
 //              matmul_forward_panel.wgsl, has one axis of 256 and reads local_invocation_id.x: 8 divisions.
 
 const WORKGROUP = 1;

@@ -7,8 +7,8 @@
 //   row_gradient [M] is the gradient of u. The partial sums then also have those of row_dot_backward.wgsl:
 //   row_gradient_m output_m, row_gradient_m second_input_m [4 SECOND4], and row_gradient_m (two biases)
 //
-// The products are independent. Launches take most of a small step's time, and one dispatch saves a launch per
-// layer. With DOT it saves two, and the gradient of the output is neither written nor read.
+// The products are independent. Launches take most of a small step's time, and one dispatch saves a launch
+// per layer. With DOT it saves two, and the gradient of the output is neither written nor read.
 //
 // For          a GPU
 // On a CPU adapter  two dispatches: matmul_weight_gradient_rows.wgsl, and matmul_input_gradient_panel.wgsl or
@@ -29,8 +29,8 @@
 //   Dot        the output is read where its gradient would be, and each number costs three multiplications
 //              more: for 64 columns a fortieth of the products.
 //   compiled: navi31 60 VGPRs, 24 subgroups per SIMD; mi200 64, 4
-// Cost         4 M K N flops, 4 (2 M K + M N + (1 + chunks) K N) bytes; with DOT 8 N + 8 SECOND4 flops and 4 N
-//              + 16 SECOND4 bytes per row more.      Accuracy   as the kernels named above
+// Cost         4 M K N flops, 4 (2 M K + M N + (1 + chunks) K N) bytes; with DOT 5 N + 8 SECOND4 flops and
+//              4 N + 16 SECOND4 bytes per row more.      Accuracy   as the kernels named above
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 16;
@@ -110,7 +110,7 @@ fn load_row_gradient(row: u32) -> f32 {
   return 0.0;
 }
 
-// Returns the gradient of the output from what load_gradient returned. du: the row's gradient; w: dot_weights.
+// Returns the gradient of the output from a result of load_gradient. du: the row's gradient; w: dot_weights.
 fn gradient_of(loaded: vec4f, du: f32, w: vec4f) -> vec4f {
   if (!DOT) { return loaded; }
   var d = du * w;

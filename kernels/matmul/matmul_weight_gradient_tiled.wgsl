@@ -30,8 +30,8 @@
 //              input_tile: no conflicts.
 //   Outcomes   no later kernel of the step reads these sums, so any dispatch after the loss can compute them.
 //              A separate dispatch would be a launch for one workgroup. Here it is one more workgroup, and no
-//              subgroup diverges: invocation i adds up events i, i + 256, ...; then 64 invocations add up four
-//              sums each, then 16, four and one, in order: the same bits in every run.
+//              subgroup diverges: invocation i adds up events i, i + 256, ...; then 64 invocations add up
+//              four sums each, then 16, four and one, in order: the same bits in every run.
 //   compiled: navi31 48 VGPRs, 32 subgroups per SIMD, and 322 vector operations in a turn of the loop for 256
 //              multiply-adds (loads in branches, the bias added row by row: 36, 32, 356); mi200 48, 5 (36, 7)
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.      Accuracy   a sum of M / chunks terms
@@ -51,7 +51,7 @@ const EVENTS = 1u;   // step.size[EVENTS] is the number of events
 
 struct Step {
   size: vec4u,           // sizes of the batch; for click logs: B users, E events, R rows, D distinct items
-  @size(4) unread: u32,  // fields that this kernel does not read
+  unread: u32,           // a field that this kernel does not read
   slot: u32,             // slot of the ring buffer that receives the batch's results
   chunks: u32,           // number of partial sums of each weight gradient
 }
