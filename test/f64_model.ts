@@ -136,8 +136,8 @@ function computePages(log: ClickLog, users: ArrayLike<number>, model: Forward64)
 }
 
 /**
- * Computes a network's output for every row of a batch. `gradients`, which is called at most once, returns all
- * gradients for given slopes d loss / d output of the rows of each page.
+ * Computes a network's output for every row of a batch. `gradients`, which is called at most once, returns
+ * all gradients for given slopes d loss / d output of the rows of each page.
  */
 export function computeNetwork64(
   log: ClickLog,

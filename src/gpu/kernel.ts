@@ -36,8 +36,8 @@ const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@binding\((\d+)\)\s*(?:@group\(0\)\s*)?var<([^>]+)>\s*(\w+)\s*:/g;
 
 /**
- * Parses the interface of a kernel. @throws UserError for wrong binding numbers, a missing step header, or a line
- * with the comment "unrolled" that {@link unrolledLoop} does not match
+ * Parses the interface of a kernel. @throws UserError for wrong binding numbers, a missing step header, or a
+ * line with the comment "unrolled" that is no loop of the form of {@link unrolledLoop}.
  */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {

@@ -108,7 +108,7 @@ export function linear<S extends BatchSizes, R>(
   });
 }
 
-export function reference<R>(
+function reference<R>(
   { activation, gather }: LinearOptions & { gather?: { of(batch: R): readonly number[] } },
 ): ReferenceOp<R> {
   return ([input, weights, bias], batch) => {

@@ -1,6 +1,6 @@
 /**
- * Dispatches of matrix products input W, and of the gradients of weights, bias and input. The ops linear, lstm,
- * mixed_product, first_layer and the policies' networks use them.
+ * Dispatches of matrix products input W, and of the gradients of weights, bias and input. The ops linear,
+ * lstm, mixed_product and first_layer, and the policies' networks use them.
  */
 
 import { type Cost, type DispatchSpec, getCost } from "../gpu/program.ts";
@@ -111,7 +111,7 @@ export function layerGradients<S extends BatchSizes>(
     : [toWeights, toInput];
 }
 
-/** @param rowGradient - gradient of the output, or with `last` the gradient [rows] of row_dot's output */
+/** Joins two gradient dispatches. @param rowGradient - gradient of the output; with `last` of row_dot's [rows] */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows, activation, last: dot }: Parameters<typeof layerGradients<S>>[1],

@@ -307,7 +307,10 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   };
 }
 
-/** Computes the op in f64: the state of each event [events, I x n] (I items, n weightings), then the state's term in the first layer. @param byEvent - true if the result has a row per event, not per displayed item */
+/**
+ * Computes the op in f64: states [events, I x n] for I items and n weightings, then their terms [., N] in the
+ * first layer. @param byEvent - true if the result has a row per event, not per displayed item
+ */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -17,7 +17,7 @@ import { CheckCollector, expectAll } from "./finding.ts";
 
 /** Word that marks unwritten memory: a NaN that no kernel writes by chance. 0 times this NaN is NaN, too. */
 export const CANARY = 0x7fda7a7a;
-/** Canary 1234.5 (f32), for memory that a kernel may read: a result that depends on it is wrong, but no NaN. */
+/** Canary 1234.5 (f32) for memory that a kernel may read: results that depend on it are wrong, but finite. */
 export const FINITE_CANARY = 0x449a5000;
 /** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
 const CANARIES = 64;

@@ -1,9 +1,9 @@
 /**
  * Compiles every shader text with Tint, on the null backend of Dawn, Chromium's WebGPU: all kinds of models
- * with CPU and GPU variants, ladder steps and probes. Tint refuses code that naga accepts, for example barriers
- * in divergent control flow. The models also train there: the null backend checks every call, and grants
- * exactly WebGPU's default limits. It needs no adapter and computes nothing: buffers contain zeros. The
- * self-test must cover every kernel, and must fail here.
+ * with CPU and GPU variants, ladder steps and probes. Tint refuses code that naga accepts, for example
+ * barriers in divergent control flow. The models also train there: the null backend checks every call, and
+ * grants exactly WebGPU's default limits. It needs no adapter and computes nothing: buffers contain zeros.
+ * The self-test must cover every kernel, and must fail here.
  */
 
 import assert from "node:assert/strict";

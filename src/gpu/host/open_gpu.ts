@@ -1,4 +1,4 @@
-/** Opens the device on Deno. Browsers call `openDevice` instead. */
+/** Opens the device on Deno, and ends the process if a kernel does not end. Browsers call `openDevice`. */
 
 import { Worker } from "node:worker_threads";
 import { type Gpu, type GpuOptions, openDevice } from "../device.ts";

@@ -160,6 +160,7 @@ export function createOpBench(
 }
 
 export interface RecordedOp {
+  /** Op under test, joined with the ops that compute its inputs. */
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   /** Outputs of all copies of the op, which read the same inputs. The last output is the node's output. */
   readonly outputs: readonly Tensor[];
