@@ -20,7 +20,7 @@ export class SimulatedContexts {
   readonly ofItem: number;
 
   /**
-   * @param rows - [count + I perItem, X] logged rows: of `count` drawn pages, then of impressions of each item.
+   * @param rows - [count + I perItem, X] logged rows: of `count` drawn pages, then of each item's impressions.
    * @param perItem - 0 if items get values of the drawn pages, because the table would be too large.
    */
   constructor(
@@ -73,7 +73,7 @@ export function drawContexts(
     return rows.subarray(X * first, X * (first + perItem));
   };
   const random = createRandomStream(1, "simulated contexts");
-  const shown = new Uint32Array(items);
+  const shown = new Uint32Array(perItem > 0 ? items : 0); // number of impressions of each item
   let page = 0;
   for (const { log, users: own } of walk(source, users)) {
     const { userEvents, eventRows, eventKind, rowItem, rowFeatures = new Float32Array() } = log;

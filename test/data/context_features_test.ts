@@ -18,7 +18,7 @@ import { exportModel } from "../../src/serve/onnx/export_model.ts";
 import { encodeContext, setGivenContext } from "../../src/predict/request_context.ts";
 import { drawContexts } from "../../src/simulate/contexts.ts";
 import { listUsers } from "../../src/data/click_log.ts";
-import type { LogSource } from "../../src/data/log_source.ts";
+import { type LogSource, toLogSource } from "../../src/data/log_source.ts";
 import { readScore } from "../../src/serve/requests.ts";
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
@@ -243,6 +243,9 @@ Deno.test("given values replace the drawn context of simulated pages", async () 
   const drawn = drawContexts(source, of) ?? assert.fail();
   const { source: onDisk } = await openDataset(set, { memoryRows: 1, cache: `${folder}/cache` });
   for (const same of [source, onDisk]) assert.deepEqual(drawContexts(same, of), drawn);
+  const large = toLogSource({ ...source.log!, items: { kind: "one-hot", count: 2 ** 24 } });
+  const shared = drawContexts(large, of) ?? assert.fail();
+  assert.deepEqual([shared.perItem, shared.rows.length], [0, 5 * shared.count], "items share page contexts");
   const [price = 0] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
   const changed = setGivenContext(drawn, {
     page: { device: "phone" },
@@ -258,14 +261,8 @@ Deno.test("given values replace the drawn context of simulated pages", async () 
 
 Deno.test("a written log of simulated pages has given context values, and other values drawn from the log", async () => {
   const [run, written] = [`${folder}/run`, `${folder}/written`];
-  await runOk(
-    "train",
-    "--data",
-    set,
-    "--save-dir",
-    run,
-    ...splitArgs("--dims 8 --lstm-units 4 --iterations 1 --validate-every 1"),
-  );
+  const short = splitArgs("--dims 8 --lstm-units 4 --iterations 1 --validate-every 1");
+  await runOk("train", "--data", set, "--save-dir", run, ...short);
   /** Lists each user's rows: the item, then the context features. */
   const listRows = (source: LogSource, users: Uint32Array) => {
     const { userEvents, eventRows, rowItem, rowFeatures = assert.fail() } = source.read(users);

@@ -34,7 +34,7 @@ export interface UserSelection {
   readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
-  /** Opens the users. @param stack - disposes of the users @param other - contexts in place of `contexts` */
+  /** Opens the users. @param stack - disposes of them. @param other - contexts of equal items, to use instead */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -130,15 +130,14 @@ async function selectModel(
   const test = tested.length === 0
     ? []
     : [`Test of the click model ${dirname(run.path)}: ${tested.join(" ")}`];
-  const notes = [...test, ...describeContext(features, context, drawn !== undefined)];
+  const notes = [...test, ...describeContext(features, context, drawn)];
   const shop = truth ? selectTruth(data) : undefined;
   return {
     ...{ data, run, contexts, notes },
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
     open(gpu, stack, other) {
-      const isSame = JSON.stringify(other?.features) === JSON.stringify(contexts?.features) &&
-        other?.rows.length === contexts?.rows.length; // of as many items
+      const isSame = JSON.stringify(other?.features) === JSON.stringify(contexts?.features);
       const learned = LearnedSource.ofRun(gpu, run, data, {
         ...{ uncalibrated, contexts: isSame ? other : contexts },
       });
@@ -150,11 +149,11 @@ async function selectModel(
   };
 }
 
-/** Describes contexts of simulated pages; [] without contexts. @param isDrawn - false for mean contexts */
+/** Describes contexts of simulated pages; [] without contexts. @param drawn - undefined for mean contexts */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
-  isDrawn: boolean,
+  drawn: SimulatedContexts | undefined,
 ): string[] {
   const columns = listContextColumns(features);
   if (columns.length === 0) return [];
@@ -162,12 +161,14 @@ function describeContext(
   const values = Object.entries(given).map(([name, value]) => `${name} = ${value}`);
   const rest = columns.filter(({ column }) => !(column in given));
   const name = (own: typeof rest) => own.map(({ column }) => column).join(", ");
-  const others = rest.length > 0 ? [`${isDrawn ? "drawn from the log" : "means"}: ${name(rest)}`] : [];
+  const others = rest.length > 0 ? [`${drawn ? "drawn from the log" : "means"}: ${name(rest)}`] : [];
   const text = `Context of simulated pages: ${[...values, ...others].join("; ")}.`;
-  if (!isDrawn) return [text];
+  if (!drawn) return [text];
   const ofItems = name(rest.filter(({ kind }) => kind === "impression"));
-  const drawn = ofItems && ` For each user, each item gets a value of ${ofItems} that was logged for it.`;
-  return [`${text}${drawn} Only the policies greedy and slateq read these values.`];
+  const whose = drawn.perItem > 0 ? "it" : "any item, because the catalogue is large";
+  const about = ofItems &&
+    ` For each user, each item gets a value of ${ofItems} that was logged for ${whose}.`;
+  return [`${text}${about} Only the policies greedy and slateq read these values.`];
 }
 
 function selectTruth(data: OpenedDataset): UserSelection {
