@@ -487,9 +487,7 @@ Deno.test("an observer model that equals the truth agrees with the truth on ever
     assert.ok(clicks > 3 && clicks < users * pages);
     const groups = await tryPolicy(gpu, shop, observer, randomPolicy, { ...options, usersAtOnce: 5 });
     assert.deepEqual(groups.map(({ log }) => log.users), [5, 4]);
-    const first = groups.map((
-      { log, predictions: observer },
-    ) => [...observer?.predicted.subarray(0, log.users) ?? []]);
+    const first = groups.map(({ log, predictions: own }) => [...own?.predicted.subarray(0, log.users) ?? []]);
     assert.deepEqual(first.flat(), [...said.predicted.subarray(0, users)]);
     const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
     await assert.rejects(tryPolicy(gpu, shop, observer, elsewhere, options), /observe users through/);

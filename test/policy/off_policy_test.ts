@@ -73,6 +73,13 @@ Deno.test("estimators match values computed by hand", () => {
     computeEstimate(estimators.cascadeDr.terms(makeColumns({ ...slots, slotQ, slotV }, 2))),
     (one + two) / 2,
   );
+  // With weights of 1, estimates are plain means for any model.
+  const ones = new Float64Array(4).fill(1);
+  const same = { prefixWeight: ones, slotWeight: ones, slotReward: reward, slotQ: slotV, slotV };
+  const plain = makeColumns({ weight: ones, reward, q: slotV, v: slotV, ...same }, 2);
+  for (const [name, { terms, needs }] of Object.entries(estimators)) {
+    if (name !== "model") assertNear(computeEstimate(terms(plain)), needs ? 2 * 3 / 4 : 3 / 4);
+  }
 });
 
 Deno.test("Plackett-Luce: probabilities of all slates of 3 of 8 items sum to 1 and match the draws", () => {
@@ -421,14 +428,8 @@ function drawLog(seed: number, users: number, temperature: number, pool = SMALL_
     let left = random.uniform();
     return chances.findIndex((chance) => (left -= chance) < 0);
   };
-  const unknown = [NaN, NaN];
-  const slots = {
-    slotReward: unknown,
-    prefixWeight: unknown,
-    slotWeight: unknown,
-    slotQ: unknown,
-    slotV: unknown,
-  };
+  const nan = [NaN, NaN];
+  const slots = { slotReward: nan, prefixWeight: nan, slotWeight: nan, slotQ: nan, slotV: nan };
   const rows: Parameters<typeof toColumns>[0][number][] = [];
   let exact = 0;
   for (const user of listRange(users)) {

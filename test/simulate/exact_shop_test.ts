@@ -78,6 +78,14 @@ Deno.test("slate ratio: in 800 random cases, the search finds the best slate", (
   assert.ok(beaten > 400, `the greedy shortcut is wrong in ${beaten} of 800 draws: are they hard enough?`);
 });
 
+Deno.test("slate ratio: with reward 1 and no later pages, the best slate has the k largest weights", () => {
+  const [random, values] = [createRandomStream(2, "slate ratio"), new Float64Array(50).fill(1)];
+  for (let draw = 0; draw < 200; draw++) {
+    const weights = Float64Array.from(values, () => Math.exp(3 * random.normal()));
+    assert.deepEqual(findBestSlate({ weights, values, noneValue: 0 }, 5), selectTopSlate(weights, 5));
+  }
+});
+
 Deno.test("top slate: items are ordered by score, then number; masked items and too few items are handled", () => {
   assert.deepEqual(selectTopSlate([1, 3, 2, 3, -Infinity], 3), [1, 3, 2]);
   assert.deepEqual(selectTopSlate([0, 0, 0, 0], 2), [0, 1]);

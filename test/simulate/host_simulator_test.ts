@@ -95,12 +95,8 @@ Deno.test("random pools contain each item equally often", () => {
   const { threshold } = createPool({ random: n }, items);
   const counts = new Array<number>(items).fill(0);
   for (let user = 0; user < users; user++) {
-    const pool = drawRandomPool(
-      threshold,
-      items,
-      (purpose) => computePhilox([user, 0, 0, purpose], makeKey(1)),
-    );
-    pool.forEach((isIn, item) => counts[item]! += isIn);
+    const words = (purpose: number) => computePhilox([user, 0, 0, purpose], makeKey(1));
+    drawRandomPool(threshold, items, words).forEach((isIn, item) => counts[item]! += isIn);
   }
   const expected = users * n / items;
   const x = total(counts.map((count) => (count - expected) ** 2 / (expected * (1 - n / items))));
