@@ -306,7 +306,7 @@ function plain(key: string, value: unknown): unknown {
 }
 
 /** Formats a comparison. @param task - settings that distinguish it from other comparisons; else "" */
-export function formatComparison(comparison: PolicyComparison, task = ""): string {
+function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
     "",
@@ -351,7 +351,7 @@ export function formatComparison(comparison: PolicyComparison, task = ""): strin
 }
 
 /** Formats reward and click rate by slate size, as in the paper; undefined if anything else differs. */
-export function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
+function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;
   const head = comparisons.flatMap(({ slate }) => [

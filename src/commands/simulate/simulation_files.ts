@@ -53,7 +53,7 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
     },
     { name: "position", type: "INT32", nullable: true, of: ({ slot }) => slot },
     { name: "reward", type: "FLOAT", of: ({ reward }) => reward },
-    { name: "click_probability", type: "FLOAT", of: ({ clickProbability: clickChance }) => clickChance },
+    { name: "click_probability", type: "FLOAT", of: ({ clickProbability }) => clickProbability },
   ];
 }
 

@@ -200,9 +200,8 @@ export function buildResults(summary: SimulationSummary, runs: readonly Simulate
       })),
     })),
     differences: !first || !counts ? [] : runs.slice(1).map((rival) => {
-      const { mean, interval, gain, lose } = comparePolicies([first.metrics.returns], [
-        rival.metrics.returns,
-      ]);
+      const [own, others] = [first.metrics.returns, rival.metrics.returns] as const;
+      const { mean, interval, gain, lose } = comparePolicies([own], [others]);
       return { policy: first.name, minus: rival.name, mean, interval, gain, lose };
     }),
   };

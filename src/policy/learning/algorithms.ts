@@ -145,13 +145,8 @@ class SlateQLearner extends NetworkLearner {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;
     const { arena, network } = this;
-    const page = new PageBuffers(gpu, arena, {
-      users: count,
-      slate,
-      items: source.itemCount,
-      pages,
-      startClicks: 0,
-    });
+    const sizes = { users: count, slate, items: source.itemCount, pages, startClicks: 0 };
+    const page = new PageBuffers(gpu, arena, sizes);
     const users = this.#users = source.users(page);
     const rows = createPageRows(arena, page);
     const input = { ...sample.after, rows: "events" } as const;
