@@ -3,7 +3,7 @@
 //   item = the item of the largest value, the lowest among equals; slates_r,position = item; its bit is set
 //   q_r,position += value                             (before, q has only the part of the state)
 //   bases_r += table_item's part for later positions
-//   current_r = bases_r of the next position, plus its bias: slate_score_panel.wgsl reads current next
+//   current_r = bases_r of the next position: slate_score_panel.wgsl reads current next
 //   With panels = 0 only the last line: before the first position.  With GIVEN the slot already has the item.
 //
 // If all items are masked, the lowest item that is not yet in the slate takes the slot, with value 0.

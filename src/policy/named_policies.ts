@@ -1,4 +1,4 @@
-/** Policies that need no training. A new one needs a function that returns it, and an entry in `namedPolicies`. */
+/** Policies that need no training. A new policy needs a function, and an entry in `namedPolicies`. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };

@@ -32,7 +32,7 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** @param episodes - episodes of consecutive users, with predictions. */
+/** Compares predicted with realised clicks. @param episodes - of consecutive users, with predictions. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -82,7 +82,7 @@ export interface QConsistency {
 
 const POINTS = 300;
 
-/** @param q - [n, k] Q-values of n chosen slates of k items. */
+/** Computes the consistency of positions 1 to k - 1. @param q - [n, k] Q-values of n >= 1 chosen slates. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   let mean = 0;

@@ -18,8 +18,8 @@ import type { LogEvidence } from "./evidence.ts";
 const LEAST_SHARE = 0.05;
 /**
  * Minimum effective sample size, in pages or users. It was tested with 95 % intervals of per-decision DR on
- * logs of a shop with a known truth (test/policy/off_policy_test.ts). The truth was in 85 % of the intervals at
- * effective sizes below 5, in 91 % at 5 to 10, in 93 % at 10 to 30, and in 94 to 96 % above 30. The minimum
+ * logs of a shop with a known truth (test/policy/off_policy_test.ts). The truth was in 85 % of the intervals
+ * at effective sizes below 5, in 91 % at 5 to 10, in 93 % at 10 to 30, and in 94 to 96 % above 30. The minimum
  * is 50, because a sample that happens to lack the largest weights overestimates its effective size.
  */
 const LEAST_SIZE = 50;

@@ -63,11 +63,11 @@ export function computeSlateLogits(
   return Float64Array.from(utilities, (u, j) => eta * (u + (effects[Math.min(j, effects.length) - 1] ?? 0)));
 }
 
-/** State changes and utilities of a simulated user, without position effects. @typeParam S - immutable state of a user */
+/** State changes and utilities of a simulated user. @typeParam S - immutable state of a user */
 export interface HostDynamics<S> {
   readonly items: number;
   initial(): S;
-  /** Returns the utilities of the given items, in their order. */
+  /** Returns the utilities of the given items, in their order and without position effects. */
   utilities(state: S, items: ArrayLike<number>): Float64Array;
   next(state: S, item: number): S;
 }
