@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { type ContextRecord, EncodedContext, type RequestContext } from "../../src/data/context_values.ts";
-import type { LogOptions } from "../../src/data/prepare/prepare_log.ts";
-import { logRecipe } from "../../src/data/prepare/prepare_log.ts";
+import { type LogOptions, logRecipe } from "../../src/data/prepare/prepare_log.ts";
 import { describe } from "../../src/data/prepare/describe.ts";
 import type { PreparationResult } from "../../src/data/prepare/prepare.ts";
 import { listContextColumns } from "../../src/data/manifest.ts";
@@ -16,7 +15,7 @@ import { initializeOnLog } from "../../src/model/model_counts.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
 import { encodeContext, setGivenContext } from "../../src/predict/request_context.ts";
-import { drawContexts } from "../../src/simulate/contexts.ts";
+import { drawContexts, SimulatedContexts } from "../../src/simulate/contexts.ts";
 import { listUsers } from "../../src/data/click_log.ts";
 import { type LogSource, toLogSource } from "../../src/data/log_source.ts";
 import { readScore } from "../../src/serve/requests.ts";
@@ -25,6 +24,7 @@ import { withGpu } from "../op_check.ts";
 import { smallLstm } from "../small_models.ts";
 import { createRandomStream } from "../../src/data/random.ts";
 import { expectRefusal } from "../case_table.ts";
+import { findUsers } from "../../src/commands/simulate/user_selection.ts";
 import { runOk, splitArgs } from "../command_check.ts";
 import { expectRefused, makeFolderWith, prepareIn } from "../prepared_folder.ts";
 import { makeCsv, makeLogRecipe } from "./synthetic_logs.ts";
@@ -247,10 +247,8 @@ Deno.test("given values replace the drawn context of simulated pages", async () 
   const shared = drawContexts(large, of) ?? assert.fail();
   assert.deepEqual([shared.perItem, shared.rows.length], [0, 5 * shared.count], "items share page contexts");
   const [price = 0] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");
-  const changed = setGivenContext(drawn, {
-    page: { device: "phone" },
-    impressions: { "*": { price: "3" } },
-  });
+  const cheapOnPhones = { page: { device: "phone" }, impressions: { "*": { price: "3" } } };
+  const changed = setGivenContext(drawn, cheapOnPhones);
   changed?.rows.forEach((x, k) => assert.equal(x, [price, 1, drawn.rows[k], 0, 1][k % 5]));
   const give = (given: RequestContext, own = drawn) => () => setGivenContext(own, given);
   await expectRefusal(give({ page: { hour: 3 } }), "context.page.hour: Expected a column among");
@@ -267,10 +265,8 @@ Deno.test("a written log of simulated pages has given context values, and other 
   const listRows = (source: LogSource, users: Uint32Array) => {
     const { userEvents, eventRows, rowItem, rowFeatures = assert.fail() } = source.read(users);
     const rows = Array.from(rowItem, (item, r) => [item, ...rowFeatures.subarray(5 * r, 5 * r + 5)]);
-    return Array.from(
-      users.keys(),
-      (k) => rows.slice(eventRows[userEvents[k]!], eventRows[userEvents[k + 1]!]),
-    );
+    const at = (k: number) => eventRows[userEvents[k]!];
+    return Array.from(users.keys(), (k) => rows.slice(at(k), at(k + 1)));
   };
   const { source: logged } = await openDataset(set);
   const shown = listRows(logged, listUsers(logged, "train")).flat();
@@ -278,6 +274,14 @@ Deno.test("a written log of simulated pages has given context values, and other 
   const users = shown.length / 5;
   const sizes = splitArgs(`--users ${users} --pages 4 --slate 9 --policy random`);
   const given = ["--model", run, "--context", '{"impressions": {"*": {"price": 3}}}', "--write-log", written];
+  const options = { truth: false, uncalibrated: false, memoryRows: 4_000_000, seed: 1, resplit: false };
+  const found = await findUsers({ ...options, model: run });
+  // Models of equal items read the same contexts, also if these were drawn from another number of pages.
+  await withGpu(undefined, (gpu) => {
+    using stack = new DisposableStack();
+    const other = new SimulatedContexts(of, found.contexts!.rows.subarray(5), found.contexts!.count - 1, 16);
+    assert.ok(Object.values(found.open(gpu, stack, other).environment).includes(other));
+  });
   const { stdout } = await runOk("simulate", ...sizes, ...given);
   assert.ok(stdout.includes("price = 3; drawn from the log: published, device."), stdout);
   assert.match(stdout, /each item gets a value of published that was logged for it/);

@@ -87,10 +87,7 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
       /Expected no log at .*curve\.csv/,
       () => [snapshot, `${path}/train.csv`].forEach((file) => Deno.removeSync(file)),
     ],
-    [
-      /Expected 500 items in .*policy\.json, .* found 499/,
-      () => edit('"items": 500', '"items": 499'),
-    ],
+    [/Expected 500 items in .*policy\.json, .* found 499/, () => edit('"items": 500', '"items": 499')],
     [
       /Expected .*policy\.json to name the same users as the snapshot .*--data-seed 1.*, found .*--data-seed 2/,
       () => edit('"dataSeed": 1', '"dataSeed": 2'),
