@@ -242,12 +242,11 @@ function findHints(
     hole ? `\nLine ${hole.line} still contains ${HOLE}: write the kernel there.` : "",
     missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
     resized
-      ? `\n${resized} is ${constants.get(resized)}, in the starter ${
-        starter.get(resized) ?? 1
-      }: do the kernel and ` +
-        `the line "grid" fit this size?`
+      ? `\n${resized} is ${constants.get(resized)}, in the starter ${starter.get(resized) ?? 1}: ` +
+        'do the kernel and the line "grid" fit this size?'
       : "",
-    isShared && countBarriers(source) < countBarriers(getSolution(exercise).kernel.source)
+    // A solution without barriers does not show how many barriers another split of the work needs.
+    isShared && countBarriers(source) < (countBarriers(getSolution(exercise).kernel.source) || Infinity)
       ? "\nIs a barrier missing between two accesses to workgroup memory?"
       : "",
   ].join("");

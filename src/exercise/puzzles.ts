@@ -46,31 +46,20 @@ const puzzles: readonly Puzzle[] = [
   {
     ...{ name: "map", what: "y = 2 x + 1: one invocation per element", starter: mapStarter },
     answer: ["  y[i] = 2.0 * x[i] + 1.0;"],
-    ...{
-      size: [large],
-      oddSizes: whole,
-      inputs: ofX,
-      compute: ({ x = [] }) => Array.from(x, (x) => 2 * x + 1),
-    },
+    ...{ size: [large], oddSizes: whole, inputs: ofX },
+    compute: ({ x = [] }) => Array.from(x, (x) => 2 * x + 1),
   },
   {
     ...{ name: "guard", what: "y = x x: more invocations than elements", starter: guardStarter },
     answer: ["  if (i < N) { y[i] = x[i] * x[i]; }"],
-    ...{
-      size: [large - 1],
-      oddSizes: odd,
-      inputs: ofX,
-      compute: ({ x = [] }) => Array.from(x, (x) => x * x),
-    },
+    ...{ size: [large - 1], oddSizes: odd, inputs: ofX },
+    compute: ({ x = [] }) => Array.from(x, (x) => x * x),
   },
   {
     ...{ name: "grid-2d", what: "y[m, n] = a[m] + b[n]: rows and columns", starter: gridStarter },
     answer: ["  if (m < M && n < N) { y[m * N + n] = a[m] + b[n]; }"],
-    ...{
-      size: [500, 500],
-      oddSizes: [[1, 1], [3, 17], [37, 70]],
-      inputs: ([M = 1, N = 1]) => ({ a: M, b: N }),
-    },
+    ...{ size: [500, 500], oddSizes: [[1, 1], [3, 17], [37, 70]] },
+    inputs: ([M = 1, N = 1]) => ({ a: M, b: N }),
     compute: ({ a = [], b = [] }) => Array.from(a).flatMap((a) => Array.from(b, (b) => a + b)),
   },
   {
