@@ -133,10 +133,10 @@ export function parseOwnKernel(text: string, values: Constants = {}): Kernel {
     const numbers =
       "@workgroup_size of one or two numbers, or of constants with a number, each declared on " +
       "its own line that is not indented";
-    const values = declared.map((size) => ` with ${size} = ${kernel.constants.get(size)}`).join();
+    const set = declared.map((size) => ` with ${size} = ${getConstant(kernel, size, values)}`).join();
     refuse(
       differs ? `@workgroup_size(${declared.join(", ")})` : numbers,
-      `@workgroup_size(${sizes})${differs ? values : ""}`,
+      `@workgroup_size(${sizes})${differs ? set : ""}`,
     );
   }
   const constants = Object.entries(own).map(([size, value]) => [size, String(value)] as const);
@@ -201,7 +201,7 @@ interface BoundArray extends Pick<DeclaredArray, "name" | "isOutput"> {
   readonly data: KernelArray;
 }
 
-/** Returns the arrays of a kernel's bindings. @throws UserError for an undeclared name or a wrong type */
+/** Returns the arrays of a kernel's bindings. @throws UserError for an undeclared name, or a wrong type or length */
 function checkArrays(
   { name: kernel, source }: Kernel,
   inputs: Readonly<Record<string, unknown>> = {},
