@@ -43,7 +43,7 @@ const DIRECTIONS = {
   backward: {
     naive: lstmBackNaive,
     uniforms: ["weights"],
-    matrices: "steps 3 to 5 of the forward ladder: vectors, a uniform buffer, mat4x4f",
+    matrices: "steps 3 to 5 of the ladder lstm: vectors, a uniform buffer, mat4x4f",
   },
 } as const;
 
