@@ -8,7 +8,7 @@ import type { PeerModel } from "./job.ts";
 export interface PeerVariant {
   /** Setting that distinguishes the variant in the table; "" if the peer has a single variant. */
   readonly settings: string;
-  /** Arguments of child.ts or torch_peer.py that precede the path of the job. */
+  /** Arguments of child.ts or torch_peer.py that precede the job. */
   readonly args: readonly string[];
 }
 
