@@ -77,8 +77,9 @@ Deno.test("PyTorch gets settings, weights, features and batches of a job", () =>
       const file = `${folder}/${job.model}.safetensors`;
       await writeJob(file, job);
       const { tensors, metadata } = await readSafetensors(file);
-      const { model, items, users } = job;
-      assert.partialDeepStrictEqual(JSON.parse(metadata.settings ?? ""), { model, items, users });
+      const { model, items, users, learningRate, generatorLearningRate, utilityPenalty } = job;
+      const settings = { model, items, users, learningRate, generatorLearningRate, utilityPenalty };
+      assert.deepEqual(JSON.parse(metadata.settings ?? ""), settings);
       assert.deepEqual(tensors.get("features")?.data, job.features);
       for (const [name, tensor] of job.weights) assert.deepEqual(tensors.get(`weights/${name}`), tensor);
       for (const [k, { users: _, ...arrays }] of job.batches.entries()) {

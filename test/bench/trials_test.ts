@@ -9,7 +9,6 @@ import { pathExists } from "../../src/files/local_file.ts";
 import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { splitArgs, writePaperFile } from "../command_check.ts";
-
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 
 Deno.test("trials: a finished training is repeated only for other settings", () =>
