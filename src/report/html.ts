@@ -38,6 +38,14 @@ function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
+/** Renders a text in which options such as --batch-size are not broken across lines. */
+export function markOptions(text: string): Html {
+  const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
+  return markup`${
+    text.split(/(--[a-z][a-z-]*)/).map((part, k) => k % 2 === 0 ? markup`${part}` : mark(part))
+  }`;
+}
+
 /** Returns a script element with a value as JSON. `<` is escaped, so the value cannot end the element. */
 export function jsonScript(id: string, value: unknown): Html {
   const json = new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));

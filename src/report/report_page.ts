@@ -13,7 +13,7 @@ import {
 } from "./metrics_table.ts";
 import { renderSegments } from "./segments.ts";
 import { renderItemGains, renderTastes } from "./item_user_tables.ts";
-import { type Html, markup } from "./html.ts";
+import { type Html, markOptions, markup } from "./html.ts";
 import { noScript, renderCharts, renderNote, renderSection, writePage } from "./page_shell.ts";
 import type { PageContent } from "./page_shell.ts";
 import type { ReportData, ReportModel, ReportRun, Settings, StageResult } from "./report_data.ts";
@@ -96,14 +96,12 @@ function renderSettings(
   what: string,
 ): Html {
   const keys = [...new Set(models.flatMap((model) => [...settings(model).keys()]))];
-  const rows = keys.map((key): ReportRow => [
-    key,
-    ...models.map((model) => settings(model).get(key) ?? MISSING),
-  ]);
-  const isShared = ([, ...values]: ReportRow) => new Set(values).size === 1;
-  const shared = rows.filter(isShared)
+  const values = (key: string) => models.map((model) => settings(model).get(key) ?? MISSING);
+  const isShared = (key: string) => new Set(values(key)).size === 1;
+  const toRow = (key: string): ReportRow => [key, ...values(key).map(markOptions)];
+  const shared = keys.filter(isShared).map(toRow)
     .map(([key, value]) => markup`<tr><th scope="row">${key}</th><td>${value}</td></tr>\n`);
-  const different = rows.filter((row) => !isShared(row));
+  const different = keys.filter((key) => !isShared(key)).map(toRow);
   const head = ["setting", ...models.map(({ name }) => name)];
   return markup`${
     shared.length > 0 &&
@@ -151,12 +149,13 @@ function renderOutcome(model: ReportModel): Html {
   } ranks the clicked item first on ${
     formatShare(best.value)
   } of the test pages with a click${random}${seeds}${positions}.</p>
-<p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}${
+<p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
+${
     judgeLosses(model).filter(({ stage }) => stage === best.stage).map((loss) =>
-      markup` ${renderVerdictSign(loss)} ${describeLossAgainstSimple(loss)}`
+      markup`<p class="outcome">${renderVerdictSign(loss)} ${describeLossAgainstSimple(loss)}</p>`
     )
-  }</p>
-<ul class="actions">${listActions(model, best).map((text) => markup`<li>${text}</li>`)}</ul>`;
+  }
+<ul class="actions">${listActions(model, best).map((text) => markup`<li>${markOptions(text)}</li>`)}</ul>`;
 }
 
 /** Names the best model and compares it with baselines; empty if the models have different test users. */

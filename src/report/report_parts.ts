@@ -156,9 +156,11 @@ export function getLossKind({ settings }: ReportModel): string {
 
 /** Returns a note if some metrics of the models are not comparable; otherwise "". */
 export function describeIncomparable(models: readonly ReportModel[]): string {
-  if (groupByTestUsers(models).length > 1) return "Models with other test users are not comparable.";
   const kinds = [...new Set(models.map(getLossKind))];
-  return kinds.length > 1 ? `Losses of --loss ${kinds.join(" and ")} are not comparable.` : "";
+  return [
+    ...(groupByTestUsers(models).length > 1 ? ["Models with other test users are not comparable."] : []),
+    ...(kinds.length > 1 ? [`Losses of --loss ${kinds.join(" and ")} are not comparable.`] : []),
+  ].join(" ");
 }
 
 /** Lists the baselines of models with the same test users. A name that has several metrics gets the models. */

@@ -321,7 +321,7 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     const better = await outcome(0.35, 0.02);
     assert.match(better, / 60 users.* 35\.0 %.*10\.0 %/); // train users, prec@1, chance
     assert.match(better, /class="better".*click rate\) .*30\.0 %.*\+5\.0 .*\+3\.0 to \+7\.0/);
-    assert.match(better, /<li>.*serve --model [^ ]*\/run</);
+    assert.match(better, /<li>.*serve <span class="option">--model<\/span> [^ ]*\/run</);
     assert.match(await outcome(0.35, 0.06), /class="alike"/);
     const worse = await outcome(0.25, 0.02);
     assert.match(worse, /class="worse".*-5\.0 /);
@@ -330,7 +330,10 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
     // The advice of the training is listed, but its sentences about the comparison are not repeated.
     const compared =
       "best-loss is worse than the best baseline (click rate): prec@1 -0.050, 95 % CI -0.070 to -0.030.";
-    assert.match(await outcome(0.25, 0.02, [compared, "Try <this>."]), /><li>Try &lt;this&gt;\.<\/li><\/ul>/);
+    assert.match(
+      await outcome(0.25, 0.02, [compared, "Try <this> with --seed."]),
+      /><li>Try &lt;this&gt; with <span class="option">--seed<\/span>\.<\/li><\/ul>/,
+    );
     // The loss has its own verdict, in one run's headline and among several models.
     const losing = figures("best-loss", 1.5, 0.35, 0.5, 0.06);
     const nll = { value: -0.9, interval: [-1, -0.8] };
@@ -548,6 +551,8 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     const { page } = await makeReport(`${folder}/better`, `${folder}/usual`);
     assert.match(page, /<td>-<\/td><td class="text">not compared: logistic and choice loss<\/td>/);
     assert.match(page, /Losses of --loss logistic and choice are not comparable/);
+    const { page: both } = await makeReport(...all.slice(0, 3));
+    assert.match(both, /Models with other test users are not comparable\. Losses of --loss choice and/);
   }));
 
 Deno.test("an experiment has its models' names, its claims, and pending models", () =>

@@ -1,8 +1,7 @@
 /** Creates elements of the page. Strings become text nodes; the caller must escape data in markup. */
 
-import { Html, markup } from "../../report/html.ts";
+import { Html, markOptions, markup } from "../../report/html.ts";
 import { describeShare } from "../../number_text.ts";
-import { markOptions } from "../draw/text.ts";
 import type { MeasurementProgress } from "./lab_worker.ts";
 
 type Child = Node | Html | string | undefined | false;

@@ -47,14 +47,6 @@ export function renderHeadRow(...names: Heads): Html {
   }</tr>`;
 }
 
-/** Renders a text in which options such as --batch-size are not broken across lines. */
-export function markOptions(text: string): Html {
-  const mark = (flag: string) => markup`<span class="option">${flag}</span>`;
-  return markup`${
-    text.split(/(--[a-z][a-z-]*)/).map((part, k) => k % 2 === 0 ? markup`${part}` : mark(part))
-  }`;
-}
-
 /** Renders a name that may break after _ and /. */
 export function renderBreakableName(name: string): Html {
   const words = name.split(/(?<=[_/])/);

@@ -1,13 +1,13 @@
 /** Shows a training stage: progress, curves, test metrics and snapshots. */
 
 import { getMetricTitle } from "../../../../metrics/metric_columns.ts";
-import { type Html, markup } from "../../../../report/html.ts";
+import { type Html, markOptions, markup } from "../../../../report/html.ts";
 import type { StageName } from "../../../../run/stages.ts";
-import { formatCount, markOptions, renderScrollTable } from "../../../draw/text.ts";
+import { formatCount, renderScrollTable } from "../../../draw/text.ts";
 import { button, dom, element, fill } from "../../elements.ts";
 import { saveFile } from "../../../../report/client/save_file.ts";
 import type { BaselineLevel } from "../../services/lab_data.ts";
-import { type SnapshotOffer, type TestTable } from "../../services/train_session.ts";
+import type { SnapshotOffer, TestTable } from "../../services/train_session.ts";
 import type { ShownStage } from "../../services/train_progress.ts";
 import type { StageStatus } from "../../services/train_service.ts";
 import { type ChartContent, LiveChart, StageCurves } from "./live_chart.ts";
