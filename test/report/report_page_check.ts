@@ -62,6 +62,10 @@ async function checkDrawn(page: Page, theme: Theme): Promise<void> {
     found.map((row) => row.clientHeight)
   );
   assert.ok(rows.every((height) => height < 300), `heights of the models' rows: ${rows.join(", ")}`);
+  const wraps = await page.evaluate<string[]>(
+    `[...document.querySelectorAll(".numeric td.text")].map((cell) => getComputedStyle(cell).whiteSpace)`,
+  );
+  assert.ok(wraps.every((wrap) => wrap === "normal"), `text in tables wraps: ${wraps.join(", ")}`);
   const heads = await page.locator("thead th").allTextContents();
   assert.ok(heads.every((head) => head.trim() !== ""), `empty heads of columns: ${heads.join(", ")}`);
   const figures = page.getByRole("region", { name: "Table of test metrics" });
