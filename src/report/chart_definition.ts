@@ -42,6 +42,7 @@ export interface ChartDataset {
   readonly borderWidth: number;
   readonly fill?: string | false;
   readonly showLine?: boolean;
+  readonly clip?: false;
   readonly pointRadius?: number | readonly number[];
   readonly pointHoverRadius?: number;
   readonly pointBorderWidth?: number;

@@ -65,5 +65,5 @@ function drawValue(chart: Chart, text: string, { y }: Mark, ends: readonly [numb
   const { width } = ctx.measureText(text);
   const start = Math.max(chartArea.left, scales.x?.getPixelForValue(0) ?? 0);
   const isInside = ends[0] - start > width + 2 * GAP;
-  ctx.fillText(text, isInside ? start + GAP : Math.min(ends[1] + GAP, chartArea.right - width), y);
+  ctx.fillText(text, isInside ? start + GAP : Math.min(ends[1] + GAP, chart.width - width), y);
 }
