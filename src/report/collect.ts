@@ -190,7 +190,7 @@ function listSettings(config: RunConfig): { settings: Settings; machine: Setting
 
 function* flatten(value: unknown, path: string): Generator<readonly [string, string]> {
   if (Array.isArray(value)) {
-    yield [path, value.map((x) => typeof x === "object" ? JSON.stringify(x) : String(x)).join(" ")];
+    yield [path, value.map((x) => typeof x === "object" ? JSON.stringify(x) : String(x)).join(" ") || "none"];
   } else if (typeof value === "object" && value !== null) {
     for (const [key, inner] of Object.entries(value)) yield* flatten(inner, path ? `${path}.${key}` : key);
   } else yield [path, value === null ? "none" : String(value)];
