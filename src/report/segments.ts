@@ -11,8 +11,7 @@ import { findFirstResult, renderByPart, renderMetricTitle } from "./metrics_tabl
 import { renderCharts } from "./page_shell.ts";
 import type { ReportModel, StageResult } from "./report_data.ts";
 import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
-import { MISSING, renderMetric, renderTable } from "./report_tables.ts";
-import type { ReportRow, ReportRowGroup } from "./report_tables.ts";
+import { MISSING, renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
 /** Renders metrics by segment and the position effect; undefined if no result has either. */
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {

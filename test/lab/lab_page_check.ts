@@ -372,14 +372,6 @@ async function checkWithout(): Promise<void> {
 const SCREENS = ["train", "step", "ladders", "course", "exercise", "scratchpad", "selftest", "user", "save"];
 const STOPS = 80;
 
-async function eachScreen(page: Page, look: (screen: string) => Promise<void>): Promise<void> {
-  for (const screen of SCREENS) {
-    await openScreen(page, screen);
-    await page.locator(`#screen-${screen}`).waitFor();
-    await look(screen);
-  }
-}
-
 /** Asserts that the screen is correct during training; on a phone the progress comes into view. */
 async function checkUnderWay(page: Page): Promise<void> {
   await openScreen(page, "train");
@@ -407,7 +399,9 @@ async function checkUnderWay(page: Page): Promise<void> {
 
 /** Asserts that the tab key reaches all controls of a screen, and that the focus is visible and outlined. */
 async function checkKeyboard(page: Page): Promise<void> {
-  await eachScreen(page, async (screen) => {
+  for (const screen of SCREENS) {
+    await openScreen(page, screen);
+    await page.locator(`#screen-${screen}`).waitFor();
     const stops = new Set<string>();
     for (let stop = 0; stop < STOPS; stop++) {
       await page.keyboard.press("Tab");
@@ -426,7 +420,7 @@ async function checkKeyboard(page: Page): Promise<void> {
       if (at !== "") stops.add(at);
     }
     assert.ok(stops.size > SCREENS.length, `${screen}: the tab key stops at ${[...stops].join(", ")}`);
-  });
+  }
 }
 
 const LESS = {

@@ -183,11 +183,8 @@ export class TrainService {
       progress(doing(what));
     });
     const { name } = data.source;
-    const note = describePages(name, data.source);
-    progress({
-      kind: "data",
-      text: note === undefined ? describeData(data) : `${describeData(data)} ${note}`,
-    });
+    const text = `${describeData(data)} ${describePages(name, data.source) ?? ""}`.trim();
+    progress({ kind: "data", text });
     expectPlaces(name, data, { positions: options.positionBias ?? 0 });
     return info ? alignDataToSnapshot("the snapshot's model", info, data) : data;
   }
