@@ -58,9 +58,7 @@ async function checkDrawn(page: Page, theme: Theme): Promise<void> {
     assert.deepEqual(curves, own.map(({ label, data }) => ({ label, data })), id);
   }
   const inner = await expectFits(page);
-  const rows = await page.locator(".models tbody tr").evaluateAll((found) =>
-    found.map((row) => row.clientHeight)
-  );
+  const rows = await page.locator(".models tbody tr").evaluateAll((all) => all.map((tr) => tr.clientHeight));
   assert.ok(rows.every((height) => height < 300), `heights of the models' rows: ${rows.join(", ")}`);
   const wraps = await page.evaluate<string[]>(
     `[...document.querySelectorAll(".numeric td.text")].map((cell) => getComputedStyle(cell).whiteSpace)`,

@@ -1,6 +1,7 @@
 /** Form for the data, model and options of a training, with the options of the command `train`. */
 
 import { extractFlag, formatValue } from "../../../../option.ts";
+import { markOptions } from "../../../../report/html.ts";
 import type { CallWorker } from "../../connection.ts";
 import { dom, element } from "../../elements.ts";
 import type { TrainRequest } from "../../services/train_service.ts";
@@ -168,7 +169,7 @@ class Field {
     this.input.addEventListener("input", onChange);
     this.element = dom`<div class="field ${definition.kind}">
 <label for="${id}">${extractFlag(definition)}</label>${this.input}
-<p class="about" id="${id}-about">${sentence(definition.about)}</p>${this.#fault}</div>`;
+<p class="about" id="${id}-about">${markOptions(sentence(definition.about))}</p>${this.#fault}</div>`;
   }
 
   /** Value of the field as text: "" for the default, "yes" for a switch that is on. */
