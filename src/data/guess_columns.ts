@@ -15,11 +15,14 @@ export interface LogSample {
 
 /** Usual names of the column for each option of `data log`, in lower case, likeliest first. */
 const COMMON_NAMES = {
-  user: "user userid uid visitor visitorid customer customerid member memberid person session",
+  user:
+    "user userid uid visitor visitorid customer customerid member memberid person reader readerid viewer " +
+    "viewerid account accountid session",
   time: "time timestamp ts datetime shownat servedat eventtime createdat date at",
   item: "item itemid sku product productid article articleid movieid newsid asin iid",
   clicked: "clicked click isclick isclicked label target clicks y",
-  page: "page pageid request requestid impression impressionid slate slateid listid searchid query queryid",
+  page: "page pageid pageview pageviewid request requestid impression impressionid slate slateid listid " +
+    "searchid query queryid",
   position: "position pos place rank slot displayposition index",
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;
@@ -157,7 +160,14 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
     pages.length > 0 && pages.filter(holds).length >= MOST_PAGES * pages.length;
   const longest = Math.max(...pages.map(({ length }) => length));
   const on = (values: readonly string[], page: readonly number[]) => page.map((k) => values[k] ?? "");
-  guess("user", (values) => count(values) > 1 && inMost((page) => count(on(values, page)) === 1));
+  const isOfPages = (values: readonly string[]) =>
+    count(values) > 1 && inMost((page) => count(on(values, page)) === 1);
+  // A value at several times is no page's id.
+  guess(
+    "user",
+    (values) => isOfPages(values) && count(values.map((x, k) => `${times[k]} ${x}`)) > count(values),
+  );
+  guess("user", isOfPages);
   guess("item", (values) =>
     count(values) > longest && !values.some((text) => /^-?\d*[.,]\d+$/.test(text)) &&
     inMost((page) => count(on(values, page)) === page.length));
