@@ -52,7 +52,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     "--against <run>",
     "another run or snapshot, which is compared with --model on the same users",
     path,
-  ).addOption(createBaselineOption());
+  ).addOption(createBaselineOption(["logit"]));
   addUserSplit(command, "users on whom the model is evaluated", "test")
     .option(
       "--json",
@@ -77,12 +77,6 @@ async function openSnapshot(model: string): Promise<OpenedRun> {
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   const { baseline } = options;
-  if (baseline !== undefined && baseline !== "logit") {
-    throw new UserError(
-      `Expected --baseline logit, got ${baseline}: evaluate fits all other baselines to the train users of ` +
-        `--data. For predictions by the baseline of the run's train users: predict --baseline ${baseline}.`,
-    );
-  }
   const run = await openSnapshot(options.model);
   const other = options.against === undefined ? undefined : await openSnapshot(options.against);
   const needed = options.split === "all" ? [] : [options.split];
@@ -113,11 +107,25 @@ async function main(): Promise<void> {
   };
   const found = await test(run, data);
   const against = other && otherData && await test(other, otherData);
+  let byUtility: Scored | undefined;
+  if (logged && run.info.model.positions > 0) {
+    run.weights = removePositionEffect(run.weights);
+    byUtility = await test(run, data);
+  }
   progress.stop();
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
   const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
-  printResults({ ...options, isTrainingData, logged }, data, tested, { ...found, result: named }, against);
+  const { metrics: withoutPositions } = byUtility?.result.details ?? {};
+  const shown = { ...options, isTrainingData, logged, withoutPositions };
+  printResults(shown, data, tested, { ...found, result: named }, against);
   if (options.json) return;
+  if (withoutPositions) {
+    console.log(
+      `Ranked by utilities without position effects, as recommend ranks: prec@1 ${
+        (withoutPositions.prec1 ?? NaN).toFixed(4)
+      }.`,
+    );
+  }
   const { model, iteration } = run.info;
   if (!isTrainingData) {
     const { name } = data.source;
@@ -143,10 +151,12 @@ interface Scored {
 }
 
 function printResults(
-  { json, split, against: path, model, isTrainingData, logged }: EvaluateOptions & {
+  { json, split, against: path, model, isTrainingData, logged, withoutPositions }: EvaluateOptions & {
     readonly isTrainingData: boolean;
     /** True if the positions of the items are known. */
     readonly logged: boolean;
+    /** Metrics of the ranking by utilities; undefined for a model without position effects. */
+    readonly withoutPositions: SnapshotResult["details"]["metrics"] | undefined;
   },
   data: Dataset,
   users: TestedUsers,
@@ -175,6 +185,7 @@ function printResults(
       ...result,
       baselines,
       verdict,
+      withoutPositions,
       ...(minus ? { minus } : {}),
     };
     return console.log(JSON.stringify(all, null, 2));

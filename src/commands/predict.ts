@@ -119,7 +119,10 @@ async function main(): Promise<number> {
         `Wrote predictions of ${nameModel(run, options)} for ${
           formatThousands(rows)
         } impressions in ${source.name} to ` +
-          `${options.out}. Probabilities: ${words}.`,
+          `${options.out}. Probabilities: ${words}.` +
+          (options.split === "all" && JSON.stringify(run.trainedOn) === JSON.stringify(config)
+            ? " They include train users, on whom metrics are too high: --split test leaves them out."
+            : ""),
       );
       return 0;
     } catch (error) {

@@ -10,7 +10,8 @@ import { UserError } from "../user_error.ts";
 import { runMain } from "../cli/run_main.ts";
 import { createBaselineOption, createModelCommand, withModel, withProgress } from "../cli/open_data.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
-import { createContextOption, IDS, parse, parseWholeNumber } from "../cli/command_options.ts";
+import { createContextOption, IDS, parse, parseWholeNumber, path } from "../cli/command_options.ts";
+import { readItemFile } from "../cli/item_file.ts";
 import { formatRankedItems } from "../cli/table.ts";
 
 interface RecommendOptions extends ModelDataOptions {
@@ -19,6 +20,7 @@ interface RecommendOptions extends ModelDataOptions {
   context?: RequestContext;
   top: number;
   newOnly: boolean;
+  pool?: string;
   json: boolean;
 }
 
@@ -30,6 +32,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
     .addOption(createContextOption("of the page and its items"))
     .option("--top <n>", "number of items", parseWholeNumber(1, 10_000), 10)
     .option("--new-only", "omit items that the user has clicked", false)
+    .option("--pool <file>", "rank only the items in this file: ids, one per line, or a JSON list", path)
     .addOption(createBaselineOption())
     .option("--json", "print JSON", false)
     .addHelpText(
@@ -57,12 +60,15 @@ async function main(): Promise<void> {
     const { top, newOnly } = options;
     const context = encodeContext(data, scorer.config, options.context);
     const features = context && ((item: number) => context.encodeRow(data.items.of(item)));
+    const pool = options.pool === undefined
+      ? data.items.latest()
+      : Uint32Array.from(readItemFile(options.pool, data)).sort();
     const best = await withProgress((told) =>
       recommend(scorer, {
         history,
         past: options.user === undefined ? undefined : data.readPastPages(data.user(options.user)),
         features,
-        candidates: data.items.latest(),
+        candidates: pool,
         top,
         newOnly,
         onItems: (done, all) => told("Scoring items", done, all),
@@ -81,7 +87,8 @@ async function main(): Promise<void> {
       );
       return;
     }
-    console.log(`Best items after ${history.length} clicks${newOnly ? ", without clicked items" : ""}:`);
+    const clicks = `${history.length} click${history.length === 1 ? "" : "s"}`;
+    console.log(`Best items after ${clicks}${newOnly ? ", without clicked items" : ""}:`);
     console.log(formatRankedItems(found));
     console.log(
       `The probabilities are for a page with these ${found.length} items in this order. P(no click): ${

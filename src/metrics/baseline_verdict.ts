@@ -67,6 +67,11 @@ export function classifyAgainstBaselines(comparisons: readonly BaselineCompariso
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
 }
 
+/** Returns true if the model equals the best baseline on each test user: the interval is 0 to 0. */
+export function isEqualToBest([best]: readonly BaselineComparison[]): boolean {
+  return best?.interval?.every((end) => end === 0) ?? false;
+}
+
 export interface BaselineVerdict {
   /** Name of the model as the subject of a sentence, such as "best-loss". */
   readonly subject: string;
@@ -82,6 +87,10 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
   if (!best) return [];
   if (comparisons.every(({ interval }) => !interval)) {
     return ["Too few users for a confidence interval: the model cannot be compared with the baselines."];
+  }
+  if (isEqualToBest(comparisons)) {
+    const same = metric === "nll" ? "is that of" : "ranks exactly like";
+    return [`${toStart(subject)} ${same} the best baseline (${best.name}).`];
   }
   // For example "prec@1 +0.012, 95 % CI +0.001 to +0.023, 270 test users".
   const numbers = ({ value, interval }: MetricGap) =>

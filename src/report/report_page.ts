@@ -29,6 +29,7 @@ import {
   describeUsers,
   formatSigned,
   formatSignedRange,
+  isEqualToBest,
 } from "../metrics/baseline_verdict.ts";
 import {
   computeMeanAndSd,
@@ -151,9 +152,10 @@ function renderOutcome(model: ReportModel): Html {
   } of the test pages with a click${random}${seeds}${positions}.</p>
 <p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
 ${
-    judgeLosses(model).filter(({ stage }) => stage === best.stage).map((loss) =>
-      markup`<p class="outcome">${renderVerdictSign(loss)} ${describeLossAgainstSimple(loss)}</p>`
-    )
+    judgeLosses(model).filter(({ stage, comparisons }) => stage === best.stage && !isEqualToBest(comparisons))
+      .map((loss) =>
+        markup`<p class="outcome">${renderVerdictSign(loss)} ${describeLossAgainstSimple(loss)}</p>`
+      )
   }
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${markOptions(text)}</li>`)}</ul>`;
 }
@@ -181,6 +183,7 @@ function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict
   const [best] = comparisons;
   if (!best) return "";
   const { name, value: difference, interval } = best;
+  if (isEqualToBest(comparisons)) return `The model ranks exactly like the best simple method (${name}).`;
   const reached = `the best one (${name}) reaches ${formatShare(prec1 - difference)}`;
   const points = `the difference is ${formatSigned(100 * difference, 1)} percentage points`;
   if (!interval) {

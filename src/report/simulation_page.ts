@@ -84,7 +84,7 @@ function differencesTable(simulation: SimulationPageData): Html {
   return markup`<p>Differences in ${
     returnUnit(simulation)
   }, paired by user: all policies have the same users and the same
-random numbers.</p>
+random numbers. A user loses if the policy gives the user a lower return; with equal random numbers, few users do.</p>
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 

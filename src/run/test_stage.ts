@@ -20,6 +20,7 @@ import {
   describeUsers,
   describeVerdict,
   findJudged,
+  isEqualToBest,
 } from "../metrics/baseline_verdict.ts";
 import { formatThousands } from "../number_text.ts";
 import { baselineNames, baselineOptions, baselineTitles } from "../metrics/baselines/baseline_names.ts";
@@ -126,11 +127,11 @@ export function describeRanking(
   const { comparisons } = verdict;
   const words = describeVerdict(verdict);
   const isKnown = isTrainingData && comparisons.some(({ interval }) => interval);
-  const isBaseline = comparisons[0]?.interval?.every((bound) => bound === 0) ?? false;
-  if (!isKnown || isBaseline || classifyAgainstBaselines(comparisons) === "better") return words;
+  if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   const more =
     "A search of options (deno task tune) or more data (deno task data describe shows what the log " +
     "lacks) may help.";
+  if (isEqualToBest(comparisons)) return [...words, more];
   const own = findJudged(test, judged);
   const isLossBetter = isChoice && own &&
     classifyAgainstBaselines(compareWithBaselines([own.against], "nll")) === "better";

@@ -1,10 +1,9 @@
 /** Converts a command's options for episodes to the setting of a simulation: item pool and start clicks. */
 
 import type { GivenOptions } from "../../cli/command_options.ts";
-import { expectFile, expectLocal, readTextSync, withFileErrorsSync } from "../../files/local_file.ts";
+import { readItemFile } from "../../cli/item_file.ts";
 import { type Clicks, listUsers, NONE, type Split } from "../../data/click_log.ts";
 import { countScored, type LogSource, walk } from "../../data/log_source.ts";
-import { parseIds } from "../../data/ids.ts";
 import { makeKey } from "../../data/philox.ts";
 import type { OpenedDataset } from "../../data/sets/opened_dataset.ts";
 import type { SimulatorOptions } from "../../simulate/simulator_options.ts";
@@ -119,36 +118,5 @@ function readHistories(source: LogSource, part: Split): { histories: Uint32Array
 
 function buildPoolOptions(pool: PoolArgument, data: OpenedDataset): PoolOptions {
   if (pool === "all" || "random" in pool) return pool;
-  const path = pool.file;
-  const places = new Map<number, number>();
-  for (const { id, place } of idsOfFile(path)) {
-    const item = data.items.findIndex(id);
-    if (item === undefined) {
-      throw new UserError(
-        `${path}:${place}: expected the id of an item of ${data.source.name}, got ${JSON.stringify(id)}, ` +
-          `which the data set does not have. The first item is ${JSON.stringify(data.items.of(0))}.`,
-      );
-    }
-    const before = places.get(item);
-    if (before !== undefined) {
-      throw new UserError(
-        `${path}:${place}: expected each item once, got ${
-          JSON.stringify(id)
-        }, which is already in line ${before}.`,
-      );
-    }
-    places.set(item, place);
-  }
-  return { items: [...places.keys()] };
-}
-
-/** Reads a file of item ids: a JSON list, or an id per line. `place`: number of the line or entry, from 1. */
-function idsOfFile(path: string): { id: string; place: number }[] {
-  expectLocal(path);
-  expectFile(path);
-  const text = withFileErrorsSync("read", path, () => readTextSync(path));
-  const found = parseIds(text.replace(/^\ufeff/, ""), /\r?\n/)
-    .map((id, k) => ({ id, place: k + 1 })).filter(({ id }) => id !== "");
-  if (found.length > 0) return found;
-  throw new UserError(`${path}: expected ids of items, one per line, found none.`);
+  return { items: readItemFile(pool.file, data) };
 }
