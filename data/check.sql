@@ -2,8 +2,8 @@
 --
 -- Options by getvariable(): users, items, pages (lists of Parquet files).
 --
--- Creates  fault (part, expected, count, place, found)   a row per broken rule: number of faults, and place
---                                                        (file and line, from 1) and value of the first fault
+-- Creates  fault (part, expected, count, place, found)   a row per broken rule, with the number of faults.
+--          place (file and line, from 1) and found (the faulty value) describe the rule's first fault.
 
 -- step: Reading users, items and pages
 -- Returns a whole number of 0 or more as a double; NULL for any other value.
@@ -41,7 +41,7 @@ FROM user_read WHERE coalesce(split NOT IN ('train', 'validation', 'test'), true
 -- step: Pages of users
 CREATE TABLE counted AS SELECT n, count(*) AS pages, sum(size) AS shown, min(place) AS place FROM page_read WHERE n IS NOT NULL GROUP BY n;
 INSERT INTO fault
-SELECT 'users', 'as many pages and rows as the pages have', count(*), min(u.place),
+SELECT 'users', 'the numbers of pages and rows that the table pages has', count(*), min(u.place),
   arg_min(format('user {}: {} and {}, pages have {} and {}', u.found, u.pages::BIGINT, u.shown::BIGINT, coalesce(c.pages, 0), coalesce(c.shown, 0)::BIGINT), u.place)
 FROM user_read u LEFT JOIN counted c USING (n)
 WHERE u.n IS NOT NULL AND (u.pages, u.shown) IS DISTINCT FROM (coalesce(c.pages, 0)::DOUBLE, coalesce(c.shown, 0)::DOUBLE) HAVING count(*) > 0;

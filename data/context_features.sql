@@ -1,13 +1,14 @@
--- Computes context features: numbers and categories that describe a displayed item at that moment
--- (impression), or a page. data/README.md defines them.
+-- Computes context features. They are numbers and categories that describe a page, or an impression (an item
+-- at the moment when a page displayed it). data/README.md defines the features.
 --
--- Reads    shown, users             see prepared.sql. shown.row_values has a text per context column. Only
---                                   rows that train users were shown are used for statistics.
+-- Reads    shown, users             see prepared.sql. shown.row_values has a text per context column.
+--                                   Statistics use only the rows that train users were shown.
 --          number_scales, standardised of item_features.sql; item_ms of macros.sql
---          like_row_feature         row_feature of the set of --encoding-from; empty without this option
---          like_share               shares of values in that set; empty without this option
--- Options by getvariable(): row_columns, row_kinds (impression or page), row_types (number, time, category,
--- or NULL if the values determine the type): lists with an entry per column; rare_below; is_like; like_name (its folder).
+--          like_row_feature         row_feature of the set that --encoding-from names; else empty
+--          like_share               absent, clipped and unknown values of that set, else empty
+-- Options by getvariable(): three lists with an entry per context column: row_columns (names), row_kinds
+-- (impression or page), row_types (number, time or category; NULL: the column's values determine the type);
+-- rare_below; is_like (true with --encoding-from); like_name (folder that --encoding-from names).
 --
 -- Creates  row_feature, new rows of column_share, and the macro encoded(values, time, kind), which returns
 --          the features of a row or a page
@@ -19,8 +20,8 @@ SELECT
   nullif(trim(row_values[k]), '') AS value
 FROM shown, range(1, len(getvariable('row_columns')) + 1) AS columns(k)
 WHERE NOT context;
--- Converts a text to a number, or a time to its age in days when the page was shown; NULL for any other text.
 CREATE MACRO finite(x) AS CASE WHEN isfinite(x) THEN x END;
+-- Converts a text to a number, or a time to its age in days when the page was shown; NULL for any other text.
 CREATE MACRO context_number(value, is_time, page_time) AS
   if(is_time, (page_time - finite(item_ms(value))) / 86400000, finite(TRY_CAST(value AS DOUBLE)));
 CREATE TABLE row_column (k BIGINT, name VARCHAR, kind VARCHAR, type VARCHAR, is_time BOOLEAN, "values" BIGINT, unreadable BIGINT, future BIGINT);
@@ -31,7 +32,7 @@ CREATE TABLE row_feature (
 INSERT INTO row_feature BY NAME FROM like_row_feature;
 
 -- step: Types of context columns | for one in (SELECT 1 WHERE len(getvariable('row_columns')) > 0)
--- A column has numbers if at least 95 % of its values are numbers. All other values are read as missing.
+-- A column has numbers if at least 95 % of its values are numbers. Its other values are read as missing.
 INSERT INTO row_column BY NAME
 SELECT
   k, name, kind, type, type = 'time' AS is_time, "values",
@@ -73,7 +74,7 @@ CREATE TABLE known_value AS SELECT k, x FROM train_value WHERE x IS NOT NULL;
 CREATE TABLE row_scale AS
 SELECT * FROM number_scales('known_value', 'row_column', (SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM train_value GROUP BY k)))
 JOIN (SELECT k, name, kind FROM row_column WHERE type <> 'category') USING (k);
--- The 30 most frequent values of a category get features, which are all 0 for other and missing values.
+-- Each of a category's 30 most frequent values gets a feature: 1 if the column has this value, else 0.
 CREATE TABLE category_value AS
 SELECT k, name, kind, value
 FROM row_value JOIN row_column USING (k)

@@ -10,7 +10,7 @@ CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
 -- The columns additional_clicks, context, earlier, propensities and page are optional. Without page, the row
--- number in the file identifies a page. Pages with earlier and context events are history, not predicted.
+-- number in the file identifies a page. Models read context events and earlier pages, but never predict them.
 CREATE VIEW pages AS
 SELECT
   user, items, clicked, coalesce(additional_clicks, []) AS additional_clicks,
@@ -32,7 +32,7 @@ FROM pages JOIN users USING (user);
 CREATE TABLE id_of AS
 SELECT item, (dense_rank() OVER (ORDER BY coalesce(id, item::VARCHAR)) - 1)::UINTEGER AS id
 FROM items;
--- A view, because these rows would take many times the size of a large set's files.
+-- shown is a view, because a table with these rows would be many times larger than the data set's files.
 -- turn: 1 for the first click of a page, 2 for the second click, and so on; NULL for an unclicked item.
 CREATE VIEW shown AS
 SELECT split, user, page, context, position, id, turn IS NOT NULL AS is_clicked, turn, has_twice
@@ -89,7 +89,7 @@ GROUP BY user
 HAVING events > 0;
 
 -- step: Suspicious properties
--- If no item has versions, only pages with has_twice need to be checked.
+-- If no item has versions, an item can be twice only on the pages that has_twice marks.
 SET VARIABLE has_versions = (SELECT count(DISTINCT id) < count(*) FROM id_of);
 CREATE TABLE twice AS
 SELECT user, page, id, count(*) AS times, bool_or(is_clicked) AS is_clicked
@@ -108,7 +108,7 @@ SELECT
   (SELECT count(*) FROM page WHERE NOT context AND size = 1) AS pages_of_one,
   (SELECT count(*) FROM page WHERE NOT context AND size > if(clicked IS NULL, 0, 1 + len(additional_clicks))) AS pages_with_unclicked,
   (SELECT count(*) FROM events_of_user) AS users,
-  -- A user with context events has a history.
+  -- Context events are a history, so users who have them (is_known) are not counted.
   (SELECT count(*) FROM events_of_user WHERE events = 1 AND NOT is_known) AS users_of_one,
   (SELECT count(DISTINCT (user, page)) FROM twice) AS pages_with_twice,
   (SELECT count(*) FROM twice WHERE is_clicked) AS twice_clicked;

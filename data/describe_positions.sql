@@ -10,7 +10,7 @@
 -- on sorted pages, the first item competes with weaker items.
 
 -- step: Pages to compare
--- For a large log, use a sample of the users with one to two million rows.
+-- If the log is large, use a sample of its users: so many that they have one to two million rows.
 SET VARIABLE every = (SELECT greatest(1, count(*) // 1000000) FROM shown);
 CREATE TABLE choice AS
 SELECT row_number() OVER (ORDER BY user, page, turn) AS choice, user, page, size, turn, clicked IS NULL AS no_click
@@ -54,9 +54,9 @@ FROM expectation
 GROUP BY id, position;
 CREATE TABLE moving AS
 SELECT id, sum(weight) AS weight FROM item_at GROUP BY id HAVING count(*) > 1 AND sum(weight) > 0;
--- The variance is computed over users, because the clicks of one user are not independent. A user contributes
--- observed minus expected clicks, less the part that a change of the item's strength absorbs. The factor n /
--- (n - 1) corrects for the use of an item's clicks in the estimate of its strength.
+-- The variance is computed over users, because the clicks of one user are not independent. A user's residual
+-- is observed minus expected clicks, less the part that a change of the item's strength would explain. An
+-- item's strength was fitted to the same clicks, which makes residuals small: n / (n - 1) corrects this.
 CREATE TABLE residual AS
 SELECT user, id, position, sum((clicked - p) * sqrt(n / (n - 1))) AS r
 FROM expectation JOIN moving USING (id)

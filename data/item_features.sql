@@ -2,16 +2,16 @@
 --
 -- Reads    number_of (item, item_id, valid_from), feature_read (item, dense, tokens, title)   of page_rows.sql
 --          shown, users        see prepared.sql. Statistics use only items that train users were shown.
---          like_scale, like_vocabulary, like_other, like_item   number_scale, vocabulary, other_token and item
---                              of the set of --encoding-from; empty without this option
+--          like_scale, like_vocabulary, like_other, like_item   the tables number_scale, vocabulary,
+--                              other_token and item of the set that --encoding-from names; else empty
 -- Options by getvariable(): with_features; dense, tokens (names of columns); times (per dense column, true
 -- for times in ms); splits (per token column, true if its texts were split); item_ids (true, false, or NULL:
 -- true if more than a third of the displayed items lack features); hash_items (N, or NULL); rare_below;
 -- is_like (true with --encoding-from).
 --
 -- Creates  item, dense_feature, token_field, column_share
---          vocabulary (k, value, token)   tokens of field k. The last field is the item ids. value is NULL
---                                         for the token that all values without a token share.
+--          vocabulary (k, value, token)   a row per token of field k; the last field has the item ids. The
+--                                         value NULL stands for all values that have no token of their own.
 
 -- step: Items of train users
 CREATE TABLE train_item AS
@@ -23,7 +23,7 @@ GROUP BY item;
 INSERT INTO train_item
 SELECT item, count(*) FROM shown WHERE NOT EXISTS (FROM train_item) GROUP BY item;
 
--- An item's age in days is its age at the end of the log (in a split by time: at the end of the train part).
+-- An item's age is the number of days up to the end of the log (in a split by time: of the train part).
 SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT context AND time_part(time) = 0);
 CREATE VIEW feature AS
 SELECT
@@ -142,7 +142,7 @@ FROM (
 )
 WHERE value <> '';
 
--- Only a token per item distinguishes items without features.
+-- A model can distinguish items without features only if each item has its own token.
 CREATE TABLE described AS
 SELECT item FROM token_value
 UNION
@@ -171,7 +171,8 @@ FROM token_value LEFT JOIN train_item t USING (item)
 GROUP BY k, value;
 
 -- step: Vocabulary
--- Texts that are almost unique do not relate items. A column with one value has no information.
+-- If almost every item has another text, the texts do not show which items are similar. If all items have one
+-- value, the value does not distinguish items. Columns of both kinds are ignored.
 CREATE TABLE text_column AS
 SELECT
   k, getvariable('tokens')[k]::VARCHAR AS name, count(*) AS count, sum(items)::BIGINT AS items,
@@ -196,7 +197,8 @@ SELECT
   k, value, rows,
   rows < getvariable('rare_below') OR (k <= len(getvariable('tokens')) AND items < 3 AND count_if(rows > 0) OVER (PARTITION BY k) > 50) AS is_rare
 FROM value_count;
--- Without rare values, no item has this token. Snapshots then store the mean of the field's embeddings.
+-- If a field has no rare value, no item has the field's last token, and training does not change the token's
+-- embedding. Snapshots then store the mean of the field's other embeddings.
 CREATE TABLE other_token AS
 SELECT k, if(coalesce(sum(rows) FILTER (is_rare), 0) > 0, 'trained', 'mean') AS kind
 FROM judged_value
@@ -223,7 +225,7 @@ SELECT
   k <= len(getvariable('tokens')) AND getvariable('splits')[k] AS split,
   min(token)::INTEGER AS first, count(*)::INTEGER AS count, any_value(kind) AS other,
   CASE WHEN k > len(getvariable('tokens')) THEN 'the item itself' ELSE 'values of ' || getvariable('tokens')[k] END ||
-    ', the last one for all others' AS meaning,
+    ', and a last token for all other values' AS meaning,
   if(count(*) <= 1000, list(value ORDER BY token) FILTER (value IS NOT NULL), NULL) AS values,
   sha256(coalesce(string_agg(length(value) || ' ' || value, chr(10) ORDER BY token), '')) AS sha256
 FROM vocabulary JOIN other_token USING (k)
@@ -239,14 +241,14 @@ LEFT JOIN (
 ) other ON other.k = v.k
 WHERE coalesce(own.token, other.token) IS NOT NULL;
 
--- Hashed ids: after all other tokens there are 2 N tokens. An item has one of the first N and one of the last
--- N tokens. Two items often share one of these tokens, but seldom both. md5 is the same in every engine.
+-- For hashed ids, 2 N tokens follow all other tokens. An item has one of the first N and one of the last N.
+-- Two items often share one of these tokens, but seldom both. md5 is the same in every SQL engine.
 CREATE MACRO bucket_of(id, digit) AS ('0x' || substr(md5(id), digit, 8))::UBIGINT % getvariable('hash_items')::UBIGINT;
 SET VARIABLE first_bucket = (SELECT count(*) FROM vocabulary);
 INSERT INTO token_field BY NAME
 SELECT
   n AS hashed, 'item' AS name, false AS split, getvariable('first_bucket')::INTEGER AS first, 2 * n AS count,
-  'the item itself, by two hashes of its id: a row of the first half and one of the second' AS meaning,
+  'the item itself: two hashes of its id choose one token of the first half and one of the second' AS meaning,
   sha256('md5, 2 hashes of ' || n) AS sha256
 FROM (SELECT getvariable('hash_items')::INTEGER AS n) WHERE n IS NOT NULL;
 INSERT INTO item_token
@@ -255,7 +257,7 @@ SELECT item, unnest([
 ])
 FROM number_of WHERE getvariable('hash_items') IS NOT NULL;
 
--- Shares per column: items without a value; clipped numbers among numbers; texts without a token among texts.
+-- Per column: shares of items without a value, of numbers that are clipped, and of texts without a token.
 CREATE TABLE column_share AS
 SELECT
   'item' AS kind, false AS is_token, s.k, any_value(s.name) AS "column", 1 - count(dense[s.k]) / count(*) AS absent,

@@ -2,8 +2,8 @@
 --
 -- Reads    source   a view with a row per displayed item. Values are text, as in the log (NULL: no value):
 --                   user_id, item_id, page_id, time, clicked, position, propensity. Other columns: part
---                   distinguishes pages of one time that have no id; context is true for a click before the
---                   log begins; candidates are the ids of the items that the page was drawn from; click_time;
+--                   distinguishes pages with equal times and no ids; context is true for a click before the
+--                   log begins; candidates are the ids of the items from which a page was drawn; click_time;
 --                   inexact is an id that a float may have changed; row_values has a text per context column.
 --          iso_time, local_time of macros.sql
 -- Options by getvariable(): with_pages, with_positions, with_candidates (true if the log has these columns);
@@ -25,8 +25,7 @@ END;
 CREATE MACRO is_chance(t) AS coalesce(trim(t), '') = '' OR coalesce(TRY_CAST(t AS DOUBLE) > 0 AND TRY_CAST(t AS DOUBLE) <= 1, false);
 
 SET VARIABLE time_kind = NULL::VARCHAR; -- set after the log was read
--- Nested SELECTs name the intermediate values, because a nested macro would compute a value again at each
--- use. A day with a time of day takes four regular expressions.
+-- Nested SELECTs name the intermediate values. (A macro would compute a value again at each use.)
 CREATE VIEW checked AS
 SELECT
   * EXCLUDE (clean_time, number, iso, parts, parts_of_ms, below_ms),

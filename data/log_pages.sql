@@ -3,8 +3,8 @@
 -- Reads    row_read of log.sql
 -- Creates  displayed (bucket, user_id, page, time, position, item_id, clicked, click_time, propensity,
 --          row_values), which has each item of a page once, for page_rows.sql. Unknown values are NULL.
--- Option by getvariable(): page_gap_ms. Unless it is NULL, consecutive rows of a user that are less than
--- page_gap_ms apart form a page.
+-- Option by getvariable(): page_gap_ms. Consecutive rows of a user that are less than page_gap_ms apart form
+-- a page. If page_gap_ms is NULL, page ids or equal times define the pages.
 
 -- step: Rows without a pause between them | for round in (FROM rounds() WHERE getvariable('page_gap_ms') IS NOT NULL)
 CREATE TABLE IF NOT EXISTS row_of_gap AS FROM row_read WHERE false;
@@ -20,7 +20,7 @@ FROM (
 CREATE OR REPLACE VIEW row_read AS FROM row_of_gap;
 
 -- step: Items of pages | for round in (FROM rounds())
--- A page has the rows of a user with one page id or, in a log without page ids, with one time.
+-- A page has a user's rows with the same page id or, in a log without page ids, with the same time.
 CREATE TABLE IF NOT EXISTS displayed (
   bucket USMALLINT, user_id VARCHAR, page VARCHAR, item_id VARCHAR, time BIGINT, position DOUBLE, clicked BOOLEAN, click_time DOUBLE,
   propensity DOUBLE, row_values VARCHAR[]

@@ -5,11 +5,11 @@
 -- Creates  displayed, see log_pages.sql
 
 -- step: Clicks to sample from
--- The unclicked items of a page are drawn from the items that other train users clicked up to the time of the
--- click. An item is in that list (table competitor) once per click, so drawing a position draws by
--- popularity. Neither later clicks nor clicks of validation and test users influence a page. A click on an
--- item that no other train user had clicked gets no page, because only the clicked item of a page could be
--- such an item. All orders depend only on values, so the rows of the source may have any order.
+-- The unclicked items of a page are drawn from the clicks of other train users up to the time of the page's
+-- click. The table competitor has a row per such click, so a random row is an item drawn by popularity. No
+-- later click, and no click of a validation or test user, influences a page. A click on an item that no other
+-- train user had clicked gets no page: unclicked items never are such items, so the item would reveal the
+-- click. All orders depend only on values, so the rows of the source may have any order.
 CREATE TABLE click_item AS
 SELECT item_id, row_number() OVER (ORDER BY item_id) AS item
 FROM (SELECT DISTINCT item_id FROM row_read WHERE clicked);
@@ -18,7 +18,7 @@ SET VARIABLE other = if(getvariable('split') = 'time', 'other user', 'other trai
 CREATE TABLE click_row AS
 SELECT
   *,
-  -- Positions in competitor: number of train clicks up to this click's time, and up to its window's start.
+  -- Row numbers in competitor: number of train clicks up to this click's time, and up to its window's start.
   count(*) FILTER (is_train) OVER (ORDER BY time) AS high,
   count(*) FILTER (is_train) OVER (ORDER BY time RANGE BETWEEN UNBOUNDED PRECEDING AND getvariable('window_ms') PRECEDING) AS low,
   count(*) FILTER (is_train) OVER (PARTITION BY item ORDER BY time) >
@@ -90,8 +90,9 @@ QUALIFY position < getvariable('page_size');
 INSERT INTO drawn_item FROM drawn;
 
 -- step: Items of pages
--- The clicked item gets a random position on the page. A page's id begins with x, so pages of one time have a
--- random order. If the ids of the clicked items ordered these pages, the last click would reveal the next.
+-- The clicked item gets a random position on the page. A page's id begins with the random number x, so a
+-- user's pages of equal times have a random order. If the pages were ordered by clicked item, one click would
+-- help to guess the next click.
 CREATE TABLE displayed AS
 WITH clicked_position AS (
   SELECT *, 1 + x % (1 + others) AS clicked_position

@@ -1,14 +1,14 @@
 -- Macros of all scripts: rounds of users, parts of the data, and times.
 --
 -- Users in rounds. A step that groups, sorts or joins all displayed items runs once per round, for some of
--- the users, so that a round fits in memory. (Spilled strings take more disk space than tables.)
+-- the users, so that a round fits in memory.
 --
 -- Each user is in one of 1024 buckets. A round has consecutive buckets, the same in all steps. So a round of
--- a later step reads only rows that the same round wrote. But each round reads the whole log, whose rows are
--- in any order. The script that creates the first table of rows sets rows_of_log.
+-- a later step reads only rows that the same round wrote. The step that reads the log reads all of it in each
+-- round, because its rows are in any order. The variable rows_of_log is the number of the rows.
 --
--- Option by getvariable(): rows_at_once: rows per round. NULL: as many as fit in memory, at 400 bytes per
--- row. With 125 bytes per row, growing lists run out of memory, because DuckDB cannot spill them to disk.
+-- Option by getvariable(): rows_at_once (rows per round). NULL: as many as fit in memory if a row takes 400
+-- bytes. With a limit of 125 bytes per row, growing lists ran out of memory, as DuckDB cannot spill them.
 
 CREATE MACRO bucket_of_user(user_id) AS (hash(user_id) % 1024)::USMALLINT;
 CREATE MACRO buckets_at_once() AS greatest(1, 1024 * coalesce(
@@ -41,7 +41,7 @@ CREATE MACRO time_part(ms) AS CASE
   ELSE 0
 END;
 
--- Times: macros that return the time in a text without surrounding spaces, or NULL for any other text:
+-- Macros that convert a text without surrounding spaces to a time, and return NULL if the text is not a time:
 --     iso_time(t) for ISO 8601 or 01-Jan-1995; local_time(t, day_first) for dates such as 31.12.2025
 -- Examples: 2019-11-11, 2019-11-11 09:05, 2019-11-11 09:05:58 UTC, 2019-11-11T09:05:58.123+0200 (up to 18 h)
 CREATE MACRO with_seconds(t) AS regexp_replace(t, '^(.{10}[T ]\d\d:\d\d)($|[^:\d])', '\1:00\2');

@@ -5,14 +5,15 @@
 --          history (user_id, position, item_id)            clicks before the log begins
 --          page_candidates (user_id, page, candidates)
 --          feature_source (item_id, title, dense, tokens)  view: list of numbers; per field, a list of texts
---          like_item (item, item_id, ...)                  items of the set of --encoding-from, else empty
+--          like_item (item, item_id, ...)                  items of the set that --encoding-from names
 -- Creates  number_of (item, item_id, valid_from), feature_read (item, dense, tokens, title)
 --          shown, users, candidate (user_id, tie, items)   see prepared.sql. users has a row per part in which
 --                                                          a person has pages.
 --
 -- The clicks of a page are ordered by time. Without times, the order is random, because an order by position
 -- would look like position bias, and an order by item would look like an effect of the items.
--- Context events are stored in order as pages with one item, a millisecond apart, before a user's first page.
+-- Each context event becomes a page with one item. These pages precede the user's first page in the order of
+-- the context events, and are a millisecond apart.
 
 -- step: Looking at the pages | for round in (FROM rounds())
 CREATE TABLE IF NOT EXISTS page_of (
@@ -28,7 +29,8 @@ WHERE in_round(bucket)
 GROUP BY ALL;
 
 -- step: Begin of validation and test | for one in (SELECT 1 WHERE getvariable('split') = 'time')
--- given: ms since 1970; if negative, relative to the last page. NULL: after the share of the pages.
+-- Returns a part's begin in ms. given: ms since 1970; if negative, relative to the last page. If NULL,
+-- the part begins after this share of the pages.
 CREATE MACRO begin_of(given, share) AS CASE
   WHEN given IS NULL THEN (
     SELECT min(time) FROM (SELECT time, row_number() OVER (ORDER BY time) AS n, count(*) OVER () AS pages FROM page_of)
@@ -41,7 +43,7 @@ SET VARIABLE validation_start = (SELECT begin_of(getvariable('validation_at')::B
 SET VARIABLE test_start = (SELECT begin_of(getvariable('test_at')::BIGINT, getvariable('train_share') + getvariable('validation_share')));
 
 -- step: Numbers of items
--- Items of the set of --encoding-from keep their numbers, because a model has counts per number.
+-- The items of the set that --encoding-from names keep their numbers, because a model's counts use them.
 CREATE TABLE number_of AS
 SELECT
   coalesce(item, (SELECT count(*) FROM like_item) + row_number() OVER (PARTITION BY item IS NULL ORDER BY item_id) - 1)::UINTEGER AS item,
@@ -99,7 +101,7 @@ GROUP BY user_id, page;
 DROP TABLE displayed; DROP TABLE history; DROP TABLE page_of; DROP TABLE page_candidates;
 
 -- step: Users and their parts
--- Users are assigned before the items are encoded by statistics of the train part.
+-- Users get their parts before the items are encoded, because the encoding uses statistics of the train part.
 CREATE TABLE users AS
 SELECT
   bucket,

@@ -2,8 +2,8 @@
 --
 -- Reads    shown (bucket, user_id, time in ms, tie, position, item, clicked, propensity, context, row_values)
 --              A row per displayed item. Rows with equal user_id, context, time and tie form a page, whose
---              items are ordered by position. clicked (moment, draw) orders the clicks of a page; NULL for
---              unclicked items.
+--              items are ordered by position. clicked is a struct (moment, draw), by which a page's clicks
+--              are ordered; NULL for unclicked items.
 --          users (bucket, user, id, split, time_part)   of page_rows.sql
 --          candidate (user_id, tie, items)              items from which pages were drawn, if known
 --          encoded(values, time, kind)                  macro of context_features.sql
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS page (
   user UINTEGER, context BOOLEAN, earlier BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, additional_clicks UINTEGER[], propensities DOUBLE[],
   impression_features FLOAT[], page_features FLOAT[]
 );
--- Lists are sorted after aggregation, because an aggregate with ORDER BY takes kilobytes per page.
+-- Lists are sorted after aggregation, because an aggregate with ORDER BY takes kilobytes of memory per page.
 INSERT INTO page
 SELECT user, context, earlier, time, tie, items, clicks[1] AS clicked, clicks[2:] AS additional_clicks, propensities, impression_features, page_features
 FROM (

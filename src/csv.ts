@@ -2,9 +2,9 @@
 export type Cell = string | number | boolean | null | undefined;
 
 /**
- * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. No other text
- * is changed, so ids equal the log's ids, but a spreadsheet may run a cell such as `=1+1` as a formula (see
- * {@link isFormula}). Numbers are not rounded.
+ * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. Other text is
+ * not changed, so that ids stay equal to the log's ids. But a spreadsheet may run a cell such as `=1+1` as a
+ * formula (see {@link isFormula}). Numbers are not rounded.
  */
 export function formatCsvRow(cells: readonly Cell[]): string {
   return `${cells.map(formatCell).join(",")}\n`;

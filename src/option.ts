@@ -230,11 +230,11 @@ export interface ConfigField<T> {
 
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
-/** Type of the config whose fields a table defines. @typeParam F - type of the table */
+/** Type of the config that a table of fields defines. @typeParam F - type of the table */
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if the option's default depends on data or other options, while the field's default is fixed. */
+  /** True if the option's default depends on data or other options. The field's default is always fixed. */
   readonly depends?: boolean;
   readonly preset?: string;
 }

@@ -1,9 +1,10 @@
--- A table of displayed items, and a table of clicks with user, item and time, but without the page's id. A
--- click is assigned to the latest page, at most 30 minutes before, that showed the item to the user.
+-- Joins a table of displayed items with a table of clicks that has user, item and time, but no page id. Each
+-- click is assigned to the latest page that showed the item to the user, at most 30 minutes before the click.
 --
 --   deno task -q data log --query clicks_by_time.sql
 --
--- Change: the names, the format of times, and the minutes. Then check that most clicks have found a page.
+-- Change: the names of files and columns, the format of times, and the 30 minutes. Then check that most
+-- clicks were assigned to a page.
 WITH shown AS (
   SELECT uid, sku, pos, to_timestamp(ts::BIGINT) AS time
   FROM read_csv('impressions.csv', header = true, all_varchar = true)

@@ -1,9 +1,9 @@
--- A table of displayed items, and a table of clicks with the ids of page and item.
+-- Joins a table of displayed items with a table of clicks, which has the ids of page and item.
 --
 --   deno task -q data log --query clicks_table.sql
 --
--- Change: the names. clicked is the time of the click, which orders the clicks of a page. If clicks have no
--- time, use clicks.sku IS NOT NULL.
+-- Change: the names of files and columns. Here clicked is the click's time, so a page's clicks have an order.
+-- If your table of clicks has no times, write: clicks.sku IS NOT NULL AS clicked.
 SELECT
   shown.uid AS user, shown.sku AS item, shown.ts AS time, shown.request AS page, shown.pos AS position,
   to_timestamp(clicks.ts::BIGINT) AS clicked

@@ -1,10 +1,10 @@
--- A table of events in JSON lines: {"name": "view_list", "shown": [{"id": "i1"}, ...]} displays a list, and
--- {"name": "select", "shown": [{"id": "i7"}]} is a click. A click is assigned to the latest list, at most 30
--- minutes before, that showed the item to the user.
+-- Reads events from JSON lines: {"name": "view_list", "shown": [{"id": "i1"}, ...]} displays a list, and
+-- {"name": "select", "shown": [{"id": "i7"}]} is a click. A click is assigned to the latest list that showed
+-- the item to the user, at most 30 minutes before the click.
 --
 --   deno task -q data log --query event_lists.sql
 --
--- Change: the names, the values of the column name, and the format of times (here microseconds since 1970).
+-- Change: the path, the keys, the two values of name, and the format of times (here microseconds since 1970).
 WITH event AS (
   SELECT uid, make_timestamp("at") AS time, name, unnest(shown).id AS sku, unnest(range(len(shown))) AS position
   FROM read_json('lists.jsonl', format = 'newline_delimited', sample_size = -1)

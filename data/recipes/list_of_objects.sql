@@ -1,4 +1,4 @@
--- JSON lines with a page per line. The page has a list of objects with a click flag:
+-- Reads JSON lines with a page per line. The page has a list of objects with a click flag:
 -- "products": [{"id": "i1", "clicked": true}, ...].
 --
 --   deno task -q data log --query list_of_objects.sql

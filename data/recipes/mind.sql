@@ -1,10 +1,10 @@
--- The behaviors.tsv of MIND (https://msnews.github.io): impression id, user, time (11/11/2019 9:05:58 AM),
--- history (N1 N2), impressions (N3-0 N4-1). The history in a user's first row becomes context events, which
--- set the user's state and are not predicted.
+-- Reads behaviors.tsv of MIND (https://msnews.github.io): impression id, user, time (11/11/2019 9:05:58 AM),
+-- history (N1 N2), impressions (N3-0 N4-1). The history in a user's first row becomes context events: clicks
+-- that a model reads as history, but does not predict.
 --
 --   deno task -q data log --query mind.sql --features mind_news.sql --out runs/data/mind
 --
--- Change: the path of the file. For both parts: read_csv(['train/behaviors.tsv', 'dev/behaviors.tsv'], ...).
+-- Change: the path. To read train and dev: read_csv(['train/behaviors.tsv', 'dev/behaviors.tsv'], ...).
 WITH behavior AS (
   SELECT impression, user, try_strptime(time, '%m/%d/%Y %I:%M:%S %p') AS time, trim(history) AS history, trim(shown) AS shown
   FROM read_csv(

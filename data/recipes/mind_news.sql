@@ -1,5 +1,5 @@
--- The news.tsv of MIND: item id, and category and subcategory, which become tokens. DISTINCT keeps an item of
--- both parts of MIND once.
+-- Reads news.tsv of MIND: item ids, and categories and subcategories, which become tokens. If you read both
+-- train and dev, DISTINCT keeps an item of both once.
 --
 --   deno task -q data log --query mind.sql --features mind_news.sql --out runs/data/mind
 --

@@ -1,14 +1,14 @@
--- Retailrocket's events.csv, item_properties_part1.csv and _part2.csv, and category_tree.csv. A page has the
--- items that a visitor viewed in the session so far, at most 50. The clicked item was put into the cart or
--- bought; each item of a session is clicked at most once. No displayed item is sampled.
+-- Reads Retailrocket's events.csv, item_properties_part1.csv and _part2.csv, and category_tree.csv. A page
+-- has the items that a visitor viewed in the session so far, at most 50. The page's click is that the visitor
+-- put an item into the cart or bought it, at most once per item and session. No displayed item is sampled.
 --
 --   deno task -q data log --query retailrocket.sql --out runs/data/rr
 --
 -- An item has the features that it had at the time of the page: category and parent categories, availability,
--- price (property 790), and floor(log2(1 + n)) for the number n of earlier views, carts and purchases. Each
--- version of an item is an item with the id ITEM@MILLISECONDS.
--- Change: the paths, the gap between sessions (30 minutes), the largest number of items of a page, the
--- properties. retailrocket_views.sql uses views as clicks.
+-- price (property 790), and floor(log2(1 + n)) for the numbers n of its earlier views, carts and purchases.
+-- When a feature changes, the item gets a new version, which is an item with the id ITEM@MILLISECONDS.
+-- Change: the paths, the gap between sessions (30 minutes), the largest number of items of a page, and the
+-- properties. In retailrocket_views.sql, views are the clicks.
 WITH RECURSIVE event AS (
   SELECT DISTINCT timestamp AS time, visitorid AS visitor, itemid AS item, event AS kind, list_position(['view', 'addtocart', 'transaction'], event) AS rank
   FROM read_csv('events.csv', header = true, types = {'timestamp': 'BIGINT', 'visitorid': 'BIGINT', 'itemid': 'BIGINT', 'event': 'VARCHAR'})
@@ -31,7 +31,7 @@ shown AS (
   QUALIFY row_number() OVER (PARTITION BY visitor, a.time, a.item ORDER BY s.item = a.item DESC, s.time DESC, s.item) <= 50
     AND bool_or(s.item = a.item) OVER (PARTITION BY visitor, a.time, a.item)
 ),
--- Values of an item's features, and times from which they hold. Counts change 1 ms after event 1, 3, 7, ...
+-- Values of features, and times from which they hold. floor(log2(1 + n)) changes after event 1, 3, 7, ...
 known AS (
   SELECT itemid AS item, property AS feature, timestamp AS valid_from, max(TRY_CAST(ltrim(value, 'n') AS DOUBLE)) AS value
   FROM read_csv('item_properties*.csv', header = true, types = {'timestamp': 'BIGINT', 'itemid': 'BIGINT', 'property': 'VARCHAR', 'value': 'VARCHAR'})

@@ -21,7 +21,7 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Every slice begins at a multiple of this number, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
-/** Index arrays of the next steps' batches: each batch has a slice of each array. See the batch kernels. */
+/** Index arrays for the batches of the next steps. Each array has one slice per batch. */
 export class BatchIndexBuffers implements ClickBatch, LogIndices {
   readonly event: View;
   readonly eventItem: View;
@@ -79,7 +79,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns the number of batches to build at once, which memory and the buffer of step headers limit. */
+  /** Returns how many batches to build at once. Memory and the size of the header buffer limit the number. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -105,7 +105,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns the first dispatches of a step. They read what the dispatches of {@link layout} have written. */
+  /** Returns the first dispatches of a step. They read arrays that the dispatches of {@link layout} write. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
@@ -118,7 +118,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     const bits = this.#bits;
     const HEADERS = this.#steps.headersEach;
     const HEADERS_SEEN = HEADERS * this.#steps.slices;
-    // One slice needs no stride, so the kernel text is the same for all sizes of logs and batches.
+    // With one slice, the stride is 0. So the kernel's text is the same for all sizes of logs and batches.
     const stride = (elements: number) => this.#steps.slices > 1 ? padSlots(elements) : 0;
     const EVENTS = stride(this.capacity.events);
     const ROWS = stride(this.capacity.rows);

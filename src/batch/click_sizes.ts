@@ -9,7 +9,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns the sizes on which a dispatch's memory accesses depend. @throws UserError for a too large grid. */
+/** Returns all sizes on which the indices in a kernel depend. @throws UserError for a too large grid. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -31,12 +31,12 @@ export interface ClickBatch {
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
-  /** Lists of simulated users' clicks, which are not in `event`. `history` has the end of each list. */
+  /** Lists of simulated users' clicks (`event` does not contain them). `history` has the end of each list. */
   readonly clicks?: View;
   readonly row: View;
   /** Counts from which the kernels compute count features; absent if a page shows the whole catalogue. */
   readonly facts?: LogCountSummary;
-  /** Displays without a click in `view` [words, users] (simulate/pass_over.wgsl); `slate`: items per page. */
+  /** `view` [words, users] counts displays without a click, see pass_over.wgsl. `slate`: items per page. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
@@ -47,7 +47,7 @@ export interface ClickBatch {
   readonly contexts?: {
     /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
     readonly view: View;
-    /** Number of rows of drawn pages. `perItem` rows of each item's impressions follow, unless it is 0. */
+    /** Number of rows for drawn pages. After these rows, each item has `perItem` rows (0 or more). */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;

@@ -6,7 +6,7 @@ import { usesTextures } from "../gpu/kernel_variants.ts";
 import { makeProductLayout, type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padColumns, padRows } from "../tape/tensor.ts";
 
-/** Features and tokens of items. One-hot features are not stored: their embedding rows are parameters. */
+/** Features and tokens of items. One-hot items have neither: the model has a row of weights for each item. */
 export class DeviceItems {
   readonly #arena: Arena;
   readonly kind: ItemFeatures["kind"];
@@ -17,7 +17,7 @@ export class DeviceItems {
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
-  /** @param capacity - largest number of items. @throws UserError for more than the adapter can store */
+  /** @param capacity - largest number of items. @throws UserError if the adapter cannot store so many */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures,

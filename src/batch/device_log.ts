@@ -179,8 +179,8 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
 }
 
 /**
- * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. Returns the arrays of
- * {@link DeviceLog}. If the catalogue has more items than the log has rows, it counts only displayed items.
+ * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. If the catalogue has
+ * more items than the log has rows, the sort counts only displayed items. Returns {@link DeviceLog}'s arrays.
  */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,

@@ -22,8 +22,8 @@ export type BatchSlot = ClickSizes & {
 
 /**
  * Ring buffer with one slot per step. A slot has step headers (settings that kernels read), and 16 bytes per
- * user, such as the number of rows of all earlier users in the slot. The queue runs writes and steps in
- * order, so the host may write to a slot before earlier steps have read its old contents.
+ * user, such as the number of rows of all earlier users in the slot. The GPU's queue runs writes and steps in
+ * order, so the host may already queue a write to a slot while earlier steps still need its old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -36,8 +36,8 @@ export class BatchPlan {
 
   /**
    * @param capacity - sizes of the largest batch. The buffers of programs are allocated for these sizes.
-   * @param headersEach - number of step headers per slot: one for each program with its own settings.
-   * @param slices - number of consecutive slots whose batches are built by one dispatch.
+   * @param headersEach - number of step headers per slot: one per program that has its own settings.
+   * @param slices - number of consecutive slots whose batches one dispatch builds.
    * @param dimensions - names of batch sizes. All tapes that use the plan must have equal dimensions.
    */
   constructor(
@@ -145,7 +145,7 @@ export class BatchPlan {
     let items = 0;
     for (let r = from; r < to; r++) {
       const item = rowItem[r] ?? 0;
-      // Arithmetic instead of a branch, which the CPU could not predict.
+      // An addition is faster than an if here, because the CPU could not predict the branch.
       items += Number(stamps[item] !== stamp);
       stamps[item] = stamp;
     }
@@ -226,7 +226,7 @@ export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: nu
     rows: Math.max(single.rows, rows),
     events: Math.max(single.events, Math.ceil(share * whole.events)),
   };
-  // Two consecutive micro-batches together exceed the limit of rows or of events.
+  // Two consecutive micro-batches together exceed the row limit or the event limit, or they would be one.
   const pairs = Math.floor(whole.rows / limit.rows) + Math.floor(whole.events / limit.events);
   return {
     limit,

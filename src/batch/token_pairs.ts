@@ -24,7 +24,7 @@ export interface RowsByItem {
 export class TokenPairs {
   /** Pairs (item's index, token). Clicked items have token + V, where V is the number of all tokens. */
   readonly pair: View;
-  /** Each word of the two bit sets, and the number of 1 bits before it. At the end: the number of pairs. */
+  /** Each word of the two bit sets, and the number of 1 bits before the word. Last: the number of pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

@@ -14,7 +14,7 @@
 import type { PastPages } from "../data/click_log.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
-/** Category field of the items. The tokens first .. first + count - 1 are the field's values. */
+/** A categorical feature of the items. Its values are the tokens first .. first + count - 1. */
 export interface CountField {
   /** First token of the field. */
   readonly first: number;
@@ -26,7 +26,7 @@ export interface CountField {
 
 /** Config of count features, which is a part of the model config. */
 export interface CountsConfig {
-  /** Category fields of the items. */
+  /** Categorical features for which clicks are counted. */
   fields: CountField[];
   /** M, the number of nearest items that the table of counts stores per item. */
   neighbours: number;
@@ -40,7 +40,7 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-displays (at the mean rate) that smooth click rates, and of pseudo-clicks for shares. */
+/** Number of pseudo-observations that smooth a rate or share. Their rate or share is the average one. */
 export const PRIOR = 5;
 /** Number of pseudo-displays with average click rate that smooth a user's clicks per display. */
 export const USER_PRIOR = 2 * PRIOR;
@@ -70,9 +70,7 @@ export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-/**
- * Largest number of neighbours per item. Large catalogues have fewer, because their table exceeds a cache.
- */
+/** Largest number of neighbours per item; fewer for large catalogues, whose table does not fit in a cache. */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
 /** Largest number of floats in a table of counts. Every adapter can bind such a table (112 MiB). */
@@ -98,8 +96,8 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
  * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays
  * without a click. Only train users, whom the tables include, have the other fields: displays `shown` (11
  * bits), `clicks` (11 bits), `paired` (1 bit: the tables count the user's pairs of clicked items), `inPairs`
- * (1 bit: the item is in such a pair). For a train user, own counts are subtracted from the tables, because
- * the tables contain no clicks of a new user either.
+ * (1 bit: the item is in such a pair). A train user's own counts are subtracted from the tables, so that the
+ * features of train users are like those of new users, whose clicks are not in the tables.
  */
 export interface OwnCounts {
   readonly passed: number;
@@ -126,7 +124,7 @@ export function packPast({ pages, clickedPages, displays, clicks }: PastPages): 
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Packs a numerator and a denominator, 16 bits each. They are halved until they fit: the ratio matters. */
+/** Packs two numbers, 16 bits each. They are halved until they fit, because only their ratio is used. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }

@@ -100,13 +100,13 @@ export function countTables(
   return tables;
 }
 
-/** Share of all displays that the rarest items have together. Unshown items are counted like these items. */
+/** The items with the fewest displays, which have this share of all displays, are rare items. */
 const RARE = 0.01;
 
 /**
- * Returns displays and clicks for an item that train users were not shown. Its number of displays is that of
- * a rarely shown item, minus 1. Its click rate is the average. With 0 displays, a model that was trained only
- * on often shown items would extrapolate.
+ * Returns displays and clicks for an item that train users were not shown: the displays of a rare item, minus
+ * 1, and clicks at the average rate. With 0 displays, the count features would be outside of the range that
+ * the model was trained on.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,

@@ -13,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices, each among a page's rows and no click; an additional click is a choice among unclicked rows. */
+/** Choices of users. The options are a page's rows and no click; for an additional click, unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -106,7 +106,7 @@ export interface LogitOptions {
   readonly seed: number;
 }
 
-/** Utility for counts c, features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
+/** Utility of counts c, features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
   /** [C] mean of each count feature over the rows of the sample. */
   readonly mean: Float64Array;
@@ -120,7 +120,7 @@ export interface CountsLogit {
   readonly positions: Float64Array;
 }
 
-/** Largest number of multiply-adds per Hessian, which take one or two seconds. */
+/** Largest number of multiply-adds to compute a Hessian. So many take one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
 /** Ridge coefficient per choice, for all weights except the bias, which has the coefficient `BIAS_RIDGE`. */

@@ -115,7 +115,7 @@ function computeSimilarity(
   const first = item * width + 4 + 2 * countTokenSlots(config.fields);
   const { neighbours } = config;
   const users = items[item * width + 2]! - (inPairs ? 1 : 0);
-  // Without this user's clicks, the item would have too few users for its pairs to be counted.
+  // Without this user's clicks, the item would have too few users, and its pairs would not be counted.
   if (paired && users < leastUsers) return 0;
   const cutoff = items[item * width + 3]!;
   let sum = 0;
@@ -139,7 +139,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks neighbours. Subtracting 0.5 ranks pairs with one common user low. */
+/** Returns the similarity that ranks neighbours. It subtracts 0.5, so pairs with one common user rank low. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }

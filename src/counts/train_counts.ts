@@ -68,7 +68,7 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
-/** Field of the items. The tokens first .. first + count - 1 are the field's values. */
+/** A field (categorical feature) of the items. Its values are the tokens first .. first + count - 1. */
 export interface TokenField {
   /** Name of the field in the log. */
   readonly name: string;
@@ -76,7 +76,7 @@ export interface TokenField {
   readonly first: number;
   /** Number of tokens of the field. */
   readonly count: number;
-  /** Present if the tokens are hashes of item ids. Two items may then have the same token by chance. */
+  /** Present if the tokens are hashes of item ids. Then two items may have the same token by chance. */
   readonly hashed?: number;
 }
 
@@ -220,7 +220,7 @@ export class PairCounts {
 
 /** Largest number of item pairs, summed over all users. */
 const MOST_PAIRS = 20_000_000;
-/** Maximum number of a user's distinct items of which pairs are counted. */
+/** Largest number of distinct items per user from which pairs are built. */
 const MOST_CLICKS = 500;
 
 export interface ClickPairs {
@@ -229,9 +229,8 @@ export interface ClickPairs {
   /** For each pair of items with at least {@link least} users each: the number of users who clicked both. */
   readonly pairs: PairCounts;
   /**
-   * A pair is counted only if at least this number of users clicked each of its items; 1 if all pairs fit. A
-   * limit on the number of users of a pair would reveal a user's clicks, if the pair reached the limit only
-   * by these clicks.
+   * A pair is counted only if at least this number of users clicked each of its items; 1 if all pairs fit.
+   * (With a limit on the users who clicked both items, one user's clicks could decide if a pair is counted.)
    */
   readonly least: number;
 }
@@ -275,7 +274,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns the limit of items per user by which all users together have at most {@link MOST_PAIRS} pairs. */
+/** Returns how many items per user may form pairs, so that there are at most {@link MOST_PAIRS} in total. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

@@ -113,7 +113,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Calls `make` for each name in {@link eventLists}. Leaves out results whose lists are all empty. */
+/** Calls `make` for each name in {@link eventLists}, and drops a result if all its lists are empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -129,11 +129,11 @@ export interface ClickLog extends Clicks {
   readonly items: ItemFeatures;
   /** [I] number of each item in the original catalogue; absent if item i also has the number i there. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
-  /** True if unclicked items were not shown but drawn (`data log --pages sampled`). Absent if false. */
+  /** True if unclicked items were drawn, not shown to users (`data log --pages sampled`). Absent if false. */
   readonly sampledPages?: boolean;
 }
 
-/** Totals over a user's older pages, which tell how often the user clicks. All are 0 if no page is known. */
+/** Totals over a user's older pages, from which click rates are computed; 0 if no older page is known. */
 export interface PastPages {
   /** Number of older pages. */
   readonly pages: number;
@@ -313,7 +313,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** For each token: 1 + number of the last checked item that has the token; 0 if no checked item has it. */
+  /** Per token: 1 + number of the last item that was found to have the token; 0 if no item was found yet. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {

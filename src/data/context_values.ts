@@ -6,7 +6,7 @@ import type { ContextFeature, NumberTransform } from "./manifest.ts";
 /** Values of context columns, by column name. If a column is missing or null, its value is unknown. */
 export type ContextRecord = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Key in {@link RequestContext.impressions} for values that all items of the page share. */
+/** Key in {@link RequestContext.impressions} for values that apply to all items of the page. */
 export const ALL_ITEMS = "*";
 
 /** Context of a page in a request, or of all simulated pages. */
@@ -19,7 +19,7 @@ export interface RequestContext {
   readonly time?: string | number | undefined;
 }
 
-/** Names of the columns that had no value (`missing`) or an unknown category (`unknown`). */
+/** Names of columns for which a request had no value (`missing`) or an unknown category (`unknown`). */
 export interface ContextGaps {
   readonly missing: readonly string[];
   readonly unknown: readonly string[];

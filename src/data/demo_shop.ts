@@ -5,7 +5,7 @@
  * Each user sees pages of randomly drawn items, and clicks one item or none according to the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u_a = utility(s, f_a).
  * f_a are the features of item a. The user's state s depends only on the items that the user clicked on
- * earlier pages. So a model that reads a user's clicks can be as good as the true model, but never better.
+ * earlier pages. So a model that reads a user's clicks can be as good as the true model, but not better.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -117,8 +117,8 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
 /**
  * Draws the features [I, F] of all items of a synthetic shop. Shops with equal seeds sell equal items. The
  * values of a feature are spread evenly over the feature's range. All categories have equally many items, and
- * all brands have equally many items. Only the order of values and small offsets are random, so shops of
- * different seeds are alike.
+ * all brands have equally many items. Only the order of the values, and small offsets, are random. So shops
+ * with different seeds have similar items.
  */
 export function drawShopItems(seed: number, count = demoDefaults.items): Float32Array<ArrayBuffer> {
   const random = createRandomStream(seed, "demo", "items");

@@ -133,12 +133,12 @@ export function guessColumns(
 
 /** Least number of rows from which columns are guessed by their values. */
 const LEAST_ROWS = 8;
-/** Least share of pages for which a guess must hold. Pages of two users with equal times may violate it. */
+/** Least share of pages that must fit a guess. Some may not fit: two users' pages may have equal times. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
-/** Returns true for a word that means a click, but that `data log` reads only if a SELECT converts it. */
+/** Returns true for a word that means a click, but that only a SELECT can read as a click. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
 /** Guesses missing columns from values: rows with equal times should have one user, and different items. */
@@ -175,7 +175,7 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
 
 /** Guessed columns of features, for four options of `data log`. */
 export interface FeatureColumns {
-  /** Columns for --tokens: categories that depend only on the item. `dense`: such columns with numbers. */
+  /** Columns for --tokens: categories that depend only on the item. `dense`: numbers that do so. */
   readonly tokens: readonly string[];
   readonly dense: readonly string[];
   /** Columns for --page-features: values that all items of a page share. */
@@ -218,7 +218,7 @@ export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): 
 
 /**
  * Returns a SELECT that reads the log; undefined if a required column is unknown, or if `data log` needs no
- * SELECT. It needs none if the file has usual words for clicks, and the separator that its extension implies.
+ * SELECT, because it can read the file's words for clicks, and the extension implies the file's separator.
  */
 export function selectLog(
   path: string,

@@ -209,7 +209,7 @@ export class TextListWriter {
       if (code < 0x80) this.#bytes[at++] = code;
       else at = -1;
     }
-    // Only non-ASCII texts use TextEncoder, because it takes ten times as long as the loop for short texts.
+    // For short texts, TextEncoder takes ten times as long as this loop, so only non-ASCII texts use it.
     if (at < 0) at = this.#used + this.#encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written;
     this.#used = at;
     this.#ends.push(this.#used);

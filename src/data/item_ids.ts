@@ -1,4 +1,4 @@
-/** Item ids as features: the tokens of one field identify the items. A model may ignore this field. */
+/** Item ids as features: a field in which each item has its own token, or two tokens by hashing. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";

@@ -24,7 +24,7 @@ export interface UserIndex {
   readonly otherRows: number;
 }
 
-/** Returns the numbers of predicted events, of their rows, and of other events (`context`). */
+/** Returns the number of predicted events, the number of their rows, and the number of other events. */
 export function computeLogSize(
   { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -201,7 +201,7 @@ const WALK_ROWS = 2 ** 20;
 /** Callback for progress: `done` of the `all` units of the task `what` are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. It is defined here, so that importers load no SQL engine (140 MB). */
+/** Progress of a data preparation. The type is in this file, which does not load the SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
   /** Number of the current step of an SQL script, from 1 to `of`. Both are 0 if no script runs. */
@@ -218,7 +218,7 @@ export function makeStatus(title: string): PreparationStatus {
 }
 
 /**
- * Reads the clicks of some users, a few users at a time. A log in memory is yielded once, for all users.
+ * Reads the clicks of some users, a few users at a time. For a log in memory, it yields once, with all users.
  * @param onPart: called before each yield, with the number of users yielded so far. @yields a log that
  * contains the next users, and the numbers of these users in the yielded log.
  */
@@ -280,7 +280,7 @@ export function hasPagesWithoutClick(source: LogSource): boolean {
   return hasPage(source, train.length > 0 ? train : listUsers(source, "all"), false);
 }
 
-/** @throws UserError if all pages have a click: only pages without a click show how high utilities are. */
+/** @throws UserError if all pages have a click. Then a model learns only differences of utilities. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(

@@ -47,9 +47,9 @@ export interface ValueTransform {
 }
 
 /**
- * Description of a context feature. Each displayed item of a page has a value of the feature, which describes
- * the impression (the item when it was displayed) or the page (then all items of the page have equal values).
- * A transform of kind "age" computes the age at the time when the page was shown.
+ * Description of a context feature. The feature has a value for each displayed item. The value describes the
+ * impression (the item when it was displayed) or the page (then all items of the page have equal values). An
+ * "age" is the age at the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -115,8 +115,8 @@ export interface FeatureManifest {
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
   /**
-   * Checksums of item ids: first those of earlier sets, whose items are the first items of this set, then
-   * that of all items of this set. Ids are hashed in the order of the items.
+   * Checksums of item ids, in the order of the items: first those of earlier sets, whose items are the first
+   * items of this set; last the checksum of all items of this set.
    */
   catalogues?: string[];
 }
@@ -165,7 +165,7 @@ export const featuresSchema = v.object({
 
 const share = v.between(0, 1);
 
-/** Shares (0 to 1) of a column's absent, clipped and unknown values. For item ids, `column` is null. */
+/** Shares (0 to 1) of a column's absent, clipped and unknown values. `column` is null for item ids. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
   /** Subject of the column: items, impressions or pages. A log may have two columns of one name. */
@@ -178,7 +178,7 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Dates of a split by time (ISO 8601, UTC), and numbers of users, whose pages may be in several parts. */
+/** Dates of a split by time (ISO 8601, UTC), and numbers of users. A user may have pages in several parts. */
 export interface TimeSplit {
   /** Time of the first page of the log. */
   first: string;
@@ -189,7 +189,7 @@ export interface TimeSplit {
   last: string;
   /** Number of distinct users of the log. */
   users: number;
-  /** Number of validation users, and of test users, who also have pages in an earlier part. */
+  /** For validation and test: number of the part's users who also have pages in an earlier part. */
   known: Record<"validation" | "test", number>;
 }
 

@@ -1,4 +1,4 @@
-/** Returns mean and sample standard deviation (sd). The mean of no values, and the sd of one, are NaN. */
+/** Returns mean and sample standard deviation (sd): both NaN without values, and the sd NaN for one value. */
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);

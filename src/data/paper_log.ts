@@ -5,7 +5,7 @@
  * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item),
  * is_click (0 or 1) and tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows
  * with equal Times form one event. Times are compared exactly, even nanoseconds beyond 2^53. An event may
- * have several clicked items. Their order is drawn at random, because the format does not contain it.
+ * have several clicked items. The format does not contain their order, so an order is drawn at random.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
@@ -129,7 +129,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError if two different Times round to the same double, because two events would be merged. */
+/** @throws UserError if two different Times round to one double: their events would become one event. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -151,7 +151,7 @@ const maxItem = 10_000_000;
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time, rounded to a double. For a whole-number Time, `rest` is the exact Time minus `time`. */
+  /** Time, rounded to a double. If the Time is a whole number, `rest` is the exact Time minus `time`. */
   time: new Array<number>(),
   rest: new Array<number>(),
   /** All digits of a fractional Time that has more digits than a double, by index of the row. */
@@ -252,7 +252,7 @@ function parseRow(path: string, line: number, content: string, { place, width }:
 }
 
 interface Time {
-  /** The Time, rounded to the nearest double. */
+  /** Time, rounded to the nearest double. */
   readonly time: number;
   /** Exact Time minus `time`, if the Time is a whole number; else 0. */
   readonly rest: number;

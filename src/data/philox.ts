@@ -2,13 +2,13 @@
  * Counter-based random numbers: Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3;
  * 2011).
  *
- * A counter and a key determine four random words. So the random draws for one page of a simulated user do
- * not depend on the draws for other pages. Host and device (kernels/probe/philox.wgsl) compute equal bits.
+ * A counter and a key determine four random words. Each page of a simulated user has its own counters, so its
+ * draws do not depend on draws for other pages. CPU and GPU (kernels/probe/philox.wgsl) compute equal bits.
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
 
-/** Numbers of the random streams, by purpose of the draws. Different streams are independent. */
+/** Numbers of the random streams. Each purpose of draws has its own stream, independent of the others. */
 export const purposes = {
   /** Number of the random stream that draws the clicked item of a slate, or no click. */
   CHOICE: 0,
@@ -26,7 +26,7 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** All numbers in {@link purposes} are less than this. */
+/** All numbers in {@link purposes} are less than this number. */
 const PURPOSES = 16;
 
 /** Returns the number of the random stream for a purpose and position `slot` (0, 1, 2, ...) of a page. */

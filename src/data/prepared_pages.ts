@@ -25,10 +25,10 @@ const PAGE_COLUMNS = {
 
 type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 
-/** Throws an error about the current page. */
+/** Function that throws an error about the current page. */
 type Fail = (expected: string, found: string) => never;
 
-/** Buffer of events that were read, but not yet returned. An additional click is an event with one row. */
+/** Buffer of events that were read and are not yet returned. An additional click is an event with one row. */
 class Pending {
   /** For each user whose pages were all read: number of buffered events up to the user's last event. */
   userEnds: number[] = [];
@@ -36,7 +36,7 @@ class Pending {
   readonly sizes = new GrowingArray(Uint32Array);
   /** Position of each event's clicked item on the page; {@link NONE} without a click. */
   readonly positions = new GrowingArray(Uint32Array);
-  /** Kind of each event, as in {@link Clicks.eventKind}. */
+  /** Kind of each event; see {@link Clicks.eventKind}. */
   readonly kinds = new GrowingArray(Uint8Array);
   readonly items = new GrowingArray(Uint32Array);
   readonly features = new GrowingArray(Float32Array);
@@ -188,7 +188,7 @@ export class PageReader {
     const user = this.#user;
     if (user === users) fail(`no more than the ${userPages.at(-1) ?? 0} pages that users has`, "one");
     if (toWholeNumber(columns.user[k], users) !== user) {
-      fail(`user ${user} (pages are sorted by user, as many as users has)`, formatValue(columns.user[k]));
+      fail(`user ${user} (pages are sorted by user; users has their numbers)`, formatValue(columns.user[k]));
     }
     const number = this.pages - (userPages[user] ?? 0);
     if (columns.page === ABSENT || toWholeNumber(columns.page[k], MOST_PAGES) === number) return;
@@ -261,7 +261,7 @@ function parseAdditionalClicks(
   return fail(expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] if the column is missing. @param none: case in which [] is valid */
+/** Returns page k's list in a column; [] without the column. @param none: case in which [] is valid */
 function parseList(
   column: ColumnValues,
   k: number,

@@ -90,7 +90,7 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` several times, each with the clicks of the next users. Needs memory for about one row group.
+   * Calls `take` several times, with the clicks of the next users. About one row group is in memory at once.
    * @param items: number of items in the data set. @param atOnce: true to pass all users in one call.
    * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
    * @throws UserError if pages are missing or in a wrong order, or have unknown items.

@@ -37,7 +37,7 @@ const MOST_ROWS = 2 ** 32;
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);
-  // Sums of pages and rows as doubles, so that an overflow of 32 bits can be detected.
+  // The sums of pages and rows are doubles, so that sums beyond 32 bits can be detected.
   let [pages, shown] = [0, 0];
   const userPages = new GrowingArray(Uint32Array);
   const userRows = new GrowingArray(Uint32Array);
@@ -144,7 +144,7 @@ export async function readItems(
   return items;
 }
 
-/** Throws an error about the current item. */
+/** Function that throws an error about the current item. */
 type Fail = (expected: string, found: string) => never;
 
 /** Reads the dense features of an item into the array `into`. */

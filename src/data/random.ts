@@ -1,15 +1,14 @@
 /**
- * Random numbers on the CPU. A function that needs random numbers creates a stream by its name.
- *
- * A stream's name is a seed and a path, e.g. `createRandomStream(seed, "batch", step)`. Streams do not share
- * state: the batch of step 700 is the same if steps 1 to 699 were not run. So a run can be resumed.
+ * Random numbers on the CPU. A function that needs random numbers creates a stream from a seed and a path,
+ * such as `createRandomStream(seed, "batch", step)`. Streams share no state: the users of the batch of step
+ * 700 are the same if steps 1 to 699 were not run. So a resumed run draws the same batches.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
-/** Applies MurmurHash3's finalizer: a bijection in which every input bit affects every output bit. */
+/** Applies the finalizer of MurmurHash3: a bijection in which every input bit affects every output bit. */
 export function mix(word: number): number {
   word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
   word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
@@ -25,7 +24,7 @@ function hashPath(path: readonly (number | string)[]): number[] {
   };
   for (const part of path) {
     if (typeof part === "string") {
-      // A hashed tag distinguishes "7" from 7. A hashed length distinguishes ("ab", "c") from ("a", "bc").
+      // Hash a tag, so that "7" and 7 differ, and the length, so that ("ab", "c") and ("a", "bc") differ.
       absorb(0x5354);
       absorb(part.length);
       for (let i = 0; i < part.length; i++) absorb(part.charCodeAt(i));
@@ -85,7 +84,7 @@ export class Random {
     }
   }
 
-  /** Returns a {@link normal} number in -2..2: draws until one is in this range. Their sd is about 0.880. */
+  /** Returns a {@link normal} number in -2..2: draws until one is in this range. The sd is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();

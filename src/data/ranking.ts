@@ -1,4 +1,4 @@
-/** Ranking metrics of pages. If items have equal scores, a metric is the mean over all their orders. */
+/** Ranking metrics of pages. If items have equal scores, a metric is the mean over all orders of them. */
 
 import type { Clicks } from "./click_log.ts";
 
@@ -42,8 +42,8 @@ function bestStanding(
 
 /**
  * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
- * descending score. Ties are broken at random, not by row order: in the paper's files the clicked row is
- * always last.
+ * descending score. Ties are broken at random, because row order may reveal the click: in the paper's files,
+ * the clicked row is always last.
  *
  * Let g rows score higher than the best clicked row, and let t rows (including that row) have the same score.
  * If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g) / t).

@@ -22,7 +22,7 @@ export interface ShopTruth {
   readonly about: string;
   /** Constant term of the utility. With a smaller constant, more pages have no click. */
   readonly constant: number;
-  /** Amount by which each utility falls if m1^2 + m2^2 of {@link ShopState} grows by 1; 0 or more. */
+  /** Amount (0 or more) by which each utility falls if m1^2 + m2^2 of {@link ShopState} grows by 1. */
   readonly fatigue: number;
 }
 
@@ -36,7 +36,7 @@ export interface ShopState {
 
 export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 
-/** Amount that an item's category, and its brand, adds to its utility. */
+/** Amounts that the categories add to an item's utility. `brandAppeal`: the same for brands. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
@@ -78,7 +78,7 @@ export const featureOffsets = { categories, style, price, quality, novelty, sale
  */
 export const demoFeatures = brand + brands;
 
-/** Names of the features between categories and brands. */
+/** Names of the features that are numbers, in order. */
 const numberNames = ["style_1", "style_2", "price", "quality", "novelty", "sale"];
 
 export const featureNames: readonly string[] = [
@@ -102,7 +102,7 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
-/** Shop in which a fifth of the pages have no click. Planning ahead gains little: good items stay good. */
+/** Shop with no click on a fifth of the pages. Planning gains little: clicks do not lower all utilities. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",

@@ -1,8 +1,8 @@
 /** Sums of squares, Cholesky decomposition and triangular systems of small symmetric matrices. */
 
 /**
- * Adds p x x' for each row x and its weight p to the lower triangle of `to` [n, n]. Two rows at once halve
- * the reads and writes. @param x - [rows, n] @param p - [rows]
+ * Adds p x x' for each row x and its weight p to the lower triangle of `to` [n, n]. Rows are added in pairs,
+ * which halves the accesses to `to`. @param x - [rows, n] @param p - [rows]
  */
 export function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);
@@ -14,7 +14,7 @@ export function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): 
     for (let k = 0; k < D; k++) {
       const fa = pa * x[a + k]!;
       const fb = pb * x[b + k]!;
-      if (!fa && !fb) continue; // zeros of positions and of rare words
+      if (!fa && !fb) continue; // position indicators are often 0
       for (let j = 0; j <= k; j++) to[k * D + j]! += fa * x[a + j]! + fb * x[b + j]!;
     }
   }

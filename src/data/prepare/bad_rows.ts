@@ -51,7 +51,7 @@ export function shortenValue(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** SELECT of the rows that the CSV reader rejected, without blank lines before the text of a row. */
+/** SELECT that lists the rows that the CSV reader rejected, without blank lines before a row's text. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message
@@ -89,7 +89,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Deletes the list of rejected rows, so that bad rows are not counted twice if rows are read again. */
+/** Deletes the list of rejected rows. If the rows are then read again, bad rows are counted only once. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
@@ -145,7 +145,7 @@ export interface FaultMessage {
 export interface FaultSource {
   /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
   readonly view: string;
-  /** Name of the table or view in which faults are counted: the rows of `view`, with the column fault. */
+  /** Name of a table or view in which faults are counted. It has the rows of `view`, and the column fault. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }

@@ -35,7 +35,7 @@ interface ContextOptions {
   readonly encodingFrom?: string;
 }
 
-/** Lists impression columns, then page columns. @throws UserError for a column that is named as both. */
+/** Lists the impression columns, then the page columns. @throws UserError if a column is named as both. */
 export async function chooseContextColumns(
   { impressionFeatures = [], pageFeatures = [], encodingFrom }: ContextOptions,
 ): Promise<LogContextColumn[]> {
@@ -63,7 +63,7 @@ export async function chooseContextColumns(
   }));
 }
 
-/** Creates the table like_row_feature, empty without --encoding-from. @returns the variables for SQL. */
+/** Creates the table like_row_feature (empty without --encoding-from). @returns variables for the scripts */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],

@@ -31,7 +31,7 @@ const statisticsSchema = v.object({
   clicks: number,
   /** Loss of a model that gives all items the utility 0. */
   uniformLoss: number,
-  /** Share of the displayed items that no train user saw. */
+  /** Share of the impressions whose item no train user saw. */
   unseenShown: number,
   /** Share of the clicks that are on items that no train user saw. */
   unseenClicked: number,
@@ -82,7 +82,7 @@ export interface ContextDescription {
   readonly high: number;
   /** Ratio high / low of the two click rates. */
   readonly ratio: number;
-  /** Half width of the 95 % interval of log(ratio), computed as if clicks were independent. */
+  /** Half width of the 95 % interval of log(ratio). It is computed as if all clicks were independent. */
   readonly error: number;
 }
 
@@ -105,7 +105,7 @@ export async function describe(
   }
 }
 
-/** Lists warnings about a data set that `engine` wrote. Then `engine` uses a database in memory. */
+/** Lists warnings about a data set that `engine` wrote. Afterwards, `engine` uses a database in memory. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -172,7 +172,7 @@ async function buildDescription(
     positionEffect: await measurePositionEffect(engine, manifest.pageOrder),
     contextFeatures: await describeContext(engine, manifest),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    // Warnings about the pages of the raw log are only in the manifest, because `data log` computes them.
+    // Only `data log` can compute warnings about the raw log's pages, so they are read from the manifest.
     warnings: [...new Set([...manifest.warnings ?? [], ...await countedWarnings(engine, parts)])],
   };
 }
@@ -193,7 +193,7 @@ async function describeContext(
     const [row = {}] = await engine.rows(
       `WITH r AS (${rows}), q AS (SELECT quantile_cont(${x}, [1.0 / 3, 2.0 / 3]) AS q, ` +
         `min(${x}) AS least FROM r), ` +
-        // If one value fills more than a third, the other values are the other group.
+        // If both tertiles are one value, rows with this value are high (or low, if it is the least value).
         `s AS (SELECT is_clicked, if(q[1] = q[2] AND q[1] > least, ${x} < q[1], ${x} <= q[1]) AS is_low, ` +
         `if(q[1] = q[2] AND q[1] = least, ${x} > q[1], ${x} >= q[2]) AS is_high FROM r, q) ` +
         "SELECT count_if(is_low) AS low, count_if(is_low AND is_clicked) AS low_clicks, " +
@@ -213,7 +213,7 @@ async function readStatistics(engine: SqlEngine): Promise<SplitStatistics[]> {
 }
 
 /**
- * Reads a set with the checks of training, because statistics of a set that training refuses mean nothing.
+ * Reads a set with the checks of training, because statistics of a set that training refuses are misleading.
  * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
@@ -235,7 +235,7 @@ function baselinesOn(log: LogSource, { features, pageOrder }: Manifest): Baselin
   });
 }
 
-/** Numbers of suspicious pages, users and clicks, by column of the table `suspicion` of data/describe.sql. */
+/** Numbers of suspicious pages, users and clicks, by column of the table `suspicion` (data/describe.sql). */
 type Suspicion = Readonly<Record<string, number>>;
 
 export function listWarnings(s: Suspicion, parts: readonly SplitStatistics[]): string[] {
@@ -253,15 +253,15 @@ function positionWarnings(s: Suspicion): string[] {
   const odd = Math.min(0.9, 2 * (s.chance ?? 1));
   if (last > odd) {
     return [
-      `${percent(last)} of the clicks are on the last item of a page (by chance: ${chance}): a ranking ` +
-      "that breaks ties by position is right or wrong only for this reason. (clickgan averages over ties.)",
+      `${percent(last)} of the clicks are on the last item of a page (by chance: ${chance}): metrics of a ` +
+      "ranking that breaks ties by position would depend on this order. (clickgan averages over ties.)",
     ];
   }
   if (most <= odd) return [];
   return [
     `${percent(most)} of the clicks are at position ${s.most_position} (by chance: ${chance}): ` +
     "either people look at this position first (position bias, not utility), " +
-    "or the log was written in this order.",
+    "or the log lists clicked items at this position.",
   ];
 }
 
@@ -281,8 +281,8 @@ function pageWarnings(s: Suspicion): string[] {
   const one = share(s.pages_of_one, s.pages);
   if (one === 1) {
     warnings.push(
-      "Each page shows one item, which any model ranks first: prec@1 means nothing. " +
-        "Only the probability of a click can be learned.",
+      "Each page shows one item, which any model ranks first, so prec@1 is always 1. " +
+        "A model can only learn the probability of a click.",
     );
   } else if (one > 0.1) {
     warnings.push(
@@ -294,7 +294,7 @@ function pageWarnings(s: Suspicion): string[] {
   if (single > 0.5) {
     warnings.push(
       `${percent(single)} of the users have one event and no history. ` +
-        "A model that learns from histories cannot help these users.",
+        "For these users, a model cannot use any earlier clicks.",
     );
   }
   return warnings;

@@ -18,7 +18,7 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns named by --dense and --tokens, or by the set of --encoding-from; undefined if none are named. */
+/** Columns that --dense and --tokens name, or the columns of the set that --encoding-from names. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;

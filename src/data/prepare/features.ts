@@ -21,7 +21,7 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. Embeddings of rarer values would stay close to their random initial values. */
+/** Default of --rare-below. In training, embeddings of rarer values would stay near their initial values. */
 const RARE_BELOW = 10;
 
 /** Largest value of --hash-items. No adapter of today can bind a larger embedding table. */
@@ -75,7 +75,7 @@ export const featureOptions = {
   ),
   allowUnknownValues: defineFlagOption(
     "--allow-unknown-values",
-    "with --encoding-from: accept columns whose values are mostly missing in the named set",
+    "with --encoding-from: accept columns even if the named set cannot encode most of their values",
   ),
 };
 export type FeatureOptions = OptionValues<typeof featureOptions>;
@@ -102,7 +102,7 @@ export interface PreparedFeatures {
 /** Title of the step in page_rows.sql that reads the item features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the SQL steps that encode items and context. They run after the users were split into parts. */
+/** Returns the SQL steps that encode items and context. They must run after users were assigned to parts. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
 /** Checks the tables that a step created. @throws UserError for items or values that cannot be encoded. */
@@ -295,8 +295,8 @@ export function describeInexactColumn(column: string) {
 }
 
 /**
- * @throws UserError for inexact ids in a floating point column. Such rows are not skipped, because different
- * ids may have become equal. @param ids: names of the columns, for messages.
+ * @throws UserError for inexact ids in a floating point column. Rows with such ids are not skipped, because
+ * rounding may have made different ids equal. @param ids: names of the columns, for messages.
  */
 export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {
   const { kind, expected } = describeInexactColumn(ids);

@@ -1,13 +1,13 @@
 /**
- * Expands paths with *, ? or [...]. The SQL engine would skip files that cannot be opened, and treat the name
- * of an existing folder as a pattern. In this file, files that cannot be opened are errors.
+ * Expands paths with *, ? or [...]. A file that cannot be opened is an error, and the name of an existing
+ * folder is not a pattern. (The SQL engine would skip such a file, and use such a name as a pattern.)
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern, such as a?/../b: the system would shorten it to b. */
+/** Matches a path with .. after a pattern, such as a?/../b, which the system would shorten to b. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not interpret the path as a glob. */
@@ -82,7 +82,7 @@ function isFolder(path: string): boolean {
     return Deno.statSync(path).isDirectory;
   } catch (error) {
     expectFile(path);
-    throw explainFileError(error, "read", path); // expectFile threw no error, so the path can now be opened
+    throw explainFileError(error, "read", path); // expectFile could open the path
   }
 }
 

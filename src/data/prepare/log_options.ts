@@ -88,7 +88,7 @@ export type LogOptions = OptionValues<typeof logOptions>;
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options that name files and columns. With --query they are refused, because the SELECT names both. */
+/** Options that name files and columns. They are refused with --query, because its SELECT names both. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
@@ -102,7 +102,7 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options that are allowed only with --pages sampled; with it, options in `NOT_SAMPLED` are refused. */
+/** Options that are allowed only with --pages sampled. `NOT_SAMPLED`: options that are refused with it. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
   ...["items", "position", "propensity", "pageGap", "impressionFeatures", "pageFeatures"] as const,

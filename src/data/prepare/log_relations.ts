@@ -116,7 +116,7 @@ function buildRowsSql(
   names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,
   context: readonly LogContextColumn[],
 ): string {
-  // If the column `clicked` has times, a row with a time was clicked. These times order the clicks of a page.
+  // If the column `clicked` has times, a row with a time was clicked, and times order the clicks of a page.
   const clickedAt = log.columns.find(({ name, type }) =>
     name === names.clicked && /^(DATE|TIMESTAMP)/.test(type)
   );
@@ -186,7 +186,7 @@ function buildListsSql(
     `    WHEN len(chances) = 1 AND ${propensityOf !== "item"} THEN chances[1]`,
     "    ELSE 'as many as there are items: ' || chances::VARCHAR",
     "  END AS propensity,",
-    // Without page ids, two rows of a user with the same time are two pages if the rows' items differ.
+    // A row is a page. Without page ids, a hash of the items distinguishes a user's pages of equal times.
     "  chr(31) || md5(list::VARCHAR) AS part,",
     "  false AS context, NULL::VARCHAR[] AS candidates, NULL::DOUBLE AS click_time",
     "FROM (",

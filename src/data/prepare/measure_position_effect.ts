@@ -18,7 +18,7 @@ export interface PositionStatistics {
 }
 
 export interface PositionEffect {
-  /** "unknown": the order of the items on a page is arbitrary. "unclear": there are too few clicks. */
+  /** "unknown": the set does not have the order of items on pages. "unclear": there are too few clicks. */
   readonly verdict: "effect" | "small" | "none" | "unclear" | "unknown";
   readonly text: string;
   readonly positions: readonly PositionStatistics[];
@@ -27,11 +27,11 @@ export interface PositionEffect {
 /** Least number of expected clicks, and of users, from which a position's variance is estimated. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio is an effect if it is this many sd from 1, as in 1 % of logs with ten positions and no bias. */
+/** A ratio this many sd from 1 is an effect. Without bias, 1 % of logs with ten positions have one. */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;
-/** Largest half width of an interval for the verdict "none". A wider interval may contain a large effect. */
+/** Largest half width of the intervals for the verdict "none". Wider intervals include large effects. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(
@@ -87,7 +87,7 @@ export function summarizePositionEffect(
     text: small
       ? `Small position bias: ${how}.`
       : `Position bias: ${how}. Either people look at some positions first, or the pages were sorted ` +
-        "by something that items' strengths lack. deno task train learns this bias (off: --position-bias 0).",
+        "by something other than item strength. deno task train learns this bias (off: --position-bias 0).",
     positions,
   };
 }

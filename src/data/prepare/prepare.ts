@@ -24,7 +24,7 @@ export interface PrepareOptions {
   readonly split: "hash" | "time";
   /** Shares of users (in a split by time: of pages) for train and for validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Begin of validation and test: ms since 1970; if negative, ms before the last page. Default: `shares`. */
+  /** Begin of validation and of test: ms since 1970, or, if negative, ms relative to the last page. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;
@@ -49,7 +49,7 @@ export interface PreparedInput {
   readonly variables: Readonly<Record<string, SqlValue>>;
   /** SQL steps that build the tables of pages, users and items, which `data/prepared.sql` writes. */
   readonly steps: readonly ScriptStep[];
-  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called after a bad row. */
+  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called if a row is bad. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Counts the bad rows that a step's SQL found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;

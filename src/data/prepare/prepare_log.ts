@@ -132,10 +132,10 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 const AS_IS = "--pages as-is accepts the log";
 
-/** Plausible times of a log, in ms since 1970. Other numbers may be years, or times since another year. */
+/** Plausible times of a log, in ms since 1970. Other numbers may be years, or may not count from 1970. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
-/** @throws UserError if most times are numbers that cannot plausibly be times since 1970. */
+/** @throws UserError if most times are numbers that are implausible as times since 1970. */
 async function expectTimes(
   engine: SqlEngine,
   { pages }: LogOptions,
@@ -180,7 +180,7 @@ async function expectPages(
   const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${formatLiteral(text)})`);
   const order = pages === "sampled" ? "at random" : "by id";
   if (count > 1 && row["one time"] === true) {
-    await note(`all pages have the same time: pages of a user are ordered ${order}`);
+    await note(`all pages have the same time, so a user's pages are ordered ${order}`);
   }
   if (step?.order) {
     await note(`times are whole ${step.name}s: pages of a user in one ${step.name} are ordered ${order}`);
@@ -294,7 +294,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. A unit is detected only among `least` or more distinct times. */
+/** Units of time, longest first. A unit is detected only if there are at least `least` distinct times. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
@@ -329,6 +329,6 @@ function oneItemText(
     : `no two rows of a user have the same ${page}. Name the column that all rows of a page share by --page`;
   return `Expected pages of several items, got one item on each of ${formatThousands(count)} pages: ` +
     `${why}. ` +
-    "If one item at a time was displayed, prec@1 is always 1 and only the probability of a click " +
-    `(${column ?? "clicked"}) can be learned: ${AS_IS}. ${GUIDE}`;
+    "If users were shown one item at a time, prec@1 is always 1 and a model can only learn the probability " +
+    `of a click (${column ?? "clicked"}): ${AS_IS}. ${GUIDE}`;
 }

@@ -238,8 +238,8 @@ const NONE: Readonly<Record<ColumnType, string>> = {
  * Builds a query that returns one row per row of a relation, with these columns:
  *
  *     file, row    location of the row; `row` is the number from 1 in a Parquet file, else NULL
- *     inexact      the row's first floating point id that is not an exact whole number (as text):
- *                  different ids may have been rounded to it
+ *     inexact      as text: the row's first floating point id that is not an exact whole number. Rounding
+ *                  may have changed such an id.
  *     NAME         for each NAME in `values`: a text, a list of texts, or a number; NULL if there is no value
  */
 export function buildSelectSql(

@@ -12,7 +12,7 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Allowed functions in FROM that read files. `OTHERS`: allowed functions in FROM that read no files. */
+/** Functions in FROM that read files and are allowed. `OTHERS`: allowed functions that read no files. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;
@@ -68,7 +68,7 @@ function explain(path: string, error: unknown): unknown {
   return new UserError(`${path}${line === undefined ? "" : `:${line}`}: ${what.trim()}`, { cause: error });
 }
 
-/** Lists paths and globs that a SELECT reads. @throws UserError if the text is not one SELECT of files. */
+/** Lists paths and globs that a SELECT reads. @throws UserError if the text is not one SELECT from files. */
 async function listReadPaths(engine: SqlEngine, path: string, text: string): Promise<string[]> {
   const json = String(await engine.value(`SELECT json_serialize_sql(${formatLiteral(text)})`));
   const { error, error_type, error_message, position, statements } = v.parse(parsedSchema, JSON.parse(json));

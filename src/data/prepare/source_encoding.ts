@@ -119,7 +119,7 @@ export async function openLike(
   };
 }
 
-/** @throws UserError for a manifest without the encoding (written by another program, or an old version). */
+/** @throws UserError if a manifest lacks the encoding, because another program or an old version wrote it. */
 function expectMeaning(folder: string, { dense, tokens, catalogues }: FeatureManifest): void {
   const unknown = dense.find(({ transform }) => transform === undefined)?.name ??
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
@@ -164,7 +164,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   );
 }
 
-/** Checks a log against a set with one-hot items. @throws UserError for an item that the set lacks. */
+/** Compares a log with a set of one-hot items. @throws UserError for an item that the set does not have. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) " +
@@ -261,8 +261,8 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes the vocabulary, with a row per token: index of the token's field in the manifest, and the token's
- * value. The value is NULL for the token of all values that have no token.
+ * Writes the vocabulary. Its row for a token has the index of the token's field in the manifest, and the
+ * token's value. The value NULL stands for all values that have no token of their own.
  * @returns the number of rows; 0 if there are no tokens.
  */
 export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {

@@ -38,7 +38,7 @@ export class SqlEngine {
     const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new SqlEngine(instance, connection);
-    // When the engine is closed, it deletes its files in this folder, and a folder that the engine created.
+    // When the engine is closed, it deletes its files in this folder, and the folder if it created it.
     const spill = workFolder !== "" ? workFolder : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
       await engine.run([
@@ -51,8 +51,8 @@ export class SqlEngine {
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
         "SET TimeZone = 'UTC'",
-        // The file has data that does not fit in memory. It is deleted at the end, so it needs no write-ahead
-        // log, which would be synced at every statement.
+        // The database file is deleted at the end, so it needs no write-ahead log. (Each statement would wait
+        // until the log is on disk.)
         ...workFolder === "" ? [] : [
           `ATTACH ${formatLiteral(`${workFolder}/work.duckdb`)} AS work ` +
           "(RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'latest')",

@@ -1,4 +1,4 @@
-/** Opens the data set that a run's config names. Only small logs are read into memory. */
+/** Opens the data set that a run's config names. Small logs are read into memory; large logs stay on disk. */
 
 import { type ClickLog, listUsers, splits } from "../click_log.ts";
 import { makeShop } from "../demo_shop.ts";
@@ -81,7 +81,7 @@ export interface Dataset {
   /** Meaning of the item features; undefined if no manifest describes them. */
   readonly features: FeatureManifest | undefined;
   readonly pageOrder: PageOrder | undefined;
-  /** Warnings in the manifest; undefined after a new split, because the warnings may not apply to it. */
+  /** Warnings in the manifest; undefined after a new split of users, to which they may not apply. */
   readonly warnings?: readonly string[];
   /** Dates of a split by time; undefined for a split by users. */
   readonly timeSplit?: TimeSplit;
@@ -202,7 +202,7 @@ function dealtOut(source: LogSource, config: Exclude<DataConfig, MadeUp>): Datas
   );
 }
 
-/** Returns a data set with unknown true utilities. @param config: stored in a run, to reopen the data set. */
+/** Returns a data set with unknown true utilities. @param config: a run stores it to reopen the data set. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
@@ -307,7 +307,7 @@ export function fitDataset(
         "Prepare this log with --encoding-from and the set that the model was trained on.",
     );
   }
-  // If the features mean the same as in training, the model can score any items, also new ones.
+  // If the features have the same meaning as in training, the model can score any items, even new items.
   const anyCount = features !== undefined && data.features !== undefined && !isOneHot;
   const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
   const source = alignSourceToModel(data.source, wanted, what);

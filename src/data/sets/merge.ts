@@ -24,7 +24,7 @@ export interface MergePart {
   readonly data: OpenedDataset;
 }
 
-/** Number of users whose pages are read at once. */
+/** Largest number of users whose pages are read at once. */
 const TOGETHER = 1000;
 
 /**
@@ -75,7 +75,7 @@ export async function mergeSets(
     userTexts: { id: (user) => users.ids[user] ?? "", source: (user) => users.sources[user] ?? "" },
     ...(features && { features }),
     ...(first.data.dataset.config.kind === "prepared" && { featuresFrom: first.data.dataset.config.path }),
-    // The order of items on the pages is known only if it is known, and equal, in all sets.
+    // The merged set has a page order only if all sets have the same page order.
     ...(pageOrder && others.every((own) => own === pageOrder) && { pageOrder }),
     ...(parts.some(({ data: { source } }) => source.sampledPages) && { sampledPages: true }),
     notes: parts.map(({ name, data: { source: { userSplit } } }) =>
@@ -107,7 +107,7 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** Warns if a set's pages were drawn from all items of the set, and the merged set has more items. */
+/** Warns if a set's pages were drawn from all items of that set, but the merged set has more items. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,

@@ -63,7 +63,7 @@ export class OpenedDataset {
     return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
   }
 
-  /** Counts a user's pages and clicks. For sampled pages, which users did not see, all counts are 0. */
+  /** Counts a user's pages and clicks. If pages are sampled, users did not see them, and all counts are 0. */
   readPastPages(user: number): PastPages {
     const clicks = this.source.read(Uint32Array.of(user));
     if (this.source.sampledPages) return NO_PAST_PAGES;

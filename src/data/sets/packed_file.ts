@@ -2,9 +2,9 @@
  * Reads and writes packed files, which store logs and catalogues: a header, then little-endian 32-bit words.
  *
  * The last three words of the header are CRC-32 checksums: of the file's name (to detect a renamed file), of
- * all words after the header, and of the header. The checksums are verified once, when the file is opened, in
- * pieces of one megabyte. Verifying 400 MB takes 0.03 s if the system has cached the file. Later reads check
- * only that numbers are consistent.
+ * all words after the header, and of the header. The checksums are verified only when the file is opened, in
+ * pieces of one megabyte; 400 MB take 0.03 s if the operating system has cached the file. Later reads check
+ * only that the numbers in the file are consistent.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";
@@ -16,9 +16,9 @@ import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
 
-/** Error of the system when it reads or writes a packed file. */
+/** Error of the operating system when it reads or writes a packed file. */
 export class PackedFileError extends UserError {}
-/** Error for a file that was damaged or changed, or is not a packed file. */
+/** Error for a file that was damaged or changed, or that is not a packed file. */
 export class DamagedPackedFileError extends UserError {
   /** @param fault: description of the fault, with the file's name. */
   constructor(readonly fault: string) {
@@ -48,7 +48,7 @@ export class PackedFile {
     readonly path: string,
     private readonly what: string,
     private readonly file: Deno.FsFile,
-    /** File size in bytes. */
+    /** In bytes. */
     readonly size: number,
   ) {}
 
@@ -153,7 +153,7 @@ export class PackedFileWriter implements Disposable {
       const { file, path } = this.temporary;
       file.seekSync(0, Deno.SeekMode.Start);
       writeAll(file, header);
-      file.syncSync(); // without this, the named file could have empty blocks after a power cut
+      file.syncSync(); // without it, a power cut could leave empty blocks in the file with the final name
       Deno.renameSync(path, requireWritable(this.path));
       file.close(); // closed only after renaming, because closing releases the file's lock
       this.#open = false;
@@ -181,7 +181,6 @@ function writeAll(file: Deno.FsFile, array: Words): void {
   for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
 }
 
-/** Converts a system error to a {@link PackedFileError}. */
 function explained(error: unknown, doing: string, path: string): unknown {
   if (error instanceof UserError) return error;
   const found = explainFileError(error, doing, path);

@@ -19,7 +19,7 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. One read often covers several items: a batch has items close together. */
+/** Number of words per read. The items of a batch are often close together, so a read has several items. */
 const BLOCK = 4096;
 
 /** A catalogue in a file. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** Section of a file, of which one block is in memory. Reading words is far faster than an array per item. */
+/** Section of a file. One block of the section is in memory, from which single words are read. */
 class Block {
   #first = 0;
   #end = 0;
@@ -135,7 +135,7 @@ class Block {
   }
 
   #read(first: number): void {
-    if (first >= this.length) throw this.file.damaged(`it has no word ${first}, only ${this.length}`);
+    if (first >= this.length) throw this.file.damaged(`word ${first} of ${this.length} is missing`);
     const words = this.#words.subarray(0, Math.min(BLOCK, this.length - first));
     this.file.readAt(4 * (this.start + first), words);
     this.#first = first;
@@ -143,7 +143,7 @@ class Block {
   }
 }
 
-/** Largest number of words, because the file stores the number as a u32. */
+/** Largest number of words of the section `items`, because the file stores this number as a u32. */
 const MOST = 2 ** 32 - 1;
 
 /** Writes a packed catalogue piece by piece. Needs 4 bytes of memory per mixed item. */

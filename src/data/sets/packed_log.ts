@@ -105,7 +105,7 @@ export class PackedLog implements LogSource, Disposable {
     return this.rowColumns.length;
   }
 
-  /** Returns a log of this file with changes. Closing one of the two logs closes both. */
+  /** Returns a log that reads the same file, with changes. Closing one of the two logs closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, sampledPages, fileWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -175,7 +175,7 @@ export class PackedLog implements LogSource, Disposable {
   }
 }
 
-/** Largest number of events, and of rows, because the file stores both numbers as u32. */
+/** Largest number of events, and largest number of rows, because the file stores both numbers as u32. */
 const MOST = 2 ** 32 - 1;
 
 /**

@@ -1,4 +1,4 @@
-/** Reads times and ids of pages from a prepared data set. They join predictions with the log. */
+/** Reads times and ids of pages from a prepared data set. They serve to join predictions with the log. */
 
 import type { DataConfig } from "./dataset.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";
@@ -13,8 +13,8 @@ export interface PageLabel {
 }
 
 /**
- * Reads the labels of some users' pages: needs about 20 bytes of memory per page. @returns a function that
- * returns the label of a page, given the numbers of its user and of the page among the user's pages
+ * Reads the labels of some users' pages. Needs about 20 bytes of memory per page. @returns a function that
+ * gets a user's number and the number of one of the user's pages (from 0), and returns this page's label
  */
 export async function readPageLabels(
   config: DataConfig,

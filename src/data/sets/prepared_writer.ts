@@ -29,7 +29,7 @@ export interface PreparedContents {
   readonly warnings?: readonly string[];
   /** Meaning of the item features; if absent, the features get generic names. */
   readonly features?: FeatureManifest;
-  /** Folder of a prepared set with the same features, whose vocabulary (for --encoding-from) is copied. */
+  /** Folder of a prepared set with the same features. Its vocabulary (for --encoding-from) is copied. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
   readonly sampledPages?: boolean | undefined;
@@ -366,12 +366,11 @@ function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
   return hash.digest("hex");
 }
 
-/** Adds the checksum of the item ids to `features`, whose earlier checksums are of the first items. */
+/** Adds the checksum of all item ids to `features`. (Its earlier checksums are those of the first items.) */
 function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }
 
-/** Describes the features by generic names. */
 function namesOnly({ items: { shape }, name }: PreparedContents): FeatureManifest {
   if (shape.kind === "one-hot") return { dense: [], tokens: [] };
   return {
