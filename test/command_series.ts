@@ -1,8 +1,8 @@
 /**
  * Runs a command many times in one process, because a process start takes 0.15 to 0.2 s of CPU, more than
- * most refusals. The process has the permissions of the command's task. All series of a command in a test
- * file share a process, which ends after the file's tests and runs one request at a time. Tests of signals,
- * of the end of a process, or of the device need a separate process (`command_check.ts`).
+ * most runs that refuse their input. The process has the permissions of the command's task. All series of a
+ * command in a test file share a process, which ends after the file's tests and runs one request at a time.
+ * Tests of signals, of the end of a process, or of the device need a separate process (`command_check.ts`).
  */
 
 import assert from "node:assert/strict";

@@ -222,7 +222,7 @@ export function replaceParts(text: string, changes: Changes): string {
 /** Returns a correct answer: the solution of a puzzle, or a starter with the missing parts. */
 export function fillStarter(exercise: Exercise): string {
   const { name, starter, solution } = exercise;
-  // With one more line break, because the checker takes the text of a solution itself for the shipped kernel.
+  // The checker takes the exact text of a solution for the shipped kernel, so add a line break to the text.
   if (solution.endsWith("_solution")) return `${getSolution(exercise).kernel.source}\n`;
   return replaceParts(starter, answers[name] ?? assert.fail(`no answer to ${name}`));
 }

@@ -263,7 +263,7 @@ export class Forward64 {
   seen({ clicks, h }: User64) {
     const bias = this.row("utility/layer1/bias");
     const state = this.config.encoder === "pw" ? this.#weighClicks(clicks) : h;
-    // [D, N]; a table [I, n N] holds the same values in the same order.
+    // A matrix [D, N] or, for one-hot items, a table [I, n N] with the same values in the same order.
     const flat = this.#get("utility/layer1/state_kernel").flat();
     const base = bias.map((start, j) => addProducts(start, state, (k) => flat[k * bias.length + j]!));
     return { base, wide: this.#wideState(clicks) };
@@ -300,7 +300,7 @@ export class Forward64 {
     });
   }
 
-  /** Returns b + A h, where h = sum of w_lag f_lag over the last clicks; 1 without A; undefined without B. */
+  /** Returns b + A h, h = sum of w_lag f_lag over the last clicks; ones without w; undefined if not wide. */
   #wideState(clicks: User64["clicks"]): readonly Value64[] | undefined {
     const columns = this.row("wide/item_kernel");
     if (columns.length === 0) return undefined;

@@ -40,7 +40,7 @@ export async function writeSet(
     const dense = items.kind === "one-hot"
       ? []
       : Array.from(items.values.subarray(i * items.width, (i + 1) * items.width));
-    // Plain literals would be decimals, which are rounded twice.
+    // SQL reads a literal without an exponent as a decimal, whose conversion to FLOAT would round again.
     const numbers = dense.map((value) => value.toExponential());
     const tokens = items.kind === "mixed"
       ? Array.from(items.tokens.token.subarray(items.tokens.first[i], items.tokens.first[i + 1]))

@@ -86,8 +86,8 @@ export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
 const LONG = [19, 20, 25, 20];
 
 /**
- * Draws requests: histories with no click, one, a few, more clicks than lags, and repeated items; pages of
- * one or more items. From the 13th request on, histories have maximum length and repeated items.
+ * Draws requests. Their histories have no click, one click, a few clicks, or more clicks than lags, and some
+ * repeat items. Their pages have one or more items. From the 13th request on, histories have 19 to 25 items.
  */
 export function drawRequests({ log }: ScoreCase, count = 12): ScoringRequest[] {
   const random = createRandomStream(7, "requests");

@@ -1,8 +1,8 @@
 /**
- * Process that runs a command, its argument, repeatedly for `command_series.ts`. A line of
- * standard input has the arguments of a run, a line of standard output the exit code and the output. Each run
- * loads the command's script again, under another module name; imported modules stay loaded, and the device
- * stays open. `Deno.exit` ends only the run.
+ * Process that runs a command many times for `command_series.ts`; its argument is the command's name. Each
+ * line of standard input has the arguments of a run. The answer is a line of standard output with exit code
+ * and output. Each run loads the command's script again, under another module name. Imported modules stay
+ * loaded, and the device stays open. `Deno.exit` ends only the run.
  */
 
 import process from "node:process";
@@ -94,7 +94,7 @@ function keepDevice(): void {
     return module;
   };
   devices.createComputePipeline = function (descriptor) {
-    const { module } = descriptor.compute; // the layout depends on the module, as in Gpu.pipeline
+    const { module } = descriptor.compute; // each module has one pipeline layout, as in Gpu.pipeline
     const pipeline = pipelines.get(module) ?? createComputePipeline.call(this, descriptor);
     pipelines.set(module, pipeline);
     return pipeline;

@@ -19,7 +19,7 @@ export interface LoadResult {
 }
 
 const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
-/** With a larger difference of a utility, an answer belongs to another request. */
+/** An answer with a utility that differs by more than this belongs to another request. */
 const TOLERANCE = 1e-5;
 
 /** Sends `requests` requests from `calls`, in turn. Each client awaits an answer before its next request. */

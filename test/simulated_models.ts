@@ -50,7 +50,7 @@ const contexts = new SimulatedContexts(
 /** Returns contexts for a model with five context features; undefined for other models. */
 export const getContexts = ({ counts }: ModelConfig) => counts?.rowFeatures ? contexts : undefined;
 
-/** Draws weights with which users differ and clicks are likely. Count tables are those of many users. */
+/** Draws weights with which users differ and clicks are likely. Count tables have counts of many users. */
 export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
   const start = initializeFromCounts(countedLog(log, config.counts?.rowFeatures), config, 1);
   return new Map(

@@ -1,8 +1,8 @@
 /**
- * Models of tests that do not test sizes. Each shader text is compiled once, which takes 0.1 to 4 s of CPU. A
- * text depends only on sizes in vectors of four. To share shaders, these models have equal sizes in vectors:
- * layers of two vectors, an LSTM of one vector, features of two vectors ({@link WIDTH}); no size fills its
- * vectors.
+ * Models for tests that need no special sizes. Each shader text is compiled once, which takes 0.1 to 4 s of
+ * CPU. A text depends only on sizes in vectors of four. To share shaders, these models have equal sizes in
+ * vectors: layers of two vectors, an LSTM of one vector, features of two vectors ({@link WIDTH}). The last
+ * vector is never full.
  */
 
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/model_config.ts";

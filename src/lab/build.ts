@@ -21,8 +21,8 @@ const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs that replace two decompressors of Parquet. hysnappy needs WebAssembly, which the policy forbids: the
- * decoder of hyparquet replaces it. The dictionary of Brotli is larger than the rest of the reader's script.
+ * Stubs that replace two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids,
+ * so hyparquet uses its own decoder. Brotli's dictionary would more than double the reader's script.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
@@ -84,7 +84,7 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Sections of pages that the lab's course includes, because its other pages or screens refer to them. */
+/** Titles of sections of other pages that the lab shows as chapters, because its course links to them. */
 const SECTIONS = [
   "A kernel of your own",
   "The exercises",
@@ -117,7 +117,7 @@ export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> 
     chapters[`${anchor}.md`] = { title, text: `# ${text}` };
   }
   for (const kernel of later) {
-    // A kernel for CPU adapters gets the chapter of the GPU kernel with equal results.
+    // A kernel for CPU adapters gets the chapter of the GPU kernel that computes the same.
     const twin = Object.keys(chapterOf).find((name) => stem(name) === stem(kernel));
     if (twin !== undefined) chapterOf[kernel] ??= chapterOf[twin] ?? "";
   }

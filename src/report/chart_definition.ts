@@ -62,7 +62,7 @@ export interface LegendEntry {
   readonly text: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Indices of the datasets. A dataset is visible if all its buttons are switched on. */
+  /** Indices of the datasets. A dataset is visible if all buttons that name it are switched on. */
   readonly datasets: readonly number[];
 }
 
@@ -76,7 +76,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file: title, and name of the field (of points or datasets) with the values. */
+  /** Columns of the CSV file. The values are in the field `field` of the points or of the datasets. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

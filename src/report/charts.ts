@@ -157,7 +157,7 @@ function barChart(
   });
 }
 
-/** Lets the axis of losses begin near the lowest loss, to show small differences. A note states this. */
+/** Begins the axis of losses near the lowest loss, to show small differences, and says so in the note. */
 function cutAxis<C extends { readonly note: string; readonly bars: readonly Bar[] }>(chart: C) {
   const ends = chart.bars.flatMap(({ mean, sd, range }) => range ?? [mean - (sd ?? 0), mean + (sd ?? 0)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -176,7 +176,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a bar for a metric of the stage's representative snapshot or, if missing, of another snapshot. */
+/** Builds a bar from the snapshot that represents the part or, if it has no such metric, from another. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -193,13 +193,13 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** For each stage and column of validation.csv: criterion whose snapshot has the column's best value. */
+/** By stage and column of validation.csv: the criterion that selects the snapshot with the best value. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** Returns one point per run: iteration of its best snapshot, and the metric's value in validation.csv. */
+/** Returns a point per run: the iteration of the run's best snapshot, and the metric at this iteration. */
 function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];

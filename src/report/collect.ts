@@ -90,7 +90,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data: describeData(config), runs, missingSeeds, ...listSettings(config) };
 }
 
-/** Reads an experiment; undefined if there is none. Adds a note for each model without rows in its logs. */
+/** Reads a folder's experiment, if it has one. Adds a note for each model without rows in its logs. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -151,11 +151,11 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
     if (!result?.test) return undefined;
     throw new UserError(
       `Expected rows in train.csv or validation.csv of ${folder}, which has a result.json, found none. ` +
-        "Put the logs of the run back, or train again.",
+        "Restore the logs of the run, or train again.",
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
-  // A resumed run has an old result until it ends again. A run that stopped early has a valid result.
+  // While a resumed run trains, result.json is from an earlier session: its iteration is lower.
   const finished = result?.test !== undefined && result.iteration >= iteration;
   const kept = readSavedStage(folder)?.kept;
   const parsed = finished ? parseStageResult(result) : undefined;

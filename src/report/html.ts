@@ -1,4 +1,4 @@
-/** Builds HTML as values of {@link Html}, each with a list of its charts. Strings are always escaped. */
+/** Builds HTML. An {@link Html} value also lists the charts that it shows. Strings are always escaped. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
@@ -10,7 +10,8 @@ export class Html {
 type Content = string | number | Html | readonly Html[] | undefined | false;
 
 /**
- * Template tag that escapes all values except {@link Html}. (`deno fmt` changes templates of a tag `html`.)
+ * Template tag that escapes all values except {@link Html}. `deno fmt` would reformat templates of a tag
+ * with the name `html`, so the tag has another name.
  */
 export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
   return new Html(
@@ -52,7 +53,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. These occur only in string literals, whose values stay equal. */
+/** Escapes end tags in a trusted script. They occur only in string literals, whose values do not change. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

@@ -1,6 +1,6 @@
 /**
- * Renders what a snapshot predicts for items and users: items on which it predicts clicks much better, or much
- * worse, than the click rate, and the categories that some users clicked and are predicted to click.
+ * Renders two tables about a snapshot's predictions: the items whose clicks it predicts much better, or much
+ * worse, than their click rate does; and for some users, the categories of actual and predicted clicks.
  */
 
 import { formatSigned } from "../metrics/baseline_verdict.ts";
@@ -19,10 +19,10 @@ export function renderItemGains({ snapshot, itemGains }: SnapshotMetrics): Html 
   const present = groups.filter(([, rows]) => rows.length > 0);
   return markup`<p>The model (${snapshot}) is compared with the baseline click rate on
 ${formatThousands(compared)} items with at least ${leastDisplays} displays on test pages. Clicked: share of an
-item's displays in which the item is the first click of the page. Model, click rate: mean probability of this
-click. Gain: log-likelihood of the clicks by the model minus log-likelihood by the click rate, summed over the
-displays; the model is better if the gain is above 0. With equal mean probabilities, the model gains if it
-predicts for which users and pages an item is clicked.</p>
+item's displays in which the item is the first click of the page. Model, click rate: mean probability that
+each predicts for this click. Gain: log-likelihood of the clicks by the model minus log-likelihood by the
+click rate, summed over the displays. The model is better if the gain is above 0. Even if both mean
+probabilities are equal, the model gains by predicting for which users and pages the item is clicked.</p>
 ${renderTable("Items with the largest gains and losses", HEAD, present)}`;
 }
 
@@ -44,9 +44,9 @@ export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Ht
     ]),
   ]);
   const field = details.categoryField ?? "category";
-  return markup`<p>The test users with the most clicks. For each user, the table lists the categories with the
-largest shares: share of the user's clicks on items of a category, share that the model (${snapshot}) predicts
-on the same pages, and share of the clicks of all test users. Only the first click of each page counts. An
-item may have several categories.</p>
+  return markup`<p>The table shows the test users with the most clicks. For each user, it lists the
+categories with the largest shares: the share of the user's clicks on items of the category, the share that
+the model (${snapshot}) predicts on the same pages, and the share of the clicks of all test users. Only the
+first click of each page counts. An item may have several categories.</p>
 ${renderTable("Taste of some users by category", [field, "the user", "the model", "all users"], groups)}`;
 }

@@ -34,7 +34,7 @@ export function chooseWindow(iterations: number): number {
 /**
  * Computes a curve of a log column: for each window of iterations, first the mean of each run, then mean and
  * sd of these means over the runs. Runs may end at different iterations. Ignores non-finite values.
- * @param window - iterations per window; the first has 1 to `window`, and iteration 0 is a separate point
+ * @param window - iterations per window: the first window has 1 to `window`; iteration 0 is its own point
  * @param offset - number that is added to all iterations @returns [] for a column without values
  */
 export function computeCurve(
@@ -121,8 +121,8 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
       options: {
         interaction: { mode: "nearestX", axis: "x", intersect: false },
         scales: {
-          // x counts iterations, positions or pages, so ticks are whole numbers. With `max`, the last iteration
-          // is no tick. Its number would cover the number of the tick before.
+          // x counts iterations, positions or pages, so ticks are whole numbers. `max` ends the axis
+          // without a tick at its end: the tick's number could overlap the number before it.
           x: {
             ...{ ...buildAxis(xTitle), type: "linear", ticks: { precision: 0 } },
             ...{ max: Math.max(...xs), beginAtZero: true },

@@ -42,7 +42,7 @@ const MEANINGS = {
   mrr: "Mean of 1 / rank of the clicked item (mean reciprocal rank). Higher is better.",
   ndcg:
     "Mean over pages: DCG / largest DCG. DCG: sum of 1 / log2(1 + rank) of clicked items. Higher is better.",
-  auc: "Share of a page's unclicked items that rank below the clicked item. Random: 0.5. Higher is better.",
+  auc: "Share of a page's unclicked items ranked below the clicked item. Higher is better; random: 0.5.",
   piPrec1: "prec@1 if the generator pi ranks the items.",
   piPrec2: "prec@2 if the generator pi ranks the items.",
 } as const satisfies Partial<Record<MetricName, string>>;
@@ -71,8 +71,8 @@ export function renderMetricsTable(models: readonly ReportModel[]): Html | undef
   const names = COLUMNS.filter((name) => longer || !LONGER.includes(name));
   return markup`<p>${describeIncomparable(models)}
 ${several ? "Means over the seeds ± one standard deviation." : ""}
-Small numbers: 95 % bootstrap interval over test users.
-${longer ? "Columns with * and AUC leave out pages of one item, which any model ranks correctly." : ""}</p>
+The small numbers are 95 % bootstrap intervals over test users.
+${longer ? "The columns with * and AUC omit pages of one item, which any model ranks correctly." : ""}</p>
 ${
     renderTable("Table of test metrics", ["snapshot", "iteration", ...names.map(renderMetricTitle)], [
       ...parts.map((part) => listPartRows(part, names)),
@@ -140,8 +140,8 @@ interface ComparedPart {
 }
 
 /**
- * Compares the part with the highest prec@1 and the other parts with the same test users, and says why
- * others are not compared; undefined for one part.
+ * Compares the part that has the highest prec@1 with each other part that has the same test users, and lists
+ * why a part is not compared. Returns undefined for a single part.
  */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
@@ -152,8 +152,8 @@ export function renderComparisonTable(models: readonly ReportModel[]): Html | un
   const missing = others.flatMap((other) => explainMissingRow(best, other) ?? []);
   return markup`${
     rows.length > 0 && markup`<h3>${name} minus the other models</h3>
-<p>Of the models with these test users, ${name} has the highest prec@1. If the interval excludes 0, the
-difference is significant.</p>
+<p>${name} has the highest prec@1 of the models that were tested on the same users. If the interval of a
+difference excludes 0, the difference is significant.</p>
 ${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "verdict"], [["", rows]])}`
   }${missing.length > 0 && markup`<p class="note">Not compared with ${name}: ${missing.join("; ")}.</p>`}`;
 }
@@ -183,7 +183,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): [ReportRo
     ? compareLoadedSums(best.judged, "nll", other.judged)
     : undefined;
   const reason = scale === undefined || otherScale === undefined
-    ? "not compared: adversarial utilities are no log-odds"
+    ? "not compared: utilities of the adversarial stage are not log-odds"
     : `not compared: ${scale} and ${otherScale} loss`;
   return [[
     other.part.name,
@@ -230,8 +230,8 @@ function renderDifferences(part: ReportPart): Html | undefined {
   ]);
   const several = listStageRuns(part).length > 1 ? " (first seed)" : "";
   return markup`<details><summary>${part.name}${several}: differences from the baselines</summary>
-<p>The snapshot and the baselines are compared on the same users. If the interval excludes 0, the difference
-is significant.</p>
+<p>The snapshot and the baselines are compared on the same users. If the interval of a difference excludes 0,
+the difference is significant.</p>
 ${
     renderTable(`Differences of ${part.name}`, ["difference", ...columns.map(renderMetricTitle)], [[
       "",

@@ -85,7 +85,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
     return lineChart(
       formatChartId("calibration", comparison.slate, environment.name),
       `Predicted and realised clicks in ${describeEnvironment(environment)}`,
-      "predicted: by the model on which the policies were trained; realised: here, on the same pages.",
+      "Predicted: by the model on which the policies were trained. Realised: here, on the same pages.",
       "page",
       "P(any click), click rate",
       series,
@@ -93,7 +93,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Charts users' returns (learned policy minus rival) in ascending order, in the ground truth if known. */
+/** Charts each user's difference in return, learned policy minus rival, sorted; in the truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -155,13 +155,13 @@ export function buildLearningCharts(
     title: `Return while the policies were trained, in ${environment}`,
     note: "Bands: 95 % interval over an evaluation's users. Changes beyond a band are due to training. " +
       "Circles: evaluation of the weights that the policy uses.",
-    xTitle: "pages of users",
+    xTitle: "pages shown to users",
     yTitle: `${unit} per user`,
     series,
   });
 }
 
-/** Builds a chart per learned policy: in visited states, each position's Q-value against the last one's. */
+/** Builds a chart per learned policy: Q-values of each position against the last one's, by visited state. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -176,7 +176,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
       id: formatChartId("consistency", k, cell.policy),
       title: `Consistency of the values of ${cell.policy}`,
       note:
-        `States that the policy visited in ${cell.environment}. Root mean square of the difference from ` +
+        `Points: states that the policy visited in ${cell.environment}. Root mean square difference from ` +
         `Q${k}, divided by the mean of Q${k}: ${
           found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
         }.`,

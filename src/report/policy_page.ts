@@ -119,7 +119,7 @@ function renderByEnvironment(
   return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
-/** Renders the paper's table: reward and click rate per slate size (columns) and policy (rows). */
+/** Renders a table with the reward and the click rate per slate size (columns) and policy (rows). */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate: k }) => [`reward per page, k = ${k}`, `click rate, k = ${k}`]);
   const rows = groups.map(({ environment, rows }) =>
@@ -186,8 +186,8 @@ function differencesTable(comparison: PolicyComparison): Html {
   );
   return markup`<p>Differences in ${
     getRewardUnit(comparison)
-  } per user, with the same users and random numbers. The interval is over users
-or over trainings, whichever is wider. A user loses if the policy gives the user a lower mean
+  } per user. All policies have the same users and random numbers. The interval is
+over users or over trainings, whichever is wider. A user loses if the policy gives the user a lower mean
 return than the rival.</p>
 ${table ?? ""}`;
 }
@@ -230,9 +230,9 @@ function trustTable(comparison: PolicyComparison): Html {
       }),
   );
   if (!table) return markup``;
-  return markup`<p>Predicted: clicks per user on the policy's pages, by the policy's training model. A state
-is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states. Rarely logged items
-have fewer than 20 impressions. For these states and items, the model extrapolates. A second model, trained on
-a similar log, often has the same errors, so it may not show that a policy exploits errors.</p>
+  return markup`<p>Predicted: clicks per user on the policy's pages, by the model on which the policy was
+trained. A state is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states.
+Rarely logged items have fewer than 20 impressions. For these states and items, the model extrapolates. A
+model that was trained on a similar log often has equal errors and may not show that a policy exploits them.</p>
 ${table}`;
 }

@@ -68,7 +68,7 @@ export const pairedSchema = v.looseObject({
 const differencesSchema = named(v.looseObject({ value: number, interval }));
 
 const baselineSchema = v.object({
-  /** Setting of the baseline that was best on the validation users. */
+  /** Setting (hyperparameter) of the baseline: the one that was best on the validation users. */
   setting: v.optional(v.string()),
   details: detailsSchema,
 });

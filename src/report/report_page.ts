@@ -210,7 +210,7 @@ function describeLossAgainstSimple({ comparisons, value: loss }: PartVerdict): s
 /** Lists recommendations: whether to use the model, and the advice that `train` printed about the stage. */
 function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): string[] {
   const [run] = model.runs;
-  // The page shows the comparisons in other words.
+  // The page words the comparisons itself, so only the advice is listed.
   const { advice } = splitVerdict((model.runs.length === 1 && run?.stages[stage]?.result) || { verdict: [] });
   if (classifyAgainstBaselines(comparisons) === "better") {
     const folder = run?.folder ?? model.folder;
@@ -251,10 +251,9 @@ ${renderFacts(shared, getTimeClass)}
 <div class="scroll" tabindex="0" role="region" aria-label="The models">
 <table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
-<p>Each model against the baselines of its own data: ${SIGNS.better} better than every baseline, ${
+<p>Each model is compared with the baselines on its own data. ${SIGNS.better}: better than every baseline; ${
     SIGNS[NONE]
-  } no significant difference from the best baseline,
-${SIGNS.worse} worse than a baseline</p>`;
+  }: no significant difference from the best baseline; ${SIGNS.worse}: worse than a baseline.</p>`;
 }
 
 const NONE: Significance = "no significant difference";

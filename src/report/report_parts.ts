@@ -121,15 +121,15 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models with the same metrics of all baselines. */
+/** Models whose baselines have the same metrics. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];
 }
 
 /**
- * Returns true if all finished models have the same test users. Models without stored sums have the same test
- * users if their baselines have equal metrics. Baselines of the same users differ if they read other columns.
+ * Returns true if all finished models have the same test users. Their baselines then have equal metrics or,
+ * if the baselines read other columns, their stored metric sums are over the same users.
  */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
@@ -149,7 +149,7 @@ export function groupByTestUsers(models: readonly ReportModel[]): ReportModel[][
   return groups;
 }
 
-/** Returns the model's kind of loss. Losses of different kinds have different outcomes of a page. */
+/** Returns the model's kind of loss. Losses of different kinds cannot be compared. */
 export function getLossKind({ settings }: ReportModel): string {
   return settings.get("model.loss") ?? "choice";
 }
@@ -163,7 +163,7 @@ export function describeIncomparable(models: readonly ReportModel[]): string {
   ].join(" ");
 }
 
-/** Lists the baselines of models with the same test users. A name that has several metrics gets the models. */
+/** Lists baselines on equal test users. If their metrics differ by model, the name includes the models. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>
     baselines.flatMap((one) => {

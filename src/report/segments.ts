@@ -52,7 +52,7 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
   const groups = slicings.flatMap(({ by }): ReportRowGroup[] => {
     const own = slices[by] ?? [];
     if (own.length < 2) return []; // a single segment has all pages
-    // With categories, a page counts in each category of the clicked item, so take the sum over positions.
+    // An item may have several categories, so the number of pages is the sum over positions instead.
     const once = by === "category" ? slices.position ?? own : own;
     const all = once.reduce((sum, { events }) => sum + events, 0);
     const rows = own.map(({ name, events, users }): ReportRow => [
@@ -73,7 +73,7 @@ function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Htm
   const head = ["segment", "users", "pages", "share", ...columns.map(({ name }) => name)];
   return markup`<p>${renderMetricTitle("prec1")} of the model (${model.snapshot}) and of the best simple
 method on segments of the test pages. Only pages with a click have a position or category. Small numbers: 95 %
-bootstrap interval over test users; none (-) for fewer than ${LEAST_USERS} users.</p>
+bootstrap interval over test users; a dash (-) for segments of fewer than ${LEAST_USERS} users.</p>
 ${renderTable(`Segments of ${part.name}`, head, groups)}`;
 }
 

@@ -65,7 +65,7 @@ function usersTable(simulation: SimulationPageData): Html {
   const rows = policies.map((
     { name, metrics },
   ): ReportRow => [name, ...shown.map(([, , cell]) => cell(metrics))]);
-  return markup`<p>Small numbers: 95 % bootstrap interval over simulated users. Coverage: share of the
+  return markup`<p>The small numbers are 95 % bootstrap intervals over simulated users. Coverage: share of the
 catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
@@ -74,7 +74,7 @@ ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
-  if (rivals.length === 0) return markup`<p>There is no rival of ${first.name}.</p>`;
+  if (rivals.length === 0) return markup`<p>${first.name} was compared with no other policy.</p>`;
   const rows = rivals.map((rival): ReportRow => {
     const { mean, interval, lose, gain } = comparePolicies([first.metrics.returns], [rival.metrics.returns]);
     const [name, difference] = [`${first.name} minus ${rival.name}`, renderDifference(mean, 2, interval)];
@@ -83,8 +83,8 @@ function differencesTable(simulation: SimulationPageData): Html {
   const head = ["policy minus rival", "difference", "users who lose", "users who gain", "verdict"];
   return markup`<p>Differences in ${
     returnUnit(simulation)
-  }, paired by user: all policies have the same users and the same
-random numbers. A user loses if the policy gives the user a lower return; with equal random numbers, few users do.</p>
+  }, paired by user: all policies have the same users and random
+numbers. So a user loses only if the policy itself gives the user a lower return.</p>
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 

@@ -31,7 +31,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /**
  * Creates an element from a template with elements in it: `` dom`<p class="buttons">${button}</p>` ``. Do not
- * put elements directly into a table or a `select`: browsers remove the placeholders there.
+ * put elements directly into a table or a `select`: there, browsers remove the elements' placeholders.
  */
 export function dom(
   pieces: TemplateStringsArray,
@@ -117,7 +117,7 @@ export class Notice {
     fill(this.element, markOptions(text));
   }
 
-  /** Shows a step of a measurement, the finished share and the time left. A share of 0 begins a new part. */
+  /** Shows a step of a measurement, the finished share and the time left. Share 0: a new part begins. */
   showProgress({ text, share }: MeasurementProgress): void {
     if (share === 0) this.#began = performance.now();
     const left = describeShare(share, (performance.now() - this.#began) / 1000);

@@ -12,7 +12,7 @@ export interface Screen {
   readonly chapter?: string;
   /**
    * Fills the section of the screen when it is first shown. The section already has a heading, and is hidden
-   * while another screen is shown. Charts in SVG get colours for light mode, dark mode and print.
+   * while another screen is shown. SVG charts must suit light mode, dark mode and print.
    */
   readonly mount: (root: HTMLElement, lab: Lab) => void;
 }

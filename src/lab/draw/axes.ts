@@ -39,7 +39,7 @@ export function computeTicks([min, max]: Range, count: number): number[] {
 /** Least vertical distance between two names in pixels. */
 const LINE = 13;
 
-/** Places names beside their lines without overlap; skips names that lack room. `foot`: y of the baseline. */
+/** Places names beside their lines without overlap, if there is room. `foot`: y of the text's lower edge. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

@@ -79,15 +79,15 @@ ${
 /** Renders the file of a kernel that was not measured. */
 export function renderKernelFile(kernel: string, texts: KernelTexts): Html {
   return markup`<h3 tabindex="-1">${kernel}</h3>
-<p>The kernel's file. To see a kernel with its times and constants, measure a step that runs it. GPUs and CPU
-adapters run different kernels; the <a href="#ladders">ladders</a> have some of both.</p>
+<p>This is the kernel's file. To see its times and constants, measure a step that runs the kernel. GPUs and
+CPU adapters run different kernels; the <a href="#ladders">ladders</a> have some of both.</p>
 ${renderWgslListing(texts.files[kernel] ?? "", [])}
 ${renderBackground(kernel, texts)}`;
 }
 
 /** Renders an empty element for the kernel's machine code, and a link to the kernel's chapter. */
 function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
-  // The name of a kernel that only a ladder uses continues the name of the shipped kernel: lstm_forward_1_naive.
+  // A ladder's kernel has the shipped kernel's name and a suffix, such as _1_naive in lstm_forward_1_naive.
   const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
   const { [chapter]: about } = chapters;
   return markup`<details class="machine"><summary>Machine code of a GPU</summary><div></div></details>
@@ -148,11 +148,11 @@ function countsTable(code: KernelSummary): Html {
   ];
   const head = ["memory", "reads", "sectors per 32 reads", "writes", "sectors per 32 writes", "conflicts"];
   return markup`${renderScrollTable("Memory requests of the kernel", "numeric", head, rows)}
-<p>Computed from the kernel's text for a GPU, not measured. Reads and writes: per invocation. Sectors
-of 32 bytes: per request of 32 invocations together. Conflicts: extra cycles of accesses to the same bank of
-workgroup memory, which has 32 banks.${
+<p>The numbers are computed from the kernel's text for a GPU, not measured. Reads and writes are per
+invocation. Sectors (of 32 bytes) are per request of 32 invocations together. Conflicts are extra cycles of
+accesses to the same bank of workgroup memory, which has 32 banks.${
     [...variables, storage, workgroup].some((own) => Object.values(own).includes("unreadable")) &&
-    markup` Not readable: this depends on data, or on the driver (textures, atomics). This screen
+    markup` A number is not readable if it depends on data, or on the driver (textures, atomics). This screen
 does not read the step's data; ladders and exercises count with the data of their inputs.`
   }</p>`;
 }
@@ -178,8 +178,8 @@ in a training step. The number of operations is the same, and the data are resto
 function origin({ node, phase, code }: DispatchSummary): Html {
   if (!node) {
     return phase === "optimiser"
-      ? markup`<p>No node of the tape: this dispatch updates all parameters at the end of the step.</p>`
-      : markup`<p>No node of the tape: this dispatch builds the batch before the model runs${
+      ? markup`<p>No tape node made this dispatch: it updates all parameters at the end of the step.</p>`
+      : markup`<p>No tape node made this dispatch: it builds the batch before the model runs${
         (code?.grid[2] ?? 1) > 1 ? `, for ${code?.grid[2]} steps at once; its time here is per step` : ""
       }.</p>`;
   }
@@ -193,7 +193,7 @@ function origin({ node, phase, code }: DispatchSummary): Html {
 function specialisedText(code: KernelSummary, specialised: number): string {
   const launched = formatCount(countLaunched(code).launched);
   const lines = specialised === 1 ? "1 line differs" : `${specialised} lines differ`;
-  return `${launched} invocations run this kernel. ${lines} from the file: constants or types of memory.`;
+  return `${launched} invocations run this kernel. ${lines} from the file, in constants or types of memory.`;
 }
 
 const KEYWORDS =
@@ -268,7 +268,7 @@ export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode
   const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
   const more = found.lines - found.code.length;
   return markup`<p>Compiled by ${compiler} for ${gpu} with the constants of ${found.where}.
-Constants above may differ. The code was not run. bench/compiled.md explains how to read it.</p>
+The constants above may differ. The code was not run. bench/compiled.md explains how to read the code.</p>
 ${renderFacts(facts)}
 <p>${
     found.isLoop

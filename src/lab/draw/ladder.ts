@@ -145,7 +145,7 @@ ${
 <th scope="colgroup" colspan="4">here</th>${other}</tr>
 ${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gain"] : []))}`;
   return markup`${renderScrollTable(title, "numeric ladder", head, rows)}
-<p>Computed for a GPU: reads per invocation; sectors of 32 bytes per 32 reads or writes.</p>`;
+<p>Computed for a GPU, not measured: reads per invocation; sectors of 32 bytes per 32 reads or writes.</p>`;
 }
 
 /** Renders the name of a kernel in the repository as a link to the kernel's text. */

@@ -55,7 +55,7 @@ export function renderOwnership(grid: Grid, { group: [gi, gj], local: [li, lj] }
   const folded = y === 1 && gy > 1;
   const partly = (i: number, j: number) =>
     folded ? (j * gx + i + 1) * wx > x : (i + 1) * wx > x || (j + 1) * wy > y;
-  // Draw a grid that is one workgroup wide from left to right.
+  // A grid with a single column of workgroups is drawn as a row.
   const upright = gx === 1 && gy > 1;
   const [across, down, ci, cj] = upright ? [gy, gx, gj, gi] : [gx, gy, gi, gj];
   const groups = cells(selectCells(across, CELLS.grid, ci), selectCells(down, CELLS.grid / 2, cj), {
@@ -227,7 +227,7 @@ function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html 
   return markup`${
     rows.length > 0 &&
     renderScrollTable("Reads and writes of an invocation", "numeric owned-lines", head, rows)
-  }${omitted.length > 0 && markup`<p>Not shown: ${omitted.join(", ")}.</p>`}${
+  }${omitted.length > 0 && markup`<p>Further accesses are not shown: ${omitted.join(", ")}.</p>`}${
     names !== "" &&
     markup`<p>Not used in the body, but perhaps in functions that the body calls: ${names}.</p>`
   }`;

@@ -109,8 +109,8 @@ ${dispatches.some(isUnsure) && markup`<p>${UNSURE}</p>`}`;
 }
 
 const UNSURE =
-  "A question mark means that the error is as large as the time, because the dispatch is too fast for this clock " +
-  "or its times vary too much. So its rates are unknown.";
+  "A question mark means that the error is as large as the time: the dispatch is too fast for this clock, " +
+  "or its times vary too much. The rates of the dispatch are then unknown.";
 
 /** Returns true if the measured time does not exceed its error. */
 export function isUnsure(timed: DispatchMeasurement): boolean {

@@ -15,8 +15,8 @@ const ROUNDS = 3;
 export function showExercises(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
-    dom`<p>Complete a kernel. Your kernel is compared with float64 at odd sizes and in edge cases. You can
-also time it and its ladder: versions of the kernel from naive to shipped. This browser saves your text.</p>`,
+    dom`<p>Complete a kernel. The lab compares it with a float64 reference at odd sizes and in edge cases. You
+can also time it and its ladder: versions of the kernel from naive to shipped. The browser saves it.</p>`,
     notice.element,
   );
   void lab.call("exercises", "list", undefined).then((all) => {
@@ -119,7 +119,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     const { cases, started, times } = solved;
     const { device } = this.lab;
     const onCpu = device.kind === "open" && device.adapter.kind === "cpu";
-    // SwiftShader also waits where a loop with a barrier ends.
+    // SwiftShader, the browsers' software adapter, also synchronises at the end of a loop with a barrier.
     const caveat = onCpu && text.includes("workgroupBarrier") &&
       markup`<p class="note">A software adapter in a browser may hide a barrier that is missing after a loop;
 <code>deno task exercise</code> finds it.</p>`;

@@ -88,7 +88,7 @@ async function runLadder(
     results,
     markup`${describeComparison(steps, shipped).map((text) => markup`<p class="outcome">${text}</p>`)}
 <div>${renderLadderTable(title, steps, shipped)}</div>
-<p>gain: median time of the step on which a step builds / median time of the step. A gain counts only if it
+<p>Gain of a step: median time of the step that it improves / its own median time. A gain counts only if it
 differs from 1 by more than the noise (at least 5 %).</p>`,
   );
 }

@@ -37,8 +37,8 @@ export function showSave(root: HTMLElement, lab: Lab): void {
     fill(list, markup`${lines.map((line) => markup`<li>${line}</li>`)}`);
   };
   root.append(
-    dom`<p>All measurements on this adapter since the page was opened. They leave the page only in the
-file that you save. <code>deno task bench --compare FILE</code> reads the file.</p>`,
+    dom`<p>The file has all measurements on this adapter since the page was opened. They leave the page only
+in the file that you save. <code>deno task bench --compare FILE</code> reads the file.</p>`,
     dom`<div class="card"><h3>In the file</h3>${list}
 <div class="buttons"><label>Name of the adapter${name}</label>${download}</div>
 <p class="about">Browsers often hide the GPU's model: enter it if you know it.</p></div>`,

@@ -10,7 +10,7 @@ import type { Lab } from "../lab_app.ts";
 import type { ScratchRequest, ScratchResult } from "../services/kernel_services.ts";
 
 const EXAMPLE: ScratchRequest = {
-  text: `// A workgroup of 64 invocations per 64 elements. The last binding has the numbers of invocations.
+  text: `// Each invocation squares one element. The last binding has the numbers of invocations in x and y.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> step: vec4u;

@@ -12,7 +12,7 @@ import type { SelftestRequest } from "../services/kernel_services.ts";
 export function showSelftest(root: HTMLElement, lab: Lab): void {
   root.append(
     dom`<p class="lead">Every kernel runs on your adapter with small inputs. Its outputs and gradients are
-compared with float64. The tolerance of each number follows from the rounding errors of its sums.</p>`,
+compared with float64 references. Each number's tolerance follows from the rounding errors of its sums.</p>`,
     new SelftestView(lab).element,
   );
 }

@@ -204,5 +204,5 @@ function describeClock({ kind, step, latency }: StepProfile["clock"]): string {
   return `The browser rounds timestamps to ${
     formatMicroseconds(step)
   }. Therefore each dispatch is repeated in a ` +
-    `pass until the pass takes much longer. Data that the dispatch changes are restored. ${error}`;
+    `pass until the pass takes much longer than this. Data that the dispatch changes are restored. ${error}`;
 }

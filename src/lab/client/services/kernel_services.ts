@@ -97,13 +97,13 @@ export interface ScratchRequest {
 }
 
 export interface ScratchResult {
-  /** Length of each output and its numbers; of a long output, the first and the last numbers. */
+  /** Length and numbers of each output. A long output has only its first and its last numbers. */
   readonly outputs: readonly {
     readonly name: string;
     readonly length: number;
     readonly values: readonly number[];
   }[];
-  /** Arrays that are shorter than the part that the kernel accesses, in sentences. */
+  /** A sentence about each array that ends before the last element that the kernel accesses. */
   readonly short: readonly string[];
   /** Time of a dispatch in microseconds. */
   readonly time: Pick<Timing, "median" | "lower" | "upper" | "error">;

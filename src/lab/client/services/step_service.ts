@@ -21,14 +21,14 @@ import { UserError } from "../../../user_error.ts";
 import { formatCount } from "../../draw/text.ts";
 import { type LabWorker, type MeasurementProgress, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** Name of the workload of the current model and its data. */
+/** Name of the workload that runs the current model on the data of its training. */
 const TRAINED = "trained";
 
 export interface ProfileRequest {
   readonly workload: string;
   /** Name of the model; ignored for the workload of the current model. */
   readonly model: string;
-  /** Seconds for timing whole steps. Each measurement of the adapter's peak rates takes 1/20 of it. */
+  /** Seconds for timing whole steps. Each measurement of the adapter's peak rates takes 1/20 of this time. */
   readonly seconds: number;
 }
 
@@ -113,7 +113,7 @@ export function stepService(worker: LabWorker) {
       return { result: { workload: name, model: model.name, ...parts }, facts, probes, clock };
     });
 
-  /** Lists workloads and models. `ownModel` marks the workload of the current model: it has no other model. */
+  /** Lists workloads and models. `ownModel`: the workload runs only with the current model. */
   const choices = () => {
     const data = worker.current?.data.source.name;
     const own = data === undefined

@@ -170,7 +170,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info - initial snapshot, whose item numbers the data then use */
+  /** Opens the training data. @param info - initial snapshot: its item numbers replace those of the data */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -238,7 +238,7 @@ export class TrainService {
     return this.#expectSession();
   }
 
-  /** Replaces the current training by a session. All screens use the session's model. */
+  /** Replaces the current training by a session. All screens then use the session's model. */
   #present(next: TrainSession): void {
     this.#session = next;
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };

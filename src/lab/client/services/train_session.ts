@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Decides if best-loss stores the initial weights; undefined unless these are the logit on counts. */
+    /** Decides if best-loss stores the initial weights; undefined unless they equal the logit on counts. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -209,8 +209,8 @@ export class TrainSession {
 }
 
 /**
- * Checks that a training can be resumed: some iterations must be left, and only the number of iterations
- * of its stage and the options of the next stage may differ. @throws UserError otherwise
+ * Checks that a training can be resumed: some iterations must be left. Only the number of iterations of the
+ * current stage, and options of the next stage, may have changed. @throws UserError otherwise
  */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;

@@ -107,7 +107,7 @@ export class StageCurves {
 /** Height of the chart in pixels. The chart is as wide as its parent element. */
 const HEIGHT = 280;
 const [LEFT, TOP, BOTTOM] = [44, 8, 34];
-/** Width of the right margin with the names of levels, where no curve crosses them, and without names. */
+/** Width of the right margin in pixels: with the names of levels, and without them. */
 const [NAMES, RIGHT] = [94, 10];
 /** Approximate number of ticks per axis. */
 const TICKS = 5;

@@ -182,9 +182,9 @@ export class SnapshotControls {
     });
     this.#reset.addEventListener("click", () => this.#use(false));
     this.offer([]);
-    const about =
-      "Snapshots are safetensors files. In a terminal: deno task -q evaluate --model best-loss.safetensors " +
-      "--data demo. The current state includes the optimiser's state: load it to resume the training.";
+    const about = "Snapshots are safetensors files. To test one in a terminal: deno task -q evaluate " +
+      "--model best-loss.safetensors --data demo. To resume the training, load the current state, which " +
+      "includes the optimiser's state.";
     this.element = dom`<section class="card snapshots" aria-labelledby="snapshots-title">
 <h3 id="snapshots-title">Snapshots</h3><p class="about">${markOptions(about)}</p>${this.#buttons}
 <div class="field"><label for="snapshot-file">Load a snapshot to inspect it, or to train from it:</label>
