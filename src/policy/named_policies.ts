@@ -1,4 +1,4 @@
-/** Policies that need no training. A new policy needs a function, and an entry in `namedPolicies`. */
+/** Policies that need no training. To add one, write a function and an entry in `namedPolicies`. */
 
 import popularText from "../../kernels/simulate/popular_slate.wgsl" with { type: "text" };
 import randomText from "../../kernels/simulate/random_slate.wgsl" with { type: "text" };
@@ -24,7 +24,7 @@ const topKernel = parseKernel("top_slate", topText);
 
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
-/** Draws slates uniformly. @param explore - true to replace slates only with probability `step.epsilon`. */
+/** Draws slates uniformly. @param explore - true to replace chosen slates, with probability `step.epsilon` */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   return recordSlates(randomKernel, explore ? "explore" : "random slate", page, {}, {
     PANELS: page.panels,
@@ -34,7 +34,7 @@ export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispa
   });
 }
 
-/** Shows the first allowed items of an order. @param order - [items] u32 item numbers, best first. */
+/** Shows the first items of `order` that are allowed. @param order - [items] u32 item numbers, best first. */
 export function recordPopularSlate(page: SlatePlace, order: View): ClickDispatch {
   return recordSlates(popularKernel, "popular slate", page, { order });
 }
@@ -88,7 +88,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
   });
 }
 
-/** Number of impressions at the mean click rate that are added to each item, to smooth its click rate. */
+/** Pseudo-impressions at the mean click rate that smooth the click rate of each item. */
 const PRIOR_DISPLAYS = 20;
 
 /**

@@ -85,14 +85,14 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** Returns true if two descriptions mean the same users, even if a model has two different paths. */
+/** Returns true if two descriptions are of the same users. The path of a model does not matter. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError if a policy was not trained on the users `given`: its weights are for other users. */
+/** @throws UserError if a policy was not trained on the users `given`. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

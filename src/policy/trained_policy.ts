@@ -28,7 +28,7 @@ export interface RankRequest {
 
 /** Options of {@link TrainedPolicy.rank}. */
 export interface RankOptions {
-  /** Number of the current page, from 1 (default) to the number of pages per episode in the training. */
+  /** Number of the current page, from 1 (default) to the pages per episode in the policy's training. */
   readonly page?: number;
 }
 
@@ -68,7 +68,7 @@ export async function rank(
   const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
     !clicked.has(item)
   );
-  // Clicked items are removed from the pool. With `repeats`, the pool needs only as many items as one slate.
+  // The pool has no clicked items. `repeats` is set so that a pool with one slate of items is accepted.
   const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
   // The simulation begins with the requested page.
   const options = { users: 1, slate, pages, firstPage: page, ...pool };
@@ -119,8 +119,8 @@ export class TrainedPolicy {
 
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
-   * @param observes - users on which the policy was trained, whose model computes the states that the policy
-   * reads.
+   * @param observes - users on whom the policy was trained. Their model computes the user states for the
+   * policy.
    * @throws UserError if the number of items differs from the training. The policy's `record` throws
    * UserError if slate size or number of pages differs from the training.
    */
@@ -156,8 +156,8 @@ export class TrainedPolicy {
 
   /**
    * Returns the slate that the policy shows a user next. The result has predicted returns only for histories
-   * that can occur in training: after training with `--start` all histories, otherwise those with at most one
-   * click per earlier page.
+   * that can occur in training: with `--start`, all histories; otherwise those with at most one click per
+   * earlier page.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */

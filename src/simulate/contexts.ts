@@ -5,7 +5,7 @@ import { countScored, type LogSource, walk } from "../data/log_source.ts";
 import type { ContextFeature } from "../data/manifest.ts";
 import { createRandomStream, mix, type Random } from "../data/random.ts";
 
-/** Maximum number of drawn pages, so that a category's share has a standard error of at most 1.6 %. */
+/** Maximum number of drawn pages. The share of a category then has a standard error of 1.6 % or less. */
 const MOST_PAGES = 1024;
 /** Maximum number of drawn impressions per item. */
 const MOST_PER_ITEM = 16;
@@ -20,8 +20,8 @@ export class SimulatedContexts {
   readonly ofItem: number;
 
   /**
-   * @param rows - [count + I perItem, X] logged rows: of `count` drawn pages, then of each item's impressions.
-   * @param perItem - 0 if items get values of the drawn pages, because the table would be too large.
+   * @param rows - [count + I x perItem, X] rows of `count` drawn pages, then of impressions of each item.
+   * @param perItem - rows per item; 0 if the table would be too large. Items then use rows of drawn pages.
    */
   constructor(
     readonly features: readonly ContextFeature[],
@@ -50,8 +50,8 @@ export class SimulatedContexts {
 }
 
 /**
- * Draws contexts from the pages of a log's train users (no context events): pages, and impressions of each
- * item. An item without impressions has those of another item. Equal logs give equal contexts.
+ * Draws contexts from a log's train users, without context events: rows of pages, and rows of each item's
+ * impressions. An item without impressions gets another item's rows. Equal logs give equal contexts.
  * @returns undefined if there are no features or no pages
  */
 export function drawContexts(

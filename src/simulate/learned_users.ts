@@ -244,7 +244,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups a tape's dispatches by what their rows are. @param product - input of the LSTM's step */
+  /** Groups a tape's dispatches by the meaning of their rows. @param product - input of the LSTM's step */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -259,7 +259,7 @@ export class LearnedUsers implements SimulatedUsers {
   }
 
   /**
-   * Returns the users' state [events, columns]: an LSTM's h, the pw state, or the state's part of a layer.
+   * Returns the state [events, columns]: an LSTM's h, the encoder state of `pw`, or a product with weights.
    */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
@@ -276,7 +276,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns the items' vectors [items, columns]: dense features, or the items' part of the first layer. */
+  /** Returns item vectors [items, columns]: dense features, or their products with first-layer weights. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

@@ -36,7 +36,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** For each user, encodes an event without a click ({@link PageBuffers.event}). @param rows - per event */
+/** Encodes an event without a click for each user ({@link PageBuffers.event}). @param rows - per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -96,7 +96,7 @@ export interface ClickLists {
   readonly capacity: number;
 }
 
-/** A page as a batch for the model's ops. Event u is user u, and the event's rows are the user's slate. */
+/** Page as a batch for the model's ops. Event u is of user u; its rows are the items of the user's slate. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;

@@ -91,7 +91,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns the sizes and header offsets of a page, or of all chunks of the page that have users. */
+  /** Returns sizes and header offset of a page; for chunked dispatches, those of each chunk with users. */
   list(
     place: number,
     chunked?: ChunkedDispatches,

@@ -66,8 +66,8 @@ export interface Policy {
 }
 
 /**
- * Returns a dispatch that writes a page's slates by one invocation per user.
- * @param views - kernel inputs other than the mask. @param constants - other than the page's sizes.
+ * Returns a dispatch that writes a page's slates. The kernel has one invocation per user.
+ * @param views - kernel inputs except the mask. @param constants - shader constants except page sizes.
  */
 export function recordSlates(
   kernel: Kernel,

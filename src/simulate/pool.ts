@@ -58,7 +58,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [items] 1 for items in a page's random pool, else 0. @param words - gives random words */
+/** Returns [items] 1 for items in a page's random pool, else 0. @param words - returns random words */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -83,7 +83,7 @@ export interface PoolPage {
 }
 
 /**
- * Returns the items from which a page was drawn; [] for all items that the user had not clicked before.
+ * Returns the items from which a page was drawn. [] stands for all items that the user had not clicked.
  * @param setting - pool and seed of the simulation; `repeats` is true if clicked items are shown again.
  */
 export function listCandidates(

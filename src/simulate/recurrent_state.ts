@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Counts each user's pages, and impressions without a click. @param passed - [{@link countPassWords}, U] */
+/** Counts each user's pages, and impressions without a click. @param passed - [words, U] */
 export function passOver(
   page: PageBuffers,
   passed: View,
@@ -115,12 +115,12 @@ export function createStoredState(
   };
 }
 
-/** Returns the first column with clicks. Networks read only the columns before: state, page / T, zeros. */
+/** Returns the first column with clicks. Networks read only earlier columns: state, page / T, zeros. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Copies encoder states and recent clicks. @param to - "stored": to `state`; "users": back from `state` */
+/** Copies encoder states and recent clicks into `state` (`to` is "stored") or back to users ("users"). */
 export function copyState(
   { encoded, lists: { history, clicks, capacity }, lags, state }: StoredState,
   to: "stored" | "users",
@@ -136,7 +136,7 @@ export function copyState(
   };
 }
 
-/** Copies the rows of one chunk of users. @param input - [events, N] all users. @param output - the chunk */
+/** Copies the rows of one chunk of users. @param input - [events, N] rows of all users */
 export function takeRows(input: Tensor, output: View): ClickDispatch {
   const N4 = input.stride / 4;
   return {

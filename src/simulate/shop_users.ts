@@ -33,7 +33,7 @@ function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuf
   for (let item = 0; item < count; item++) {
     const f = getItemFeatures(values, item);
     const p = f[price] ?? 0;
-    // The utility of a new user is this part minus the price term, which is added again here.
+    // For a new user, the utility is the shared part minus the price term 0.3 p^2.
     const appeal = computeShopUtility(shop, firstState, f) + 0.3 * p * p;
     table.set([f[style] ?? 0, f[style + 1] ?? 0, p, appeal], 4 * item);
   }

@@ -23,7 +23,7 @@ export interface EpisodeSetting {
 /** Maximum number of pages per episode if this number is derived from a log. */
 const MOST_PAGES = 100;
 
-/** Values, measured in a log, of options that the user did not type, and sentences that state them. */
+/** Values from a log for options that the user did not type, and sentences that report the values. */
 export interface LoggedSizes {
   /** The log's most frequent page size, and the median number of pages per user. */
   readonly sizes: { readonly slate?: number; readonly pages?: number };
@@ -55,7 +55,7 @@ export function measureLoggedSizes(
   return { sizes: { ...(needsSlate && { slate }), ...(needsPages && { pages }) }, note: texts.join(" ") };
 }
 
-/** Returns the most frequent page size of some users, or the smallest of several; undefined without pages. */
+/** Returns the users' most frequent page size (if several, the smallest); undefined without pages. */
 export function findCommonPageSize(
   parts: Iterable<{ readonly log: Clicks; readonly users: Iterable<number> }>,
 ): number | undefined {

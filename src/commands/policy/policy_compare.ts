@@ -58,8 +58,8 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 
 /**
- * Number of grid points per axis of a shop's state space. Grids much finer than `fine` change the values by
- * at most 0.3 %. For 500 items and 20 pages, `fine` takes 10 s on a CPU, and `coarse` 1 s.
+ * Number of grid points per axis of a shop's state space. Compared with much finer grids, the values with
+ * `fine` differ by at most 0.3 %. For 500 items and 20 pages, `fine` takes 10 s on a CPU, and `coarse` 1 s.
  */
 const GRIDS = { fine: [33, 33, 17], coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
@@ -88,7 +88,7 @@ export function createPolicyCompareCommand(): Command {
     )
     .option(
       "--with <names>",
-      `baselines among ${policyNames.join(", ")}; greedy shows the slate that is best by the model`,
+      `baselines among ${policyNames.join(", ")}; greedy shows the slate with the highest predicted reward`,
       rivals,
       ["greedy", "popular", "random"] as const,
     )
@@ -99,7 +99,7 @@ export function createPolicyCompareCommand(): Command {
     )
     .option(
       "--log <folder>",
-      "a log with propensities, on which each policy is also evaluated as by policy evaluate",
+      "a log with propensities, on which each policy is also evaluated, as policy evaluate does",
       path,
     )
     .addOption(
@@ -131,7 +131,7 @@ function rivals(text: string): PolicyName[] {
     const known = policyNames.find((rival) => rival === name);
     if (known) return known;
     throw new UserError(
-      `Expected --with of ${policyNames.join(", ")}, joined by commas, got ${JSON.stringify(name)}.`,
+      `Expected --with of ${policyNames.join(", ")}, separated by commas, got ${JSON.stringify(name)}.`,
     );
   });
 }
@@ -305,7 +305,7 @@ function plain(key: string, value: unknown): unknown {
   return ["returns", "points", "sorted"].includes(key) ? undefined : value;
 }
 
-/** Formats a comparison. @param task - settings that distinguish it from other comparisons; else "" */
+/** Formats a comparison. @param task - settings that differ in other comparisons; else "" */
 function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
@@ -350,7 +350,7 @@ function formatComparison(comparison: PolicyComparison, task = ""): string {
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size, as in the paper; undefined if anything else differs. */
+/** Formats reward and click rate by slate size; undefined if other settings differ. */
 function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

@@ -49,7 +49,7 @@ export function createPolicyEvaluateCommand(): Command {
     )
     .requiredOption(
       "--log <folder>",
-      "prepared data set with propensities, by data log --propensity or simulate --explore",
+      "prepared data set with propensities, written by data log --propensity or simulate --explore",
       path,
     )
     .requiredOption("--policy <which>", "greedy, popular, random, or the folder of a trained policy", path)
@@ -163,7 +163,7 @@ function evaluationText(
     formatTable(["clicks per page", "", "95 % CI over users"], rows),
     "",
     "The estimates are for the next page: after the logged pages, each user sees one page of this policy. " +
-    "The estimates ignore how the policy changes users.",
+    "The estimates ignore how the policy changes users' later clicks.",
     ...(decisions
       ? [
         `On the first ${decisions.pages} pages under the policy (per-decision DR): ` +

@@ -20,8 +20,8 @@ export function createPolicyRankCommand(): Command {
     .description(
       "Prints the next slate that a policy shows to a user: utility and P(click) of each item by the " +
         "model, and the predicted return of this page and all later pages (cdqn: per item, slateq: of the " +
-        "slate, gdqn: none). Returns are predicted only for users like those in training: without start " +
-        "clicks, a user has at most one click per page before --page.",
+        "slate, gdqn: none). Returns are predicted only for histories that occur in training: without " +
+        "--start in training, at most one click per page before --page.",
     )
     .argument("<policy>", "folder that policy train wrote", folder)
     .option("--history <ids>", `clicked items, oldest first, ${IDS}`, "")

@@ -55,7 +55,7 @@ of each user under each policy, and, with --episodes-file, episodes.csv or episo
 
 On each page, greedy scores the whole catalogue, so its time grows with users x pages x items.`;
 
-/** Creates the option of a policy's training that sets a field of its config. */
+/** Creates the option that sets a field of a policy's training config. */
 export function createPolicyOption(name: keyof PolicyTrainingConfig): Option {
   const option = createOption(policyTrainingFields[name].option!);
   if (name !== "slate" && name !== "pages") return option;
@@ -181,7 +181,7 @@ export function addShopTruth(command: Command, about: string, seed: string): Com
     .addOption(createSeedOption(`seed of the synthetic shop (default: ${seed})`, "--data-seed"));
 }
 
-/** Adds options for users. @param beside - help on --model with --truth. @param seed - see `addShopSeeds` */
+/** Adds options for users. @param beside - about --model with --truth. @param seed - see `addShopSeeds` */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
@@ -189,7 +189,7 @@ export function addUsersOptions(
   command
     .optionsGroup("Click model:")
     .option(...MODEL)
-    .option("--truth", `users click by the ground truth of a shop${beside ? `; ${beside}` : ""}`, false)
+    .option("--truth", `users' clicks follow a shop's ground truth${beside ? `; ${beside}` : ""}`, false)
     .option(
       "--uncalibrated",
       "accept a model whose utilities are not log-odds, such as a model of the adversarial stage",

@@ -19,7 +19,7 @@ import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 /** Limits for the number of users who are simulated at once, so that progress updates are frequent. */
 export interface BatchPace {
-  /** Maximum number of users times items at once on a CPU; Infinity if a policy does not score all items. */
+  /** Maximum of users x items at once on a CPU; Infinity for a policy that does not score all items. */
   readonly scores: number;
   /** Minimum number of users who are simulated at once; fewer would not keep the device busy. */
   readonly least: number;
@@ -28,7 +28,7 @@ export interface BatchPace {
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
 /** Limits for policies that run the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Limits for policies that score an item by a few operations per unit of their network. */
+/** Limits for policies whose network needs few operations per hidden unit and item. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;
@@ -91,7 +91,7 @@ function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace)
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
 
-/** Simulates users with each policy. @throws `signal.reason`; UserError as {@link Simulator.create} */
+/** Simulates users with each policy. @throws `signal.reason` if set; UserError as {@link Simulator.create} */
 export async function runPolicies(
   { gpu, environment }: Pick<SimulationContext, "gpu" | "environment">,
   { options }: Pick<EpisodeSetting, "options">,

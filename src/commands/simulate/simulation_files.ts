@@ -29,7 +29,7 @@ interface PageRow {
   readonly clickProbability: number;
 }
 
-/** Makes the column of the logged users with whose clicks simulated users start. */
+/** Makes a column with the id of the logged user whose clicks a simulated user starts with. */
 function makeStartColumn<T>(of: (row: T) => string | null): RowColumn<T> {
   return { name: "started_as", type: "STRING", nullable: true, of };
 }

@@ -20,7 +20,7 @@ export interface SimulationSummary {
   readonly items: number;
   /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
-  /** Caution about the gain if the users are a model's; undefined for a ground truth or without clicks. */
+  /** Caution about gains of a model's users; undefined for a ground truth, or if clicks are not reported. */
   readonly caution?: string | undefined;
   /** Warnings. */
   readonly notes: readonly string[];

@@ -34,7 +34,7 @@ export interface UserSelection {
   readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
-  /** Opens the users. @param stack - disposes of them. @param other - contexts of equal items, to use instead */
+  /** Opens the users. @param stack - disposes of them. @param other - contexts that replace `contexts` */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -69,7 +69,7 @@ export async function findUsers(
     if (truth) await expectOwnShop(opened, options);
     return found;
   }
-  if (data === undefined) throw new Error("expected data where there is no model");
+  if (data === undefined) throw new Error("expected data, because no model is given");
   return selectTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
 }
 
@@ -149,7 +149,7 @@ async function selectModel(
   };
 }
 
-/** Describes contexts of simulated pages; [] without contexts. @param drawn - undefined for mean contexts */
+/** Describes contexts of simulated pages. @param drawn - drawn contexts; undefined if all are means */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
@@ -246,7 +246,7 @@ export async function withSimulated<T>(
   const noClickRateReason = truth || hasPagesWithoutClick(data.source)
     ? undefined
     : `Every page of ${data.source.name} has a click, so a model cannot learn how often users click ` +
-      "nothing. Therefore clicks and click rates are omitted. Rankings are valid.";
+      "nothing. Therefore clicks and click rates are omitted. Rankings of policies are valid.";
   if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
       `Expected --reward click, got utility: every page of ${data.source.name} has a click, so only ` +

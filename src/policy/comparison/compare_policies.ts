@@ -127,7 +127,7 @@ export interface CompareOptions extends SimulatorOptions {
   readonly seed: number;
   /** Split of the log from which the clicks in `start` come, for reports; "empty" (no clicks) by default. */
   readonly startAs?: PolicyTask["start"];
-  /** Training log of the first environment's model, in which rare user states and items are determined. */
+  /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;
   /** Called with the progress after every page. If the function throws, the comparison is cancelled. */
   readonly onProgress?: (what: string, done: number, of: number) => void | Promise<void>;

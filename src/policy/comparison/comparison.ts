@@ -22,16 +22,16 @@ export interface PolicyDifference {
   /** Share of users with a lower (`lose`) or higher (`gain`) return under the policy than under its rival. */
   readonly lose: number;
   readonly gain: number;
-  /** Users' differences in ascending order; quantiles for more than {@link CURVE_POINTS} users. */
+  /** Users' differences, ascending. If there are more than {@link CURVE_POINTS}, their quantiles. */
   readonly sorted: Float64Array;
 }
 
 export const CURVE_POINTS = 201;
 
 /**
- * Compares the returns of two policies. @param policy, rival - one array [users] of returns per training, all
- * for the same users. Trainings are paired in order. A single training is paired with each training of the
- * other policy.
+ * Compares the returns of two policies. The trainings of the two policies are paired in order. If one policy
+ * has a single training, it is paired with each training of the other policy.
+ * @param policy, rival - one array [users] of returns per training. All arrays have the same users.
  */
 export function comparePolicies(
   policy: readonly Float64Array[],
@@ -90,10 +90,10 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
   pages: (pages) => `${pages} pages`,
   reward: (reward) => reward === "click" ? "clicks as the reward" : "the utility as the reward",
   start: (start) =>
-    start === "empty" ? "users without a click before" : `users with the clicks of ${start} users`,
-  repeats: (repeats) => repeats ? "clicked items shown again" : "no item after its click",
-  leave: (leave) => leave > 0 ? `leaving with probability ${leave}` : "no leaving by chance",
-  patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",
+    start === "empty" ? "users without start clicks" : `users with start clicks of ${start} users`,
+  repeats: (repeats) => repeats ? "clicked items shown again" : "clicked items not shown again",
+  leave: (leave) => leave > 0 ? `leaving with probability ${leave}` : "no random leaving",
+  patience: (patience) => patience > 0 ? `a patience of ${patience}` : "no limit of patience",
 };
 
 const taskSettings = Object.keys(WORDS) as (keyof PolicyTask)[];

@@ -70,8 +70,8 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * Computes the metrics of episodes of consecutive users, who all have the same number of pages.
- * @param items - number of items. @throws RangeError if there are no users.
+ * Computes metrics of the episodes of consecutive users. All episodes have equally many pages.
+ * @param items - number of items in the catalogue. @throws RangeError if there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: number): EpisodeMetrics {
   const [first] = episodes;
@@ -125,7 +125,7 @@ export class GroupedMetrics {
     }
   }
 
-  /** Computes metrics with intervals. @param metrics - of the added episodes, one episode per user. */
+  /** Computes metrics with intervals. @param metrics - totals of the added episodes, one per user. */
   compute(metrics: SimulationMetrics): EpisodeMetrics {
     const { returns } = metrics;
     const [counts, seen] = [Float64Array.from(metrics.clicks), Float64Array.from(metrics.seen)];

@@ -32,7 +32,7 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** Compares predicted with realised clicks. @param episodes - of consecutive users, with predictions. */
+/** Compares predicted with realised clicks. @param episodes - logs and predictions, in order of users. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -66,8 +66,8 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 
 /**
  * Consistency of CDQN's Q-values at one position of slates of k items. The Q-value Q^j of position j predicts
- * the return if all later positions are optimal. If the policy chose the slate, Q^j should equal Q^k of the
- * last position.
+ * the return if all later positions have their best items. In slates that the policy chose they have, so Q^j
+ * should equal Q^k, the Q-value of the last position.
  */
 export interface QConsistency {
   /** Number j of the position, from 1 to k - 1 in a slate of k items. */
@@ -142,7 +142,7 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [rows, width] outside the ellipsoid. Only rows for which `counts` is true count. */
+  /** Counts the states [rows, width] outside the ellipsoid. Ignores rows for which `counts` is false. */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,

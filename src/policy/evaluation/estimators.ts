@@ -1,15 +1,15 @@
 /**
- * Off-policy estimators (float64) of the clicks that a policy pi would earn, from pages that another policy
- * mu drew.
+ * Off-policy estimators, in float64. They estimate the clicks that a policy pi would earn from a log of pages
+ * that another policy mu chose.
  *
  * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance
- * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model r_hat predicts the rewards q_i = r_hat(s_i, A_i) and
- * v_i = E_pi r_hat(s_i, .). Estimators for slates of k items read columns [n, k]: r_il is the reward of slot
- * l on page i. All estimators are defined as in Open Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py,
- * https://github.com/st-tech/zr-obp).
+ * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model r_hat predicts q_i = r_hat(s_i, A_i), the reward of
+ * the logged slate, and v_i = E_pi r_hat(s_i, .), the mean reward of slates of pi. Estimators for slates of k
+ * items read columns [n, k]: r_il is the reward of slot l on page i. All estimators are defined as in Open
+ * Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
  *
- * An estimator returns two terms per page, `values` and `over`. The estimate for any sample of users is
- * sum(values) / sum(over) over their pages.
+ * An estimator returns two terms per page, `values` and `over`. The estimate for a sample of users is
+ * sum(values) / sum(over), with both sums over the pages of these users.
  */
 
 import type { LogEvidence } from "./evidence.ts";
@@ -21,7 +21,7 @@ export interface EstimatorTerms {
   readonly over?: Float64Array;
 }
 
-/** Columns of logged data that estimators read. A column has a number per page or per slot. */
+/** Columns of logged data that estimators read. A column has one number per page or per slot of a page. */
 export type EvidenceColumns = Pick<
   LogEvidence,
   "slate" | "weight" | "reward" | "q" | "v" | "slotReward" | "prefixWeight" | "slotWeight" | "slotQ" | "slotV"
@@ -47,7 +47,7 @@ const all = {
     terms: ({ weight, reward, q, v }) => ({ values: weight.map((w, i) => v[i]! + w * (reward[i]! - q[i]!)) }),
   },
   /**
-   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean of sum_l w_il r_il over pages i. The
+   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean over pages i of sum_l w_il r_il. The
    * weight w_il is the probability under pi that slot l shows its item, divided by its probability under mu.
    * IIPS is unbiased if a click depends only on the clicked item.
    */
@@ -69,7 +69,7 @@ const all = {
   /**
    * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of sum_l
    * w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. The estimate is unbiased for any model
-   * Q if RIPS is unbiased. For least variance, obp fits Q_l to the rewards of slot l and later slots.
+   * Q if RIPS is unbiased. To reduce the variance, obp fits Q_l to the rewards of slot l and all later slots.
    */
   cascadeDr: {
     ...{ title: "Cascade-DR (slates)", needs: "prefixWeight" },
@@ -101,8 +101,8 @@ function sumValues(values: Float64Array): number {
 /**
  * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) for the first pages
  * of each user: mean over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over a user's pages t. The
- * model predicts only rewards of single pages. The estimate needs no rollouts, and is unbiased with any
- * model.
+ * model predicts the reward of each page separately, so the estimate needs no rollouts. The estimate is
+ * unbiased with any model.
  * @param last - index of each user's last page. @param pages - number of pages per user.
  * @returns [users] one term per user
  */

@@ -17,13 +17,13 @@ import type { LogEvidence } from "./evidence.ts";
 /** Minimum effective sample size, as a share of the number of pages. */
 const LEAST_SHARE = 0.05;
 /**
- * Minimum effective sample size, in pages or users. It was tested with 95 % intervals of per-decision DR on
- * logs of a shop with a known truth (test/policy/off_policy_test.ts). The truth was in 85 % of the intervals
- * at effective sizes below 5, in 91 % at 5 to 10, in 93 % at 10 to 30, and in 94 to 96 % above 30. The minimum
- * is 50, because a sample that happens to lack the largest weights overestimates its effective size.
+ * Minimum effective sample size, in pages or users. We computed 95 % intervals of per-decision DR on logs of
+ * a shop with a known truth (test/policy/off_policy_test.ts). 85 % of the intervals contained the truth at
+ * effective sizes below 5, 91 % at 5 to 10, 93 % at 10 to 30, and 94 to 96 % above 30. The minimum is 50 and
+ * not 30, because the effective size is overestimated when the largest weights happen to be missing.
  */
 const LEAST_SIZE = 50;
-/** Maximum number of pages per user in per-decision DR, because the weights of a user's pages multiply. */
+/** Maximum number of pages per user in per-decision DR. Products of more weights have too much variance. */
 const MOST_DECISIONS = 5;
 /** Number of largest importance weights whose share of the total weight is reported. */
 const LARGEST = 10;
@@ -31,9 +31,9 @@ const LARGEST = 10;
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of skipped pages: pages of another size, without a propensity, or beyond the limit per user. */
+  /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
   readonly excluded: number;
-  /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its column. */
+  /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
   /** Estimated clicks on the first `pages` pages of each user, and the effective sample size in users. */
   readonly decisions:
@@ -48,13 +48,13 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean importance weight: 1 if propensities are correct and the log could show the policy's slates. */
+  /** Mean importance weight. It is 1 if propensities are correct and cover all slates of the policy. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
   /** Factor by which all propensities are wrong; undefined unless the verdict is "scaled". */
   readonly factor: number | undefined;
-  /** Model's clicks per page minus the DR estimate (with normalised weights if propensities are "scaled"). */
+  /** Predicted clicks per page - DR estimate (with normalised weights if propensities are "scaled"). */
   readonly modelBias: MeanEstimate;
   /** Smallest and largest ratio, over pages, of the logged propensity to the one computed from scores. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
@@ -250,7 +250,7 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool size at which every slate has a probability of {@link LEAST_SHARE} or more. */
+/** Returns the largest pool size at which a uniformly drawn slate has at least {@link LEAST_SHARE}. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

@@ -13,7 +13,7 @@ import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pag
 export interface LogEvidenceOptions extends ReplayOptions {
   /** Temperature at which the policy draws slates by its scores; undefined if it shows the best slate. */
   readonly temperature?: number;
-  /** Temperature at which the policy's scores drew the logged slates. Only IIPS needs this temperature. */
+  /** Temperature at which the logged slates were drawn by the policy's scores. IIPS needs it. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
 }
@@ -29,14 +29,14 @@ interface Row {
   readonly slotReward: readonly number[];
   /** Importance weight: the slate's probability under the evaluated policy / its logged propensity. */
   readonly weight: number;
-  /** [slots] importance weight of the items down to the slot; NaN if only pages have propensities. */
+  /** [slots] importance weight of the items in slots 0 to j; NaN if propensities are known only per page. */
   readonly prefixWeight: readonly number[];
-  /** [slots] importance weight of the slot alone (marginal); NaN if the log's marginal is unknown. */
+  /** [slots] ratio of the marginal probabilities of the slot's item; NaN if the log's are unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on the slot's item) if the page ended there; `slotV`: mean under the policy. */
+  /** [slots] model's P(click on slot j) on a page of slots 0 to j. `slotV` is its mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -44,9 +44,9 @@ interface Row {
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages for tests of other temperatures: scores of candidates, indices of shown items, and mu. */
+  /** Pages on which other temperatures are tested: scores of candidates, indices of shown items, mu. */
   readonly samples: readonly PageSample[];
-  /** Number of skipped pages: pages of another size, without a propensity, or beyond the limit per user. */
+  /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -59,7 +59,7 @@ interface PageSample {
 
 /** Number of slates drawn per page to estimate an expectation under the policy. */
 const DRAWS = 32;
-/** Maximum importance weight, with which the product of five weights does not overflow in float64. */
+/** Maximum importance weight. The product of five such weights does not overflow in float64. */
 const LARGEST_WEIGHT = 1e60;
 const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
@@ -67,7 +67,7 @@ const KEY: PhiloxKey = makeKey(1);
 const NO_PROPENSITIES = "Expected a log with propensities, got a log without them. Log randomised pages " +
   "(simulate --explore plackett-luce:1 --write-log), or name the column of the propensities (data log --propensity).";
 
-/** Reads an evaluation's data. @throws UserError for missing or wrong propensities, or a wrong `repeats`. */
+/** Collects a log's data. @throws UserError for missing or wrong propensities, or a wrong `repeats`. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -77,7 +77,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** Number of the first user with each id. A split by time makes several users of one person. */
+  /** Number of the first user with each id. A log that is split by time has several users per id. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -108,8 +108,8 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
 
 /**
  * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is the logged
- * propensity, divided by the propensity that scores give at the log's temperature (1 if that is unknown).
- * @param kept - receives pages on which other temperatures are tested
+ * propensity divided by the one computed from scores at the log's temperature; 1 if this is unknown.
+ * @param kept - list to which the pages are added on which other temperatures are tested
  */
 function buildRow(
   page: ReplayedPage,

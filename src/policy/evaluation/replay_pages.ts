@@ -68,10 +68,10 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum product of users and items of a group. The results of a group's users are read back together. */
+/** Maximum of users x items in a group of users. The results of a group are read back together. */
 const TOGETHER_ITEMS = 2 ** 15;
 
-/** Replays a log's users. @param take - gets each page of k items. @throws UserError by `policy.record`. */
+/** Replays a log's users. @param take - called with each page of k items. @throws as `policy.record` */
 export async function replayPages(
   gpu: Gpu,
   options: ReplayOptions,
@@ -113,7 +113,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** Creates the replay for groups of at most `users` users. @param stack - disposes its device objects. */
+  /** Creates the replay for groups of at most `users` users. @param stack - disposes of buffers. */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -237,7 +237,7 @@ class Replay {
   }
 }
 
-/** Records a policy's dispatches. @param known - model's utilities, which are also the greedy scores */
+/** Records a policy's dispatches. @param known - the model's utilities, by which greedy scores items */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

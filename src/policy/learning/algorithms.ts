@@ -1,6 +1,6 @@
 /**
- * Algorithms that train policies. A new algorithm needs a name in policy_training_config.ts, and an entry in
- * `algorithms`.
+ * Algorithms that train policies. To add an algorithm, write its name into policy_training_config.ts, and an
+ * entry into `algorithms`.
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -30,9 +30,9 @@ export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
 
 /**
  * CDQN: one Q-value per position of the slate. Each position shows the best item, given the items above it.
- * With the common target (as published), all Q-values are regressed on the return of the whole slate. With
- * the chained target, the Q-value of each position except the last is regressed on the target network's best
- * value of the next position.
+ * With the common target (Chen et al. 2019), all Q-values are regressed on the return of the whole slate.
+ * With the chained target, the Q-value of each position but the last is regressed on the next position's best
+ * value by the target network.
  *
  * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the best slate has the
  * items with the largest values.

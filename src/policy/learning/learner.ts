@@ -28,7 +28,7 @@ export interface TrainingBatch {
   readonly ring: View;
 }
 
-/** Slate values in a matrix [rows, stride] f32: per row, the sum of `count` columns from `first` on. */
+/** Slate values: per row of a matrix [rows, stride] f32, the sum of `count` columns from `first` on. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -40,7 +40,7 @@ export interface NextValue {
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Compiles programs that run before {@link next}. The returned function encodes them for one step. */
+  /** Compiles programs that run before `next`. The returned function encodes them for one training step. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
@@ -96,7 +96,7 @@ export abstract class NetworkLearner implements Learner {
     this.policy = {
       name,
       record: (page) => this.#act(page),
-      // Items have scores if the value of a slate is the sum of their values.
+      // Items have scores only if the value of a slate is the sum of its items' values.
       ...(shape.kind === "item" && !shape.zero && { scores: (page) => this.#scores(page) }),
       prepare: () => this.#tables,
       values: () => this.values,

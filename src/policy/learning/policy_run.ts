@@ -123,9 +123,9 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 
 /**
  * Trains a policy to the end. The training state is saved at each point of the learning curve, between two
- * episodes. Interrupting and resuming a training changes no bits. If `signal` is aborted, the current episode
- * is finished and saved. At the end, the trainer has the best weights. @throws DivergedError. Files saved
- * before the error remain.
+ * episodes. A resumed training gives the same weights, bit for bit. If `signal` is aborted, the current
+ * episode is finished and saved. At the end, the trainer has the best weights. @throws DivergedError. Files
+ * that were saved before remain.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,

@@ -52,7 +52,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State of a training between two episodes. Interrupting and resuming a training changes no bits. */
+/** State of a training between two episodes. A resumed training gives the same weights, bit for bit. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;
@@ -181,7 +181,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a state. @param from - name in messages. @throws UserError for a damaged replay buffer. */
+  /** Restores a state. @param from - name in messages. @throws UserError if the replay buffer is damaged. */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);

@@ -1,6 +1,6 @@
 /**
- * Training config of a policy, which is part of every policy.json. The table of fields has options, ranges
- * and defaults. The config's type, its schema and the help text derive from this table.
+ * Training config of a policy, which is part of every policy.json. One table defines the option, range and
+ * default of each field. The config's type, its schema and the help text derive from this table.
  */
 
 import { splits } from "../../data/click_log.ts";
@@ -67,7 +67,7 @@ export const policyTrainingFields = {
   ),
   hidden: defineField(
     "--hidden <units>",
-    "hidden units of Q: 4, 8, ... 64",
+    "hidden units of the Q-network: 4, 8, ... 64",
     { schema: hidden, parse: makeNumberParser(hidden, "4, 8, 12, ... or 64 units") },
     64,
   ),
@@ -75,14 +75,14 @@ export const policyTrainingFields = {
   /** With "chained", Q-values converge to the exact values under any exploration. */
   target: defineField(
     "--target <kind>",
-    "cdqn: regression target of the positions. common: the value of the whole slate, as published; " +
+    "cdqn: regression target of the positions. common: the value of the whole slate (Chen et al. 2019); " +
       "chained: the best value of the next position",
     picklist(["common", "chained"]),
     "common",
   ),
   /** True if the Q-network selects the next page's slate, and the target network computes its value. */
   doubleQ: defineSwitchField("--no-double-q", "let the target network also select the next slate", true),
-  /** With 1, there is no target network, as in the paper on CDQN. */
+  /** With 1, there is no target network, as in Chen et al. (2019). */
   targetEvery: defineField(
     "--target-every <n>",
     "training steps between two copies of the weights to the target network; 1: copy at every step",
@@ -92,7 +92,7 @@ export const policyTrainingFields = {
   discount: defineField("--discount <x>", "factor on the value of the next page", share, 1),
   bootstrapAtEnd: defineSwitchField(
     "--bootstrap-at-end",
-    "add the value of a next page to the target of an episode's last page",
+    "also bootstrap on an episode's last page, as if another page followed",
     false,
   ),
   learningRate: defineField(
@@ -122,7 +122,7 @@ export const policyTrainingFields = {
   ),
   huber: defineSwitchField(
     "--huber",
-    "use 2 |d| - 1 instead of d^2 as the loss of a TD error d above 1",
+    "use 2 |d| - 1 instead of d^2 as the loss of TD errors d with |d| > 1",
     false,
   ),
   replay: defineField(

@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes a page's rewards to slot `step.slot` of a ring. @param views - outcomes [pages, users], ring */
+/** Writes a page's rewards to slot `step.slot` of a ring. @param views - outcomes [pages, users], and ring */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },

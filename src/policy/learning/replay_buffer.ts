@@ -55,7 +55,7 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: clicked slot or `slate`, with {@link LEFT} if the user left; reward. */
+  /** [episodes, pages, users] vec2u: clicked slot (or `slate`), plus {@link LEFT} if set; then reward. */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;

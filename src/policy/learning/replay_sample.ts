@@ -74,7 +74,7 @@ export class ReplaySample {
     readonly options: ReplaySampleOptions,
   ) {
     const { rows, items, stateColumns, leftOut, start = "empty" } = options;
-    // With a multiple of 64 rows, the second half of a buffer has an offset at which it can be bound.
+    // With a multiple of 64 rows, the offset of a buffer's second half is aligned as bindings require.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
     this.sizes = { pages: rows, rows, slots: rows * replay.size.slate, items };
     const panels = countPanels(items);

@@ -21,13 +21,13 @@ export interface ItemMask {
 export interface ChoiceModel {
   readonly label: string;
   readonly slate: number;
-  /** Inverse temperature: P(item) is proportional to exp(eta utility), P(no click) to 1. */
+  /** Inverse temperature: P(item) is proportional to exp(eta x utility), P(no click) to 1. */
   readonly eta: number;
 }
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly utilities: View;
-  /** What a click on an item is worth: the item's utility (no click: 0), or the item's Q-value. */
+  /** Value of a click on an item: the item's utility (no click has 0), or the item's Q-value. */
   readonly worthOf: "utility" | {
     /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;

@@ -19,9 +19,9 @@ export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   readonly input: Tensor;
   readonly slates: View;
-  /** Mask of excluded items. The choice also sets the bits of the chosen items. */
+  /** Mask of excluded items. When an item is chosen, its bit is set. */
   readonly masked: ItemMask;
-  /** True if `slates` is an input. Column j of `q` is then the value of the best item to follow j items. */
+  /** True if `slates` is an input. Column j of `q` is then the best value of slot j after j given items. */
   readonly given?: boolean;
 }
 
@@ -41,7 +41,7 @@ export function chooseByPosition<S extends BatchSizes>(
   const { kind, slate } = network.shape;
   const panels = countPanels(network.items);
   const best = rows.arena.allocate("best of panels", 8 * panels * countRows(rows));
-  // slate_value computes the values of a network of kind `item`.
+  // These sums are not read: slate_value computes the values of a network of kind `item`.
   const sums = kind === "item"
     ? { view: rows.arena.allocate("sums of values", 4 * slate * countRows(rows)), stride: slate }
     : undefined;
@@ -56,8 +56,8 @@ export function chooseByPosition<S extends BatchSizes>(
 
 /**
  * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities
- * of all items. Dispatches over all items run in chunks of rows. @param users - simulated users, one per row.
- * @throws UserError for slates that are too long for the exact search.
+ * of all items. Items are scored for one chunk of rows at a time. @param users - users, one per row.
+ * @throws UserError if slates are too long for the exact search.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -76,7 +76,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** Computes all items' Q-values by a network of kind `item`. Dispatches over items run in chunks of rows. */
+/** Computes Q-values of all items by a network of kind `item`, for one chunk of rows at a time. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,
@@ -86,7 +86,7 @@ export function scoreItems(
   const { items, shape: { units } } = network;
   const { arena } = rows;
   const weights = network.weights(act.copy);
-  const choice = new PositionChoice(network, rows, act, weights); // no panel is read
+  const choice = new PositionChoice(network, rows, act, weights); // `best` is not read
   const stride = PANEL * countPanels(items);
   const scores = arena.allocate("values of all items", 4 * chunk * stride);
   const place = {
@@ -132,7 +132,7 @@ class PositionChoice<S extends BatchSizes> {
     [this.q, this.stride] = [asBufferView(view), stride];
   }
 
-  /** Computes from the rows' states the bases (partial sums of hidden units) and linear terms of Q-values. */
+  /** Computes the bases (partial sums of hidden units) and linear terms of Q-values from rows' states. */
   begin(): DispatchSpec<S>[] {
     const place = { ...this.buildPickSettings(-1), later4: 0, panels: 0 };
     return [...this.#forward, this.pick("first base", 0, place)];
@@ -163,7 +163,7 @@ class PositionChoice<S extends BatchSizes> {
     });
   }
 
-  /** Returns the kernels' settings for a position; -1 stands for the state before the first position. */
+  /** Returns the kernels' settings for a position. Position -1 is before the first slot. */
   buildPickSettings(position: number): PickSettings {
     const { network, act: { masked }, stride, state: { bases } } = this;
     const { kind, slate, units } = network.shape;

@@ -16,8 +16,8 @@ import type { Tape } from "../../tape/tape.ts";
 import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts";
 
 /**
- * Kind of Q-values. `cascade`: one net per position, which predicts the value of the whole slate from the
- * items down to that position. `item`: one net for a value per item.
+ * Kind of Q-values. `cascade`: each position has a net, which predicts the value of the whole slate from the
+ * items at this and earlier positions. `item`: a single net predicts one value per item.
  */
 export type QKind = "cascade" | "item";
 
@@ -49,7 +49,7 @@ export function getProductWidth({ kind, slate, units }: QShape, slot: number): n
   return units * (kind === "cascade" ? slate - slot : 1);
 }
 
-/** Counts the state-only terms of Q-values: one per position; for kind `item` one, or two with `zero`. */
+/** Counts the state-only terms of Q-values: one per position. Kind `item` has one, or two with `zero`. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
@@ -77,7 +77,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  /** Returns a dense layer. Biases are random: with zeros, all kinks of ReLU would be at the origin. */
+  /** Returns a dense layer. Biases start at random values, so that the kinks of ReLUs differ. */
   const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
     drawn(`${name}/kernel`, rows, columns, fanIn),
     drawn(`${name}/bias`, 1, columns, fanIn),
@@ -210,7 +210,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Computes the state's terms of each Q-value. @param input - [rows, inputs] state, page number / T */
+  /** Computes the state-only terms of Q-values. @param input - [rows, inputs] state, page number / T */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

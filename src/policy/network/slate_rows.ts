@@ -1,4 +1,4 @@
-/** Rows for which slates are chosen: users of a page, or replayed pages. Also writes the network's input. */
+/** Batches in which each row gets a slate. A row is a user of a page, or a replayed page. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
@@ -15,9 +15,9 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Batch of rows for which slates are chosen: the names of its dimensions for rows and items, and an arena.
- * Shaders read a size by the index of its dimension. Kinds of batches with equal indices can share shaders.
- * In batches of click logs, each event is a row.
+ * Batch in which a slate is chosen for each row. `rows` and `items` name the dimensions that count rows and
+ * items; in a click log, each event is a row. Shaders read a size by the index of its dimension, so kinds of
+ * batches with equal indices can share shaders.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -27,7 +27,7 @@ export interface SlateRows<S extends BatchSizes> {
   readonly capacity: S;
 }
 
-/** Returns the rows of a page: one row per user, which is the user's event. */
+/** Returns the rows of a page. Each user has one row: the user's event. */
 export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
@@ -49,7 +49,7 @@ export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: Sla
   return dimensions.index(rows);
 }
 
-/** Allocates floats for each row: on llvmpipe in a texture, because llvmpipe reads buffers slowly. */
+/** Allocates floats for each row; on the CPU adapter llvmpipe in a texture, as it reads buffers slowly. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -66,7 +66,7 @@ export function allocateUnused({ arena }: { readonly arena: Arena }): View {
   return arena.allocate("unwritten", 16);
 }
 
-/** Creates a tape for a batch of rows. @typeParam R - batch data that f64 references read */
+/** Creates a tape for a batch of rows. @typeParam R - batch data that the f64 references of ops read */
 export function createTape<S extends BatchSizes, R>(
   rows: SlateRows<S>,
   parameters: ParameterArena,

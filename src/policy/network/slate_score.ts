@@ -1,7 +1,7 @@
 /**
  * Scores every item for every row, and stores the best item per panel of 32 items, or all scores. A second
- * kernel writes the best item into the next slot. The settings of a position are data in a buffer. As
- * constants, they would need a shader per position.
+ * kernel writes the best item into the next slot. The settings of a position are data in a buffer: with
+ * shader constants, each position would need its own shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -74,7 +74,7 @@ export interface SlateScoreInputs {
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
 
-/** Scores all items. @throws Error for hidden units that the kernels do not support. */
+/** Scores all items. @throws Error if kernels do not support the number of hidden units. */
 export function recordSlateScore<S extends BatchSizes>(
   rows: SlateRows<S>,
   score: SlateScoreInputs,
@@ -122,7 +122,7 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [panels, rows] output of {@link recordSlateScore}; any buffer if the number of panels is 0. */
+    /** [panels, rows] output of {@link recordSlateScore}. With 0 panels it is not read; pass any buffer. */
     readonly best: View;
     readonly table: View;
     /** [rows, nets x L] bases (partial sums of hidden units) of all positions. */

@@ -126,7 +126,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the settings of a slot as data. As constants, they would need a shader per slot. */
+/** Returns the settings of a slot as buffer data. With constants, each slot would need its own shader. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -150,7 +150,7 @@ function backward<S extends BatchSizes>(
   const most = countRows(rows);
   const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  /** Gradients of the item tables' entries that rows read: a matrix [rows, width] per slot, in slot order. */
+  /** Gradients of the entries that rows read from item tables. Each slot has a matrix [rows, width]. */
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
   let end = 0;
   const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));

@@ -12,7 +12,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of `uniform` to the nearest number that draws another slot. If it is tiny, f32 may differ. */
+  /** Distance of `uniform` to the nearest number that draws another slot. Near 0, f32 may draw that slot. */
   readonly margin: number;
 }
 
@@ -23,7 +23,7 @@ export interface ChoiceWeights {
   readonly slots: Float64Array;
 }
 
-/** Computes exp(logit - largest logit) for no click (logit 0) and each slot. @param logits - per slot */
+/** Computes exp(logit - largest logit) for no click (logit 0) and each slot. @param logits - one per slot */
 export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
@@ -34,8 +34,8 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 
 /**
  * Draws a click by inverting the distribution function of the outcomes, in the order: no click, slot 0, slot
- * 1 and so on. This order lets two policies with the same random numbers have as many pages without a click
- * in common as possible. @param logits - one per slot. @param uniform - random number in [0, 1)
+ * 1 and so on. If two policies get the same random numbers, this order maximises the number of pages without
+ * a click under both. @param logits - one per slot. @param uniform - random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);
@@ -54,7 +54,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes a slate's logits. @param utilities - one per item. @param effects - of positions 2, 3, ... */
+/** Computes a slate's logits. @param utilities - one per item. @param effects - of positions from 2 on */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,

@@ -1,15 +1,14 @@
 /**
  * Computes the optimal policy of a synthetic shop. The state of a user is three numbers (m1, m2, p), so a
- * grid of three dimensions approximates all states. If clicked items may be shown again, the value of state s
- * with t pages left is
+ * three-dimensional grid approximates all states. Item i has the utility u_i(s). A click on it has the reward
+ * r_i and leads to state s'_i. If clicked items may be shown again, the value V_t(s) with t pages left is
  *
  *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)
  *   v_i = exp(u_i(s))
  *
- * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. Trilinear
- * interpolation computes V between grid points. If clicked items are not shown again, V is an upper bound of
- * the optimum. {@link createOptimalPolicy} shows the allowed items that maximise reward plus V of the next
- * state. Its return is then a lower bound of the optimum.
+ * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. V is interpolated
+ * between grid points. If clicked items are not shown again, V is an upper bound of the optimum. A lower
+ * bound is then the return of {@link createOptimalPolicy}, which maximises reward + V of the next state.
  */
 
 import type { ShopState, ShopTruth } from "../../data/shops.ts";

@@ -6,7 +6,7 @@
  *   z = score / temperature
  */
 
-/** If less than this share of all weights is left, the rest is summed: a difference would lose digits. */
+/** If the remaining weights are less than this share of all weights, they are summed directly. */
 const LOST = 1e-6;
 /** Value that replaces scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
