@@ -197,7 +197,7 @@ async function outputResults(
 ): Promise<void> {
   const { compiler, gpus, texts, steps } = compiled;
   const shown = steps.length > 0 ? selectFirstTexts(texts) : texts;
-  console.log(`${compiler}. ${texts.length} texts of ${selectFirstTexts(texts).length} kernels.`);
+  console.log(`${compiler} compiled ${texts.length} texts of ${selectFirstTexts(texts).length} kernels.`);
   for (const gpu of options.file === undefined ? gpus : []) printTable(listTextCells(shown, gpu), gpu);
   for (const text of options.file === undefined ? [] : texts) printTable(listFactCells(text), text.kernel);
   for (const { kernel, facts } of options.code ? shown : []) {
@@ -270,8 +270,8 @@ ${parts}`;
 <p class="path">${compiler}, for ${gpus.join(", ")}</p>
 ${
     renderNote(
-      "Kernels compiled for a GPU; nothing ran on a GPU. The machine code is the innermost loop " +
-        "with most of the arithmetic, or all code.",
+      "The kernels were compiled for a GPU, but not run. Machine code: the innermost loop with most of " +
+        "the arithmetic or, without such a loop, all code.",
     )
   }`;
   await writePage(file, { kind: "compiled", title: "clickgan, compiled", header, main, rules: STYLE });

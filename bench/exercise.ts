@@ -133,7 +133,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
       `Size:     --size ${exercise.ladder.size.join("x")} (default): ${exercise.ladder.title}\n` +
       `Chapter:  kernels/course/${exercise.chapter}\n` +
       `Check it: deno task -q exercise ${exercise.name}\n` +
-      "Rules:    kernels/README.md, which also lists the kernels that are solutions",
+      "Rules:    kernels/README.md, which also names the kernels that solve the exercises",
   );
 }
 

@@ -49,7 +49,7 @@ export function createCommand(): Command {
     .addArgument(new Argument("[ladders...]", "the ladders").choices(names).default(names))
     .option("--size <MxKxN>", "rows, inputs and outputs of the matmuls", makeSizeParser(3, 2 ** 20))
     .option("--lstm-size <BxTxH>", "users, events per user and units of the LSTM", makeSizeParser(3, 4096))
-    .option("--choice-size <ExK>", "events and rows per page of the choice", makeSizeParser(2, 2 ** 16))
+    .option("--choice-size <ExK>", "events, and rows per page, of the softmax", makeSizeParser(2, 2 ** 16))
     .addOption(
       new Option(
         "--variants <kind>",
@@ -171,7 +171,7 @@ export function listLadderCells(
 
 /** Explains the columns of {@link listLadderCells}. */
 export function explainLadderCells(cpuTimes: boolean, first = "on naive"): string {
-  const gains = `${first}, gain: median us of step 1, and of "on step", divided by the step's us; `;
+  const gains = `${first}: speedup over step 1; gain: speedup over the step in column "on step"; `;
   const cpuNote = "A CPU driver's times do not show gains on a GPU: it runs invocations one vector after " +
     "another, and barriers are slow. Compare the counts.\n";
   return (cpuTimes ? cpuNote : gains) +

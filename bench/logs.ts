@@ -144,7 +144,7 @@ export const kinds: readonly LogKind[] = [
   kind("category", "taste by category", [2000, 600], {
     ...{ columns: ["category"], types: 200, constant: -1.8, taste: 1.3 },
   }),
-  kind("similarity", "twelve types of users with similar items; no item features", [2500, 300], {
+  kind("similarity", "hidden vectors of items and of twelve user types; no item features", [2500, 300], {
     ...{ pages: [5, 25], pageSize: [12, 12], types: 12, constant: -1.5, similar: 0.8 },
   }),
   kind("repeat", "users repeat their clicks, most of all the last one", [2000, 1000], {

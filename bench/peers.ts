@@ -76,7 +76,7 @@ export function createCommand(): Command {
       `workloads joined by commas, of ${workloadNames.join(", ")} (default: all)`,
       makeNamesParser(workloadNames),
     )
-    .option("--data <file>", "a click log in the paper's layout, instead of or in addition to --workloads")
+    .option("--data <file>", "a log in the layout of Chen et al. 2019 (src/run/README.md)")
     .addOption(new Option("--model <model>", "the model").choices(models).default("lstm"))
     .option("--peers <names>", `peers joined by commas, of ${keys.join(", ")} (default: all)`, parsePeers)
     .option("--seconds <n>", "seconds of timed steps per peer and workload", parseWholeNumber(1, 3600), 6)
@@ -87,7 +87,7 @@ export function createCommand(): Command {
     .option("--marker <words>", "name in the marker lines, if the page has several tables", MARKERS)
     .option(
       SUMMARY,
-      `a page that gets relative step times below <!-- ${SUMMARY_MARKERS} -->, in a table per processor`,
+      `page for step times relative to clickgan's, below its line <!-- ${SUMMARY_MARKERS} -->`,
     );
   return own.action(async () => {
     const stop = stopOnSignals();

@@ -100,12 +100,12 @@ export function createCommand(): Command {
       ),
     )
     .addOption(
-      new Option("--workload <name>", `workload, instead of the default workloads; may be repeated`)
+      new Option("--workload <name>", `a workload, which replaces the default workloads; may be repeated`)
         .argParser(workloadNames).default([], `${KERNEL_WORKLOADS.join(", ")}`),
     )
     .option(
       "--data <file>",
-      'a log in the paper\'s layout, or a synthetic shop such as "demo", instead of the workloads',
+      'a log in the layout of Chen et al. 2019, or a synthetic shop such as "demo", to replace the workloads',
     )
     .option(
       "--seconds <n>",
@@ -154,7 +154,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => createBenchLog(workload));
   };
   using status = new StudyStatus();
-  // The driver's threads are set once: as in a training on --data or --workload, else for large steps.
+  // The driver's threads are set once: for the steps of --data or --workload, otherwise for large steps.
   const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
   using gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   const { seconds } = options;
@@ -165,7 +165,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const kernels = parts.has("kernels")
     ? await measureAllKernels(gpu, logs(KERNEL_WORKLOADS), models, { ...options, signal, onProgress })
     : [];
-  // The kernels' table needs the adapter's rates, also after an interruption.
+  // The adapter's rates are measured even after an interruption, because the table of kernels needs them.
   const probes = ofAdapter
     ? await measureAdapter(
       gpu,

@@ -52,7 +52,7 @@ function parsePattern(text: string): RegExp {
 }
 
 /**
- * Selects elements by name. @param what - e.g. "a row", for messages. @param option - name of the option
+ * Selects elements by name. @param what - what is selected, e.g. "a row". @param option - name of the option
  * @throws UserError if none matches
  */
 export function selectMatching<T extends { readonly name: string }>(

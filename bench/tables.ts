@@ -123,7 +123,7 @@ function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line to each varied size's measurements (two or more), each with the time of its shortest run. */
+/** Fits a line to each varied size's measurements, if two or more. A point's time is its shortest run's. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -164,7 +164,7 @@ export interface BenchTable {
   readonly notes?: readonly string[];
 }
 
-/** Lists all tables of a bench for the terminal and for its page. @param since - heading of the changes */
+/** Lists all tables of a bench for the terminal and for its page. @param since - heading of changes */
 export function listBenchTables(
   { probes, kernels, steps, growth }: BenchReport,
   changes: readonly MeasuredChange[] = [],
@@ -254,7 +254,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Computes a change: noise if at most the sum of both spreads (interquartile range + clock error). */
+/** Computes a change. It is noise if at most the sum of the spreads (interquartile range + clock error). */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

@@ -34,11 +34,11 @@ const SEEDS = 5;
 export function createCommand(): Command {
   return createStudy(
     "trials",
-    "Compares train's defaults with the best baselines, on --logs, the paper's files and the demo shop. " +
+    "Compares train's defaults with the best baselines, on --logs, --papers and the demo shop. " +
       "Trainings are stored: an interrupted command continues with the first unfinished one. After a change " +
       "of the program use another folder (--runs).",
   )
-    .option("--papers <folder>", "folder of files in the paper's layout, such as yelp.txt", folder, ".")
+    .option("--papers <folder>", "folder of logs laid out as by Chen et al. 2019, e.g. yelp.txt", folder, ".")
     .option("--logs <folder>", "folder of prepared sets that bench logs wrote", folder)
     .option("--runs <folder>", "folder for the trainings", folder, "runs/trials")
     .option("--python <path>", "a Python with LightGBM, to compare LightGBM too")

@@ -169,8 +169,8 @@ export async function recompileWithTint(
         onProgress(`Tint: ${text.kernel}`);
         folder.empty();
         const module = device.createShaderModule({ code: text.source });
-        // Dawn sometimes crashes if promises are awaited between pipelines: errors are read only without
-        // SPIR-V.
+        // Dawn sometimes crashes if promises are awaited between pipelines. So errors are read only if a
+        // pipeline gave no SPIR-V.
         device.createComputePipeline({ layout: "auto", compute: { module } });
         const error = folder.isEmpty() ? await device.popErrorScope() : null;
         if (error) throw new UserError(`Tint rejects ${text.kernel}: ${error.message}`);
@@ -197,7 +197,7 @@ export async function watchCompiles<T>(
 ): Promise<T> {
   return await withSpirvFolder(async (folder) => {
     const gpu = await openGpu({ variantsFor: kind });
-    // A submission would also compile the shaders for this machine, which takes longer.
+    // Nothing is submitted, because a submission would also compile the shaders for this machine.
     gpu.queue.submit = () => undefined;
     try {
       return await work(new SpirvCapture(gpu, folder));

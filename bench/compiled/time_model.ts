@@ -1,6 +1,6 @@
 /**
- * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No card has tested
- * the model (bench/compiled.md). The time is the time of a launch, plus the largest of
+ * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No estimate
+ * was compared with a measurement (bench/compiled.md). The time is that of a launch, plus the largest of
  *
  *   memory   = bytes to read or write / bandwidth (of the last cache, if the step's data fit into it)
  *   vector   = vector instructions of all workgroups, divided among all SIMDs
@@ -8,9 +8,9 @@
  *              unit runs rounds of workgroups, and in each round subgroups wait for their loads
  *
  * Instructions and waits are counted in the machine code. The innermost loop with the most arithmetic runs as
- * often as the part's FLOPs require; all other code runs once. Mesa's own cycles are not used, because they
- * count a loop's body less for each branch around it. The model ignores bank conflicts, uncoalesced loads and
- * clock drops.
+ * often as the part's FLOPs require; all other code runs once. Mesa reports cycles, too, but they are not
+ * used, because Mesa counts a loop's body less for each branch around it. The model ignores bank conflicts,
+ * uncoalesced loads and clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";

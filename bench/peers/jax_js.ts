@@ -2,8 +2,8 @@
  * Peer jax-js. The whole step, with its gradient and Adam, is one compiled function. jax-js compiles a
  * function again for every shape, so all batches are padded to one size, and all pages to the longest page. A
  * function consumes its arguments; `.ref` keeps an array for another use. The library's gradient of `take`
- * does not compile on Deno's WebGPU, because its shader passes a storage pointer to a function; elsewhere
- * this gradient runs on one thread. So the differentiated function gets rows that were taken before, and a
+ * does not compile on Deno's WebGPU: its shader passes a storage pointer to a function. On other backends
+ * this gradient runs on one thread. So the rows are taken before the differentiated function runs, and a
  * second `take` collects each row's gradients from the positions that read the row.
  */
 
@@ -107,7 +107,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** @param taken - row number per position; -1 is padding: row 0 is read, without a gradient. */
+/** @param taken - row number per position; -1 for padding, which reads row 0 and has no gradient. */
 function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);

@@ -1,4 +1,4 @@
-/** Builds a job, the input of every peer: model, initial weights and batches. Python reads it from a file. */
+/** Builds a job, the input of every peer: model, initial weights, batches. PyTorch peers get it as a file. */
 
 import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -76,8 +76,8 @@ export function stepFlops({ model, users, log }: PeerJob): number {
 }
 
 /**
- * Returns the job of a source: a workload's name, or the path of a log in the paper's layout. The batches of a
- * workload are its users in order; the batches of a file are drawn as in a training with seed 1.
+ * Returns the job of a source: a workload's name, or the path of a log in the layout of Chen et al.
+ * 2019 (src/run/README.md). A workload's batches are its users in order; a file's are drawn as in training.
  * @throws UserError if the file is invalid, or has too few train users for a batch.
  */
 export function openJob(source: string, model: PeerModel): PeerJob {
@@ -153,7 +153,7 @@ const batchArrays = [
   "eventFirst",
   /** [E] clicked row of each event; NONE for no click. */
   "eventClick",
-  /** [E] index of each event's state among (L + 1) B states. The first B (no clicks of B users) are zero. */
+  /** [E] index of each event's state among (L + 1) B states. The first B, before any click, are zero. */
   "eventState",
   /** [R] event of each row. */
   "rowEvent",

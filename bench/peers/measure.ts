@@ -90,7 +90,7 @@ export async function measure(
       else runner.process.stop();
       results.push(wrong === undefined ? runner : { ...runner, wrong });
       const note = runner.note ? ` (${runner.note})` : "";
-      const verdict = wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms per step`;
+      const verdict = wrong ? `WRONG: ${wrong}` : `losses agree, about ${stepMs.toPrecision(3)} ms per step`;
       say(`${label}${note}: ${verdict}`);
     } catch (error) {
       if (signal.aborted) break;

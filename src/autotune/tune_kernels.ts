@@ -49,7 +49,7 @@ export interface TuningResult {
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** How many of the `seconds` were spent on compiling default variants, which training needs anyway. */
+  /** Part of `seconds` that went into compiling default variants, which training needs anyway. */
   readonly neededSeconds: number;
 }
 

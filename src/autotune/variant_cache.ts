@@ -90,7 +90,7 @@ function firstLine({ message }: Error): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** Chooses variants for batches of `users` users. @param folder - of the cache @param say - prints text */
+/** Chooses variants for batches of `users` users. @param folder - cache @param say - prints text */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,

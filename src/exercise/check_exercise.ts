@@ -78,7 +78,7 @@ function formatGrid(bound: BoundLadder, { spec }: BoundStep, { name }: ExerciseC
   const sizeY = kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
   const along = [getConstant(kernel, "WORKGROUP", constants), sizeY];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
-  return `It starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${name}: ` +
+  return `The kernel starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${name}: ` +
     `${groups.map(formatThousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
 }
 
@@ -267,7 +267,7 @@ function listHoles(text: string): { readonly line: number; readonly around: stri
   });
 }
 
-/** An error of fewer tolerances than this may be a rounding error. */
+/** An error below this multiple of the tolerance may be a rounding error. */
 const ROUNDING_SHARE = 64;
 
 /** Describes a kernel's error: wrong numbers, stray writes, or two runs that differ; undefined if correct. */

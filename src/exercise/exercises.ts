@@ -225,7 +225,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "7-adam.md",
     starter: adamStarter,
     kernel: parseKernel("adam", adamText),
-    title: "Adam, one step of P parameters, rounded up to 64",
+    title: "Adam, one step of P parameters (P is rounded up to a multiple of 64)",
     size: [262_144],
     oddSizes: [[1], [137], [4099]],
     trial: createAdamTrial,

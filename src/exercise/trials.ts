@@ -139,7 +139,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a case of batch norm. @param size - [rows, columns] @param hard - for constant, large columns */
+/** Creates a case of batch norm. @param size - [rows, columns] @param hard - for constant or large columns */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -232,7 +232,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a position weights case. @param size - [users, events, features] @param hard - half never click */
+/** Creates a case of position weights. @param size - [users, events, features] @param hard - fewer clicks */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,

@@ -9,7 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together. Each tensor has its own, as no dispatch may read and write one buffer. */
+/** Buffers that are freed together, one per tensor, as a dispatch may not both read and write a buffer. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];

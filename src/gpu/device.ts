@@ -34,13 +34,13 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Kind of adapter whose default kernel variants are used, whatever the adapter. For tests. */
+  /** @internal Kind of adapter whose default kernel variants a test uses on every adapter. */
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
-  /** Size of workgroup memory in bytes, instead of 32 KiB. For tests with the minimum of WebGPU. */
+  /** Size of workgroup memory in bytes (default: 32 KiB). Tests set the minimum of WebGPU. */
   readonly workgroupBytes?: number;
-  /** Largest binding in bytes, instead of the adapter's limit. For tests with data that exceed a binding. */
+  /** Largest binding in bytes (default: the adapter's limit). Tests lower it to exceed it. */
   readonly bindingBytes?: number;
   /** Advice in the error if there is no adapter; by default advice for users of a browser. */
   readonly noAdapterHint?: string;
@@ -58,9 +58,9 @@ const INSECURE =
  * An open device. All GPU memory and pipelines are created through this class, which records live memory and
  * errors.
  *
- * WebGPU reports some errors to no caller ("uncaptured errors"). Without a handler, nothing reports these
- * errors: an invalid dispatch is skipped, and the results are garbage. This class collects the errors;
- * `check` throws them.
+ * WebGPU returns some errors to no caller ("uncaptured errors"). Without a handler they go unnoticed: WebGPU
+ * skips an invalid dispatch, and the results are garbage. This class collects such errors, and `check` throws
+ * them.
  */
 export class Gpu {
   /** Adapter of the device. */
@@ -71,7 +71,7 @@ export class Gpu {
   #variants: KernelVariants;
   #closed = false;
 
-  /** Wraps a device. @param maxGrid - most workgroups along an axis @param bindingBytes - largest binding */
+  /** Wraps a device. @param maxGrid - most workgroups per axis @param bindingBytes - largest binding */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -198,7 +198,7 @@ export class Gpu {
     );
   }
 
-  /** Returns a source's pipeline, compiled once. @throws Error with the kernel's name and the faulty line */
+  /** Returns a source's pipeline; compiles a source only once. @throws Error with kernel and faulty line */
   async pipeline(
     kernel: string,
     source: string,
@@ -234,15 +234,15 @@ export class Gpu {
   }
 
   /**
-   * Waits until all submitted work has run. A call takes 11 ms or more, because Deno polls every 10 ms, so no
-   * training step calls this method. Do not call it before a read, which itself waits for submitted work.
-   * Errors of the work are thrown by {@link check}, not by this method.
+   * Waits until all submitted work has run. A call takes 11 ms or more, because Deno polls
+   * the device every 10 ms, so no training step calls this method. Do not call it before a read: a read
+   * itself waits for submitted work. Errors of the work are thrown by {@link check}, not by this method.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** Call this cheap method before results are used. @throws Error if there are uncaptured errors. */
+  /** Throws the uncaptured errors, if any. The check is cheap; callers make it before they use results. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = [...new Set(this.#errors.splice(0))];
@@ -286,7 +286,7 @@ export async function openDevice(
   const timed = features.has("timestamp-query") ? ["timestamp-query" as const] : [];
   const open = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ label: "clickgan", requiredFeatures, requiredLimits });
-  // Deno 2.9.6 grants subgroups that its adapter does not list. If they are refused, retry without them.
+  // Deno 2.9.6 grants subgroups even if its adapter does not list them. If refused, open without them.
   const device = await open([...timed, SUBGROUPS]).catch(() => open(timed));
   const { maxComputeWorkgroupsPerDimension } = device.limits;
   const variants = options.variants ?? chooseDefaultVariants(info, options.variantsFor);

@@ -168,7 +168,7 @@ function formatLiteral(value: number | boolean, default_: string): string {
 
 /**
  * Matches a loop over n with the comment "unrolled". Groups: first, end and step of n; the loop's body; the
- * constant with which the body compares n. Some kernels for CPU adapters are fast only with literal indices.
+ * constant with which the body compares n. Some kernels for CPU adapters are slow unless indices are literal.
  */
 const unrolledLoop =
   /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
@@ -202,7 +202,7 @@ function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: Uni
 
 const formatDeclaration = (name: string) => `var<storage, read> ${name}: array<vec4f>;`;
 
-/** Replaces a line. @param refusal - what is impossible without the line. @throws Error without the line */
+/** Replaces a line. @param refusal - message, without its end, of the Error if the source lacks the line */
 function replaceLine(kernel: Kernel, text: string, line: string, by: string, refusal: string): string {
   if (text.includes(line)) return text.replace(line, by);
   throw new Error(`kernel ${kernel.name}: ${refusal} without the line "${line}"`);

@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Products: "forward" is act(input W + b), "input" output_gradient W^T, "weight" input^T output_gradient. */
+/** Product: the output act(X W + b), the gradient dY W^T of the input X, or the gradient X^T dY of W. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
@@ -122,7 +122,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel of weights, divided by the time to compute one row of the panel's product. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. A workgroup's rows past the end of the batch also cost time. */
+/** Returns the panel variants, fastest first. A workgroup also spends time on rows past the batch's end. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>

@@ -2,7 +2,7 @@
  * Memory that a kernel accesses: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
  * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for
- * each number. llvmpipe reads a texel of four f32 as a whole, by a third of the instructions
+ * each number. llvmpipe reads a texel of four f32 as a whole, with a third of the instructions
  * (bench/ladder.md, "How llvmpipe runs a kernel"). But storing a texel takes longer than storing to a buffer.
  * So kernels write a buffer, which is then copied into the texture. Writing and copying together take half
  * the time of textureStore.
@@ -32,7 +32,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** If the view is the first of several slices, one per batch: their number, and their distance in bytes. */
+  /** Number and distance in bytes of slices, if the view is the first of several slices (one per batch). */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -181,7 +181,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL. By a power of two it becomes a shift, as WGSL's division checks for zero. */
+/** Formats a division in WGSL. A power of two becomes a shift, which does not check for division by zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;

@@ -38,7 +38,7 @@ export async function timePasses(
       encoder.beginComputePass({ timestampWrites }).end();
     passes.forEach((encode, k) => {
       if (typeof encode !== "function") {
-        // Commands are timed from the end of an empty pass before them to the start of an empty pass after.
+        // Commands are timed from the end of an empty pass before them to the start of one after them.
         mark({ querySet, endOfPassWriteIndex: 2 * k });
         encode.between(encoder);
         mark({ querySet, beginningOfPassWriteIndex: 2 * k + 1 });

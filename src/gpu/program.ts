@@ -17,9 +17,9 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
  * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at
- * least once. A number in memory counts once for all reads, and once for all writes. If an index selects
- * rows, each distinct row counts once, if the batch's sizes determine how many rows are distinct. Index lists
- * and small weights may be left out.
+ * least once. A number in memory counts once for all reads, and once for all writes. Each distinct
+ * row that an index selects counts once, if their number follows from the batch's sizes. Index lists and
+ * small weights may be left out.
  */
 export interface Cost {
   readonly flops: number;
@@ -90,7 +90,7 @@ interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   readonly slices: number;
-  /** Bind groups by slice. Single steps need only the first; the others are created on first use. */
+  /** Bind groups by slice. The first belongs to single steps; later ones are created on first use. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];

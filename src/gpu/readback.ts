@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now`. If this fails, calls it again after `mapped`, because npm's Dawn on Deno maps later. */
+  /** Calls `now` and, if it fails, again after `mapped`: Dawn (npm webgpu) on Deno maps only then. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();

@@ -96,7 +96,7 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
 
   /**
    * Returns the number of partial sums of a step's weight gradients. It depends only on the batch and the
-   * rule for chunks, so every sum has a fixed order. @param times - number of partial sums per chunk
+   * rule for chunks, so every run adds in the same order. @param times - number of partial sums per chunk
    */
   scaleByChunks(times = 1): ScaledSize<S> {
     const { rows, most } = this.chunks;

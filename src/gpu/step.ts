@@ -2,8 +2,8 @@
  * The step header: a uniform that all kernels of a training step share. It has the sizes of the step's batch,
  * and the index (slot) at which the step writes its results.
  *
- * A program is recorded once. Each step replays it with a different offset into a buffer of step headers. So
- * a batch of different sizes costs only 256 bytes of memory.
+ * A program is recorded once. Each step replays the program with another offset into a buffer of step
+ * headers. So a batch with other sizes needs only a header of 256 bytes, not another program.
  */
 
 import type { Arena } from "./arena.ts";
@@ -37,7 +37,7 @@ export interface SimulatedPage {
 
 export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
-  /** Denominator of means. In a batch of clicks, it is the number of scored events. */
+  /** Denominator of means. In a batch of clicks, this is the number of scored events. */
   readonly counted: number;
   /** Index of the batch's first entry in the batch plan; 0 without a plan. */
   readonly first: number;
@@ -48,12 +48,12 @@ export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers by slot. A slot may be rewritten before earlier steps end, because the queue keeps order. */
+/** Step headers by slot. A slot may be rewritten while steps run: the queue executes writes in order. */
 export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - headers per slot, one per program @param seen - number of slots that a kernel binds */
+  /** @param each - headers per slot (one per program) @param seen - number of slots in a kernel's binding */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -71,7 +71,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers. @param purpose - settings of each header; the last settings fill all others */
+  /** Writes a slot's headers. @param purpose - settings of each header; the last settings fill the rest */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

@@ -4,7 +4,7 @@
  * workgroup memory of 32 banks. A bank serves one word of 4 bytes per cycle.
  *
  * All accesses in the WGSL source are counted, although a compiler may merge two reads of the same element.
- * Accesses at addresses that depend on data are "unreadable", unless the caller supplies the data.
+ * A count is "unreadable" if an address depends on data that the caller did not supply.
  */
 
 import { parseModule } from "./parse.ts";
@@ -54,7 +54,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
     for (const [name, { space }] of module.variables) {
       if (space !== "uniform") variables.set(name, new Tally(space));
     }
-    // Each z is one launch, fused into the grid. If the middle workgroup is idle, the first one is counted.
+    // Each z is a launch that was fused into this grid. An idle middle workgroup is replaced by the first.
     for (let z = 0; z < scope.grid[2]; z++) {
       const middle = [Math.floor((scope.grid[0] - 1) / 2), Math.floor((scope.grid[1] - 1) / 2), z] as const;
       for (const group of [middle, [0, 0, z]] as const) {
@@ -168,7 +168,7 @@ class Tally {
   }
 }
 
-/** Returns the numbers of the `piece`-byte segments that contain elements of `size` bytes at `addresses`. */
+/** Returns the indices of the `piece`-byte segments that contain elements of `size` bytes at `addresses`. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found = new Set<number>();
   for (const at of addresses) {

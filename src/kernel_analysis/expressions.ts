@@ -170,7 +170,7 @@ export function makeAssignment(target: Expression, from: Expression, sign = ""):
     const memory = target.reference?.(walk, mask);
     if (memory) walk.store(memory, after(() => walk.load(memory, mask)), mask);
     else if (name === undefined || target.isPart) {
-      // This evaluates the part's indices. After an assignment to a part, the variable's value is unknown.
+      // `value` evaluates the part's indices. After the assignment, the variable's value is unknown.
       target.value(walk, mask);
       if (name !== undefined) walk.assign(name, walk.unknown(), mask);
     } else walk.assign(name, after(() => walk.lookup(name)), mask);

@@ -1,8 +1,7 @@
 /**
  * Computes the index values of an invocation: integers that a kernel computes from the invocation's number
- * before it reads memory, such as `let row = id.x / N4;`. These values tell which elements the invocation
- * reads and writes. The source is the WGSL that the driver gets, so the result is always up to date. Values
- * that depend on data or on a loop are unknown.
+ * before it reads memory, such as `let row = id.x / N4;`. These values determine which elements the
+ * invocation reads and writes. Values that depend on data or on a loop are unknown.
  */
 
 import { parseExpression, parseModule } from "./parse.ts";

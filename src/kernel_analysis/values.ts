@@ -155,7 +155,7 @@ export interface IndexScope {
   readonly data?: Readonly<Record<string, Uint32Array>>;
 }
 
-/** Position of an invocation: its workgroup in the dispatch, and the invocation in the workgroup. */
+/** Position of an invocation: its workgroup in the dispatch, and its position in the workgroup. */
 export interface Invocation {
   readonly group: readonly [x: number, y: number, z?: number];
   readonly local: readonly [x: number, y: number];

@@ -36,7 +36,7 @@ export interface LadderStep {
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
   /** True if the kernel does not split its sums over rows, so it writes one chunk of partial sums. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size, if so. @param workgroupBytes - the adapter's limit */
+  /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -237,7 +237,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries. @param zero - true for zeros instead, if the step writes only a part */
+  /** Fills an output with canaries or, if `zero`, with zeros: for a step that writes only a part of it. */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);

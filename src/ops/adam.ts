@@ -1,6 +1,6 @@
 /**
- * Adds up partial gradients and updates weights by Adam. Each window and sparse table has a dispatch. Before
- * the update, two dispatches can clip the gradient by its norm.
+ * Adds up partial gradients and updates weights by Adam, with a dispatch per sparse table and per window (a
+ * part of the weights that fits a binding). Before the update, two dispatches can clip the gradient's norm.
  */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
@@ -25,7 +25,7 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
- * Parameters that a step updates. `dense`: all parameters; a missing gradient counts as zero. `row-sparse`:
+ * Kind of Adam. `dense`: a step updates all parameters; a missing gradient counts as zero. `row-sparse`:
  * as `dense`, but in tables with a row per item or token only the rows that the batch uses are updated. All
  * other rows keep their weights and moments, so the cost of a step does not depend on the catalogue's size.
  * `adam_rows.wgsl` explains how the results differ.

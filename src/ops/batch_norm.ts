@@ -41,9 +41,8 @@ export interface BatchNormInputs {
 /**
  * Returns [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. Training uses the mean mu and variance
  * var of the batch, and moves the running mean and variance by 1 % towards them. Evaluation uses the running
- * mean and variance, and has no gradient. For R rows, forward takes about 7 R N flops and backward about 11 R
- * N.
- * @throws Error for wrong shapes
+ * mean and variance, and has no gradient. For R rows, forward takes about 7 R N flops, and backward about
+ * 11 R N. @throws Error for wrong shapes
  */
 export function batchNorm<S extends BatchSizes, R>(
   tape: Tape<S, R>,

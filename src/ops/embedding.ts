@@ -77,7 +77,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns a sparse gradient's dispatch; undefined if it is dense. @param source - gradient [events, N] */
+/** Returns the dispatch of a sparse gradient; undefined if dense. @param source - gradient [events, N] */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

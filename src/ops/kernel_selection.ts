@@ -63,7 +63,7 @@ export const matmulKernels = {
   },
 } as const;
 
-/** Kernel that computes both gradients of a dense layer in tiles, in one dispatch on a GPU. */
+/** Kernel that computes a dense layer's gradients (input, weights) in tiles, in one dispatch on a GPU. */
 export const gradientsKernel = parseKernel("matmul_gradients_tiled", gradientsTiledText);
 
 function matmul(structure: MatmulStructure, name: string, text: string): MatmulKernel {
@@ -87,7 +87,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects a product's kernel. @param k4 - columns / 4 @param n4 - output columns / 4 @throws UserError */
+/** Selects a product's kernel. @param k4 - inputs / 4 @param n4 - output columns / 4 @throws UserError */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -165,8 +165,8 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
 }
 
 /**
- * Returns {@link gradientsKernel}'s invocations. Along y, those for weights precede those for the input, and
- * those for row_dot come last. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
+ * Returns {@link gradientsKernel}'s invocations. Along y, invocations for weights come first, then those for
+ * the input, then those for row_dot. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
  */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
@@ -207,9 +207,9 @@ export const productTexts = [...Object.values(matmulKernels), ...Object.values(l
   .flatMap((all): readonly Kernel[] => Object.values(all)).map(({ source }) => source).join("");
 
 /**
- * Largest number of units for which llvmpipe runs panel kernels, whose matrix products are unrolled.
- * SwiftShader takes about thirty times as long to compile a panel kernel as the loop kernel, and runs it
- * little faster (bench/ladder.md, "SwiftShader").
+ * Largest number of units for which llvmpipe runs panel kernels, whose matrix products are unrolled. On
+ * SwiftShader the loop kernel runs instead: it compiles about thirty times as fast, and is little slower
+ * (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
 /** Number of users per invocation of the loop kernel on a CPU adapter. One read of a weight serves all. */

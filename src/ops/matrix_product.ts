@@ -41,7 +41,7 @@ export function isTiled<S extends BatchSizes, R>(
     matmulKernels[direction].tiled;
 }
 
-/** Sums of a loss that a dispatch of {@link weightGradient} computes besides its own. */
+/** Sums of a loss that a dispatch of {@link weightGradient} computes besides its gradients. */
 export interface SumsHost {
   sums: OutcomeSums | undefined;
   /** Takes sums if the host has none yet and can compute them. */
@@ -50,7 +50,7 @@ export interface SumsHost {
 
 /**
  * Creates a host that has no sums yet.
- * @param canSum - returns true if the tiled kernel computes the weight gradient, in a dispatch of its own
+ * @param canSum - returns true if the tiled kernel computes the weight gradient in a separate dispatch
  */
 export function createSumsHost(canSum: () => boolean): SumsHost {
   const host: SumsHost = {
@@ -88,8 +88,8 @@ function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
 }
 
 /**
- * Returns the dispatches for the gradients of a layer's weights, bias and input: one if tiled kernels compute
- * both. @param p.last - row_dot, if it leaves its gradients to this layer, whose tiled kernels compute them
+ * Returns the dispatches for the gradients of a layer's weights, bias and input: a single one for tiled
+ * kernels. @param p.last - row_dot, if this layer's tiled kernels also compute the gradients of row_dot
  */
 export function layerGradients<S extends BatchSizes>(
   call: OpCall<S>,
@@ -100,7 +100,7 @@ export function layerGradients<S extends BatchSizes>(
   },
 ): DispatchSpec<S>[] {
   const own = call.outputGradient();
-  // row_dot passes the gradient of its own output on; the kernel computes the layer's from it.
+  // row_dot passes on its own output's gradient, from which the kernel computes the layer's.
   const outputGradient = p.last ? p.output : own;
   const toWeights = weightGradient(call, { ...p, outputGradient, places: p.last?.places });
   const toInput = inputGradient(call, p, outputGradient);
@@ -111,7 +111,7 @@ export function layerGradients<S extends BatchSizes>(
     : [toWeights, toInput];
 }
 
-/** Joins two gradient dispatches. @param rowGradient - gradient of the output; with `last` of row_dot's [rows] */
+/** Joins two gradient dispatches. @param rowGradient - gradient of the output, or of `last`'s output */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows, activation, last: dot }: Parameters<typeof layerGradients<S>>[1],
@@ -248,7 +248,7 @@ export function forwardProduct<S extends BatchSizes>(
 
 /**
  * Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights
- * @param g.places - further places for {@link bothGradients} @param g.host - sums to compute, if any
+ * @param g.places - where {@link bothGradients} writes more gradients @param g.host - sums to compute, if any
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
@@ -267,7 +267,7 @@ export function weightGradient<S extends BatchSizes>(
   const bias = g.bias && call.partials(g.bias);
   for (const other of [second, bias]) {
     if (other && other.accumulate !== weights.accumulate) {
-      throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
+      throw new Error(`${call.label}: expected all ops of ${g.weights.name} to use the same parameters`);
     }
   }
   const sums = g.host?.sums;

@@ -1,7 +1,7 @@
 /**
  * Op mixed_product computes the product W f for items with mixed features f = (tokens, dense features). A
  * token is a feature that is 1 for items with the token and 0 for all other items. So the token part of W f
- * is the sum of the table rows of an item's tokens. Further ops on mixed features use this file's functions
+ * is the sum of the table rows of an item's tokens. Other ops on mixed features use this file's functions
  * for the token part of the product, its gradient and its reference.
  */
 
@@ -77,7 +77,7 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    // The output is not in `rereads`: its gradient is read in scattered rows, for which textures are slow.
+    // `rereads` lacks the output, whose gradient is read in scattered rows: textures are slow for those.
     rereads: dense ? [dense.features] : [],
     forward,
     backward,

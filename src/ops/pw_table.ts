@@ -37,10 +37,10 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Weights of the first layer in n groups, one per weighting: a table parameter [I, n N] with a row per
-   * item. Or [events, n N]: for each event, the product of these weights and the features of the item that
-   * the encoder reads at the event. Or, in a batch with lists of clicks, [items, n N]: the product of these
-   * weights and the features of each item.
+   * Weights W of the first layer in n groups, one per weighting, or their products with features f:
+   * [I, n N], a table parameter with W's row of each item;
+   * [events, n N], W f of the item that the encoder reads at each event;
+   * [items, n N], W f of each item, in a batch with lists of clicks.
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -188,7 +188,7 @@ function eventGradients(
   const toWeights = call.partials(weights);
   const toBias = call.partials(layerBias);
   if (toBias.accumulate !== toWeights.accumulate) {
-    throw new Error(`${name}: ${layerBias.name} and ${weights.name} must be used together`);
+    throw new Error(`${name}: expected ops to use both ${layerBias.name} and ${weights.name}, or none`);
   }
   return [
     {
@@ -327,7 +327,7 @@ const reference = (byEvent: boolean): ClickReference => ([table, weights, layerB
   if (itemBias) {
     state.data.forEach((z, i) => state.data[i] = Math.tanh(z + (itemBias.data[i % (I * n)] ?? 0)));
   }
-  // Row k n + j of the layer's weights is group j of row k of the table: the same numbers in the same order.
+  // Row k n + j of the layer's weights is group j of the table's row k, so both have the same data.
   const layer = { rows: I * n, columns: N, data: table.data };
   const output = makeMatrix(windows.length, N, (_, column) => getAt(layerBias, 0, column));
   state.data.forEach((s, i) => {

@@ -85,7 +85,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** Constant [I, {@link countTableWidth}]. */
   readonly table: Tensor;
-  /** Constant [3, C]: means; 1 / deviations; and click rate, longest page, fewest users, page click rate. */
+  /** Constant [3, C]. Rows: means; 1 / sd; overall click rate and other numbers (see row_counts.wgsl). */
   readonly scale: Tensor;
 }
 

@@ -61,8 +61,8 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   }
 
   /**
-   * Returns these scores plus a product whose input has no gradient. The same dispatches compute both if the
-   * layer below computes these scores' dot products.
+   * Returns these scores plus a product whose input has no gradient. If the layer below computes the dot
+   * products of these scores, the added product needs no dispatch of its own.
    */
   plus(name: string, term: RowDotTerm): UnmaterializedScores<S, R> {
     if (this.#read) {

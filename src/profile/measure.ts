@@ -14,7 +14,7 @@ export interface Clock {
   readonly latency: number;
 }
 
-/** Work that is timed. It is encoded inside a pass or between passes. */
+/** Timed work, which is encoded inside a pass or between passes. */
 export type TimedEncoding = EncodePass | PassBoundary;
 
 export function repeatWork(work: EncodePass, count: number): EncodePass;
@@ -42,7 +42,7 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns a device's best clock, which the first call chooses. @param work - repeated by the first call */
+/** Returns a device's best clock. The first call chooses the clock; for this purpose it repeats `work`. */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
@@ -131,7 +131,7 @@ const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
 /** Largest number of repeats per sample with a coarse clock. */
 const MOST_COARSE_REPEATS = 2 ** 14;
-/** Resolution of a clock, in microseconds, that is negligible in a sample of {@link SAMPLE}. */
+/** A clock with at most this resolution, in microseconds, is exact enough for {@link SAMPLE}. */
 const FINE = 1;
 /** Largest factor by which the number of repeats grows from one estimate to the next. */
 const MORE = 16;
@@ -202,7 +202,7 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
   return isFine(clock) ? summarizeTimes(values) : { ...summarizeTimes(values), error: clock.step / repeats };
 }
 
-/** Resolution of the host's clock, in microseconds, that is negligible for a single call. */
+/** Host clocks with at most this resolution, in microseconds, can time a single call. */
 const FINE_HOST = 5;
 /** For a coarse host clock: number of samples, and minimum duration of a sample in steps of the clock. */
 const COARSE_HOST = { samples: 11, steps: 20 };

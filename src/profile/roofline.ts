@@ -69,8 +69,8 @@ export const BUSY = "invocations that keep it busy";
 
 /**
  * Returns the ceilings of the roofline from the fastest sample of each probe, so that a slow moment of the
- * machine does not raise a kernel's share. The bandwidth is that of the faster copy, because a training step
- * also reads small data from caches.
+ * machine does not raise a kernel's share. Of the two copy probes (small and large data), the faster gives
+ * the bandwidth, because a training step also reads small data from caches.
  */
 export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {

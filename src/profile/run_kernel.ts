@@ -45,8 +45,8 @@ export type KernelOutputs<O> = {
 };
 
 /**
- * Runs a kernel once. On Deno a kernel that does not end blocks the process, unless `kernelSeconds` of
- * `openGpu` ends the process. @param text - WGSL source. Its last binding is `var<uniform> step: vec4u`
+ * Runs a kernel once. On Deno an endless kernel blocks the process, unless `kernelSeconds` of `openGpu` ends
+ * the process. @param text - WGSL source. Its last binding is `var<uniform> step: vec4u`
  * @throws UserError if the source does not compile, if an array's name or type differs from the source, or if
  * the workgroup's size differs from the source's constants
  */

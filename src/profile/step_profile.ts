@@ -253,7 +253,7 @@ export function listReadWrittenBindings(
   text: string,
 ): string[] {
   const plain = text.replace(/\/\/.*$/gm, "");
-  // Remove code that a false constant disables, such as the addition to an earlier gradient.
+  // Remove code that a constant of value false disables, such as the addition to an earlier gradient.
   const code = plain.replace(
     /\bif \((\w+)\) \{[^{}]*\}/g,
     (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,

@@ -1,8 +1,8 @@
 /**
  * Workloads of the benches: synthetic logs, and training steps and evaluations of real models, recorded as in
- * training. All pages have one size. Items are drawn from a catalogue of fixed size: uniformly, except in
- * {@link zipfWorkload}. A log has the same bits on every machine. Other files use letters: B users per batch,
- * T events per user, K items per page.
+ * training. All pages have the same size. Items are drawn from a catalogue of fixed size, uniformly except
+ * in {@link zipfWorkload}. A log has the same bits on every machine. Other files use letters: B users per
+ * batch, T events per user, K items per page.
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
@@ -231,8 +231,7 @@ export function createShannonModel(
 }
 
 /**
- * Creates a model's programs for as many batches as a long run builds at once. @param stack - objects of the
- * recording
+ * Creates a model's programs for as many batches as a long run builds at once. @param stack - owns objects
  * @param layout - program that builds the batches @param listOthers - creates the programs besides the step
  */
 function createRecording(

@@ -222,7 +222,7 @@ export function describeVerdict(findings: readonly KindFinding[], seconds: numbe
   const kernels = new Set(groupByKernel(findings).map(({ kernel }) => kernel)).size;
   return wrong === 0
     ? `All kernels match float64: ${counted(kernels, "kernel")}, ${took}.`
-    : `${wrong} of ${took}: results differ from float64 by more than rounding explains.`;
+    : `Results of ${wrong} of ${took}, differ from float64 by more than rounding explains.`;
 }
 
 /** Returns the cases with failed checks: a heading with the suspected kernels, and one line per failure. */

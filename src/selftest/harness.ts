@@ -26,7 +26,7 @@ const CANARIES = 64;
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - number of words after a buffer @param behind - their value (finite reveals reads) */
+  /** @param canaries - number of words after a buffer @param behind - their value; finite to find reads */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -75,7 +75,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. A failure names `kernels`, or, of dispatches, the kernels that write there. */
+  /** Checks all canaries. A failure names `kernels` or, for dispatches, those that write the buffer. */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -124,7 +124,7 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Test of dispatches, with inputs and expected results. To test a kernel, a dispatch is replaced. */
+/** Test of dispatches, with inputs and expected results. Callers replace a dispatch to test a kernel. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
@@ -146,7 +146,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs a test's dispatches twice and compares the results. @param specs - dispatches to run instead */
+/** Runs a test's dispatches twice and compares results. @param specs - replacements of the dispatches */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,

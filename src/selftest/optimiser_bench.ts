@@ -214,7 +214,7 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
 
 /**
  * Compares weights, moments, gradients with f64. Rows without updates keep their bits; padding must be zero.
- * @param tolerance - error of numbers near 1 after some steps with a few roundings each
+ * @param tolerance - allowed error of numbers near 1 after some steps with a few roundings each
  * @param exact - true if partial sums must be added in order; some drivers add in another order
  */
 export function compareMoves(

@@ -24,7 +24,7 @@ const specs: readonly ParameterSpec[] = [
 /** Rule for 20 chunks: more partial sums than a GPU reads at once. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
-/** Makes a check of Adam. @param of - kernels: `rows` updates row-sparse tables, `all` all other weights */
+/** Makes a check of Adam. @param of - kernels for row-sparse tables (`rows`), for other weights (`all`) */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
@@ -82,7 +82,7 @@ export async function checkClip(
   checks.numbers(direct, wanted, {
     ...by,
     what: `tables ${what}`,
-    // This buffer also has the sums of partial gradients, for other kernels. They must not change.
+    // The first numbers are sums of partial gradients, which these kernels must not change.
     tolerance: (i) => (i < summed ? 0 : tolerance),
   });
 }

@@ -54,7 +54,7 @@ export class ParameterArena {
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks these. */
+  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks them. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
@@ -90,7 +90,7 @@ export class ParameterArena {
         (error) => tooLargeError(error, spec),
       );
     }
-    // If all weights together are too large, the tables are larger than all other parameters.
+    // If the whole arena is too large, the error names a table, because tables are the largest parameters.
     const table = specs.find(({ table }) => table);
     this.weights = mapLimitError(
       () => this.#arena.allocateUnbound("weights", 4 * this.length),
@@ -153,7 +153,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters and, if `buffer` has the weights, constants. @throws Error for a bad name or size. */
+  /** Uploads parameters, and constants if `buffer` is the weights'. @throws Error for a bad name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);

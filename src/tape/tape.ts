@@ -138,7 +138,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the outputs of nodes, in the order of the nodes.
-   * @param part - nodes: those after or up to an output, or those with `rows` rows; by default all nodes
+   * @param part - selects nodes: after or up to an output, or with `rows` rows (default: all nodes)
    * @throws Error for a node whose dispatches an earlier call returned
    */
   forward(

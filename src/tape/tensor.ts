@@ -51,7 +51,7 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** Weights and second input of row_dot, and the places of its gradients: of each input's weights and bias. */
+/** Weights and second input of row_dot, and where to write the gradients of all its weights and biases. */
 export interface DotGradients {
   /** Parameter [1, columns]. */
   readonly weights: Tensor;
@@ -73,7 +73,7 @@ export interface OutcomeSums {
   readonly ring: View;
 }
 
-/** Dense layer, input * weights + bias. The only op that reads its output computes it. */
+/** Dense layer, input * weights + bias, that the only op which reads its output computes itself. */
 export interface DeferredLinear {
   /** Tensor [rows, K]. */
   readonly input: Tensor;
@@ -131,7 +131,7 @@ export function padRows(
   return out;
 }
 
-/** Inverts {@link padRows}. @param stride - number of floats from one row to the next */
+/** Removes the padding of {@link padRows}. @param stride - number of floats from one row to the next */
 export function unpadRows(
   data: ArrayLike<number>,
   rows: number,

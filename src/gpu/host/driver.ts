@@ -9,16 +9,16 @@
  * next dispatch waits for the slowest thread. With one thread per core, any other work on one core delays the
  * whole dispatch. clickgan's host code always occupies a core, because it encodes the next steps. With two
  * threads per core, one thread runs while the other waits. On two cores (three pairs of runs of `bench
- * peers`), a step of workload W1 takes 5 % less time, and a step on the yelp data about 18 % less. Four
- * threads per core are no faster than two.
+ * peers`), the second thread per core shortens a step of workload W1 by 5 %, and a step on the yelp data by
+ * about 18 %. Four threads per core are no faster than two.
  *
  * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a
  * tiny step's time. With 0 threads, the driver computes on the thread that reads its commands, so the second
  * core is free for the host code. Measured on two cores with layers of 64-64 units: the time of a step with 0
  * threads, divided by the time with 4 threads, is 0.62 for 8 rows, 0.84 for yelp's 227 rows, 0.91 for 500
- * rows, 1 for 750 rows, 1.14 for 1,000 rows. A whole training on yelp with its validations (890 rows per
- * iteration) takes 0.94 of the time and 0.72 of the CPU time; a training with 1,900 rows per iteration takes
- * 1.1 of the time.
+ * rows, 1 for 750 rows, 1.14 for 1,000 rows. With 0 threads, a whole training on yelp (890 rows per
+ * iteration, validations included) takes 0.94 of the time and 0.72 of the CPU time of 4 threads. A
+ * training with 1,900 rows per iteration takes 1.1 of the time.
  *
  * A process with one core (`--jobs`) gets 0 threads: two threads would share the core with the host code.
  */
@@ -33,7 +33,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
-/** A step with fewer FLOPs (with its share of a validation) is small: about 1,000 rows, layers of 64-64. */
+/** FLOPs, with a share of the validations, below which a step is small: about 1,000 rows, layers 64-64. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */

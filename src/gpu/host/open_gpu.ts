@@ -47,7 +47,7 @@ function watchKernels(gpu: Gpu, seconds: number): void {
     Atomics.add(state, 1, 1);
   };
   StagingPool.of(gpu).onWait = count;
-  // A submission after a kernel that does not end does not return, so submissions are watched like reads.
+  // After a kernel that never ends, a submission does not return. So submissions are watched like reads.
   const submit = gpu.queue.submit.bind(gpu.queue);
   gpu.queue.submit = (commands) => {
     count(1);

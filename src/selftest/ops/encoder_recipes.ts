@@ -113,7 +113,7 @@ export function makeRowCounts(
   const tables = countTables(new MemoryLog(log), config);
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
-  // So some pages are longer than the longest counted page, and pairs of some items are omitted.
+  // With this scale some pages are longer than the longest counted page, and some item pairs are omitted.
   scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1), 2, tables.pageRate], 2 * C);
   const constant = { constant: true };
   return {

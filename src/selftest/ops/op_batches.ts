@@ -53,7 +53,7 @@ export const mixed = {
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** Batches for ops of position weights. These ops read no item features, so one kind of items suffices. */
+/** Batches for ops of position weights. These ops read no item features, so all items are of one kind. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
   /** Batch whose users have more clicks than an op reads (the last m), with repeated items among these m. */

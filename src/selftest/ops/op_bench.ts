@@ -64,7 +64,7 @@ export interface OpCase {
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
 }
 
-/** Draws inputs and parameters; uploads the parameters. @returns values, a function that draws a matrix */
+/** Draws inputs and parameters; uploads the parameters. @returns values, and a function that draws more */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const random = createRandomStream(7, "op check", c.users.length);
   const draw = (rows: number, columns: number, activation?: Activation) =>
@@ -109,7 +109,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes the gradient of an output before its activation, as ops require. @param value - the output */
+/** Writes the gradient of an output's value before its activation, as ops require. @param value - output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));

@@ -335,19 +335,19 @@ function byRow(
     const [from, to] = [k * stride, (k + 1) * stride];
     if (row === NONE) {
       if (!rows.subarray(from, to).every(isCanary)) {
-        faults.push(`a stray write into the gradient of no row, ${k}`);
+        faults.push(`a stray write into gradient ${k}, which has no row in the list`);
       }
       continue;
     }
     if (row >= Number(most)) {
-      faults.push(`row ${row} of ${most} is in the list`);
+      faults.push(`the list has row ${row}, but the table has only ${most} rows`);
       continue;
     }
     if (seen.has(row)) faults.push(`row ${row} is in the list twice`);
     seen.add(row);
     scattered.set(gradients.subarray(from, to), row * stride);
   }
-  if (seen.size === 0 || seen.size >= Number(most)) faults.push(`${seen.size} rows in the list`);
+  if (seen.size === 0 || seen.size >= Number(most)) faults.push(`the list has ${seen.size} of ${most} rows`);
   return { scattered, faults };
 }
 

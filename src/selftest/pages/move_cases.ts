@@ -26,7 +26,7 @@ import type { NamedCheck } from "../finding.ts";
 import { listIndices, toFloats } from "../harness.ts";
 import { applySigmoid } from "../../tape/reference.ts";
 
-/** Checks the users of a shop. @param tolerance - allowed error of utilities; that of states is a tenth */
+/** Checks the users of a shop. @param tolerance - allowed error of utilities, ten times that of states */
 export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -92,7 +92,7 @@ const checkFeed: PageCheck = async (checked, checks) => {
     histories[Math.floor(computePhilox([5 + u, 1, 0, purposes.START], key)[0] / 2 ** 32 * 3)] ?? []
   );
   const kernels = ["feed_click"];
-  // At the end the event has the second of the two start clicks.
+  // The second of the two start clicks is processed last, so `event` has its item at the end.
   const events = own.flatMap((items, u) => [u * page.slate, (u + 1) * page.slate, NONE, items[1] ?? NONE]);
   checks.same(event, events, { kernels, what: "events", columns: 4 });
   const bits = makePageBits(page, (u, item) => own[u]?.includes(item) ?? false);
@@ -148,7 +148,7 @@ const checkPassed: PageCheck = async (checked, checks) => {
     return [first, first + slate, ...(own === NONE ? [NONE, NONE] : [first + own, shown(u, own)])];
   });
   checked.write(page.event, Uint32Array.from(events));
-  // The numbers of earlier displays are 0 to 15, the largest number that fits 4 bits.
+  // Items were displayed 0 to 15 times before. 15 is the largest number that fits 4 bits.
   const before = (u: number, item: number) => (u + item) % 16;
   const packed = (of: (u: number, item: number) => number, shownPages: number) =>
     Uint32Array.from({ length: words * users }, (_, w) => {

@@ -95,7 +95,7 @@ function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, 
   return { outcomes, states, clicks, events };
 }
 
-/** Creates a test of simulated clicks on the pages of an episode. Users may leave. */
+/** Creates a test of simulated clicks on the pages of an episode. Some users leave early. */
 export function chooseTrial(
   page: PageBuffers,
   arena: CanaryArena,
@@ -129,7 +129,7 @@ export function chooseTrial(
       const kernels = ["choose_click"];
       checks.numbers(found, outcomes, {
         ...{ kernels, what, columns: 4 },
-        // Slots and rewards are exact. Probabilities are rounded: they come from exponentials of up to 100.
+        // Slots and rewards are exact. Probabilities have rounding errors, from exp of numbers up to 100.
         tolerance: (k) => (k % 4 === 2 ? 2e-5 : 0),
         named: (k) => ` (page ${Math.floor(k / 4 / users)}, user ${Math.floor(k / 4) % users})`,
       });

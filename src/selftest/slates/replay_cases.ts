@@ -99,7 +99,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns a user's start history, then the clicks on `pages` pages. @param key - draws the start history */
+/** Returns a user's start history, then the clicks on `pages` pages. @param key - selects the history */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,

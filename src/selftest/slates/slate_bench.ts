@@ -45,7 +45,7 @@ export function createSlateBench(
     },
     step: (purpose?: Partial<StepSettings>) =>
       createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
-    /** Runs dispatches twice and compares bits. @param more.reset - undoes a run @returns the views' words */
+    /** Runs dispatches twice and compares bits. @param more.reset - undoes a run's changes @returns words */
     run: async (
       specs: readonly DispatchSpec<TestSizes>[],
       views: readonly Memory[],

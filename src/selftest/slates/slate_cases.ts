@@ -78,8 +78,8 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 
 /**
  * Creates a test of the scores of all items, and of the best item of each panel (32 items).
- * @param bench - bench with rows of any kind of batch and with an arena that has canaries
- * @param more.plain - true if the table's rows have only the units
+ * @param bench - bench with any kind of batch, and an arena with canaries
+ * @param more.plain - true if a row of the table has only the units; otherwise other numbers precede them
  */
 export function scoreTrial<S extends BatchSizes>(
   { gpu, arena, rows, textured }: Pick<SlateBench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },

@@ -1,4 +1,4 @@
-/** Checks that slates of the exact kernel, by utilities or by network values, are as good as the best. */
+/** Checks that the exact kernel's slates, by utilities or network values, are as good as the best slates. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { countPanels, PANEL } from "../../policy/network/slate_score.ts";
@@ -17,7 +17,7 @@ export interface RatioSizes {
   readonly utility: boolean;
   /** True to make pairs of items equal in every fourth row, and probabilities extreme in every fifth row. */
   readonly hard?: boolean;
-  /** Allowed error relative to the largest value (default: 2^-18). A slate's worth is a mean of values. */
+  /** Allowed error of a slate's worth, a mean of values, relative to the largest value (default: 2^-18). */
   readonly tolerance?: number;
 }
 
