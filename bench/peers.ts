@@ -206,7 +206,7 @@ function buildDenoCommand({ args }: PeerVariant, job: readonly string[], flops: 
   return {
     program: Deno.execPath(),
     args: [...flags, script("./peers/child.ts"), ...args, ...job],
-    // Only clickgan's threads depend on the step's size: other peers are always faster with all threads.
+    // Only clickgan's number of threads depends on the step's size: other peers are faster with all threads.
     environment: {
       ...GPU_ENVIRONMENT,
       ...buildDriverEnvironment(args[0] === "clickgan" ? flops : undefined),

@@ -129,9 +129,8 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
 }
 
 /**
- * Returns the cycles of a subgroup that is alone on a SIMD. Instructions run in order, and loads of one kind
- * arrive in order. A wait ends when few enough loads are pending. @param times - number of times that the
- * code runs
+ * Estimates the cycles of a subgroup that runs alone on a SIMD. Instructions run in order, and loads of one
+ * kind arrive in order. A wait ends when few enough loads are pending. @param times - how often the code runs
  */
 export function timeCode(
   { lines }: Pick<Code, "lines">,

@@ -191,7 +191,7 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
   for (const row of eventClick) if (row !== NONE) clicked[row] = 1;
   const getRows = (places: tf.Tensor1D): tf.Tensor2D | undefined =>
     features && tf.reshape<tf.Rank.R2>(tf.gather(features, places), [places.shape[0], features.shape[1]]);
-  // No event reads values that are computed from item 0 in place of NONE.
+  // Item 0 replaces NONE. No event reads the values that are computed from this item.
   const fedItem = index(batch.fedItem.map((item) => item === NONE ? 0 : item));
   return {
     events,

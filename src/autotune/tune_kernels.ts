@@ -181,7 +181,7 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** Share of the largest product's FLOPs below which a matrix product is not tuned. LSTMs and sums always are. */
+/** Share of the largest product's FLOPs below which a matrix product is not tuned. All LSTMs and sums are. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;

@@ -306,6 +306,6 @@ async function explainNaN(
     return own.subarray(0, own.length - canaries).includes(CANARY);
   });
   return unwritten
-    ? "\nSome elements were never written, or were read before: is the grid large enough?"
+    ? "\nSome elements were never written, or were read before they were written: is the grid large enough?"
     : "\nThe kernel computed NaN.";
 }

@@ -87,7 +87,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects a product's kernel. @param k4 - inputs / 4 @param n4 - output columns / 4 @throws UserError */
+/** Selects a product's kernel for weights [K, N]. @param k4 - K / 4 @param n4 - N / 4 @throws UserError */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,

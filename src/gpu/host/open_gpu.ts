@@ -28,7 +28,7 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
 }
 
 interface Watch {
-  /** Two counts: of the calls that wait for the device now, and of all starts and ends of waits so far. */
+  /** Number of calls that wait for the device now, and number of all starts and ends of waits so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
