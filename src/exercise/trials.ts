@@ -232,7 +232,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a case of position weights. @param size - [users, events, features] @param hard - fewer clicks */
+/** Creates a case. @param size - [users, events, features] @param hard - every second user never clicks */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
