@@ -282,13 +282,15 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
     return checkText(fault) +
       ". Do invocations write the same element, or read, without a barrier, what other invocations write?";
   }
-  const { worst, wrong, values } = fault;
+  const { worst, wrong, values, firstWrong } = fault;
   if (!worst) return checkText(fault);
   const hint = computeErrorShare(worst) < ROUNDING_SHARE
     ? "\nThe error is about as small as a rounding error. The allowed error covers sums in any order: are digits " +
       'lost in another way? (kernels/README.md, "The exercises", Rounding)'
     : await explainNaN(bound, step, fault);
-  return `${checkText(fault)}. ${wrong} of the ${values} numbers are wrong.${hint}`;
+  return `${
+    checkText(fault)
+  }. ${wrong} of the ${values} numbers are wrong, the first at ${firstWrong}.${hint}`;
 }
 
 /** Returns a hint about a NaN in the results: the kernel did not write this element, or computed NaN. */

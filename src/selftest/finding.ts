@@ -23,6 +23,8 @@ export interface ComparedValues {
   /** Number of values whose error exceeds their tolerance; absent if no values were compared. */
   readonly wrong?: number;
   readonly differs: boolean;
+  /** Index of the first wrong element; absent if all elements are right. */
+  readonly firstWrong?: string;
   /** Element with the largest error relative to its tolerance; absent if no values were compared. */
   readonly worst?: Element;
   /** Message if the error is not a wrong number: a stray write, or two runs that differ. */
@@ -104,6 +106,7 @@ export class CheckCollector {
       return;
     }
     let [worst, most, wrong]: [Element | undefined, number, number] = [undefined, -1, 0];
+    let firstWrong: string | undefined;
     for (let k = 0; k < values; k++) {
       const element = {
         index: "",
@@ -113,11 +116,12 @@ export class CheckCollector {
       };
       const share = computeErrorShare(element);
       if (share > 1) wrong++;
-      if (share <= most) continue;
+      if (share <= most && wrong !== 1) continue;
       const index = columns ? `[${Math.floor(k / columns)}, ${k % columns}]` : `[${k}]`;
-      [worst, most] = [{ ...element, index: index + named(k) }, share];
+      if (share > 1) firstWrong ??= index;
+      if (share > most) [worst, most] = [{ ...element, index: index + named(k) }, share];
     }
-    this.#checks.push({ kernels, what, values, wrong, differs: most > 1, worst });
+    this.#checks.push({ kernels, what, values, wrong, differs: most > 1, firstWrong, worst });
   }
 
   /** Checks that words or numbers equal the expected values. */

@@ -29,14 +29,14 @@ Deno.test("the error of an element is a share of its tolerance", () => {
 Deno.test("checks name the worst element, unread values, and the position", () => {
   const checks = new CheckCollector();
   const by = { kernels: ["k"], what: "output", tolerance: 0.1, columns: 2 };
-  checks.numbers([1, 2, 3, 4.3], [1, 2.05, 3, 4], by);
+  checks.numbers([1, 2, 3, 4.3, 5.2, 6], [1, 2.05, 3, 4, 5, 6], by);
   checks.numbers([1], [1, 2], by);
   checks.numbers(undefined, [1], by);
   checks.same([7, 8], [7, 8], by);
   checks.holds(false, ["k"], "stray writes", "behind x");
   const [off, short, unread, same, stray] = checks.all;
   assert.deepEqual(off?.worst, { index: "[1, 1]", expected: 4, got: 4.3, tolerance: 0.1 });
-  assert.deepEqual([off?.differs, off?.values], [true, 4]);
+  assert.deepEqual([off?.differs, off?.values, off?.wrong, off?.firstWrong], [true, 6, 2, "[1, 1]"]);
   assert.equal(short?.fault, "expected 2 numbers, found 1");
   assert.equal(unread?.fault, "expected 1 numbers, found 0");
   assert.deepEqual([same?.differs, same?.worst?.tolerance], [false, 0]);
