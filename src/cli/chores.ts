@@ -49,7 +49,7 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   },
   "test:special": {
     faults: {
-      about: "kills commands at every file operation and at random times, and runs races",
+      about: "kills commands at every file operation and at random times, and runs competing commands",
       args: run("test/faults/main.ts", "all"),
     },
     external: {
@@ -64,7 +64,7 @@ const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
       ],
     },
     sizes: {
-      about: "tests all sizes and variants instead of a selection",
+      about: "tests kernels in all sizes and variants, not in a selection of them",
       args: [
         ...["task", "test", "test/ops", "test/bench/exercise_test.ts", "test/bench/ladder_test.ts"],
         ...["test/drivers/shader_texts_test.ts", "test/train/learning_test.ts"],

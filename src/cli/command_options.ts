@@ -75,7 +75,7 @@ function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string)
   };
 }
 
-/** Creates the option --context. @param about - help text: pages with these context values */
+/** Creates the option --context. @param about - help text that says which pages have these values */
 export function createContextOption(about: string): Option {
   return new Option(
     "--context <json>",
@@ -105,8 +105,8 @@ export function listSeeds(first: number, count: number): number[] {
 }
 
 /**
- * Checks that no option is typed that --resume does not allow. @param allowed - names of allowed options
- * @param shown - flags of the allowed options that the error names. @throws UserError otherwise
+ * Checks that the user typed only options that --resume allows. @param allowed - names of allowed options
+ * @param shown - flags of the allowed options, for the error message. @throws UserError otherwise
  */
 export function expectResumedAlone(
   given: GivenOptions,
@@ -122,7 +122,7 @@ export function expectResumedAlone(
   );
 }
 
-/** Creates the option --seed. @param about - what the seed determines. @param flag - another name of it */
+/** Creates the option --seed. @param about - help text: use of the seed. @param flag - flag of the option */
 export function createSeedOption(about: string, flag = "--seed"): Option {
   return new Option(`${flag} <n>`, about).argParser(makeWholeNumberParser(0, LARGEST_SEED))
     .default(flag === "--seed" ? 1 : undefined);
@@ -188,10 +188,9 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
   }
 }
 
-const OTHER_LAYOUTS =
-  "\nAny other layout of a log is read by a SELECT: --query FILE.sql. Examples: data/recipes.";
+const OTHER_LAYOUTS = "\nA SELECT reads a log in any other layout: --query FILE.sql. Examples: data/recipes.";
 
-/** Adds --version, beside --help. */
+/** Adds the option --version to a command. */
 function withVersion(command: Command): Command {
   return command.optionsGroup("Options:").version(version);
 }
@@ -201,7 +200,7 @@ const HELP_WIDTH = 80;
 
 function prepare(command: Command): void {
   const width = Number.isFinite(getOutputWidth()) ? getOutputWidth() : HELP_WIDTH;
-  // console.log is guarded against write errors; the stream is not.
+  // console.log continues after a write error (run_main.ts); a write to the stream would throw.
   const writeOut = (text: string) => console.log(wrapText(text.replace(/\n$/, ""), width));
   // Without colours, commander reads no environment variables.
   const plain = { getOutHasColors: () => false, getErrHasColors: () => false };
@@ -210,7 +209,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns a hint that names the known option if an unknown option has one of its values; else "". */
+/** Returns a hint if a known option has the value that was typed for an unknown option; otherwise "". */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

@@ -52,7 +52,7 @@ export class JobSlots {
     this.#unopened = count - this.#free;
   }
 
-  /** Makes all slots usable, after the driver has cached the compiled shaders that new children reuse. */
+  /** Makes all slots usable. By then the driver has cached the compiled shaders, which new children reuse. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
@@ -75,7 +75,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the variable that limits a child's CPU cores. @param alone - true if no other child may run */
+  /** Returns the environment variable that limits a child's cores. @param alone - true for the only child */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

@@ -16,7 +16,7 @@ import { UserError } from "../user_error.ts";
  * Opens a baseline. For "logit on counts", which is a user model, the function replaces the weights and
  * config of `run`, and returns undefined.
  * @param trained - training data of the run @param own - data of the command, which may have further items
- * @throws UserError if `own` lacks items of `trained`, or if the data do not allow the baseline
+ * @throws UserError if `own` lacks items of `trained`, or the baseline cannot be fitted to `trained`
  */
 export function openBaseline(
   run: OpenedRun,
@@ -36,7 +36,7 @@ export function openBaseline(
     return refuse("fewer items, whose counts fit into a table", trained);
   }
   const isKnown = keepsItemNumbers(features, own.features) ?? isSameCatalogue(trained.config, own.config);
-  if (!isKnown) return refuse("the data of the run, or data with its items", own);
+  if (!isKnown) return refuse("the data of the run, or data with all items of the run", own);
   const { source } = run.fit(own);
   const fitted = fit(trained.source.with({ items: source.items })); // new items of later data have no counts
   if (!fitted.scale(name)) {
@@ -45,12 +45,12 @@ export function openBaseline(
   return new BaselineModel(source, fitted, name, run.info.model);
 }
 
-/** Offset and slope that leave the logit unscaled, for data without validation users. */
+/** Offset and slope for data without validation users: the logit's utilities are not changed. */
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's model by the logit on counts, whose scale is fitted to the validation users. All other
- * parts of the model add 0 to the utility. Returns false if the catalogue is too large for count tables.
+ * Replaces a run's model by the logit on counts, whose scale is fitted to the validation users. The model's
+ * other parts then add 0 to the utility. Returns false if the catalogue is too large for count tables.
  */
 function useLogit(
   run: OpenedRun,

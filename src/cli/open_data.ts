@@ -83,7 +83,7 @@ const NO_ITEM_IDS = [
   "represent items by their features only, and ignore item ids",
 ] as const;
 
-/** Opens a data set. @param trainedOn - data of the command's model; a raw log needs their encoding */
+/** Opens a data set. @param trainedOn - training data of the command's model, if it has one */
 export async function openData(
   { data, seed, resplit, memoryRows, itemIds, dataSeed, dataUsersSeed: usersSeed, trainedOn }:
     & Pick<DataOptions, "data" | "resplit">
@@ -187,7 +187,7 @@ export async function openModel(
     { ...options, ...openModelData(run.path, recorded ?? run.trainedOn, options), trainedOn: run.trainedOn },
     [],
   );
-  // Read before run.fit, which adds items that only the model has.
+  // Users and items are read before run.fit adds the items that only the model has.
   const { users, items } = await withProgress((onProgress) => OpenedDataset.of(own, onProgress));
   const baseline = options.baseline === undefined ? undefined : await fitBaseline(run, own, options.baseline);
   return { run, data: new OpenedDataset(run.fit(own), users, items), baseline };

@@ -15,7 +15,7 @@ export interface ProgressMetrics {
 interface ProgressMetricNames {
   readonly loss: string;
   readonly prec1: string;
-  /** Unit of the counted work, such as " users" (with a space); by default none, for iterations. */
+  /** Unit of the finished and total numbers, such as " users" (with a space). Iterations have no unit. */
   readonly unit?: string;
 }
 export const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };

@@ -40,11 +40,11 @@ export interface LogPreparation {
   readonly select?: { readonly file: string; readonly text: string };
 }
 
-/** Encoding of a log by `data log`, as a data set for a trained model. */
+/** Options with which `data log` encodes a log in the same way as the data set of a trained model. */
 interface ModelEncoding {
-  /** Columns of the log, which the data set's command names. */
+  /** Columns of the log that were named in the command that made the model's data set. */
   readonly given: LogColumns;
-  /** Options for features. */
+  /** Options of `data log` for item features. */
   readonly args: readonly string[];
   /** Columns that contain these features. */
   readonly names: readonly string[];
@@ -60,7 +60,7 @@ async function readEncoding(
   const { command, features: { dense, tokens, context = [] } } = await readManifest(folder);
   const list = (option: string) => command.filter((_, k) => command[k - 1] === `--${option}`).slice(0, 1);
   const given = COLUMN_OPTIONS.flatMap((option) => list(option).map((name) => [option, name] as const));
-  // Items whose features were columns of the log have them in this log, too.
+  // If the model's log contained the item features, the new log contains them, too.
   const files = list("features").map((file) => list("source").includes(file) ? source : file);
   const features = files.flatMap((file) => ["--features", file]);
   const key = list("features-key").flatMap((name) => ["--features-key", name]);
@@ -175,8 +175,8 @@ export async function expectNoRawLog(
 }
 
 /**
- * Lists options for features: those of the model's data set, or else guessed from the first rows; [] for a
- * SELECT, or if a column is unknown.
+ * Lists options of `data log` for features: those of the model's data set, or else options that are guessed
+ * from the first rows. [] for a SELECT, or if a column is unknown.
  */
 function guessFeatureArguments(
   { sample, columns, args, isComplete, encoding }: LogPreparation,
@@ -201,7 +201,7 @@ function listUnnamed({ sample, columns, encoding }: LogPreparation, features: re
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
 
-/** Returns the text to print before a guessed command runs. This command prepares no features. */
+/** Returns the text to print before a guessed `data log` command runs, which prepares no features. */
 export function describeRunning(found: LogPreparation): string {
   const features = guessFeatureArguments(found);
   const more = `Options that may improve the model: ${features.map(quoteShellWord).join(" ")}`;
@@ -219,7 +219,7 @@ export function proposeCommand(found: LogPreparation, problem: string, use?: str
   const more = features.length > 0 && !encoding;
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   const next = select
-    ? "Only a SELECT can read the log's separator or clicks. Save this SELECT, whose columns were guessed, as " +
+    ? "Only a SELECT can read a log with this separator or such clicks. Save this SELECT (with guessed columns) as " +
       `${select.file}:\n\n${select.text}\n\nThen run this command:`
     : isComplete
     ? "Run this command, in which the columns were guessed" +
@@ -228,7 +228,7 @@ export function proposeCommand(found: LogPreparation, problem: string, use?: str
     ? `The header is one cell, "${names[0]}": remove its quotes.`
     : `Replace COLUMN (${missing.join(", ")}) by one of: ${names.map((name) => `"${name}"`).join(", ")}.`;
   const commands = [formatLogCommand([...args, ...features]), ...(use === undefined ? [] : [use])];
-  const yes = `With --yes, your command runs it at once${more ? ", without features" : ""}.`;
+  const yes = `With --yes, your command runs this command first${more ? ", without features" : ""}.`;
   const advice = isComplete ? [...listUnnamed(found, features), ...(hasYes ? [yes] : [])] : [];
   const lines = commands.map((line) => `  ${line}`).join("\n");
   return [`${problem}. ${next}`, lines, advice.join("\n")].join("\n\n").trimEnd();

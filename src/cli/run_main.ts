@@ -56,7 +56,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors. On a full disk, for example, writing a file fails, then closing it. */
+/** Returns the first of nested errors. (On a full disk, closing a file fails after writing failed.) */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
@@ -135,7 +135,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** Returns true if memory ran out; false if the error reports a negative or NaN length, which is a bug. */
+/** Returns true if memory ran out. (A negative or NaN length gives a similar error, but is a bug.) */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(
@@ -147,7 +147,7 @@ function lacksMemory(error: Error): boolean {
 /** Extracts operation and path from an error's message: "...: open '/a'" (Deno), "..., open '/a'" (Node). */
 function findFailedPath(error: Error): { doing: string; path: string } {
   const found = error.message.match(/[:,] (\w+) '([^]*)'$/);
-  // Deno's permissions refuse access to a path.
+  // The error has this text if Deno's permissions refuse access to a path.
   const refused = error.message.match(/access to "([^"]*)"/)?.[1];
   const own = "path" in error && typeof error.path === "string" ? error.path : undefined;
   if (!found) return { doing: "use", path: own ?? refused ?? "a file" };

@@ -1,6 +1,6 @@
 /**
- * Checks that WebGPU finds an adapter. If there is none, root on Debian or Ubuntu gets Mesa's software
- * driver, and all other users get instructions.
+ * Checks that WebGPU finds an adapter. If there is none, installs Mesa's software driver (as root on Debian
+ * or Ubuntu), or prints what the user should install.
  */
 
 import { UserError } from "../user_error.ts";

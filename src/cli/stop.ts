@@ -1,7 +1,7 @@
 /**
  * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training after its submitted steps.
- * A later signal ends the process at once. No process outlives its parent, even if `kill -9` ends only the
- * parent. A command whose launcher has ended stops as it would after Ctrl-C. A launcher stops when the task
+ * A later signal ends the process at once. No child process outlives its parent process, even if `kill -9`
+ * ends the parent. If a launcher has ended, its command stops as after Ctrl-C. A launcher stops when the task
  * that started it has ended.
  */
 
@@ -15,7 +15,7 @@ export interface StopRequest {
 /** Exit code of a command that a signal has stopped (128 + 2, as in shells). */
 export const EXIT_INTERRUPTED = 130;
 
-/** Signals within this time (ms) count as one, because terminal, task and launcher forward each Ctrl-C. */
+/** Signals within this time (ms) count as one: terminal, task and launcher each forward the same Ctrl-C. */
 export const ECHO_MS = 1000;
 /** Signals that ask a process to end. When a terminal is closed, the system sends SIGHUP. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];

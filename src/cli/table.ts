@@ -5,8 +5,8 @@ import { writeFileAtomically } from "../files/atomic_write.ts";
 import { readText, withFileErrors } from "../files/local_file.ts";
 
 /**
- * Maximum width of a table, and the headings of the columns to drop, in this order, until the table fits. Of
- * several columns with the same heading, the last is dropped.
+ * Maximum width of a table, and the headings of the columns to drop, in this order, until the table fits. If
+ * several columns have one heading, the last one is dropped.
  */
 export interface TableFit {
   readonly width?: number;

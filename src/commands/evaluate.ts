@@ -131,9 +131,9 @@ async function main(): Promise<void> {
     const { name } = data.source;
     console.log(
       (iteration === 0 && model.counts ? "The first row is the logit on counts of the training data. " : "") +
-        `${name} is not the training data: baselines are fitted to the train users of ${name}, the model to ` +
-        `those of its training data, and a user's history contains only what ${name} has: its pages and ` +
-        "context events. To train on both logs as one: data/README.md#next-months-log.",
+        `${name} is not the model's training data. The baselines are fitted to the train users of ${name}, the ` +
+        `model to the train users of its training data. A user's history contains only pages and context ` +
+        `events of ${name}. To train on both logs as one: data/README.md#next-months-log.`,
     );
   }
   for (const note of notes) console.log(note);

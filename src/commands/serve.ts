@@ -18,7 +18,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Consecutive checks that must find no open request before the service ends: responses may still be unsent. */
+/** The service ends after so many consecutive checks without an open request: a response may be unsent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

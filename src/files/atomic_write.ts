@@ -68,8 +68,8 @@ export async function writeAtomically(
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. The path must have no file, or a regular file that has the
- * mark or is locked by this process (itself or its folder). Links and their targets are never replaced.
+ * Checks that a file may be written at a path. An existing file must be a regular file that has the mark, or
+ * that this process has locked (the file or its folder). Links and their targets are never replaced.
  * @param mark - text near the beginning or the end of every file of one kind, and of no other file. A mark of
  * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
  * may not be written. Errors of the file system are passed on as they are.
@@ -90,14 +90,14 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 }
 
 /**
- * Checks that a file may be changed in place. The path must have no file, or a regular file with only one
- * name. A write to a file with hard links would also change the file under its other names.
+ * Checks that a file may be changed in place. An existing file must be a regular file without further hard
+ * links: a write would also change the file under its other names.
  * @throws UserError if the file may not be changed. Errors of the file system are passed on as they are.
  */
 export function expectSole(path: string): void {
   if ((regularFile(path)?.nlink ?? 1) === 1) return;
   throw new UserError(
-    `Expected a file without hard links, got ${formatPath(path)} with two names. Replace it by a copy.`,
+    `Expected a file without hard links, got ${formatPath(path)} with several. Replace it by a copy.`,
   );
 }
 

@@ -242,7 +242,7 @@ function suggestRemedy(info: Deno.FileInfo): string {
 
 /**
  * Computes the size and the hexadecimal SHA-256 checksum of a file. The file may be larger than memory.
- * @param also - second hash, to which all bytes are added.
+ * @param also - another hash, which also gets all bytes of the file.
  * @throws UserError if the file cannot be read.
  */
 export async function computeFileChecksum(

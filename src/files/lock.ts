@@ -49,7 +49,7 @@ export function openLocked(path: string, purpose: string): Deno.FsFile | undefin
     let kept = false;
     try {
       if (!tryLock(file)) return undefined;
-      kept = isAtPath(file, path); // false if its last process has just removed or renamed the file
+      kept = isAtPath(file, path); // false if the last owner has just removed or renamed the file
       if (kept) return file;
     } finally {
       if (!kept) file.close();

@@ -38,7 +38,7 @@ export interface FolderPurpose {
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
-  /** Names of files of which each output has one, if the option --resume continues the output. */
+  /** Names of files. If a folder has one of these files, the option --resume can continue its output. */
   readonly resumed?: readonly string[];
 }
 
@@ -50,7 +50,7 @@ export class OwnedFolder implements Disposable {
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of the folder while its output is incomplete, if it cannot be resumed; otherwise undefined. */
+  /** Purpose of a folder with incomplete output that cannot be resumed; undefined for any other folder. */
   #unfinished: FolderPurpose | undefined;
 
   /**

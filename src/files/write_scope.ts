@@ -38,7 +38,7 @@ export function requireWritable(path: string): string {
   throw new Error(`expected writes only to ${outputs.join(", ")}, was about to write to ${place}`);
 }
 
-/** Returns `path` if this command may create it: a writable path, or a parent folder of an output. */
+/** Returns `path` if this command may create a folder there: a writable path, or a parent of an output. */
 export function requireMakeable(path: string): string {
   const place = resolve(path);
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);

@@ -130,8 +130,8 @@ export function findJudged<T extends { readonly snapshot: string }>(
 }
 
 /**
- * Compares a snapshot's ranking with the baselines. If the snapshot has two rankings (the reward's and the
- * generator's), the better one is compared. @param judged - name of the snapshot, as in findJudged.
+ * Compares a snapshot's ranking with the baselines. After the adversarial stage, this is the better of two
+ * rankings: by the reward, or by the generator. @param judged - name of the snapshot, as in findJudged.
  * @param split - name of the test users' split, such as "test"
  */
 export function compareRanking(

@@ -2,10 +2,10 @@
  * Bootstrap over users: estimates how much metrics would differ on other users.
  *
  * The events of a user are not independent, so users are resampled instead of events. A resample has a weight
- * per group of users. The weights depend only on the number of groups: two models with the same users get the
- * same resamples, which gives paired differences. Users are assigned to {@link MOST_GROUPS} groups; if there
- * are fewer users, each user is a group. The limit bounds time and memory for any number of users. Grouping
- * changes the standard error by about 1 / sqrt(2 groups), or 2 %.
+ * per group of users. The weights depend only on the number of groups, so two models with the same users get
+ * the same resamples, and their differences are paired. Users are assigned to {@link MOST_GROUPS} groups; if
+ * there are fewer users, each user is a group. The limit bounds time and memory for any number of users.
+ * Grouping changes the standard error by about 1 / sqrt(2 groups), or 2 %.
  */
 
 import { createRandomStream } from "../data/random.ts";
@@ -22,7 +22,7 @@ export type Interval = readonly [low: number, high: number];
 const SIDE_BY_SIDE = 8;
 
 export class Bootstrap {
-  /** Groups drawn for resamples (b begins at `#starts[b]`). `#drawn[k]` was drawn `#times[k]` times. */
+  /** Drawn groups. Group `#drawn[k]` was drawn `#times[k]` times. Resample b begins at k = `#starts[b]`. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;

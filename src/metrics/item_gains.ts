@@ -2,7 +2,7 @@
 
 import type { EvaluatedPage } from "./metric_columns.ts";
 
-/** Items with fewer displays are not compared, because their click rates are mostly noise. */
+/** Smallest number of displays of a compared item. Click rates of rarer items are mostly noise. */
 export const LEAST_DISPLAYS = 30;
 /** Largest number of items in each list. */
 const MOST_ITEMS = 10;
@@ -18,7 +18,7 @@ export interface ItemGain {
   /** Mean predicted probability that the item is the page's first click. */
   readonly model: number;
   readonly clickRate: number;
-  /** Gain in log-likelihood (of a click or none) over the baseline "click rate", summed over displays. */
+  /** Gain over the baseline "click rate" in log-likelihood (of a click or no click), summed over displays. */
   readonly gain: number;
 }
 

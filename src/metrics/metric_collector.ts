@@ -52,7 +52,7 @@ export interface MetricCollectorOptions {
   readonly isSeen?: (item: number) => boolean;
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
-  /** Called per page. @param k - index of its user in `places`. @param row - its first row in `scores` */
+  /** Called per page. @param k - index of the user in `places`. @param row - first row in `scores` */
   readonly onPage?: (page: EvaluatedPage, k: number, row: number) => void;
 }
 
@@ -65,7 +65,7 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
-  /** Users with events in each slice, and 1 + the index of the slice's last user. */
+  /** Per slice: the number of users with an event in it, and 1 + the index of the last of these users. */
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;
@@ -98,7 +98,7 @@ export class MetricCollector {
 
   /**
    * Adds a user's events. @param index - user's index in `places`. @param shift - a row's index in `scores`
-   * minus its index in the log. @param moved - an event's index in the outcomes minus its index in the log
+   * minus its index in the log. @param moved - an event's index in outcomes minus its index in the log
    */
   #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
     const user = part.places[index]!;
@@ -148,7 +148,7 @@ export class MetricCollector {
       firstSlice.history + historyLengths.findSlice(page.history),
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
-    // In slices by position, item or category, the columns rows, clickedRows and pClick are sums over rows.
+    // Rows of one page belong to different slices by position, item or category, so #addRows adds them.
     for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {

@@ -98,7 +98,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Metrics of the generator, and the reward's metrics that replace them for a model without generator. */
+/** For each metric of the generator, the reward's metric that replaces it if a model has no generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",

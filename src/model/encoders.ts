@@ -51,7 +51,7 @@ export const LSTM = {
 } as const;
 
 /**
- * Adds ops for the LSTM's term in the utility's first layer: state * kernel + bias, [events, N].
+ * Adds ops for what the LSTM adds to the utility's first layer: state * kernel + bias, [events, N].
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -159,7 +159,7 @@ export function recordClickProduct(
   const layerBias = tape.parameter(names.bias);
   const tables = { table: names.tokenTable, kernel: names.kernel };
   const features = recordItemFeatures(tape, items);
-  // If a batch has lists of clicks, its items are the whole catalogue: the items' products are computed once.
+  // If a batch has lists of clicks, its items are the whole catalogue, so each product is computed once.
   const rows = tape.batch.clicks ? "items" : "events";
   const mixed = recordMixedFeatures(tape, names.clickPart, items, tables, rows);
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
@@ -169,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Adds ops for the position weights' term in the first layer: state * kernel + bias, [events, N]. */
+/** Adds ops for what position weights add to the first layer: state * kernel + bias, [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -65,7 +65,7 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches. Its capacity is the size of the largest batch on which the programs can run. */
+  /** Plan of the batches: the users of each batch. Its capacity limits the batches of these programs. */
   readonly plan: BatchPlan;
   /** Ring buffer of a step's metric sums, with two vec4f per slot; {@link minimax} lists the metrics. */
   readonly ring: View;

@@ -35,11 +35,11 @@ export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
 /** Tensors of users' states, with one row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** Terms that a user's history adds to every item's utility. The model config determines which exist. */
+/** State of a user, from which utilities of items are computed. The model config determines its fields. */
 export interface UserState {
-  /** The history's term in the utility network's first layer, plus the bias of this layer. */
+  /** Vector that the history adds to the utility network's first layer, plus the bias of this layer. */
   readonly first?: Float32Array<ArrayBuffer>;
-  /** The history's term in the wide part (a linear model of pairs of features). */
+  /** Vector that the history adds to the wide part (a linear model of pairs of features). */
   readonly wide?: Float32Array<ArrayBuffer>;
   /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
@@ -57,7 +57,7 @@ export interface ItemScorer {
   readonly blockItems: number;
   /** Computes a user's state. @param history - clicked items, oldest first. @param past - earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
-  /** Returns the utilities of ascending, distinct items. For count features, the catalogue is one page. */
+  /** Returns the utilities of ascending, distinct items. Count features treat the catalogue as one page. */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
@@ -65,7 +65,7 @@ export interface ItemScorer {
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 const BLOCK_MS = 5;
 
-/** Number of rows per event of a block. Fewer rows would give more parallel events, but more state copies. */
+/** Number of rows per event of a block. With fewer rows, more events run in parallel, each with a state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {

@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for W f, if features f are mixed. @param names - names of W's table [V, N] and kernel [F, N] */
+/** Adds ops for W f, for mixed features f. @param names - names of W's table [V, N] and kernel [F, N] */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,

@@ -119,8 +119,8 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   ),
   wide: defineField(
     "--wide [columns]",
-    "add a linear part of rank <columns> over the item and its pairs with the last 20 clicks: wide & deep " +
-      "(default: 8; 0 with --counts none)",
+    "add a wide part of rank <columns> (wide & deep): a linear model of an item and of its pairs with the last " +
+      "20 clicks (default: 8; 0 with --counts none)",
     whole(0, 64),
     0,
     { depends: true, preset: "8" },
@@ -131,7 +131,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
     picklist(["choice", "logistic"]),
     "choice",
   ),
-  // The columns of counts depend on the items, so the option only turns counts on or off.
+  // The option only turns count features on or off: which count features exist depends on the items.
   counts: {
     ...defineFixedField<CountsConfig | null>({ schema: countsSchema }, null),
     option: defineValueOption(
@@ -144,7 +144,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   },
   positions: defineField(
     "--position-bias [positions]",
-    "learn effects of a page's first positions on clicks, 0 for none; utilities do not include these effects " +
+    "number of first page positions whose effect on clicks is learned, 0 for none; utilities exclude the effects " +
       "(default: 20 if the log has items in display order, 0 with --counts none)",
     positionCount,
     0,
@@ -160,7 +160,7 @@ const lstmFields: ConfigFields<Omit<LstmModelConfig, "encoder">> = {
 const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   pwLags: defineField(
     "--pw-lags <n>",
-    "position weights: number of last clicks; the paper says 20, the paper's code uses 19",
+    "position weights: number of last clicks that are read; the paper says 20, the paper's code uses 19",
     whole(1, 64),
     20,
   ),
@@ -172,7 +172,7 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   ),
   pwNonlinearity: defineField(
     "--pw-nonlinearity <kind>",
-    "position weights: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4",
+    "position weights: nonlinearity of the state: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4",
     picklist(["none", "tanh"]),
     "none",
   ),

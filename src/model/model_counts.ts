@@ -28,9 +28,9 @@ import { PART } from "./utility.ts";
 
 /** Name of the tensor with one row of counts per item. */
 export const TABLE = "counts/table";
-/** Name of a tensor [3, C] of means; 1 / sd; (mean rate, longest page, least users per item, page rate). */
+/** Name of a tensor [3, C]. Rows: mean; 1 / sd; mean rate, longest page, least users per item, page rate. */
 export const SCALE = "counts/scale";
-/** Names of the kernel [1, C] and the bias in the linear part of the utility. */
+/** Names of the kernel [1, C] and the bias of the linear part, which adds w * counts + b to the utility. */
 export const KERNEL = "counts/kernel";
 export const BIAS = "counts/bias";
 /** Name of the kernel [C, N] that multiplies count features in the utility network's first layer. */
@@ -74,7 +74,7 @@ export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tenso
   return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
 
-/** Adds ops that sum `base` (utilities [rows, 1]) and the linear part, which is linear in count features. */
+/** Adds ops for utilities [rows, 1]: the sum of `base` and a linear function of the count features. */
 export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores): ClickScores {
   const term = { input: counts, weights: tape.parameter(KERNEL), bias: tape.parameter(BIAS) };
   const name = "counts/utility";
@@ -105,7 +105,7 @@ export function initializeFromCounts(
   scale.set(logit.scaled, C);
   scale.set(listScaleConstants(tables), 2 * C);
   const X = counts.rowFeatures ?? 0;
-  scale.copyWithin(3 * C - X, C - X, C); // rows that are not logged get the means as context features
+  scale.copyWithin(3 * C - X, C - X, C); // a displayed item without a logged context gets the means
   const start: Weights = new Map([
     [TABLE, tables.items],
     [SCALE, scale],
@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Returns the weights `initial` with the count table of a log's train users. Means and sd stay the same. */
+/** Returns the weights `initial` with the count table of a log's train users. Means and sd are kept. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,

@@ -23,9 +23,9 @@ export interface RecordingOptions {
   /** True to apply item dropout, and to normalise by the batch's mean and variance. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** True if the caller reads the history's term in the first layer, too; false by default. */
+  /** True if the caller also reads the tensor `first` of {@link EncodedState}; false by default. */
   readonly storesState?: boolean;
-  /** Parts of the encoded click history that are already computed. The model reads these parts. */
+  /** Parts of the encoded click history that are already computed, and that the model reads. */
   readonly encoded?: EncodedState;
 }
 
@@ -33,11 +33,11 @@ export interface RecordingOptions {
 export interface EncodedState {
   /** Tensor [events, H]: states of an LSTM. */
   readonly lstm?: Tensor;
-  /** Tensor [events, N]: the history's term in the utility network's first layer, plus the layer's bias. */
+  /** Tensor [events, N] that the history adds to the utility network's first layer, plus the layer's bias. */
   readonly first?: Tensor;
-  /** Tensor [events, K]: the history's term in the wide part. */
+  /** Tensor [events, K] that the history adds to the wide part. */
   readonly wide?: Tensor;
-  /** Tensor [events, .]: last clicks, from which count features are computed. */
+  /** Tensor with the last clicks before each event, from which count features are computed. */
   readonly recent?: Tensor;
 }
 export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
@@ -60,9 +60,9 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches. Its capacity is the size of the largest batch on which the program can run. */
+  /** Plan of the batches: the users of each batch. Its capacity limits the batches of this program. */
   readonly plan: BatchPlan;
-  /** Ring buffer for each step's sums of loss, prec@1, prec@2 and events with a click: a vec4f per slot. */
+  /** Ring buffer. A slot is a vec4f with a step's sums of loss, prec@1, prec@2 and events with a click. */
   readonly ring: View;
   /** Training settings; undefined in an evaluation. */
   readonly training?: ModelTraining;

@@ -234,7 +234,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, base) : base;
 }
 
-/** Adds ops for the history's term in the first layer, plus the layer's bias: [events, N]. */
+/** Adds ops for the tensor [events, N] that the history adds to the first layer, plus the layer's bias. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;
@@ -294,7 +294,7 @@ export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, 
   }
 }
 
-/** Adds ops that compute a tensor [events, N] with the first layer's bias in every row (1 * bias). */
+/** Adds ops for a tensor [events, N] whose rows all equal the first layer's bias (ones * bias). */
 function recordBiasTerm(tape: ClickTape): Tensor {
   const { arena, capacity } = tape.options;
   const ones = tape.tensor("encoder/none", "events", 1, {

@@ -160,7 +160,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Adds ops for the history's term in the wide part, [events, K]; undefined for K = 0 or no wide part. */
+/** Adds ops for the tensor [events, K] that the history adds to the wide part; undefined if K is 0. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,

@@ -26,8 +26,8 @@ export function listModelContext(
 }
 
 /**
- * Sets columns of all contexts to given values. @param contexts - undefined for a model without context
- * features @throws UserError for unknown columns, unreadable values, and values of single items
+ * Sets context columns to a request's values, for all pages. @param contexts - undefined for a model without
+ * context features. @throws UserError for unknown columns, unreadable values, and values of some items
  */
 export function setGivenContext(
   contexts: SimulatedContexts | undefined,

@@ -1,7 +1,7 @@
 /**
  * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. A
- * mark stores the file's length and checksum at a save. A resumed run checks by the mark that these bytes are
- * unchanged.
+ * mark stores the file's length and checksum at a save. With the mark, a resumed run checks that the file
+ * still begins with the bytes of the save.
  */
 
 import { formatCsvRow } from "../csv.ts";

@@ -122,10 +122,10 @@ export class RunFolder {
 
   /**
    * Writes all snapshots and logs. The snapshot `last` names the iterations of the best snapshots. A new best
-   * snapshot has a temporary name until the new `last` is written: after a crash at any time, the folder
-   * contains the best snapshots of its `last`. @param kept - initial weights, if best-loss stores them
-   * instead of the weights with the lowest loss. In this case `last` also stores the weights with the lowest
-   * loss, because a resumed training needs them.
+   * snapshot has a temporary name until the new `last` is written. So the folder always contains the best
+   * snapshots that its `last` names, even after a crash. @param kept - initial weights, if best-loss stores
+   * them instead of the weights with the lowest loss. In this case `last` also stores the weights with the
+   * lowest loss, because a resumed training needs them.
    */
   async save(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     this.flush();
@@ -149,7 +149,7 @@ export class RunFolder {
     }
   }
 
-  /** After divergence, writes only the best snapshots. The best snapshots of `last` get temporary names. */
+  /** After divergence, writes only the best snapshots. Those that `last` names get temporary names. */
   async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);
     for (const criterion of criteria) {

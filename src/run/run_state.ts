@@ -1,5 +1,5 @@
 /**
- * State from which a stage resumes: the snapshot `last`, the best snapshots of the time of `last`, and the
+ * State from which a stage resumes: the snapshot `last`, the best snapshots that `last` names, and the
  * lengths and checksums (marks) of the logs. This file also defines the names of the snapshot files.
  */
 
@@ -40,8 +40,8 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 }
 
 /**
- * Returns the temporary path of a best snapshot. A best snapshot has this path if it is newer than `last`, or
- * if `last` needs it and a newer best snapshot has the usual path.
+ * Returns the temporary path of a best snapshot. A new best snapshot has this path until the next `last` is
+ * written. After divergence, the old one that `last` names has this path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
@@ -80,8 +80,8 @@ export function readSavedStage(path: string): SavedStage | undefined {
 }
 
 /**
- * Returns the path of a stage's best snapshot at the time of its snapshot `last`; undefined if there is none.
- * After a crash, this may be a temporary path. After divergence, the best snapshot may be newer than `last`.
+ * Returns the path of the best snapshot that a stage's snapshot `last` names; undefined for none. After a
+ * crash, this may be a temporary path. After divergence, the best snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);

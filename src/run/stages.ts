@@ -43,9 +43,9 @@ export interface TrainingStage {
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
   /** Metrics in the stage's progress lines. */
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
-  /** True if the loss is a negative log-likelihood, and so comparable with the ground truth's loss. */
+  /** True if the loss is a negative log-likelihood, which can be compared with the ground truth's loss. */
   readonly hasLikelihood: boolean;
-  /** Snapshot whose item ranking the verdict compares with the rankings of the baselines. */
+  /** Snapshot that is compared with the baselines, by its ranking of items. */
   readonly judged: SnapshotName;
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */

@@ -69,13 +69,13 @@ export class StartChoice {
   /** Result of the last comparison, and the iteration whose weights were compared. */
   #compared = { iteration: NaN, isGain: true };
 
-  /** Scale and loss of the logit; undefined before the logit is kept for the first time. */
+  /** Scale and loss of the logit; undefined until `choose` first returns the logit. */
   #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
 
   /**
-   * @param start - computes the initial weights. @param logit - computes the weights of the logit on counts.
-   * The initial weights differ from the logit: they are fitted to other pages of a large log, and contain
-   * random weights for products of features. Both arguments are functions, because weights are large.
+   * @param start - computes the initial weights. They also belong to a logit on counts, but for a large log,
+   * this logit was fitted to other pages. Their weights for products of features are random. @param logit -
+   * computes the weights of the baseline "logit on counts".
    */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,
@@ -130,7 +130,7 @@ export class StartChoice {
       }
       parts.push({ log, users, logScores: logScores.map((u) => eta * u) });
     });
-    // Clicks of the logistic loss are independent, not choices.
+    // With the logistic loss, clicks are independent: they are no choices, to which a scale could be fitted.
     const { offset, slope } = (loss === "choice" && fitUtilityScale(parts)) || { offset: 0, slope: 1 };
     const scale = { offset: offset / eta, slope };
     this.trainer.setWeights(scaleUtilities(logit, scale));

@@ -86,7 +86,7 @@ export async function testStage(
 
 /** If the best validation is before this share of the iterations, it counts as early. */
 const EARLY = 0.05;
-/** A best validation after this share of the iterations counts as late. Noise seldom makes the last one best. */
+/** If the best validation is after this share of the iterations, it counts as late. */
 const LATE = 0.9;
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
@@ -96,8 +96,8 @@ export function describeTest(
   config: StagesConfig,
   iterations: number,
 ): string[] {
-  // Losses are not compared after an adversarial stage, whose utilities are not log-odds, or with the
-  // logistic loss, under which clicks are independent: the baselines' losses are losses of choices.
+  // A baseline's loss is the loss of a choice among items. The logistic loss is the loss of independent
+  // clicks, and after an adversarial stage utilities are not log-odds: these losses are not compared.
   const isChoice = stage.hasLikelihood && config.model.loss === "choice";
   return [
     ...describeRanking(test, stage.judged, { isChoice }),
@@ -107,8 +107,8 @@ export function describeTest(
 }
 
 /**
- * Compares a ranking with baselines. Gives advice if the model does not beat all of them, and all were fitted
- * to the model's training data. Advises no baseline whose loss is worse, unless the baseline ranks better.
+ * Compares a model's ranking with the baselines. If the model does not beat them all, and they were fitted to
+ * its training data, adds advice. Advises a baseline only if it ranks better or has no worse loss.
  * @param judged - snapshot whose ranking and loss are compared (undefined: the last)
  * @param options - split of the tested users; whether the baselines were fitted to the model's training data;
  * whether the model's loss is a loss of choices, as the baselines' losses are

@@ -102,7 +102,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of an evaluation's networks, with {@link getProbabilityOptions}. */
+  /** Tests the current weights of the networks. Options: {@link getProbabilityOptions}. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,

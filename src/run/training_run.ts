@@ -138,7 +138,7 @@ async function resumeStage(
 ): Promise<StageRunResult> {
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
-  // The data are the data with which the run began, so only the shape of the items is aligned.
+  // The run's data have not changed since its start, so only the shape of the items is aligned.
   const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
   const data = { ...run.data, source };
   // Initial weights from counts are computed again, for the comparison with the best validation.
@@ -226,14 +226,14 @@ function buildStageFiles({ stage, run: { config, data }, model, trainer: { specs
 
 async function save({ trainer, choice }: Training, folder: RunFolder): Promise<void> {
   const state = await trainer.state();
-  // The last step may have made weights non-finite, as the next loss would show; these are never saved.
+  // The last step may have made weights non-finite, and no loss was computed since. They are never saved.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns the communication since `before`, and its share of `of` seconds of training. */
+/** Returns the time of communication since `before`, and its share of `of` seconds of training. */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

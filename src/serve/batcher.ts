@@ -14,8 +14,8 @@ interface Waiting {
 
 /**
  * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single
- * request is not delayed, and batches grow under load. Batches alternate with pieces of long work, such as
- * blocks of a catalogue: at most one piece runs between two batches, and one batch between two pieces.
+ * request is not delayed, and batches grow under load. Long work, such as scoring a catalogue, is done in
+ * pieces: at most one piece runs between two batches, and one batch between two pieces.
  */
 export class Batcher {
   #queue: Waiting[] = [];

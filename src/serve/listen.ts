@@ -68,8 +68,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections in place of Node's server, which accepts all pending connections before it counts them,
- * and accepts none after a lack of file descriptors.
+ * Accepts connections. Node's own server would accept all pending connections before it counts them, and
+ * would accept no more after a lack of file descriptors.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -92,7 +92,7 @@ async function acceptAll(
   }
 }
 
-/** A Node server that does not listen: it is given accepted connections, and limits their duration. */
+/** A Node server that does not listen itself. It gets accepted connections, and limits their duration. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };

@@ -141,7 +141,7 @@ function describeRefusal(issue: v.BaseIssue<unknown>): string {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** Positions on the requested page of those items that are in the data set. */
+  /** Positions on the requested page, of the items that are in the data set. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";

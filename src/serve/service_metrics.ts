@@ -1,6 +1,6 @@
 /** Counters and histograms of the service, in the text format of Prometheus. */
 
-/** Values of a metric by labels, for example `endpoint="/score"`. A value without labels has the key "". */
+/** Values of a metric. The keys are labels, for example `endpoint="/score"`, or "" for no labels. */
 type Series = Map<string, number>;
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

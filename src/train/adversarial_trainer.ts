@@ -165,7 +165,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration, including one without effect for a frozen reward. */
+/** Returns the number of weight updates per iteration. A frozen reward has one, with a learning rate of 0. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -187,7 +187,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   const generatorSteps = countGeneratorSteps(config);
   return Array.from({ length: countHeaders(config) }, (_, header) => {
     const player = header < generatorSteps ? generator : reward;
-    // After an update, only the network that was just updated computes its outputs again.
+    // After an update, only the updated network's outputs are computed again.
     const updated = header > generatorSteps ? utilities : logits;
     return {
       ...player,
@@ -218,7 +218,7 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1. The initial prec@1 is optimistic: the best of many validations. */
+/** Tolerated relative drop of prec@1. (The initial weights were chosen because their prec@1 was high.) */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of the reward's prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;
@@ -231,7 +231,7 @@ export class RewardWatch {
   #last: Validation | undefined;
   #warned = false;
 
-  /** Takes the result of a validation. @returns a warning, but only once, if prec@1 has dropped too far */
+  /** Takes the result of a validation. @returns a warning when prec@1 has first dropped too far */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;

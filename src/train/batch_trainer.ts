@@ -18,7 +18,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 
 /** Number of submitted groups of steps: one group runs on the device, and one waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group of steps, in ms: longer than a read-back (11 ms), short enough for pauses. */
+/** Target duration of a group of steps in ms. A read-back takes 11 ms. A pause waits for two groups. */
 const GROUP_MS = 80;
 /** Divisor that makes the first group small: the device is idle while the host encodes this group. */
 const FIRST_GROUP = 8;
@@ -29,7 +29,7 @@ export interface TrainingCallbacks<F> {
   onStep?(result: TrainingStepResult<F>): void;
   /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
-  /** Called after step `iteration`, when no submitted step is left to run. May read the trainer's state. */
+  /** Called after step `iteration`, when all submitted steps have ended. May read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
   /** Returns true to request a call of {@link onPause} as soon as all submitted steps have ended. */
   wantsPause?(): boolean;
@@ -138,7 +138,7 @@ export class BatchTrainer<C, F> {
     };
     try {
       while (!signal?.aborted) {
-        // No step is submitted beyond the earliest possible early stop: so all hosts end with the same step.
+        // No step is submitted beyond the earliest possible early stop, so all hosts end with the same step.
         let end = Math.min(to, this.#computeEarlyEnd());
         while (submitted >= end && reads.length > 0) {
           await takeOne();
@@ -224,7 +224,7 @@ export class BatchTrainer<C, F> {
     return all.subarray(0, requests.length);
   }
 
-  /** Trains this rank alone, up to iteration `to`. @returns per step: metric sums, number of events */
+  /** Trains this rank alone, up to iteration `to`. @returns metric sums and number of events of each step */
   async #trainAlone(after: number, to: number): Promise<number[][]> {
     const { gpu, ring } = this.components;
     const own: number[][] = [];

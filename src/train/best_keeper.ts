@@ -19,7 +19,7 @@ import type { MetricSummary, ResultRing } from "./training_results.ts";
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);
 
-/** Largest number of kernel invocations that copy weights. An invocation may copy several vec4f. */
+/** Largest number of kernel invocations that copy weights. An invocation may copy several vectors. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
 type Copies = ReadonlyMap<TrainedNetwork, View>;
@@ -40,7 +40,7 @@ export class BestKeeper {
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards - ring slots of a validation's shards. @param summary - layout of the sums in a slot */
+  /** @param shards - slots of the ring with a validation's sums. @param summary - layout of a slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,
@@ -67,7 +67,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Compares validation n (after step `iteration`) with the best. Its evaluation must be encoded before. */
+  /** Compares validation n (after step `iteration`) with the best. Encode the evaluation before. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

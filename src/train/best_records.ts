@@ -7,7 +7,7 @@ export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly C
 
 /** Best validation result so far by one criterion. */
 export interface BestRecord {
-  /** Best sum of the metric over the validation events, in f32 as on the device. It starts as +-infinity. */
+  /** Best sum of the metric over the validation events, as f32. Before the first validation: +-Infinity. */
   readonly value: number;
   /** Number of finished training steps when the best value was reached. */
   readonly iteration: number;
@@ -19,7 +19,7 @@ export interface ValidationSchedule {
   readonly patience: number;
 }
 
-/** Returns the iteration at which early stopping ends the training, unless a later validation is better. */
+/** Returns the iteration at which early stopping ends the training if no later validation is better. */
 export function computeEarlyEnd(
   { earlyStopping, patience, validateEvery }: ValidationSchedule,
   best: BestRecords,

@@ -29,7 +29,7 @@ export interface ClickPrograms {
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of the phase's step header, which contains the settings of the phase's update on the GPU. */
+  /** Index of the phase's step header: the GPU buffer with the settings of the phase's update. */
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
@@ -110,7 +110,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs of an iteration on a batch with one micro-batch, each with the index of its step header. */
+  /** Programs of an iteration whose batch is one micro-batch, each with the index of its step header. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

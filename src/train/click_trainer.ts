@@ -23,7 +23,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps whose results the result ring stores. Very large batches make it smaller. */
+/** Largest number of steps whose results the result ring stores. With very large batches, it stores fewer. */
 const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
@@ -95,7 +95,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   const trainUsers = listUsers(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = stack.use(new Arena(gpu, stage.name));
-  // A caller may pass any users to `step`, so the capacity suffices for all users.
+  // A caller may pass any users to `step`, so the capacity suffices for a batch of the largest users.
   const { ranks, collectives } = distributed ?? {};
   if (ranks) collectives?.expectShares(ranks, batchSize, `users in a batch (${stage.batchOption})`);
   const full = computeBatchCapacity(source, "all", Math.ceil(batchSize / (ranks?.size ?? 1)));
@@ -108,7 +108,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   const steps = chooseRingSteps(batchSize, parts);
   // Micro-batches are built one at a time, because each adds its gradients to those of earlier micro-batches.
   const slices = parts > 1 ? 1 : BatchIndexBuffers.countSlices(training.deviceLog, capacity, stage.headers);
-  // All networks use the chunk sizes of the network with the most weights.
+  // The chunk sizes of the largest network are used for all networks.
   const [chunks] = networks.map(({ parameters }) => parameters.chunks).sort((a, b) => a.most - b.most);
   const dimensions = chunks ? clickDimensions.withChunks(chunks) : clickDimensions;
   const plan = stack.use(
@@ -139,8 +139,8 @@ export async function setUpClicks<F extends ChoiceMetrics>(
 }
 
 /**
- * Returns how a step's gradients are summed (over micro-batches or ranks). @throws UserError for
- * micro-batches if ranks exchange gradients in every step: the gradients would be summed twice.
+ * Returns how a step's gradients are summed: over micro-batches, or over ranks. @throws UserError for a step
+ * that would need both sums.
  */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;

@@ -53,8 +53,8 @@ async function validateShared(
 }
 
 /**
- * Returns the training state of rank 0, but with this rank's snapshots of the best weights. Those of rank 0
- * are not sent: only rank 0 saves them. @param own - this rank's state, which has equal tensor sizes
+ * Returns the training state of rank 0, but with this rank's snapshots of the best weights. Rank 0 sends no
+ * snapshots: only rank 0 saves them. @param own - this rank's state, which has equal tensor sizes
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -112,11 +112,11 @@ function shareOfBatch(
   const users = selectRankShare(ranks, present);
   const counting = syncEvery === 1 ? present : users;
   const counted = counting.reduce((sum, user) => sum + countScored(source, user), 0);
-  // A share without events to predict has no gradient; 1 avoids a division by zero.
+  // A share may have no events to predict. Its sums are 0, and the 1 avoids a division by zero.
   return { users, counted: Math.max(1, counted) };
 }
 
-/** @throws UserError if a rank's share of a batch needs micro-batches: gradients would be summed twice. */
+/** @throws UserError if a rank's share of a batch needs micro-batches, which ranks cannot exchange. */
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(
@@ -181,7 +181,7 @@ async function stepShared(
   return { extra: result.subarray(0, own.length), sums: result.subarray(own.length), counted };
 }
 
-/** Functions that communicate with other ranks. The package's type declarations have only this interface. */
+/** Functions with which the ranks share work and exchange data. */
 interface Collectives {
   readonly averageOverRanks: typeof averageOverRanks;
   readonly expectEqualWeights: typeof expectEqualWeights;

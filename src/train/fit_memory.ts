@@ -7,7 +7,7 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Largest number of rows per micro-batch of a split batch, in which a layer of 64 units takes 32 MiB. */
+/** Largest number of rows (displayed items) per micro-batch: 64 activations per row then take 32 MiB. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
@@ -17,7 +17,7 @@ class MicroBatchTooLarge extends Error {
   }
 }
 
-/** Creates a training that fits the device. @param most - rows per micro-batch; null: as many as fit. */
+/** Creates a training that fits the device. @param most - rows per micro-batch; null for as many as fit. */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
@@ -59,7 +59,7 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
   );
 }
 
-/** Default for the largest number of rows per shard, in which a layer of 64 units takes 32 MiB. */
+/** Default for the largest number of rows per shard: 64 activations per row then take 32 MiB. */
 const SHARD_ROWS = 2 ** 17;
 
 /**

@@ -1,4 +1,4 @@
-/** Estimates the FLOPs of a training iteration. A software driver's number of threads depends on them. */
+/** Estimates the FLOPs of a training iteration, from which the threads of a software driver are chosen. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** FLOPs of a step per row and first-layer unit: sums and an exponential. (Products are not per row.) */
+/** FLOPs per row and unit of the first layer in a step: additions and an exponential. */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs per iteration of the more expensive stage, with the share of its validations. */
+/** Estimates the FLOPs per iteration, including validations, of the more expensive stage. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

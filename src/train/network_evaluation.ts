@@ -47,9 +47,9 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Creates a ring buffer for the shards' metric sums, from slot `firstSlot` on. Default: a new ring. */
+  /** Returns a ring buffer for the shards' metric sums, and the first slot to use. Default: a new ring. */
   makeRing?(shards: number): { view: View; firstSlot: number };
-  /** Settings of count features, for a reward with count features whose shards are read one at a time. */
+  /** Settings of count features, if the reward has count features and shards are read one at a time. */
   readonly counted?: LogWithCounts;
 }
 
@@ -84,7 +84,7 @@ export interface UserOutcomes extends UserUtilities {
 }
 
 /**
- * Evaluation of networks on a fixed set of users, without context events (history that is not predicted). All
+ * Evaluation of networks on a fixed set of users. Context events (unpredicted history) are not evaluated. All
  * users of a shard are evaluated at once. If the whole log is not on the device, shards are read one at a
  * time.
  */

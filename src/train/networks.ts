@@ -1,6 +1,6 @@
 /**
- * State of a training: weights and moments of the reward and the generator, joined in one map each. The
- * generator's names get a prefix.
+ * State of a training. One map has the weights of the reward and of the generator; two maps have Adam's
+ * moments. The names of the generator's parameters get a prefix.
  */
 
 import type { AdamState } from "../ops/adam.ts";
@@ -36,7 +36,7 @@ export interface TrainerState {
 
 type BufferPicker = (network: TrainedNetwork) => GPUBuffer | undefined;
 
-/** For each part of a network's state, a function that returns its buffer. */
+/** Functions that return a network's buffers: weights, and Adam's first and second moments. */
 export const stateBuffers = {
   weights: ({ parameters }) => parameters.weights.buffer,
   m: ({ adam }) => adam?.m.buffer,

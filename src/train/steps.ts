@@ -22,7 +22,7 @@ export type SharedStep = [
   patient: boolean,
 ];
 
-/** Sums over all ranks: `sums` of the metrics of `counted` samples, `extra` of additional numbers. */
+/** Sums over all ranks, of metrics (`sums`), numbers of samples (`counted`) and other numbers (`extra`). */
 export interface StepSums {
   readonly extra: Float32Array;
   readonly sums: Float32Array;
@@ -42,13 +42,13 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
   readonly slices: number;
   /**
-   * Fills and uploads the slots of iterations after + 1, after + 2, ... A batch depends only on the seed and
-   * the iteration, so a resumed run has the same batches. @param most - largest number of slots to fill. If
-   * the device has less room, fewer slots (but at least one) are filled. @param own - input that replaces the
-   * drawn batches. @throws UserError for an invalid batch, before anything is changed.
+   * Fills and uploads the slots of the iterations that follow iteration `after`. A batch depends only on the
+   * seed and the iteration, so a resumed run has the same batches. @param most - largest number of slots to
+   * fill. Fewer slots (at least one) are filled if the device's memory is too small. @param own - input that
+   * replaces the drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes the dispatches that build all batches' index arrays. Batch k: slot `slot` + k, slice k. */
+  /** Encodes dispatches that build the batches' index arrays. Batch k: slot `slot` + k, arrays in slice k. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;
@@ -84,8 +84,8 @@ export interface StepGroup {
 
 /**
  * Encodes steps from iteration `after` + 1 on, and the validations that are due (one of them before step 1).
- * @param range - `most`: largest number of steps; fewer are encoded if the batches do not fit the device.
- * `validated`: last iteration with a validation. @throws UserError for an invalid batch, before anything is
+ * `most` is the largest number of steps; fewer are encoded if the batches do not fit the device. `validated`
+ * is the last iteration with a validation. @throws UserError for an invalid batch, before anything is
  * changed.
  */
 export function encodeGroup<C>(

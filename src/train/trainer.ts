@@ -1,4 +1,4 @@
-/** Shannon stage: maximum likelihood, which is the minimax game with Shannon entropy, solved exactly. */
+/** Shannon stage: trains by maximum likelihood. (Exact solution of the minimax game with Shannon entropy.) */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

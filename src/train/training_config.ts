@@ -48,8 +48,7 @@ export interface StageConfig {
 
 /**
  * Returns the weight decay of a model's tables. Tables of one-hot items decay like all other weights, because
- * they hold all that the model knows about the items. @param hasTokens - true for items with tokens, false
- * for one-hot items
+ * such items have no other features. @param hasTokens - true for items with tokens, false for one-hot items
  */
 export function getTableDecay(
   { weightDecay, tokenDecay }: Pick<StageConfig, "weightDecay" | "tokenDecay">,
@@ -92,7 +91,7 @@ export const overFittingFields: ConfigFields<
 > = {
   weightDecay: defineField(
     "--weight-decay <x>",
-    "each step shrinks the kernels by this share times the learning rate (default: 0.1 in the Shannon stage of " +
+    "each step shrinks weight matrices by this share times the learning rate (default: 0.1 in the Shannon stage of " +
       "a model with counts, otherwise 0)",
     between(0, 1000),
     0,
@@ -122,7 +121,7 @@ export const overFittingFields: ConfigFields<
   ),
   patience: defineField(
     "--patience <n>",
-    "iterations without improvement until early stopping",
+    "iterations without improvement after which early stopping ends the training",
     whole(1),
     500,
   ),
@@ -138,7 +137,7 @@ export const shannonFields: ConfigFields<
   iterations: defineField("--iterations <n>", "steps of the optimiser", whole(1, 2 ** 31), 2000),
   batchSize: defineField(
     "--batch-size <n>",
-    "users per step, with all their events (default: as many as have about 400 pages; 50 with --counts none)",
+    "users per step, with all their events (default: users with about 400 pages in all; 50 with --counts none)",
     whole(1),
     50,
     { depends: true },
@@ -189,11 +188,11 @@ export interface AdversarialConfig extends StageConfig {
   behaviourDims: number[];
   /** Initial standard deviation of the generator's kernels. */
   behaviourSd: number;
-  /** Number of generator steps per iteration; then come the reward's steps, on the same batch. */
+  /** Number of generator steps per iteration. The reward's steps follow on the same batch. */
   generatorSteps: number;
   /** Number of reward steps per iteration. 0 freezes the reward, as the paper's code does. */
   rewardSteps: number;
-  /** Number of first iterations, which train only the generator, until it fits the initial reward. */
+  /** Number of iterations at the start that train only the generator, so that it fits the initial reward. */
   generatorWarmup: number;
   /** Learning rate of the generator. */
   generatorLearningRate: number;
@@ -216,13 +215,13 @@ export const gameFields: ConfigFields<
   iterations: defineFixedField(whole(1, 2 ** 31), 5000), // set by --adversarial; 0 skips the adversarial stage
   generator: defineField(
     "--generator <kind>",
-    "a network, or the exact inner maximum (sparsemax of the utilities)",
+    "generator: a trained network, or the exact best response to the reward (sparsemax of utilities)",
     picklist(["network", "exact"]),
     "network",
   ),
   behaviourDims: defineField(
     "--behaviour-dims <sizes>",
-    "hidden layers of the generator (the paper calls it the behaviour)",
+    "hidden layers of the generator, which the paper calls the behaviour",
     layers(1),
     [256, 32],
   ),
@@ -281,8 +280,8 @@ export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversa
 export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
 /**
- * The paper's adversarial config, with the regulariser 1/2 sum pi^2, which `reproduce` uses.
- * src/model/README.md compares this config with the default.
+ * Adversarial config of the paper, with the regulariser 1/2 sum pi^2. The command `reproduce` uses this
+ * config. src/model/README.md compares it with the default.
  */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,

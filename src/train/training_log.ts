@@ -18,11 +18,11 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Default size of the window, in batches of average size. WINDOW_ROWS and WINDOW_EVENTS also limit it. */
+/** Default size, in average batches, of the window: the device memory for the log's next batches. */
 const WINDOW_BATCHES = 64;
-/** Largest number of rows in the window, 12 bytes each. Item features need additional memory. */
+/** Largest number of rows (displayed items) in the window. A row takes 12 bytes, plus its item features. */
 const WINDOW_ROWS = 2 ** 21;
-/** Largest number of events in the window, 16 bytes each. */
+/** Largest number of events (pages) in the window. An event takes 16 bytes. */
 const WINDOW_EVENTS = 2 ** 20;
 /** Largest number of rows of validation users on the device, if the log is on disk. */
 const VALIDATION_ROWS = 2 ** 22;
@@ -54,8 +54,8 @@ export class TrainingLog {
 
   /**
    * @param capacity - largest sizes of a batch. @param batchOption - option that sets the batch size. @param
-   * windowBatches - number of batches of average size per window; a window always fits one batch of any
-   * users. @param counted - settings of count features, if the model has any
+   * windowBatches - number of batches of average size per window; a batch of any users always fits into a
+   * window. @param counted - settings of count features, if the model has any
    */
   constructor(
     gpu: Gpu,
@@ -103,7 +103,7 @@ export class TrainingLog {
       for (const user of fresh) present.add(user);
       taken.push(batch);
     }
-    // Users are sorted: each item's rows then have the order of the whole log, so sums have the same bits.
+    // Sorted users keep each item's rows in the order of the whole log, so sums have the same bits.
     const all = Uint32Array.from(present).sort();
     const indices = new Map(Array.from(all, (user, index) => [user, index]));
     const log = readLog(source, all);
@@ -128,7 +128,7 @@ export class TrainingLog {
   }
 }
 
-/** Returns the capacity of a window: at least that of any batch, and at most the size of the whole log. */
+/** Returns the capacity of a window: any batch must fit, and the whole log is enough. */
 function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>

@@ -35,7 +35,7 @@ export class DivergedError extends UserError {
 export interface MetricSummary<F> {
   /** Number of vectors per slot of the result ring; a vector holds four metric sums. */
   readonly vectors: number;
-  /** Index of the vector with the sums of loss, prec@1 and prec@2 by which best snapshots are selected. */
+  /** Index of the vector whose sums (of loss, prec@1 and prec@2) select the best snapshots. */
   readonly bestBy: number;
   /** Converts metric sums to means. @param counted - number of events by which sums are divided */
   means(sums: ArrayLike<number>, counted: number): F;
@@ -71,7 +71,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true to average over clicks */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true for means over clicks */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -129,7 +129,7 @@ export class ResultRing {
     return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
-  /** Returns the slot of step t; if the step has several micro-batches, the first one's slot. */
+  /** Returns the slot of step t, or of its first micro-batch if it has several. */
   stepSlot(t: number): number {
     return t % this.steps * this.microBatches;
   }

@@ -59,12 +59,12 @@ const experimentSchema = v.strictObject({
   format: v.literal(FOLDER_FORMATS.experiment),
   /** Value of --data: a file, a folder, or the name of a synthetic shop. */
   data: v.string(),
-  /** Seed of a synthetic shop, if the user typed one. `dataUsersSeed`: seed of the shop's users, if typed. */
+  /** Seeds of a synthetic shop and of its users; undefined if the user typed none. */
   dataSeed: v.optional(v.wholeNumber()),
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
   seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  /** Number of iterations of the Shannon stage; `adversarial`: of the adversarial stage. */
+  /** Numbers of iterations: `iterations` of the Shannon stage, `adversarial` of the adversarial stage. */
   iterations: v.wholeNumber(),
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -162,7 +162,7 @@ export async function readOutcome(
       sampling: (high - low) / 2,
     };
   };
-  // An adversarial stage's loss is no likelihood, so it is taken from the snapshot with pi's best prec@1.
+  // An adversarial stage has no snapshot with the best likelihood; its loss is that of pi's best prec@1.
   return { reward: readPart("", game ? prec1 : loss), ...(game && { pi: readPart("pi_") }), log };
 }
 
@@ -212,7 +212,7 @@ function numbers(values: readonly (number | null)[] = []): number[] {
 /** Published claim that a measure of the first model is larger than a measure of the second model. */
 interface PublishedClaim {
   readonly claim: string;
-  /** Description of the difference between the two measures. */
+  /** Description of the difference, such as "the gain in test prec@1". */
   readonly what: string;
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];

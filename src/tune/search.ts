@@ -4,8 +4,8 @@
  * The method is asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of
  * iterations at which settings are compared. Whenever three more settings have reached a rung, the best
  * setting that was not promoted yet is promoted: its training continues to the next rung. Otherwise, training
- * of a new setting starts. Settings may train in parallel. The search can be stopped at any time, and does
- * not plan how many settings the budget allows.
+ * of a new setting starts. Settings may train in parallel. The search can be stopped at any time, because it
+ * does not plan how many settings the budget allows.
  */
 
 import type { TuneSetting } from "./space.ts";
@@ -17,7 +17,7 @@ export interface SearchCandidate {
   readonly number: number;
   readonly setting: TuneSetting;
   readonly iterations: number;
-  /** Seconds of training in all sessions. `setUpSeconds`: seconds without training in the last session. */
+  /** Seconds of training in all sessions. `setUpSeconds`: seconds of set-up in the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
@@ -29,17 +29,17 @@ export interface SearchCandidate {
 export interface SearchState {
   readonly criterion: Criterion;
   /**
-   * Numbers of iterations at which settings are compared, ascending. They depend on the speed of the default
-   * setting's training, so the list is empty until the default setting was trained.
+   * Numbers of iterations at which settings are compared, ascending. They depend on how fast the default
+   * setting trains, so the list is empty until the default setting was trained.
    */
   readonly rungs: readonly number[];
   /** All settings whose training has begun, in the order of their numbers. */
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** A rung has this many times the iterations of the rung before. Of this many settings, one is promoted. */
+/** Factor between the iterations of two rungs. One of this many settings on a rung is promoted. */
 const HALVING = 3;
-/** Maximum number of rungs. Further rungs, at fewer iterations, would favour fast learners, which overfit. */
+/** Maximum number of rungs. Rungs at fewer iterations would favour settings that learn fast but overfit. */
 const RUNGS = 2;
 
 /** Lists the rungs, ascending. @param top - last rung. @param step - iterations between two validations. */
@@ -230,7 +230,7 @@ function nextJob(
     if (job && job.seconds <= secondsLeft) return job;
   }
   const finish = buildFinish(state, secondsLeft, busy);
-  // Settings below the first rung come first. A stop, or a smaller budget's first rung, ended their training.
+  // Settings below the first rung come first: their training was interrupted, or a smaller budget ended it.
   const begun = rankSettings(state).find((one) => !busy.has(one.number) && !hasReached(one, rungs[0] ?? 0));
   const first = begun
     ? buildJob(state, begun, 0)

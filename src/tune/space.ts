@@ -72,7 +72,7 @@ export function drawSetting(
   const taken = new Set(before.map(describeSetting));
   const isNew = (setting: TuneSetting) => !taken.has(describeSetting(setting)) && space.accepts(setting);
   const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
-  // A resumed search draws the settings of an uninterrupted search: a known setting was tried, or is next.
+  // A known setting that was not tried yet comes next, also in a resumed search.
   if (known) return known;
   const random = createRandomStream(space.seed, "tune", number);
   for (let k = 0; k < MOST_DRAWS; k++) {

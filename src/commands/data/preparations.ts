@@ -32,9 +32,9 @@ type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<v
 export function createLogCommand(run: Prepare = runPreparation): Command {
   const command = addOptions(new Command("log"), Object.values(logOptions)).description(
     "Prepares a log with one row per displayed item, per page, or per click, as CSV or TSV with a header " +
-      "or JSON lines (all plain, .gz or .zst), or as Parquet. Any other layout is read by a SELECT " +
-      "(--query); see data/recipes. Ids are text, exactly as written. Times are seconds, milli-, micro- " +
-      "or nanoseconds since 1970, or ISO 8601 (UTC if without a time zone). The format of most rows is used.",
+      "or JSON lines (all plain, .gz or .zst), or as Parquet. A SELECT (--query) reads a log in any " +
+      "other layout; see data/recipes. Ids are text, exactly as written. Times are seconds, milli-, micro- or " +
+      "nanoseconds since 1970, or ISO 8601 (UTC without a time zone), whichever most rows have.",
   );
   return command
     .option(OUT_FOLDER, "folder of the prepared data set; new or empty", folder, getPreparedFolder("log"))

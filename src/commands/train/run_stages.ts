@@ -283,7 +283,7 @@ export async function reopen(
   return { data: fitted, init: snapshot.weights };
 }
 
-/** Aligns a data set to the items and features of initial weights. Item counts are those of the data set. */
+/** Aligns a data set to the items and features of initial weights. The data set keeps its number of items. */
 export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: string): Dataset {
   return fitDataset(data, { items, features }, `the model of ${path}`);
 }
@@ -327,7 +327,7 @@ export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
 }
 
-/** Lists what may change the bits of a run's results: system, adapter, program and kernel variants. */
+/** Lists system, adapter, program version and kernel variants, on which the bits of results may depend. */
 function listParts({ system, adapter, clickgan, variants }: ComputedBy): Readonly<Record<string, string>> {
   const kernels = variants && { kernels: `for matrices in ${variants.matrices ?? "textures"}` };
   return { system, ...adapter, clickgan, ...kernels };
@@ -338,8 +338,8 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
   const notes: string[] = [];
   if (loss === "logistic") {
     notes.push(
-      "The logistic loss treats the clicks of a page as independent, so pages may have several clicks. If " +
-        "pages have one click, this increases the loss, but it does not affect the ranking.",
+      "The logistic loss treats the clicks of a page as independent. If no page has several clicks, this " +
+        "assumption increases the loss, but it does not affect the ranking.",
     );
   }
   if (positions > 0) {

@@ -58,8 +58,8 @@ export function parseTuneOptions(
 ): { options: TuneOptions; trainArguments: string[]; given: ReadonlySet<string> } {
   const command = createCommand(
     "tune",
-    "Searches for good options of train within a time budget, by successive halving of random settings " +
-      "and the default, compared on validation users only. Prints the train command of the best setting, " +
+    "Searches for good options of train within a time budget. Compares random settings and the default on " +
+      "validation users only, by successive halving. Prints the train command of the best setting, " +
       "and its test metrics compared with the default and the baselines. The same command resumes a search.",
   );
   addSearchOptions(command);

@@ -1,4 +1,4 @@
-/** Runs of a search, one per setting. They are like runs of `train`, but no test follows the training. */
+/** Runs of a search, one per setting. A run is made as by `train`, but is not tested after training. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";

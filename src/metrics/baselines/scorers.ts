@@ -58,7 +58,7 @@ type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
  * Builds a scorer that scores the pages of each user in order. Context events only extend the user's history.
- * @param ofUser - takes a log, and returns a function that is called once per user to score the user's pages
+ * @param ofUser - takes a log. Returns a function that is called per user, and returns a {@link PageScores}.
  */
 function createPageScorer(
   settings: readonly string[],
@@ -184,7 +184,8 @@ export function createCategoryRateScorer(
 }
 
 /**
- * A user's clicks so far by token and field. A click on an item with n tokens in a field adds 1/n to each.
+ * A user's clicks so far by token and field. A click on an item with n tokens in a field adds 1/n to each
+ * token.
  */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
@@ -213,7 +214,7 @@ class UserClicks {
   }
 }
 
-/** Returns a function from an item of the log to the item's tokens. */
+/** Returns a function that returns the tokens of an item of the log. */
 function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
   const { items, findItemIndex: placeOf } = readLogItems(catalogue, log);
   if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);

@@ -26,7 +26,7 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty: keeps slope and offset finite without clicks, and if only top-ranked items are clicked. */
+/** Ridge penalty. Without it, slope or offset would be infinite if no item, or only the best, was clicked. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */
@@ -38,7 +38,7 @@ export function fitLogOdds(
   logScores.forEach((score, row) => x.set([1, score], 2 * row));
   const [offset = 0, slope = 0] = fitLogit({ x, columns: 2, start, chosen, hasNone }, [RIDGE, RIDGE]);
   if (slope >= 0) return { offset, slope };
-  // A negative slope means useless scores; then only the share of pages without a click is fitted.
+  // With a negative slope, the scores are useless: then only the share of pages without a click is fitted.
   return fitLogOdds({ logScores: new Float64Array(logScores.length), start, chosen, hasNone });
 }
 

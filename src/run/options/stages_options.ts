@@ -138,7 +138,7 @@ function checkModel(options: StagesOptions): void {
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers, the encoder's ` +
-        "state does not change the ranking. For a linear model with a history: --encoder none --dims none --wide.",
+        "state does not change the ranking. A linear model that reads the history: --encoder none --dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {
@@ -149,8 +149,8 @@ function checkModel(options: StagesOptions): void {
   if ((positionBias > 0 || loss !== "choice") && adversarial > 0) {
     const other = positionBias > 0 ? "--position-bias" : `--loss ${loss}`;
     throw new UserError(
-      `Expected either ${other} or --adversarial, got both: the adversarial stage models choices without position ` +
-        "effects. Remove one of these options.",
+      `Expected either ${other} or --adversarial, got both: the adversarial stage needs --loss choice and no ` +
+        "position effects. Remove one of these options.",
     );
   }
 }
@@ -227,8 +227,7 @@ const LEARNING_RATE = 1e-3;
 export const WEIGHT_DECAY = 0.1;
 /**
  * Default share by which a training step shrinks the embeddings of tokens, in the Shannon stage of a model
- * with count features. Without shrinkage, embeddings of item ids overfit; an item's popularity is already in
- * the count features.
+ * with count features. Without shrinkage, the embeddings of item ids overfit.
  */
 export const TOKEN_SHRINKAGE = 0.04;
 /** Default of --early-stopping in the Shannon stage of a model with count features. */
@@ -244,7 +243,7 @@ function withDefaults(options: StagesOptions, { source, pageOrder }: ModelData):
   const paper: ByData = {
     ...{ wide: 0, positionBias: 0, batchSize, earlyStopping, learningRate, weightDecay, tokenDecay },
   };
-  // The adversarial stage models choices without position effects.
+  // The adversarial stage has no position effects.
   const placed = pageOrder === "shown" && !options.adversarial && options.loss === "choice";
   const own: ByData = {
     wide: WIDE,
@@ -259,7 +258,7 @@ function withDefaults(options: StagesOptions, { source, pageOrder }: ModelData):
   return { ...options, ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns how many train users have about {@link BATCH_PAGES} pages in total: at most a quarter of them. */
+/** Returns how many train users have about {@link BATCH_PAGES} pages in total; at most a quarter of all. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -282,7 +281,7 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
   }
   if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;
   return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no information. Use " +
-    "the loss; a constant prediction has the entropy of the click rate as its loss.";
+    "the loss; the loss of a constant prediction is the entropy of the click rate.";
 }
 
 /** Returns true if a page is predicted and shows an item that was not clicked. */

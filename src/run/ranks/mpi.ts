@@ -43,7 +43,7 @@ export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string
 }
 
 const LIBRARY = "libmpi.so.40";
-/** Value of MPI_THREAD_SERIALIZED: several threads of Deno call MPI, but only one at a time. */
+/** Value of MPI_THREAD_SERIALIZED, because several threads of Deno call MPI, but only one at a time. */
 const SERIALIZED = 2;
 /** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. Unlike C handles, they are the same in every process. */
 const [WORLD, BYTE] = [0, 1];
@@ -87,7 +87,7 @@ export interface CommunicationTimes {
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** True after the first MPI call with the short time limit: training has begun. */
+  /** True as soon as training has begun: at the first MPI call with the time limit HANG_MS. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();

@@ -242,7 +242,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** Checks that every byte of the data belongs to one tensor. With duplicate names, bytes are left over. */
+/** Checks that every byte of the data belongs to one tensor. This also rejects repeated names. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";

@@ -55,7 +55,7 @@ const itemsSchema = v.variant("kind", [
     v.strictObject({ kind: v.literal("one-hot"), count, width: count }),
     v.check(
       (items) => items.width === items.count,
-      "expected one-hot items to be as wide as there are items",
+      "expected as many one-hot features as items",
     ),
   ),
   v.strictObject({ kind: v.literal("dense"), count, width: count }),
@@ -112,7 +112,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters that a file stores under a prefix: all for "", only the trained ones otherwise. */
+/** Returns the parameters that a file stores under a prefix: all for "", and otherwise only trained ones. */
 function selectSnapshotSpecs(
   specs: readonly ParameterSpec[],
   prefix: string,
@@ -160,8 +160,8 @@ export function readMoments(snapshot: Snapshot, specs: readonly ParameterSpec[],
 }
 
 /**
- * Reads the best weights by a criterion from a training's snapshot, with the model's constants, which are in
- * the current weights. @throws UserError if tensors are missing or too many
+ * Reads the best weights by a criterion from a training's snapshot. The model's constants are read from the
+ * current weights. @throws UserError if tensors are missing or too many
  */
 export function readBestWeights(
   snapshot: Snapshot,

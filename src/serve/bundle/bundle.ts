@@ -91,7 +91,7 @@ function replaceModules(texts: Readonly<Record<string, string>>): esbuild.Plugin
   };
 }
 
-/** Finds an imported file by the exports of its package, or by its path if the package has no exports. */
+/** Finds an imported file of a package: by the field `exports` of its package.json, or else by its path. */
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
   const found = "found"; // marks calls of build.resolve by this plugin, to avoid an endless recursion
   return {

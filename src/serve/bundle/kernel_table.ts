@@ -1,6 +1,6 @@
 /**
  * Lets the script of a web page read kernels from a global table that the page defines before the script
- * runs. A page that shows the kernels already has their texts as data: the script needs no copy.
+ * runs. The script needs no copy of the kernels if the page already has them as data, in order to show them.
  */
 
 const TABLE = "WGSL";

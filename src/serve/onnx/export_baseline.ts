@@ -66,7 +66,7 @@ function addLogScore(
   }
 }
 
-/** Adds nodes: log(1 + index of an item's latest click in `history`) if that click is recent, else `rate`. */
+/** Adds nodes: log(1 + index in `history` of an item's latest click) for recent clicks, otherwise `rate`. */
 function addLastClick(
   { graph, page, history, clicks }: BaselineInputs,
   rate: TensorName,
@@ -124,7 +124,7 @@ function addLatestDistinct(
   { graph, history }: BaselineInputs,
   most: number,
 ): { item: TensorName; there: TensorName } {
-  // At least `most` columns, so that TopK finds so many.
+  // The matrix has at least `most` columns, because TopK cannot return more elements than there are.
   const users = graph.op("Concat", [graph.op("Shape", [history], { start: 0, end: 1 }), [most]], { axis: 0 });
   const padded = graph.op("Concat", [history, graph.op("Expand", [[-1], users])], { axis: 1 });
   const index = addColumnIndices(graph, padded);
@@ -143,7 +143,7 @@ function addLatestDistinct(
   return { item: graph.op("Max", [item, [0]]), there };
 }
 
-/** End mark of the sorted keys: larger than the key of every pair of items. */
+/** Last element of the sorted keys. It is larger than the key of every pair of items. */
 const LAST_KEY = 2n ** 62n;
 
 /**

@@ -53,13 +53,13 @@ export function exportModel(
 }
 
 /**
- * Returns an upper bound of the absolute values in the graph: the largest input, times a factor per tensor.
- * For a table the factor is 1 + the largest absolute value; for any other tensor it is 1 + the largest sum of
- * absolute values in a column.
+ * Returns an upper bound of the absolute values in the graph: the largest input, times a factor per tensor. A
+ * table's factor is 1 + its largest absolute value. Any other tensor's factor is 1 + the largest sum of
+ * absolute values in one of its columns.
  */
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
-  // Count features are logarithms of floats, so they have a bound.
+  // Count features are logarithms of floats, so they have an upper bound.
   let bound = Math.max(
     largestFeature,
     initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1,
@@ -107,7 +107,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds nodes for the term [users, items, K] of a layer that depends only on the displayed item. */
+/** Adds nodes for the part [users, items, K] of a layer's sum that depends only on the displayed item. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue } = inputs;
   const items = foldItems(inputs, `${part}/item_kernel`, `${part}/token_table`, columns);

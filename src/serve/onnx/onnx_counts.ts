@@ -39,8 +39,8 @@ export interface LiftInputs {
 }
 
 /**
- * Adds nodes for the standardised count features and context features [users, items, C]. The features assume
- * that the user has the average click rate, and clicked every item that was shown before.
+ * Adds nodes for the standardised count features and context features [users, items, C]. The graph does not
+ * know the user's pages. It assumes an average click rate, and no impressions without a click.
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -124,7 +124,7 @@ export function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** Adds nodes for sums [users, size]: elements of `value`, added at the indices that `place` lists. */
+/** Adds nodes for sums [users, size]: each element of `value` is added at its index in `place`. */
 function summed({ graph, page }: LiftInputs, size: number, place: TensorName, value: TensorName): TensorName {
   const users = graph.op("Shape", [page], { start: 0, end: 1 });
   const shape = graph.op("Concat", [users, [size]], { axis: 0 });
@@ -240,7 +240,7 @@ export function addLogLift(
   const flat = [place, part].map((of) => graph.op("Reshape", [of, [0, -1]])) as [TensorName, TensorName];
   const clicks = graph.op("ReduceSum", [part, [1, 2]], { keepdims: 1 });
   const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });
-  // The mean of an item without tokens is defined as 1, so its feature is 0.
+  // For an item without tokens, the mean is defined as 1, so the feature is log 1 = 0.
   const missing = graph.op("Mul", [clicks, ofItems(of, `${name}/none`, (item) => none[item] ?? 0)]);
   const above = graph.op("Add", [graph.op("Add", [lifted, missing]), prior]);
   return graph.op("Log", [graph.op("Div", [above, graph.op("Add", [clicks, prior])])]);

@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph. An encoder computes the clicks' term [users, N] of the first layer. */
+/** Adds encoders to an ONNX graph. An encoder computes what clicks add to the first layer: [users, N]. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -25,9 +25,9 @@ export interface EncoderInputs {
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. A table has the product of each item's features and input weights. The ONNX op gets these
- * products as inputs, and the identity as input weights. The op multiplies by 1 and adds zeros, so the
- * products stay exact.
+ * Adds the LSTM. The products of all items' features and the input weights are stored as a table. The ONNX op
+ * reads its inputs from this table, and its input weights are the identity matrix, which leaves the inputs
+ * exact.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, weight, tensor, history, clicks } = inputs;
@@ -90,7 +90,7 @@ export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig):
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
-/** Adds linear position weights [users, N]: bias + weighted sum of the table rows of the last m clicks. */
+/** Adds nodes for a linear encoder [users, N]: bias + weighted sum of table rows of the last m clicks. */
 export function addClickProduct(
   inputs: EncoderInputs,
   names: ClickProductNames,
@@ -173,9 +173,9 @@ function tanhOfDense(
 }
 
 /**
- * Adds tanh position weights for one-hot features. The state has one component tanh(w + bias) per item; w
- * sums the weights of the lags at which the user clicked it. `base`, the state of a user without clicks, is
- * tanh(bias) x kernel. `delta` is tanh(w + bias) - tanh(bias) at one click per clicked item, else 0.
+ * Adds tanh position weights for one-hot features. An item's component of the state is tanh(w + bias); w sums
+ * the weights of the lags at which the user clicked the item. Without clicks the state is tanh(bias); `base`
+ * is this state x kernel. `delta` is tanh(w + bias) - tanh(bias) at one click per clicked item, else 0.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -213,7 +213,7 @@ function tanhOfOneHot(
 const ITEMS = 2 ** 14;
 
 /**
- * Computes the product [I, C] of features and weights in float64. For one-hot items, it is the kernel.
+ * Computes the product [I, C] of item features and weights in float64. For one-hot items, it is the kernel.
  * @param kernelName - weights [F, C] of dense features, or [I, C] of one-hot items; items with only tokens
  * have none @param tokensName - weights [V, C] of the tokens
  */

@@ -59,7 +59,7 @@ export function encodeGraph(own: UserGraph): Uint8Array {
   });
 }
 
-/** Adds the outputs. A softmax over items and no click, or a sigmoid (logistic loss), gives probabilities. */
+/** Adds the outputs. Probabilities: a softmax over items and no click, or sigmoids for the logistic loss. */
 function addOutputs({ graph, eta, loss, utilities: of, effects }: UserGraph): void {
   const shown = graph.op("GreaterOrEqual", ["page", [0]]);
   const flat = graph.op("Squeeze", [of, [2]]);
