@@ -35,7 +35,7 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
-/** Help text: the default of --data-seed in commands that use a trained model. */
+/** Default of --data-seed in commands that use a trained model (help text). */
 export const MODEL_SEED = "the seed of the model's data, else --seed";
 
 /** Adds options for the seeds of a synthetic shop. @param seed - help text: default of --data-seed */

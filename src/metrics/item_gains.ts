@@ -2,7 +2,7 @@
 
 import type { EvaluatedPage } from "./metric_columns.ts";
 
-/** Smallest number of displays of a compared item. Click rates of rarer items are mostly noise. */
+/** Items with fewer displays are not compared: their click rates are mostly noise. */
 export const LEAST_DISPLAYS = 30;
 /** Largest number of items in each list. */
 const MOST_ITEMS = 10;

@@ -169,7 +169,7 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in an event's outcome, as in makeGameSummary (training_results.ts). */
+/** Index of the generator's prec@1 in an event's outcome; makeGameSummary defines this order. */
 const PI = 5;
 
 /** Column values of the current event. Every call of computePageSums overwrites the values. */

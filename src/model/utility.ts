@@ -77,8 +77,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 
 /**
  * Adds ops for the hidden layers and the output [rows, 1].
- * @param parts - other terms of the first layer: the encoder's `state` [events, N]; counts [rows, C] with
- * their kernel [C, N]
+ * @param parts - tensors that the first layer also adds: the encoder's `state` [events, N], and count
+ * features [rows, C] times their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,

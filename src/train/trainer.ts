@@ -1,4 +1,4 @@
-/** Shannon stage: trains by maximum likelihood. (Exact solution of the minimax game with Shannon entropy.) */
+/** Shannon stage: maximum likelihood. This solves the minimax game with Shannon entropy exactly. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

@@ -107,7 +107,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds nodes for the part [users, items, K] of a layer's sum that depends only on the displayed item. */
+/** Adds nodes [users, items, K] for what a displayed item's features add to a layer. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue } = inputs;
   const items = foldItems(inputs, `${part}/item_kernel`, `${part}/token_table`, columns);
