@@ -219,7 +219,7 @@ export function proposeCommand(found: LogPreparation, problem: string, use?: str
   const more = features.length > 0 && !encoding;
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   const next = select
-    ? "Only a SELECT can read a log with this separator or such clicks. Save this SELECT (with guessed columns) as " +
+    ? "Only a SELECT can read this separator, or clicks in this form. Save this SELECT (with guessed columns) as " +
       `${select.file}:\n\n${select.text}\n\nThen run this command:`
     : isComplete
     ? "Run this command, in which the columns were guessed" +
@@ -228,7 +228,7 @@ export function proposeCommand(found: LogPreparation, problem: string, use?: str
     ? `The header is one cell, "${names[0]}": remove its quotes.`
     : `Replace COLUMN (${missing.join(", ")}) by one of: ${names.map((name) => `"${name}"`).join(", ")}.`;
   const commands = [formatLogCommand([...args, ...features]), ...(use === undefined ? [] : [use])];
-  const yes = `With --yes, your command runs this command first${more ? ", without features" : ""}.`;
+  const yes = `With --yes, your command runs this command at once${more ? ", without features" : ""}.`;
   const advice = isComplete ? [...listUnnamed(found, features), ...(hasYes ? [yes] : [])] : [];
   const lines = commands.map((line) => `  ${line}`).join("\n");
   return [`${problem}. ${next}`, lines, advice.join("\n")].join("\n\n").trimEnd();
