@@ -36,7 +36,9 @@ const names = exercises.map(({ name }) => name);
 
 function exerciseCommand(): Command {
   const command = new Command("deno task exercise")
-    .description("Checks your kernel for an exercise of the course, and times it and the ladder's kernels.")
+    .description(
+      "Checks your kernel for an exercise of the course, and times it next to the naive and the shipped kernels.",
+    )
     .addArgument(new Argument("[name]", "the exercise (default: list all)").choices(names))
     .option("--file <file>", "your kernel (default: exercises/NAME.wgsl, created if missing)", path)
     .option("--size <sizes>", "check and time at this size, such as 64x1000 for softmax")
@@ -132,7 +134,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
     `Created ${file}: ${exercise.what}. Follow its first lines and fill in ${HOLE}.\n` +
       `Size:     --size ${exercise.ladder.size.join("x")} (default): ${exercise.ladder.title}\n` +
       `Chapter:  kernels/course/${exercise.chapter}\n` +
-      `Check it: deno task -q exercise ${exercise.name}\n` +
+      `Check it: deno task -q exercise ${exercise.name} (--no-time: do not time it)\n` +
       "Rules:    kernels/README.md, which also names the kernels that solve the exercises",
   );
 }
@@ -193,4 +195,6 @@ async function compileWithTint(file: string, text: string): Promise<CompilerVerd
   }
 }
 
-if (import.meta.main) await runMain(() => parseAndRun(exerciseCommand(), Deno.args));
+/** Arguments, in which `grid_2d` (as in names of files) is the exercise `grid-2d`. */
+const args = Deno.args.map((arg) => names.find((name) => name === arg.replaceAll("_", "-")) ?? arg);
+if (import.meta.main) await runMain(() => parseAndRun(exerciseCommand(), args));

@@ -253,17 +253,17 @@ export function listReadWrittenBindings(
   text: string,
 ): string[] {
   const plain = text.replace(/\/\/.*$/gm, "");
-  // Remove code that a constant of value false disables, such as the addition to an earlier gradient.
+  // Remove code that a constant of value false or 0 disables, such as the addition to an earlier gradient.
   const code = plain.replace(
-    /\bif \((\w+)\) \{[^{}]*\}/g,
-    (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,
+    /\bif \((\w+)( > 0u)?( && \w+)?\) \{(?:[^{}]|\{[^{}]*\})*\}/g,
+    (all, name, size) => plain.includes(`const ${name} = ${size ? "0u" : "false"};`) ? "" : all,
   );
   return bindings.filter(({ kind }) => kind === "read_write").map(({ name }) => name).filter((name) => {
     if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return true;
     // Match an index with at most one nested pair of brackets, and the next token. A store is `name[...] =`.
-    const uses = code.matchAll(
-      new RegExp(`\\b${name}\\[(?:[^\\[\\]]|\\[[^\\[\\]]*\\])*\\](\\.\\w+)?\\s*(=(?!=)|\\S)`, "g"),
-    );
-    return [...uses].some(([, , next]) => next !== "=");
+    const index = `\\[(?:[^\\[\\]]|\\[[^\\[\\]]*\\])*\\](?:\\.\\w+)?`;
+    const uses = code.matchAll(new RegExp(`\\b${name}${index}\\s*(==|[-+*/%&|^]?=|\\S)`, "g"));
+    const next = Array.from(uses, ([, token = ""]) => token);
+    return next.some((token) => token !== "=") && next.some((token) => /^[^=]?=$/.test(token));
   });
 }

@@ -423,6 +423,7 @@ Deno.test("kernels that read what they write are found by their texts", () => {
   assert.deepEqual(found("row_dot_backward"), []);
   assert.deepEqual(found("row_dot_backward", ["ACCUMULATE"]), ["input_gradient"]);
   assert.deepEqual(found("lstm_forward_panel"), []);
+  assert.deepEqual(found("choice_nll"), ["outcome"]);
   const text = `
 @group(0) @binding(0) var<storage, read_write> a: array<u32>;
 @group(0) @binding(1) var<storage, read_write> b: array<vec4u>;
@@ -430,6 +431,7 @@ Deno.test("kernels that read what they write are found by their texts", () => {
 @group(0) @binding(3) var<uniform> step: Step;
 fn main() {
   a[b[3].x] = 1u; // c[0] is only in a comment
+  b[0].y += 1u;
   c[a.length] = 2u;
 }`;
   assert.deepEqual(listReadWrittenBindings(parseKernel("made", text), text), ["b"]);

@@ -77,7 +77,7 @@ function watch({ state, seconds }: Watch): void {
       Deno.kill(Deno.pid, "SIGTERM");
     } else if (waited >= reported + 5) {
       reported = waited;
-      write(`waiting for your kernel: ${waited} s`);
+      write(`waiting for the kernels that were started: ${waited} s`);
     }
   }, 200);
 }

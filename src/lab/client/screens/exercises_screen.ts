@@ -16,7 +16,7 @@ export function showExercises(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
     dom`<p>Complete a kernel. The lab compares it with a float64 reference at odd sizes and in edge cases. You
-can also time it and its ladder: versions of the kernel from naive to shipped. The browser saves it.</p>`,
+can also time it, next to a naive kernel and the shipped ones. The browser saves your kernel.</p>`,
     notice.element,
   );
   void lab.call("exercises", "list", undefined).then((all) => {

@@ -60,7 +60,7 @@ Inputs are numbers (<code>1 2.5 3</code>), ranges (<code>0..99</code>), repetiti
 contains your kernel and its numbers: copy the address to save or share them.</p>
 <p class="about">Number the bindings from 0; the last one is the uniform <code>step</code>, with the numbers of
 invocations in x and y. Inputs (<code>read</code>) and outputs (<code>read_write</code>) are arrays of f32, u32 or
-i32, or of their vectors. <code>@workgroup_size</code> has numbers or constants. In a program, call
+i32, of their vectors, or of atomics. <code>@workgroup_size</code> has numbers or constants. In a program, call
 <a href="#course/a-kernel-of-your-own"><code>runKernel</code></a>, which has the same rules.</p>
 ${this.#editor.element}
 <div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label>${run}</div>
