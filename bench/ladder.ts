@@ -152,7 +152,7 @@ export function listLadderCells(
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   const counts = ({ counts: own }: LadderStepMeasurement) =>
     [own?.reads, own?.sectors, own?.writeSectors, own?.conflicts].map(formatAccessCount);
-  const base = ({ number, changes }: LadderStepMeasurement) => number === 1 ? "-" : String(changes);
+  const base = ({ gain, changes }: LadderStepMeasurement) => gain === undefined ? "-" : String(changes);
   const time = (step: LadderStepMeasurement) => formatShort(step.time?.median ?? NaN);
   const named = ["step", "idea", "kernel"];
   const counted = ["reads", "read sectors", "write sectors", "conflicts"];
