@@ -10,7 +10,7 @@ import { UserError } from "../user_error.ts";
 import { checkText, type ComparedValues, computeErrorShare } from "../selftest/finding.ts";
 import { CANARY } from "../selftest/harness.ts";
 import type { BoundStep, Ladder, LadderSize, LadderStep } from "../ladder/check_ladder.ts";
-import { BoundLadder, getBaseStepNumber, getStepNumber, parseLadderSize } from "../ladder/check_ladder.ts";
+import { BoundLadder, numberSteps, parseLadderSize } from "../ladder/check_ladder.ts";
 import { runLadder } from "../ladder/ladders.ts";
 import type { LadderStepMeasurement } from "../profile/bench_report.ts";
 import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
@@ -67,11 +67,7 @@ export async function raceExercise(
   step: LadderStep,
   { size, onProgress, rounds }: CheckOptions & { readonly rounds: number },
 ): Promise<LadderStepMeasurement[]> {
-  const known = ladder.steps.map((one, k) => ({
-    ...one,
-    number: getStepNumber(one, k),
-    changes: getBaseStepNumber(one, k),
-  })).filter(({ number, idea }) => number === 1 || idea.includes("shipped"));
+  const known = numberSteps(ladder).filter(({ number, idea }) => number === 1 || idea.includes("shipped"));
   const forGpus = known.find(({ idea }) => gpu.adapter.kind === "gpu" && idea.includes("shipped for GPUs"));
   const own = { ...step, number: ladder.steps.length + 1, changes: (forGpus ?? known.at(-1))?.number ?? 1 };
   // Irregular sizes are not checked again: the answer was checked at all sizes, and tests check the steps.

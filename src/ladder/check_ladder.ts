@@ -70,12 +70,19 @@ export interface Ladder {
 
 /** Returns a ladder with only the steps that lead to the kernel for GPUs. Steps keep their numbers. */
 export function selectGpuSteps(ladder: Ladder): Ladder {
-  const steps = ladder.steps.map((step, k) => ({
+  return {
+    ...ladder,
+    steps: numberSteps(ladder).filter(({ number }) => ladder.forGpus?.includes(number) ?? true),
+  };
+}
+
+/** Returns the steps of a ladder with explicit numbers, so that some of them can be left out. */
+export function numberSteps({ steps }: Pick<Ladder, "steps">) {
+  return steps.map((step, k) => ({
     ...step,
     number: getStepNumber(step, k),
     changes: getBaseStepNumber(step, k),
   }));
-  return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
 }
 
 /** Returns the number that tables show for a step. @param k - index of the step in the ladder, from 0 */
