@@ -1,4 +1,4 @@
-/** Chooses a new run's kernel variants: the fastest variants in a timing, or the standard variants. */
+/** Chooses a new run's kernel variants: the variants that were fastest when timed, or the standard ones. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -7,7 +7,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { defineFlagOption } from "../option.ts";
 import { getCacheFolder } from "./arguments.ts";
 
-/** Options --autotune and --no-autotune. Without them, kernels are autotuned on a GPU, but not on a CPU. */
+/** Without --autotune and --no-autotune, kernels are autotuned on a GPU, but not on a CPU. */
 export const autotune = defineFlagOption(
   "--autotune",
   "time the kernel variants on this adapter (once, under 3 s), and use the fastest (default on a GPU)",

@@ -57,7 +57,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Makes a parser of JSON, or of "@FILE" for a JSON file. @param example - valid JSON for error messages */
+/** Makes a parser of JSON or of "@FILE", a file with JSON. @param example - valid JSON for error messages */
 function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
@@ -75,7 +75,7 @@ function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string)
   };
 }
 
-/** Creates the option --context. @param about - help text that says which pages have these values */
+/** Creates the option --context. @param about - help text that says to which pages the values apply */
 export function createContextOption(about: string): Option {
   return new Option(
     "--context <json>",
@@ -209,7 +209,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns a hint if a known option has the value that was typed for an unknown option; otherwise "". */
+/** Returns a hint on the known option that has the typed value of an unknown option; "" if there is none. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

@@ -52,7 +52,7 @@ export class JobSlots {
     this.#unopened = count - this.#free;
   }
 
-  /** Makes all slots usable. By then the driver has cached the compiled shaders, which new children reuse. */
+  /** Makes all slots usable. Call it when a child has compiled the shaders, and the driver cached them. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
@@ -179,8 +179,7 @@ export function createJobsProgress(total: number): JobsProgress {
 
 /**
  * Waits until all tasks have ended, even if some fail. @param resumeHint - sentence that says how to continue
- * failed tasks.
- * @returns the results. @throws UserError that names the failed tasks
+ * failed tasks. @returns the results. @throws UserError that names the failed tasks
  */
 export async function runAllSettled<T>(
   tasks: ReadonlyMap<string, Promise<T>>,

@@ -13,8 +13,8 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline. For "logit on counts", which is a user model, the function replaces the weights and
- * config of `run`, and returns undefined.
+ * Opens a baseline in place of a run's model. The baseline "logit on counts" is itself a user model: for it,
+ * the function replaces the weights and config of `run`, and returns undefined.
  * @param trained - training data of the run @param own - data of the command, which may have further items
  * @throws UserError if `own` lacks items of `trained`, or the baseline cannot be fitted to `trained`
  */
@@ -45,12 +45,12 @@ export function openBaseline(
   return new BaselineModel(source, fitted, name, run.info.model);
 }
 
-/** Offset and slope for data without validation users: the logit's utilities are not changed. */
+/** Offset and slope that do not change the logit's utilities, for data without validation users. */
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's model by the logit on counts, whose scale is fitted to the validation users. The model's
- * other parts then add 0 to the utility. Returns false if the catalogue is too large for count tables.
+ * Replaces a run's model by the logit on counts, with a scale fitted to the validation users. Parts of the
+ * model that this logit lacks add 0. Returns false if the catalogue is too large for count tables.
  */
 function useLogit(
   run: OpenedRun,

@@ -125,7 +125,7 @@ export const MODEL = [
   path,
 ] as const;
 
-/** Adds options for data that are by default the data of a run. @param seed - see {@link addShopSeeds} */
+/** Adds options that choose data; the default is the data of a run. @param seed - see {@link addShopSeeds} */
 export function addRunData(command: Command, seed: string): Command {
   command
     .option(DATA, "data set, as in train --data (default: the data of the run)", path)
@@ -133,7 +133,7 @@ export function addRunData(command: Command, seed: string): Command {
   return addShopSeeds(command, seed);
 }
 
-/** Creates the command of a task of deno.json that opens a model and data; see {@link createCommand}. */
+/** Creates a command that opens a model and data, with options for both; see {@link createCommand}. */
 export function createModelCommand(task: string, description: string): Command {
   // Without --resplit, the data are split as for the model's training.
   return addRunData(createCommand(task, description).requiredOption(...MODEL), MODEL_SEED)
@@ -211,10 +211,9 @@ export async function fitBaseline(run: OpenedRun, own: Dataset, option: string) 
 }
 
 /**
- * Returns options that name a command's data: the typed options, or by default those that named the training
- * data.
- * @param path - path of the model's snapshot.
- * @throws UserError if neither the options nor the run's config name data.
+ * Returns the options that name a command's data: those that the user typed, else those of the model's
+ * training. @param path - path of the model's snapshot. @throws UserError if neither the options nor the
+ * run's config name data.
  */
 export function openModelData(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;

@@ -1,4 +1,4 @@
-/** Progress displays. A terminal shows one changing line. Other outputs get a line per tenth of the work. */
+/** Displays progress: on a terminal as one changing line, elsewhere as a line per tenth of the work. */
 
 import process from "node:process";
 import { formatDuration, formatThousands } from "../number_text.ts";
@@ -51,8 +51,7 @@ export interface TrainingStatus {
 
 /**
  * Shows the progress of a training: on a terminal a changing line, from the first iteration on; otherwise a
- * line after each tenth. Notes appear above the line.
- * @param total - number of the last iteration
+ * line after each tenth. Notes appear above the line. @param total - number of the last iteration
  * @param start - number of iterations that earlier sessions completed; the speed ignores them
  */
 export function createTrainingProgress(

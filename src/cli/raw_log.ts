@@ -25,7 +25,7 @@ import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
 import { quotePath, quoteShellWord } from "../shell_word.ts";
 
-/** Arguments of `data log` that prepare a raw log. The columns of the log were guessed. */
+/** Arguments of `data log` that prepare a raw log, and the columns of the log, which were guessed. */
 export interface LogPreparation {
   readonly columns: LogColumns;
   readonly args: readonly string[];
@@ -34,7 +34,7 @@ export interface LogPreparation {
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly sample: LogSample;
-  /** Encoding of a model's data set, if the log is for this model. */
+  /** Encoding of a trained model's data set; undefined if the log is not for a trained model. */
   readonly encoding?: ModelEncoding;
   /** SELECT that reads the log, and a file for it; undefined if column names suffice to read the log. */
   readonly select?: { readonly file: string; readonly text: string };
@@ -77,8 +77,8 @@ const HEAD_LENGTH = 1 << 16;
 
 /**
  * Guesses a log's columns. @param given - columns that are known. @param out - folder of the prepared data
- * @param modelData - data set of the model for which the log is
- * @returns undefined for a file in the paper's layout, and for a file that is not a table
+ * @param modelData - data set of the model that will be used with the log @returns undefined for a file that
+ * needs no preparation (in the layout of the paper's published data), and for a file that is not a table
  */
 export async function suggestPreparation(
   path: string,
@@ -176,7 +176,7 @@ export async function expectNoRawLog(
 
 /**
  * Lists options of `data log` for features: those of the model's data set, or else options that are guessed
- * from the first rows. [] for a SELECT, or if a column is unknown.
+ * from the first rows. Returns [] if only a SELECT can read the log, or if a required column is unknown.
  */
 function guessFeatureArguments(
   { sample, columns, args, isComplete, encoding }: LogPreparation,
@@ -201,7 +201,7 @@ function listUnnamed({ sample, columns, encoding }: LogPreparation, features: re
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
 
-/** Returns the text to print before a guessed `data log` command runs, which prepares no features. */
+/** Returns the text to print before a guessed `data log` command runs. This command prepares no features. */
 export function describeRunning(found: LogPreparation): string {
   const features = guessFeatureArguments(found);
   const more = `Options that may improve the model: ${features.map(quoteShellWord).join(" ")}`;
@@ -210,8 +210,8 @@ export function describeRunning(found: LogPreparation): string {
 }
 
 /**
- * Describes a problem, and proposes the guessed command on a line of its own. @param use - command to run
- * after it @param hasYes - true if the user's command has the option --yes
+ * Describes a problem, and proposes the guessed command on a line of its own. @param use - command that the
+ * user should run next @param hasYes - true if the user's command has the option --yes
  */
 export function proposeCommand(found: LogPreparation, problem: string, use?: string, hasYes = true): string {
   const { columns, sample: { names }, isComplete, select, args, encoding } = found;

@@ -1,8 +1,8 @@
 /**
  * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training after its submitted steps.
  * A later signal ends the process at once. No child process outlives its parent process, even if `kill -9`
- * ends the parent. If a launcher has ended, its command stops as after Ctrl-C. A launcher stops when the task
- * that started it has ended.
+ * ends the parent. If a command's launcher (launch.ts) has ended, the command stops as after Ctrl-C. A
+ * launcher stops when the `deno task` that started it has ended.
  */
 
 import { readEnvironmentVariable } from "./arguments.ts";

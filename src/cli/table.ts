@@ -5,8 +5,8 @@ import { writeFileAtomically } from "../files/atomic_write.ts";
 import { readText, withFileErrors } from "../files/local_file.ts";
 
 /**
- * Maximum width of a table, and the headings of the columns to drop, in this order, until the table fits. If
- * several columns have one heading, the last one is dropped.
+ * Maximum width of a table, and the headings of the columns to drop, in this order, until the table fits. Of
+ * several columns with the same heading, the last one is dropped.
  */
 export interface TableFit {
   readonly width?: number;
@@ -134,7 +134,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Before a file is replaced, this number of its first characters is compared with the file on disk. */
+/** A file is replaced only if this number of its first characters is unchanged since the file was read. */
 const READ_AGAIN = 400;
 
 /**

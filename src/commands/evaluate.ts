@@ -87,9 +87,8 @@ async function main(): Promise<void> {
   );
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
-      `Expected one part of ${opened.source.name} in --split, got all. The log was split by time, so all ` +
-        "parts together may contain a user twice, and the baselines are fitted to the train part. Evaluate " +
-        "each part separately.",
+      `Expected one part of ${opened.source.name} in --split, got all. After a split by time, a user may ` +
+        "be in several parts, and the baselines are fitted to the train part. Evaluate each part separately.",
     );
   }
   if (baseline !== undefined) await fitBaseline(run, opened, baseline);

@@ -18,7 +18,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** The service ends after so many consecutive checks without an open request: a response may be unsent. */
+/** Consecutive checks without an open request before the service ends, so that the last response is sent. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

@@ -21,8 +21,8 @@ const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs that replace two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids,
- * so hyparquet uses its own decoder. Brotli's dictionary would more than double the reader's script.
+ * Stubs that replace two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids, so
+ * hyparquet uses its own decoder. Brotli's dictionary would more than double the size of the script.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
@@ -84,7 +84,7 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Titles of sections of other pages that the lab shows as chapters, because its course links to them. */
+/** Titles of sections outside of the course that the lab shows as chapters: the course links to them. */
 const SECTIONS = [
   "A kernel of your own",
   "The exercises",

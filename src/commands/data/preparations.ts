@@ -93,8 +93,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 }
 
 /**
- * With --yes, guesses the columns of --source that no option names. @throws `error` if no column at all can
- * be guessed; UserError with the complete command if --yes is missing, or if some columns cannot be guessed.
+ * With --yes, guesses the columns of --source that no option names. @throws `error` if no column can be
+ * guessed; UserError that proposes a command, without --yes or if a column is unknown.
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
@@ -134,7 +134,7 @@ function shares(text: string): PrepareOptions["shares"] {
   );
 }
 
-/** Parses when validation and test begin: 2025-05-01,2025-05-08 or 14d,7d (days before the last page). */
+/** Parses start times of validation and test: 2025-05-01,2025-05-08 or 14d,7d (days before the last page). */
 function parseSplitAt(text: string): PrepareOptions["splitAt"] {
   const [validation = NaN, test = NaN, ...more] = text.split(",").map(parseBegin);
   const inOrder = Math.sign(validation) !== Math.sign(test) || validation < test;

@@ -33,13 +33,14 @@ export async function openLogged(
   if (hasSameItems(data, opened)) return opened;
   throw new UserError(
     `Expected a log with the items of ${data.source.name}, but ${log} has different items. Prepare the log ` +
-      "with --encoding-from the model's training data; for a synthetic shop, simulate with the same --data-seed.",
+      "with the option --encoding-from and the folder of the model's training data. For a synthetic shop, " +
+      "simulate the log with the model's --data-seed.",
   );
 }
 
 /**
  * Selects the pages of users on whom neither the model nor the policy was trained.
- * @param counted - true if the policy counts the clicks of the log's train users
+ * @param counted - true if the policy counts the clicks of the log's train users, who are then left out
  * @throws UserError if the log is on disk, or its positions are unknown.
  */
 export function selectEvaluationClicks(
@@ -132,12 +133,12 @@ export interface PolicyLogResult {
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined for the best slates. */
+/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined if it draws none. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
-/** Returns the name of a policy that draws slates at a temperature, if it has one. */
+/** Returns the name of a policy, and the temperature at which it draws slates, if it draws. */
 export function nameAtTemperature(name: string, temperature: number | undefined): string {
   return temperature === undefined ? name : `${name} at ${temperature}`;
 }
@@ -173,7 +174,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats a table of estimates from the log and simulated click rates, and lists their contradictions. */
+/** Formats a table of estimates from the log and simulated click rates, and lists where they disagree. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

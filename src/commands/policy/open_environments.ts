@@ -41,7 +41,7 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users on whom the policies were trained. The users' model computes the states that policies observe. */
   readonly observer: UsersSource;
-  /** Same as `observer`, but for logged pages: context features are replaced by their means. */
+  /** Same model as `observer`, for states of logged pages: it always gets the mean context features. */
   readonly logObserver: UsersSource;
   readonly log: LogSource;
   /** Returns the log's user states and its impressions per item; undefined for a ground truth. */

@@ -1,6 +1,4 @@
-/**
- * `policy compare`: compares policies on users of the training's model, a second model and a ground truth.
- */
+/** `policy compare`: compares policies on simulated users (of one or two models and a ground truth). */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -58,8 +56,9 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 
 /**
- * Number of grid points per axis of a shop's state space. Compared with much finer grids, the values with
- * `fine` differ by at most 0.3 %. For 500 items and 20 pages, `fine` takes 10 s on a CPU, and `coarse` 1 s.
+ * Number of grid points per axis of a shop's state space. Values of the best policy on `fine` differ by at
+ * most 0.3 % from those on much finer grids. For 500 items and 20 pages, `fine` takes 10 s on a CPU, and
+ * `coarse` 1 s.
  */
 const GRIDS = { fine: [33, 33, 17], coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
@@ -305,7 +304,7 @@ function plain(key: string, value: unknown): unknown {
   return ["returns", "points", "sorted"].includes(key) ? undefined : value;
 }
 
-/** Formats a comparison. @param task - settings that differ in other comparisons; else "" */
+/** Formats a comparison. @param task - the settings in which several comparisons differ; else "" */
 function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [

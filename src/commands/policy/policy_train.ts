@@ -82,8 +82,8 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
     throw new UserError(
-      "Expected --start without --data-users-seed, got both: with --truth, users start with the clicks of " +
-        "the shop's own users. Omit --data-users-seed.",
+      "Expected --start without --data-users-seed, got both: with --truth, the start clicks are those " +
+        "of users drawn with --data-seed. Omit --data-users-seed.",
     );
   }
   if (!options.truth || options.model === undefined) return;

@@ -181,7 +181,9 @@ export function addShopTruth(command: Command, about: string, seed: string): Com
     .addOption(createSeedOption(`seed of the synthetic shop (default: ${seed})`, "--data-seed"));
 }
 
-/** Adds options for users. @param beside - about --model with --truth. @param seed - see `addShopSeeds` */
+/**
+ * Adds options that choose users. @param beside - help on --model with --truth @param seed - see `addRunData`
+ */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},

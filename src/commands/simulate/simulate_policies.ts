@@ -136,6 +136,6 @@ export async function openTrainingUsers(
   throw new UserError(
     `Expected a policy for the items of ${data.source.name}, got ${path}, which was trained with different ` +
       `items on ${describeSubject(trainedOn)}. Simulate users of the policy's items; for a synthetic ` +
-      "shop, set the same --data-seed.",
+      "shop, set --data-seed as in the policy's training.",
   );
 }

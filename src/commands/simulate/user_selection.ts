@@ -39,7 +39,7 @@ export interface UserSelection {
 }
 
 export interface UserEnvironment {
-  /** Simulated users. Their clicks follow the ground truth if the options name one, otherwise the model. */
+  /** Simulated users, whose clicks follow the ground truth if the options name one, otherwise the model. */
   readonly environment: UsersSource;
   /** Model that computes the user states for the policies; undefined if the environment computes them. */
   readonly known: UsersSource | undefined;
@@ -53,10 +53,9 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 }
 
 /**
- * Finds the users that the options name.
- * @param options - checked by `checkUsers` of simulate_options.ts; `seed` is the default seed of a
- * synthetic shop and the seed of `resplit`.
- * @throws UserError if a model is missing or has different items, or if the ground truth is unknown.
+ * Finds the users that the options name. @param options - checked by `checkUsers` of simulate_options.ts;
+ * `seed` is the default seed of a synthetic shop and the seed of `resplit`. @throws UserError if a model is
+ * missing or has different items, or if the ground truth is unknown.
  */
 export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
@@ -190,8 +189,7 @@ function selectTruth(data: OpenedDataset): UserSelection {
 
 /**
  * Reads how a model compares with baselines from `result.json` in the snapshot's folder: a simulation is only
- * as good as its model. Returns [] if the file is missing or damaged, because a snapshot may be outside of a
- * run.
+ * as good as its model. Returns [] if the file is missing (for a snapshot outside of a run) or damaged.
  */
 async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   try {
@@ -250,7 +248,7 @@ export async function withSimulated<T>(
   if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
       `Expected --reward click, got utility: every page of ${data.source.name} has a click, so only ` +
-        "differences of utilities are known, and sums have no meaning. Omit --reward; rankings are valid.",
+        "differences of utilities are known, and sums have no meaning. Omit --reward to rank by clicks.",
     );
   }
   return await withDevice(async (gpu, stack) => {

@@ -59,9 +59,8 @@ export interface FollowedRun {
 }
 
 /**
- * Starts or resumes a run in a child process. The results are bit-identical to those of
- * training in this process.
- * @returns the results of the stages; [] if the command was interrupted before the start
+ * Starts or resumes a run in a child process. The results are bit-identical to those of training in this
+ * process. @returns the results of the stages; [] if the command was interrupted before the start
  * @throws FailedJobError, DivergedError
  */
 export function runInJob(
@@ -124,9 +123,9 @@ export interface RunOfMany {
 }
 
 /**
- * Trains runs, in this process if `jobs` is 1.
- * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs that name no
- * earlier run in `after` start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
+ * Trains runs: in this process if `jobs` is 1, otherwise in child processes.
+ * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs without `after`
+ * start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
  */
 export async function runAll(

@@ -170,7 +170,7 @@ function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunR
     } calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the GPU adapter, prints adapter and data, and calls `use`. @param trained - stages to train */
+/** Opens the GPU adapter, describes adapter and data, and calls `use`. @param trained - stages to train */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -188,7 +188,7 @@ export function printAdapter({ adapter: { kind, description } }: Gpu): void {
   printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
 }
 
-/** Prints adapter and data. @param readsContext - true if the model reads the data's context features */
+/** Describes adapter and data. @param readsContext - true if the model reads the data's context features */
 function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
   printAdapter(gpu);
   const { name, items: { shape }, userSplit } = data.source;
@@ -263,8 +263,7 @@ export async function hasBegun(path: string): Promise<boolean> {
 }
 
 /**
- * Reopens a run's data. If `fresh` is true, also reads the run's initial weights, and aligns the data to
- * them.
+ * Reopens a run's data. For a fresh run, also reads the initial weights, and aligns the data to their items.
  * @throws UserError if a file has changed
  */
 export async function reopen(

@@ -1,6 +1,6 @@
 /**
- * `train` under mpirun. Rank 0 writes files and prints results; the other ranks only train. Before training,
- * the ranks compare versions, machines, data and options. If ranks fail, only one reports an error.
+ * Runs `train` with MPI. Rank (process) 0 writes files and prints results; the other ranks only train. Before
+ * training, the ranks compare versions, machines, data and options. If ranks fail, only one reports an error.
  */
 
 import process from "node:process";

@@ -49,9 +49,8 @@ Examples:
   deno task -q tune --data runs/data/mine --budget 30    (continues a search of 10 minutes)`;
 
 /**
- * Parses the arguments of `tune`.
- * @returns the options of `tune`, and the typed arguments that belong to `train`.
- * @throws {UserError} for invalid options
+ * Parses the arguments of `tune`. @returns the options of `tune`, and the typed arguments that belong to
+ * `train`. @throws {UserError} for invalid options
  */
 export function parseTuneOptions(
   args: readonly string[],

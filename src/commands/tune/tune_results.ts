@@ -1,6 +1,6 @@
 /**
- * Results of `tune`: a table of settings and, for the best setting, a test (in the format of `train`),
- * differences from the default setting, cautions, and the `train` command that repeats this setting.
+ * Reports the results of `tune`: a table of settings, and a test of the best setting. Compares this setting
+ * with the default, lists cautions, and prints the `train` command that repeats this setting.
  */
 
 import { writeJson } from "../../files/json_file.ts";

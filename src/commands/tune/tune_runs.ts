@@ -1,4 +1,4 @@
-/** Runs of a search, one per setting. A run is made as by `train`, but is not tested after training. */
+/** Runs of a search, one per setting. A run is created as by `train`, but is not tested after training. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -144,8 +144,8 @@ export async function trainCandidate(
 }
 
 /**
- * Tests a setting without further training. The verdict is about the snapshot that the criterion selects.
- * @param run - its config has the number of finished iterations
+ * Tests a setting without further training. The result's verdict is about the snapshot that the criterion
+ * selects. @param run - its config has the number of finished iterations
  */
 export async function testCandidate(
   run: TrainingRun,

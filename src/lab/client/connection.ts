@@ -20,7 +20,7 @@ class LabError extends Error {
   }
 }
 
-/** Milliseconds to wait for the answer to a cancelled call, because a busy worker answers late. */
+/** A cancelled call fails after this number of milliseconds, even if a busy worker has not answered yet. */
 const STOP_MS = 700;
 
 export interface CallOptions<P> {

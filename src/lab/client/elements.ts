@@ -6,7 +6,7 @@ import type { MeasurementProgress } from "./lab_worker.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name. `on...` adds a listener. true adds an attribute without value; false adds none. */
+/** Attributes by name; `on...` is an event listener. The value true adds an attribute without value. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -105,7 +105,7 @@ export class StopButton {
   }
 }
 
-/** Line for messages. Screen readers announce each message. */
+/** Line for messages, each of which screen readers announce. */
 export class Notice {
   readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
   readonly #bar = element("progress", { max: 1, "aria-label": "Finished share" });
@@ -117,7 +117,7 @@ export class Notice {
     fill(this.element, markOptions(text));
   }
 
-  /** Shows a step of a measurement, the finished share and the time left. Share 0: a new part begins. */
+  /** Shows a step of a measurement, the finished share and the time left. A share of 0 restarts the clock. */
   showProgress({ text, share }: MeasurementProgress): void {
     if (share === 0) this.#began = performance.now();
     const left = describeShare(share, (performance.now() - this.#began) / 1000);

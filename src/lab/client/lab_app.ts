@@ -21,7 +21,7 @@ type DeviceState =
   /** The device is not open yet. */
   | { readonly kind: "opening" }
   | { readonly kind: "open"; readonly adapter: AdapterFacts }
-  /** The device was lost. The next call that needs a device opens it again. */
+  /** The device was lost. The next call that needs a device opens another one. */
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "none"; readonly message: string };
 

@@ -36,7 +36,7 @@ export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Progress of a measurement: the current step, and the finished share of a part, from 0 to 1. */
+/** Progress of a measurement: text about the current step, and the finished share of the current part. */
 export interface MeasurementProgress {
   readonly text: string;
   readonly share: number;

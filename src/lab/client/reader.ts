@@ -1,7 +1,7 @@
 /**
- * Reads the files that the user chose: one file in the paper's layout, or all files of a prepared data set.
- * This file becomes a separate script, which is loaded when the user chooses the first file. The script
- * returns plain data, because the page and the worker have their own copies of classes.
+ * Reads the files that the user chose: one file in the layout of the paper's data, or all files of a prepared
+ * data set. This file becomes a separate script, which is loaded when the user chooses the first file. The
+ * script returns plain data, no class instances: page and worker have different copies of a class.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";

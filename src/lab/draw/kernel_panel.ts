@@ -85,7 +85,7 @@ ${renderWgslListing(texts.files[kernel] ?? "", [])}
 ${renderBackground(kernel, texts)}`;
 }
 
-/** Renders an empty element for the kernel's machine code, and a link to the kernel's chapter. */
+/** Renders an element, to be filled with the kernel's machine code, and a link to the kernel's chapter. */
 function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
   // A ladder's kernel has the shipped kernel's name and a suffix, such as _1_naive in lstm_forward_1_naive.
   const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
@@ -136,7 +136,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   return renderFacts(facts);
 }
 
-/** Renders memory access counts of a workgroup in the grid's middle (kernel_analysis/access_counts.ts). */
+/** Renders how often a workgroup in the grid's middle accesses memory (kernel_analysis/access_counts.ts). */
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
@@ -202,7 +202,7 @@ const KEYWORDS =
 const TYPES =
   "(?:bool|[iuf]32|f16|vec[234][iufh]?|mat[234]x[234][fh]?|array|atomic|texture_storage_2d|rgba32float)";
 
-/** Name of our WGSL grammar for Prism. The grammar in Prism knows neither `vec4f` nor `override`. */
+/** Name of our WGSL grammar for syntax colours. Prism's own grammar knows neither `vec4f` nor `override`. */
 export const WGSL = "wgsl";
 languages[WGSL] = {
   comment: /\/\/.*/g,
@@ -237,7 +237,7 @@ export function findSpecialisedLines(text: string, file: string): number[] {
 }
 
 /**
- * Machine code of a kernel, with the constants of the kernel's first use in the bench. The command `deno task
+ * Machine code of a kernel, compiled with the constants of its first use in the bench. The command `deno task
  * bench compiled --readme bench/compiled.md` records it.
  */
 interface RecordedKernel {

@@ -16,14 +16,14 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the step gains time on this adapter but loses time on the recorded adapter, or vice versa. */
+  /** Set if the ladder's step speeds up the kernel on one of the adapters, but slows it down on the other. */
   readonly reversal?: "slower here" | "faster here";
 }
 
-/** A gain (ratio of two times) within 5 % of 1 counts as no change, even if its error is smaller. */
+/** A gain (ratio of two times) within 5 % of 1 is no change, even if its measurement error is smaller. */
 const LEAST_GAIN = 0.05;
 
-/** Compares the times of a ladder's steps with recorded times. @param shipped - recorded times, if any */
+/** Compares times of a ladder (versions of a kernel) with recorded times (`shipped`), if there are any. */
 export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | undefined): ComparedStep[] {
   return own.steps.map((step): ComparedStep => {
     const recorded = shipped?.steps.find(({ kernel, number }) =>
@@ -49,7 +49,7 @@ function classifyGain(gain: number | undefined, noise: number): Outcome | undefi
   return gain > 1 + noise ? "faster" : gain < 1 - noise ? "slower" : "equal";
 }
 
-/** Returns the fastest step, and all steps that are equally fast within the noise. */
+/** Returns the fastest versions of a kernel: several if they are equally fast within the noise. */
 function findFastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
   const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
   const best = timed.reduce<Timing | undefined>(
@@ -93,9 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/**
- * Returns a function that maps a gain to a position (0 to 100) on a logarithmic axis (0.5 to 2, or longer).
- */
+/** Returns a function that maps gains (0.5 to 2, or more) to positions 0 to 100 on a logarithmic axis. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];
@@ -153,13 +151,13 @@ export function renderKernelLink(kernel: string): Html {
   return markup`<a href="#step/${kernel}">${renderBreakableName(kernel)}</a>`;
 }
 
-/** Renders the number of input sizes for which a step's results agreed with the reference. */
+/** Renders the number of input sizes for which a kernel version's results were correct. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
 }
 
-/** Renders a step's counts of memory accesses. Times of a CPU driver do not show the effect of accesses. */
+/** Renders counts of memory accesses, which explain times on a GPU, but not on a CPU. */
 function countsText({ counts }: ComparedStep): Html | undefined {
   if (!counts) return undefined;
   const { reads, sectors, writeSectors, conflicts } = counts;
@@ -176,7 +174,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Renders bars for both adapters. A bar begins at 1x; it points right if the step beats the naive step. */
+/** Renders a bar per adapter: the speedup over the naive kernel, to the right of 1x if it is faster. */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;

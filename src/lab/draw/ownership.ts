@@ -1,6 +1,6 @@
 /**
  * Draws the work split of a dispatch: the grid of workgroups, the invocations of one workgroup, and the array
- * elements of one invocation. Index values follow from the kernel's text (kernel_analysis/index_values.ts).
+ * elements of one invocation. Index values come from the kernel's text (kernel_analysis/index_values.ts).
  */
 
 import { type Html, markup } from "../../report/html.ts";

@@ -1,4 +1,4 @@
-/** Screen "Course": chapters of the course, with links to the exercises, ladders and dispatches. */
+/** Screen "Course": chapters of the course, with links to exercises, kernels and their versions. */
 
 import { type Html, markup } from "../../../report/html.ts";
 import type { KernelTexts } from "../../draw/kernel_panel.ts";

@@ -1,4 +1,4 @@
-/** Screen "Exercises": checks the user's kernel, and times it with the kernels of the exercise's ladder. */
+/** Screen "Exercises": checks the user's kernel, and times it and the exercise's ladder (kernel versions). */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
@@ -9,7 +9,7 @@ import type { MeasurementProgress } from "../lab_worker.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
-/** Number of rounds. A round times every kernel of the ladder once. */
+/** Number of rounds, each of which times the answer and every version of the kernel once. */
 const ROUNDS = 3;
 
 export function showExercises(root: HTMLElement, lab: Lab): void {

@@ -9,7 +9,7 @@ import type { MeasurementProgress } from "../lab_worker.ts";
 import { readPageData } from "../connection.ts";
 import type { LadderSummary } from "../services/kernel_services.ts";
 
-/** Number of rounds. A round times every kernel of the ladder once. */
+/** Number of rounds, each of which times every version of the kernel once. */
 const ROUNDS = 5;
 
 export function showLadders(root: HTMLElement, lab: Lab): void {
@@ -58,7 +58,7 @@ interface LadderCard {
   readonly results: HTMLElement;
 }
 
-/** Shows the ladder that the address names: by its name, or by the first words of its title. */
+/** Shows the ladder (versions of a kernel) whose name, or first words of the title, the address contains. */
 function showCard(lab: Lab, cards: readonly LadderCard[]): void {
   const { part } = lab;
   const matches = ({ ladder: { name, title } }: LadderCard) =>

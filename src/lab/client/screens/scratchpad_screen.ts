@@ -1,4 +1,4 @@
-/** Screen "Scratchpad": runs a kernel that the user writes. The address contains kernel and numbers. */
+/** Screen "Scratchpad": runs a kernel that the user writes. The URL contains kernel and numbers. */
 
 import { type Html, markup } from "../../../report/html.ts";
 import { formatMicroseconds } from "../../draw/text.ts";
@@ -44,7 +44,7 @@ class ScratchpadView {
   readonly #invocations = element("input", { type: "text", size: 12, autocomplete: "off" });
   readonly #arrays = new Map<string, string>();
   #pause: ReturnType<typeof setTimeout> | undefined;
-  /** Declarations of all arrays for which the screen shows a field, joined into one text. */
+  /** Declarations of all arrays for which the screen shows an input field, joined into one text. */
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
@@ -67,7 +67,7 @@ ${this.#editor.element}
 ${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel that `part` contains. "" keeps the shown kernel, or shows an example at the start. */
+  /** Shows the kernel in a part of the address; for "", the earlier kernel or, at the start, an example. */
   async open(part: string): Promise<void> {
     if (part === this.#shown) return;
     if (part === "" && this.#shown !== undefined) return this.#showAddress();
@@ -122,7 +122,7 @@ ${this.#notice.element}${this.#results}</div>`;
     return this.lab.call("scratchpad", "arrays", text);
   }
 
-  /** Shows a field for each array that the kernel declares. */
+  /** Shows an input field for each array that the kernel declares. */
   #showFields(declared: readonly DeclaredArray[]): void {
     const names = declared.map(({ name, isOutput }) => `${name} ${isOutput}`).join();
     if (this.#names === names) return;

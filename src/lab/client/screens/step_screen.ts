@@ -24,7 +24,7 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const stop = new StopButton(() => notice.show("Stopping after the current measurement ..."));
   const panel = new KernelPanel(results);
   let openDispatch: OpenDispatch | undefined;
-  /** Opens the first dispatch of the kernel in the address or, if there is none, the kernel's file. */
+  /** Opens the kernel that the address names: its first dispatch or, if it was not measured, its file. */
   const openFromAddress = () => {
     const { texts } = readPageData();
     if (lab.part === "" || openDispatch?.(lab.part)) return;

@@ -121,7 +121,7 @@ ${this.#snapshots.element}</div></div>`;
     }
   }
 
-  /** Requests the status after an error: the user may still save or resume the training. */
+  /** Requests the training's status after an error: the user may still be able to save or resume it. */
   async #refreshStatus(): Promise<void> {
     this.#setStatus(undefined);
     const status = await this.lab.call("train", "status", undefined).catch(() => undefined);

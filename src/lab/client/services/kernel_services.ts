@@ -246,7 +246,7 @@ function laddersService(worker: LabWorker) {
         return { name, title, size, steps: named };
       }),
 
-    /** Checks the kernels of a ladder, and times the correct kernels. */
+    /** Checks the kernels of a ladder (versions of a kernel), and times the correct ones. */
     run(
       { ladder: name, rounds }: { readonly ladder: string; readonly rounds: number },
       call: ServiceCall<MeasurementProgress>,
@@ -271,7 +271,7 @@ export type SelftestProgress =
 
 function selftestService(worker: LabWorker) {
   return {
-    /** Runs the cases on separate devices. A cancelled run ends after the current case. */
+    /** Runs the cases on devices of their own. A cancelled run ends after the current case. */
     run(
       { kinds, only }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,

@@ -16,14 +16,14 @@ import type { ReaderFile } from "../reader.ts";
 
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  /** Chosen files: one file in the paper's layout, or the files of a prepared data set. */
+  /** Chosen files: one file in the layout of the paper's data, or the files of a prepared data set. */
   | { readonly kind: "files"; readonly files: readonly ReaderFile[] };
 
 type Report = (what: string) => void;
 
 export interface LabData extends TestedData {
   readonly kind: "demo" | "paper" | "prepared";
-  /** Click model of the shop; undefined for the user's own data. */
+  /** Ground truth of the shop; undefined for the user's own data. */
   readonly shop: ShopTruth | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Parses the options of `train`. The schemas are in the worker, to which the page sends texts. */
+/** Parses the options of `train`. The page sends the texts to the worker, which has the schemas. */
 
 import { modelFields } from "../../../model/model_config.ts";
 import { extractFlag, formatValue, getOptionValues, InvalidValueError } from "../../../option.ts";

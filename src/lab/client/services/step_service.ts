@@ -82,7 +82,7 @@ function getTrainedWorkload({ current }: LabWorker): ChosenWorkload {
   const log = current?.data.source.log;
   if (!current || !log) {
     throw new UserError(
-      "Expected a trained model, found none. Train a model on the screen Train, or choose the batch of a workload.",
+      "Expected a trained model, found none. Train a model on the screen Train, or choose another workload.",
     );
   }
   const users = Math.min(defaultTraining.batchSize, listUsers(log, "train").length);

@@ -74,7 +74,7 @@ export class StepGatherer {
     this.#reportSoon();
   }
 
-  /** Reports all steps of a group in one message, which a microtask sends after the last of these steps. */
+  /** Reports steps that arrive together: a microtask sends one message about all of them. */
   #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;

@@ -70,7 +70,7 @@ export class TrainService {
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** Model of a loaded snapshot that contains no training. */
+  /** Model of a loaded snapshot from which no training can be resumed. */
   #loadedModel: UserModel | undefined;
   /** Resolves when no work reads the session any more. The session must not be freed earlier. */
   #reading: Promise<unknown> = Promise.resolve();
@@ -228,7 +228,7 @@ export class TrainService {
     throw new UserError("Expected a training, found none: train a model first.");
   }
 
-  /** Returns the session. If its device was lost, first restores the session on a new device. */
+  /** Returns the session; if the session's device was lost, first restores it on a new device. */
   async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();
@@ -238,7 +238,7 @@ export class TrainService {
     return this.#expectSession();
   }
 
-  /** Replaces the current training by a session. All screens then use the session's model. */
+  /** Makes a session the current training. All screens then use the session's model. */
   #present(next: TrainSession): void {
     this.#session = next;
     this.worker.current = { model: next.model, data: next.setting.data, iteration: () => next.iteration };

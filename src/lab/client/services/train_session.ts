@@ -29,7 +29,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the training state to memory. A lost device costs at most this time. */
+/** Seconds between two copies of the state to memory. If the device is lost, newer steps are lost. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -55,12 +55,12 @@ export class TrainSession {
   private constructor(
     readonly gpu: Gpu,
     readonly setting: SessionSetting,
-    /** Configuration of the training. Its number of iterations may grow. */
+    /** Configuration of the training; a resumed training may have more iterations. */
     public config: StagesConfig,
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Decides if best-loss stores the initial weights; undefined unless they equal the logit on counts. */
+    /** Chooses the weights of best-loss; undefined if training does not start from a logit on counts. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -235,7 +235,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores a snapshot's training, if it has one on the same data. Also returns a note for the user. */
+/** Restores the training that a snapshot contains, if the data are the same. Returns a note for the user. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -270,7 +270,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Initial weights. They replace the best snapshot if their validation loss is lower. */
+  /** Weights of the logit on counts, saved as best-loss because training did not lower the loss enough. */
   readonly kept?: KeptStart;
 }
 
@@ -325,7 +325,7 @@ function encodeSnapshotFile(
     );
   }
   if (![...own.values()].every((values) => values.every(Number.isFinite))) {
-    throw new UserError("Expected finite weights, got NaN or infinity. Save a best snapshot instead.");
+    throw new UserError("Expected finite weights, got NaN or infinity. Save another snapshot instead.");
   }
   const game = stage.game(config.model, config);
   const { features, source } = data;
@@ -336,7 +336,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Fills the table rows of tokens (category values) that no training page had, by {@link withMeanRows}. */
+/** Fills the embeddings of tokens (category values) that training pages lack, by {@link withMeanRows}. */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,

@@ -20,7 +20,7 @@ export interface PageView {
   /** Items that the user clicked, from the oldest to the latest click. */
   readonly history: readonly number[];
   readonly page: readonly number[];
-  /** Values of context columns by name. A value of an impression column applies to all items of the page. */
+  /** Values of context columns by name. On a page, all items have the same values. */
   readonly context?: ContextRecord;
 }
 

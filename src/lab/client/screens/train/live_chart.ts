@@ -20,7 +20,7 @@ interface Point {
   readonly y: number;
 }
 
-/** Curves of a stage. Points are means over windows of iterations, because a chart shows few points. */
+/** Curves of a stage. A chart has room for few points, so each is a mean over several iterations. */
 export class StageCurves {
   /** One row per training step, with one value per metric of the stage. */
   readonly #rows: (readonly number[])[] = [];
@@ -90,9 +90,7 @@ export class StageCurves {
     return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
   }
 
-  /**
-   * Returns a CSV text with a row per step and a row per validation. Its columns are those of a run's logs.
-   */
+  /** Returns a CSV text with a row per step and per validation. Its columns are those of a run's logs. */
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);
@@ -107,7 +105,7 @@ export class StageCurves {
 /** Height of the chart in pixels. The chart is as wide as its parent element. */
 const HEIGHT = 280;
 const [LEFT, TOP, BOTTOM] = [44, 8, 34];
-/** Width of the right margin in pixels: with the names of levels, and without them. */
+/** Width of the right margin in pixels: with names of horizontal lines, and without names. */
 const [NAMES, RIGHT] = [94, 10];
 /** Approximate number of ticks per axis. */
 const TICKS = 5;

@@ -40,7 +40,7 @@ export class StageProgress {
     this.#showNumbers([]);
   }
 
-  /** Shows a text. If it ends with "...", a counter of seconds follows it until the next text. */
+  /** Shows a text. A text that ends with "..." is followed by a counter of seconds. */
   show(text: string): void {
     clearInterval(this.#clock);
     this.#text.textContent = text;

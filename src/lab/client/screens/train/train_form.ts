@@ -55,9 +55,7 @@ export class TrainForm {
     void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
   }
 
-  /**
-   * Returns the request; undefined for an invalid field. @throws LabError if options contradict each other
-   */
+  /** Returns the request; undefined for an invalid field. @throws LabError for contradictory options */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
     if (!await this.#check()) {
