@@ -117,7 +117,7 @@ export interface ChoiceOption extends Common {
   readonly default?: string;
 }
 
-/** A boolean option. Its default is true if the flag has the form `--no-...`. */
+/** An option without a value, which is true by default if its flag is `--no-...`. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
   /** Default value; undefined if the command must know whether the user typed the option. */
@@ -164,7 +164,7 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** Defines a boolean option. Its default is true if `flags` is `--no-...`, else false. */
+/** Defines an option without a value. Its default is true if `flags` is `--no-...`, else false. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
@@ -234,12 +234,12 @@ export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if the option's default depends on data or other options. The field's default is always fixed. */
+  /** True if the option's default depends on data or other options. The config field's default is fixed. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
 
-/** Defines a config field that an option with a value sets. */
+/** Defines a config field that is set by an option with a value. */
 export function defineField<T>(
   flags: string,
   about: string,
@@ -276,7 +276,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config. A field gets the value of its option in `values`, or its default if there is none. */
+/** Builds a config: each field gets its option's value in `values` or, without one, its default. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;

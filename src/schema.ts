@@ -43,7 +43,7 @@ export function describeIssues(issues: readonly v.BaseIssue<unknown>[]): string 
   }).join("\n");
 }
 
-/** Describes a refused value. Control characters, which could harm the terminal, become "?". */
+/** Describes a refused value; control characters, which could harm the terminal, become "?". */
 export function describeIssue({ message, expected }: v.BaseIssue<unknown>): string {
   if (message.startsWith(INVALID_KEY)) {
     return expected === "never" ? `not one of ${message.slice(INVALID_KEY.length)}` : "missing";

@@ -1,4 +1,4 @@
-/** Builds a batch's index arrays (of events, rows and items) on the GPU, for the users in the batch plan. */
+/** Builds index arrays on the GPU: the events, rows and items of the users that the batch plan lists. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -21,7 +21,7 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Every slice begins at a multiple of this number, because a binding must begin at an aligned offset. */
 const SLICE_ALIGNMENT = 64;
 
-/** Index arrays for the batches of the next steps. Each array has one slice per batch. */
+/** Index arrays of the batches of the next training steps. Each array has one slice per batch. */
 export class BatchIndexBuffers implements ClickBatch, LogIndices {
   readonly event: View;
   readonly eventItem: View;
@@ -79,7 +79,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns how many batches to build at once. Memory and the size of the header buffer limit the number. */
+  /** Returns how many batches are built at once. Memory and the buffer of step headers limit this number. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -91,7 +91,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
   }
 
   /**
-   * (item, token) pairs of the batch, sorted by token. The first access creates them.
+   * (item, token) pairs of the batch, sorted by token. The first access allocates the array.
    * @throws Error for items without tokens, or if the first access comes after {@link ownDispatches}.
    */
   get tokenPairs(): TokenPairs {
@@ -99,13 +99,13 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     if (!tokens) throw new Error(`expected items with tokens, got ${this.items.kind} items`);
     if (!this.#tokenPairs && this.#dispatched) {
       throw new Error(
-        "the gradients that need the batch's tokens must be recorded before the batch's dispatches",
+        "expected the first access to tokenPairs before ownDispatches(), got it after",
       );
     }
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns the first dispatches of a step. They read arrays that the dispatches of {@link layout} write. */
+  /** Returns a step's first dispatches: they build the (item, token) pairs from {@link layout}'s arrays. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
@@ -175,7 +175,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
 }
 
 function throwMissingCounts(): never {
-  throw new Error("expected a log that was uploaded with counts");
+  throw new Error("expected a DeviceLog with counts, got one without");
 }
 
 /** Returns the number of elements of a slice, including those that only pad it. */

@@ -9,7 +9,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns all sizes on which the indices in a kernel depend. @throws UserError for a too large grid. */
+/** Returns all sizes on which a dispatch's buffer indices depend. @throws UserError for a too large grid. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,
@@ -18,7 +18,7 @@ export function buildIndexScope(
   dimensions = clickDimensions,
 ): IndexScope {
   const own = dispatches[dispatch];
-  if (!own) throw new Error(`there is no dispatch ${dispatch}`);
+  if (!own) throw new Error(`expected a dispatch below ${dispatches.length}, got ${dispatch}`);
   return {
     workgroup: own.workgroup,
     grid: computeGrid(own, sizes, slice, gpu.maxGrid),

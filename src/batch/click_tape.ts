@@ -31,7 +31,7 @@ export interface ClickBatch {
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
-  /** Lists of simulated users' clicks (`event` does not contain them). `history` has the end of each list. */
+  /** Each simulated user's list of clicks, which are not in `event`. `history`: index of each list's end. */
   readonly clicks?: View;
   readonly row: View;
   /** Counts from which the kernels compute count features; absent if a page shows the whole catalogue. */
@@ -43,23 +43,23 @@ export interface ClickBatch {
     readonly words: number;
     readonly slate: number;
   };
-  /** Contexts of simulated pages (simulate/contexts.ts). If absent, features have their mean values. */
+  /** Contexts of simulated pages (simulate/contexts.ts). If absent, the kernels use each feature's mean. */
   readonly contexts?: {
     /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
     readonly view: View;
-    /** Number of rows for drawn pages. After these rows, each item has `perItem` rows (0 or more). */
+    /** Number of rows of drawn pages, which come first. Then each item has `perItem` rows (0 or more). */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;
   };
-  /** Number of items per page, if the rows of an event belong to several pages. */
+  /** Number of items per page, if an event has all items of the catalogue as rows. */
   readonly pageLength?: number;
   /** Per row: index of its item among the batch's distinct items; for one-hot items, the item's number. */
   readonly rowItem: View;
   readonly slotItem: View;
 }
 
-/** Index arrays of a log's batch. Only ops that compute gradients, or states of all events, read them. */
+/** Index arrays of a log's batch. They are read by ops that compute gradients or every event's user state. */
 export interface LogIndices {
   readonly plan: View;
   readonly eventItem: View;

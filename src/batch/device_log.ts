@@ -19,7 +19,7 @@ export interface LogCapacity {
   readonly items: number;
 }
 
-/** Values per row and per item of a log, from which the count features are computed. */
+/** Values per row (displayed item) and per item of a log, from which count features are computed. */
 export interface LogCountSummary {
   /**
    * For each row of the log, {@link countFactWords} words: the item's number in the catalogue, the counts of
@@ -55,12 +55,12 @@ export class DeviceLog {
   /**
    * @internal Four words for each of E events, and four for the end of the log: index of the first row;
    * clicked row or NONE; number of clicks in earlier events, plus {@link GIVEN_BIT} and {@link FURTHER_BIT};
-   * clicked item or NONE. The clicked row of an additional click is a row of the click's page.
+   * clicked item or NONE. The clicked row of an additional click is a row of the preceding page.
    */
   readonly event: View;
   /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */
   readonly itemBits: number;
-  /** @internal Per row: bit of its item, index of its item in `item`, and index of the row sorted by item. */
+  /** @internal Per row: its item's bit and index in `item`, and the row's index among rows sorted by item. */
   readonly row: View;
   /** @internal Per displayed item: its number, and the index of its first row among rows sorted by item. */
   readonly item: View;
@@ -189,7 +189,7 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** First the number of rows of each item, then the index at which the item's next row is sorted. */
+  /** Per item: at first its number of rows, then the sorted index of its next row. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];

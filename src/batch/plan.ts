@@ -64,17 +64,17 @@ export class BatchPlan {
     return this.#headers.buffer;
   }
 
-  /** Returns the byte offset of a slot's header, for {@link import("../gpu/program.ts").Program.encode}. */
+  /** Returns the byte offset of a step header, for {@link import("../gpu/program.ts").Program.encode}. */
   offset(slot: number, header = 0): number {
     return this.#headers.offset(slot, header);
   }
 
   /**
-   * Writes a slot on the host; {@link upload} copies the slot to the GPU. @param purpose - settings per
-   * header. If there are more headers, the last settings are repeated. @param log - by default, the plan's
-   * log. @param of - if `users` are a micro-batch: number of predicted events in the whole batch. @returns
-   * the sizes of the batch. @throws UserError for an unknown or repeated user, or if the whole batch has only
-   * context events.
+   * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU. @param
+   * purpose - settings per header. If there are more headers, the last settings are repeated. @param log - by
+   * default, the plan's log. @param of - if `users` are a micro-batch: number of predicted events in the
+   * whole batch. @returns the sizes of the batch. @throws UserError for an unknown or repeated user, or if
+   * the whole batch has only context events.
    */
   put(
     slot: number,
@@ -190,7 +190,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns bounds for the sizes of any `count` users: per size, the sum of its `count` largest values. */
+/** Returns upper bounds for a batch of `count` users: per size, the sum over the `count` largest users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",

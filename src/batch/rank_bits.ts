@@ -1,4 +1,4 @@
-/** Dispatch that counts, for each word of a bit set, the 1 bits in all earlier words. Sorting needs them. */
+/** Dispatch that counts, for each word of a bit set, the 1 bits in all earlier words, for sorting. */
 
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import blocksText from "../../kernels/batch/batch_rank_blocks.wgsl" with { type: "text" };

@@ -32,7 +32,7 @@ export interface CountsConfig {
   neighbours: number;
   /** Largest number of distinct items per user (those clicked last) whose pairs are counted. */
   latest: number;
-  /** True if pages are sampled. Only clicks are counted, as users did not see the pages. Absent for false. */
+  /** True if pages were sampled, not shown. Then only clicks are counted, no displays. Absent for false. */
   sampledPages?: boolean | undefined;
   /** X, the number of context features per row. Absent for 0. */
   rowFeatures?: number | undefined;
@@ -70,7 +70,7 @@ export function countTokenSlots(fields: readonly CountField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-/** Largest number of neighbours per item; fewer for large catalogues, whose table does not fit in a cache. */
+/** Largest number of neighbours (nearest items) per item, for small and for large catalogues. */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
 /** Largest number of floats in a table of counts. Every adapter can bind such a table (112 MiB). */
@@ -78,7 +78,7 @@ const TABLE_FLOATS = 28 * 2 ** 20;
 /** Largest number of floats (64 MiB) in a table with more than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the largest number of token slots per item; they take at most half of the table of counts. */
+/** Returns how many tokens the table of counts may store per item; they take at most half of the table. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
@@ -94,10 +94,11 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 
 /**
  * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays
- * without a click. Only train users, whom the tables include, have the other fields: displays `shown` (11
- * bits), `clicks` (11 bits), `paired` (1 bit: the tables count the user's pairs of clicked items), `inPairs`
- * (1 bit: the item is in such a pair). A train user's own counts are subtracted from the tables, so that the
- * features of train users are like those of new users, whose clicks are not in the tables.
+ * without a click. The other numbers are 0 except for train users, whose clicks are in the tables: displays
+ * `shown` (11 bits), `clicks` (11 bits), `paired` (1 bit: the tables count the user's pairs of clicked
+ * items), `inPairs` (1 bit: the item is in such a pair). A train user's own counts are subtracted from the
+ * tables, so that the features of train users are like those of new users, whose clicks are not in the
+ * tables.
  */
 export interface OwnCounts {
   readonly passed: number;

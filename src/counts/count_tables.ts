@@ -26,7 +26,7 @@ const SLOTS_PER_FIELD = 4;
 
 const known = new WeakMap<LogSource, CountTables>();
 
-/** Builds a log's counts config; null for too many items. An empty `fields` makes all tokens one field. */
+/** Builds the count features' config; null for too many items. Without `fields`, all tokens are one field. */
 export function buildCountsConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = selectCountFields(items.shape, fields).slice(0, MOST_FIELDS);
@@ -100,13 +100,13 @@ export function countTables(
   return tables;
 }
 
-/** The items with the fewest displays, which have this share of all displays, are rare items. */
+/** Rare items are the items with the fewest displays, which together have this share of all displays. */
 const RARE = 0.01;
 
 /**
- * Returns displays and clicks for an item that train users were not shown: the displays of a rare item, minus
- * 1, and clicks at the average rate. With 0 displays, the count features would be outside of the range that
- * the model was trained on.
+ * Estimates displays and clicks of an item that train users were not shown: the displays of a rare item,
+ * minus 1, and clicks at the average rate. With 0 displays, the count features would be outside of the range
+ * that the model was trained on.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,
@@ -122,8 +122,8 @@ export function estimateUnshownItem(
 }
 
 /**
- * Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. If the
- * table has unshown items (their estimated clicks are fractions), the new rows have the same counts.
+ * Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. The new
+ * rows copy the counts of an unshown item of `table` (its clicks are a fraction), if there is one.
  */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
@@ -153,7 +153,7 @@ export function extendTable(
   return extended;
 }
 
-/** Writes the tokens of items and their shares of clicks. @param first - number of the first item to write */
+/** Writes items' tokens and each token's share of clicks. @param first - number of the first item to write */
 function writeTokens(
   items: Float32Array,
   catalogue: ItemCatalogue,

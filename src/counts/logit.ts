@@ -13,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices of users. The options are a page's rows and no click; for an additional click, unclicked rows. */
+/** Choices of users: between a page's rows and no click or, for an additional click, among unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -22,15 +22,15 @@ export interface LogitSample {
   readonly start: ArrayLike<number>;
   /** [choices] for each choice, the index of the clicked row; -1 if nothing was clicked. */
   readonly chosen: ArrayLike<number>;
-  /** [choices] for each choice, true if no click is one of the options. */
+  /** [choices] for each choice, true if the user may also click nothing. */
   readonly hasNone: ArrayLike<boolean>;
 }
 
 const MOST_STEPS = 30;
 
 /**
- * Returns the weights w [D] that maximise the likelihood of the choices. Rows have the utilities u = x w; no
- * click has the utility 0. The loss is convex and minimised by Newton's method.
+ * Returns the weights w [D] that maximise the likelihood of the choices. Rows have the utilities u = x w;
+ * clicking nothing has the utility 0. The loss is convex and minimised by Newton's method.
  * @param ridge - [D] positive coefficients of a penalty sum_d ridge_d / 2 w_d^2 on the summed loss. The
  * penalty keeps the weights finite if no user clicks, or if every user clicks the best item.
  */
@@ -106,7 +106,7 @@ export interface LogitOptions {
   readonly seed: number;
 }
 
-/** Utility of counts c, features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
+/** Utility for counts c, features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
 export interface CountsLogit {
   /** [C] mean of each count feature over the rows of the sample. */
   readonly mean: Float64Array;
@@ -120,7 +120,7 @@ export interface CountsLogit {
   readonly positions: Float64Array;
 }
 
-/** Largest number of multiply-adds to compute a Hessian. So many take one or two seconds. */
+/** Largest number of multiply-adds to compute a Hessian. They take one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
 /** Ridge coefficient per choice, for all weights except the bias, which has the coefficient `BIAS_RIDGE`. */
@@ -129,7 +129,7 @@ const BIAS_RIDGE = 1e-3;
 /** Largest number of dense features in a fit. If there are more, the fit uses none, to save time. */
 const MOST_DENSE = 64;
 
-/** Fits the logit to train users. The counts for a user's rows exclude the user's own pages. */
+/** Fits the logit to choices of train users. The counts for a user's rows exclude the user's own pages. */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const { C, F, columns } = getLogitColumns(source, tables, options);
   const pages = buildLogitSample(source, tables, sampleUsers(source, columns, options.seed), options);
@@ -181,7 +181,7 @@ function getDenseWidth({ items: { shape } }: LogSource): number {
 
 function makeDenseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
   const { items, findItemIndex } = readLogItems(source.items, log);
-  if (items.kind === "one-hot") throw new Error("expected items with dense features");
+  if (items.kind === "one-hot") throw new Error("expected items with dense features, got one-hot items");
   const { width, values } = items;
   return (item) => values.subarray(findItemIndex(item) * width, (findItemIndex(item) + 1) * width);
 }
@@ -194,7 +194,7 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 }
 
 /**
- * Builds the choices of users. The features of a row, not yet standardised: C count features, F dense
+ * Builds the choices of users. Each row has these features, not yet standardised: C count features, F dense
  * features, a 1 (for the bias), and P position indicators. The counts for a train user exclude the user's own
  * pages.
  */
@@ -237,7 +237,7 @@ export function buildLogitSample(
   return { x: new Float64Array(x), columns, start, chosen, hasNone };
 }
 
-/** Samples so many train users that computing one Hessian takes one or two seconds. */
+/** Samples train users, few enough that computing one Hessian takes at most one or two seconds. */
 function sampleUsers(source: LogSource, columns: number, seed: number): number[] {
   const train = listUsers(source, "train");
   const order = createRandomStream(seed, "pages of the logit").sampleWithoutReplacement(

@@ -1,4 +1,4 @@
-/** Computes users' own counts, and count features in f64. (On the GPU: kernels/pw/row_counts.wgsl.) */
+/** Computes users' own counts of items, and count features, in f64. (GPU: kernels/pw/row_counts.wgsl.) */
 
 import type { CountsConfig, OwnCounts } from "./count_columns.ts";
 import {
@@ -103,7 +103,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Sum of an item's cosines with recent clicks; a cosine is common users / sqrt(users_a x users_b). */
+/** Returns an item's summed cosines with recently clicked items: common users / sqrt(users_a x users_b). */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -139,7 +139,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks neighbours. It subtracts 0.5, so pairs with one common user rank low. */
+/** Returns the similarity that ranks neighbours. Subtracting 0.5 lowers pairs with one common user. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }

@@ -228,10 +228,7 @@ export interface ClickPairs {
   readonly users: Uint32Array;
   /** For each pair of items with at least {@link least} users each: the number of users who clicked both. */
   readonly pairs: PairCounts;
-  /**
-   * A pair is counted only if at least this number of users clicked each of its items; 1 if all pairs fit.
-   * (With a limit on the users who clicked both items, one user's clicks could decide if a pair is counted.)
-   */
+  /** A pair is counted only if this many users clicked each item; 1 if the table can hold all pairs. */
   readonly least: number;
 }
 

@@ -20,8 +20,8 @@ export const CONTEXT_EVENT = 1;
 /** Code of an event that is an additional click on the preceding page. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * Code of a page from an earlier part. In a split by time, a validation or test user also has the pages of
- * earlier parts as history: a model reads the clicks on these pages, but does not predict them.
+ * Code of a page from an earlier part of a split by time, such as train. A validation or test user also has
+ * these pages as history: a model reads the clicks on them, but does not predict them.
  */
 export const EARLIER_PAGE = 3;
 
@@ -36,11 +36,11 @@ export function isPredicted(click: number): boolean {
 }
 
 /**
- * Part of the data. Each user belongs to one part. In a split by time, a person with pages in several parts
- * counts as a separate user in each of these parts.
+ * Part of the data, to which a user belongs. In a split by time, a person with pages in several parts counts
+ * as a separate user in each of these parts.
  */
 export type Split = "train" | "validation" | "test";
-/** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. Files in the paper's format use them, too. */
+/** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. The paper's files use these codes, too. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
@@ -99,8 +99,8 @@ export interface Clicks {
   /** [R, X] X context features per row: first those of its item, then of its page. Absent if X is 0. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
-   * [E] propensities of each page: one number (probability that the page was shown), one number per item (the
-   * item's probability given the items before it), or [] if unknown. Absent if all propensities are unknown.
+   * [E] for each page: its probability of being shown (one number), or each item's probability given the
+   * items before it, or [] if unknown. Absent if unknown for all pages.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
@@ -174,7 +174,7 @@ export function listClickedRows(log: Clicks, e: number): number[] {
   return rows;
 }
 
-/** Returns the number of rows of all events of some users. */
+/** Returns the number of displayed items (rows) in all events of some users. */
 export function countUserRows({ userEvents, eventRows }: Clicks, users: ArrayLike<number>): number {
   return Array.from(users).reduce(
     (sum, user) => sum + eventRows[userEvents[user + 1]!]! - eventRows[userEvents[user]!]!,

@@ -34,10 +34,10 @@ const OPTIONAL: readonly LogOption[] = ["page", "position"];
 export const REQUIRED_COLUMNS = COLUMN_OPTIONS.filter((option) => !OPTIONAL.includes(option));
 export type LogColumns = Readonly<Partial<Record<LogOption, string>>>;
 
-/** Columns that files in the layout of the paper have, and other logs do not have. */
+/** Columns that only files in the paper's format (paper_log.ts) have. */
 const PAPER_COLUMNS = ["session_new_index", "tr_val_tst"];
 
-/** Returns true if a text is the beginning of a file in the layout of the paper (session_new_index, ...). */
+/** Returns true if a text is the beginning of a file in the paper's format (session_new_index, ...). */
 export function isPaperHead(head: string): boolean {
   return PAPER_COLUMNS.some((name) => (head.split("\n")[0] ?? "").includes(name));
 }
@@ -138,7 +138,7 @@ const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
-/** Returns true for a word that means a click, but that only a SELECT can read as a click. */
+/** Returns true for a word that means a click but is unknown to `data log`: a SELECT must convert it. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
 /** Guesses missing columns from values: rows with equal times should have one user, and different items. */
@@ -175,7 +175,7 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
 
 /** Guessed columns of features, for four options of `data log`. */
 export interface FeatureColumns {
-  /** Columns for --tokens: categories that depend only on the item. `dense`: numbers that do so. */
+  /** Columns for --tokens: categories that depend only on the item. `dense` (for --dense): such numbers. */
   readonly tokens: readonly string[];
   readonly dense: readonly string[];
   /** Columns for --page-features: values that all items of a page share. */
@@ -216,10 +216,7 @@ export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): 
   return found;
 }
 
-/**
- * Returns a SELECT that reads the log; undefined if a required column is unknown, or if `data log` needs no
- * SELECT, because it can read the file's words for clicks, and the extension implies the file's separator.
- */
+/** Returns a SELECT that reads the log; undefined if a required column is unknown, or no SELECT is needed. */
 export function selectLog(
   path: string,
   { names, rows, separator }: LogSample,

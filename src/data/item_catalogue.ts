@@ -25,7 +25,7 @@ export interface ItemCatalogue {
   readonly tokenCounts: Uint32Array;
   /** Features of all items; undefined if the catalogue is in a file. */
   readonly items: ItemFeatures | undefined;
-  /** Reads some items' features. @param ids: ascending, distinct numbers. @throws UserError if damaged. */
+  /** Reads some items' features. @param ids: ascending, distinct. @throws UserError for a damaged file. */
   read(ids: Uint32Array): ItemFeatures;
 }
 

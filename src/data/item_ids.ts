@@ -30,7 +30,7 @@ export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogu
   return new FewerTokens(items, tokens);
 }
 
-/** View of a catalogue on disk that hides all tokens with numbers of `tokens` or more. */
+/** View of a catalogue on disk that hides the tokens from number `tokens` on. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -39,7 +39,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts of the whole catalogue. They include hidden tokens, so they are upper bounds. */
+  /** Counts that include the hidden tokens, so they are upper bounds. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }
@@ -50,7 +50,7 @@ class FewerTokens implements ItemCatalogue {
 }
 
 function shapeWith({ kind, count, width }: ItemsShape, tokens: number): ItemsShape {
-  if (kind !== "mixed" || (tokens === 0 && width === 0)) throw new Error("the items would have no features");
+  if (kind !== "mixed" || (tokens === 0 && width === 0)) throw new Error("expected other features, got none");
   return tokens > 0 ? { kind, count, width, tokens } : { kind: "dense", count, width };
 }
 

@@ -45,7 +45,7 @@ export interface LogSource extends UserIndex {
   /** X, the number of context features per row; see {@link Clicks.rowFeatures}. */
   readonly rowWidth: number;
   /**
-   * Returns the clicks of some users. Items have their numbers in the catalogue. @param users: ascending
+   * Returns the clicks of some users, on items that are numbered as in the catalogue. @param users: ascending
    * distinct user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
@@ -160,7 +160,7 @@ export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks that were read from `source` to a log with only the items on these pages. */
+/** Converts clicks that were read from `source` to a log. Its items are only those that were displayed. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
@@ -195,16 +195,16 @@ export function checkSource(source: LogSource, needed: readonly Split[] = splits
   else checkSplits(source.name, source.userSplit, needed);
 }
 
-/** Largest number of rows that {@link walk} reads at once. A row takes at least 12 bytes of memory. */
+/** Largest number of rows (displayed items) that {@link walk} reads at once; each takes 12 bytes or more. */
 const WALK_ROWS = 2 ** 20;
 
 /** Callback for progress: `done` of the `all` units of the task `what` are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. The type is in this file, which does not load the SQL engine (140 MB). */
+/** Progress of a data preparation. The type is here so its users need not load the SQL engine (140 MB). */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number of the current step of an SQL script, from 1 to `of`. Both are 0 if no script runs. */
+  /** Number of an SQL script's current step, from 1 to `of`. Without a script, `number` and `of` are 0. */
   readonly number: number;
   readonly of: number;
   /** Number of completed rounds of the current step, 0 to `rounds`. Most steps have one round. */
@@ -286,7 +286,7 @@ export function expectPagesWithoutClick(source: LogSource): void {
   throw new UserError(
     `Expected a log in which some pages have no click (planning needs them), got ${source.name}, ` +
       "where every page has a click. A model of this log ranks items, but does not learn " +
-      "how high utilities are, nor how often users click nothing. Use its ranking: deno task recommend.",
+      "how high utilities are, nor how often users click nothing. Use the ranking instead: deno task recommend.",
   );
 }
 

@@ -49,7 +49,7 @@ export interface ValueTransform {
 /**
  * Description of a context feature. The feature has a value for each displayed item. The value describes the
  * impression (the item when it was displayed) or the page (then all items of the page have equal values). An
- * "age" is the age at the time when the page was shown.
+ * "age" is computed for the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -115,8 +115,8 @@ export interface FeatureManifest {
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
   /**
-   * Checksums of item ids, in the order of the items: first those of earlier sets, whose items are the first
-   * items of this set; last the checksum of all items of this set.
+   * Checksums of item ids, in the order of the items. The last is over all items of this set; the others are
+   * those of earlier sets, whose items are the first items of this set.
    */
   catalogues?: string[];
 }
@@ -168,7 +168,7 @@ const share = v.between(0, 1);
 /** Shares (0 to 1) of a column's absent, clipped and unknown values. `column` is null for item ids. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
-  /** Subject of the column: items, impressions or pages. A log may have two columns of one name. */
+  /** What the column describes. A column of items and a column of pages may have the same name. */
   kind: v.optional(v.picklist(["item", "impression", "page"]), "item"),
   absent: share,
   /** Share of the column's numbers that were clipped. */
@@ -178,7 +178,7 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Dates of a split by time (ISO 8601, UTC), and numbers of users. A user may have pages in several parts. */
+/** Dates (ISO 8601, UTC) of a split by time, and numbers of users, who may be in several parts. */
 export interface TimeSplit {
   /** Time of the first page of the log. */
   first: string;
@@ -266,7 +266,7 @@ export type PageOrder = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** Largest number of tokens. A model's embedding table has one row per token, in host and device memory. */
+/** Largest number of tokens; host and device memory have a row of the embedding table for each token. */
 const MOST_TOKENS = 100_000_000;
 
 /** Parses a manifest. @param path: for messages. @throws UserError if the text is not a manifest. */

@@ -5,7 +5,8 @@
  * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item),
  * is_click (0 or 1) and tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows
  * with equal Times form one event. Times are compared exactly, even nanoseconds beyond 2^53. An event may
- * have several clicked items. The format does not contain their order, so an order is drawn at random.
+ * have several clicked items. The format does not contain the order of these clicks, so an order is drawn at
+ * random.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
@@ -16,7 +17,7 @@ import { UserError } from "../user_error.ts";
 export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
- * Parses a log. Its items are one-hot, and have the numbers from 0 to the largest item number in the text.
+ * Parses a log with one-hot items, which are numbered from 0 to the largest item number in the text.
  *
  * Users are numbered from 0, in the order of their ids. Events are sorted by Time; rows of one event keep the
  * order of the text. Of several rows with equal (user, Time, item), only one is kept, as in the paper's
@@ -144,10 +145,10 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];
 
-/** Largest accepted item_new_index. A larger number is probably a raw id, and would need much memory. */
+/** Largest accepted item_new_index (a larger one is probably a raw id, and would need much memory). */
 const maxItem = 10_000_000;
 
-/** Returns empty columns. For each row of the file, the parser appends an entry to each column. */
+/** Returns empty columns, to which the parser appends one entry per row of the file. */
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
@@ -287,7 +288,7 @@ function addRow(
   } else if (before !== split) {
     throw new UserError(
       `${path}:${line}: user ${user} has tr_val_tst ${split} here ` +
-        `and ${before} in line ${firstLine.get(user)}. All rows of a user must be in one part.`,
+        `and ${before} in line ${firstLine.get(user)}. All rows of a user must have the same tr_val_tst.`,
     );
   }
   if (digits !== undefined) rows.digits.set(rows.line.length, digits);

@@ -53,7 +53,7 @@ export async function readParquet<Name extends string>(
     let before = 0;
     for (const group of metadata.row_groups) {
       const rows = toWholeNumber(group.num_rows, 2 ** 31);
-      if (rows < 0) throw new Error(`a row group of ${group.num_rows} rows`);
+      if (rows < 0) throw new Error(`expected row groups of 0 or more rows, got ${group.num_rows}`);
       if (rows > 0) take(await readGroup(file, metadata, names, there, { before, rows }), { before, rows });
       before += rows;
     }
@@ -138,7 +138,7 @@ function expectCodecs(path: string, { row_groups }: FileMetaData): void {
 
 function encrypted(path: string): UserError {
   return new UserError(
-    `${path}: expected a plain Parquet file, got an encrypted one. Write it without a key.`,
+    `${path}: expected a plain Parquet file, got an encrypted one. Write the file without encryption.`,
   );
 }
 
@@ -196,7 +196,7 @@ async function readGroup<Name extends string>(
         filled++;
       }
     }
-    if (filled !== rows) throw new Error(`${name} has ${filled} values in ${rows} rows`);
+    if (filled !== rows) throw new Error(`expected ${rows} values of ${name}, got ${filled}`);
     read[name] = column;
   }
   return read;

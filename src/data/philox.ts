@@ -18,7 +18,7 @@ export const purposes = {
   SLATE: 2,
   /** Number of the random stream that draws whether a user's episode ends. */
   LEAVE: 3,
-  /** Number of the random stream that draws the logged user with whose history a simulated user begins. */
+  /** Number of the random stream that draws the logged user whose history a simulated user gets. */
   START: 4,
   /** Number of the random stream that draws pages from the replay buffer. */
   REPLAY: 5,

@@ -25,8 +25,8 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Reads the table of users.
-   * @param onUsers: called with the numbers of users read so far, and of all users. @throws UserError if
-   * invalid.
+   * @param onUsers: called with the number of users read so far and the number of all users. @throws
+   * UserError if invalid.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -90,7 +90,8 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` several times, with the clicks of the next users. About one row group is in memory at once.
+   * Calls `take` repeatedly, each time with the clicks of the next users. About one row group is in memory at
+   * once.
    * @param items: number of items in the data set. @param atOnce: true to pass all users in one call.
    * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
    * @throws UserError if pages are missing or in a wrong order, or have unknown items.
@@ -132,9 +133,7 @@ export class PreparedSet implements PreparedUsers {
   }
 }
 
-/**
- * Reads a prepared data set into memory. @throws UserError for a data set that is damaged or inconsistent.
- */
+/** Reads a prepared data set into memory. @throws UserError for a damaged or inconsistent data set. */
 export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress): Promise<MemoryLog> {
   const itemChunks: ItemFeatures[] = [];
   await set.readItems((chunk) => itemChunks.push(chunk), onProgress);

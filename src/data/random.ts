@@ -1,7 +1,7 @@
 /**
  * Random numbers on the CPU. A function that needs random numbers creates a stream from a seed and a path,
  * such as `createRandomStream(seed, "batch", step)`. Streams share no state: the users of the batch of step
- * 700 are the same if steps 1 to 699 were not run. So a resumed run draws the same batches.
+ * 700 are the same even if steps 1 to 699 were not run. So a resumed run draws the same batches.
  */
 
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";

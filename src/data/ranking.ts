@@ -1,4 +1,4 @@
-/** Ranking metrics of pages. If items have equal scores, a metric is the mean over all orders of them. */
+/** Ranking metrics of pages, which are means over all orders of items with equal scores. */
 
 import type { Clicks } from "./click_log.ts";
 
@@ -111,7 +111,7 @@ export function rankPage(
   };
 }
 
-/** Returns the mean 1 / rank of the first clicked row over all orders of the rows with equal scores. */
+/** Returns the mean 1 / rank of the best clicked row over all orders of the rows with equal scores. */
 function firstReciprocal({ greater, same, own }: Standing): number {
   if (own === 1) return reciprocals.mean(greater, same);
   let [sum, chance] = [0, own / same];

@@ -102,7 +102,7 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
-/** Shop with no click on a fifth of the pages. Planning gains little: clicks do not lower all utilities. */
+/** Shop with no click on a fifth of the pages. Planning gains little, as no click lowers all utilities. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",

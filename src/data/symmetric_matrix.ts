@@ -33,7 +33,7 @@ export function decomposeCholesky(a: Float64Array, n: number, leastPivot = 0): F
       const pivot = sum > leastPivot ? sum : leastPivot;
       if (i > j) l[i * n + j] = sum / l[j * n + j]!;
       else if (pivot > 0) l[i * n + i] = Math.sqrt(pivot);
-      else throw new RangeError(`expected a positive definite matrix, got one with ${sum} at pivot ${i}`);
+      else throw new RangeError(`expected a positive definite matrix, got the pivot ${sum} in row ${i}`);
     }
   }
   return l;

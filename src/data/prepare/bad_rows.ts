@@ -51,7 +51,7 @@ export function shortenValue(text: string): string {
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }
 
-/** SELECT that lists the rows that the CSV reader rejected, without blank lines before a row's text. */
+/** SELECT that lists the rows that the CSV reader rejected. Blank lines before a row's text are cut off. */
 const REJECTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
     file_path, ltrim(csv_line, E'\\r\\n') AS csv_line, error_type, error_message

@@ -63,7 +63,7 @@ export async function chooseContextColumns(
   }));
 }
 
-/** Creates the table like_row_feature (empty without --encoding-from). @returns variables for the scripts */
+/** Creates the table like_row_feature: context features of the --encoding-from set. @returns SQL variables */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],

@@ -40,7 +40,7 @@ const statisticsSchema = v.object({
 });
 export type SplitStatistics = v.InferOutput<typeof statisticsSchema>;
 
-/** Metrics of baselines on one part. A baseline is absent if the data set does not have its inputs. */
+/** Metrics of baselines on one split. A baseline is absent if the data set does not have its inputs. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -300,7 +300,7 @@ function pageWarnings(s: Suspicion): string[] {
   return warnings;
 }
 
-/** Warns if a part has no users, or if many of its clicked items were seen by no train user. */
+/** Warns if train, validation or test has no users, or many clicked items that no train user saw. */
 function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));

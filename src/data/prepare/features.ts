@@ -21,10 +21,10 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. In training, embeddings of rarer values would stay near their initial values. */
+/** Default of --rare-below (in training, embeddings of rarer values would stay near their initial values). */
 const RARE_BELOW = 10;
 
-/** Largest value of --hash-items. No adapter of today can bind a larger embedding table. */
+/** Largest value of --hash-items, because no adapter of today can bind a larger embedding table. */
 const MOST_BUCKETS = 10_000_000;
 
 export const featureOptions = {
@@ -102,7 +102,7 @@ export interface PreparedFeatures {
 /** Title of the step in page_rows.sql that reads the item features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns the SQL steps that encode items and context. They must run after users were assigned to parts. */
+/** Returns SQL steps that encode items and context. They must run after the train/validation/test split. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
 /** Checks the tables that a step created. @throws UserError for items or values that cannot be encoded. */

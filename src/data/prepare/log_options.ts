@@ -102,7 +102,7 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options that are allowed only with --pages sampled. `NOT_SAMPLED`: options that are refused with it. */
+/** Options allowed only with --pages sampled. `NOT_SAMPLED`: options that --pages sampled refuses. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
   ...["items", "position", "propensity", "pageGap", "impressionFeatures", "pageFeatures"] as const,

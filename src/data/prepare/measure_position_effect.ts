@@ -27,7 +27,7 @@ export interface PositionEffect {
 /** Least number of expected clicks, and of users, from which a position's variance is estimated. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio this many sd from 1 is an effect. Without bias, 1 % of logs with ten positions have one. */
+/** A ratio this many sd from 1 is an effect. By chance, 1 % of logs with ten positions have such a ratio. */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;

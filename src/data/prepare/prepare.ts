@@ -73,7 +73,7 @@ const OUT: FolderPurpose = {
 };
 
 /**
- * Prepares a data set. If the preparation fails, all files are removed.
+ * Prepares a data set; removes all files of the output folder if the preparation fails.
  * @param command: arguments of the command line, for the manifest.
  * @throws UserError for an invalid source, folder or limit; EngineStoppedError if the signal is aborted.
  */

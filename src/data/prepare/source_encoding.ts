@@ -130,7 +130,7 @@ function expectMeaning(folder: string, { dense, tokens, catalogues }: FeatureMan
   );
 }
 
-/** Returns the rows of the table like_scale, without the column k (the row's number). */
+/** Returns the rows of the table like_scale (scales of the dense features), without the row number k. */
 function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
@@ -176,7 +176,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
     `Expected only items of ${basename(folder)}, got ${
       rows[0]?.n
     } other items (${examples}). The items of that ` +
-      "set are one-hot: its models cannot score new items. Prepare the set again with --item-ids, and train.",
+      "set are one-hot: its models cannot score new items. Prepare that set again with --item-ids, and train.",
   );
 }
 
@@ -261,8 +261,8 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes the vocabulary. Its row for a token has the index of the token's field in the manifest, and the
- * token's value. The value NULL stands for all values that have no token of their own.
+ * Writes the vocabulary: a row per token, with the token's value and the index of its field in the manifest.
+ * The value NULL stands for all values that have no token of their own.
  * @returns the number of rows; 0 if there are no tokens.
  */
 export async function writeVocabulary(engine: SqlEngine, folder: string): Promise<number> {

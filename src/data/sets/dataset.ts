@@ -71,7 +71,7 @@ export const dataConfigSchema: v.GenericSchema<unknown, DataConfig> = v.variant(
   }),
 ]);
 
-/** Default of `memoryRows`. A displayed item takes 12 bytes of memory. */
+/** Default of `memoryRows`: this number of displayed items takes 48 MB of memory. */
 export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
@@ -89,7 +89,7 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
-/** Options for opening a data set. By default, each of the three parts must have users. */
+/** Options for opening a data set. By default, train, validation and test must have users. */
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;

@@ -1,6 +1,6 @@
 /**
- * Merges data sets. The users of all sets are concatenated and keep their parts (train, validation, test).
- * Items with equal ids become one item or, if their features differ, versions of one item.
+ * Merges data sets: concatenates their users, who keep their parts (train, validation, test). Items with
+ * equal ids become one item or, if their features differ, versions of one item.
  */
 
 import { createHash } from "node:crypto";

@@ -21,8 +21,8 @@ export class OpenedDataset {
   ) {}
 
   /**
-   * Adds ids to a data set. Prepared data sets have columns `id`; in a file in the paper's layout, ids are
-   * numbers.
+   * Adds the ids of users and items to a data set. Prepared data sets have columns `id`; in a file in the
+   * paper's layout, ids are numbers.
    * @throws UserError if the ids cannot be read.
    * @internal
    */

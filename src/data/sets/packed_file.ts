@@ -2,9 +2,9 @@
  * Reads and writes packed files, which store logs and catalogues: a header, then little-endian 32-bit words.
  *
  * The last three words of the header are CRC-32 checksums: of the file's name (to detect a renamed file), of
- * all words after the header, and of the header. The checksums are verified only when the file is opened, in
- * pieces of one megabyte; 400 MB take 0.03 s if the operating system has cached the file. Later reads check
- * only that the numbers in the file are consistent.
+ * all words after the header, and of the header. The checksums are verified only when the file is opened.
+ * This takes 0.03 s for 400 MB that the operating system has cached. Later reads check only that the numbers
+ * in the file are consistent.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";

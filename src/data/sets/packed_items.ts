@@ -19,7 +19,7 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. The items of a batch are often close together, so a read has several items. */
+/** Number of words per read. The items of a batch are often close together, so one read returns several. */
 const BLOCK = 4096;
 
 /** A catalogue in a file. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** Section of a file. One block of the section is in memory, from which single words are read. */
+/** Reads single words of a file's section, of which one block is in memory. */
 class Block {
   #first = 0;
   #end = 0;

@@ -103,7 +103,7 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   );
 }
 
-/** Lists a folder's Parquet files. Skips names that begin with . (hidden) or _ (marker files of engines). */
+/** Lists a folder's Parquet files, without hidden files and marker files of engines (with a leading _). */
 function namesIn(folder: string): string[] {
   const all = withFileErrorsSync("read the folder", folder, () => [...Deno.readDirSync(folder)]);
   const names = all.map(({ name }) => name).filter((name) => !/^[._]/.test(name));

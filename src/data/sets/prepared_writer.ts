@@ -52,7 +52,7 @@ export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Calls `write` for a new folder, and removes its files on failure. @throws UserError if it is not empty. */
+/** Calls `write` for a new folder, and removes its files on failure. @throws UserError if it has files. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -67,7 +67,7 @@ export async function writeNewSet<T>(
 /**
  * Writes a prepared data set. Users are numbered from 0, in the order of the chunks.
  * @param folder: an existing folder. @param chunks: clicks of complete users.
- * @throws UserError if a file cannot be written. The files that were written stay, but without a manifest
+ * @throws UserError if a file cannot be written. Files that were written before stay, but without a manifest
  * they are not a data set.
  */
 export async function writePrepared(
@@ -366,7 +366,7 @@ function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
   return hash.digest("hex");
 }
 
-/** Adds the checksum of all item ids to `features`. (Its earlier checksums are those of the first items.) */
+/** Adds the checksum of all item ids to `features`, after the checksums of earlier catalogues. */
 function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }
