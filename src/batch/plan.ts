@@ -16,7 +16,7 @@ import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 export type BatchSlot = ClickSizes & {
-  /** Number of events that are not context events, by which sums over the batch are divided. */
+  /** Number of predicted events, by which sums over the batch are divided. */
   readonly counted: number;
 };
 

@@ -23,7 +23,7 @@ import {
 
 /** Sizes of a synthetic shop and its log. */
 export interface DemoOptions {
-  /** U, the number of users: at least 7, because train, validation and test need at least one user each. */
+  /** U, the number of users: at least 7, so that 15 % for validation or test is at least one user. */
   readonly users: number;
   /** I, the number of items, at least `pageSize`. */
   readonly items: number;

@@ -34,7 +34,7 @@ export class NumberIds implements IdList {
 }
 
 export class TextIds implements IdList {
-  /** @param list: id of each number. Later versions of an item have larger numbers. */
+  /** @param list: for each user or item number, the id. Later versions of an item have larger numbers. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {

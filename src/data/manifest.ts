@@ -93,9 +93,9 @@ export interface TokenFeature {
   /** True if a text in the column may have several values, separated by |. */
   split?: boolean;
   /**
-   * Present if the field's last token stands for all values that have no token. "trained": train users saw
-   * items with the last token. "mean": no item of this data set has the last token, so the token's embedding
-   * is the mean of the field's other embeddings.
+   * Present if the field's last token stands for all values that have no token of their own. "trained": train
+   * users saw items with the last token. "mean": no item of this data set has the last token, so the token's
+   * embedding is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
   /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */

@@ -261,7 +261,7 @@ function parseAdditionalClicks(
   return fail(expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] without the column. @param none: says when [] is valid */
+/** Returns page k's list in a column; [] without the column. @param none: when [] is valid, for messages */
 function parseList(
   column: ColumnValues,
   k: number,

@@ -69,7 +69,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offset of each feature in an item's vector. `categories` and `brands` are numbers of one-hot values. */
+/** Offset of each feature in an item's vector; `categories` and `brands`: numbers of one-hot values. */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**

@@ -145,7 +145,7 @@ export interface FaultMessage {
 export interface FaultSource {
   /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
   readonly view: string;
-  /** Name of a table or view in which faults are counted. It has the rows of `view`, and the column fault. */
+  /** Name of a table or view with the rows of `view` and the column fault, from which faults are counted. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }

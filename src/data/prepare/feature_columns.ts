@@ -44,7 +44,7 @@ export async function chooseColumns(
   const both = dense?.find((name) => tokens?.includes(name));
   if (both !== undefined) {
     throw new UserError(
-      `Expected ${both} in ${options.dense} or ${options.tokens}, got both. Choose one of them.`,
+      `Expected ${both} in ${options.dense} or ${options.tokens}, got it in both. Choose one of them.`,
     );
   }
   const kinds = await classifyColumns(engine, source, item);

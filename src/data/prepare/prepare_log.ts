@@ -294,7 +294,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. A unit is detected only if there are at least `least` distinct times. */
+/** Units of time, longest first. A unit is detected only from `least` or more distinct times. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },

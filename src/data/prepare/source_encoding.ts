@@ -41,8 +41,8 @@ CREATE TABLE like_item (
 );`;
 
 /**
- * Reads the encoding of a set into the tables like_scale, like_vocabulary, like_other, like_share and
- * like_item. Without --encoding-from, these tables stay empty.
+ * Reads a set's encoding (how it computes features) into the tables like_scale, like_vocabulary, like_other,
+ * like_share and like_item. Without --encoding-from, these tables stay empty.
  * @throws UserError for incompatible options, and for a set whose manifest does not describe its encoding.
  */
 export async function openLike(

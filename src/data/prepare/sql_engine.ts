@@ -8,7 +8,7 @@ import { UserError } from "../../user_error.ts";
 export type SqlValue = string | number | boolean | null | readonly SqlValue[];
 
 export interface EngineOptions {
-  /** Folder for the database and for data that does not fit in memory; "" for a database without a file. */
+  /** Folder for the database and for data that does not fit in memory; "" for a database in memory. */
   readonly workFolder: string;
   /** Memory limit in DuckDB's notation, such as 2GB. */
   readonly memory: string;

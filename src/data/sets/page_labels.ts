@@ -1,4 +1,4 @@
-/** Reads times and ids of pages from a prepared data set. They serve to join predictions with the log. */
+/** Reads times and ids of pages from a prepared data set, to join predictions with the log. */
 
 import type { DataConfig } from "./dataset.ts";
 import { readManifest, setFiles } from "./prepared_folder.ts";
