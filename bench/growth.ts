@@ -57,7 +57,7 @@ export const growthAxes: readonly GrowthAxis[] = [
   },
 ];
 
-/** Number of times that each point is measured. A shared machine's speed changes with time. */
+/** Each point is measured twice, some time apart, because the speed of a shared machine changes. */
 const PASSES = 2;
 
 export async function measureGrowth(
@@ -92,7 +92,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures time and memory for one value of a size, or returns the adapter's limit that it exceeds. */
+/** Measures time and memory for one value of a size, or returns the adapter's limit that is exceeded. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;

@@ -12,7 +12,7 @@ import type { KernelMeasurement } from "../src/profile/bench_report.ts";
 import { timeRepeated } from "../src/profile/measure.ts";
 
 interface KernelCase extends Cost {
-  /** Label of the dispatch, unique among a model's dispatches, e.g. "utility/layer2 forward". */
+  /** Label of the dispatch, unique among a model's dispatches, such as "utility/layer2 forward". */
   readonly label: string;
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];

@@ -37,7 +37,7 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** First characters of a JSON file of ladders, by which it is recognised. */
+/** First characters of a JSON file of ladders (a ladder: versions of a kernel, each faster). */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
@@ -108,7 +108,7 @@ async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOpt
   );
 }
 
-/** Returns the path of the JSON file with the times of the ladders on a page. */
+/** Returns the path of the JSON file that stores the times of a page's ladders (versions of a kernel). */
 export function getJsonPath(page: string): string {
   return page.replace(/(\.md)?$/, ".json");
 }
@@ -118,7 +118,7 @@ export async function readLadders(file: string): Promise<ShippedLadder[]> {
   return await readJson(file, shippedLadders) ?? [];
 }
 
-/** Writes a ladder to a file, replacing a ladder of the same name. @throws UserError if writing fails. */
+/** Stores a ladder's times in a file, in place of its earlier times. @throws UserError if writing fails. */
 async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
   const all = new Map((await readLadders(file)).map((other) => [other.ladder, other]));
   await writeRecords(file, [...all.set(ladder.ladder, ladder).values()], LADDERS_MARK);
@@ -141,9 +141,9 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 }
 
 /**
- * Returns a row per step, with its speedups (over step 1, and over the step it improves) and memory accesses.
- * @param options.cpuTimes - true if steps for a GPU were timed on a CPU adapter: times come last, without
- * speedups.
+ * Returns a row per step: memory accesses, and speedups over step 1 and over the step that it improves.
+ * @param options.cpuTimes - true if kernels for GPUs were timed on a CPU adapter: the table then has no
+ * speedups, and its times are in the last column.
  */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],

@@ -1,11 +1,10 @@
 /**
- * `deno task bench logs OUT`: writes synthetic logs as CSV, and prepares each log with `data log`. The logs
- * have known utilities. A user of type t clicks item a of a page with the probability
+ * `deno task bench logs OUT`: writes synthetic logs as CSV, and prepares each log with `data log`. The users
+ * are simulated, so their utilities are known. A user of type t clicks item a of a page with the probability
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
- * The outcome "no click" has utility 0. After a click the user clicks a remaining item with probability
- * `goesOn`.
+ * The outcome "no click" has utility 0. After a click the user clicks another item with probability `goesOn`.
  */
 
 import { Argument, type Command } from "commander";
@@ -107,15 +106,15 @@ interface LogKind {
   readonly pages: Range;
   readonly pageSize: Range;
   readonly columns: readonly ItemColumn[];
-  /** Share of the values of item columns that are missing. */
+  /** Share of missing values in the item columns. */
   readonly missing: number;
   /** Number of user types. Users of the same type have the same utilities. */
   readonly types: number;
-  /** Constant of the utility. With a lower constant, more pages have no click. */
+  /** Constant of the utility: the lower it is, the more pages have no click. */
   readonly constant: number;
   /** Standard deviation of the constant over the user types. */
   readonly rate: number;
-  /** Standard deviation of the items' strengths. `taste`: that of a user type's utilities for categories. */
+  /** Standard deviation of the items' strengths; `taste`: of a user type's utilities for categories. */
   readonly strength: number;
   readonly taste: number;
   /** Weight of the dot product of the item's and the type's hidden vectors. */

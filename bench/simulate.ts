@@ -111,7 +111,7 @@ const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Simulatio
 /** Largest number of (user, item) pairs that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Chooses the number of users. If all items are scored, fewer users limit the time of a page. */
+/** Chooses the number of users: fewer if all items are scored, which would make a page take too long. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"

@@ -34,7 +34,7 @@ export function createReadmeOption(markers: string, what = "the table") {
   ] as const;
 }
 
-/** Creates the option --only. @param what - what is selected, e.g. "rows whose name" */
+/** Creates the option --only. @param what - what is selected, such as "rows whose name" */
 export function createOnlyOption(what: string): Option {
   return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
@@ -52,7 +52,7 @@ function parsePattern(text: string): RegExp {
 }
 
 /**
- * Selects elements by name. @param what - what is selected, e.g. "a row". @param option - name of the option
+ * Selects elements by name. @param what - what is selected: "a row". @param option - name of the option
  * @throws UserError if none matches
  */
 export function selectMatching<T extends { readonly name: string }>(
@@ -163,7 +163,7 @@ export function buildCells<T>(rows: readonly T[], columns: readonly CellColumn<T
   };
 }
 
-/** Formats a share with one decimal, e.g. "12.5 %". */
+/** Formats a share with one decimal, such as "12.5 %". */
 export function formatPercentCell(share: number | undefined): string {
   return percentText(share, 1);
 }
@@ -260,7 +260,7 @@ export function getPagePath({ json, html }: { readonly json: string; readonly ht
   return html ?? json.replace(/(\.json)?$/, ".html");
 }
 
-/** Describes the device, e.g. "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */
+/** Describes the device, for example "llvmpipe (LLVM 19.1.7, 256 bits), 2 cores, Deno/2.9.6". */
 export function describeAdapter({ description, runtime }: { description: string; runtime: string }): string {
   return `${description}, ${navigator.hardwareConcurrency} cores, ${runtime}`;
 }

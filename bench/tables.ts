@@ -123,7 +123,7 @@ function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line to each varied size's measurements, if two or more. A point's time is its shortest run's. */
+/** Fits a line to each varied size's points, if two or more. A point's time is its shortest run's. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -164,7 +164,7 @@ export interface BenchTable {
   readonly notes?: readonly string[];
 }
 
-/** Lists all tables of a bench for the terminal and for its page. @param since - heading of changes */
+/** Lists all tables of a bench for the terminal and for its page. @param since - title of the last table */
 export function listBenchTables(
   { probes, kernels, steps, growth }: BenchReport,
   changes: readonly MeasuredChange[] = [],
@@ -233,7 +233,7 @@ function collectMeasurements(
   return all;
 }
 
-/** Compares two benches. Measurements that the later bench should have, but lacks, come last. */
+/** Compares the measurements of two benches. Those that only the later bench lacks come last. */
 export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
   const [old, now] = [collectMeasurements(before), collectMeasurements(after)];
   const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));
@@ -254,7 +254,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Computes a change. It is noise if at most the sum of the spreads (interquartile range + clock error). */
+/** Computes a change: noise if at most the sum of both spreads (interquartile range + clock error). */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

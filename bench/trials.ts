@@ -83,7 +83,7 @@ async function makeTrialsTable(runs: TrialRuns): Promise<string> {
   ].join("\n");
 }
 
-/** Test metrics of best-loss and of the baselines, from a finished training. */
+/** Test metrics of a finished training: of its snapshot with the best loss, and of the baselines. */
 type Trial = Awaited<ReturnType<typeof readTrial>>;
 
 /** @throws UserError if the training in a folder lacks test metrics */
@@ -101,7 +101,7 @@ export async function readTrial(folder: string) {
   );
 }
 
-/** Formats a number with three decimals and without a leading zero, e.g. ".873". */
+/** Formats a number with three decimals and without a leading zero, such as ".873". */
 function formatFixed(value: number): string {
   return value.toFixed(3).replace(/^(-?)0\./, "$1.");
 }
@@ -143,7 +143,7 @@ function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly Light
   ];
 }
 
-/** Returns the interval of a difference (model - LightGBM). @throws UserError if the test users differ */
+/** Returns the confidence interval of (model - LightGBM). @throws UserError if the test users differ */
 function compareSums(own: StoredSums | undefined, of: Metric, { paired }: LightgbmResult) {
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;

@@ -1,6 +1,6 @@
 /** Parses AMD machine code (RDNA and CDNA) in the notation of Mesa's compiler. */
 
-/** Number of memory instructions by their bits per lane, e.g. {"128": 4, "32": 1}. */
+/** Number of memory instructions by their bits per lane, such as {"128": 4, "32": 1}. */
 export type ByWidth = Readonly<Record<string, number>>;
 
 type Counts = Readonly<ReturnType<typeof countInstructions>>;
@@ -15,7 +15,7 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Innermost loop with most of the arithmetic; undefined without such a loop, e.g. after unrolling. */
+  /** Innermost loop with most of the arithmetic; undefined if there is none (it may have been unrolled). */
   readonly loop: Loop | undefined;
   readonly loops: number;
 }
@@ -27,7 +27,7 @@ interface Instruction {
   depth: number;
 }
 
-/** Parses assembly. A line is a block's label ("BB3:"), or an instruction followed by ";" and its bytes. */
+/** Parses lines of assembly: a block's label ("BB3:"), or an instruction followed by ";" and its bytes. */
 export function readAssembly(assembly: string): Listing {
   const code: Instruction[] = [];
   const starts = new Map<string, number>();
@@ -86,7 +86,7 @@ function findLoops(
   return [...ends];
 }
 
-/** Matches a vector operation. "v_dual_fmac_f32 ... :: ..." (RDNA) and "v_pk_..." (CDNA) do two. */
+/** Matches a vector operation. Instructions v_dual_... (RDNA) and v_pk_... (CDNA) do two operations. */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
@@ -103,7 +103,7 @@ function countOperations({ text }: Instruction): { vector: number; fma: number; 
   return sum;
 }
 
-/** Numbers of cycles: to issue a vector instruction, and until a load has arrived, by kind of memory. */
+/** Cycles to issue a vector instruction; cycles until a load has arrived, for each kind of memory. */
 export interface InstructionCycles {
   readonly vector: number;
   readonly memory: number;
@@ -114,7 +114,7 @@ export interface InstructionCycles {
 const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
 const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
 
-/** Returns how many loads of each kind may be pending after a wait instruction; undefined: any number. */
+/** Returns how many loads of each kind may be pending after a wait instruction; undefined if all may. */
 function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
   const count = (pattern: RegExp) => {
     const [, digits] = text.match(pattern) ?? [];
@@ -189,7 +189,7 @@ function countInstructions(code: readonly Instruction[]) {
   };
 }
 
-/** Returns the bits per lane from a memory instruction's suffix, e.g. "128" for "b128" or "dwordx4". */
+/** Returns the bits per lane from a memory instruction's suffix, such as "128" for "b128" or "dwordx4". */
 function parseWidth(width: string): string {
   const dwords = width.match(/^dword(?:x(\d))?$/);
   if (dwords) return String(32 * Number(dwords[1] ?? 1));

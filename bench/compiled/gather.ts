@@ -1,8 +1,7 @@
 /**
  * Collects the kernels to compile: the WGSL texts (GPU variants) of training steps, simulated users and
  * policies, and the SPIR-V that Deno's naga generates from each text. Programs are created on this machine's
- * adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes the SPIR-V of each shader into a
- * folder.
+ * adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes each shader's SPIR-V into a folder.
  */
 
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
@@ -42,7 +41,7 @@ export interface CompilableText {
   readonly kernel: string;
   readonly source: string;
   readonly shader: SpirvShader;
-  /** Workloads and models that use the kernel, e.g. "W1 LSTM". */
+  /** Workloads and models that use the kernel, such as "W1 LSTM". */
   readonly uses: string[];
 }
 
@@ -84,7 +83,7 @@ const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Workload and model that are added to `uses` of the kernels that are compiled now. */
+  /** Workload and model for which kernels are compiled now; they are added to the kernels' `uses`. */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {
@@ -143,9 +142,8 @@ async function withSpirvFolder<T>(work: (folder: SpirvFolder) => Promise<T>): Pr
 }
 
 /**
- * Replaces each text's SPIR-V from naga (Deno's compiler) by SPIR-V from Tint (Chrome's compiler). Dawn,
- * Chrome's WebGPU, compiles the texts on the same adapter. @throws UserError if Dawn is missing, or Tint
- * rejects a text.
+ * Replaces the texts' SPIR-V from naga (Deno's compiler) by SPIR-V from Tint (Chrome's compiler). Dawn
+ * (Chrome's WebGPU) runs Tint on the same adapter. @throws UserError if Dawn is missing or Tint fails.
  */
 export async function recompileWithTint(
   { texts, steps }: GatheredTexts,

@@ -20,7 +20,7 @@ export interface CompiledStep extends Omit<RecordedStep, "dispatches" | "working
 }
 
 export interface CompiledReport {
-  /** Name and version of the compiler, e.g. "Mesa 25.0.7". */
+  /** Name and version of the compiler, such as "Mesa 25.0.7". */
   readonly compiler: string;
   readonly gpus: readonly string[];
   readonly texts: readonly CompiledText[];

@@ -25,7 +25,8 @@ const UNIFORM_DYNAMIC = 8;
 const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
 
 /**
- * Parses a shader's entry point, workgroup size and bindings. The step header's binding has a dynamic offset.
+ * Parses a shader's entry point, workgroup size and bindings. The binding of the step header, a uniform with
+ * the batch's sizes, has a dynamic offset.
  * @param wgsl - WGSL source of the shader. @throws Error if the input is not a SPIR-V compute shader.
  */
 export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {

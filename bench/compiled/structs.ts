@@ -14,7 +14,7 @@ const pointedTo = new WeakMap<Uint8Array, unknown[]>();
 const SIZES: Readonly<Record<string, number>> = { u32: 4, u64: 8, pointer: 8 };
 
 export class StructLayout {
-  /** Size of one struct in bytes, with its padding in an array. */
+  /** Distance in bytes between structs in an array: the size of a struct with its padding. */
   readonly size: number;
   readonly #fields = new Map<string, Field>();
   readonly #sType: number | undefined;
@@ -45,7 +45,7 @@ export class StructLayout {
     return field;
   }
 
-  /** Makes a struct. Fields without a value are 0. */
+  /** Makes a struct in which fields without a given value are 0. */
   make(values: Readonly<Record<string, Value>> = {}): Uint8Array<ArrayBuffer> {
     const struct = new Uint8Array(this.size);
     if (this.#sType !== undefined) this.set(struct, "sType", this.#sType);

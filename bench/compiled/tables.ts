@@ -5,7 +5,7 @@ import type { ByWidth } from "./assembly.ts";
 import { bounds, getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
 import type { CompiledFacts, CompiledReport, CompiledStep, CompiledText } from "./report.ts";
 
-/** Formats numbers of memory instructions by bits per lane, e.g. "4 x 128, 1 x 32". */
+/** Formats numbers of memory instructions by bits per lane, such as "4 x 128, 1 x 32". */
 function widthsText(counts: ByWidth): string {
   const named = Object.entries(counts).sort(([a], [b]) => Number(b) - Number(a));
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
@@ -19,7 +19,7 @@ export function describeShownCode({ loop, loops }: CompiledFacts): string {
     : `, all code: none of its loops (${loops}) has most of the arithmetic`;
 }
 
-/** Formats FMAs of vector operations, e.g. "12 of 20", in the loop that is shown, or in all code. */
+/** Formats "12 of 20": the FMAs among the vector operations in the shown loop or, if none, in all code. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -81,7 +81,7 @@ export function listFactCells({ facts }: CompiledText): TableCells {
   return listComparisonCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own })));
 }
 
-/** True if a SIMD holds less than half of the maximum of subgroups (CDNA 10, RDNA 16, or 32 for 64 lanes). */
+/** True if a SIMD holds less than half of its maximum of subgroups: 10 (CDNA), 16 or 32 (RDNA). */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }

@@ -4,13 +4,13 @@
  *
  *   memory   = bytes to read or write / bandwidth (of the last cache, if the step's data fit into it)
  *   vector   = vector instructions of all workgroups, divided among all SIMDs
- *   latency  = the slowest part of the dispatch: its workgroups are spread over units of SIMDs; the busiest
- *              unit runs rounds of workgroups, and in each round subgroups wait for their loads
+ *   latency  = time of the busiest unit of SIMDs, which runs its share of the workgroups in rounds; in each
+ *              round, subgroups wait for their loads
  *
- * Instructions and waits are counted in the machine code. The innermost loop with the most arithmetic runs as
- * often as the part's FLOPs require; all other code runs once. Mesa reports cycles, too, but they are not
- * used, because Mesa counts a loop's body less for each branch around it. The model ignores bank conflicts,
- * uncoalesced loads and clock drops.
+ * Instructions and waits are counted in the machine code. The model assumes that the innermost loop with the
+ * most arithmetic runs as often as the FLOPs of the workgroups require, and that all other code runs once.
+ * The cycles that Mesa reports are not used, because Mesa gives a loop's body less weight for each branch
+ * around the loop. The model ignores bank conflicts, uncoalesced loads and clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";
@@ -52,7 +52,7 @@ export const LOAD_CYCLES = 420;
 const WORKGROUP_LOAD_CYCLES = 130;
 
 const amd = "https://www.amd.com/en/products";
-/** Known cards. Registers and slots are from Mesa 25.0.7, the other data from AMD's data sheets. */
+/** Known cards, with `registers` and `slots` from Mesa 25.0.7, and all other data from AMD's data sheets. */
 export const cards: readonly GpuCard[] = [
   {
     family: "navi31",
@@ -116,14 +116,14 @@ export interface DispatchPart {
 export interface DispatchWork {
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
-  /** Size in bytes of all data that the training step of this dispatch uses. */
+  /** Size in bytes of all data that the training step uses, not only of this dispatch's data. */
   readonly workingSet: number;
 }
 
 export const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Microseconds of a dispatch by cause. `us`: launch + longest other time. `bound`: the main cause. */
+/** Microseconds of a dispatch by cause. `us`: launch plus longest other time. `bound`: the main cause. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
@@ -147,7 +147,7 @@ function computeSubgroupCycles(
   };
 }
 
-/** @param facts - facts of the kernel, which all parts of the dispatch run */
+/** @param facts - facts of the kernel, which all workgroups run */
 export function estimateTime(
   card: GpuCard,
   facts: CompiledFacts,
@@ -160,7 +160,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Number of subgroups on the busiest SIMD. `own`: number of subgroups per SIMD of a single workgroup. */
+    /** Number of subgroups on the busiest SIMD; `own`: the same for a dispatch of one workgroup. */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

@@ -87,7 +87,7 @@ const listing = { parameters: ["pointer", "buffer", "buffer", "buffer"], result:
 type Kind = "Properties" | "Statistics" | "InternalRepresentations";
 
 export interface Compilation {
-  /** Statistics of the compiled shader by the driver's names, e.g. "VGPRs", "Subgroups per SIMD". */
+  /** Statistics of the compiled shader by the driver's names, such as "VGPRs", "Subgroups per SIMD". */
   readonly statistics: Readonly<Record<string, number>>;
   readonly assembly: string;
   readonly subgroup: number;
@@ -121,11 +121,11 @@ export class NullCompiler {
   readonly #vk = Deno.dlopen("libvulkan.so.1", symbols);
   readonly #instance: Deno.PointerValue;
   readonly #device: Deno.PointerValue;
-  /** Version of Mesa, e.g. "25.0.7". */
+  /** Version of Mesa, such as "25.0.7". */
   readonly version: string;
 
   /**
-   * @param family - RADV's name of the GPU, e.g. "navi31".
+   * @param family - RADV's name of the GPU, such as "navi31".
    * @param checked - true to keep memory accesses inside their buffers, as WebGPU requires.
    * @throws UserError if RADV does not know the GPU or is not installed.
    */

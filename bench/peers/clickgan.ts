@@ -1,4 +1,4 @@
-/** Peer clickgan, which trains as `deno task train` does: no step waits for the results of earlier steps. */
+/** Times clickgan, which trains as `deno task train` does: no step waits for results of earlier steps. */
 
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { UserModel } from "../../src/model/user_model.ts";

@@ -1,10 +1,11 @@
 /**
- * Peer jax-js. The whole step, with its gradient and Adam, is one compiled function. jax-js compiles a
- * function again for every shape, so all batches are padded to one size, and all pages to the longest page. A
- * function consumes its arguments; `.ref` keeps an array for another use. The library's gradient of `take`
- * does not compile on Deno's WebGPU: its shader passes a storage pointer to a function. On other backends
- * this gradient runs on one thread. So the rows are taken before the differentiated function runs, and a
- * second `take` collects each row's gradients from the positions that read the row.
+ * Peer jax-js (a library that is compared with clickgan). The whole step, with gradient and Adam, is one
+ * compiled function. jax-js compiles a function again for every shape, so all batches are padded to one size,
+ * and all pages to the longest page. A function consumes its arguments; `.ref` keeps an array for another
+ * use. The library's gradient of `take` does not compile on Deno's WebGPU: its shader passes a storage
+ * pointer to a function. On other backends this gradient runs on one thread. So a first `take` gathers rows
+ * before the differentiated function runs, and a second `take` gathers, for each row, the gradients of all
+ * outputs that the row was copied to.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -14,13 +15,12 @@ import { adam, type Backend, createRunner, type Peer, UnsupportedJobError } from
 
 type Arrays = Record<string, np.Array>;
 
-/** Weights, and Adam's moments m and v. */
 type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 
-/** Table row that each position reads (`taken`), and positions that read each row (`takers`). */
+/** A gather of table rows: the row of each output (`taken`), and the outputs of each row (`takers`). */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, most positions per row] positions that read a row; padding: the number of positions. */
+  /** [table rows, most outputs per row] outputs that get a row; padding: the number of outputs. */
   takers: np.Array;
 };
 
@@ -33,7 +33,7 @@ type Batch = {
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of the distinct items; `fedFeatures`: [L B, F]. For one-hot items: an unused number. */
+  /** [D, F] features of the distinct items; `fedFeatures` [L B, F]: of the clicked items. One-hot: unused. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -51,7 +51,7 @@ interface Sizes {
   readonly slots: number;
   readonly page: number;
   readonly oneHot: boolean;
-  /** Maximum number of positions that read the same row. */
+  /** Maximum number of outputs that get the same row. */
   readonly takers: { readonly rowItem: number; readonly eventState: number; readonly fedItem: number };
 }
 
@@ -107,7 +107,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** @param taken - row number per position; -1 for padding, which reads row 0 and has no gradient. */
+/** @param taken - row number per output; -1 for padding, which gets row 0 and has no gradient. */
 function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);
@@ -169,7 +169,7 @@ function createDeviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, it
 
 const take = (table: np.Array, { taken }: TakenRows) => np.take(table, taken.ref, 0);
 
-/** Returns the gradient of a table: for each row the sum of the gradients at the positions that read it. */
+/** Returns the gradient of a table: for each row, the sum of the gradients of its outputs. */
 function takeBack(gradient: np.Array, { takers }: TakenRows): np.Array {
   const columns = gradient.shape[1] ?? 0;
   return np.take(np.concatenate([gradient, np.zeros([1, columns])]), takers.ref, 0).sum(1);

@@ -1,4 +1,4 @@
-/** Builds a job, the input of every peer: model, initial weights, batches. PyTorch peers get it as a file. */
+/** Builds a job for peers (compared libraries): model, initial weights, batches. For PyTorch it is a file. */
 
 import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -24,7 +24,7 @@ function isWorkloadName(text: string): text is keyof typeof workloads {
   return Object.hasOwn(workloads, text);
 }
 
-/** Models that peers train. A step of "pair" is a generator step and a reward step on one batch. */
+/** Models that peers train. A step of "pair" updates generator and reward network by one batch. */
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
@@ -76,8 +76,8 @@ export function stepFlops({ model, users, log }: PeerJob): number {
 }
 
 /**
- * Returns the job of a source: a workload's name, or the path of a log in the layout of Chen et al.
- * 2019 (src/run/README.md). A workload's batches are its users in order; a file's are drawn as in training.
+ * Returns the job of a source: a workload's name, or the path of a log in the layout of Chen et al. 2019
+ * (src/run/README.md). The batches are a workload's users in order or, for a file, drawn as in training.
  * @throws UserError if the file is invalid, or has too few train users for a batch.
  */
 export function openJob(source: string, model: PeerModel): PeerJob {

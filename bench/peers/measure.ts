@@ -1,4 +1,4 @@
-/** Runs the peers on one job: compares their losses, times the peers in turn, and summarises the times. */
+/** Runs the peers (compared libraries) on one job, compares their losses, and times them in turn. */
 
 import { summarizeTimes } from "../../src/profile/timing.ts";
 import { type PeerCommand, PeerProcess, UnsupportedJobError } from "./peer.ts";
@@ -40,7 +40,7 @@ export function findDisagreement(
     `${expected[step]?.toPrecision(7)}; the losses differ by more than ${tolerance}`;
 }
 
-/** Number of blocks of steps per turn. A block is one sample of the time of a step. */
+/** Number of blocks of steps per turn. Each block gives one sample: its mean time per step. */
 const BLOCKS = 2;
 /** Number of compared steps of a slow peer: enough to use the first batch twice. */
 const LEAST_COMPARED = 5;

@@ -8,7 +8,7 @@ import * as v from "../../src/schema.ts";
 export interface Peer {
   /** Runs more training steps. @returns the loss of the last step, computed before its update. */
   run(steps: number): Promise<number>;
-  /** Platform that the peer reports, e.g. its version and threads. */
+  /** Platform that the peer reports, such as its version and threads. */
   readonly note?: string;
 }
 
@@ -46,11 +46,11 @@ export function createRunner<Batch, Loss extends { dispose(): void }>(
 /** Constants of Adam in TensorFlow's form. */
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-/** Start of every line that is a message. All other lines of standard output come from libraries. */
+/** Start of a line that is a message of the peer. All other lines of standard output come from libraries. */
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
-  /** The peer is ready. `ready` describes the peer's platform, or is "". */
+  /** The peer is ready; the text describes the peer's platform, or is "". */
   v.object({ ready: v.string() }),
   /** The steps took `ms` milliseconds in total. `loss` is the last step's loss; null if it is not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),

@@ -34,10 +34,9 @@ const deno = (
 ): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args }], models });
 
 /**
- * Environment variables of PyTorch. The threads of PyTorch and of its matrix products (OpenBLAS) are set
+ * Environment variables of PyTorch. PyTorch's own threads and those of its matrix products (OpenBLAS) are set
  * separately: on two cores one thread of PyTorch and two of OpenBLAS are often fastest. Without these
- * variables threads spin, and malloc maps every large tensor again, which is several times slower on few
- * cores.
+ * variables threads spin, and malloc maps every large tensor again: several times slower on few cores.
  */
 export const torchEnvironment = {
   OPENBLAS_NUM_THREADS: String(navigator.hardwareConcurrency),
@@ -57,7 +56,7 @@ function torch(key: string, name: string, form: string): PeerEntry {
   return { ...python, key, name, variants };
 }
 
-/** Returns an entry for PyTorch's best form on a GPU. @param how - eager, compile or graphs */
+/** Returns an entry for PyTorch's fastest form on a GPU. @param how - eager, compile or graphs */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
   return { ...python, key, name, variants: [{ settings: "", args }], onCard: true };
@@ -101,7 +100,7 @@ const CANDIDATES = ["python3", "/usr/bin/python3"];
 export interface Torch {
   /** Path of a Python that imports this PyTorch. */
   readonly python: string;
-  /** Version and BLAS library, e.g. "PyTorch 2.6.0 OpenBLAS". The name is unique in a bench. */
+  /** Version and BLAS library, such as "PyTorch 2.6.0 OpenBLAS". The name is unique in a bench. */
   readonly name: string;
   readonly made: string;
   readonly card: boolean;
@@ -114,9 +113,7 @@ export function createPythonOption(): Option {
     .default([], `${CANDIDATES.join(" and ")}, if they have torch`);
 }
 
-/**
- * @param given - paths of Pythons; if empty, {@link CANDIDATES}. @throws UserError if a Python lacks torch.
- */
+/** @param given - paths of Pythons; if empty, {@link CANDIDATES}. @throws UserError if one lacks torch. */
 export async function findTorches(given: readonly string[]): Promise<Torch[]> {
   const found = new Map<string, Torch>();
   const named = new Map<string, number>();

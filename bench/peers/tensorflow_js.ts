@@ -1,7 +1,7 @@
 /**
- * Peer TensorFlow.js, with the library's core operations and gradients. The first layer is computed in two
- * parts. All data stay on the device. Adam updates all small parameters as one vector, because each operation
- * has a high fixed cost.
+ * Peer TensorFlow.js, with the library's core operations and gradients. The first layer is the sum of an item
+ * part and a state part. All data stay on the device. Adam updates all small parameters as one vector,
+ * because each operation has a high fixed cost.
  */
 
 import * as tf from "@tensorflow/tfjs";
@@ -40,7 +40,7 @@ async function openBackend(backend: Backend): Promise<string> {
 
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** Gathers rows. The gradient is a scatter, because the wasm backend has no unsortedSegmentSum. */
+/** Gathers rows; adds up gradients by a scatter, because the wasm backend has no unsortedSegmentSum. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -93,7 +93,7 @@ class TensorflowModel {
     });
   }
 
-  /** @param vectors - values of each group */
+  /** @param vectors - values of the parameters: one vector per group */
   #loss(batch: DeviceBatch, vectors: readonly tf.Tensor[]): tf.Scalar {
     const parameters = new Map<string, tf.Tensor2D>();
     this.#groups.forEach(({ members }, k) => {

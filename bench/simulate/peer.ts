@@ -62,8 +62,7 @@ const ROWS = 1024;
 
 /**
  * Returns [rows, 3]: the episode, page and user of each row that `replay_draw.wgsl` samples for the first
- * step of the optimiser. The step follows the first page of the second episode, so this page can be sampled
- * too.
+ * step of the optimiser. The step follows the first page of the second episode, so it can sample this page.
  */
 export function drawReplayPages(
   rows: number,
@@ -109,8 +108,7 @@ const PATIENCE = 300;
 
 /**
  * Maximum differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates`
- * is the share of slates that differ. `loss` and `q` are those of the first optimiser step, relative for
- * values above 1.
+ * is the share of slates that differ. `loss`, `q`: of the first optimiser step, relative if above 1.
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 

@@ -107,7 +107,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   }
 }
 
-/** Tests scores. A factor and a constant, fitted on the validation users, turn scores into utilities. */
+/** Tests scores, which a factor and a constant, fitted on the validation users, turn into utilities. */
 async function testScores({ source }: Dataset, features: string, scored: string): Promise<LightgbmResult> {
   const read = async (split: string) => {
     const buffer = async (file: string) => (await readBytes(file)).buffer;

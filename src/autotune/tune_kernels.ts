@@ -33,7 +33,7 @@ export interface TunableKernel {
 export interface KernelMeter<P> {
   /** Returns the products to tune, most work first, because the time limit may end the tuning. */
   products(): readonly TunableKernel[];
-  /** Compiles a variant. Also runs it once, because a driver may compile a kernel only at its first run. */
+  /** Compiles a variant and runs it once, because a driver may compile a kernel only at its first run. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
   /** Runs variants one after another. @returns microseconds per variant */
   time(prepared: readonly P[]): Promise<number[]>;
@@ -44,7 +44,7 @@ export interface TuningResult {
   /** Variants that are clearly faster than the default variant, by the key of the product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants that were not timed, for lack of time or because they cannot run, e.g. "forward 64x64 rows". */
+  /** Variants that were not timed, for lack of time or because they cannot run: "forward 64x64 rows". */
   readonly untried: readonly string[];
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
@@ -75,9 +75,9 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels. Variants of the default variant's family are tried first, because a CPU adapter may need
- * seconds to compile another family. Compiling default variants does not count towards the budget, because
- * training needs them anyway. A compiled variant is timed even if its compilation took longer than expected.
+ * Tunes kernels: tries first the variants in the family of the default variant, because a CPU adapter may
+ * need seconds to compile another family. Compiling default variants does not count towards the budget,
+ * because training needs them anyway. A compiled variant is timed, even if compiling took too long.
  */
 export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResult> {
   const began = meter.now();
@@ -127,7 +127,7 @@ export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResul
   return { chosen, gain, untried, compared, seconds, neededSeconds: needed / 1000 };
 }
 
-/** Returns the family of a variant, e.g. "panel" for "panel 64". */
+/** Returns the family of a variant, such as "panel" for "panel 64". */
 function getVariantFamily(variant: KernelVariant): string {
   return variant.replace(/ \d+$/, "");
 }
@@ -146,7 +146,7 @@ async function findFasterVariant<P>(
   return { variant: fastest.variant, gain: before / after };
 }
 
-/** Prepares a variant. Returns undefined if the variant does not run on this adapter. */
+/** Prepares a variant; returns undefined if the variant does not run on this adapter. */
 async function tryPrepare<P>(
   meter: KernelMeter<P>,
   key: string,
@@ -181,7 +181,7 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** Share of the largest product's FLOPs below which a matrix product is not tuned. All LSTMs and sums are. */
+/** Matrix products with a smaller share of the largest product's FLOPs are not tuned. LSTMs and sums are. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
@@ -240,7 +240,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Adds a product. Of several products with the same key, only the one with the most FLOPs is timed. */
+  /** Adds a product; of several products with the same key, only the one with the most FLOPs is timed. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;
@@ -254,7 +254,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Returns each product's key and FLOPs. Batches differ slightly, so FLOPs are rounded to powers of two. */
+  /** Returns each product's key and FLOPs, rounded to powers of two so that similar batches agree. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();

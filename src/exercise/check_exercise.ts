@@ -136,8 +136,9 @@ function otherOrders(own: Kernel): Kernel[] {
 }
 
 /**
- * Runs a step twice on a case. The results must match the reference, the two runs must have identical bits,
- * and memory outside of the outputs must not change. Then other orders of invocations are checked.
+ * Runs a step (here: a reader's kernel) twice on a test case. The results must match the reference, the two
+ * runs must have identical bits, and memory outside of the outputs must not change. Then other orders of
+ * invocations are checked.
  * @returns a description of the grid
  * @throws UserError with the element that has the largest error
  */

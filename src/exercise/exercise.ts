@@ -8,7 +8,7 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Values of the letters, such as E and K, that stand for sizes in the line "grid" of an answer. */
+/** Values of the letters, such as E and K, that stand for sizes in a kernel's comment "grid". */
 export type SizeLetters = Readonly<Record<string, number>>;
 
 type Trial = ReturnType<Ladder["open"]>;
@@ -16,7 +16,7 @@ type Trial = ReturnType<Ladder["open"]>;
 export interface ExerciseCase {
   readonly size: LadderSize;
   readonly open: Ladder["open"];
-  /** Name of the case, e.g. "size 7 x 3, all utilities about -200". */
+  /** Name of the case, such as "size 7 x 3, all utilities about -200". */
   readonly name: string;
 }
 
@@ -43,11 +43,11 @@ export interface Exercise {
   /** Cases that reveal errors which random inputs of the ladder's sizes do not reveal. */
   readonly hard: readonly ExerciseCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
-  /** Returns why the starter's approach does not support a size; undefined for a supported size. */
+  /** Returns why the approach of the starter file cannot support a size; undefined if it can. */
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
-/** Returns the shipped kernel with the settings of the last ladder step that uses the kernel. */
+/** Returns the kernel that clickgan uses, with the settings of the last ladder step that runs it. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && /shipped|solution/.test(idea)
@@ -108,7 +108,7 @@ export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 
 /** Case with pages of 300 rows, so that an invocation of a workgroup must process several rows. */
 export const longPages = ["long pages", [3, 300], getOrdinaryUtility] as const;
 
-/** Evaluates an expression such as "E * K / 4". @param line - its name. @throws UserError for bad text */
+/** Evaluates an expression such as "E * K / 4". @param line - its line's name. @throws UserError if bad */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -157,7 +157,7 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
 
 export const HOLE = "YOUR CODE";
 
-/** Parses an answer. @param file - path of the answer. @throws UserError if the text cannot be run */
+/** Parses an answer (a reader's kernel). @param file - its path. @throws UserError if it cannot be run */
 export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const shipped = getSolution(exercise);
@@ -184,7 +184,7 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the names of a starter's constants. The host sets no other constants of an answer. */
+/** Returns the names of a starter's constants. The host sets only these constants in an answer. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }

@@ -103,8 +103,7 @@ const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 /**
  * Creates a test case for the gradient of a table with one row per item. An event reads the table row of the
  * item that was clicked at the previous event.
- * @param size - [events, items, columns]. At an event three rows are shown, of which the user clicks one or
- * none.
+ * @param size - [events, items, columns]. Each event shows three rows, of which the user clicks one or none.
  */
 export function createTableTrial(
   gpu: Gpu,
@@ -139,7 +138,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a case of batch norm. @param size - [rows, columns] @param hard - for constant or large columns */
+/** Creates a case of batch norm. @param size - [rows, columns] @param hard - true for extreme columns */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -232,7 +231,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a case. @param size - [users, events, features] @param hard - every second user never clicks */
+/** Creates a case. @param size - [users, events, features] @param hard - half the users never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
@@ -291,7 +290,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a test case of simulated users' clicks on two pages. @param size - [users, slots] */
+/** Creates a test case of simulated users' clicks on two pages. @param size - [users, items per page] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,

@@ -9,7 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together, one per tensor, as a dispatch may not both read and write a buffer. */
+/** Buffers that are freed together: one per tensor, as no dispatch may both read and write a buffer. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];

@@ -18,7 +18,7 @@ export class CommandRecorder {
     gpu.queue.submit([commands.finish()]);
   }
 
-  /** The current compute pass. A copy ends the pass; the next read of this property begins a new pass. */
+  /** The current compute pass. A copy ends a pass; reading this property after a copy begins a new pass. */
   get pass(): GPUComputePassEncoder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
@@ -51,7 +51,7 @@ export function copyWritten(
   { texture, layout, written }: TextureView,
   sizes: BatchSizes,
 ): void {
-  if (!written) throw new Error(`no kernel writes the texture ${texture.label}`);
+  if (!written) throw new Error(`expected a texture that a kernel writes, got ${texture.label}`);
   for (const { line, lines, texels } of listRegions(layout, evaluateSize(written.bytes, sizes))) {
     const bytesPerRow = lines > 1 ? BYTES_PER_TEXEL * layout.width : undefined;
     const offset = BYTES_PER_TEXEL * layout.width * line;

@@ -18,17 +18,17 @@ export class LimitError extends UserError {
 
 const SUBGROUPS: GPUFeatureName = "subgroups";
 
-/** Description of an adapter. The config of a run records the adapter that the run used. */
+/** Description of an adapter; a run stores the description of its adapter in its config. */
 export interface AdapterDescription {
   /** @internal Kind of adapter, which selects the kernels. */
   readonly kind: AdapterKind;
-  /** Name that the driver reports, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
+  /** Name that the driver reports, such as "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
   /** Vendor that the driver reports; may be empty. */
   readonly vendor: string;
   /** Architecture that the driver reports; may be empty. */
   readonly architecture: string;
-  /** Name and version of the runtime, e.g. "Deno/2.9.6". */
+  /** Name and version of the runtime, such as "Deno/2.9.6". */
   readonly runtime: string;
 }
 
@@ -40,7 +40,7 @@ export interface GpuOptions {
   readonly variants?: KernelVariants;
   /** Size of workgroup memory in bytes (default: 32 KiB). Tests set the minimum of WebGPU. */
   readonly workgroupBytes?: number;
-  /** Largest binding in bytes (default: the adapter's limit). Tests lower it to exceed it. */
+  /** Largest binding in bytes (default: the adapter's limit). In tests, it may be lower. */
   readonly bindingBytes?: number;
   /** Advice in the error if there is no adapter; by default advice for users of a browser. */
   readonly noAdapterHint?: string;
@@ -55,12 +55,10 @@ const INSECURE =
   "deno task lab does), or from a file on the disk.";
 
 /**
- * An open device. All GPU memory and pipelines are created through this class, which records live memory and
- * errors.
+ * An open device, through which all GPU memory and pipelines are created; it records live memory and errors.
  *
  * WebGPU returns some errors to no caller ("uncaptured errors"). Without a handler they go unnoticed: WebGPU
- * skips an invalid dispatch, and the results are garbage. This class collects such errors, and `check` throws
- * them.
+ * skips an invalid dispatch, so results are garbage. The class collects these errors; `check` throws them.
  */
 export class Gpu {
   /** Adapter of the device. */
@@ -198,7 +196,7 @@ export class Gpu {
     );
   }
 
-  /** Returns a source's pipeline; compiles a source only once. @throws Error with kernel and faulty line */
+  /** Returns the pipeline of WGSL source, compiled only once. @throws Error with kernel and faulty line */
   async pipeline(
     kernel: string,
     source: string,
@@ -327,8 +325,7 @@ function classifyAdapter(
 
 /**
  * Matches the names, in Deno and Chromium, of CPU adapters that read buffers faster than textures.
- * SwiftShader and llvmpipe were measured (bench/ladder.md, "SwiftShader"). All other CPU adapters are treated
- * like llvmpipe.
+ * SwiftShader and llvmpipe were measured (bench/ladder.md, "SwiftShader"); others count as llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;
 

@@ -24,7 +24,7 @@ export interface Kernel {
 
 export type Constants = Readonly<Record<string, number | boolean>>;
 
-/** Name of the last binding of a kernel: the step header, a uniform; see {@link import("./step.ts")}. */
+/** Name of a kernel's last binding: the step header, a uniform with batch sizes and settings (step.ts). */
 export const STEP = "step";
 /** Name of the array of step headers that a multi-step kernel binds instead of {@link STEP}. */
 export const STEPS = "steps";
@@ -75,7 +75,7 @@ export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
 
-/** Returns a numeric constant of a kernel, e.g. its workgroup size. @throws Error for an unknown constant. */
+/** Returns a numeric constant of a kernel, such as its workgroup size. @throws Error if unknown. */
 export function getConstant(
   { name: kernel, constants }: Pick<Kernel, "name" | "constants">,
   name: string,
@@ -168,12 +168,13 @@ function formatLiteral(value: number | boolean, default_: string): string {
 
 /**
  * Matches a loop over n with the comment "unrolled". Groups: first, end and step of n; the loop's body; the
- * constant with which the body compares n. Some kernels for CPU adapters are slow unless indices are literal.
+ * constant with which the body compares n. Such loops are unrolled, because some kernels for CPU adapters are
+ * slow unless array indices are literals.
  */
 const unrolledLoop =
   /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
 
-/** Finds loops to unroll. The iterations that the constant in the loop's condition excludes are left out. */
+/** Finds loops to unroll; leaves out iterations that the constant in a loop's condition excludes. */
 function* findUnrolledLoops(kernel: Kernel): Generator<Substitution> {
   for (const found of kernel.source.matchAll(unrolledLoop)) {
     const { index: at, 0: text, 1: indent, 2: first, 3: end, 4: step = 1, 5: turn = "", 6: name = "" } =
@@ -202,7 +203,7 @@ function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: Uni
 
 const formatDeclaration = (name: string) => `var<storage, read> ${name}: array<vec4f>;`;
 
-/** Replaces a line. @param refusal - message, without its end, of the Error if the source lacks the line */
+/** Replaces a line. @param refusal - start of the message if the source lacks it */
 function replaceLine(kernel: Kernel, text: string, line: string, by: string, refusal: string): string {
   if (text.includes(line)) return text.replace(line, by);
   throw new Error(`kernel ${kernel.name}: ${refusal} without the line "${line}"`);
@@ -215,7 +216,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     .replace(formatDeclaration(name), `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`);
 }
 
-/** Changes the text so that the kernel writes the vectors to a buffer in the texture's order. */
+/** Changes the text so that the kernel writes a texture's vectors to a buffer, in the texture's order. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   if (layout.rowVectors === 1) return text; // stored row by row, as the kernel writes
   const head = `fn store_${name}(i: u32, value: vec4f)`;

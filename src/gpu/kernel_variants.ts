@@ -6,11 +6,11 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Product: the output act(X W + b), the gradient dY W^T of the input X, or the gradient X^T dY of W. */
+/** Product of a dense layer: its output act(X W + b), or the gradient dY W^T of X or X^T dY of W. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
-/** Kernel variant of a matrix product. The number in "panel 64" is the number of rows per workgroup. */
+/** Kernel variant of a matrix product; "panel 64" has 64 rows and 16 columns (a panel) per workgroup. */
 export type MatmulVariant = typeof matmulVariants[number];
 
 /** Direction of an LSTM: "forward" computes states, "backward" computes gradients of the gates' inputs. */
@@ -30,12 +30,11 @@ export type SumVariant = typeof sumVariants[number];
 export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 
 export const kernelVariantsSchema = v.strictObject({
-  /** Kind of adapter. It also determines which data is stored in uniforms. */
+  /** Kind of adapter, which also determines which data is stored in uniforms. */
   kind: v.picklist(["cpu", "gpu"]),
   /**
-   * Storage of matrices that products read many times. If absent, they are stored in textures on a CPU
-   * adapter, because llvmpipe reads textures faster, and in buffers on a GPU. SwiftShader, a CPU adapter,
-   * needs "buffers".
+   * Storage of matrices that matrix products read many times: "buffers" on SwiftShader (a CPU adapter). If
+   * absent, textures on other CPU adapters, because llvmpipe reads textures faster, and buffers on a GPU.
    */
   matrices: v.optional(v.literal("buffers")),
   /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */
@@ -54,7 +53,7 @@ export function getDefaultVariants(kind: AdapterKind, matrices?: "buffers"): Ker
   return { kind, ...(matrices && { matrices }), matmul: {} };
 }
 
-/** True if matrices that products read many times are stored in storage textures. */
+/** True if matrices that matrix products read many times are stored in textures. */
 export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
@@ -100,7 +99,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest K / 4 (K inputs) of panel kernels, which unroll a sum over K; lower on a GPU to compile faster. */
+/** Largest K / 4 (K inputs) of panel kernels, which unroll a sum over K; less on a GPU to compile faster. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
@@ -119,10 +118,10 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
-/** Time to copy a panel of weights, divided by the time to compute one row of the panel's product. */
+/** Time to copy a panel (16 columns of weights), divided by the time to multiply one row by the panel. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. A workgroup also spends time on rows past the batch's end. */
+/** Returns the panel variants, fastest first. Workgroups also take time for rows past the batch's end. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -131,10 +130,9 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product: first the default, then alternatives, most promising
- * first. Tiled kernels read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader
- * panel kernels come last, because reading workgroup memory is slow there. @param rows - number of rows of
- * the largest batch
+ * Returns the variants that can compute a product: the default, then alternatives, best first. Tiled kernels
+ * read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panel kernels come last,
+ * because they read workgroup memory, which is slow. @param rows - number of rows of the largest batch
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,

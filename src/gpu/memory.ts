@@ -7,13 +7,12 @@
  * So kernels write a buffer, which is then copied into the texture. Writing and copying together take half
  * the time of textureStore.
  *
- * On llvmpipe, only the matrices that products read many times are stored in textures; kernel.ts adapts the
- * source of kernels that read or write them. SwiftShader, another software adapter, reads a texture no faster
- * than a buffer, so there all matrices are stored in buffers (kernel_variants.ts).
+ * On llvmpipe, only the matrices that matrix products read many times are stored in textures; kernel.ts
+ * adapts the source of kernels that read or write them. SwiftShader, another software adapter, reads a
+ * texture no faster than a buffer, so there all matrices are stored in buffers (kernel_variants.ts).
  *
  * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a
- * panel, sixteen numbers of a row (64 bytes) are followed by the sixteen numbers of the next row in the same
- * columns.
+ * panel, sixteen numbers of a row (64 bytes) are followed by the next row's numbers in these columns.
  *
  * Why panels: some kernels read the same sixteen columns of every row. If the matrix is stored row by row,
  * these kernels read one cache line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows

@@ -1,4 +1,4 @@
-/** Times compute passes by timestamp queries. Only for benches, as a separate pass per dispatch is slow. */
+/** Times compute passes by timestamp queries, for benches: a separate pass per dispatch makes a step slow. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";

@@ -17,8 +17,8 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
  * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at
- * least once. A number in memory counts once for all reads, and once for all writes. Each distinct
- * row that an index selects counts once, if their number follows from the batch's sizes. Index lists and
+ * least once. A number in memory counts once for all reads, and once for all writes. Rows that an index
+ * selects count once each, if the number of distinct rows follows from the batch's sizes. Index lists and
  * small weights may be left out.
  */
 export interface Cost {
@@ -35,7 +35,7 @@ export function getCost<S extends BatchSizes>({ cost }: Pick<DispatchSpec<S>, "c
 
 /** Choice among kernel variants that can compute a dispatch or a part of it. */
 export interface KernelChoice<S extends BatchSizes = BatchSizes> {
-  /** Key, e.g. of formatMatmulKey in {@link import("./kernel_variants.ts")}; for a sum, the kernel's name. */
+  /** Key from formatMatmulKey or formatLstmKey (kernel_variants.ts); for a sum, the kernel's name. */
   readonly key: string;
   /** Kernel variants of the choice, the default variant first. */
   readonly variants: readonly KernelVariant[];
@@ -70,7 +70,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
   /** Numbers of invocations along x and y. The dispatch rounds them up to whole workgroups. */
   readonly invocations: InvocationCounts<S>;
   readonly cost?: (sizes: S) => Cost;
-  /** Purpose of the dispatch, e.g. "utility/layer2 forward". */
+  /** Purpose of the dispatch, such as "utility/layer2 forward". */
   readonly label: string;
   /** Alternative kernels for the dispatch or its parts: for matrix products and, on a GPU, LSTMs and sums. */
   readonly choices?: readonly KernelChoice<S>[];
@@ -90,7 +90,7 @@ interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   readonly slices: number;
-  /** Bind groups by slice. The first belongs to single steps; later ones are created on first use. */
+  /** Bind groups, one per slice of the index arrays; all but the first are created on first use. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
@@ -165,8 +165,8 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the numbers of workgroups of a dispatch along x, y and z. If the x axis of a foldable kernel is
- * too long, it is split over x and y.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. If the x axis is too long, and the
+ * kernel is foldable (reads num_workgroups), the x axis is split over x and y.
  * @param workgroup - invocations per workgroup along x, y. @param maxGrid - most workgroups per axis
  * @throws UserError for a grid that exceeds `maxGrid`
  */
@@ -254,7 +254,7 @@ function createEntry<S extends BatchSizes>(
   if (isTexture(view)) {
     if (kind === "read") return { binding, resource: view.texture.createView() };
     const { written } = view;
-    if (!written) throw new Error(`${where}: ${name} is a read-only texture`);
+    if (!written) throw new Error(`${where}: expected ${name} to be writable, got a read-only texture`);
     return { binding, resource: { buffer: written.view.buffer, size: written.view.size } };
   }
   if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${name}`);

@@ -1,4 +1,4 @@
-/** Reads results to the host. Training steps never read, as a read may take 10 ms ({@link StagingPool}). */
+/** Reads results to the host. Training steps read nothing: a read may take 10 ms ({@link StagingPool}). */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Reads of one view whose results are not taken yet. Only {@link take} waits for a result. */
+/** Queue of reads of one view, whose results {@link take} returns. No other method waits for a result. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -128,7 +128,7 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest staging buffer, in bytes, that is reused. A larger one takes longer to copy than to create. */
+/** Largest reused staging buffer, in bytes. For a larger one, copying takes longer than creating it. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now` and, if it fails, again after `mapped`: Dawn (npm webgpu) on Deno maps only then. */
+  /** Calls `now`; if that fails, awaits `mapped` and calls again, as Dawn (npm webgpu) on Deno needs. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();

@@ -64,7 +64,7 @@ const GPU_CHUNKS = 128;
 /** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU. For many weights, few chunks suffice to fill the GPU, and save memory. */
+/** Returns the rule for a GPU. Models with many weights get few chunks: they fill a GPU and save memory. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };

@@ -37,7 +37,7 @@ export interface SimulatedPage {
 
 export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
-  /** Denominator of means. In a batch of clicks, this is the number of scored events. */
+  /** Denominator of means: in a batch of clicks, the number of scored events. */
   readonly counted: number;
   /** Index of the batch's first entry in the batch plan; 0 without a plan. */
   readonly first: number;
@@ -48,7 +48,7 @@ export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers by slot. A slot may be rewritten while steps run: the queue executes writes in order. */
+/** Step headers by slot, which may be rewritten while steps run: the queue executes writes in order. */
 export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;

@@ -212,7 +212,7 @@ function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => numb
   return total === 0 ? undefined : sums.reduce((all, one) => all + one.cost, 0) / total;
 }
 
-/** Formats a number of accesses, e.g. "8" or "1.3"; "-" if there are no accesses. */
+/** Formats a number of accesses, such as "8" or "1.3"; "-" if there are no accesses. */
 export function formatAccessCount(count: AccessCount): string {
   if (count === undefined) return "-";
   return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));

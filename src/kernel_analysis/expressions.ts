@@ -157,7 +157,7 @@ function accessMemory(
   return walk.unknown();
 }
 
-/** Makes an assignment. @param sign - operator of a compound assignment, e.g. "+" for `+=`; otherwise "" */
+/** Makes an assignment. @param sign - operator of a compound assignment: "+" for `+=`; otherwise "" */
 export function makeAssignment(target: Expression, from: Expression, sign = ""): Statement {
   return (walk, mask) => {
     const values = from.value(walk, mask);

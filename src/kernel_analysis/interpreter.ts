@@ -44,7 +44,7 @@ export interface Expression {
 }
 
 export interface WgslFunction {
-  /** Parameters of the function. The type of a pointer is undefined. */
+  /** Parameters of the function; the type of a pointer is undefined. */
   readonly parameters: readonly {
     readonly name: string;
     readonly builtin: string | undefined;

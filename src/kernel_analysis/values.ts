@@ -23,7 +23,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Returns the type of a name such as u32 or mat4x4, if known. @param readTemplate - reads e.g. `<f32>` */
+/** Returns the type of a name such as u32 or mat4x4, if known. @param readTemplate - reads `<f32>` etc. */
 export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -91,7 +91,7 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** Applies a binary operator. A result that is below 0 or needs more than 32 bits is unknown. */
+/** Applies a binary operator; a result below 0 or with more than 32 bits is unknown (undefined). */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);

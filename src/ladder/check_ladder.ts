@@ -1,4 +1,4 @@
-/** Checks ladder steps. A step replaces the kernel of one dispatch of an op and must pass the op's checks. */
+/** Checks ladders (versions of a kernel, each faster): each step must pass the checks of its op. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -57,7 +57,7 @@ export interface Ladder {
   readonly oddSizes: readonly LadderSize[];
   /** Creates the op's dispatches, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** First letters of the name of the kernel that the steps replace. */
+  /** Start of the name of the kernel that the steps replace. */
   readonly dispatch: string;
   /** Names of bindings that the op's kernel may write, but a step may only read. */
   readonly given?: readonly string[];
@@ -244,7 +244,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries or, if `zero`, with zeros: for a step that writes only a part of it. */
+  /** Fills an output with canaries (known words) or, for a step that writes only a part, with zeros. */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);

@@ -1,4 +1,4 @@
-/** The ladder of the choice softmax, whose kernels compute loss and gradient. */
+/** The ladder (kernel versions, each faster) for the softmax over a page's items: loss and gradient. */
 
 import choiceText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
 import choiceNaive from "../../kernels/choice/choice_nll_1_naive.wgsl" with { type: "text" };
@@ -16,7 +16,7 @@ import type { LadderSize, LadderStep } from "./check_ladder.ts";
 /** Returns the utility (f32) of row k of page e, which has `length` rows. */
 export type UtilityFunction = (k: number, e: number, length: number) => number;
 
-/** Creates E pages of about K rows, a page per user. @param utility - default: random; some equal, one 90 */
+/** Creates E pages of about K rows, a page per user. @param utility - default: random, some equal */
 export function createChoicePages(
   size: LadderSize,
   utility?: UtilityFunction,

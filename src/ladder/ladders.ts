@@ -29,7 +29,7 @@ import type { LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
-/** Irregular sizes of matmuls. The first two have equal columns after padding, so they share kernels. */
+/** Irregular sizes of matmuls; two have equal columns after padding, so they share compiled kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -183,7 +183,7 @@ async function timeRounds(
   return times;
 }
 
-/** Summarizes the medians of the rounds. The minimum is that of all samples. */
+/** Summarizes the medians of the rounds; the minimum is the smallest sample of all rounds. */
 function summarizeRounds(rounds: readonly Timing[]): Timing {
   const error = rounds.at(-1)?.error;
   return {

@@ -1,4 +1,4 @@
-/** The two ladders of the LSTM: forward and backward. */
+/** The two ladders (versions of a kernel, each faster) of the LSTM: forward and backward. */
 
 import lstmBackNaive from "../../kernels/lstm/lstm_backward_1_naive.wgsl" with { type: "text" };
 import lstmNaive from "../../kernels/lstm/lstm_forward_1_naive.wgsl" with { type: "text" };
@@ -20,8 +20,7 @@ const F = 3;
  * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
  * one event fewer, and some events have no click. The check of the gradients also checks the stored cells and
  * gates, from which the gradients are computed.
- * @param hard - true if every second gate input is large (up to hundreds), and every fourth user has no
- * events
+ * @param hard - true for large gate inputs (half, up to hundreds) and for users without events (a quarter)
  */
 export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
   const log = createHistoryLog(users, {
@@ -47,7 +46,7 @@ const DIRECTIONS = {
   },
 } as const;
 
-/** Lists a ladder's steps. The backward ladder joins the first steps, whose ideas the forward ladder shows. */
+/** Lists a ladder's steps. The backward ladder adds some ideas at once that the forward ladder separates. */
 export function listLstmSteps(direction: LstmDirection): LadderStep[] {
   const { naive, uniforms, matrices } = DIRECTIONS[direction];
   const { loop, panel } = lstmKernels[direction];

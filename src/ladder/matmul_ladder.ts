@@ -1,4 +1,4 @@
-/** The ladders of a dense layer [M, K] x [K, N], and of the gradients of its input and weights. */
+/** Ladders (kernel versions) of a dense layer [M, K] x [K, N], and of the gradients of input and weights. */
 
 import panelLoop from "../../kernels/matmul/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
 import panelGuarded from "../../kernels/matmul/matmul_forward_12_panel_guarded.wgsl" with { type: "text" };

@@ -25,7 +25,7 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
- * Kind of Adam. `dense`: a step updates all parameters; a missing gradient counts as zero. `row-sparse`:
+ * Kind of Adam. With `dense`, a step updates all parameters; a missing gradient counts as zero. `row-sparse`:
  * as `dense`, but in tables with a row per item or token only the rows that the batch uses are updated. All
  * other rows keep their weights and moments, so the cost of a step does not depend on the catalogue's size.
  * `adam_rows.wgsl` explains how the results differ.

@@ -80,7 +80,7 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
 }
 
 interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
-  /** Buffer [2 x largest number of chunks, N]. */
+  /** Buffer [2 x largest number of chunks, N]: two statistics per chunk of rows. */
   readonly chunkSums: View;
   /** Buffer [2, N]: mean, and 1 / sqrt(variance + EPSILON). */
   readonly normaliser: View;
@@ -241,7 +241,7 @@ const runningReference: ReferenceOp = ([input, scale, shift, mean, variance]) =>
   return { output: rescale(normalise(input, mean, variance), scale, shift), backward: () => [] };
 };
 
-/** Reference for training. Its backward pass also differentiates the batch's mean and biased variance. */
+/** Reference in f64 for training, which also differentiates the batch's mean and biased variance. */
 export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
   const mean = columnMeans(input);

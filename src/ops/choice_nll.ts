@@ -36,7 +36,7 @@ export interface ChoiceOptions {
 /**
  * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click; zeros for a context event
  * (history that is not predicted) and for a further click on a page. The column sums are written to the
- * step's slot of `ring`. If `train` is true, the dispatch also computes the gradient of the mean loss.
+ * step's slot of the ring buffer `ring`. If `train`, it also computes the gradient of the mean loss.
  * @param scores - utilities [rows, 1], or partial dot products that the op sums @param ring - [slots] vec4f
  * @throws Error for wrong shapes
  */

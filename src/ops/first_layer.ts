@@ -29,7 +29,7 @@ export interface FirstLayerOptions {
   readonly storesState?: boolean;
 }
 
-/** Returns [rows, N]. Takes about 2 R N (1 + C) flops and R N exponentials. @throws Error for wrong shapes */
+/** Returns [R, N] by about 2 R N (1 + C) flops and R N exponentials. @throws Error for wrong shapes */
 export function firstLayer(
   tape: ClickTape,
   name: string,

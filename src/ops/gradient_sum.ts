@@ -2,9 +2,8 @@
  * Accumulates gradients over micro-batches and over processes, between the backward pass and Adam. A large
  * batch is split into micro-batches, which are computed one after another. Each micro-batch overwrites the
  * gradients of the previous one, so the gradients are added up in another buffer. In distributed training,
- * each process computes the gradients of its share of a batch's users, and all processes update the weights
- * by the sum over the processes. For tables with row-sparse Adam, processes exchange only the rows that the
- * batch uses.
+ * each process computes the gradients of its share of a batch's users; all processes update the weights by
+ * the sum of their gradients. For tables with row-sparse Adam, they exchange only the batch's rows.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };

@@ -86,7 +86,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the event vectors' gradient. The output's gradient is also that of `base`. */
+/** Returns the dispatch for the event vectors' gradient. `base` has the same gradient as the output. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,

@@ -165,8 +165,8 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
 }
 
 /**
- * Returns {@link gradientsKernel}'s invocations. Along y, invocations for weights come first, then those for
- * the input, then those for row_dot. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
+ * Returns the invocations of {@link gradientsKernel}: along y, first those for weights, then for the input,
+ * then for row_dot. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
  */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
@@ -227,8 +227,7 @@ export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
  * Largest number of units for which weights are stored in registers. RADV (AMD's Vulkan driver) unrolls loops
- * of up to 32 iterations. If a loop that is not unrolled indexes an array, RADV does not keep the array in
- * registers.
+ * of up to 32 iterations. RADV does not keep an array in registers if a loop that is not unrolled indexes it.
  */
 const HELD_UNITS = 32;
 

@@ -32,7 +32,7 @@ import {
 } from "./mixed_product.ts";
 
 export interface LstmInputs {
-  /** Constant [I, F]. Absent for one-hot features, whose product with `inputWeights` is a row of weights. */
+  /** Constant [I, F]; absent for one-hot features, whose product with `inputWeights` is a row of weights. */
   readonly features?: Tensor;
   /** [F, 4H] for gates i, g, f, o; for one-hot features a table [I, 4H]; absent if items have only tokens. */
   readonly inputWeights?: Tensor;

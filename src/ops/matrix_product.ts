@@ -41,15 +41,15 @@ export function isTiled<S extends BatchSizes, R>(
     matmulKernels[direction].tiled;
 }
 
-/** Sums of a loss that a dispatch of {@link weightGradient} computes besides its gradients. */
+/** A dispatch of {@link weightGradient} that can also compute the sums of a loss. */
 export interface SumsHost {
   sums: OutcomeSums | undefined;
-  /** Takes sums if the host has none yet and can compute them. */
+  /** Makes the dispatch compute `sums`; false if it cannot, or already computes sums. */
   readonly sumOutcomes: (sums: OutcomeSums) => boolean;
 }
 
 /**
- * Creates a host that has no sums yet.
+ * Creates a {@link SumsHost} that does not compute sums yet.
  * @param canSum - returns true if the tiled kernel computes the weight gradient in a separate dispatch
  */
 export function createSumsHost(canSum: () => boolean): SumsHost {

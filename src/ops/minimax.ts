@@ -46,14 +46,14 @@ export interface MinimaxInputs {
   readonly logits: ClickScores;
 }
 
-/** Player that is trained. The output of the other player is a constant. Undefined in an evaluation. */
+/** Player that is trained, while the other player's output is constant; undefined in an evaluation. */
 export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
- * Returns [events, 8]. Columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click. Columns
- * 4 to 7: loss_min, prec@1 and prec@2 of pi, and loss_max. A context event (history that is not predicted)
- * has zeros. If `ring` is given, the column sums are written to the step's slot. Takes about 40 R flops for R
- * rows. @throws Error for wrong shapes
+ * Returns [events, 8] with columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click.
+ * Columns 4 to 7: loss_min, prec@1 and prec@2 of pi, and loss_max. A context event (history that is not
+ * predicted) has zeros. If `ring` is given, the column sums are written to the step's slot of this ring
+ * buffer. Takes about 40 R flops for R rows. @throws Error for wrong shapes
  */
 export function minimax(
   tape: ClickTape,
@@ -174,7 +174,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Page of one event. If it has several clicks, only the first is used. */
+/** Page of one event, of whose clicks only the first is used. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;

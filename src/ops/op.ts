@@ -58,7 +58,7 @@ export function partialViews(
   };
 }
 
-/** Returns how many partial sums a kernel loads at once: many on a GPU to hide latency, 1 on llvmpipe. */
+/** Returns how many partial sums a kernel loads at once: many on a GPU, to hide latency; 1 on llvmpipe. */
 export function getSumConstants({ kind }: AdapterTraits): { readonly AT_ONCE: number } {
   return { AT_ONCE: kind === "gpu" ? 8 : 1 };
 }

@@ -22,14 +22,14 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** Parameter [1, F n]. With a bias, sigma is tanh; without a bias, sigma is the identity. */
+  /** Parameter [1, F n]; if present, tanh (sigma) is applied to each weighted sum, otherwise nothing. */
   readonly bias?: Tensor;
 }
 
 /**
- * Returns [events, F n]. Column k n + j (feature k, weighting j) is sigma(bias + sum over the last m clicks
- * of weights_lag,j feature_k). Missing clicks count as zero. For E events, forward and backward each take at
- * most 2 E m F n flops.
+ * Returns [events, F n], whose column k n + j (feature k, weighting j) is sigma(bias + sum over the last m
+ * clicks of weights_lag,j feature_k). Missing clicks count as zero. For E events, forward and backward each
+ * take at most 2 E m F n flops.
  * @throws Error for wrong shapes
  */
 export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {

@@ -37,7 +37,7 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Weights W of the first layer in n groups, one per weighting, or their products with features f:
+   * Weights W of the first layer, or products W f with features f, in n groups (one per weighting):
    * [I, n N], a table parameter with W's row of each item;
    * [events, n N], W f of the item that the encoder reads at each event;
    * [items, n N], W f of each item, in a batch with lists of clicks.
@@ -47,7 +47,7 @@ export interface PwTableInputs {
   readonly weights: Tensor;
   /** Parameter [1, N]: the first layer's bias. */
   readonly layerBias: Tensor;
-  /** Table parameter [I, n]. With an item bias, sigma is tanh; without it, sigma is the identity. */
+  /** Table parameter [I, n]; if present, tanh is applied to each weighted sum, otherwise no activation. */
   readonly itemBias?: Tensor;
 }
 

@@ -29,7 +29,7 @@ function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
-/** Records the last clicks of events, [events, {@link recentWidth}]. @param table - [I, countTableWidth] */
+/** Lists each event's last clicks, [events, {@link recentWidth}]. @param table - [I, countTableWidth] */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
   expectShape("recent_clicks", table, table.rows, countTableWidth(config));
   const width = recentWidth(config);
@@ -85,7 +85,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** Constant [I, {@link countTableWidth}]. */
   readonly table: Tensor;
-  /** Constant [3, C]. Rows: means; 1 / sd; overall click rate and other numbers (see row_counts.wgsl). */
+  /** Constant [3, C] with the features' means, their 1 / sd, and other numbers (see row_counts.wgsl). */
   readonly scale: Tensor;
 }
 
@@ -148,7 +148,7 @@ export function rowCounts(
 
 function reference(config: CountsConfig): ClickReference {
   return ([, table, scale], batch) => {
-    if (!table || !scale) throw new Error("row_counts: expected a table and a scale");
+    if (!table || !scale) throw new Error("row_counts: expected a table of counts and their scale");
     const tables: CountTables = {
       config,
       items: Float32Array.from(table.data),

@@ -91,7 +91,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   /** Returns the factors of input . weights, for an op that multiplies them. @throws Error for more terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
-      throw new Error(`row_dot: expected ${this.name} to be one product, because its reader multiplies`);
+      throw new Error(`row_dot: expected ${this.name} to be one product, as its reader multiplies`);
     }
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }

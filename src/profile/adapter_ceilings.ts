@@ -196,7 +196,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe. Doubles the number of invocations until a run takes at least {@link PROBE}. */
+/** Times a probe with so many invocations (a power of 2) that a run takes at least {@link PROBE}. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,

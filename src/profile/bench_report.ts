@@ -39,7 +39,7 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** Name of the kernel's first use, e.g. "W1 LSTM: utility/layer2 forward". Benches are compared by name. */
+  /** Name of the kernel's first use: "W1 LSTM: utility/layer2 forward". Benches are compared by name. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
@@ -99,7 +99,7 @@ const growthPoint = object({
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A step of a ladder. There are no times if the results are wrong or the size is not supported. */
+/** A step of a ladder (kernel versions). It has no times if it is wrong or does not support the size. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),
@@ -122,7 +122,7 @@ const ladderCounts = v.strictObject({
   /** Extra cycles that bank conflicts add to an access of a subgroup to workgroup memory. */
   conflicts: accessCount,
 });
-/** Results of a ladder step. There is no time if results are wrong or the size is not supported. */
+/** Results of a step of a ladder (versions of a kernel, each faster). */
 const ladderStepMeasurement = object({
   ...ladderStep,
   compileMs: v.optional(time),

@@ -166,9 +166,8 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 }
 
 /**
- * Times one dispatch. A sample repeats the dispatch in a pass until the clock's error is small. One run
- * before the samples is not timed. Changes that the dispatch makes to its inputs remain (see preserveState of
- * step_profile.ts).
+ * Times one dispatch, repeated in each sample's pass so often that the clock's error is small. One run before
+ * the samples is not timed. Changes of the dispatch's inputs remain (see preserveState of step_profile.ts).
  * @param work - encodes the dispatch, or a copy, once
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {

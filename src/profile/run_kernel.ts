@@ -102,7 +102,7 @@ async function runChecked<const O extends Readonly<Record<string, number | Kerne
 }
 
 /**
- * Parses a kernel. Adds the workgroup's size as constants, from which the host computes the grid.
+ * Parses a kernel, and adds the workgroup's size as constants, from which the host computes the grid.
  * @throws UserError if the text is no kernel that {@link runKernel} can run
  */
 export function parseOwnKernel(text: string, values: Constants = {}): Kernel {

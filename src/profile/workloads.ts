@@ -48,7 +48,7 @@ export const LOG_BATCHES = 4;
 
 const catalogue = { items: 5000, width: 64 };
 
-/** Workloads by name. W0 is bound by overhead, W1 by arithmetic. W2 and W5 have only one-hot items. */
+/** Workloads by name. Overhead dominates in W0, arithmetic in W1. W2 and W5 have only one-hot items. */
 export const workloads = {
   W0: { name: "W0", users: 50, events: 2, page: 5, ...catalogue },
   W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },
@@ -152,7 +152,7 @@ export interface RecordedPart {
 /** The programs of a model. Running them again changes no weights, because the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Writes the batch again, because training reuses the batch's memory. Returns a step's programs. */
+  /** Returns a step's programs, after writing the batch again (training reuses the batch's memory). */
   step(): RecordedPart[];
   /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;
@@ -231,7 +231,7 @@ export function createShannonModel(
 }
 
 /**
- * Creates a model's programs for as many batches as a long run builds at once. @param stack - owns objects
+ * Creates a model's programs for as many batches as training builds at once. @param stack - owns the results
  * @param layout - program that builds the batches @param listOthers - creates the programs besides the step
  */
 function createRecording(

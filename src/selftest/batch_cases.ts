@@ -74,7 +74,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** Compares (item, token) pairs, which the device sorts by token: all items, then the encoder's items. */
+/** Compares (item, token) pairs, sorted by token: of all items, then of those that the encoder reads. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,

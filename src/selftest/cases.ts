@@ -222,7 +222,7 @@ export function listSelftestCases(kind: AdapterKind): NamedCheck[] {
   ];
 }
 
-/** Runs a case. Errors are returned, not thrown. @param gpu - device with the case's kernel variants */
+/** Runs a case; returns errors, does not throw them. @param gpu - device with the case's kernel variants */
 export async function runCase(gpu: Gpu, { name, check }: NamedCheck): Promise<CaseFinding> {
   const checks = new CheckCollector();
   let error: string | undefined;

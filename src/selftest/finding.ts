@@ -4,7 +4,7 @@ import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";
 
 interface Element {
-  /** Index of the element in its tensor, e.g. "[3, 5]". */
+  /** Index of the element in its tensor, such as "[3, 5]". */
   readonly index: string;
   readonly expected: number;
   readonly got: number;
@@ -16,7 +16,7 @@ interface Element {
 export interface ComparedValues {
   /** Names of the kernels that wrote the numbers, without `.wgsl`. */
   readonly kernels: readonly string[];
-  /** Name of the compared numbers, e.g. "output" or "gradient of w". */
+  /** Name of the compared numbers, such as "output" or "gradient of w". */
   readonly what: string;
   /** Number of compared values; 0 for a condition. */
   readonly values: number;
@@ -36,7 +36,7 @@ export interface CaseFinding {
   readonly kernels: readonly string[];
   /** Checks in the order of computation. The first failure may have caused all later failures. */
   readonly checks: readonly ComparedValues[];
-  /** Error that ended the case, e.g. a kernel that does not compile, or a lost device. */
+  /** Error that ended the case, such as a kernel that does not compile, or a lost device. */
   readonly error?: string;
 }
 
@@ -54,7 +54,7 @@ function digits(x: number, most = 9): string {
   return String(Number.isInteger(x) ? x : Number(x.toPrecision(most)));
 }
 
-/** Formats an element, e.g. "[3, 5]: expected 0.25, got 0.75, error 0.5, allowed 0.000001". */
+/** Formats an element, for example: "[3, 5]: expected 0.25, got 0.75, error 0.5, allowed 0.000001". */
 export function formatElement({ index, expected, got, tolerance }: Element): string {
   const off = digits(Math.abs(got - expected), 2);
   return `${index}: expected ${digits(expected)}, got ${digits(got)}, error ${off}, allowed ` +

@@ -22,11 +22,11 @@ export const FINITE_CANARY = 0x449a5000;
 /** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
 const CANARIES = 64;
 
-/** An arena that adds canary words after each buffer, and records how many bytes kernels may write. */
+/** An arena that adds canaries (known words) after each buffer, and records what kernels may write. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - number of words after a buffer @param behind - their value; finite to find reads */
+  /** @param canaries - number of words after a buffer @param behind - value of these words */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -75,7 +75,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries. A failure names `kernels` or, for dispatches, those that write the buffer. */
+  /** Checks all canaries; a failure names `kernels` or, given dispatches, those that write the buffer. */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -93,7 +93,7 @@ export class CanaryArena extends Arena {
 
 export type BufferWords = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-/** A repeatable run. `start` resets what a run changes; each function of `encode` makes one submission. */
+/** A repeatable run: `start` resets what a run changes; each function of `encode` makes one submission. */
 export interface RepeatedRun<T extends BufferWords> {
   readonly start?: () => void;
   readonly encode: ((commands: CommandRecorder) => void) | readonly ((commands: CommandRecorder) => void)[];
@@ -129,7 +129,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Buffer of step headers. The dispatches run once per offset (in bytes) in `offsets`, in that order. */
+  /** Buffer of step headers: all dispatches run once for each of the `offsets` (bytes) into this buffer. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;

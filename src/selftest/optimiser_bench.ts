@@ -28,7 +28,7 @@ const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Row-sparse tables by name. The value says which of a batch's sizes limits the rows with gradients. */
+  /** Row-sparse tables by name, with the size (of a batch) that limits the number of rows with gradients. */
   readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
   /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */

@@ -14,7 +14,7 @@ export interface SelftestOptions {
     at: { readonly kind: AdapterKind; readonly name: string; number: number; of: number },
   ) => void;
   readonly onFinding?: (finding: KindFinding) => void;
-  /** Called before each case. If it returns true, the self-test ends. */
+  /** Called before each case; if it returns true, the self-test ends. */
   readonly stopped?: () => boolean;
 }
 

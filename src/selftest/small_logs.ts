@@ -132,7 +132,7 @@ export function createHistoryLog(
   return logOfPages({ kind: "dense", count: HISTORY_ITEMS, width, values }, all);
 }
 
-/** Creates a batch with a number of rows. All rows show item 0. */
+/** Creates a batch with `rows` rows. All rows show item 0. */
 export function createRowsBatch(rows: number): { log: ClickLog; users: number[] } {
   const pages = Array.from({ length: Math.ceil(rows / 10) }, (_, e): TrainingPage => [
     new Array<number>(Math.min(10, rows - 10 * e)).fill(0),

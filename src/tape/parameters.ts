@@ -17,7 +17,7 @@ export interface ParameterSpec {
   readonly rows: number;
   /** Number of columns without padding. */
   readonly columns: number;
-  /** Number of equal parts of a row that are padded separately, e.g. 4 for the gates of an LSTM. */
+  /** Number of equal parts of a row that are padded separately, such as 4 for the gates of an LSTM. */
   readonly groups?: number;
   /** True for a table with a row per item or token; see {@link import("./tensor.ts").ParameterLocation}. */
   readonly table?: boolean;
@@ -59,7 +59,7 @@ export class ParameterArena {
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError if a parameter exceeds a limit of the adapter; the message names both */
+  /** @throws UserError that names a parameter and the limit of the adapter that it exceeds */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;
@@ -123,7 +123,7 @@ export class ParameterArena {
   get chunks(): ChunkRule {
     return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
   }
-  /** Partial sums [chunks.most, summed]. At least 16 bytes, because an empty buffer cannot be bound. */
+  /** Partial sums [chunks.most, summed], at least 16 bytes, because an empty buffer cannot be bound. */
   get partials(): View {
     return this.#partials ??= mapLimitError(
       () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * this.chunks.most)),

@@ -1,5 +1,5 @@
 /**
- * The autodiff tape. It is used in three stages:
+ * The autodiff tape is used in three stages:
  *
  * record     an op appends a node, which can compute the op's output and gradients
  * place      memory is allocated for each tensor: a buffer or a texture, depending on the ops that read it

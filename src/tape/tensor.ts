@@ -11,7 +11,7 @@ export type Activation = "elu" | "relu";
  * Rows are padded to whole vectors of four floats, so that every kernel can load vec4f. A row has `groups`
  * equal parts (four gates in an LSTM, otherwise one part), and each part is padded to a multiple of 4
  * columns. Padding is always zero: zero weights give zero activations, zero gradients and zero Adam updates.
- * Only the utility has no padding (stride 1), because scalar kernels read one number per row.
+ * Only utilities have no padding (stride 1), because the kernels that read them read one number per row.
  */
 export interface Tensor {
   readonly name: string;
@@ -73,7 +73,7 @@ export interface OutcomeSums {
   readonly ring: View;
 }
 
-/** Dense layer, input * weights + bias, that the only op which reads its output computes itself. */
+/** Dense layer input * weights + bias, computed by the only op that reads its output. */
 export interface DeferredLinear {
   /** Tensor [rows, K]. */
   readonly input: Tensor;

@@ -33,7 +33,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
-/** FLOPs, with a share of the validations, below which a step is small: about 1,000 rows, layers 64-64. */
+/** A step with fewer FLOPs, its share of validations included, is small: about 1,000 rows, layers 64-64. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */
@@ -64,7 +64,7 @@ export function setDriverThreads(flops?: number): Disposable {
 
 const MESA_MANIFESTS = "/usr/share/vulkan/icd.d";
 
-/** Returns e.g. "Mesa 25.0.7" for llvmpipe or "NVIDIA 550.54.14"; "unknown" if no version is found. */
+/** Returns the version, such as "Mesa 25.0.7" or "NVIDIA 550.54.14"; "unknown" if none is found. */
 export async function readDriverVersion(adapter: string): Promise<string> {
   try {
     if (/nvidia/i.test(adapter)) {
@@ -110,7 +110,7 @@ const LONGEST = 64;
 const CHUNK = 1 << 18;
 
 /**
- * Finds the version in a file. Reads the file in parts: one text of 20 MB would take several times as long.
+ * Finds the version in a file, which it reads in parts: reading 20 MB at once takes several times as long.
  */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);

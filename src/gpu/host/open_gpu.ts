@@ -16,9 +16,8 @@ export interface OpenGpuOptions extends GpuOptions {
 const INSTALL = "Run `deno task -q setup`: it installs a software Vulkan driver or prints what to install.";
 
 /**
- * Opens the default adapter; see `openDevice`. Sets the number of threads of a software driver, if this is
- * the first adapter that the process requests. @throws UserError if there is no adapter, or if its limits are
- * too low.
+ * Opens the default adapter; see `openDevice`. Sets a software driver's number of threads, if this is the
+ * process's first adapter. @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
   using _threads = setDriverThreads(stepFlops);
@@ -28,14 +27,14 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
 }
 
 interface Watch {
-  /** Number of calls that wait for the device now, and number of all starts and ends of waits so far. */
+  /** Two numbers: calls that wait for the device now, and all starts and ends of waits so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
 
 /**
- * Ends the process (SIGTERM) if a call waits `seconds` for the device. Prints a line every 5 s. Uses a second
- * thread, as waiting blocks Deno's event loop.
+ * Ends the process (SIGTERM) if a call waits `seconds` for the device. Prints a line every 5 s of waiting. It
+ * watches from a second thread, because waiting blocks Deno's event loop.
  */
 function watchKernels(gpu: Gpu, seconds: number): void {
   const state = new Int32Array(new SharedArrayBuffer(8));

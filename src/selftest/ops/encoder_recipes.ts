@@ -99,8 +99,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 }
 
 /**
- * Makes a test of count features and of the log's context features. @param latest - number of a user's latest
- * clicks whose pairs are counted; undefined if the users were not counted
+ * Makes a test of count features and of the log's context features. @param latest - number of latest clicks
+ * per user that the counts include; undefined if the counts do not include these users
  */
 export function makeRowCounts(
   { log, users }: TestBatch,

@@ -162,7 +162,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a test of first_layer, which may compute its state term: another layer with S inputs. */
+/** Makes a test of first_layer with a state term: a layer with S inputs that the op may compute itself. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,

@@ -1,4 +1,4 @@
-/** Prepares a test of an op: batch, canaries after buffers, random values, tape, and f64 reference. */
+/** Prepares a test of an op: batch, buffers with canaries (known words), values, tape, f64 reference. */
 
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
@@ -109,7 +109,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes the gradient of an output's value before its activation, as ops require. @param value - output */
+/** Writes the gradient of an output before its activation, as ops require it. @param value - output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
@@ -123,7 +123,7 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
   writeMemory(options.arena.gpu.queue, memory, data);
 }
 
-/** Random word of the step, e.g. for dropout. The value is arbitrary. */
+/** Random word of the step, for example for dropout. The value is arbitrary. */
 const NOISE = 0x9e3779b9;
 
 export type OpBench = ReturnType<typeof createOpBench>;

@@ -235,7 +235,7 @@ function checkSums(
   checks.numbers(sums, expected, { kernels: listWriters(specs, ring), what: "sums of the loss", tolerance });
 }
 
-/** Checks that kernels wrote neither between parameters nor to the gradients of running averages. */
+/** Checks that kernels wrote neither between parameters nor to unused gradients of running averages. */
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],

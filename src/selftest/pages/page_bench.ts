@@ -1,4 +1,4 @@
-/** Runs dispatches of simulated pages twice, with canaries after every buffer. */
+/** Runs dispatches of simulated pages twice, with canaries (known words) after every buffer. */
 
 import { makeKey } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";

@@ -219,7 +219,7 @@ interface SlateExpectation {
   /** Returns a user's slate before the run. The mask excludes the items of this slate. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** Returns the expected slate. @param masked - [items] 1 for a masked item, 0 for items of `before` */
+  /** Returns the expected slate. @param masked - [items] 1 for masked items outside of `before`'s slate */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 

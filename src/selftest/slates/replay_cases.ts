@@ -203,7 +203,7 @@ function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserP
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns masks [panels, rows] of unused bits, and of items clicked before a row's page + `later`. */
+/** Returns masks [panels of 32 items, rows]: bits without item, items clicked before page + `later`. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -220,7 +220,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows - pages per sample @param episodes - capacity @returns `after`: [rows, stride] next states */
+/** @param rows - pages per sample @param episodes - capacity @returns also [rows, stride] next states */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},

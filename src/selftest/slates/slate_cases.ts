@@ -57,13 +57,13 @@ export interface ScoredRows {
   readonly equal: (item: number) => number;
 }
 
-/** Returns a mask: in each row all items but one, a third of all, no item, all, or all but the last. */
+/** Returns a mask that excludes, by row: all items but one, a third, none, all, or all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
 }
 
-/** Draws rows and items. Of every eight items 0, 1, 4 and 5 are equal, and 2, 3, 6 and 7 are equal. */
+/** Draws rows and items with equal table rows: of every eight items, 0, 1, 4, 5 agree, and 2, 3, 6, 7. */
 export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows {
   const [base, table] = [
     drawSlateNormals(rows * units, "base", units),
@@ -213,7 +213,7 @@ function pickInputs() {
   };
 }
 
-/** Returns pairs (value, item) [panels, rows]. Some panels, and some rows, allow no item. */
+/** Returns the largest value and its item, for each panel of 32 items and row; some have no item. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
@@ -228,7 +228,7 @@ function bestOfPanels(): Uint32Array<ArrayBuffer> {
   return best;
 }
 
-/** Runs slate_pick. Returns the words of bases, masks, slates, values and the next position's base. */
+/** Runs slate_pick; returns words of bases, masks, slates, values and of the next position's base. */
 function runPick(
   { gpu: { queue }, arena, rows, upload, run }: SlateBench,
   { table, bases, q, slates, masked, best }: Inputs,

@@ -90,7 +90,7 @@ function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number
   };
 }
 
-/** Runs the exact kernel. Returns its slates, their worth, and the mask after the run, as u32 words. */
+/** Runs the exact kernel; returns its slates, their worth, and the mask after the run, as u32 words. */
 function runBest(
   { gpu, arena, rows, upload, run }: SlateBench,
   { u, scores, values }: Inputs,
