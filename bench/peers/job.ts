@@ -48,7 +48,7 @@ export interface PeerJob extends PeerSettings {
   readonly features: Float32Array<ArrayBuffer> | undefined;
   /** Batches. Step t = 1, 2, ... takes batch (t - 1) modulo the number of batches. */
   readonly batches: readonly PeerBatch[];
-  /** The whole log, and the users of each batch. Only clickgan's trainer needs them. */
+  /** The whole log, and the users of each batch; only clickgan's trainer needs these two. */
   readonly log: ClickLog;
   readonly batchUsers: readonly Uint32Array[];
 }

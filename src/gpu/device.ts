@@ -34,7 +34,7 @@ export interface AdapterDescription {
 
 /** Options of {@link openDevice}. */
 export interface GpuOptions {
-  /** @internal Kind of adapter whose default kernel variants a test uses on every adapter. */
+  /** @internal For tests: kind of adapter whose default kernel variants are used on any adapter. */
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;

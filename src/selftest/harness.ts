@@ -276,7 +276,7 @@ function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): b
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** Returns mask bits as words [panels of 32 items, rows]. @param taken - true if a row's item has a bit */
+/** Returns mask bits as words [panels of 32 items, rows]. @param taken - true if its bit is set */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {

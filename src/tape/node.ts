@@ -66,7 +66,7 @@ export interface TapeNode<S extends BatchSizes, R> {
   forward(call: OpCall<S>): DispatchSpec<S>[];
   /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
-  /** Requests that a dispatch of `backward` also sums a loss's outcomes. False (or absent) if none can. */
+  /** Requests that a dispatch of `backward` also sums a loss's outcomes; false or absent if none can. */
   sumOutcomes?(sums: OutcomeSums): boolean;
   readonly reference: ReferenceOp<R>;
 }

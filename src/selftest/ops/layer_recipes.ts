@@ -75,7 +75,7 @@ export function makeLinearWithSums(K: number, N: number, vectors: number): CaseF
   };
 }
 
-/** Returns the inputs of a layer [K, N], and of the op that multiplies the rows of its output by a vector. */
+/** Returns the inputs of a layer [K, N], and of the op that multiplies each row of its output by a vector. */
 export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
   return {
     leaves: [{ name: "x", rows: "rows", columns: K }],
