@@ -2,8 +2,8 @@
  * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
- * folder, which the writing process keeps locked. A killed process leaves an unlocked temporary file. The
- * next process that writes `train.csv` overwrites it, or the next owner of the folder removes it.
+ * folder. The writing process keeps the temporary file locked. A killed process leaves it unlocked; the next
+ * process that writes `train.csv` then overwrites it, or the next command that locks the folder removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -19,7 +19,7 @@ export type FileContents = string | Uint8Array | readonly Uint8Array[];
 /** Maximum time, in seconds, to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Maximum number of bytes of small arrays that are joined, in order to write them in one call. */
+/** Small arrays are joined up to this number of bytes, and written with one call. */
 const RUN_BYTES = 2 ** 20;
 
 /**
@@ -38,7 +38,7 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 
 /**
  * Writes a file atomically and in pieces, so that the contents may be larger than memory.
- * @param make - must pass all pieces, in order, to `write`. The temporary file is removed if `make` throws.
+ * @param make - passes all contents, in order, to `write`. If it throws, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -64,12 +64,13 @@ export async function writeAtomically(
   temporary.file.close(); // after renaming, because closing unlocks the file
 }
 
-/** Number of a file's first and last bytes in which a mark ({@link expectReplaceable}) is searched for. */
+/** Number of bytes at each end of a file in which a mark ({@link expectReplaceable}) is searched for. */
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. An existing file must be a regular file that has the mark, or
- * that this process has locked (the file or its folder). Links and their targets are never replaced.
+ * Checks that a file may be written at a path. An existing file must be a regular file. It must contain
+ * `mark`, or this process must have locked the file or its folder. Links and their targets are never
+ * replaced.
  * @param mark - text near the beginning or the end of every file of one kind, and of no other file. A mark of
  * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
  * may not be written. Errors of the file system are passed on as they are.

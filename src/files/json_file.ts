@@ -19,7 +19,7 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 }
 
 /**
- * Writes a JSON file. It replaces an existing file only if the field `format` of both files is the same.
+ * Writes a JSON file. An existing file is replaced only if its field `format` has the same value.
  * @throws UserError if the file cannot be written, or the existing file is of another kind.
  */
 export function writeJson(file: string, value: object): Promise<void> {
@@ -41,8 +41,8 @@ export function parseJson(text: string | undefined): unknown {
 }
 
 /**
- * Kinds of folders that commands create. A folder contains a JSON file whose field `format` names the kind. A
- * folder without such a file was not created by clickgan.
+ * Kinds of folders that commands create. Such a folder contains a JSON file whose field `format` names the
+ * kind. A folder without such a file was not created by clickgan.
  */
 export const FOLDER_FORMATS = {
   dataset: "clickgan-dataset",

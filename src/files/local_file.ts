@@ -25,7 +25,7 @@ export function explainFileError(error: unknown, doing: string, path: string): u
     }
     return new UserError(
       `cannot ${doing} ${where}: this process has no permission for the path. ` +
-        "Start the command by its task (deno task ...), and name its folder with --save-dir or --resume.",
+        "Start the command by its task (deno task ...), and name the output folder with --save-dir or --resume.",
       { cause: error },
     );
   }
@@ -37,7 +37,7 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   return new UserError(`cannot ${doing} ${where}: ${cause}. ${remedy}`, { cause: error });
 }
 
-/** Calls `work`. Throws its file-system errors converted by {@link explainFileError}. */
+/** Calls `work`, and throws its file-system errors as UserErrors; see {@link explainFileError}. */
 export function withFileErrorsSync<T>(doing: string, path: string, work: () => T): T {
   try {
     return work();
@@ -163,9 +163,9 @@ export function expectFile(path: string): Deno.FileInfo {
 }
 
 /**
- * Opens a file for reading. This function, {@link readText} and {@link readBytes} read every file that a user
- * may have replaced. They check its kind first: opening a FIFO or a device would block the process, and
- * Ctrl-C would be ignored.
+ * Opens a file for reading. Every file that may come from a user is opened with this function,
+ * {@link readText} or {@link readBytes}. They first check that the path is no FIFO and no device: opening one
+ * would block the process, and Ctrl-C would be ignored.
  * @throws UserError, before opening, if the path is neither a regular file nor a folder. Other errors are not
  * changed.
  */

@@ -1,6 +1,6 @@
 /**
- * Locks of files and folders. A lock is a separate file, which names the process in its text and is locked by
- * the operating system (flock). The system unlocks the separate file when the process ends.
+ * Locks of files and folders. A lock is a separate file. Its text names the process that took the lock, and
+ * the operating system locks this file (flock) until the process ends.
  */
 
 import { UserError } from "../user_error.ts";
@@ -85,7 +85,7 @@ export class Lock implements Disposable {
   }
 
   /**
-   * Takes a lock. Until it is released, this process may replace the file or folder `what` (say, "runs/x").
+   * Takes a lock. While it has the lock, this process may replace the file or folder `what` ("runs/x").
    * @param path - lock file, which is removed when the lock is released.
    * @throws UserError that names the other process, if another process has the lock.
    */

@@ -34,7 +34,7 @@ export function isOwnName(name: string): boolean {
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files. Absent for output that can be resumed, which {@link SIGN} does not mark. */
+  /** Names of all output files. Absent for output that can be resumed: it has no sign file. */
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;

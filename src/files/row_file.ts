@@ -44,8 +44,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 /**
  * Writes rows to a file in the format of its extension.
  * @param what - purpose of the file, for messages.
- * @param shared - number of first columns that all files with this purpose have. An existing file is replaced
- * only if it begins with these columns.
+ * @param shared - how many of the first columns are the same in all files with this purpose. An existing file
+ * is replaced only if it begins with these columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(

@@ -34,7 +34,7 @@ export interface BaselineComparison extends MetricGap {
   readonly is: Significance;
 }
 
-/** Differences between a model and all baselines, by metric. */
+/** Differences between a model and each baseline, by baseline and metric. */
 export type BaselineDifferences = Readonly<
   Partial<Record<BaselineName, Readonly<Partial<Record<ComparedMetric, MetricGap>>>>>
 >;
@@ -130,8 +130,8 @@ export function findJudged<T extends { readonly snapshot: string }>(
 }
 
 /**
- * Compares a snapshot's ranking with the baselines. After the adversarial stage, this is the better of two
- * rankings: by the reward, or by the generator. @param judged - name of the snapshot, as in findJudged.
+ * Compares a snapshot's ranking with the baselines. After the adversarial stage, the better of two rankings
+ * is compared: by the reward, or by the generator. @param judged - name of the snapshot, as in findJudged.
  * @param split - name of the test users' split, such as "test"
  */
 export function compareRanking(

@@ -22,7 +22,7 @@ export type Interval = readonly [low: number, high: number];
 const SIDE_BY_SIDE = 8;
 
 export class Bootstrap {
-  /** Drawn groups. Group `#drawn[k]` was drawn `#times[k]` times. Resample b begins at k = `#starts[b]`. */
+  /** Resamples: group `#drawn[k]` was drawn `#times[k]` times. Resample b begins at k = `#starts[b]`. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;

@@ -69,7 +69,6 @@ export class MetricCollector {
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;
-  /** True if a page with several clicks was added. */
   hasSeveral = false;
 
   constructor(private readonly options: MetricCollectorOptions) {

@@ -47,8 +47,8 @@ interface Ratio {
 }
 
 /**
- * Metrics of test users. Names with `longer` exclude pages of one item; names with `pi` measure the
- * generator's ranking. `auc` is the share of a page's unclicked items that rank below a clicked item; it
+ * Metrics of test users. Metrics named `longer...` exclude pages of one item; metrics named `pi...` measure
+ * the generator's ranking. `auc` is the share of a page's unclicked items that rank below a clicked item; it
  * excludes pages without unclicked items.
  */
 const ratios = {
@@ -62,7 +62,7 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Shares of pages without a click and of clicked impressions: observed and, with `p`, predicted. */
+  /** Share of pages without a click, share of clicked impressions, and their predictions (`p...`). */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -169,7 +169,7 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in an event's outcome; makeGameSummary defines this order. */
+/** Index of the generator's prec@1 in an event's outcome; makeGameSummary defines the order of outcomes. */
 const PI = 5;
 
 /** Column values of the current event. Every call of computePageSums overwrites the values. */

@@ -1,9 +1,9 @@
-/** Calibration of click probabilities. A case is a click probability, and whether the click happened. */
+/** Calibration of click probabilities. A case is a predicted probability, and a click or no click. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. The outermost cells also contain larger log-odds. */
+/** Number of histogram cells for log-odds from -8 to 8. The outermost cells also hold all log-odds beyond. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin merges cells with a tenth of all cases. */
@@ -26,7 +26,6 @@ export interface ProbabilityCalibration {
   readonly ece: number;
   /** ECE that perfectly calibrated probabilities would have by chance, for the same number of cases. */
   readonly eceByChance: number | null;
-  /** Bins in ascending order of probability. */
   readonly bins: readonly ReliabilityBin[];
 }
 
@@ -67,7 +66,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Returns `value` of each resample. The sums of a resample begin at the index `from` of `totals`. */
+    /** Computes `value` in each resample. The sums of a resample begin at the index `from` of `totals`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);

@@ -29,7 +29,6 @@ export interface MetricSlice extends Pick<MeasuredSums, "metrics" | "intervals">
   /** Name of the slice, such as "3-4" for page lengths. */
   readonly name: string;
   readonly events: number;
-  /** Number of users with these events. */
   readonly users: number;
   /** Expected calibration error of the click probabilities of displayed items. */
   readonly ece?: number;
@@ -167,7 +166,6 @@ export class UsersHash {
     this.#low = Math.imul(this.#low ^ value ^ (this.#high >>> 15), 0x5bd1e995);
   }
 
-  /** Hexadecimal text of the hash. */
   get text(): string {
     return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
   }

@@ -1,7 +1,7 @@
 /**
  * Scores many items for one user. The user's state is computed once; then the items are scored in blocks.
  *
- *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items
+ *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items.
  *
  * A block consists of several events, because kernels compute events in parallel. Each event has a copy of
  * the user's state. An item's utility does not depend on other items of the block.
@@ -83,7 +83,7 @@ export class ItemBlocks {
     private readonly stack: DisposableStack,
   ) {}
 
-  /** @param states - result of the model's `recordStates`. @throws UserError if a block does not fit */
+  /** @param states - result of the model's `recordStates`. @throws UserError for too large blocks */
   static async create(model: ScorableModel, states: StateTensors): Promise<ItemBlocks> {
     const { gpu, parameters } = model;
     const rows = Math.min(BLOCK_ITEMS.most[gpu.variants.kind], model.items.shape.count);
@@ -163,7 +163,7 @@ class BlockBatch implements ClickBatch {
   readonly slotItem: View;
   readonly facts?: LogCountSummary;
   readonly pageLength: number;
-  /** Number of rows that were uploaded last, in all events together. */
+  /** Number of items in the block that was uploaded last. */
   #rows = 0;
 
   constructor(private readonly model: ScorableModel, arena: Arena, { rows, events }: ClickSizes) {
@@ -223,5 +223,5 @@ class BlockBatch implements ClickBatch {
 }
 
 function throwMissing(what: string): never {
-  throw new Error(`expected an op that does not read ${what}, which a block of items lacks`);
+  throw new Error(`expected no op that reads ${what}, because a block of items has none`);
 }

@@ -31,11 +31,11 @@ export interface CommonModelConfig {
   eta: number;
   /** K, rank of the wide part: a linear model of items, and of pairs with clicked items. 0: no wide part. */
   wide: number;
-  /** Likelihood of a page: one choice among its items and no click, or independent clicks on each item. */
+  /** Likelihood of a page. "choice": one of its items or no click; "logistic": independent clicks. */
   loss: "choice" | "logistic";
   /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;
-  /** P, number of page positions with a learned effect on clicks, which utilities exclude; 0: no effects. */
+  /** P, number of page positions with a learned effect on clicks (not part of utilities); 0: no effects. */
   positions: number;
 }
 
@@ -194,5 +194,5 @@ export const modelConfigSchema = v.variant("encoder", [
 
 /** Default config of a model with an LSTM. */
 export const defaultModel: LstmModelConfig = { encoder: "lstm", ...getDefaults(lstmFields) };
-/** Default config of a model with position weights. Its utility network starts with small kernels. */
+/** Default config of a model with position weights. The utility network starts with small weights. */
 export const defaultPwModel: PwModelConfig = { encoder: "pw", ...getDefaults(pwFields) };

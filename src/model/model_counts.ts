@@ -1,7 +1,7 @@
 /**
  * Count features are inputs of both parts of the utility: a linear part and a network.
  *
- *   u_a = w c_a + b + network(counts, features, state)
+ *   u_a = w c_a + b + network(counts, features, state).
  *
  * The linear part, a conditional logit with a convex loss, is fitted first. The network's initial output is
  * zero, so training starts from the fitted logit.
@@ -114,7 +114,7 @@ export function initializeFromCounts(
   ]);
   if (positions > 0) start.set(POSITION_BIAS, Float32Array.from(logit.positions));
   if (logit.dense.length > 0) {
-    // The wide part is (b + A h) . (B f) with b = 1: the weights are split evenly over the K columns of B.
+    // The wide part is dot(b + A h, B f) with b = 1: the weights are split evenly over the K columns of B.
     const shares = Float32Array.from(
       { length: wide * logit.dense.length },
       (_, k) => logit.dense[Math.floor(k / wide)]! / wide,
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns count settings for a log. `latest` is defined only if the counts include the log's train users. */
+/** Returns settings of the counts for a log; with `latest` only if its train users are in the counts. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

@@ -51,7 +51,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns count settings for a log whose users are not counted; undefined for a model without counts. */
+/** Returns settings of the counts for a log that is not counted; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
@@ -77,7 +77,7 @@ export interface ModelTraining {
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Creates the object that sums gradients over all ranks. It replaces the sum on one device. */
+/** Creates the object that sums gradients over all ranks. This object replaces the sum on one device. */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,

@@ -3,13 +3,13 @@
  * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a
  * linear model of the item, and of pairs of clicked and displayed items:
  *
- *   (b + A h) . (B f)     b [K], A: kernel of the clicks, B: kernel of the item
- *   h = sum over last clicks of w_lag f_lag
+ *   dot(b + A h, B f)     b [K], A: kernel of the clicks, B: kernel of the item
+ *   h = sum over last clicks of w_lag f_lag.
  *
- * The term b . B f is the linear model of the item. The term (A h) . (B f) has a weight per pair of a clicked
- * and a displayed feature, like the crosses of a wide & deep model. These weights form a matrix of rank K,
- * because there are too many pairs to give each an independent weight. Without hidden layers and with K = 0,
- * the wide part is the conditional logit W f.
+ * The term dot(b, B f) is the linear model of the item. The term dot(A h, B f) has a weight per pair of a
+ * clicked and a displayed feature, like the crosses of a wide & deep model. These weights form a matrix of
+ * rank K, because there are too many pairs to give each an independent weight. Without hidden layers and with
+ * K = 0, the utility is W f, a conditional logit.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -115,7 +115,7 @@ export function recordUtility(
 
 /** Number of a user's last clicks that the wide part reads. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial sd of the wide part's kernels. Its bias b starts at 1, so that step 1 has nonzero gradients. */
+/** Initial sd of the wide part's kernels. The bias b starts at 1, so that step 1 has nonzero gradients. */
 const INITIAL_SD = 0.1;
 
 export const OUTPUT_BIAS = "utility/output/bias";
@@ -147,7 +147,7 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
   ];
 }
 
-/** Adds ops for the wide part plus `base` [rows, 1]: the output of the hidden layers, or only a bias. */
+/** Adds ops for the wide part plus `base` [rows, 1] (output of the hidden layers, or only a bias). */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,

@@ -1,6 +1,6 @@
 /**
  * Predicts the clicks on all pages of a log, and writes one row per displayed item. Users are scored in
- * groups (shards). A page of the log therefore takes only about 20 bytes of memory.
+ * groups (shards), to save memory.
  */
 
 import { ADDITIONAL_CLICK, listClickedRows } from "../data/click_log.ts";

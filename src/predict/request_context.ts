@@ -27,7 +27,7 @@ export function listModelContext(
 
 /**
  * Sets context columns to a request's values, for all pages. @param contexts - undefined for a model without
- * context features. @throws UserError for unknown columns, unreadable values, and values of some items
+ * context features. @throws UserError for unknown columns, unreadable values, and values for only some items
  */
 export function setGivenContext(
   contexts: SimulatedContexts | undefined,

@@ -1,7 +1,7 @@
 /**
- * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. A
- * mark stores the file's length and checksum at a save. With the mark, a resumed run checks that the file
- * still begins with the bytes of the save.
+ * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. Each
+ * save of the run stores a mark: the file's length and checksum at that time. A resumed run checks that the
+ * file still begins with these bytes.
  */
 
 import { formatCsvRow } from "../csv.ts";

@@ -76,7 +76,7 @@ export async function writeSeeds(path: string, seeds: SeedsConfig): Promise<void
   await writeJson(`${path}/seeds.json`, { format: FOLDER_FORMATS.seeds, ...seeds });
 }
 
-/** Reads seeds.json. Returns undefined if the folder lacks the file. @throws UserError for a damaged file. */
+/** Reads seeds.json. Returns undefined without seeds.json. @throws UserError if it is damaged. */
 export function readSeeds(path: string): Promise<SeedsConfig | undefined> {
   return readJson(`${path}/seeds.json`, seedsSchema);
 }

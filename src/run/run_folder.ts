@@ -149,7 +149,7 @@ export class RunFolder {
     }
   }
 
-  /** After divergence, writes only the best snapshots. Those that `last` names get temporary names. */
+  /** After divergence, writes only the best snapshots. Older best snapshots get temporary names. */
   async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);
     for (const criterion of criteria) {

@@ -41,7 +41,7 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 
 /**
  * Returns the temporary path of a best snapshot. A new best snapshot has this path until the next `last` is
- * written. After divergence, the old one that `last` names has this path.
+ * written. After divergence, the older best snapshot, which `last` names, has this path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
@@ -161,7 +161,7 @@ export async function restoreState(
   return { state: { iteration, best, snapshots, weights, ...readMoments(last, specs, file) }, aside };
 }
 
-/** Renames best snapshots: from a temporary to the usual name. @param aside - their criteria */
+/** Gives best snapshots with temporary names their usual names. @param aside - criteria of snapshots */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));

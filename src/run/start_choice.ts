@@ -1,8 +1,8 @@
 /**
- * Chooses the weights for best-loss in a maximum-likelihood training that starts from a logit on counts. It
- * chooses the weights with the lowest validation loss. If this loss is not significantly lower than the
- * initial loss, it chooses the logit, scaled to the validation users like the baseline "logit on counts". The
- * choice is made at every save, so that an interrupted run also has a best-loss.
+ * Chooses the weights for the snapshot best-loss if a training starts from a logit on counts. Usually these
+ * are the weights with the lowest validation loss. If this loss is not significantly lower than the initial
+ * loss, they are the weights of the logit, scaled to the validation users like the baseline "logit on
+ * counts". The choice is made at every save, so that an interrupted run also has a best-loss.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -62,7 +62,7 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Decides whether best-loss contains the scaled logit on counts. */
+/** Decides whether the snapshot best-loss contains the scaled logit on counts. */
 export class StartChoice {
   /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
@@ -73,9 +73,9 @@ export class StartChoice {
   #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
 
   /**
-   * @param start - computes the initial weights. They also belong to a logit on counts, but for a large log,
-   * this logit was fitted to other pages. Their weights for products of features are random. @param logit -
-   * computes the weights of the baseline "logit on counts".
+   * @param start - computes the initial weights of the training: another logit on counts, which was fitted to
+   * other pages if the log is large, and random weights for products of features. @param logit - computes the
+   * weights of the baseline "logit on counts".
    */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,
@@ -86,8 +86,8 @@ export class StartChoice {
 
   /**
    * Returns the scaled logit, or undefined if later weights have a significantly lower validation loss. A
-   * small difference does not count, because the lowest of many losses is optimistic. Call it only when no
-   * training step is in flight. Afterwards, the trainer has the same weights as before.
+   * small difference does not count, because the lowest of many losses may be low by chance. Call it only
+   * when no training step is in flight. Afterwards, the trainer has the same weights as before.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration, value } = this.trainer.best.loss;

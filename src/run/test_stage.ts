@@ -107,8 +107,8 @@ export function describeTest(
 }
 
 /**
- * Compares a model's ranking with the baselines. If the model does not beat them all, and they were fitted to
- * its training data, adds advice. Advises a baseline only if it ranks better or has no worse loss.
+ * Compares a model's ranking with the baselines. Adds advice if the model does not beat all baselines, unless
+ * these were fitted to other data. Advises a baseline only if it ranks better or has no worse loss.
  * @param judged - snapshot whose ranking and loss are compared (undefined: the last)
  * @param options - split of the tested users; whether the baselines were fitted to the model's training data;
  * whether the model's loss is a loss of choices, as the baselines' losses are

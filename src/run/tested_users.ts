@@ -59,7 +59,7 @@ interface TestedModel<F extends StageMetrics> {
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Baselines of a log. They are cached, so that all runs and stages, and the lab, use the same baselines. */
+/** Baselines of a log, which are cached, so that all runs and stages, and the lab, use the same ones. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;

@@ -15,7 +15,7 @@ const MAX_ENVIRONMENTS = 64;
 /** Time in ms without requests after which an environment is idle: a new environment may replace it. */
 const IDLE_MS = 600_000;
 
-/** Environment of the pool. Its promise `turn` resolves when all earlier requests to it are done. */
+/** Environment of the pool. `turn` resolves when all its earlier requests are done. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
   /** `performance.now()` at the last request. */

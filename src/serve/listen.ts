@@ -68,8 +68,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections. Node's own server would accept all pending connections before it counts them, and
- * would accept no more after a lack of file descriptors.
+ * Accepts connections in place of Node's own server, which would accept all pending connections before it
+ * counts them, and would accept no more after a lack of file descriptors.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -155,7 +155,7 @@ class InjectedSocket extends Duplex {
  * Returns an error response if a web page of another site may have sent the request, otherwise undefined.
  * Such a page could let its own host name resolve to this machine (DNS rebinding), but then the header Host
  * has this foreign name. A cross-site request has a foreign Origin, or a header Sec-Fetch-Site that says so.
- * Links that a user follows are allowed, because no page reads the response.
+ * Links that a user follows are allowed, because the other site cannot read the response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,

@@ -51,7 +51,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
-    /** Positions for which probabilities are computed: those on the page, or the first one for each item. */
+    /** Positions for which probabilities are computed: those on the page, or the first one for every item. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),

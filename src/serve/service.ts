@@ -230,7 +230,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Streams all item ids in the order of their numbers: a single string could become too long. */
+  /** Streams all item ids in the order of their numbers, because one string could be too long. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {

@@ -51,7 +51,7 @@ export function buildGameOptions(model: UserModel, config: AdversarialConfig): G
 /** Trains a reward and a generator against each other. */
 export class AdversarialTrainer extends ClickTrainer<GameMetrics> {
   private constructor(
-    /** Reward model. Freeing the trainer does not free it. */
+    /** Reward model. Freeing the trainer does not free the reward model. */
     readonly model: UserModel,
     /** Generator network; undefined for the exact generator, which is computed without a network. */
     readonly generator: UserModel | undefined,
@@ -165,7 +165,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration. A frozen reward has one, with a learning rate of 0. */
+/** Returns the number of weight updates per iteration. A frozen reward has 1 update, with rate 0. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -218,20 +218,20 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1. (The initial weights were chosen because their prec@1 was high.) */
+/** Tolerated relative drop of prec@1. Some drop is normal: the start was chosen for its high prec@1. */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of the reward's prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;
 
 type Validation = Pick<ValidationResult<GameMetrics>, "iteration" | "prec1" | "counted">;
 
-/** Warns if the reward's validation prec@1 falls too far below that at the start of the adversarial stage. */
+/** Warns if the reward's validation prec@1 falls too far below its value at the start of this stage. */
 export class RewardWatch {
   #start: Validation | undefined;
   #last: Validation | undefined;
   #warned = false;
 
-  /** Takes the result of a validation. @returns a warning when prec@1 has first dropped too far */
+  /** Takes the result of a validation. @returns a warning the first time that prec@1 has dropped too far */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;

@@ -44,7 +44,6 @@ export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly rates: string;
   /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Resources that are freed with the trainer. */
   readonly stack: DisposableStack;
 }
 

@@ -40,7 +40,7 @@ export class BestKeeper {
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards - slots of the ring with a validation's sums. @param summary - layout of a slot */
+  /** @param shards - ring slots with a validation's metric sums. @param summary - layout of a ring slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,

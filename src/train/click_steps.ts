@@ -40,7 +40,7 @@ export interface TrainingPhase extends WeightUpdate {
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: BatchPlan;
-  /** Limits of a micro-batch. A batch that exceeds them is split into micro-batches. */
+  /** Limits of a micro-batch. A batch that exceeds these limits is split into micro-batches. */
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
   readonly schedule: { readonly seed: number; readonly batchSize: number };
@@ -48,7 +48,7 @@ export interface ClickBatches {
   readonly distributed?: DistributedContext;
 }
 
-/** Batch of a step. Its micro-batches are in consecutive slots of the batch plan. */
+/** Batch of a step. The micro-batches of a step are in consecutive slots of the batch plan. */
 export interface PlannedStep {
   readonly counted: number;
   readonly microBatches: number;

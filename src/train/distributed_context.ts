@@ -54,7 +54,7 @@ async function validateShared(
 
 /**
  * Returns the training state of rank 0, but with this rank's snapshots of the best weights. Rank 0 sends no
- * snapshots: only rank 0 saves them. @param own - this rank's state, which has equal tensor sizes
+ * snapshots, because no other rank saves any. @param own - this rank's state (equal sizes)
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -116,7 +116,7 @@ function shareOfBatch(
   return { users, counted: Math.max(1, counted) };
 }
 
-/** @throws UserError if a rank's share of a batch needs micro-batches, which ranks cannot exchange. */
+/** @throws UserError if a rank's share of a batch needs micro-batches, which ranks do not support. */
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(

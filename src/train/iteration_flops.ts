@@ -1,4 +1,4 @@
-/** Estimates the FLOPs of a training iteration, from which the threads of a software driver are chosen. */
+/** Estimates the FLOPs of a training iteration, by which the number of threads of a CPU driver is chosen. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

@@ -43,7 +43,7 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly deviceLog?: DeviceLog;
   /** Users with at least one event to predict. */
   readonly users: ArrayLike<number>;
-  /** Number of shards; if 0 or absent, the smallest number by which shards fit the device. */
+  /** Number of shards; if 0 or absent, the smallest number for which each shard fits the device. */
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
@@ -71,7 +71,7 @@ export interface UserUtilities {
   readonly log: Clicks;
   /** Index of each user in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the users' rows, user after user. The values after those of the last row are undefined. */
+  /** Utilities of the items on the users' pages, user after user; undefined after the last item. */
   readonly utilities: Float32Array;
 }
 
@@ -85,8 +85,7 @@ export interface UserOutcomes extends UserUtilities {
 
 /**
  * Evaluation of networks on a fixed set of users. Context events (unpredicted history) are not evaluated. All
- * users of a shard are evaluated at once. If the whole log is not on the device, shards are read one at a
- * time.
+ * users of a shard are evaluated at once. Without the whole log on the device, shards are read one at a time.
  */
 export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   private constructor(
@@ -187,8 +186,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
 
   /**
    * Evaluates the networks with their current weights, and adds up the shards' metric sums in f64. Waits for
-   * the GPU once per shard. @param onShard - called before each shard. @param onUsers - called with the
-   * results of each shard.
+   * the GPU once per shard. @param onShard - called before each shard. @param onUsers - gets the results of
+   * each shard.
    */
   async evaluate(
     onShard?: (done: number, all: number) => void,
@@ -230,8 +229,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Returns the reward's utility of each row of the log. Waits for the GPU once per shard. Rows of users
-   * without an event to predict are NaN.
+   * Returns the reward's utility of each displayed item (row) of the log. Waits for the GPU once per shard.
+   * Rows of users without an event to predict are NaN.
    */
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;

@@ -1,6 +1,6 @@
 /**
- * State of a training. One map has the weights of the reward and of the generator; two maps have Adam's
- * moments. The names of the generator's parameters get a prefix.
+ * The state of a training has three maps: weights, and Adam's first and second moments. Each map has the
+ * parameters of the reward and, with a prefix in their names, those of the generator.
  */
 
 import type { AdamState } from "../ops/adam.ts";

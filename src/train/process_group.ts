@@ -12,7 +12,7 @@ export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * Returns the sum of all ranks' arrays. They are added in the order of ranks, so all ranks get equal bits.
+   * Returns the sum of all ranks' arrays. The arrays are added in rank order, so all ranks get equal bits.
    * @param patient - true to wait longer for busy ranks
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;

@@ -33,10 +33,10 @@ export interface StepSums {
  * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots,
  * command buffers, sums, validations and snapshots. An implementation of this interface draws a batch (type
  * C), uploads it (type B), and encodes a step's GPU programs. It also reports the number of samples by which
- * sums are divided. Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_trainer.ts` on
- * pages of a replay buffer. The batch of iteration t is in slot t modulo the ring's number of steps. For each
- * group of steps the trainer calls {@link put} once, {@link encodeLayout} once per {@link slices} batches,
- * and {@link encode} for each batch. Only {@link stepShared} may wait for the device.
+ * sums are divided. Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_trainer.ts`
+ * on pages of a replay buffer. The batch of iteration t is in slot t modulo the number of steps in the ring.
+ * For each group of steps, the trainer calls {@link put} once. It calls {@link encodeLayout} once per
+ * {@link slices} batches, and {@link encode} once per batch. Only {@link stepShared} may wait for the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */

@@ -1,4 +1,4 @@
-/** Shannon stage: maximum likelihood. This solves the minimax game with Shannon entropy exactly. */
+/** The Shannon stage maximises likelihood, which solves the minimax game with Shannon entropy exactly. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -20,7 +20,7 @@ import { openTrainingSource } from "./training_log.ts";
 /** Trains a model by maximum likelihood of the clicks. */
 export class Trainer extends ClickTrainer<ChoiceMetrics> {
   private constructor(
-    /** Model that is trained. Freeing the trainer does not free it. */
+    /** Model that is trained. Freeing the trainer does not free the model. */
     readonly model: UserModel,
     readonly config: TrainingConfig,
     /** @internal GPU programs of a training step. */

@@ -192,7 +192,7 @@ export interface AdversarialConfig extends StageConfig {
   generatorSteps: number;
   /** Number of reward steps per iteration. 0 freezes the reward, as the paper's code does. */
   rewardSteps: number;
-  /** Number of iterations at the start that train only the generator, so that it fits the initial reward. */
+  /** Number of iterations at the start that train only the generator, while the reward stays as it is. */
   generatorWarmup: number;
   /** Learning rate of the generator. */
   generatorLearningRate: number;
@@ -301,7 +301,7 @@ export const stagesConfigSchema = v.strictObject({
   training: trainingConfigSchema,
   /** True if the run has a Shannon stage. */
   pretrain: v.boolean(),
-  /** Config of the adversarial stage, which follows the Shannon stage or runs alone; null for no stage. */
+  /** Config of the adversarial stage, which follows the Shannon stage or runs alone; null for none. */
   adversarial: v.nullable(adversarialConfigSchema),
 });
 export type StagesConfig = v.InferOutput<typeof stagesConfigSchema>;

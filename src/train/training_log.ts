@@ -128,7 +128,7 @@ export class TrainingLog {
   }
 }
 
-/** Returns the capacity of a window: any batch must fit, and the whole log is enough. */
+/** Returns the capacity of a window: at least that of any batch, at most that of the whole log. */
 function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>

@@ -20,7 +20,6 @@ export type ValidationResult<F> = TrainingStepResult<F> & {
   readonly counted: number;
 };
 
-/** Error of a training whose loss is not finite. */
 export class DivergedError extends UserError {
   /** @param rates - options of the learning rates. @param loss - name of the loss, for the message */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
@@ -71,7 +70,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true for means over clicks */
+/** Returns the conversion of `minimax` sums to metrics. @param skipNoClick - true to average over clicks */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,

@@ -1,4 +1,4 @@
-/** Baselines from counts of clicks and impressions. Validation users determine settings and utilities. */
+/** Baselines from train users' clicks and impressions; settings and utilities from validation users. */
 
 import { type ClickLog, type Clicks, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
@@ -129,7 +129,7 @@ export class FittedBaselines {
     return formula && scale && { formula, rates, scale };
   }
 
-  /** Returns a baseline's utility for each row of the users; undefined if there are no validation users. */
+  /** Returns a baseline's utility per item of the users' pages; undefined without validation users. */
   utilities(name: BaselineName, log: Clicks, users: ArrayLike<number>): Float64Array | undefined {
     const { scorer, setting, logOdds } = this.scorers.get(name) ?? {};
     if (!scorer || !logOdds) return undefined;
@@ -169,7 +169,7 @@ interface Choice {
   readonly logOdds: UtilityScale | undefined;
 }
 
-/** Returns the first setting with the best prec@1. @param onPart - gets the number of finished users */
+/** Returns the setting with the best validation prec@1. @param onPart - gets the number of finished users */
 function choose(
   source: LogSource,
   scorer: BaselineScorer,
@@ -203,7 +203,7 @@ function fit(
   return fitUtilityScale(parts);
 }
 
-/** Returns the first users: as many as have at most {@link MOST_ROWS} rows in total. */
+/** Returns as many of the first users as have at most {@link MOST_ROWS} impressions in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);

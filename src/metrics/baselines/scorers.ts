@@ -1,4 +1,4 @@
-/** Scorers of the baselines. A scorer computes items' scores from click counts, with one of its settings. */
+/** Scorers of the baselines compute scores of items from click counts, with one of several settings. */
 
 import { type Clicks, countUserRows, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
@@ -31,7 +31,7 @@ export interface BaselineScorer {
 /** Formula of a baseline's scores, for programs that compute the scores elsewhere. */
 export type BaselineFormula =
   | { readonly name: "random" | "clickRate" }
-  /** See {@link createLastClickScorer}; the latest `clicks` clicks are ranked first. */
+  /** See {@link createLastClickScorer}; the items of a user's latest `clicks` clicks are ranked first. */
   | { readonly name: "lastClick"; readonly clicks: number }
   | ({ readonly name: "categoryRate"; readonly shares: Float64Array } & CategorySetting)
   | ({ readonly name: "itemKnn"; readonly neighbours: ClickPairs } & KnnSetting);
@@ -58,7 +58,7 @@ type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
  * Builds a scorer that scores the pages of each user in order. Context events only extend the user's history.
- * @param ofUser - takes a log. Returns a function that is called per user, and returns a {@link PageScores}.
+ * @param ofUser - returns, for a log, a function that is called once per user and returns {@link PageScores}
  */
 function createPageScorer(
   settings: readonly string[],
@@ -184,8 +184,7 @@ export function createCategoryRateScorer(
 }
 
 /**
- * A user's clicks so far by token and field. A click on an item with n tokens in a field adds 1/n to each
- * token.
+ * A user's clicks so far by token and field. For an item with n tokens in a field, a click adds 1/n to each.
  */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
@@ -292,7 +291,7 @@ function listLatest(history: readonly number[], most: number): number[] {
 
 /** Number of position effects, for the first positions on a page. Later positions share the last effect. */
 export const LOGIT_POSITIONS = 20;
-/** Fixed seed that draws the logit's pages from a large log: all runs on a log have the same logit. */
+/** Fixed seed for the logit's sample of a large log's pages, so that all runs have the same logit. */
 export const LOGIT_SEED = 1;
 
 /**

@@ -26,7 +26,7 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty. Without it, slope or offset would be infinite if no item, or only the best, was clicked. */
+/** Ridge penalty, to keep slope and offset finite even if no item, or only the best item, was clicked. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */
@@ -46,7 +46,7 @@ export function toUtility({ offset, slope }: UtilityScale, score: number): numbe
   return offset + slope * Math.log(score);
 }
 
-/** Log scores of the rows of some users, user by user. */
+/** Log scores of all items on the pages of some users, user by user. */
 export interface ScoredRows {
   readonly log: Clicks;
   /** Indices of the users in the log. */

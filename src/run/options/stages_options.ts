@@ -138,7 +138,7 @@ function checkModel(options: StagesOptions): void {
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers, the encoder's ` +
-        "state does not change the ranking. A linear model that reads the history: --encoder none --dims none --wide.",
+        "state does not change the ranking. For a linear model that reads the history: --encoder none --dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {
@@ -235,8 +235,7 @@ export const EARLY_STOPPING = "loss";
 
 /**
  * Fills in defaults. A model with count features gets the defaults that were best on many logs
- * (bench/trials.md); some of them depend on the data. A model without count features gets the defaults of the
- * paper's scripts.
+ * (bench/trials.md); some of them depend on the data. Other models get the defaults of the paper's scripts.
  */
 function withDefaults(options: StagesOptions, { source, pageOrder }: ModelData): StagesOptions & ByData {
   const { learningRate, weightDecay, tokenDecay, batchSize, earlyStopping } = defaultTraining;

@@ -18,7 +18,7 @@ const ENVIRONMENTS = [
 
 /**
  * Reads this process's rank from the environment. Returns undefined for a single process, even under mpirun.
- * @throws UserError for invalid variables: this process would train alone, and the other ranks would wait
+ * @throws UserError for invalid variables, with which this process would train alone while other ranks wait
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
@@ -43,7 +43,7 @@ export function trainCommand(place: Pick<RankPlace, "size"> | undefined): string
 }
 
 const LIBRARY = "libmpi.so.40";
-/** Value of MPI_THREAD_SERIALIZED, because several threads of Deno call MPI, but only one at a time. */
+/** Value of MPI_THREAD_SERIALIZED: several threads of Deno call MPI, but only one at a time. */
 const SERIALIZED = 2;
 /** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. Unlike C handles, they are the same in every process. */
 const [WORLD, BYTE] = [0, 1];
@@ -82,7 +82,6 @@ export interface CommunicationTimes {
   /** Seconds spent in MPI calls, including the wait for the slowest rank. */
   readonly seconds: number;
   readonly calls: number;
-  /** Bytes that this rank sent. */
   readonly bytes: number;
 }
 
@@ -121,7 +120,6 @@ export class MpiRanks implements ProcessGroup {
     );
   }
 
-  /** Name of the machine on which this rank runs. */
   get machine(): string {
     const [text, length] = [new Uint8Array(LONGEST_NAME), new Int32Array(1)];
     this.mpi.MPI_Get_processor_name(text, length);
@@ -219,7 +217,7 @@ function open(library: string, size: number): Mpi {
 
 function hangs(limit: number): UserError {
   return new UserError(
-    `Expected an answer of all ranks within ${Math.round(limit / 1000)} s, but a rank hangs or has ` +
+    `Expected an answer from all ranks within ${Math.round(limit / 1000)} s, but a rank hangs or has ` +
       "ended. Saved files are complete. Resume with the same number of ranks and --resume.",
   );
 }

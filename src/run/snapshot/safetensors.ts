@@ -3,12 +3,11 @@
  *
  *   8 bytes   length of the header, little-endian
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
- *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte
+ *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte.
  *
- * Metadata of clickgan's files contain a checksum of data and metadata, which decoding verifies if present.
- *
- * Only F32 and U32 are supported. Every machine with WebGPU is little-endian, so typed arrays have the file's
- * byte order.
+ * Clickgan's files have a checksum of data and metadata, stored in the metadata. Decoding verifies the
+ * checksum if there is one. Only F32 and U32 are supported. Every machine with WebGPU is little-endian, so
+ * typed arrays have the file's byte order.
  */
 
 import * as v from "../../schema.ts";
@@ -38,7 +37,7 @@ const ELEMENT_BYTES = 4;
 const LONGEST_HEADER = 100_000_000;
 
 /**
- * Encodes a safetensors file. Tensors are in the order of the map, so equal input gives equal bytes.
+ * Encodes a safetensors file. Tensors keep the order of the map, so equal input gives equal bytes.
  * @throws {RangeError} if an array's length differs from its shape
  */
 export function encodeSafetensors(
@@ -100,9 +99,9 @@ function encodeHeader(
 }
 
 /**
- * Decodes a safetensors file. Tensors are returned in the order of their data. A tensor at an offset that is
- * a multiple of 4 is a view of `bytes`; any other tensor is copied. @param what - name of the file in errors,
- * usually its path. @param crc - see {@link encodeSafetensorsPieces}
+ * Decodes a safetensors file. Tensors are returned in the order of their data in the file. A tensor at an
+ * offset that is a multiple of 4 is a view of `bytes`; any other tensor is copied. @param what - name of the
+ * file in errors, usually its path. @param crc - see {@link encodeSafetensorsPieces}
  * @throws {UserError} if the header is damaged, data are missing or overlap, or a tensor is neither F32 nor
  * U32
  */
@@ -280,7 +279,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns a tensor's size in bytes (4 per element). Sizes above 2^53 are inexact, but exceed any file. */
+/** Returns a tensor's size in bytes (4 per element). Above 2^53 it is inexact, but no file is as large. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }

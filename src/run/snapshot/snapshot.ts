@@ -31,7 +31,7 @@ export interface SnapshotGame
   eta: number;
 }
 
-/** Metadata of a snapshot. They describe the model to which the weights belong. */
+/** Metadata of a snapshot, which describe the model to which the weights belong. */
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;

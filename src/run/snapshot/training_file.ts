@@ -1,7 +1,6 @@
 /**
  * Stores a training state in one file, for hosts without folders, such as a browser. The file is a snapshot
- * of the current weights, with the optimiser's moments, the best weights and the training's settings in
- * addition.
+ * of the current weights, with the optimiser's moments, the best weights and the training's settings.
  */
 
 import * as v from "../../schema.ts";

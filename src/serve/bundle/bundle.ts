@@ -13,7 +13,7 @@ export interface BundleOptions {
   readonly entry: string;
   /** "iife" for a script of a web page or a worker; "esm" for a module. */
   readonly format: "iife" | "esm";
-  /** Kernel texts: in the script (default: "whole"), or read from a table (kernel_table.ts). */
+  /** Kernel texts in the script; "from a table": the page has them (kernel_table.ts). Default: "whole". */
   readonly kernels?: "whole" | "without comments" | "from a table";
   /** Texts that replace modules, by the name under which a module is imported. */
   readonly replacements?: Readonly<Record<string, string>>;

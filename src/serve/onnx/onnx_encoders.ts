@@ -26,8 +26,7 @@ const GATES = [0, 3, 2, 1] as const;
 
 /**
  * Adds the LSTM. The products of all items' features and the input weights are stored as a table. The ONNX op
- * reads its inputs from this table, and its input weights are the identity matrix, which leaves the inputs
- * exact.
+ * reads its inputs from this table, and its input weights are the identity matrix, so inputs are not rounded.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, weight, tensor, history, clicks } = inputs;
@@ -163,7 +162,7 @@ function tanhOfDense(
   const { count, width: F } = catalogue.shape;
   const N = config.dims[0] ?? 0;
   const items = catalogue.read(Uint32Array.from({ length: count }, (_, k) => k));
-  if (items.kind !== "dense") throw new Error("dense features in a catalogue of another kind");
+  if (items.kind !== "dense") throw new Error("expected a catalogue of dense features");
   const features = graph.op("Gather", [graph.tensor("items/features", [count, F], items.values), item]);
   const sums = graph.op("MatMul", [graph.op("Transpose", [features], { perm: [0, 2, 1] }), weights]);
   const state = graph.op("Tanh", [
@@ -213,7 +212,8 @@ function tanhOfOneHot(
 const ITEMS = 2 ** 14;
 
 /**
- * Computes the product [I, C] of item features and weights in float64. For one-hot items, it is the kernel.
+ * Computes the product [I, C] of item features and weights in float64. For one-hot items, the product is the
+ * kernel itself.
  * @param kernelName - weights [F, C] of dense features, or [I, C] of one-hot items; items with only tokens
  * have none @param tokensName - weights [V, C] of the tokens
  */
@@ -232,7 +232,7 @@ export function foldItems(
   for (let first = 0; first < count; first += ITEMS) {
     const ids = Uint32Array.from({ length: Math.min(ITEMS, count - first) }, (_, k) => first + k);
     const items = catalogue.read(ids);
-    if (items.kind === "one-hot") throw new Error("one-hot items in a catalogue of another kind");
+    if (items.kind === "one-hot") throw new Error("expected a catalogue with item features");
     const { width, values } = items;
     for (let k = 0; k < ids.length; k++) {
       sum.fill(0);
