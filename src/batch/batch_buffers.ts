@@ -175,7 +175,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
 }
 
 function throwMissingCounts(): never {
-  throw new Error("expected a DeviceLog with counts, got one without");
+  throw new Error("expected a DeviceLog with counts");
 }
 
 /** Returns the number of elements of a slice, including those that only pad it. */

@@ -149,11 +149,11 @@ export function addUserSplit(command: Command, about: string, standard: Split | 
 }
 
 /** Creates the option --baseline of commands that call {@link openModel} or {@link fitBaseline}. */
-export function createBaselineOption(names: readonly string[] = Object.values(baselineOptions)): Option {
+export function createBaselineOption(): Option {
   return new Option(
     "--baseline <name>",
     "use a baseline of the test results, fitted to the run's train users, instead of the run's model",
-  ).choices(names);
+  ).choices(Object.values(baselineOptions));
 }
 
 /** Returns the name of a command's model for messages. */

@@ -1,5 +1,6 @@
 /** `evaluate`: computes the metrics of a snapshot on a click log. */
 
+import { Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
 import { loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split } from "../data/click_log.ts";
@@ -26,7 +27,7 @@ import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
 import { addUserSplit, createModelCommand, openData, openModelData } from "../cli/open_data.ts";
-import { createBaselineOption, fitBaseline } from "../cli/open_data.ts";
+import { fitBaseline } from "../cli/open_data.ts";
 import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
@@ -52,7 +53,13 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     "--against <run>",
     "another run or snapshot, which is compared with --model on the same users",
     path,
-  ).addOption(createBaselineOption(["logit"]));
+  ).addOption(
+    new Option(
+      "--baseline <name>",
+      "evaluate the logit on counts of the run's train users, instead of the run's " +
+        "model. The table has all baselines of --data. Predictions by others: predict --baseline",
+    ).choices(["logit"]),
+  );
   addUserSplit(command, "users on whom the model is evaluated", "test")
     .option(
       "--json",

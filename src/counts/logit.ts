@@ -181,7 +181,7 @@ function getDenseWidth({ items: { shape } }: LogSource): number {
 
 function makeDenseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
   const { items, findItemIndex } = readLogItems(source.items, log);
-  if (items.kind === "one-hot") throw new Error("expected items with dense features, got one-hot items");
+  if (items.kind === "one-hot") throw new Error("expected items with dense features");
   const { width, values } = items;
   return (item) => values.subarray(findItemIndex(item) * width, (findItemIndex(item) + 1) * width);
 }

@@ -286,7 +286,7 @@ export function expectPagesWithoutClick(source: LogSource): void {
   throw new UserError(
     `Expected a log in which some pages have no click (planning needs them), got ${source.name}, ` +
       "where every page has a click. A model of this log ranks items, but does not learn " +
-      "how high utilities are, nor how often users click nothing. Use the ranking instead: deno task recommend.",
+      "how high utilities are, nor how often users click nothing. Use its ranking: deno task recommend.",
   );
 }
 

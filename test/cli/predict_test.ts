@@ -157,7 +157,7 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     }
     const evaluate = new CommandSeries("evaluate");
     const own = ["--model", run, "--baseline"];
-    await evaluate.refused([...own, "click-rate"], /predict --baseline click-rate/);
+    await evaluate.refused([...own, "click-rate"], /Allowed choices are logit\./);
     const logit = JSON.parse((await evaluate.ok([...own, "logit", "--json"])).stdout);
     assert.equal(logit.snapshot, "logit on counts");
     assert.ok(Math.abs(logit.nll - baselines.logit.nll) < 1e-5);
