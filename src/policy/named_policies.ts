@@ -88,7 +88,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
   });
 }
 
-/** Pseudo-impressions at the mean click rate that smooth the click rate of each item. */
+/** Number of pseudo-impressions with the mean click rate that each item gets, to smooth its click rate. */
 const PRIOR_DISPLAYS = 20;
 
 /**

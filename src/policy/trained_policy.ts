@@ -155,9 +155,9 @@ export class TrainedPolicy {
   }
 
   /**
-   * Returns the slate that the policy shows a user next. The result has predicted returns only for histories
-   * that can occur in training: with `--start`, all histories; otherwise those with at most one click per
-   * earlier page.
+   * Returns the slate that the policy shows a user next. The result has predicted returns only if the history
+   * can occur in training: any history if the policy was trained with `--start`, otherwise at most one click
+   * per earlier page.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
@@ -192,7 +192,7 @@ export async function openPolicy(path: string): Promise<TrainedPolicy> {
 /** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Trainings of the policies. Trainings with the same name are of one policy, and differ in seed. */
+  /** Trainings of the policies. Trainings of one policy with different seeds have the same name. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;

@@ -6,7 +6,7 @@ export interface Bar {
   readonly name: string;
   readonly colour: number;
   readonly mean: number;
-  /** Standard deviation over the runs; null for a single run. */
+  /** Standard deviation of the metric over the runs; null for a single run. */
   readonly sd: number | null;
   /** 95 % bootstrap interval over test users; undefined if `runs` is above 1. */
   readonly range?: readonly [low: number, high: number];

@@ -1,6 +1,6 @@
 /**
- * Bundles Chart.js and the script of report pages. The bundle is committed, so that the program needs no
- * bundler to write a report. Run `deno task build report` after each change in client/.
+ * Bundles Chart.js and the script of report pages. The bundle is in the repository, so that users need no
+ * bundler. Run `deno task build report` after each change in client/.
  */
 
 import { fileURLToPath } from "node:url";

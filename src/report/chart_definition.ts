@@ -5,7 +5,7 @@ import { type Cell, formatCsvRow } from "../csv.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
-    /** Selects the point of each curve whose x is nearest to the pointer (client/report_client.ts). */
+    /** In each curve, selects the point whose x is nearest to the pointer (client/report_client.ts). */
     nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
   }
 }
@@ -22,7 +22,7 @@ export interface ChartPoint {
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;
-  /** Lines of the tooltip. Default: the name of the dataset, y, sd and `remark`. */
+  /** Lines of the tooltip. By default: the name of the dataset, y, sd and `remark`. */
   readonly text?: readonly string[];
   readonly remark?: string;
   /** Text that is drawn on a bar, or next to the bar. */
@@ -62,7 +62,7 @@ export interface LegendEntry {
   readonly text: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Indices of the datasets. A dataset is visible if all buttons that name it are switched on. */
+  /** Indices of datasets. A dataset is visible while all buttons that list it are switched on. */
   readonly datasets: readonly number[];
 }
 
@@ -76,7 +76,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file. The values are in the field `field` of the points or of the datasets. */
+  /** Columns of the CSV file. `field` is the name of the values in points or datasets. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

@@ -52,7 +52,7 @@ export function buildCharts({ models }: ReportData): ChartDefinition[] {
   ];
 }
 
-/** Dash patterns of curves. A pattern has the same meaning in all charts. */
+/** Dash patterns of curves. A dash pattern has the same meaning in all charts. */
 const DASHES = {
   reward: { validation: dashes.solid, train: dashes.dotted },
   generator: { validation: dashes.dashed, train: dashes.dashDotted },
@@ -176,7 +176,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds a bar from the snapshot that represents the part or, if it has no such metric, from another. */
+/** Builds a bar from the part's representative snapshot or, if it lacks the metric, from another one. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -193,7 +193,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** By stage and column of validation.csv: the criterion that selects the snapshot with the best value. */
+/** By stage and column of validation.csv: the criterion whose snapshot has the column's best value. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

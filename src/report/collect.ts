@@ -75,7 +75,7 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   return found;
 }
 
-/** Reads the model in a folder: "none" if the folder has no run, "empty" if the logs have no row yet. */
+/** Returns the model in a folder: "none" if the folder has no run, "empty" if its logs have no rows yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   const numbers = seeds?.seeds.toSorted((a, b) => a - b) ?? [];
@@ -119,7 +119,7 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** Columns of the logs that the charts show. A log may lack some of these columns. */
+/** Columns of training and validation logs that charts show. A log may lack some of these columns. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
 /** Sections of a run's config that describe the machine. */
@@ -178,7 +178,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Returns the settings of a run (without the seed), and facts about its machine, by path in the config. */
+/** Returns a run's settings (without seed) and facts about its machine; the keys are paths in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");

@@ -53,7 +53,9 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. They occur only in string literals, whose values do not change. */
+/**
+ * Escapes end tags in a trusted script. The tags must be in string literals, so that values do not change.
+ */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

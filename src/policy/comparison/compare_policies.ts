@@ -35,7 +35,7 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True if policies were trained in this environment. Otherwise, Q-values do not predict its returns. */
+  /** True if the policies were trained in this environment, so that their Q-values predict its returns. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
@@ -80,7 +80,7 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   return { statesBeyond: beyond / total, rareSlots: rare / shown };
 }
 
-/** Selects the rows of users who have not left. Each row has `width` numbers. */
+/** Selects the rows of `values` [users, width] whose users have not left. */
 function presentRows<T extends Float32Array | Uint32Array>(
   values: T,
   width: number,
@@ -125,7 +125,7 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Split of the log from which the clicks in `start` come, for reports; "empty" (no clicks) by default. */
+  /** Name for reports of the clicks in `start`: the split of the log they come from, or "empty" (default). */
   readonly startAs?: PolicyTask["start"];
   /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;

@@ -22,7 +22,7 @@ export interface PolicyDifference {
   /** Share of users with a lower (`lose`) or higher (`gain`) return under the policy than under its rival. */
   readonly lose: number;
   readonly gain: number;
-  /** Users' differences, ascending. If there are more than {@link CURVE_POINTS}, their quantiles. */
+  /** Users' differences, ascending; for more than {@link CURVE_POINTS} users, quantiles of differences. */
   readonly sorted: Float64Array;
 }
 
@@ -164,7 +164,7 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Lists the policies with results in an environment. `colour` is a policy's index among all policies. */
+/** Lists the policies with results in an environment. A policy's `colour` is its index among all policies. */
 export function listPoliciesIn(
   comparison: PolicyComparison,
   environment: string,

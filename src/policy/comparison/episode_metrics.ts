@@ -32,10 +32,10 @@ export interface EpisodeMetrics {
   readonly byPage: readonly PageMetrics[];
 }
 
-/** Number of bootstrap resamples. Policies with the same number of users have the same resamples. */
+/** Number of bootstrap resamples. For an equal number of users, all policies have the same resamples. */
 const RESAMPLES = 2000;
 
-/** Returns the interval of a ratio of sums, column `above` / `below`. @param totals - [resamples, columns] */
+/** Returns the interval of column `above` / column `below` over all rows of `totals` [resamples, columns]. */
 function computeRatioInterval(
   totals: Float64Array,
   columns: number,
@@ -90,7 +90,7 @@ export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: nu
   return groups.compute(sums.metrics);
 }
 
-/** Maximum number of pages for which intervals by page are computed, because these need memory per page. */
+/** Maximum number of pages per episode for which each page gets intervals, which need memory per page. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;

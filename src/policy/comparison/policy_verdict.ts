@@ -1,4 +1,4 @@
-/** Verdicts on compared policies. Every verdict names the environment in which it holds. */
+/** Verdicts on compared policies. Each verdict names the simulator or ground truth in which it holds. */
 
 import type { ComparisonEnvironment, PolicyComparison, PolicyDifference } from "./comparison.ts";
 import {
@@ -74,7 +74,7 @@ function describeSimulatorOnly(comparison: PolicyComparison, policy: string): st
     : [`${policy} is better than ${RIVAL} in the simulator only (${names.join(", ")}).`];
 }
 
-/** Returns e.g. "In the simulator (A) slateq is worse than greedy: -2.4 clicks per user (-7 %; ...)." */
+/** Returns a sentence like "In the simulator (A) slateq is worse than greedy: -2.4 clicks per user (...)." */
 function describeFinding(
   comparison: PolicyComparison,
   policy: string,

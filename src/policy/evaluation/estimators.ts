@@ -1,10 +1,10 @@
 /**
- * Off-policy estimators, in float64. They estimate the clicks that a policy pi would earn from a log of pages
- * that another policy mu chose.
+ * Off-policy estimators, in float64, of the clicks that a policy pi would earn. They read a log of pages that
+ * another policy mu chose.
  *
  * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance
- * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model r_hat predicts q_i = r_hat(s_i, A_i), the reward of
- * the logged slate, and v_i = E_pi r_hat(s_i, .), the mean reward of slates of pi. Estimators for slates of k
+ * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model r_hat predicts q_i = r_hat(s_i, A_i), the reward of the
+ * logged slate, and v_i = E_pi r_hat(s_i, .), the mean reward of slates of pi. Estimators for slates of k
  * items read columns [n, k]: r_il is the reward of slot l on page i. All estimators are defined as in Open
  * Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
  *

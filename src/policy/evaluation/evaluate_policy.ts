@@ -31,7 +31,7 @@ const LARGEST = 10;
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
+  /** Number of skipped pages: other page sizes, no propensity, or after a user's maximum number of pages. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
@@ -48,7 +48,7 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean importance weight. It is 1 if propensities are correct and cover all slates of the policy. */
+  /** Mean importance weight: about 1 if propensities are correct, and cover all slates of the policy. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
@@ -118,7 +118,7 @@ function judgePropensities(evidence: LogEvidence): PropensityVerdict {
     : "wrong";
 }
 
-/** Returns the factor by which all propensities are wrong; undefined if it is 1 or not equal on all pages. */
+/** Returns the factor by which all propensities are wrong; undefined if it is 1 or differs between pages. */
 function knownFactor({ propensityRatios: [least, most] = [1, 1] }: LogEvidence): number | undefined {
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
@@ -159,7 +159,7 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
   return undefined;
 }
 
-/** @throws UserError if the effective sample is too small. The message has a reason and a remedy. */
+/** @throws UserError if the effective sample is too small. */
 function expectEnough(
   { mu, weight, samples: kept, slate }: LogEvidence,
   name: string,
@@ -219,12 +219,13 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Number of pages, and number of slates drawn per page, in the test of a pool size. */
+/** Number of pages, and slates drawn per page, that {@link poolAt} uses to test a number of candidates. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns the largest tested pool size at which a log of random slates has a sufficient effective sample
- * size. For N equally likely logged slates and policy pi, the effective share is 1 / E_pi[N pi(A)].
+ * Returns the largest tested pool (number of random candidates per page) for which a log of random slates has
+ * a sufficient effective sample size. For N equally likely logged slates and policy pi, the effective share
+ * is 1 / E_pi[N pi(A)].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -250,7 +251,7 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool size at which a uniformly drawn slate has at least {@link LEAST_SHARE}. */
+/** Returns the largest pool for which a uniformly drawn slate has probability {@link LEAST_SHARE} or more. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

@@ -31,12 +31,12 @@ interface Row {
   readonly weight: number;
   /** [slots] importance weight of the items in slots 0 to j; NaN if propensities are known only per page. */
   readonly prefixWeight: readonly number[];
-  /** [slots] ratio of the marginal probabilities of the slot's item; NaN if the log's are unknown. */
+  /** [slots] P(the slot shows its item) under pi, divided by the same under mu; NaN if mu's is unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on slot j) on a page of slots 0 to j. `slotV` is its mean under the policy. */
+  /** [slots] model's P(click on slot j) on a page of slots 0 to j; in `slotV`, its mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -44,7 +44,7 @@ interface Row {
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages on which other temperatures are tested: scores of candidates, indices of shown items, mu. */
+  /** Pages for tests of other temperatures: scores of candidates, indices of shown items, propensity. */
   readonly samples: readonly PageSample[];
   /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
   readonly excluded: number;
@@ -77,7 +77,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** Number of the first user with each id. A log that is split by time has several users per id. */
+  /** First user number of each id: a log that is split by time has several user numbers per id. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -108,8 +108,8 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
 
 /**
  * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is the logged
- * propensity divided by the one computed from scores at the log's temperature; 1 if this is unknown.
- * @param kept - list to which the pages are added on which other temperatures are tested
+ * propensity divided by the one computed from scores at the log's temperature; 1 if this temperature is
+ * unknown. @param kept - list to which this function adds pages for tests of other temperatures
  */
 function buildRow(
   page: ReplayedPage,
@@ -190,7 +190,7 @@ function findCandidateIndices(
   });
 }
 
-/** Returns the distribution of a policy's slates. Without a temperature, one slate has probability 1. */
+/** Returns the distribution of a policy's slates. Without a temperature, the best slate has probability 1. */
 function buildSlateDistribution(
   { candidates, chosen }: ReplayedPage,
   k: number,

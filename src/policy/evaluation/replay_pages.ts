@@ -68,10 +68,10 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items in a group of users. The results of a group are read back together. */
+/** Maximum of users x items in a group of users. */
 const TOGETHER_ITEMS = 2 ** 15;
 
-/** Replays a log's users. @param take - called with each page of k items. @throws as `policy.record` */
+/** Replays a log's users. @param take - called with each page of k items. @throws like `policy.record` */
 export async function replayPages(
   gpu: Gpu,
   options: ReplayOptions,
@@ -219,7 +219,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Updates users by a click outside of pages. @param items - per user: item, or undefined for no click */
+  /** Updates user states by clicks outside of pages. @param items - one per user; undefined for no click */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));

@@ -1,6 +1,6 @@
 /**
  * Algorithms that train policies. To add an algorithm, write its name into policy_training_config.ts, and an
- * entry into `algorithms`.
+ * entry into `algorithms` below.
  */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
@@ -64,7 +64,7 @@ class QLearner extends NetworkLearner {
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** Computes slate values. Each call needs its own bases (partial sums), which `slateValue` changes. */
+    /** Computes slate values. Each call needs its own partial sums, because `slateValue` changes them. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);
@@ -73,7 +73,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** Best Q-values of the next positions, for `--target chained`; undefined for Q-values per item. */
+    /** For `--target chained`, the best Q-value of each next position; otherwise undefined. */
     const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },

@@ -22,7 +22,7 @@ const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
   readonly sample: ReplaySample;
-  /** [rows] target of each page's Q-value, computed after {@link RecordedUpdate.next} and before `fit`. */
+  /** [rows] target of each page's Q-value, computed between {@link RecordedUpdate.next} and `fit`. */
   readonly targets: View;
   /** Ring buffer: slot `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View;
@@ -36,11 +36,11 @@ export interface NextValue {
   readonly count: number;
 }
 
-/** Dispatches of a training step, except the optimiser's dispatches. */
+/** Dispatches of a training step, without those of the optimiser. */
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Compiles programs that run before `next`. The returned function encodes them for one training step. */
+  /** Compiles programs that run before `next`. Returns a function that encodes them for a training step. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
@@ -77,7 +77,7 @@ export abstract class NetworkLearner implements Learner {
   readonly target: View;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
-  /** Dispatches that compute, from online weights, the item tables that the last recorded page reads. */
+  /** Dispatches that compute the item tables (item vectors x online weights) of the last recorded page. */
   #tables: readonly ClickDispatch[] = [];
   /** Q-values of the last recorded page's slates; undefined if only single items have values. */
   protected values: SlateValueView | undefined;

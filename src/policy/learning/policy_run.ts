@@ -31,15 +31,15 @@ export class PolicyFolder {
   private constructor(
     readonly path: string,
     readonly config: PolicyConfig,
-    /** Snapshot in the folder before the files were opened; undefined for a new training. */
+    /** Snapshot from which the training resumes; undefined for a new training. */
     readonly before: PolicySnapshot | undefined,
     readonly train: CsvLog,
     readonly curve: CsvLog,
   ) {}
 
   /**
-   * Creates the files of a training. With `before`, opens them and truncates the logs to their saved lengths.
-   * @param before - snapshot of the training to resume.
+   * Creates the files of a training. With `before`, opens the existing files, and cuts off log rows after the
+   * snapshot. @param before - snapshot of the training to resume.
    * @throws UserError if the folder cannot be written or has other files, or if files have changed.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {

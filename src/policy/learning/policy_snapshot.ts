@@ -72,7 +72,7 @@ export async function writePolicy(
 
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Description of the users that the policy was trained on, see describeSubject in policy_config.ts. */
+  /** Text by `describeSubject` (policy_config.ts) that says on which users the policy was trained. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**

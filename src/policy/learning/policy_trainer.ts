@@ -29,7 +29,7 @@ import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** Maximum number of iterations whose results the device stores before they are read. */
+/** Maximum number of iterations whose results the device stores until the host reads them. */
 const PLACES = 256;
 
 export interface PolicyStepMetrics {
@@ -37,7 +37,7 @@ export interface PolicyStepMetrics {
   readonly loss: number;
   /** Mean Q-value of the iteration's replayed slates; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward over the users who saw the page, including users who saw random slates (exploration). */
+  /** Mean reward over the users who saw the iteration's page, including users with random slates. */
   readonly reward: number;
 }
 
@@ -109,7 +109,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     using stack = new DisposableStack();
     parseConfig(policyTrainingSchema, config, "policy training");
     if ((config.start === "empty") !== (start === "empty")) {
-      throw new Error("expected the start of the config");
+      throw new Error("expected start clicks if, and only if, config.start is not empty");
     }
     const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
     const items = source.itemCount;
@@ -168,7 +168,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     this.#writeTarget(weights);
   }
 
-  /** Reads the training state for {@link restoreAll}, between two episodes. The device must be idle. */
+  /** Reads the state for {@link restoreAll}. Call it between two episodes, when the device is idle. */
   async stateOfAll(): Promise<PolicyState> {
     if (this.iteration % this.config.pages !== 0) {
       throw new Error(`expected to be between two episodes, not after page ${this.iteration}`);
@@ -181,7 +181,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a state. @param from - name in messages. @throws UserError if the replay buffer is damaged. */
+  /** Restores a state. @param from - name in errors. @throws UserError if the replay buffer is damaged. */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);
@@ -261,7 +261,7 @@ interface PolicyBatch extends CountedBatch {
   readonly iteration: number;
 }
 
-/** Returns the number of ring slots for an iteration's results: one per training step, one for the page. */
+/** Returns how many ring entries store an iteration's results: one per training step, one for the page. */
 function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }
@@ -345,7 +345,7 @@ class PolicySteps implements Steps<number, PolicyBatch> {
     });
   }
 
-  /** Marks the target network's item tables as outdated. Call this method after setting weights. */
+  /** Call this method after setting weights: it marks the target network's item tables as outdated. */
   weightsChanged(): void {
     this.#stale = true;
   }

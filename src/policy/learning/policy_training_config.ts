@@ -1,6 +1,6 @@
 /**
  * Training config of a policy, which is part of every policy.json. One table defines the option, range and
- * default of each field. The config's type, its schema and the help text derive from this table.
+ * default of each field, and from it come type, schema and help text.
  */
 
 import { splits } from "../../data/click_log.ts";
@@ -26,7 +26,7 @@ const share = between(0, 1);
 const hidden = v.pipe(v.whole(4, 64), v.multipleOf(4, "expected a multiple of 4"));
 const rows = v.pipe(v.whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64"));
 
-/** Options of the training. The defaults gave the highest returns in a shop with a known optimum. */
+/** Options of the training. The defaults gave the highest returns in tests on a synthetic shop. */
 export const policyTrainingFields = {
   algorithm: defineField(
     "--algorithm <name>",

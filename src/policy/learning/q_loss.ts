@@ -19,7 +19,7 @@ import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 const targetKernel = parseKernel("q_target", qTargetText);
 const rewardKernel = parseKernel("page_reward", pageRewardText);
 
-/** Computes the targets [rows] of replayed pages from outcomes [rows] and the values of next pages. */
+/** Computes Q-value targets [rows] of replayed pages from outcomes [rows] and the values of next pages. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: Pick<
     PolicyTrainingConfig,
@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes a page's rewards to slot `step.slot` of a ring. @param views - outcomes [pages, users], and ring */
+/** Writes page rewards to entry `step.slot` of a ring. @param views - outcomes [pages, users], and ring */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -56,7 +56,7 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** The loss uses "each" Q-value of a slate, their "sum", or only the Q-value of the page's "outcome". */
+/** Q-values that the loss compares with targets: "each" of a slate, their "sum", or that of the "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
@@ -79,11 +79,11 @@ export interface QLoss {
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;
-  /** Ring buffer: the step's slot gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
+  /** Ring buffer: entry `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View | undefined;
 }
 
-/** Records the loss op. Its output is [rows, 4]: (loss, Q-value of the shown slate, 0, 0) per row. */
+/** Records the loss op. The output is [rows, 4]: (loss, Q-value of the shown slate, 0, 0) per row. */
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,

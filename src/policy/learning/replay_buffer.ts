@@ -1,8 +1,8 @@
 /**
  * Replay buffer: a ring of whole episodes in device memory, from which training samples pages uniformly. For
  * each user an episode has T pages and T + 1 states: the state after a page is the state before the next
- * page. A new episode overwrites the oldest episode. An episode's slot is its number modulo the number of
- * slots. See `replay_push.wgsl`.
+ * page. A new episode overwrites the oldest episode. The place of an episode in the ring is its number modulo
+ * the number of places. See `replay_push.wgsl`.
  */
 
 import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -18,7 +18,7 @@ import { UserError } from "../../user_error.ts";
 const pushKernel = parseKernel("replay_push", pushText);
 const startsKernel = parseKernel("replay_starts", startsText);
 
-/** Bit of a stored outcome that is set if the user left after the page. The kernels use the same bit. */
+/** Bit of a stored outcome that is set if the user left after the page. */
 export const LEFT = 0x80000000;
 
 export interface ReplayCapacity {

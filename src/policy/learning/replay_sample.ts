@@ -24,8 +24,8 @@ const statesKernel = parseKernel("replay_sample_states", statesText);
 
 /**
  * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items.
- * Shaders read a size by its index. Batches of click logs have users, events, rows and items at these
- * indices, so both kinds of batches share shaders.
+ * Shaders read a size by its index. Batches of click logs have four sizes too (users, events, rows, items),
+ * so both kinds of batches share shaders.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
@@ -37,7 +37,7 @@ export interface ReplaySampleOptions {
   /** Columns of a state without padding. The network's input has one more column: page number / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
-  /** [panels of 32 items] mask bits of items that are never shown; by default all items may be shown. */
+  /** Mask of the items that are never shown, in words for 32 items; by default all items may be shown. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
   /** Clicks that users have made before an episode; no clicks by default. */
   readonly start?: StartOptions;
@@ -46,15 +46,15 @@ export interface ReplaySampleOptions {
 /** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i on page b. */
 export class ReplaySample {
   readonly sizes: LearnSizes;
-  /** [2 x rows, columns + 1] f32, padded: state, and page number / T. Its halves are `before` and `after`. */
+  /** [2 x rows, columns + 1] f32, padded: state, page number / T. `before` and `after` are its halves. */
   readonly inputs: View;
   /** [rows, columns + 1] network input of the states before the pages, a part of `inputs`. */
   readonly before: Tensor;
   /** [rows, columns + 1] network input of the states after the pages, a part of `inputs`. */
   readonly after: Tensor;
-  /** [panels of 32 items, rows] u32: mask bits of the items that the page could not show. */
+  /** [panels of 32 items, rows] u32: mask bits of the items that the sampled page could not show. */
   readonly maskBefore: View;
-  /** [panels of 32 items, rows] u32: mask bits of the items that the next page could not show. */
+  /** [panels of 32 items, rows] u32: mask bits of the items that the page after it could not show. */
   readonly maskAfter: View;
   readonly slates: View;
   /** [rows] vec4f: clicked slot (or `slate`, no click), reward, 0 if the user left (else 1), page number. */
@@ -150,7 +150,7 @@ export class ReplaySample {
     ];
   }
 
-  /** Returns a dispatch that copies the states after the pages to `state`, [rows, columns]. */
+  /** Returns a dispatch that fills `state` [rows, columns] with the users' states after sampled pages. */
   statesAfter(state: Tensor): DispatchSpec {
     const { replay, drawn, options: { rows } } = this;
     const { users, pages, stateStride } = replay.size;

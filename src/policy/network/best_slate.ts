@@ -14,7 +14,7 @@ const MOST_EXACT = 16;
 /** Bit mask of excluded items: bit i of word p x stride + r is 1 if row r excludes item 32 p + i. */
 export interface ItemMask {
   readonly view: View;
-  /** Number of mask words for a panel of 32 items, one word per row. */
+  /** Number of words from one panel (32 items) to the next: one word per row. */
   readonly stride: number;
 }
 
@@ -32,7 +32,7 @@ export interface BestSlateInputs extends ChoiceModel {
     /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride] column 0: the term that all items of the row share; column 1: Q-value of no click. */
+    /** [rows, stride] column 0: Q-value term that a row's items share; column 1: Q-value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
@@ -42,7 +42,7 @@ export interface BestSlateInputs extends ChoiceModel {
   readonly worth: View;
 }
 
-/** Finds the best slates of rows from `step.first_entry` on. @throws UserError if slates are too long. */
+/** Finds the best slates, from row `step.first_entry` on. @throws UserError if slates are too long. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,

@@ -19,7 +19,7 @@ export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   readonly input: Tensor;
   readonly slates: View;
-  /** Mask of excluded items. When an item is chosen, its bit is set. */
+  /** Mask of excluded items. The choice of an item sets its bit. */
   readonly masked: ItemMask;
   /** True if `slates` is an input. Column j of `q` is then the best value of slot j after j given items. */
   readonly given?: boolean;
@@ -32,7 +32,7 @@ export interface SlateChoice<S extends BatchSizes> {
   readonly stride: number;
 }
 
-/** Chooses the best item for each position in turn, except items that are already chosen. */
+/** Chooses the best item for each position in turn, without repeating items. */
 export function chooseByPosition<S extends BatchSizes>(
   network: QNetwork,
   rows: SlateRows<S>,
@@ -56,7 +56,7 @@ export function chooseByPosition<S extends BatchSizes>(
 
 /**
  * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities
- * of all items. Items are scored for one chunk of rows at a time. @param users - users, one per row.
+ * of all items. Items are scored for one chunk of rows at a time.
  * @throws UserError if slates are too long for the exact search.
  */
 export function chooseExactly(
@@ -106,7 +106,7 @@ export function scoreItems(
 /** Chooses the items of a slate in the order of positions, with buffers that all positions share. */
 class PositionChoice<S extends BatchSizes> {
   readonly state: QState;
-  /** [rows, stride] Q-values: at first their linear terms, to which the values of chosen items are added. */
+  /** [rows, stride] Q-values: at first the terms from states, then plus the terms of the chosen items. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
@@ -138,7 +138,7 @@ class PositionChoice<S extends BatchSizes> {
     return [...this.#forward, this.pick("first base", 0, place)];
   }
 
-  /** Finds the best item of each panel for one position of the slate. */
+  /** Finds the best item of each panel (32 items) for one position of the slate. */
   score(position: number, place: PickSettings): DispatchSpec<S> {
     const { network, rows, act: { copy, masked }, best, current: base } = this;
     const label = `score ${position + 1}`;

@@ -44,12 +44,12 @@ export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the width of a slot's item table: `units` columns for the slot, others for later positions. */
+/** Returns the width of a slot's item table: `units` columns per position, from the slot's own on. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : 1);
 }
 
-/** Counts the state-only terms of Q-values: one per position. Kind `item` has one, or two with `zero`. */
+/** Counts the Q-value terms that depend only on the state: one per position; for `item`, 1 (`zero`: 2). */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
@@ -68,9 +68,11 @@ export function getItemKernelName(product: number): string {
 export function listQParameters(shape: QShape): ModelParameter[] {
   const { kind, units, trunk, inputs, itemColumns, zero } = shape;
   expectUnits(units);
-  if (zero && kind !== "item") throw new Error("only a network of kind item has a Q-value of no click");
+  if (zero && kind !== "item") {
+    throw new Error(`expected kind item for a network with a Q-value of no click, got ${kind}`);
+  }
   if (padColumns(trunk) !== trunk) {
-    throw new Error(`expected a multiple of 4 units of the trunk, got ${trunk}`);
+    throw new Error(`expected a trunk with a multiple of 4 units, got ${trunk}`);
   }
   const nets = countNets(shape);
   const drawn = (name: string, rows: number, columns: number, fanIn: number): ModelParameter => ({
@@ -102,7 +104,7 @@ export type WeightCopy = "online" | "target";
 export interface QState {
   /** [rows, nets x units] bases: the terms of the hidden units' sums that come from the state. */
   readonly bases: Tensor;
-  /** [rows, values] terms of the Q-values that are linear in the trunk's output. */
+  /** [rows, values] terms of the Q-values that are linear functions of the trunk's output. */
   readonly values: Tensor;
 }
 
@@ -138,7 +140,7 @@ export class QNetwork {
   /** Returns the item table that a position of the slate reads. @throws Error if the table is missing. */
   table(copy: WeightCopy, position: number): View {
     const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
-    if (!table) throw new Error(`there is no table of position ${position}`);
+    if (!table) throw new Error(`expected an item table for position ${position}, found none`);
     return table;
   }
 
@@ -154,7 +156,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns the offsets of a position, in units of four floats. Position -1 is before the first slot. */
+  /** Returns a position's buffer offsets, in units of four floats. Position -1 is before the first slot. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;

@@ -15,9 +15,9 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Batch in which a slate is chosen for each row. `rows` and `items` name the dimensions that count rows and
- * items; in a click log, each event is a row. Shaders read a size by the index of its dimension, so kinds of
- * batches with equal indices can share shaders.
+ * Batch in which a slate is chosen for each row. `rows` and `items` are the names of its sizes for rows and
+ * items; for a batch of a click log, the rows are its events. Shaders read a size by the index of its
+ * dimension, so kinds of batches with equal indices can share shaders.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -44,12 +44,12 @@ export function countCatalogueItems<S extends BatchSizes>({ items, capacity }: S
   return getSize(items, capacity);
 }
 
-/** Returns the index of the number of rows in the header's list of sizes, `step.size`. */
+/** Returns the index at which shaders find the number of rows in the list of sizes, `step.size`. */
 export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: SlateRows<S>): number {
   return dimensions.index(rows);
 }
 
-/** Allocates floats for each row; on the CPU adapter llvmpipe in a texture, as it reads buffers slowly. */
+/** Allocates floats per row: in a texture on the CPU adapter llvmpipe, which reads buffers slowly. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,

@@ -1,5 +1,5 @@
 /**
- * Scores every item for every row, and stores the best item per panel of 32 items, or all scores. A second
+ * Scores every item for every row, and stores all scores or, per panel of 32 items, the best item. A second
  * kernel writes the best item into the next slot. The settings of a position are data in a buffer: with
  * shader constants, each position would need its own shader.
  */
@@ -51,7 +51,7 @@ const kernels = {
   gpu: parseKernel("slate_score_tiled", tiledText),
 } as const;
 
-/** Maximum number of hidden units. It is limited because kernels unroll the sums over the units. */
+/** Maximum number of hidden units. Kernels unroll sums over the units, so more units make shaders longer. */
 export const MOST_UNITS = 64;
 
 export interface SlateScoreInputs {
@@ -122,7 +122,7 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [panels, rows] output of {@link recordSlateScore}. With 0 panels it is not read; pass any buffer. */
+    /** [panels, rows] output of {@link recordSlateScore}. Not read if there are 0 panels: pass any buffer. */
     readonly best: View;
     readonly table: View;
     /** [rows, nets x L] bases (partial sums of hidden units) of all positions. */

@@ -126,7 +126,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the settings of a slot as buffer data. With constants, each slot would need its own shader. */
+/** Returns the settings of a slot as buffer data: with constants, each slot would need its own shader. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -170,7 +170,7 @@ function hiddenGradients<S extends BatchSizes>(
 ): DispatchSpec<S> {
   const [toBases, toValues] = [call.gradient(bases), call.gradient(values)];
   if (!toBases || !toValues || toBases.accumulate || toValues.accumulate) {
-    throw new Error("slate_value: expected the state's parts to be trained, and to have no other use");
+    throw new Error("slate_value: expected bases and values with gradients, and no other op that reads them");
   }
   const toWeights = call.partials(weights);
   const { buffer, offset } = asBufferView(weights.view);
@@ -211,7 +211,7 @@ function productGradients<S extends BatchSizes>(
 ): DispatchSpec<S>[] {
   return slots.map((outputGradient, slot) => {
     const weights = products[kind === "cascade" ? slot : 0];
-    if (!weights) throw new Error(`there is no product of slot ${slot}`);
+    if (!weights) throw new Error(`expected item weights for slot ${slot}, found none`);
     return weightGradient(call, {
       input: itemVectors,
       weights,
@@ -295,7 +295,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the items that hidden unit n of position j reads, with the weights and weight column of each. */
+/** Lists the items that hidden unit n of position j reads, each with its weights and weight column. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || cascade).map((m) => ({

@@ -50,10 +50,10 @@ function getTheme() {
   return darkMode.matches && !print.matches ? dark : light;
 }
 
-/** Largest horizontal distance in pixels at which the pointer selects a point. */
+/** The pointer selects a point up to this horizontal distance, in pixels. */
 const REACH = 24;
 
-/** Registers the interaction mode `nearestX`: it selects the point of each curve that is nearest in x. */
+/** Registers the interaction mode `nearestX`: from each curve, it selects the point with the nearest x. */
 function registerNearestX(): void {
   Interaction.modes.nearestX = (chart, event) =>
     chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {
