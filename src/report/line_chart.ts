@@ -20,8 +20,8 @@ export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
 const MAX_POINTS = 150;
 
 /**
- * Chooses the window: the number of iterations per point of a curve, which is 1, 2, 5, 10, 20, ... All curves
- * of a page have the same window, so that their smoothness can be compared.
+ * Chooses the window, the number of iterations per point of a curve: 1, 2, 5, 10, 20, ... All curves of a
+ * page have the same window, so that their smoothness can be compared.
  * @param iterations - number of iterations of the longest run
  */
 export function chooseWindow(iterations: number): number {
@@ -34,7 +34,7 @@ export function chooseWindow(iterations: number): number {
 /**
  * Computes a curve of a log column: for each window of iterations, first the mean of each run, then mean and
  * sd of these means over the runs. Runs may end at different iterations. Ignores non-finite values.
- * @param window - iterations per window: the first window has 1 to `window`; iteration 0 is its own point
+ * @param window - iterations per window, counted from iteration 1; iteration 0 is a point of its own
  * @param offset - number that is added to all iterations @returns [] for a column without values
  */
 export function computeCurve(
@@ -89,12 +89,12 @@ export interface LineChart extends ChartHead {
   readonly logarithmic?: boolean;
   /** Title of the CSV column with half the height of the band; default: "sd". */
   readonly spread?: string;
-  /** Vertical lines at the start of the adversarial stage: one line, or one per model (in its colour). */
+  /** Vertical lines at the start of the adversarial stage: one for all, or one per model (in its colour). */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   readonly series: readonly Series[];
 }
 
-/** Tooltips include faint curves if the chart has at most this number of curves. */
+/** Maximum number of curves in a chart whose tooltips include faint curves. */
 const MANY = 8;
 
 /** Builds a chart of curves. Returns [] if no curve has a point. */
@@ -214,8 +214,8 @@ function round(value: number): number {
 }
 
 /**
- * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern.
- * A single model, or a single part, has no entry. @param datasets - datasets of each series
+ * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern. A
+ * single model or part has no entry. @param datasets - datasets of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));

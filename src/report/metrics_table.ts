@@ -108,7 +108,7 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders metrics. @param scorings - one per run @param names - metric per cell; undefined: empty cell */
+/** Renders a row of metrics. @param scorings - one per run @param names - one per cell; undefined if empty */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details.intervals : undefined;
@@ -134,14 +134,14 @@ function listBaselineRows(
 /** A part of a model (stage, generator or reward) with metrics of the snapshot that represents the part. */
 interface ComparedPart {
   readonly part: ReportPart;
-  /** Metric sums per group of test users, from which differences between models are computed. */
+  /** Metric sums per group of test users, to compute differences between models. */
   readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
 
 /**
- * Compares the part that has the highest prec@1 with each other part that has the same test users, and lists
- * why a part is not compared. Returns undefined for a single part.
+ * Compares the part with the highest prec@1 with all other parts that have the same test users, and says why
+ * other parts are not compared. Returns undefined for a single part.
  */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
@@ -240,7 +240,7 @@ ${
   }</details>`;
 }
 
-/** Renders one table, or a collapsible section per table; undefined if no part of a model has a table. */
+/** Renders the parts' tables, several in a collapsible section each; undefined if no part has a table. */
 export function renderByPart(
   parts: readonly ReportPart[],
   render: (part: ReportPart) => Html | undefined,
@@ -257,7 +257,7 @@ export function renderByPart(
   }`;
 }
 
-/** Renders a table for the first run of each Shannon stage: only utilities of this stage are log-odds. */
+/** Renders a table for the first run of each Shannon stage, the only stage whose utilities are log-odds. */
 export function renderByTest(
   models: readonly ReportModel[],
   render: (test: SnapshotMetrics) => Html | undefined,

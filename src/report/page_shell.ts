@@ -13,19 +13,19 @@ export interface PageParts {
   readonly script: string;
 }
 
-/** Kind of a page. A page may replace only a page of the same kind. */
+/** Kind of a page. A new page may replace only an old page of the same kind. */
 export type PageKind = "report" | "simulation" | "policies" | "bench" | "compiled";
 
 function renderGenerator(kind: PageKind): string {
   return `<meta name="generator" content="clickgan ${kind}">`;
 }
 
-/** Checks that a page may be written. @throws UserError if `file` exists but is no page of this kind */
+/** @throws UserError if `file` exists, and is not a page of the given kind */
 export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page and creates its folder. @throws UserError if that fails or `file` is another kind of file */
+/** Writes a page, and creates its folder. @throws UserError if that fails, or `file` is no such page */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));

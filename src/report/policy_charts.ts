@@ -70,7 +70,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** Builds charts of predicted and realised clicks by page, except for the training environment. */
+/** For each environment but the one of training, builds a chart of predicted and realised clicks by page. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listPoliciesIn(comparison, environment.name).flatMap(({ name, colour, cells }) => {
@@ -161,7 +161,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a chart per learned policy: Q-values of each position against the last one's, by visited state. */
+/** Builds a scatter chart per learned policy: Q-values of each position over those of the last position. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {

@@ -67,7 +67,7 @@ export function buildPolicyPage(
   };
 }
 
-/** Renders a comparison. @param task - its title; "" for one task @param once - makes HTML ids unique */
+/** Renders a comparison. @param task - title; "" if there is only one @param once - makes HTML ids unique */
 function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
   const part = (

@@ -68,7 +68,7 @@ export const pairedSchema = v.looseObject({
 const differencesSchema = named(v.looseObject({ value: number, interval }));
 
 const baselineSchema = v.object({
-  /** Setting (hyperparameter) of the baseline: the one that was best on the validation users. */
+  /** Hyperparameter of the baseline, with the value that was best on the validation users. */
   setting: v.optional(v.string()),
   details: detailsSchema,
 });
@@ -88,7 +88,7 @@ const snapshotSchema = v.object({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of the result of a stage. A resumed run has no test metrics until it ends again. */
+/** Schema of the result of a stage. While a finished run is trained further, it has no test metrics. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */

@@ -1,4 +1,4 @@
-/** Builds the report on runs as one HTML file. Its header states a verdict, the data and times. */
+/** Builds the report on runs as one HTML file. The page's header has a verdict, the data and the times. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";
@@ -90,7 +90,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders settings that all models share, then all other settings. @param what - name of the settings */
+/** Renders the settings that all models share, then the others. @param what - name of this kind of setting */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -366,7 +366,7 @@ function judgeParts(model: ReportModel): PartVerdict[] {
   });
 }
 
-/** Judges the loss of choices: the only loss that is comparable with the losses of baselines. */
+/** Judges the losses of parts with the loss `choice`: only this loss can be compared with the baselines'. */
 function judgeLosses(model: ReportModel): PartVerdict[] {
   return listLossParts([model]).filter((part) => getLossScale(part) === "choice").flatMap((part) => {
     const found = judgePart(part, "best-loss", "nll");

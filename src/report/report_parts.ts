@@ -81,7 +81,7 @@ const PI: Readonly<Record<string, string>> = {
   longerPrec2: "longerPiPrec2",
 };
 
-/** Computes mean and sd (null for one run) of the values that are numbers; undefined if there are none. */
+/** Computes mean and sd (null for one value) of all values that are numbers; undefined if there are none. */
 export function computeMeanAndSd(
   values: readonly (number | null | undefined)[],
 ): { mean: number; sd: number | null; runs: number } | undefined {
@@ -100,7 +100,7 @@ export interface Scoring {
   };
 }
 
-/** Returns the name of a metric of the reward or generator; undefined if the generator has no such metric. */
+/** Returns the name of the reward's or generator's metric; undefined if the generator has no such metric. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
@@ -129,7 +129,7 @@ export interface SharedBaselines {
 
 /**
  * Returns true if all finished models have the same test users. Their baselines then have equal metrics or,
- * if the baselines read other columns, their stored metric sums are over the same users.
+ * if they read other columns, metric sums over the same users.
  */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
@@ -163,7 +163,7 @@ export function describeIncomparable(models: readonly ReportModel[]): string {
   ].join(" ");
 }
 
-/** Lists baselines on equal test users. If their metrics differ by model, the name includes the models. */
+/** Lists baselines on equal test users. If its metrics differ by model, a baseline's name has the models. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>
     baselines.flatMap((one) => {

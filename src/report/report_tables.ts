@@ -54,7 +54,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric and, below it in small text, its sd over runs (if given), its interval, or a dash. */
+/** Renders a metric and, below it in small text, its sd over runs or its interval (a dash if unknown). */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,

@@ -26,7 +26,7 @@ export function renderSegments(models: readonly ReportModel[]): Html | undefined
 ${tables}`;
 }
 
-/** Segments of fewer users have no interval: a bootstrap over so few users is unreliable. */
+/** Minimum number of users of a segment with an interval: a bootstrap over fewer users is unreliable. */
 const LEAST_USERS = 10;
 
 const ATTAINABLE = shownBaselines.find(([key]) => key === "attainable")?.[1];
@@ -38,7 +38,7 @@ const TITLES: Readonly<Record<Exclude<SliceKey, "category">, string>> = {
   item: "by the clicked item",
 };
 
-/** Renders prec@1 by segment: of the model, the best baseline and, if known, the best attainable ranking. */
+/** Renders prec@1 by segment: for the model, the best baseline and, if known, the best possible ranking. */
 function renderSegmentTable(part: ReportPart, { test, shown }: StageResult): Html | undefined {
   const model = findJudged(test, part.judged);
   if (!model) return undefined;

@@ -70,7 +70,7 @@ catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders metrics of the first policy minus those of its rivals, with the same users and random numbers. */
+/** Renders the metrics of the first policy minus those of each rival, for equal users and random numbers. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
@@ -95,7 +95,7 @@ export interface SimulatedPolicy {
 }
 
 const INTERVAL = "95 % bootstrap interval over simulated users";
-/** Largest number of points of a curve over users. */
+/** Maximum number of points of a curve that has the users on its x axis. */
 const CURVE_POINTS = 101;
 
 function hasReturns({ clickRates, reward }: SimulationPageData): boolean {

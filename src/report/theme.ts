@@ -1,4 +1,4 @@
-/** Colours of charts in light and dark mode. This file has no imports: the script of pages includes it. */
+/** Colours of charts in light and dark mode. This file has no imports, as the pages' script includes it. */
 
 /** Colours of a light or dark page. The palette suits colour-blind readers. */
 export interface Theme {

@@ -1,4 +1,4 @@
-/** Contexts of simulated pages: values of the context features, drawn from the pages of a log. */
+/** Contexts of simulated pages (values of features such as the hour), drawn from the pages of a log. */
 
 import { listUsers } from "../data/click_log.ts";
 import { countScored, type LogSource, walk } from "../data/log_source.ts";
@@ -11,7 +11,7 @@ const MOST_PAGES = 1024;
 const MOST_PER_ITEM = 16;
 /** Maximum number of values of the impressions of all items (64 MiB). */
 const MOST_VALUES = 2 ** 24;
-/** Odd factor in the hash of user, episode and item that selects a context. */
+/** Odd factor in the hash of user, episode and item by which a context is selected. */
 const FACTOR = 0x9e3779b9;
 
 /** Table of contexts. kernels/pw/row_counts.wgsl selects the same rows for a page as {@link getRow}. */
@@ -21,7 +21,7 @@ export class SimulatedContexts {
 
   /**
    * @param rows - [count + I x perItem, X] rows of `count` drawn pages, then of impressions of each item.
-   * @param perItem - rows per item; 0 if the table would be too large. Items then use rows of drawn pages.
+   * @param perItem - rows per item; 0 if the table would be too large: items then use rows of drawn pages.
    */
   constructor(
     readonly features: readonly ContextFeature[],
@@ -50,8 +50,9 @@ export class SimulatedContexts {
 }
 
 /**
- * Draws contexts from a log's train users, without context events: rows of pages, and rows of each item's
- * impressions. An item without impressions gets another item's rows. Equal logs give equal contexts.
+ * Draws contexts from the pages of a log's train users, but not from context events: rows of pages, and rows
+ * of each item's impressions. An item without impressions gets another item's rows. Equal logs give equal
+ * contexts.
  * @returns undefined if there are no features or no pages
  */
 export function drawContexts(
@@ -99,8 +100,8 @@ export function drawContexts(
 }
 
 /**
- * Adds a row to a random sample of the rows seen so far, in random order (reservoir sampling).
- * @param sample - [size, X] rows; the first min(size, `seen`) of them are drawn. @param seen - rows so far
+ * Adds a row to a random sample, in random order (reservoir sampling). @param sample - [size, X] rows, of
+ * which the first min(size, `seen`) are filled. @param seen - number of earlier rows
  */
 function sampleRow(random: Random, sample: Float32Array, seen: number, row: Float32Array): void {
   const X = row.length;

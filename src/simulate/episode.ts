@@ -1,4 +1,4 @@
-/** Episode of simulated users. Its dispatches are recorded once, and run without a wait between pages. */
+/** Episode of simulated users: dispatches are recorded once, and run without a wait between pages. */
 
 import chooseText from "../../kernels/simulate/choose_click.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
@@ -85,7 +85,7 @@ export class Episode {
     this.#prepared = false;
   }
 
-  /** Encodes the start of an episode, and uploads step headers. Previous episodes may still be running. */
+  /** Encodes the start of an episode, and uploads its uniforms. Previous episodes may still be running. */
   begin(commands: CommandRecorder, key: EpisodeKey): void {
     const { starts, headers, programs, startClicks } = this;
     starts.put(key.users, key.firstUser, key.episode, makeKey(key.seed));

@@ -109,7 +109,7 @@ export class LearnedSource implements UsersSource {
 /** Maximum rows (users x items) per chunk. The larger limit for GPUs is an estimate, not measured. */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
 
-/** Returns the number of recent clicks that a model reads; 0 if it reads only an LSTM's state. */
+/** Returns how many recent clicks a model reads; 0 for a model that reads only an LSTM's state. */
 function countLags(config: ModelConfig): number {
   return Math.max(
     config.encoder === "pw" ? config.pwLags : 0,
@@ -126,7 +126,7 @@ export class LearnedUsers implements SimulatedUsers {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
-  /** Impressions without a click, per user and item; undefined for a model without count features. */
+  /** Counts of impressions without a click, by user and item; undefined for models without count features. */
   readonly #passed: View | undefined;
   readonly #contexts: ClickBatch["contexts"] | undefined;
   /** Encoder state and recent clicks, stored together; undefined if the model does not read recent clicks. */
@@ -244,7 +244,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups a tape's dispatches by the meaning of their rows. @param product - input of the LSTM's step */
+  /** Groups a tape's dispatches by row: item, event, shown item. @param product - input of the LSTM's step */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -276,7 +276,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns item vectors [items, columns]: dense features, or their products with first-layer weights. */
+  /** Returns item vectors [items, columns]: dense features, or features x first-layer weights. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

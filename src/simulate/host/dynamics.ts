@@ -12,7 +12,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Distance of `uniform` to the nearest number that draws another slot. Near 0, f32 may draw that slot. */
+  /** Distance of `uniform` to the nearest number with another slot. If it is tiny, f32 may draw that slot. */
   readonly margin: number;
 }
 
@@ -34,8 +34,8 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 
 /**
  * Draws a click by inverting the distribution function of the outcomes, in the order: no click, slot 0, slot
- * 1 and so on. If two policies get the same random numbers, this order maximises the number of pages without
- * a click under both. @param logits - one per slot. @param uniform - random number in [0, 1)
+ * 1 and so on. With this order, two policies with the same random numbers have as many pages as possible on
+ * which both get no click. @param logits - one per slot. @param uniform - random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);

@@ -69,7 +69,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, slots] best slate of the previous sweep, from which the search starts. */
+  /** [grid points, slots] best slates for t - 1 pages left, from which the search for t pages starts. */
   readonly #slates: Uint32Array;
   /** For each axis, [grid points on the axis, items]: cell of the state that follows a click on the item. */
   readonly #cell: readonly Uint32Array[];
@@ -152,7 +152,7 @@ class Sweep {
 
 type Three<T> = readonly [T, T, T];
 
-/** Regular grid in three dimensions, with trilinear interpolation between the grid points. */
+/** Regular grid in three dimensions. Interpolates linearly between the grid points. */
 export class InterpolationGrid {
   readonly axes: Three<Float64Array>;
   /** Number of grid points. Point (i, j, k) of n0 x n1 x n2 points has the index (i * n1 + j) * n2 + k. */

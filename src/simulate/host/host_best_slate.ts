@@ -12,7 +12,7 @@
 export type MaskValues = ArrayLike<number>;
 
 /**
- * Returns the k items with the highest scores, best first. Items with equal scores are ordered by number.
+ * Returns the k items with the highest scores, best first. At equal scores, the lower number comes first.
  * @param scores - [items] without NaN. @throws RangeError if fewer than k items are allowed.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
@@ -62,7 +62,7 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   return Array.from(slate);
 }
 
-/** Searches for best slates. Successive searches reuse the same memory. */
+/** Searches for best slates, with the same memory for all searches. */
 export class SlateSearch {
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;

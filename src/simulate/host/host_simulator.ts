@@ -119,7 +119,7 @@ export function drawSlate(
   });
 }
 
-/** Draws an item that is not taken: up to three draws among all items, then one among those not taken. */
+/** Draws an item that is not taken: three tries among all items, then a draw among those not taken. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);

@@ -104,7 +104,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns the weights exp(z - most), and their sum over the items that are not in `before`. */
+  /** Returns the weights exp(z - most), and the sum of those whose items are not in `before`. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
