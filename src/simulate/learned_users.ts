@@ -40,7 +40,7 @@ import { fill } from "./pool.ts";
 export interface TrainedModel<Data> {
   /** Path of the run or snapshot, for messages. */
   readonly path: string;
-  /** Metadata of the model. `game` is set if the adversarial stage trained the model. */
+  /** Metadata of the model. `game` is undefined unless the adversarial stage trained the model. */
   readonly info: { readonly game?: unknown };
   /** Loads the model for the items of a data set. */
   model(gpu: Gpu, data: Data): UserModel;

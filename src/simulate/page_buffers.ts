@@ -21,10 +21,10 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
-/** Number of items whose counts of impressions without a click share a 32-bit word. */
+/** Number of items per 32-bit word: a count of impressions without a click has four bits per item. */
 const PASSED_ITEMS = 8;
 
-/** Returns the number of words per user: for counts of impressions without a click, and a count of pages. */
+/** Returns the words per user for the counts of impressions without a click, and a count of pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -36,7 +36,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes an event without a click for each user ({@link PageBuffers.event}). @param rows - per event */
+/** Encodes events without a click, one per user ({@link PageBuffers.event}). @param rows - rows per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -96,7 +96,7 @@ export interface ClickLists {
   readonly capacity: number;
 }
 
-/** Page as a batch for the model's ops. Event u is of user u; its rows are the items of the user's slate. */
+/** Page as a batch for the model's ops. Event u belongs to user u; its rows are the user's shown items. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;
@@ -145,5 +145,5 @@ export class PageBatch implements ClickBatch {
 }
 
 function missing(what: string): never {
-  throw new Error(`a page of simulated users has no ${what}`);
+  throw new Error(`expected no op that reads ${what}, which a page of simulated users lacks`);
 }

@@ -19,7 +19,7 @@ export interface EpisodeKey {
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** A chunk of users: its sizes, and the offset of its header from the page's header. */
+/** A chunk of users: its sizes, and the distance of its step header (uniforms) from the page's header. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -91,7 +91,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns sizes and header offset of a page; for chunked dispatches, those of each chunk with users. */
+  /** Returns sizes and header offset of a page; for chunked dispatches, of each chunk that has users. */
   list(
     place: number,
     chunked?: ChunkedDispatches,
@@ -113,7 +113,7 @@ export class PageHeaders {
   }
 }
 
-/** Formats a key from the sizes of chunked dispatches. Dispatches with equal keys share headers. */
+/** Returns a key for chunked dispatches: those with equal keys share headers. */
 function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }

@@ -42,8 +42,8 @@ export interface Policy {
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns the dispatches that compute the policy's tables. They run once after {@link record}, and again after
-   * each change of weights. Absent for a policy without tables.
+   * Returns the dispatches that compute the policy's tables. They run once after {@link record}, and again
+   * after each change of weights. A policy without tables lacks this method.
    * @internal
    */
   prepare?(): readonly ClickDispatch[];
@@ -53,7 +53,7 @@ export interface Policy {
    */
   values?(): SlateValueView | undefined;
   /**
-   * Records scores of items, by which slates are drawn at random. Absent for a policy without scores.
+   * Records item scores, by which slates are drawn. A policy without scores lacks this method.
    * @internal
    */
   scores?(page: PageContext): ItemScores;
@@ -86,19 +86,19 @@ export function recordSlates(
   };
 }
 
-/** Scores of all items, which are computed for one chunk of users at a time. */
+/** Scores of all items, computed for one chunk of users at a time. */
 export interface ItemScores {
   readonly before?: readonly ClickDispatch[];
   readonly chunk: number;
   readonly dispatches: readonly ClickDispatch[];
-  /** [users of a chunk, stride] f32: scores in the first I columns. Stride 0: all users share one row. */
+  /** [users of a chunk, stride] f32: scores in the first I columns. For stride 0, all users share one row. */
   readonly scores: View;
   readonly stride: number;
 }
 
 /**
- * [users, stride] f32: Q-values in the first `count` columns, either one per slot or one of the slate. The
- * last column is the value of the slate: the predicted reward of the page and all later pages.
+ * [users, stride] f32: Q-values in the first `count` columns, either one per slot or one for the slate. The
+ * last of them is the slate's value: the predicted reward of this and all later pages.
  */
 export interface SlateValueView {
   readonly view: View;

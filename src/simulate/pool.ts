@@ -11,9 +11,9 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * Items that may be shown: `all` items, a list of items, or a `random` pool of n items on average. A random
- * pool is drawn per user and page, and has each of the I items with probability n / I. If it has fewer items
- * than a slate, all items may be shown.
+ * Items that pages may show: `all`, a list of items, or a `random` pool (subset) of n items on average. A
+ * random pool is drawn per user and page, and has each of the I items with probability n / I. If it has fewer
+ * items than a slate, all items may be shown.
  */
 export type PoolOptions =
   | "all"
@@ -21,7 +21,7 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 export interface ItemPool {
-  /** An item is in the random pool if its random word is below this threshold; 0 without a random pool. */
+  /** An item is in a random pool if its random 32-bit word is below this threshold; 0 for other pools. */
   readonly threshold: number;
   /** [panels of 32 items] bits of the items that are never shown. Bits beyond the last item are also set. */
   readonly excluded: Uint32Array<ArrayBuffer>;
@@ -58,7 +58,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns [items] 1 for items in a page's random pool, else 0. @param words - returns random words */
+/** Draws a page's random pool: [items] 1 if the item is in it, else 0. @param words - returns random words */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -120,7 +120,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** Computes a page's mask of excluded items. @param repeats - true if clicked items may be shown again. */
+/** Computes the mask of items that a page may not show. @param repeats - true if clicked items are allowed */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

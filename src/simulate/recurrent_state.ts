@@ -115,12 +115,12 @@ export function createStoredState(
   };
 }
 
-/** Returns the first column with clicks. Networks read only earlier columns: state, page / T, zeros. */
+/** Returns the first column with clicks. Networks read only the columns before it: state, page / T, zeros. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Copies encoder states and recent clicks into `state` (`to` is "stored") or back to users ("users"). */
+/** Copies encoder states and recent clicks: into `state` for "stored", from `state` for "users". */
 export function copyState(
   { encoded, lists: { history, clicks, capacity }, lags, state }: StoredState,
   to: "stored" | "users",

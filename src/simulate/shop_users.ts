@@ -25,7 +25,7 @@ const stepKernel = parseKernel("shop_step", stepText);
 
 const CHUNK_ROWS = 2 ** 18;
 
-/** Returns [items, 4]: two style coordinates, price, and the part of the utility that all users share. */
+/** Returns [items, 4]: two style coordinates, price, and the utility term that is the same for all users. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;
@@ -106,7 +106,7 @@ class ShopUsers implements SimulatedUsers {
     }];
   }
 
-  /** Returns no dispatches, because a page without a click does not change the users of a shop. */
+  /** Returns no dispatches: a page without a click does not change the user state in a shop. */
   shown(): ClickDispatch[] {
     return [];
   }

@@ -49,7 +49,7 @@ export interface StepOutcome {
   readonly truncated: boolean;
 }
 
-/** Pages per submission. While the host waits for one group of pages, the device runs the next group. */
+/** Pages per submission. While the host waits for one submission, the device runs the next one. */
 const PAGES_A_SUBMIT = 8;
 /** Maximum bytes of the counts of impressions without a click. Every adapter can bind a buffer this large. */
 const PASSED_BYTES = 112 * 2 ** 20;
@@ -128,7 +128,7 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // this run replaces the users of step()
-    /** Resolves when the previous episode's log has been read, while the device runs the next episode. */
+    /** Resolves when the previous episode's log has been read. The device meanwhile runs the next episode. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -181,9 +181,9 @@ export class Simulator {
   }
 
   /**
-   * Shows a slate to every user, with one wait for the device. @param slates - [users, slots] items. Slates
-   * of users who have left are ignored. @throws UserError before {@link reset}, after the last page, and for
-   * slates with items that a user may not see.
+   * Shows a slate to every user, with one wait for the device. @param slates - [users, slots] items. For
+   * users who have left, slates are ignored. @throws UserError before {@link reset}, after the last page, and
+   * for slates with items that a user may not see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
     const { users, pages, slate: k } = this.settings;
@@ -229,7 +229,7 @@ export class Simulator {
     return unpadRows(values, Math.min(users, this.usersAtOnce), state.columns, state.groups, state.stride);
   }
 
-  /** Releases the device memory. No commands may be running on the device. */
+  /** Releases the device memory. Call this method only while no commands run on the device. */
   destroy(): void {
     this.#stack.dispose();
   }

@@ -1,4 +1,4 @@
-/** Options of simulations and their defaults. Also validates slates that a program provides. */
+/** Options of simulations and their defaults. Also validates slates that the calling program provides. */
 
 import { UserError } from "../user_error.ts";
 import { createPool, type ItemPool, type PoolOptions } from "./pool.ts";
@@ -41,7 +41,9 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
 export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
 const TOGETHER = 4096;
-/** Maximum number of items in a slate. Indices of the slots' random words must fit into 32 bits. */
+/**
+ * Maximum number of items in a slate. With this limit, indices of the slots' random words fit into 32 bits.
+ */
 const MOST_SLATE = 1024;
 
 /** Validates options and fills in defaults. @throws UserError that names the expected value. */
@@ -92,7 +94,7 @@ function checkStart(start: StartOptions, items: number): void {
   }
 }
 
-/** Error for an invalid slate of user number `user`. */
+/** Error for an invalid slate. `user` is the number of the user to whom it would be shown. */
 export class SlateError extends UserError {
   constructor(readonly user: number, message: string) {
     super(message);

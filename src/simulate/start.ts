@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** `empty`, or click histories (oldest click first), of which each user draws one before an episode. */
+/** `empty`: no clicks. Otherwise click histories (oldest click first), from which each user draws one. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Returns a dispatch that feeds each user the start click with index `step.page`. */
+  /** Returns a dispatch that updates each user by the start click with index `step.page`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -16,7 +16,7 @@ export interface SlateUtilities {
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for the users from `step.first_entry` on. A chunk of c users has c events and c x items rows.
+   * Dispatches for a chunk of users, from `step.first_entry` on: c users have c events and c x items rows.
    * Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
@@ -25,8 +25,8 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Simulated users of a page, one row per user, from a learned model or a synthetic shop. The users are the
- * environment, or the observer model whose states a policy reads. The users exist as long as the page's
+ * Simulated users of a page, one row per user, from a learned model or a synthetic shop. The users serve as
+ * the environment, or as the observer whose user states a policy reads. They exist as long as the page's
  * buffers.
  */
 export interface SimulatedUsers extends Disposable {
@@ -51,7 +51,7 @@ export interface SimulatedUsers extends Disposable {
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that restore users from `state`. Later clicks cannot update restored users. */
+  /** Returns dispatches that set users to the states in `state`. Later clicks cannot update these users. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;

@@ -22,8 +22,8 @@ export interface ExperimentModel {
   readonly folder: string;
   readonly model: ModelConfig;
   /**
-   * Name of a model's folder. The adversarial stage starts from the Shannon stage of that model; "none" means
-   * that it starts from random weights. Undefined for a model without an adversarial stage.
+   * Name of a model's folder. The adversarial stage starts from the Shannon stage in that folder or, with
+   * "none", from random weights. Undefined for a model without an adversarial stage.
    */
   readonly adversarialAfter: string | "none" | undefined;
 }
@@ -146,7 +146,7 @@ export async function readOutcome(
         `Expected ${column} of iteration ${iteration} in ${folder}/validation.csv, found no such value.`,
       );
   const damaged = (text: string): never => {
-    throw new UserError(`${text} Remove the folder ${folder} to train it again.`);
+    throw new UserError(`${text} To train this model again, remove the folder ${folder}.`);
   };
   const [loss, prec1, prec2] = [test("loss"), test("prec1"), test("prec2")];
   const readPart = (by: "" | "pi_", lossOf?: typeof loss): PartOutcome => {
@@ -166,7 +166,7 @@ export async function readOutcome(
   return { reward: readPart("", game ? prec1 : loss), ...(game && { pi: readPart("pi_") }), log };
 }
 
-/** Builds the rows of the results table: a name, and mean and sd of each metric over the seeds. */
+/** Builds the rows of the results table: a name, then per metric the mean and sd over the seeds. */
 export function listOutcomeRows(outcomes: readonly ModelOutcome[]): [name: string, ...cells: string[]][] {
   return outcomes.flatMap(({ model: { name, adversarialAfter }, seeds }) => {
     const rewards = seeds.map(({ reward }) => reward);
@@ -198,7 +198,7 @@ const testPrec1: Measure = ({ reward }) => reward["test prec@1"];
 const piPrec1: Measure = ({ pi }) => pi?.["test prec@1"] ?? NaN;
 const meanPiPrec1: Measure = ({ log }) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-/** Extrapolates the best validation prec@1: adds its increase in the second half of training once more. */
+/** Returns the best validation prec@1, plus its increase in the second half of training. */
 function extrapolatePrec1({ reward, log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);
@@ -212,7 +212,7 @@ function numbers(values: readonly (number | null)[] = []): number[] {
 /** Published claim that a measure of the first model is larger than a measure of the second model. */
 interface PublishedClaim {
   readonly claim: string;
-  /** Description of the difference, such as "the gain in test prec@1". */
+  /** Name of the measure in messages, such as "the gain in test prec@1". */
   readonly what: string;
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];
@@ -256,7 +256,7 @@ const publishedClaims: readonly PublishedClaim[] = [
   },
 ];
 
-/** Tests the published claims on the trained models, by the differences of two models with the same seed. */
+/** Tests each published claim by the differences between its two models, trained with the same seeds. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   return publishedClaims.flatMap(({ claim, what, more, less, isLoss }) => {
     const [scale, digits, unit] = isLoss ? [1, 3, ""] as const : [100, 1, " points"] as const;

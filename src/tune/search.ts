@@ -2,8 +2,8 @@
  * Hyperparameter search within a time budget: chooses which setting to train next. Callbacks train settings.
  *
  * The method is asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of
- * iterations at which settings are compared. Whenever three more settings have reached a rung, the best
- * setting that was not promoted yet is promoted: its training continues to the next rung. Otherwise, training
+ * iterations at which settings are compared. After every third setting that reaches a rung, the best setting
+ * there that was not promoted yet is promoted: its training continues to the next rung. Otherwise, training
  * of a new setting starts. Settings may train in parallel. The search can be stopped at any time, because it
  * does not plan how many settings the budget allows.
  */
@@ -17,7 +17,7 @@ export interface SearchCandidate {
   readonly number: number;
   readonly setting: TuneSetting;
   readonly iterations: number;
-  /** Seconds of training in all sessions. `setUpSeconds`: seconds of set-up in the last session. */
+  /** Seconds of training in all sessions; `setUpSeconds` has the seconds of set-up in the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
@@ -37,9 +37,9 @@ export interface SearchState {
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Factor between the iterations of two rungs. One of this many settings on a rung is promoted. */
+/** Factor between the iterations of two rungs, and number of settings on a rung per promoted setting. */
 const HALVING = 3;
-/** Maximum number of rungs. Rungs at fewer iterations would favour settings that learn fast but overfit. */
+/** Maximum number of rungs. Earlier rungs would favour settings that learn fast but overfit. */
 const RUNGS = 2;
 
 /** Lists the rungs, ascending. @param top - last rung. @param step - iterations between two validations. */
@@ -99,7 +99,7 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
 
 /** Maximum share of the time budget that the default setting may use. The rest is for other settings. */
 const DEFAULT_SHARE = 0.3;
-/** The default setting's training is resumed only if a larger budget lengthens it by at least this share. */
+/** Training of the default setting is resumed only if a larger budget lengthens it by at least this share. */
 const LEAST_MORE = 0.25;
 
 const FRESH: SearchCandidate = {
@@ -114,14 +114,14 @@ const FRESH: SearchCandidate = {
 
 export interface Search {
   readonly budgetSeconds: number;
-  /** Number of iterations of a complete training. `validateEvery`: iterations between two validations. */
+  /** Number of iterations of a complete training. After every `validateEvery` iterations, it is validated. */
   readonly iterations: number;
   readonly validateEvery: number;
   /** Maximum number of settings that are trained in parallel, after the default setting was trained alone. */
   readonly jobs: number;
   /** Draws setting `number`; undefined if no new setting is left. @param before - settings drawn earlier */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
-  /** Starts or resumes the training of a setting. It ends after `iterations` in all, or after `seconds`. */
+  /** Starts or resumes the training of a setting. It ends at `iterations` in total, or after `seconds`. */
   readonly train: (
     candidate: SearchCandidate,
     iterations: number,
@@ -252,7 +252,7 @@ function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandi
   return here.slice(0, places).find((one) => !busy.has(one.number) && !hasReached(one, to));
 }
 
-/** Returns the training that continues the best setting to the last rung, if this training can start now. */
+/** Returns the training that takes the best setting to the last rung; undefined if it cannot start now. */
 function buildFinish(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
   const winner = findWinner(state);
   const top = state.rungs.length - 1;

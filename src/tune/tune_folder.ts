@@ -1,6 +1,6 @@
 /**
- * Folder of a search. It contains `tune.json` (the options and the state of the search) and a run's folder
- * per setting; after the search, also `table.csv` and `result.json`.
+ * Folder of a search. It has `tune.json` (the options and the state of the search) and, per setting, the
+ * folder of a run; after the search, also `table.csv` and `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -75,7 +75,7 @@ export function readCurve(run: string): Promise<RunLog> {
   return readLog(`${run}/validation.csv`, criteria);
 }
 
-/** A setting, with its best value of each validation metric; null for a metric without a value. */
+/** A setting, and the best value of each validation metric; null if the setting has no such value. */
 export interface SettingRow
   extends Pick<SearchCandidate, "number" | "setting" | "iterations" | "seconds" | "end"> {
   readonly text: string;
