@@ -91,9 +91,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
 /** Number of pseudo-impressions with the mean click rate that each item gets, to smooth its click rate. */
 const PRIOR_DISPLAYS = 20;
 
-/**
- * Returns [items] smoothed click rates among train users. @throws UserError if train users have no clicks.
- */
+/** Returns [items] smoothed click rates among train users. @throws UserError if these have no clicks. */
 export function computePopularity(
   log: ClickLog | LogSource,
   onProgress?: OnProgress,

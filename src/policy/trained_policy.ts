@@ -200,10 +200,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/**
- * Groups one or more policies by task.
- * @throws UserError if they have different users, or two trainings are equal.
- */
+/** Groups policies (at least one) by task. @throws UserError for different users, or two equal trainings. */
 export function groupPolicies(policies: readonly TrainedPolicy[]): PolicyGroup[] {
   const first = policies[0]!;
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);

@@ -53,9 +53,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/**
- * Escapes end tags in a trusted script. The tags must be in string literals, so that values do not change.
- */
+/** Escapes end tags in a trusted script. The tags must be in string literals, whose values stay the same. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

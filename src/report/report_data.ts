@@ -125,7 +125,6 @@ export const experimentResultSchema = v.looseObject({
   claims: v.optional(v.array(claimSchema), []),
 });
 
-/** Metrics of a baseline, and its name on pages. */
 export type BaselineMetrics = v.InferOutput<typeof baselineSchema> & { readonly name: string };
 
 export interface StageResult extends StoredResult {
@@ -170,7 +169,6 @@ export interface ReportModel {
 
 export interface ReportData {
   readonly title: string;
-  /** Models of the report (at least one). */
   readonly models: readonly ReportModel[];
   readonly claims: readonly Claim[];
   readonly notes: readonly string[];

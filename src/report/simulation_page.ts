@@ -88,7 +88,6 @@ numbers. So a user loses only if the policy itself gives the user a lower return
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 
-/** Metrics of simulated users under one policy. */
 export interface SimulatedPolicy {
   readonly name: string;
   readonly metrics: EpisodeMetrics;

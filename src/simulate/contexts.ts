@@ -51,9 +51,8 @@ export class SimulatedContexts {
 
 /**
  * Draws contexts from the pages of a log's train users, but not from context events: rows of pages, and rows
- * of each item's impressions. An item without impressions gets another item's rows. Equal logs give equal
- * contexts.
- * @returns undefined if there are no features or no pages
+ * of each item's impressions. An item without impressions gets another item's rows. Returns undefined if
+ * there are no features or no pages.
  */
 export function drawContexts(
   source: LogSource,

@@ -258,9 +258,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /**
-   * Returns the state [events, columns]: an LSTM's h, the encoder state of `pw`, or a product with weights.
-   */
+  /** Returns the state [events, columns]: an LSTM's h, the state of `pw`, or a product with weights. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
       (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??

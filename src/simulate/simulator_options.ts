@@ -41,9 +41,7 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
 export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
 const TOGETHER = 4096;
-/**
- * Maximum number of items in a slate. With this limit, indices of the slots' random words fit into 32 bits.
- */
+/** Maximum number of items in a slate. With this limit, the indices of random words fit into 32 bits. */
 const MOST_SLATE = 1024;
 
 /** Validates options and fills in defaults. @throws UserError that names the expected value. */

@@ -28,7 +28,6 @@ export interface ExperimentModel {
   readonly adversarialAfter: string | "none" | undefined;
 }
 
-/** @param adversarialAfter - see {@link ExperimentModel.adversarialAfter} */
 function defineModel(name: string, model: ModelConfig, adversarialAfter?: string): ExperimentModel {
   return { name, folder: name.toLowerCase().replaceAll(" ", "-"), model, adversarialAfter };
 }
