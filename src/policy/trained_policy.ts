@@ -192,7 +192,7 @@ export async function openPolicy(path: string): Promise<TrainedPolicy> {
 /** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Trainings of the policies. Trainings of one policy with different seeds have the same name. */
+  /** Trainings of the policies. All trainings of a policy, whatever their seed, have the same name. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;

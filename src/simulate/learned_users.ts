@@ -244,7 +244,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups a tape's dispatches by row: item, event, shown item. @param product - input of the LSTM's step */
+  /** Groups dispatches of a tape by kind of row. @param product - input of the LSTM's step */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),

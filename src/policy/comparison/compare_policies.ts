@@ -125,7 +125,7 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Name for reports of the clicks in `start`: the split of the log they come from, or "empty" (default). */
+  /** For reports: the log's split from which the clicks in `start` come; "empty" (no clicks) by default. */
   readonly startAs?: PolicyTask["start"];
   /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;

@@ -73,7 +73,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** For `--target chained`, the best Q-value of each next position; otherwise undefined. */
+    /** For CDQN with `--target chained`, the best Q-value of each next position; otherwise undefined. */
     const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },

@@ -37,7 +37,7 @@ export interface ReplaySampleOptions {
   /** Columns of a state without padding. The network's input has one more column: page number / T. */
   readonly stateColumns: number;
   readonly repeats: boolean;
-  /** Mask of the items that are never shown, in words for 32 items; by default all items may be shown. */
+  /** Mask of the items that are never shown, 32 items per word; by default all items may be shown. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
   /** Clicks that users have made before an episode; no clicks by default. */
   readonly start?: StartOptions;
@@ -54,7 +54,7 @@ export class ReplaySample {
   readonly after: Tensor;
   /** [panels of 32 items, rows] u32: mask bits of the items that the sampled page could not show. */
   readonly maskBefore: View;
-  /** [panels of 32 items, rows] u32: mask bits of the items that the page after it could not show. */
+  /** [panels of 32 items, rows] u32: mask bits of the items that the page after that could not show. */
   readonly maskAfter: View;
   readonly slates: View;
   /** [rows] vec4f: clicked slot (or `slate`, no click), reward, 0 if the user left (else 1), page number. */
