@@ -44,6 +44,7 @@ export function computeCoverage({ itemShown }: Pick<SimulationMetrics, "itemShow
   return itemShown.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0) / itemShown.length;
 }
 
+/** Returns the mean return per episode. */
 export function meanReturn({ returns }: Pick<SimulationMetrics, "returns">): number {
   return returns.reduce((sum, own) => sum + own, 0) / returns.length;
 }
