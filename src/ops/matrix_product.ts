@@ -81,7 +81,7 @@ function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Produ
   };
 }
 
-/** Returns the work of a weight gradient's tiles of 64 x 64, including the padding. */
+/** Returns workgroups and FLOPs of a weight gradient in tiles of 64 x 64, including those of the padding. */
 function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
   const tiles = Math.ceil(k4 / 16) * Math.ceil(n4 / 16);
   return { workgroups: tiles * chunks, flops: 2 * 64 ** 2 * tiles * rows };
