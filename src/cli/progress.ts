@@ -179,27 +179,35 @@ interface StepProgress extends Disposable {
   stop(): void;
 }
 
-/** Shows the progress of a task with several steps: one line on a terminal, otherwise a line per step. */
-export function stepProgress(output: ProgressOutput = process.stderr): StepProgress {
+/** Milliseconds until the display appears. Shorter work shows no progress. */
+const SILENT_MS = 1000;
+
+/** Shows the progress of steps: one line on a terminal, otherwise a line per step of a second or more. */
+export function stepProgress(output: ProgressOutput = process.stderr, silentMs = SILENT_MS): StepProgress {
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let current: PreparationStatus | undefined;
   let began = performance.now();
   const line = (width: number) => current ? stepLine(current, (performance.now() - began) / 1000, width) : "";
   const live = createLiveLine(output, line);
+  const stop = () => {
+    clearTimeout(timer);
+    live.stop();
+  };
   return {
     begin(status) {
       const isNew = status.title !== current?.title;
       if (isNew) began = performance.now();
       current = status;
       if (output.isTTY) live.draw();
-      else if (isNew) output.write(`${formatStep(status, "", " ")}${status.title}\n`);
+      else if (isNew) {
+        clearTimeout(timer);
+        timer = setTimeout(() => output.write(`${formatStep(status, "", " ")}${status.title}\n`), silentMs);
+      }
     },
-    stop: live.stop,
-    [Symbol.dispose]: live.stop,
+    stop,
+    [Symbol.dispose]: stop,
   };
 }
-
-/** Milliseconds until the display appears. Shorter work shows no progress. */
-const SILENT_MS = 1000;
 
 /** Shows progress on a terminal after `silentMs` milliseconds. Without a terminal, nothing is printed. */
 export function createDelayedProgress(

@@ -51,7 +51,7 @@ export function copyWritten(
   { texture, layout, written }: TextureView,
   sizes: BatchSizes,
 ): void {
-  if (!written) throw new Error(`expected a texture that a kernel writes, got ${texture.label}`);
+  if (!written) throw new Error(`no kernel writes the texture ${texture.label}`);
   for (const { line, lines, texels } of listRegions(layout, evaluateSize(written.bytes, sizes))) {
     const bytesPerRow = lines > 1 ? BYTES_PER_TEXEL * layout.width : undefined;
     const offset = BYTES_PER_TEXEL * layout.width * line;

@@ -254,7 +254,7 @@ function createEntry<S extends BatchSizes>(
   if (isTexture(view)) {
     if (kind === "read") return { binding, resource: view.texture.createView() };
     const { written } = view;
-    if (!written) throw new Error(`${where}: expected ${name} to be writable, got a read-only texture`);
+    if (!written) throw new Error(`${where}: ${name} is a read-only texture`);
     return { binding, resource: { buffer: written.view.buffer, size: written.view.size } };
   }
   if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${name}`);

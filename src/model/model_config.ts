@@ -172,7 +172,7 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   ),
   pwNonlinearity: defineField(
     "--pw-nonlinearity <kind>",
-    "position weights: nonlinearity of the state: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4",
+    "position weights: nonlinearity: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4",
     picklist(["none", "tanh"]),
     "none",
   ),

@@ -148,7 +148,7 @@ export function rowCounts(
 
 function reference(config: CountsConfig): ClickReference {
   return ([, table, scale], batch) => {
-    if (!table || !scale) throw new Error("row_counts: expected a table of counts and their scale");
+    if (!table || !scale) throw new Error("row_counts: expected counts and their scale");
     const tables: CountTables = {
       config,
       items: Float32Array.from(table.data),

@@ -42,7 +42,7 @@ export interface StageConfig {
   itemDropout: number;
   /** Training stops if this metric did not improve for `patience` iterations; "none": no early stopping. */
   earlyStopping: Criterion | "none";
-  /** Number of iterations without improvement after which early stopping ends the training. */
+  /** Number of iterations without improvement before early stopping. */
   patience: number;
 }
 
@@ -121,7 +121,7 @@ export const overFittingFields: ConfigFields<
   ),
   patience: defineField(
     "--patience <n>",
-    "iterations without improvement after which early stopping ends the training",
+    "iterations without improvement before early stopping",
     whole(1),
     500,
   ),

@@ -56,7 +56,7 @@ Deno.test("a finished run without a metric is refused, with the file and what to
     await write(all.slice(0, 2), 10);
     await assert.rejects(
       readOutcome(model, path, 1),
-      isUserError(/Expected metrics of best-prec2 in .*result\.json.*Remove/),
+      isUserError(/Expected metrics of best-prec2 in .*result\.json.*remove/),
     );
     await write(all, 20);
     await assert.rejects(

@@ -139,7 +139,7 @@ export async function checkExercises(page: Page): Promise<void> {
   assert.ok(await screen.getByRole("button", { name: "Check", exact: true }).isDisabled(), "one run at once");
   await said("Your kernel is correct.");
   const rows = await screen.locator("table.ladder tbody tr").allInnerTexts();
-  assert.equal(rows.length, softmax.ladder.steps.length + 1);
+  assert.equal(rows.length, 3, "the naive, the shipped and the own kernel");
   assert.match(rows.at(-1) ?? "", /yours[^]*reads \d+(\.\d+)?, read sectors \d/);
   await page.evaluate(PATIENT);
   await shipped.uncheck();
