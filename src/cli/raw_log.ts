@@ -28,7 +28,10 @@ import { quotePath, quoteShellWord } from "../shell_word.ts";
 /** Arguments of `data log` that prepare a raw log, and the columns of the log, which were guessed. */
 export interface LogPreparation {
   readonly columns: LogColumns;
+  /** Arguments of `data log`: guessed ones, and then those of `typed`. */
   readonly args: readonly string[];
+  /** Arguments that the user typed, except --yes, --source, --out and the options for columns. */
+  readonly typed: readonly string[];
   /** Folder of the prepared data set. */
   readonly out: string;
   /** True if all required columns were guessed. */
@@ -77,14 +80,17 @@ const HEAD_LENGTH = 1 << 16;
 
 /**
  * Guesses a log's columns. @param given - columns that are known. @param out - folder of the prepared data
- * @param modelData - data set of the model that will be used with the log @returns undefined for a file that
- * needs no preparation (in the layout of the paper's published data), and for a file that is not a table
+ * @param typed - arguments of the user's `data log`
+ * @param modelData - data set of the model that will be used with the log
+ * @returns undefined for a file that needs no preparation (in the layout of the paper's published data), and
+ * for a file that is not a table
  */
 export async function suggestPreparation(
   path: string,
-  { source = path, given = {}, out, modelData }: {
+  { source = path, given = {}, typed: all = [], out, modelData }: {
     readonly source?: string;
     readonly given?: LogColumns;
+    readonly typed?: readonly string[];
     readonly out?: string;
     readonly modelData?: string;
   } = {},
@@ -98,15 +104,23 @@ export async function suggestPreparation(
     (modelData !== undefined && resolve(modelData) === resolve(own) ? `${own}-next` : own);
   const select = selectLog(source, sample, columns);
   const file = `${folder}.sql`;
+  const typed = omitGuessed(all);
   const args = select === undefined
-    ? listLogArguments(source, columns, folder)
-    : ["--query", file, "--out", folder];
+    ? [...listLogArguments(source, columns, folder), ...typed]
+    : ["--query", file, "--out", folder, ...typed];
   const isKnown = REQUIRED_COLUMNS.every((name) => columns[name] !== undefined);
   const isComplete = isKnown && (select !== undefined || args[0] === "--source");
   return {
-    ...{ columns, args, out: folder, isComplete, sample, encoding },
+    ...{ columns, args, typed, out: folder, isComplete, sample, encoding },
     ...(select !== undefined && { select: { file, text: select } }),
   };
+}
+
+/** Returns arguments of `data log` without the options that a proposed command sets, which have one value. */
+function omitGuessed(args: readonly string[]): string[] {
+  const guessed = ["source", "out", ...COLUMN_OPTIONS].map((name) => `--${name}`);
+  const isGuessed = (arg = "") => guessed.includes(arg.split("=")[0] ?? "");
+  return args.filter((arg, k) => arg !== "--yes" && !isGuessed(arg) && !guessed.includes(args[k - 1] ?? ""));
 }
 
 async function readSample(path: string): Promise<LogSample | undefined> {
@@ -176,12 +190,18 @@ export async function expectNoRawLog(
 
 /**
  * Lists options of `data log` for features: those of the model's data set, or else options that are guessed
- * from the first rows. Returns [] if only a SELECT can read the log, or if a required column is unknown.
+ * from the first rows. Returns [] if only a SELECT can read the log, if a required column is unknown, or if
+ * the user typed such options.
  */
 function guessFeatureArguments(
-  { sample, columns, args, isComplete, encoding }: LogPreparation,
+  { sample, columns, args, typed, isComplete, encoding }: LogPreparation,
 ): readonly string[] {
   if (encoding) return encoding.args;
+  if (
+    typed.some((arg) => /^--(features|tokens|dense|(page|impression)-features|encoding-from)\b/.test(arg))
+  ) {
+    return [];
+  }
   if (!isComplete || args[0] !== "--source") return [];
   const { tokens, dense, page, impression } = guessFeatures(sample, columns);
   const lists = { tokens, dense, "page-features": page, "impression-features": impression };
@@ -191,11 +211,14 @@ function guessFeatureArguments(
 }
 
 /** Lists in one sentence the columns that no argument names; [] if an argument names every column. */
-function listUnnamed({ sample, columns, encoding }: LogPreparation, features: readonly string[]): string[] {
+function listUnnamed(
+  { sample, columns, typed, encoding }: LogPreparation,
+  features: readonly string[],
+): string[] {
   const named = [
     ...Object.values(columns),
     ...encoding?.names ?? [],
-    ...features.flatMap((text) => text.split(",")),
+    ...[...features, ...typed].flatMap((text) => text.split(/[,=]/)),
   ];
   const others = sample.names.filter((name) => name !== "" && !named.includes(name));
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
@@ -219,8 +242,8 @@ export function proposeCommand(found: LogPreparation, problem: string, use?: str
   const more = features.length > 0 && !encoding;
   const missing = REQUIRED_COLUMNS.filter((name) => columns[name] === undefined);
   const next = select
-    ? "Only a SELECT can read this separator, or clicks in this form. Save this SELECT (with guessed columns) as " +
-      `${select.file}:\n\n${select.text}\n\nThen run this command:`
+    ? "Only a SELECT can read this separator, or clicks in this form. Save this SELECT (with guessed " +
+      `columns) as ${select.file}:\n\n${select.text}\n\nThen run this command:`
     : isComplete
     ? "Run this command, in which the columns were guessed" +
       `${more ? "; leave out features that are unknown when a page is shown" : ""}:`

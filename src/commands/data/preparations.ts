@@ -33,8 +33,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
   const command = addOptions(new Command("log"), Object.values(logOptions)).description(
     "Prepares a log with one row per displayed item, per page, or per click, as CSV or TSV with a header " +
       "or JSON lines (all plain, .gz or .zst), or as Parquet. A SELECT (--query) reads a log in any " +
-      "other layout; see data/recipes. Ids are text, exactly as written. Times are seconds, milli-, micro- or " +
-      "nanoseconds since 1970, or ISO 8601 (UTC without a time zone), whichever most rows have.",
+      "other layout; see data/recipes. Ids are text, exactly as written. Times are seconds, milli-, micro- " +
+      "or nanoseconds since 1970, or ISO 8601 (UTC without a time zone), whichever most rows have.",
   );
   return command
     .option(OUT_FOLDER, "folder of the prepared data set; new or empty", folder, getPreparedFolder("log"))
@@ -106,7 +106,8 @@ async function guessMissing(
   const hasFile = source !== undefined && query === undefined && items === undefined;
   const [file] = hasFile && missing.length > 0 ? findFiles(source, "the log") : [];
   const out = given.has("out") ? options.out : undefined;
-  const found = file && await suggestPreparation(file.path, { source, given: options, out });
+  const found = file &&
+    await suggestPreparation(file.path, { source, given: options, typed: Deno.args.slice(1), out });
   if (!found || !(error instanceof UserError)) throw error;
   // Report other errors than missing columns.
   expectShape({ ...Object.fromEntries(missing.map((name) => [name, name])), ...options });
