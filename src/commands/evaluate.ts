@@ -1,6 +1,5 @@
 /** `evaluate`: computes the metrics of a snapshot on a click log. */
 
-import { Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
 import { loadCountedLog } from "../model/model_counts.ts";
 import { listUsers, type Split } from "../data/click_log.ts";
@@ -27,7 +26,7 @@ import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
 import { addUserSplit, createModelCommand, openData, openModelData } from "../cli/open_data.ts";
-import { fitBaseline } from "../cli/open_data.ts";
+import { createBaselineOption, fitBaseline } from "../cli/open_data.ts";
 import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
@@ -53,13 +52,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     "--against <run>",
     "another run or snapshot, which is compared with --model on the same users",
     path,
-  ).addOption(
-    new Option(
-      "--baseline <name>",
-      "evaluate the logit on counts of the run's train users, instead of the run's " +
-        "model. The table has all baselines of --data. Predictions by others: predict --baseline",
-    ).choices(["logit"]),
-  );
+  ).addOption(createBaselineOption().choices(["logit"]));
   addUserSplit(command, "users on whom the model is evaluated", "test")
     .option(
       "--json",
@@ -120,33 +113,30 @@ async function main(): Promise<void> {
   }
   progress.stop();
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
+  const { model, iteration } = run.info;
+  const { name } = data.source;
   const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
+  const caution = isTrainingData
+    ? undefined
+    : describeOtherData(name, iteration === 0 && model.counts !== null);
   const { metrics: withoutPositions } = byUtility?.result.details ?? {};
-  const shown = { ...options, isTrainingData, logged, withoutPositions };
+  const shown = { ...options, caution, logged, withoutPositions };
   printResults(shown, data, tested, { ...found, result: named }, against);
   if (options.json) return;
-  if (withoutPositions) {
-    console.log(
-      `Ranked by utilities without position effects, as recommend ranks: prec@1 ${
-        (withoutPositions.prec1 ?? NaN).toFixed(4)
-      }.`,
-    );
-  }
-  const { model, iteration } = run.info;
-  if (!isTrainingData) {
-    const { name } = data.source;
-    console.log(
-      (iteration === 0 && model.counts ? "The first row is the logit on counts of the training data. " : "") +
-        `${name} is not the model's training data. The baselines are fitted to the train users of ${name}, the ` +
-        `model to the train users of its training data. A user's history contains only pages and context ` +
-        `events of ${name}. To train on both logs as one: data/README.md#next-months-log.`,
-    );
-  }
   for (const note of notes) console.log(note);
   if (logged || model.positions === 0) return;
   console.log(
     `The positions of ${data.source.name} are unknown: metrics treat every item as shown in the first position.`,
   );
+}
+
+/** Says what a comparison means on data other than the training data. @param isLogit - true for the logit */
+function describeOtherData(name: string, isLogit: boolean): string {
+  return (isLogit ? "The first row is the logit on counts of the training data. " : "") +
+    `${name} is not the model's training data: the model was fitted to the train users of its training ` +
+    `data, the baselines to those of ${name}. So a difference between them may come from the data. A user's ` +
+    `history contains only pages and context events of ${name}. A fair comparison: ` +
+    "data/README.md#next-months-log.";
 }
 
 interface Scored {
@@ -157,8 +147,9 @@ interface Scored {
 }
 
 function printResults(
-  { json, split, against: path, model, isTrainingData, logged, withoutPositions }: EvaluateOptions & {
-    readonly isTrainingData: boolean;
+  { json, split, against: path, model, caution, logged, withoutPositions }: EvaluateOptions & {
+    /** Sentences about data that are not the model's training data; undefined for the training data. */
+    readonly caution: string | undefined;
     /** True if the positions of the items are known. */
     readonly logged: boolean;
     /** Metrics of the ranking by utilities; undefined for a model without position effects. */
@@ -172,8 +163,9 @@ function printResults(
   const hasTrainUsers = split === "train" || split === "all";
   const baselines = users.results();
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
+  const isTrainingData = caution === undefined;
   const both = isTrainingData ? "" : "prepare both logs as one set with --split time --split-at, and ";
-  const verdict = hasTrainUsers
+  const compared = hasTrainUsers
     ? [
       `The tested users include the train users of ${data.source.name}, whose clicks the baselines would have ` +
       `counted, so baselines are left out. For a comparison, ${both}use --split test.`,
@@ -182,6 +174,7 @@ function printResults(
       ...describeRanking([result], undefined, { split, isTrainingData, isChoice }),
       ...(isChoice ? describeLoss([result], split) : []),
     ];
+  const verdict = [...(isTrainingData ? [] : [caution]), ...compared];
   if (json) {
     const all = {
       data: data.config,
@@ -205,6 +198,8 @@ function printResults(
     describeBaselineSettings(baselines),
     describeAttainedShare([result], baselines),
     ...verdict,
+    withoutPositions && "Ranked by utilities without position effects, as recommend ranks: prec@1 " +
+      `${(withoutPositions.prec1 ?? NaN).toFixed(4)}.`,
   ];
   for (const text of texts) if (text) console.log(text);
   if (minus) {

@@ -88,11 +88,15 @@ Deno.test("predictions have the utilities of each page with the log's ids, from 
     })
   ));
 
+/** Reads the rows of a CSV file of predictions by page. */
+async function readPages(path: string): Promise<Map<string, string[][]>> {
+  const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => line.split(","));
+  return Map.groupBy(lines.slice(1), ([user, page]) => `${user} ${page}`);
+}
+
 /** Returns the mean loss of the pages of a file of predictions. */
 async function computePredictedLoss(path: string, loss: "choice" | "logistic"): Promise<number> {
-  const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => line.split(","));
-  const pages = Map.groupBy(lines.slice(1), ([user, page]) => `${user} ${page}`);
-  const losses = pages.values().map((rows) => {
+  const losses = (await readPages(path)).values().map((rows) => {
     const chances = rows.map(([, , , , , p]) => Number(p));
     const order = rows.map((row) => Number(row[8]));
     if (loss === "logistic") {
@@ -107,6 +111,17 @@ async function computePredictedLoss(path: string, loss: "choice" | "logistic"): 
     return sum;
   }).toArray();
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+}
+
+/** Returns the mean prec@1 of a file of predictions if utilities rank the items of pages with one click. */
+async function computeUtilityPrecision(path: string): Promise<number> {
+  const hits = (await readPages(path)).values().flatMap((rows) => {
+    const clicked = rows.find((row) => row[8] === "1")?.[4];
+    if (clicked === undefined) return [];
+    const greater = rows.filter((row) => Number(row[4]) > Number(clicked)).length;
+    return [greater > 0 ? 0 : 1 / rows.filter((row) => row[4] === clicked).length];
+  }).toArray();
+  return hits.reduce((sum, hit) => sum + hit, 0) / hits.length;
 }
 
 Deno.test("the loss recomputed from predictions and logged positions is that of an evaluation", () =>
@@ -143,7 +158,7 @@ const shop = makeShopLog(5, { users: 90, items: 60, events: 5 });
 
 Deno.test("the test loss of each baseline's predictions is that of the test results; items have titles", () =>
   withFolder(logFiles(shop), async (folder) => {
-    const { folder: data } = await prepareIn(folder, makeLogRecipe(folder));
+    const { folder: data } = await prepareIn(folder, makeLogRecipe(folder, { position: "position" }));
     const run = `${folder}/run`;
     await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
     const { baselines } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
@@ -161,14 +176,25 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     const logit = JSON.parse((await evaluate.ok([...own, "logit", "--json"])).stdout);
     assert.equal(logit.snapshot, "logit on counts");
     assert.ok(Math.abs(logit.nll - baselines.logit.nll) < 1e-5);
+    await predict.ok(["--model", run, "--split", "test", "--out", out, "--baseline", "logit"]);
+    assert.notEqual(logit.withoutPositions.prec1, logit.details.metrics.prec1);
+    assert.ok(Math.abs(logit.withoutPositions.prec1 - await computeUtilityPrecision(out)) < 1e-9);
     const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, { encodingFrom: data }));
     const later = await evaluate.ok([...own, "logit", "--data", next, "--split", "all"]);
-    assert.match(later.stdout, /^logit on counts +0 .* both logs as one set .*^The first row is the logit/ms);
+    assert.match(later.stdout, /^logit on counts +0 .*^The first row is the logit.* both logs as one set /ms);
     const names = new Map(shop.items.map(({ item, name }) => [String(item), name]));
     const [clicked] = [...names.keys()];
     const recommended = ["--model", run, "--history", String(clicked), "--top", "3", "--json"];
-    const { stdout } = await new CommandSeries("recommend").ok(recommended);
-    for (const { item, title } of JSON.parse(stdout).items) assert.equal(title, names.get(item));
+    const recommend = new CommandSeries("recommend");
+    const { stdout } = await recommend.ok(recommended);
+    const best: { item: string; title: string }[] = JSON.parse(stdout).items;
+    for (const { item, title } of best) assert.equal(title, names.get(item));
+    const ids = best.map(({ item }) => item);
+    await Deno.writeTextFile(`${folder}/pool.txt`, `${ids[2]}\n${ids[1]}\n`);
+    const pooled = JSON.parse((await recommend.ok([...recommended, "--pool", `${folder}/pool.txt`])).stdout);
+    assert.deepEqual(pooled.items.map(({ item }: { item: string }) => item), ids.slice(1));
+    await Deno.writeTextFile(`${folder}/pool.txt`, "unknown\n");
+    await recommend.refused([...recommended, "--pool", `${folder}/pool.txt`], /pool\.txt:1: .*"unknown"/);
   }));
 
 Deno.test("predictions join the log by page id and time; a baseline scores a later log with new items", () =>
