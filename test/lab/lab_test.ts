@@ -144,6 +144,7 @@ Deno.test("columns are guessed by name, each once", () => {
   });
   assert.deepEqual(guessed("search_id,a"), { page: "search_id" });
   assert.deepEqual(guessed("a,b,clicked_item_id"), { item: "clicked_item_id" });
+  assert.deepEqual(guessed("pageview,reader"), { user: "reader", page: "pageview" });
 });
 
 Deno.test("columns with unusual names are guessed by their values", () => {
@@ -166,6 +167,11 @@ Deno.test("columns with unusual names are guessed by their values", () => {
   };
   assert.deepEqual(guessColumns(names, words.rows), columns);
   assert.match(selectLog("log.csv", words, columns) ?? "", /"Geklickt" = 'ja' AS "clicked"/);
+  const byPage = {
+    names: ["Seite", ...names],
+    rows: rows.map((row, k) => [`s${Math.floor(k / 3)}`, ...row]),
+  };
+  assert.equal(guessColumns(byPage.names, byPage.rows).user, "Leser", "a user has several pages");
   const twice = rows.map((row) => row.with(3, "b"));
   assert.equal(guessColumns(names, twice).item, undefined, "a page has different items");
 });
