@@ -37,7 +37,7 @@ const names = exercises.map(({ name }) => name);
 function exerciseCommand(): Command {
   const command = new Command("deno task exercise")
     .description(
-      "Checks your kernel for an exercise of the course, and times it next to the naive and the shipped kernels.",
+      "Checks your kernel for an exercise of the course, and times it with naive and shipped kernels.",
     )
     .addArgument(new Argument("[name]", "the exercise (default: list all)").choices(names))
     .option("--file <file>", "your kernel (default: exercises/NAME.wgsl, created if missing)", path)
@@ -71,7 +71,7 @@ function listExercises(): void {
 }
 
 async function runExercise(exercise: Exercise, options: ExerciseOptions): Promise<void> {
-  const file = options.file ?? `${FOLDER}/${exercise.name.replaceAll("-", "_")}.wgsl`;
+  const file = options.file ?? `${FOLDER}/${exercise.name}.wgsl`;
   const size = parseSize(exercise, options.size);
   const text = await readAnswer(file);
   if (text === undefined) {
@@ -110,6 +110,9 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     const cpuTimes = gpu.adapter.kind === "cpu" && exercise.chapter !== "12-cpu-driver.md";
     printTable(listLadderCells(results, { first, cpuTimes }), `${title}: ${size.join(" x ")}`);
     console.log(explainLadderCells(cpuTimes, first));
+    if (results.length <= steps.length) {
+      console.log(`The ladder has ${steps.length} steps: deno task -q bench ladder ${exercise.ladder.name}`);
+    }
   }
   const next = exercises[exercises.indexOf(exercise) + 1];
   if (next) console.log(`\nNext exercise: deno task -q exercise ${next.name} (${next.what})`);
@@ -195,6 +198,4 @@ async function compileWithTint(file: string, text: string): Promise<CompilerVerd
   }
 }
 
-/** Arguments, in which `grid_2d` (as in names of files) is the exercise `grid-2d`. */
-const args = Deno.args.map((arg) => names.find((name) => name === arg.replaceAll("_", "-")) ?? arg);
-if (import.meta.main) await runMain(() => parseAndRun(exerciseCommand(), args));
+if (import.meta.main) await runMain(() => parseAndRun(exerciseCommand(), Deno.args));

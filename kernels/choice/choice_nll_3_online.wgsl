@@ -9,8 +9,8 @@
 // On a GPU     (reasoned) faster if memory is the limit: for rows that do not fit a cache.
 // On llvmpipe  faster than step 1: a page is read twice instead of 2 K times. The additional exp per row
 //              costs about as much as the load that it saves. The shipped kernel, choice_nll.wgsl, reads the
-//              page once more for the largest utility, needs one exp less, and detects NaN and infinity. It
-//              is a little slower: see bench/ladder.md.
+//              page once more for the largest utility, needs one exp less, and detects NaN and infinity. Both
+//              take equally long: see bench/ladder.md.
 
 const WORKGROUP = 16;  // events
 const ETA = 1.0;

@@ -60,7 +60,7 @@ export async function checkAll(
   return { cases: cases.map(({ name }) => name), started };
 }
 
-/** Times the answer, the ladder's first step and its shipped kernels. Gains of the answer are on a shipped one. */
+/** Times the answer, the ladder's first step and its shipped ones. The answer's gain is on a shipped one. */
 export async function raceExercise(
   gpu: Gpu,
   { ladder }: Exercise,
@@ -250,9 +250,7 @@ function findHints(
       ? `\n${resized} is ${constants.get(resized)}, in the starter ${starter.get(resized) ?? 1}: ` +
         'do the kernel and the line "grid" fit this size?'
       : "",
-    isShared
-      ? "\nIs a barrier missing, or in the wrong place, between two accesses to workgroup memory?"
-      : "",
+    isShared ? "\nIs an index wrong? Or is a barrier missing between two accesses to workgroup memory?" : "",
   ].join("");
 }
 

@@ -58,7 +58,7 @@ const puzzles: readonly Puzzle[] = [
   {
     ...{ name: "grid-2d", what: "y[m, n] = a[m] + b[n]: rows and columns", starter: gridStarter },
     answer: ["  if (m < M && n < N) { y[m * N + n] = a[m] + b[n]; }"],
-    ...{ size: [500, 500], oddSizes: [[1, 1], [3, 17], [37, 70]] },
+    ...{ size: [512, 512], oddSizes: [[1, 1], [3, 17], [37, 70]] },
     inputs: ([M = 1, N = 1]) => ({ a: M, b: N }),
     compute: ({ a = [], b = [] }) => Array.from(a).flatMap((a) => Array.from(b, (b) => a + b)),
   },

@@ -220,13 +220,14 @@ const counted = (count: number, what: string) => `${count} ${what}${count === 1 
 
 /** Summarises all cases in one sentence. @param stopped - true if the user stopped the self-test */
 export function describeVerdict(findings: readonly KindFinding[], seconds: number, stopped = false): string {
-  const took = `${counted(findings.length, "case")}, ${seconds.toFixed(1)} s`;
+  const [cases, time] = [counted(findings.length, "case"), `${seconds.toFixed(1)} s`];
+  const took = `${cases}, ${time}`;
   if (stopped) return `Stopped after ${took}.`;
   const wrong = findings.filter((finding) => listFaults(finding).length > 0).length;
   const kernels = new Set(groupByKernel(findings).map(({ kernel }) => kernel)).size;
   return wrong === 0
     ? `All kernels match float64: ${counted(kernels, "kernel")}, ${took}.`
-    : `Results of ${wrong} of ${took}, differ from float64 by more than rounding explains.`;
+    : `${wrong} of ${cases} differ from float64 by more than rounding explains (${time}).`;
 }
 
 /** Returns the cases with failed checks: a heading with the suspected kernels, and one line per failure. */

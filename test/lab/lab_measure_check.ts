@@ -246,7 +246,11 @@ export async function checkScratchpad(page: Page): Promise<void> {
   };
   await screen.getByLabel("Length of y").waitFor();
   await run();
-  await waitForElement(screen, ".notice", /^A dispatch takes .* us/);
+  await waitForElement(
+    screen,
+    ".notice",
+    /^A dispatch takes .* us.*\s2 x 1 workgroups of 64 x 1 invocations/,
+  );
   assert.deepEqual(await values("y"), Array.from({ length: 100 }, (_, k) => k * k));
   const own = `@group(0) @binding(0) var<storage, read> x: array<i32>;
 @group(0) @binding(1) var<storage, read_write> sum: array<i32>;

@@ -60,8 +60,9 @@ Inputs are numbers (<code>1 2.5 3</code>), ranges (<code>0..99</code>), repetiti
 contains your kernel and its numbers: copy the address to save or share them.</p>
 <p class="about">Number the bindings from 0; the last one is the uniform <code>step</code>, with the numbers of
 invocations in x and y. Inputs (<code>read</code>) and outputs (<code>read_write</code>) are arrays of f32, u32 or
-i32, of their vectors, or of atomics. <code>@workgroup_size</code> has numbers or constants. In a program, call
-<a href="#course/a-kernel-of-your-own"><code>runKernel</code></a>, which has the same rules.</p>
+i32, of their vectors, or of atomics. <code>@workgroup_size</code> has numbers or constants. Races are not
+detected. In a program, call <a href="#course/a-kernel-of-your-own"><code>runKernel</code></a>, which has the
+same rules.</p>
 ${this.#editor.element}
 <div class="buttons">${this.#fields}<label>Invocations${this.#invocations}</label>${run}</div>
 ${this.#notice.element}${this.#results}</div>`;
@@ -145,9 +146,10 @@ ${this.#notice.element}${this.#results}</div>`;
     this.#notice.show("Running ...");
     try {
       const result = await this.lab.call("scratchpad", "run", this.#request);
-      const { short } = result;
+      const { short, grid, workgroup, time } = result;
+      const started = `${grid.join(" x ")} workgroups of ${workgroup.join(" x ")} invocations started.`;
       this.#notice.show(
-        [...short, describeTime(result.time)].join("\n"),
+        [...short, describeTime(time), started].join("\n"),
         short.length > 0 ? "note" : "plain",
       );
       fill(this.#results, markup`${result.outputs.map(renderOutput)}`);

@@ -105,6 +105,9 @@ export interface ScratchResult {
   }[];
   /** A sentence about each array that ends before the last element that the kernel accesses. */
   readonly short: readonly string[];
+  /** Numbers of workgroups that were started along x and y, and of invocations per workgroup. */
+  readonly grid: readonly [x: number, y: number];
+  readonly workgroup: readonly [x: number, y: number];
   /** Time of a dispatch in microseconds. */
   readonly time: Pick<Timing, "median" | "lower" | "upper" | "error">;
 }
@@ -148,9 +151,13 @@ function scratchpadService(worker: LabWorker) {
             : [...values.slice(0, SHOWN_VALUES / 2), ...values.slice(-SHOWN_VALUES / 2)],
         }));
         const own = [...inputs, ...Object.entries(found)];
+        const [y = 1] = rest;
+        const kernel = parseOwnKernel(text);
+        const workgroup = [getConstant(kernel, "WORKGROUP"), getConstant(kernel, "WORKGROUP_Y")] as const;
+        const grid = [Math.ceil(x / workgroup[0]), Math.ceil(y / workgroup[1])] as const;
         return {
-          outputs: shown,
-          short: listShortArrays(text, own, [x, ...rest]),
+          ...{ outputs: shown, grid, workgroup },
+          short: listShortArrays(text, own, { x, y, grid, workgroup }),
           time: times[0] ?? { median: NaN, lower: NaN, upper: NaN },
         };
       });
@@ -162,13 +169,11 @@ function scratchpadService(worker: LabWorker) {
 function listShortArrays(
   text: string,
   arrays: readonly (readonly [name: string, data: KernelArray])[],
-  [x = 1, y = 1]: readonly number[],
+  { x, y, grid, workgroup }: Pick<ScratchResult, "grid" | "workgroup"> & { x: number; y: number },
 ): string[] {
-  const kernel = parseOwnKernel(text);
-  const [across, down] = [getConstant(kernel, "WORKGROUP"), getConstant(kernel, "WORKGROUP_Y")];
   const needed = measureAccessedBytes(text, {
-    workgroup: [across, down],
-    grid: [Math.ceil(x / across), Math.ceil(y / down), 1],
+    workgroup,
+    grid: [...grid, 1],
     ...{ sizes: [], chunks: 0, header: { x, y } },
     bytes: Object.fromEntries(arrays.map(([name, { byteLength }]) => [name, byteLength])),
   });
