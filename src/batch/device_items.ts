@@ -58,7 +58,7 @@ export class DeviceItems {
     const { count, width, values } = items;
     if (items.kind !== this.kind || width !== this.width || count > this.capacity) {
       throw new Error(
-        `expected at most ${this.capacity} ${this.kind} items x ${this.width} features, got ${count} ${items.kind} x ${width}`,
+        `expected at most ${this.capacity} ${this.kind} items x ${this.width}, got ${count} ${items.kind} x ${width}`,
       );
     }
     if (items.kind === "mixed") this.tokens?.write(items.tokens);
@@ -142,7 +142,7 @@ export class DeviceTokens {
     const { count, first, token } = host;
     if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {
       throw new Error(
-        `expected at most ${this.pairs} (item, token) pairs and ${this.count} tokens, got ${token.length} pairs of ` +
+        `expected at most ${this.pairs} pairs of items and ${this.count} tokens, got ${token.length} pairs of ` +
           `${first.length - 1} items and ${count} tokens`,
       );
     }

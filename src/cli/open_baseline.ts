@@ -64,7 +64,10 @@ function useLogit(
   const { wide } = run.info.model;
   const model = {
     ...run.info.model,
-    ...{ counts, eta: 1, loss: "choice" as const, positions: pageOrder === "shown" ? LOGIT_POSITIONS : 0 },
+    counts,
+    eta: 1,
+    loss: "choice" as const,
+    positions: pageOrder === "shown" ? LOGIT_POSITIONS : 0,
     wide: shape.kind !== "one-hot" && shape.width > 0 ? Math.max(1, wide) : wide,
   };
   const weights = fitLogitWeights(source, model, onProgress);

@@ -168,7 +168,7 @@ const share = v.between(0, 1);
 /** Shares (0 to 1) of a column's absent, clipped and unknown values. `column` is null for item ids. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
-  /** What the column describes. A column of items and a column of pages may have the same name. */
+  /** The column describes items, pages or impressions. Columns of different kinds may have the same name. */
   kind: v.optional(v.picklist(["item", "impression", "page"]), "item"),
   absent: share,
   /** Share of the column's numbers that were clipped. */

@@ -119,8 +119,8 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   ),
   wide: defineField(
     "--wide [columns]",
-    "add a wide part of rank <columns> (wide & deep): a linear model of an item and of its pairs with the last " +
-      "20 clicks (default: 8; 0 with --counts none)",
+    "add a wide part of rank <columns> (wide & deep): a linear model of an item and of its pairs with the " +
+      "last 20 clicks (default: 8; 0 with --counts none)",
     whole(0, 64),
     0,
     { depends: true, preset: "8" },
@@ -144,7 +144,7 @@ const commonFields: ConfigFields<CommonModelConfig> = {
   },
   positions: defineField(
     "--position-bias [positions]",
-    "number of first page positions whose effect on clicks is learned, 0 for none; utilities exclude the effects " +
+    "number of first page positions whose effect on clicks is learned, 0 for none; utilities exclude it " +
       "(default: 20 if the log has items in display order, 0 with --counts none)",
     positionCount,
     0,
@@ -172,7 +172,7 @@ const pwFields: ConfigFields<Omit<PwModelConfig, "encoder">> = {
   ),
   pwNonlinearity: defineField(
     "--pw-nonlinearity <kind>",
-    "position weights: nonlinearity: none as in the paper's code, or tanh with a bias as in the paper's Eq. 4",
+    "position weights: nonlinearity: none (the paper's code), or tanh with a bias (the paper's Eq. 4)",
     picklist(["none", "tanh"]),
     "none",
   ),

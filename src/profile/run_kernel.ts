@@ -201,7 +201,7 @@ interface BoundArray extends Pick<DeclaredArray, "name" | "isOutput"> {
   readonly data: KernelArray;
 }
 
-/** Returns the arrays of a kernel's bindings. @throws UserError for an undeclared name, or a wrong type or length */
+/** Returns the arrays of a kernel's bindings. @throws UserError for an unknown name, wrong type or length */
 function checkArrays(
   { name: kernel, source }: Kernel,
   inputs: Readonly<Record<string, unknown>> = {},

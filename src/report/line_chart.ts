@@ -194,7 +194,9 @@ function buildCurve(series: Series, label: string, crowded: boolean): ChartDatas
   const circles: ChartDataset = {
     ...decoration,
     data: marks,
-    ...{ showLine: false, fill: false, clip: false }, // whole circles also at the edge of the plot
+    showLine: false,
+    fill: false,
+    clip: false, // whole circles also at the edge of the plot
     pointRadius: 5,
     pointHoverRadius: 5,
     pointBorderWidth: 2,

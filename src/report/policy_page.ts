@@ -233,6 +233,7 @@ function trustTable(comparison: PolicyComparison): Html {
   return markup`<p>Predicted: clicks per user on the policy's pages, by the model on which the policy was
 trained. A state is outside the log if its Mahalanobis distance exceeds that of 99 % of the logged states.
 Rarely logged items have fewer than 20 impressions. For these states and items, the model extrapolates. A
-model that was trained on a similar log often has equal errors and may not show that a policy exploits them.</p>
+model that was trained on a similar log often has equal errors, and may not show that a policy exploits
+them.</p>
 ${table}`;
 }

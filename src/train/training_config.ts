@@ -91,8 +91,8 @@ export const overFittingFields: ConfigFields<
 > = {
   weightDecay: defineField(
     "--weight-decay <x>",
-    "each step shrinks weight matrices by this share times the learning rate (default: 0.1 in the Shannon stage of " +
-      "a model with counts, otherwise 0)",
+    "each step shrinks weight matrices by this share times the learning rate (default: 0.1 in the Shannon " +
+      "stage of a model with counts, otherwise 0)",
     between(0, 1000),
     0,
     { depends: true },
@@ -137,7 +137,7 @@ export const shannonFields: ConfigFields<
   iterations: defineField("--iterations <n>", "steps of the optimiser", whole(1, 2 ** 31), 2000),
   batchSize: defineField(
     "--batch-size <n>",
-    "users per step, with all their events (default: users with about 400 pages in all; 50 with --counts none)",
+    "users per step, with all their events (default: as many as have 400 pages; 50 with --counts none)",
     whole(1),
     50,
     { depends: true },

@@ -146,7 +146,7 @@ for (const [K, N] of [[3, 17], [64, 20], [68, 64], [17, 130]] as const) {
   op(`row_dot: gradients computed by a layer of ${K} x ${N}`, batches, make, [getDefaultVariants("gpu")]);
 }
 
-/** Returns variants of a layer: by panels and by rows; small layers also on a GPU, in two ways for gradients. */
+/** Returns variants of a layer: by panels and by rows; small layers also for GPUs, with two kernels. */
 const fusedShapes = (K: number, N: number): KernelVariants[] => [
   getDefaultVariants("cpu"),
   { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },

@@ -122,7 +122,7 @@ function contextLines(features: DataDescription["contextFeatures"]): string[] {
   return [
     "",
     "Context features: clicks per impression in the lowest and the highest third of the values " +
-    "(categories: without and with the value), and the ratio high / low with a 95 % interval for independent clicks",
+    "(categories: without and with the value), and high / low with a 95 % interval for independent clicks",
     formatTable(
       ["", "level", "missing", "clipped", "unknown", "low", "high", "high / low"],
       rows,
@@ -182,8 +182,8 @@ export function mergeCommand(): Command {
     .description(
       "Merges prepared data sets, for example a log and the pages that a policy showed later. Users keep " +
         "their split. If two sets have a user with the same id, the later set's user gets the set's name " +
-        "as a prefix. The new column source names the data set of a page. Items with equal ids and features are the " +
-        "same item. If only the ids are equal, the item gets a new version. The data sets are read into memory.",
+        "as a prefix. The new column source names a page's data set. Items with equal ids and features are " +
+        "the same item. If only the ids are equal, the item gets a new version. The data sets are read into memory.",
     )
     .argument(
       "<sets...>",

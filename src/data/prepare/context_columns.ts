@@ -46,7 +46,7 @@ export async function chooseContextColumns(
   const twice = impressionFeatures.find(({ name }) => pageFeatures.some((page) => page.name === name));
   if (twice) {
     throw new UserError(
-      `Expected ${twice.name} in --impression-features or --page-features, got it in both. Choose one of them.`,
+      `Expected ${twice.name} in --impression-features or --page-features, got it in both. Choose one.`,
     );
   }
   if (encodingFrom === undefined) return columns;

@@ -176,7 +176,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
     `Expected only items of ${basename(folder)}, got ${
       rows[0]?.n
     } other items (${examples}). The items of that ` +
-      "set are one-hot: its models cannot score new items. Prepare that set again with --item-ids, and train.",
+      "set are one-hot: its models cannot score new items. Prepare it again with --item-ids, and train.",
   );
 }
 

@@ -138,7 +138,7 @@ function checkModel(options: StagesOptions): void {
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers, the encoder's ` +
-        "state does not change the ranking. For a linear model that reads the history: --encoder none --dims none --wide.",
+        "state does not change the ranking. For a linear model with a history: --encoder none --dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {
@@ -149,8 +149,8 @@ function checkModel(options: StagesOptions): void {
   if ((positionBias > 0 || loss !== "choice") && adversarial > 0) {
     const other = positionBias > 0 ? "--position-bias" : `--loss ${loss}`;
     throw new UserError(
-      `Expected either ${other} or --adversarial, got both: the adversarial stage needs --loss choice and no ` +
-        "position effects. Remove one of these options.",
+      `Expected either ${other} or --adversarial, got both: the adversarial stage needs --loss choice and ` +
+        "no position effects. Remove one of these options.",
     );
   }
 }
