@@ -3,6 +3,7 @@
 import { parseIds } from "../data/ids.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
+import { type ContextFeature, listContextColumns } from "../data/manifest.ts";
 import { encodeContext } from "../predict/request_context.ts";
 import { readTitles } from "../run/name_results.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -45,6 +46,21 @@ function parseOptions(args: readonly string[]): RecommendOptions {
 function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
   if (user !== undefined) return data.readHistory(data.user(user));
   return Uint32Array.from(parseIds(history ?? "", ","), (id) => data.item(id));
+}
+
+/** Returns the JSON of --context for context columns, with the word VALUE in place of each value. */
+function formatContextExample({ dataset: { features } }: OpenedDataset, columns: readonly string[]): string {
+  const own = listContextColumns(features?.context).filter(({ column }) => columns.includes(column));
+  const list = (kind: ContextFeature["kind"]) => {
+    const named = own.filter((column) => column.kind === kind);
+    return named.map(({ column }) => `${JSON.stringify(column)}: VALUE`).join(", ");
+  };
+  const [page, impressions] = [list("page"), list("impression")];
+  const parts = [
+    ...(page === "" ? [] : [`"page": {${page}}`]),
+    ...(impressions === "" ? [] : [`"impressions": {"*": {${impressions}}}`]),
+  ];
+  return `{${parts.join(", ")}}`;
 }
 
 async function main(): Promise<void> {
@@ -98,9 +114,8 @@ async function main(): Promise<void> {
     const { missing = [], unknown = [] } = context?.gaps ?? {};
     if (missing.length > 0) {
       console.log(
-        `Context columns without a value for some or all items (set them by --context): ${
-          missing.join(", ")
-        }.`,
+        `Context columns without a value for some or all items: ${missing.join(", ")}. To set them for all ` +
+          `items: --context '${formatContextExample(data, missing)}'`,
       );
     }
     if (unknown.length > 0) {

@@ -192,10 +192,12 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
   assert.ok(
     Math.abs(next.manifest.shares.find(({ column }) => column === "device")!.unknown - watches) < 1e-9,
   );
+  const again = await prepareIn(folder, recipe({ encodingFrom: set, ...context }));
+  assert.deepEqual(again.manifest.features, next.manifest.features);
   await expectRefused(
     folder,
-    recipe({ encodingFrom: set, ...context }),
-    "Expected --encoding-from without --impression-features",
+    recipe({ encodingFrom: set, ...context, impressionFeatures: parseContextColumns("price") }),
+    "Expected --impression-features with the columns of",
   );
 });
 

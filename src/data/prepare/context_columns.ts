@@ -2,6 +2,7 @@
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
+import { expectColumnsOf } from "./feature_columns.ts";
 import { readManifest } from "../sets/prepared_folder.ts";
 import { formatLiteral, type SqlEngine, type SqlValue } from "./sql_engine.ts";
 import { type ContextFeature, listContextColumns, type Transform } from "../manifest.ts";
@@ -50,17 +51,23 @@ export async function chooseContextColumns(
     );
   }
   if (encodingFrom === undefined) return columns;
-  if (columns.length > 0) {
-    const option = impressionFeatures.length > 0 ? "--impression-features" : "--page-features";
-    throw new UserError(
-      `Expected --encoding-from without ${option}: the columns of ${encodingFrom} are used.`,
+  const own: LogContextColumn[] = listContextColumns((await readManifest(encodingFrom)).features.context).map(
+    (
+      { kind, column, type },
+    ) => ({ kind, name: column, type: type === "age" ? "time" : type }),
+  );
+  for (const [kind, named] of [["impression", impressionFeatures], ["page", pageFeatures]] as const) {
+    const describe = ({ name, type }: Omit<LogContextColumn, "kind">) =>
+      named.some((one) => one.name === name && one.type === null) || type === null ? name : `${name}:${type}`;
+    const columnsOfKind = own.filter((column) => column.kind === kind);
+    expectColumnsOf(
+      encodingFrom,
+      `--${kind}-features`,
+      named.map(describe),
+      columnsOfKind.map(describe),
     );
   }
-  return listContextColumns((await readManifest(encodingFrom)).features.context).map((
-    { kind, column, type },
-  ) => ({
-    ...{ name: column, kind, type: type === "age" ? "time" : type },
-  }));
+  return own;
 }
 
 /** Creates the table like_row_feature: context features of the --encoding-from set. @returns SQL variables */

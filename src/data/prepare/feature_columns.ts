@@ -26,6 +26,20 @@ export interface NamedColumns {
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
+/** @throws UserError if an option names other columns than the set `folder` of --encoding-from has */
+export function expectColumnsOf(
+  folder: string,
+  option: string,
+  named: readonly string[] = [],
+  columns: readonly string[],
+): void {
+  if (named.length === 0 || new Set(named).symmetricDifference(new Set(columns)).size === 0) return;
+  throw new UserError(
+    `Expected ${option} with the columns of ${folder}, because of --encoding-from: ` +
+      `${columns.join(",") || "none"}. Got ${named.join(",")}. Leave ${option} out.`,
+  );
+}
+
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;

@@ -11,7 +11,7 @@ import {
 } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
 import { formatLiteral, type ScriptStep, splitScript, type SqlEngine, type SqlValue } from "./sql_engine.ts";
-import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
+import { chooseColumns, expectColumnsOf, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
 import { expectKnownItems, expectLike, openLike, type SourceEncoding } from "./source_encoding.ts";
 import { type BadRowSummary, type FaultSource, noBadRows, readBadRows } from "./bad_rows.ts";
 import { buildSelectSql, expectColumns, expectIds, openFiles, type Relation } from "./relation.ts";
@@ -173,15 +173,11 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the named feature columns. @throws UserError for --dense or --tokens with --encoding-from. */
+/** Returns the named feature columns. @throws UserError if the set of --encoding-from has other columns. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
-  const option = dense ? "--dense" : tokens ? "--tokens" : undefined;
-  if (option !== undefined) {
-    throw new UserError(
-      `Expected --encoding-from without ${option}: the columns and tokens of ${like.folder} are used.`,
-    );
-  }
+  expectColumnsOf(like.folder, "--dense", dense, like.columns.dense);
+  expectColumnsOf(like.folder, "--tokens", tokens, like.columns.tokens);
   return {
     dense: like.columns.dense,
     tokens: like.columns.tokens,

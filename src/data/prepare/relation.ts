@@ -3,6 +3,7 @@
 import { expectParquet } from "../parquet.ts";
 import { openParquetFile } from "../sets/prepared_folder.ts";
 import { UserError } from "../../user_error.ts";
+import { quoteShellWord } from "../../shell_word.ts";
 import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts";
 import { escapeGlob } from "./glob.ts";
 import { checkCompressed, findFiles, readCsvHeader, readJsonKeys, type SourceFile } from "./sources.ts";
@@ -160,7 +161,7 @@ export function expectColumns(
   const near = findNearestName(column, names);
   const isUnsplit = isCsv && names.length === 1 && /[;|\t]/.test(names[0] ?? "");
   const hint = near !== undefined && !isUnsplit
-    ? `Is it "${near}"?`
+    ? `Is it "${near}"?${/query|encoding/.test(option) ? "" : ` Then use ${option} ${quoteShellWord(near)}.`}`
     : isCsv && isNoHeader(names)
     ? "Is the header missing? Write a line with the columns' names above the first line."
     : isCsv && names.length === 1
