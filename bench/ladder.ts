@@ -70,7 +70,7 @@ export function createCommand(): Command {
 async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
   const { rounds, readme, variants, json } = options;
   if (readme !== undefined && variants === "gpu") {
-    throw new UserError("Expected --readme without --variants gpu, because a page's table needs all steps.");
+    throw new UserError("Expected all steps of a ladder for --readme, but --variants gpu selects some.");
   }
   const selected = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => variants === "gpu" ? selectGpuSteps(ladder) : ladder);

@@ -59,7 +59,7 @@ const HEAD = ["log", "users", "items", "pages", "no click"];
 async function makeAndPrepare(to: string, kind: LogKind, options: Options): Promise<string[]> {
   const { seed, users = kind.users } = options;
   if (await pathExists(to)) {
-    throw new UserError(`Expected no folder ${to}, found one. Use another folder, or remove it.`);
+    throw new UserError(`Expected no folder ${to}, found one. Remove this folder, or use another.`);
   }
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   let [pages, clickless] = [0, 0];

@@ -96,7 +96,7 @@ export async function readTrial(folder: string) {
     return { ...own, nll, prec1, baselines };
   }
   throw new UserError(
-    `Expected test metrics of best-loss and its differences from baselines in ${file}, found none. ` +
+    `Expected test metrics of snapshot best-loss, and their differences from baselines, in ${file}. ` +
       "Remove the training, or set another --runs folder.",
   );
 }
@@ -148,6 +148,6 @@ function compareSums(own: StoredSums | undefined, of: Metric, { paired }: Lightg
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;
   throw new UserError(
-    "Expected trainings and LightGBM to have the same test users; a log has changed. Set another --runs.",
+    "Expected trainings and LightGBM to have the same test users, but a log has changed. Set another --runs.",
   );
 }

@@ -60,7 +60,7 @@ const INPUT_KERNEL = "encoder/lstm/input_kernel";
 
 export async function createJaxPeer(job: PeerJob, backend: Backend): Promise<Peer> {
   if (!(await init(backend)).includes(backend)) {
-    throw new UnsupportedJobError(`its backend ${backend} does not start`);
+    throw new UnsupportedJobError(`backend ${backend} does not start`);
   }
   defaultDevice(backend);
   const sizes = getSizes(job);
@@ -182,7 +182,7 @@ function lossAndGradients(
 ): { loss: np.Array; gradients: Arrays } {
   const { oneHot } = sizes;
   const { [ITEM_KERNEL]: itemKernel, [INPUT_KERNEL]: inputKernel, ...others } = parameters;
-  if (!itemKernel || !inputKernel) throw new Error("Expected a job with weights for items, got none");
+  if (!itemKernel || !inputKernel) throw new Error("Expected both item kernels among the job's weights");
   const of = (start: string): Arrays =>
     Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith(start)));
 

@@ -33,7 +33,7 @@ export async function createTensorflowPeer(job: PeerJob, backend: Backend): Prom
 async function openBackend(backend: Backend): Promise<string> {
   const wasm = backend === "wasm" ? await import("@tensorflow/tfjs-backend-wasm") : undefined;
   if (!wasm) await import("@tensorflow/tfjs-backend-webgpu");
-  if (!await tf.setBackend(backend)) throw new UnsupportedJobError(`its backend ${backend} does not start`);
+  if (!await tf.setBackend(backend)) throw new UnsupportedJobError(`backend ${backend} does not start`);
   await tf.ready();
   return `TensorFlow.js ${tf.version_core}${wasm ? ` (wasm by ${wasm.getThreadsCount()} thread(s))` : ""}`;
 }

@@ -75,7 +75,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   const config = buildCountsConfig(source, features?.tokens ?? []);
   if (!config) {
     throw new UserError(
-      `Expected a log whose items fit into the table of click counts, got ${source.name}. Leave the log out.`,
+      `Expected a log with fewer items, got ${source.name}: its table of click counts is too large. Omit it.`,
     );
   }
   using status = new StudyStatus();

@@ -58,7 +58,8 @@ export class DeviceItems {
     const { count, width, values } = items;
     if (items.kind !== this.kind || width !== this.width || count > this.capacity) {
       throw new Error(
-        `expected at most ${this.capacity} ${this.kind} items x ${this.width}, got ${count} ${items.kind} x ${width}`,
+        `expected at most ${this.capacity} ${this.kind} items of width ${this.width}, ` +
+          `got ${count} ${items.kind} of ${width}`,
       );
     }
     if (items.kind === "mixed") this.tokens?.write(items.tokens);
@@ -142,8 +143,8 @@ export class DeviceTokens {
     const { count, first, token } = host;
     if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {
       throw new Error(
-        `expected at most ${this.pairs} pairs of items and ${this.count} tokens, got ${token.length} pairs of ` +
-          `${first.length - 1} items and ${count} tokens`,
+        `expected ${this.count} tokens and at most ${this.pairs} pairs of item and token, got ${count} ` +
+          `tokens and ${token.length} pairs (${first.length - 1} items)`,
       );
     }
     this.#host = host;

@@ -112,7 +112,7 @@ export class DeviceLog {
       events > this.capacity.events || rows > this.capacity.rows || item.length / 2 > this.capacity.items
     ) {
       throw new Error(
-        `the log (${events} events, ${rows} rows, ${item.length / 2} items) exceeds the device's ` +
+        `the log (${events} events, ${rows} rows, ${item.length / 2} items) exceeds the capacity ` +
           `(${this.capacity.events}, ${this.capacity.rows}, ${this.capacity.items})`,
       );
     }

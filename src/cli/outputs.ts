@@ -63,7 +63,6 @@ function expectNotMade(folder: NamedPath): void {
 
 function overlap({ by, path }: NamedPath, owner: string, whose = "the output of another command"): UserError {
   return new UserError(
-    `Expected ${by} outside ${whose}, got ${path}, which is or lies within ${owner}. ` +
-      "Choose another path; nothing was changed.",
+    `Expected ${by} outside ${whose} (${owner}), got ${path}. Choose another path; nothing was changed.`,
   );
 }

@@ -87,8 +87,8 @@ async function main(): Promise<void> {
   );
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
-      `Expected one part of ${opened.source.name} in --split, got all. After a split by time, a user may ` +
-        "be in several parts, and the baselines are fitted to the train part. Evaluate each part separately.",
+      `Expected one part of ${opened.source.name} in --split, got all: parts of a split by time ` +
+        "share users. Evaluate each part separately.",
     );
   }
   if (baseline !== undefined) await fitBaseline(run, opened, baseline);

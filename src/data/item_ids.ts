@@ -50,7 +50,7 @@ class FewerTokens implements ItemCatalogue {
 }
 
 function shapeWith({ kind, count, width }: ItemsShape, tokens: number): ItemsShape {
-  if (kind !== "mixed" || (tokens === 0 && width === 0)) throw new Error("expected other features, got none");
+  if (kind !== "mixed" || (tokens === 0 && width === 0)) throw new Error("expected features besides ids");
   return tokens > 0 ? { kind, count, width, tokens } : { kind: "dense", count, width };
 }
 

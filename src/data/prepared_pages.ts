@@ -128,7 +128,7 @@ export class PageReader {
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
     if (this.pages === pages && this.rows === rows) return this.#handOver();
     throw new UserError(
-      `${this.folder}: expected ${pages} pages with ${rows} displayed items as in users, ` +
+      `${this.folder}: expected ${pages} pages with ${rows} displayed items, according to table users, ` +
         `got ${this.pages} with ${this.rows}. Prepare the data again.`,
     );
   }
@@ -204,8 +204,8 @@ export class PageReader {
       const [begin, end] = [userRows[user] ?? 0, userRows[user + 1] ?? 0];
       if (this.rows !== end) {
         throw new UserError(
-          `${this.folder}: expected ${end - begin} displayed items of user ${user} as in users, got ` +
-            `${this.rows - begin}. Prepare the data again.`,
+          `${this.folder}: expected ${end - begin} displayed items of user ${user}, according to table ` +
+            `users, got ${this.rows - begin}. Prepare the data again.`,
         );
       }
       this.#pending.userEnds.push(this.#pending.sizes.length);

@@ -111,7 +111,7 @@ export class PreparedSet implements PreparedUsers {
     const { counts, files, timeSplit } = this.manifest;
     if (pages.earlier > 0 && !timeSplit) {
       throw new UserError(
-        `${this.folder}: expected timeSplit in the manifest of a set with earlier pages, got no timeSplit. ` +
+        `${this.folder}: expected timeSplit in the manifest, because some pages have earlier = true. ` +
           "Add timeSplit (see data/README.md).",
       );
     }
@@ -141,7 +141,7 @@ export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress)
   const all: Clicks[] = [];
   await set.readClicks(items.count, (clicks) => all.push(clicks), onProgress, true);
   const [clicks] = all;
-  if (!clicks) throw new Error("expected the clicks of all users, got none");
+  if (!clicks) throw new Error("expected one call with the clicks of all users");
   const sampled = set.manifest.sampledPages && { sampledPages: true };
   return new MemoryLog({ name: set.name, items, ...sampled, ...clicks });
 }

@@ -344,7 +344,7 @@ const policies: readonly BadInput[] = [
     compare: an unknown shop | compare DIR/policy --shop x | Allowed choices are demo, restless
     compare: no page | compare DIR/policy --out DIR/x.txt | Expected a file that ends in .html
     compare: one user | compare DIR/policy --users 1 | Expected a whole number in 2..
-    compare: exploration without a log | compare DIR/policy --explore plackett-luce:1 | Expected --explore only with --log
+    compare: exploration without a log | compare DIR/policy --explore plackett-luce:1 | Expected --log with --explore
     rank: no policy | rank DIR/policy | Expected the folder of a policy
   `,
   makeCase(

@@ -232,9 +232,9 @@ const REFUSED = parseRows(`
   clicks.csv COLUMNS --clicked ts | cannot be read
   clicks_only.csv COLUMNS --clicked uid --pages sampled | cannot be read
   years.csv --time ts BY_USER
-    | ts to be times of a log… mean 1970-01-01 00:33:29 to … are seconds since 1970…time_format.sql
-  digits.csv --time ts BY_USER | mean 1970-08-21
-  ticks.csv --time ts BY_USER | mean 1970-01-01 00:00:05
+    | plausible times in ts, got 1970-01-01 00:33:29 to … as seconds since 1970…time_format.sql
+  digits.csv --time ts BY_USER | got 1970-08-21
+  ticks.csv --time ts BY_USER | got 1970-01-01 00:00:05
   all_clicked.csv COLUMNS --clicked label
     | got 4 clicked items on 2 pages…--pages sampled…--pages as-is
   either.csv --time ts BY_USER

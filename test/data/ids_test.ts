@@ -192,7 +192,7 @@ Deno.test("a set without item ids: its config records it, and models with and wi
   assert.deepEqual(fit(less, less).source.items.shape, shape);
   assert.deepEqual(fit(whole, whole).source.items.shape, whole.source.items.shape);
   assert.throws(() => fit(less, whole), /category, item there, category here/);
-  assert.throws(() => removeItemIds(less), /UserError: .*with --no-item-ids/);
+  assert.throws(() => removeItemIds(less), /UserError: .*Leave --no-item-ids/);
 });
 
 const folder = await makeFolderWith(logFiles(makeShopLog(3, { users: 60, items: 80, events: 4 })));

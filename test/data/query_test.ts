@@ -101,7 +101,7 @@ Deno.test("query: columns that are missing, unknown or of another type are refus
   await refuses(select, "expected no position with --pages sampled", {}, { pages: "sampled" });
   await refuses(select, "Expected --query or --user, got both", {}, { user: "uid" });
   const features = `SELECT ${COLUMNS}, {x: 1} AS features FROM 'DIR/log.csv'`;
-  await refuses(features, "Expected --features or a column features", {}, { features: "x.csv" });
+  await refuses(features, 'Expected --features or a column "features"', {}, { features: "x.csv" });
 });
 
 Deno.test("query: values of all types are read unchanged, and bad rows are reported by file and row", async () => {

@@ -54,7 +54,7 @@ Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, o
       "--adversarial 10 --adversarial-validate-every 5 --adversarial-batch-size 12 --behaviour-dims 8";
     await train.ok(`--data ${data} --save-dir ${run} ${SMALL} ${game}`);
     await refused(`--resume ${run} --adversarial 5`, /Expected --adversarial of at least 10/);
-    await refused(`--resume ${run} --iterations 40`, /because its adversarial stage has begun/);
+    await refused(`--resume ${run} --iterations 40`, /because the adversarial stage has begun/);
     Deno.removeSync(`${run}/adversarial/last.safetensors`);
     await refused(`--resume ${run} --adversarial 20`, /adversarial\/last\.safetensors.* found none/);
     await train.ok(`--data ${data} --save-dir ${seeds} ${SMALL} --seeds 2`);

@@ -129,6 +129,6 @@ Deno.test("a log with more events, rows or items than allocated is refused", () 
     new DeviceLog(gpu, log, room)[Symbol.dispose]();
     for (const what of ["events", "rows", "items"] as const) {
       const less = { ...room, [what]: room[what] - 1 };
-      assert.throws(() => new DeviceLog(gpu, log, less), /exceeds the device's/, what);
+      assert.throws(() => new DeviceLog(gpu, log, less), /exceeds the capacity/, what);
     }
   }));

@@ -131,8 +131,8 @@ function openShopTruth(
   if (subject.kind === "truth") {
     if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
     throw new UserError(
-      `Expected no --shop ${name}: the policies were trained on the ground truth of the ${subject.shop} ` +
-        `shop with --data-seed ${subject.dataSeed}, and are compared on it. Omit --shop.`,
+      `Expected the ground truth on which the policies were trained (shop ${subject.shop}, --data-seed ` +
+        `${subject.dataSeed}), got another. Omit --shop.`,
     );
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;

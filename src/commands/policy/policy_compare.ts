@@ -139,7 +139,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const { log, explore } = options;
   if (explore && log === undefined) {
     throw new UserError(
-      "Expected --explore only with --log, got no --log: simulated users see the best slates. Omit --explore.",
+      "Expected --log with --explore, got no --log: only estimates from a log use --explore. Omit --explore.",
     );
   }
   expectPage(options.out, "policies");

@@ -82,8 +82,8 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
     throw new UserError(
-      "Expected --start without --data-users-seed, got both: with --truth, the start clicks are those " +
-        "of users drawn with --data-seed. Omit --data-users-seed.",
+      "Expected --start without --data-users-seed, got both: --truth draws the users of --start " +
+        "with --data-seed. Omit --data-users-seed.",
     );
   }
   if (!options.truth || options.model === undefined) return;
@@ -96,8 +96,8 @@ export function buildPolicyTrainingConfig(options: PolicyTrainOptions): PolicyTr
   const training = v.parse(policyTrainingSchema, { ...config, clip: config.clip === 0 ? null : config.clip });
   if (training.algorithm !== "cdqn" && training.target !== "common") {
     throw new UserError(
-      `Expected --target only with --algorithm cdqn, got it with ${training.algorithm}, whose network has no ` +
-        "positions. Omit --target.",
+      `Expected --target only with --algorithm cdqn, got ${training.algorithm}: only cdqn has a Q-value ` +
+        "per position. Omit --target.",
     );
   }
   return training;

@@ -146,12 +146,12 @@ export function parseSimulateOptions(
   checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
     throw new UserError(
-      "Expected --save-dir with --episodes-file, got no --save-dir: it is the folder of this file.",
+      "Expected --save-dir with --episodes-file, got no --save-dir. Set a folder for the file.",
     );
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --policy greedy --explore, got utility: greedy predicts only clicks.",
+      "Expected --reward click with --policy greedy --explore, got utility: greedy then scores only slates.",
     );
   }
   return { options, given: listGivenOptions(command) };

@@ -265,7 +265,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
-      `Expected an unchanged number of iterations of the ${stage.title} of ${path}, because its ${next.title} ` +
+      `Expected the ${stage.title} of ${path} to keep its iterations, because the ${next.title} ` +
         `has begun. Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }

@@ -154,7 +154,7 @@ export async function testCandidate(
 ): Promise<StageRunResult> {
   using _run = OwnedFolder.open(run.path);
   const result = await startOrResume(run, events, undefined, `best-${criterion}`);
-  if (!result?.test) throw new Error(`${run.path}: a run that had ended was not tested`);
+  if (!result?.test) throw new Error(`${run.path}: expected test metrics, got none`);
   return result;
 }
 

@@ -165,7 +165,7 @@ async function openSource(
 ): Promise<Relation | undefined> {
   if (features !== undefined && own !== undefined) {
     throw new UserError(
-      `Expected --features or a column features in ${own.path}, got both. Leave one of them out.`,
+      `Expected --features or a column "features" in ${own.path}, got both. Leave one of them out.`,
     );
   }
   if (features === undefined) return own;

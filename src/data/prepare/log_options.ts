@@ -122,7 +122,7 @@ export function expectShape(options: LogOptions): void {
     if (!has(name)) continue;
     throw new UserError(
       sampled
-        ? `Expected no ${formatFlag(name)} with --pages sampled, which builds pages. Leave one out. ${WHERE}`
+        ? `Expected no ${formatFlag(name)} with --pages sampled. Leave one out. ${WHERE}`
         : `Expected --pages sampled with ${formatFlag(name)}, got no --pages sampled. ${WHERE}`,
     );
   }

@@ -255,7 +255,7 @@ function findColumnNames(
   const drawn = ["position", "propensity", "candidates", "context"].find((name) => name in names);
   if (pages === "sampled" && drawn !== undefined) {
     throw new UserError(
-      `${path}: expected no ${drawn} with --pages sampled, which builds pages. Leave ${drawn} out.`,
+      `${path}: expected no ${drawn} with --pages sampled. Leave ${drawn} out.`,
     );
   }
   return names;

@@ -151,8 +151,8 @@ async function expectTimes(
   );
   if (!row) return;
   throw new UserError(
-    `Expected ${time} to be times of a log, got numbers that mean ${row.first} to ${row.last} ` +
-      `if they are ${row.time_kind}. Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
+    `Expected plausible times in ${time}, got ${row.first} to ${row.last} ` +
+      `if read as ${row.time_kind}. Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
       `If only the order of the times matters, ${AS_IS}.`,
   );
 }
@@ -189,7 +189,7 @@ async function expectPages(
   if (clicked === 0) {
     throw new UserError(
       `Expected clicks, got no click on ${formatThousands(count)} pages: there is nothing to learn. ` +
-        `Is ${names.clicked} the right column? For ratings and other words, see data/recipes/ratings.sql. ${AS_IS}.`,
+        `Is ${names.clicked} the right column? If it has ratings, see data/recipes/ratings.sql. ${AS_IS}.`,
     );
   }
   const byTime = names.page === undefined && items === undefined && pageGap === undefined &&

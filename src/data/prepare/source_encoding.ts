@@ -125,8 +125,8 @@ function expectMeaning(folder: string, { dense, tokens, catalogues }: FeatureMan
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
   if (unknown === undefined && (dense.length + tokens.length > 0 || catalogues !== undefined)) return;
   throw new UserError(
-    `${folder}: expected a set of this version of deno task data, got a manifest without the encoding of ` +
-      `${unknown ?? "its items"}. Prepare this set again, then name it with --encoding-from.`,
+    `${folder}: expected the encoding of ${unknown ?? "the items"} in the manifest, found none. ` +
+      "Prepare this set again, then name it with --encoding-from.",
   );
 }
 

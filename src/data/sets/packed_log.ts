@@ -230,9 +230,9 @@ export class PackedLogWriter implements Disposable {
           (given && (!clicked || next > row + 1))
         ) {
           throw new UserError(
-            "Expected pages with at least one row and a click on one of these rows, and context events " +
-              `with a single click, but event ${e - from} of user ${this.#split.length} ` +
-              `has rows ${row}..${next - 1} and a click at ${click}.`,
+            `Expected event ${e - from} of user ${this.#split.length} to have rows, and any click on ` +
+              "one of them (a context event: one row, which is clicked), " +
+              `got rows ${row}..${next - 1} and a click at ${click}.`,
           );
         }
         words[at++] = next - row + KIND_UNIT * KINDS.indexOf(kind);

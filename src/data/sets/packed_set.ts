@@ -55,8 +55,8 @@ export async function openPrepared(
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(
-      `${error.message} This is the cache for data sets that stay on disk: choose another folder ` +
-        `with XDG_CACHE_HOME, or read this data set into memory with --memory-rows ${set.rows}.`,
+      `${error.message} Choose another folder for the cache of data sets with XDG_CACHE_HOME, ` +
+        `or read this data set into memory with --memory-rows ${set.rows}.`,
       { cause: error },
     );
   }
