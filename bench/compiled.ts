@@ -44,7 +44,7 @@ import { renderCells } from "./bench_page.ts";
 
 const FORMAT = "clickgan-compiled";
 const RECORDING_MARK = '\n{\n "compiler": ';
-/** Number of stored lines of machine code per kernel. Later lines mostly repeat the stored lines. */
+/** Maximum number of lines of machine code stored per kernel. Longer code mostly repeats these lines. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** RADV's names of the GPUs for which kernels are compiled. Most tables show only the first GPU. */

@@ -177,7 +177,7 @@ interface CompilerVerdict {
   readonly missing?: string;
 }
 
-/** Compiles WGSL with Tint (Chrome), because Deno's compiler accepts barriers in non-uniform control flow. */
+/** Compiles WGSL with Tint (Chrome), which, unlike Deno's compiler, rejects barriers in divergent code. */
 async function compileWithTint(file: string, text: string): Promise<CompilerVerdict> {
   let device: GPUDevice | undefined;
   try {

@@ -1,4 +1,4 @@
-/** Measures time and memory of a training step for several values of each size, and fits lines. */
+/** Measures how time and memory of a training step grow with users, items and other sizes, and fits lines. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";

@@ -144,7 +144,7 @@ function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: K
   });
 }
 
-/** Runs all dispatches up to `last` twice, and records the compile times of sources not in `compiled`. */
+/** Compiles the WGSL of all dispatches up to `last`, and adds the times of new sources to `compiled`. */
 async function compile(
   gpu: Gpu,
   parts: readonly RecordedPart[],

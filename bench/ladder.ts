@@ -141,9 +141,9 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 }
 
 /**
- * Returns a row per step: memory accesses, and speedups over step 1 and over the step that it improves.
- * @param options.cpuTimes - true if kernels for GPUs were timed on a CPU adapter: the table then has no
- * speedups, and its times are in the last column.
+ * Returns a row per step (a version of the kernel): its memory accesses, its speedup over step 1, and its
+ * speedup over the version that it changes. @param options.cpuTimes - true if kernels for GPUs were timed on
+ * a CPU adapter: the table then has no speedups, and its times are in the last column.
  */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],

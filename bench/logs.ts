@@ -4,7 +4,7 @@
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
- * The outcome "no click" has utility 0. After a click the user clicks another item with probability `goesOn`.
+ * with hidden vectors h, the log best_t of the preferred price, and position k. "No click" has utility 0.
  */
 
 import { Argument, type Command } from "commander";
@@ -96,7 +96,7 @@ type ItemColumn = "category" | "brand" | "price" | "added";
 
 type Range = readonly [least: number, most: number];
 
-/** A kind of log: its sizes, and the parameters of the utility and of the clicks. An effect of 0 is off. */
+/** Sizes of a log, and parameters of the utility and the clicks. A parameter of 0 turns its effect off. */
 interface LogKind {
   readonly name: string;
   readonly about: string;

@@ -1,4 +1,4 @@
-/** `deno task bench` without a study: measures the adapter, every kernel, training steps and their growth. */
+/** `deno task bench` without a study: measures the adapter, kernels, and training steps of several sizes. */
 
 import * as v from "../src/schema.ts";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";

@@ -34,7 +34,7 @@ export function createReadmeOption(markers: string, what = "the table") {
   ] as const;
 }
 
-/** Creates the option --only. @param what - what is selected, such as "rows whose name" */
+/** Creates the option --only. @param what - words before "matches" in the help, such as "rows whose name" */
 export function createOnlyOption(what: string): Option {
   return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }

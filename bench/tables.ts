@@ -123,7 +123,7 @@ function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line to each varied size's points, if two or more. A point's time is its shortest run's. */
+/** Fits a line per varied size with two or more values. The time of a value is that of the shortest run. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -164,7 +164,7 @@ export interface BenchTable {
   readonly notes?: readonly string[];
 }
 
-/** Lists all tables of a bench for the terminal and for its page. @param since - title of the last table */
+/** Lists all tables of a bench for terminal and page. @param since - title of the table of changes */
 export function listBenchTables(
   { probes, kernels, steps, growth }: BenchReport,
   changes: readonly MeasuredChange[] = [],
@@ -233,7 +233,7 @@ function collectMeasurements(
   return all;
 }
 
-/** Compares the measurements of two benches. Those that only the later bench lacks come last. */
+/** Compares the measurements of two benches. Measurements that are missing in the later bench come last. */
 export function compare(before: BenchReport, after: BenchReport): MeasuredChange[] {
   const [old, now] = [collectMeasurements(before), collectMeasurements(after)];
   const changes = [...now].map(([id, measured]) => computeChange(id, old.get(id), measured));
@@ -254,7 +254,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Computes a change: noise if at most the sum of both spreads (interquartile range + clock error). */
+/** Compares medians. A change up to the sum of both spreads (interquartile range + clock error) is noise. */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

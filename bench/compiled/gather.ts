@@ -77,7 +77,7 @@ export interface GatherOptions {
   onProgress?(text: string): void;
 }
 
-/** Environment variables: Mesa reads DUMP when it compiles a shader, NO_CACHE when it opens a device. */
+/** Mesa's environment variables: the first names the folder for SPIR-V, the second turns off the cache. */
 const DUMP = "MESA_SPIRV_DUMP_PATH";
 const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 

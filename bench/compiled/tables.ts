@@ -19,7 +19,7 @@ export function describeShownCode({ loop, loops }: CompiledFacts): string {
     : `, all code: none of its loops (${loops}) has most of the arithmetic`;
 }
 
-/** Formats "12 of 20": the FMAs among the vector operations in the shown loop or, if none, in all code. */
+/** Formats "12 of 20": FMAs and vector operations of the innermost loop or, without a loop, of all code. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -81,12 +81,12 @@ export function listFactCells({ facts }: CompiledText): TableCells {
   return listComparisonCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own })));
 }
 
-/** True if a SIMD holds less than half of its maximum of subgroups: 10 (CDNA), 16 or 32 (RDNA). */
+/** True for low occupancy: the number of subgroups on a SIMD is below half of the maximum. */
 function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Returns a row per kernel that leaves SIMDs half empty, with registers, subgroups and limit per GPU. */
+/** Lists the kernels with low occupancy: per GPU the registers, the subgroups, and what limits them. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [
@@ -112,7 +112,7 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Returns a row per training step: estimated time on each card, and its main causes on the first card. */
+/** Returns a row per training step: estimated time per card, and what takes most time on the first card. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(

@@ -4,13 +4,13 @@
  *
  *   memory   = bytes to read or write / bandwidth (of the last cache, if the step's data fit into it)
  *   vector   = vector instructions of all workgroups, divided among all SIMDs
- *   latency  = time of the busiest unit of SIMDs, which runs its share of the workgroups in rounds; in each
- *              round, subgroups wait for their loads
+ *   latency  = time of the SIMD with the most subgroups; if it cannot hold all of them at once, they run in
+ *              rounds, and each round includes the waits for loads
  *
  * Instructions and waits are counted in the machine code. The model assumes that the innermost loop with the
  * most arithmetic runs as often as the FLOPs of the workgroups require, and that all other code runs once.
- * The cycles that Mesa reports are not used, because Mesa gives a loop's body less weight for each branch
- * around the loop. The model ignores bank conflicts, uncoalesced loads and clock drops.
+ * The cycles that Mesa reports are not used, because Mesa assumes that a loop inside an `if` runs less often.
+ * The model ignores bank conflicts, uncoalesced loads and clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";
@@ -123,13 +123,13 @@ export interface DispatchWork {
 export const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Microseconds of a dispatch by cause. `us`: launch plus longest other time. `bound`: the main cause. */
+/** Microseconds of a dispatch by cause. `us`: launch + max(memory, vector, latency). `bound`: main cause. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns the cycles of a subgroup: to issue vector instructions, and in total if it is alone on a SIMD. */
+/** Returns a subgroup's cycles: of vector instructions (`issue`), and of all code with waits (`alone`). */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,

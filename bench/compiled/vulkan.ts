@@ -240,7 +240,7 @@ export class NullCompiler {
     };
   }
 
-  /** Returns structs that a Vulkan function fills. @param fill - prepares each struct for a second call */
+  /** Returns structs that a Vulkan function fills. @param fill - adds buffers, which one more call fills */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

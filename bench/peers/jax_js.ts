@@ -3,9 +3,9 @@
  * compiled function. jax-js compiles a function again for every shape, so all batches are padded to one size,
  * and all pages to the longest page. A function consumes its arguments; `.ref` keeps an array for another
  * use. The library's gradient of `take` does not compile on Deno's WebGPU: its shader passes a storage
- * pointer to a function. On other backends this gradient runs on one thread. So a first `take` gathers rows
- * before the differentiated function runs, and a second `take` gathers, for each row, the gradients of all
- * outputs that the row was copied to.
+ * pointer to a function. On other backends this gradient runs on one thread. This file therefore does not
+ * differentiate `take`: rows are gathered before the differentiated function, and {@link takeBack} computes
+ * the rows' gradients.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -20,7 +20,7 @@ type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 /** A gather of table rows: the row of each output (`taken`), and the outputs of each row (`takers`). */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, most outputs per row] outputs that get a row; padding: the number of outputs. */
+  /** [table rows, most outputs per row] outputs that copy the row, padded with the number of outputs. */
   takers: np.Array;
 };
 
@@ -29,7 +29,7 @@ type Batch = {
   slotItem: TakenRows;
   /** [E K] index of each shown item among the distinct items, for K page positions of E events. */
   rowItem: TakenRows;
-  /** [E] index of each event's state among the states of B users after 0 to L clicks: (L + 1) B states. */
+  /** [E] index of each event's state among the (L + 1) B states of {@link computeStates}. */
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
@@ -216,7 +216,7 @@ function lossAndGradients(
   };
 }
 
-/** Computes the loss. @param states - [E, H]. @param rowItems - [E K, N] products of items and first layer */
+/** Computes the loss. @param states - [E, H] per event. @param rowItems - [E K, N] items' part of layer 1 */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -239,7 +239,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns states [(L + 1) B, H] after 0 (zeros) to L clicks of B users. @param input - [L B, 4H], no bias */
+/** Returns [(L + 1) B, H] states of B users after 0 to L clicks. @param input - [L B, 4H] without the bias */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = (name: string) => lstm[`encoder/lstm/${name}`]!;
   const recurrent = of("recurrent_kernel");

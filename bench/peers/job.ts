@@ -1,4 +1,4 @@
-/** Builds a job for peers (compared libraries): model, initial weights, batches. For PyTorch it is a file. */
+/** Builds a job (model, weights, batches) for peers, the compared libraries. PyTorch reads it from a file. */
 
 import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -176,7 +176,7 @@ export interface PeerBatch extends Readonly<Record<typeof batchArrays[number], U
   readonly users: number;
 }
 
-/** Builds a batch. @param lags - number m of last clicks in `window`. */
+/** Builds a batch. @param lags - number m of last clicks per event, stored in the array `window`. */
 function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
   const { userFirst, events, history, rows, rowSlot, slotItem } = buildReferenceBatch(log, users);
   const B = users.length;

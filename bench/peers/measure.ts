@@ -219,7 +219,7 @@ function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | 
 
 const computeMedianTurn = ({ turns }: PeerResult): number => summarizeTimes(turns.flat()).median;
 
-/** Computes a ratio of step times per turn: within a turn the machine's speed changes little. */
+/** Computes the ratio of median step times, and the smallest and largest ratio of a single turn. */
 function computeRatios(
   result: PeerResult,
   reference: PeerResult,

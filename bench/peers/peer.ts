@@ -20,9 +20,9 @@ export const backends = ["wasm", "webgpu"] as const;
 export type Backend = typeof backends[number];
 
 /**
- * Returns the function `run` of a peer that reads only the last loss. Step t = 1, 2, ... takes batch (t - 1)
- * modulo the number of batches.
- * @param step - runs a step, with Adam's learning rate of the step
+ * Returns a peer's function `run`, which reads back only the last step's loss. Step t = 1, 2, ... takes batch
+ * (t - 1) modulo the number of batches.
+ * @param step - runs a step. `rate`: learning rate with the bias correction of Adam
  * @param read - returns the value of a loss, and disposes of the loss
  */
 export function createRunner<Batch, Loss extends { dispose(): void }>(

@@ -35,8 +35,8 @@ const deno = (
 
 /**
  * Environment variables of PyTorch. PyTorch's own threads and those of its matrix products (OpenBLAS) are set
- * separately: on two cores one thread of PyTorch and two of OpenBLAS are often fastest. Without these
- * variables threads spin, and malloc maps every large tensor again: several times slower on few cores.
+ * separately: on two cores one thread of PyTorch and two of OpenBLAS are often fastest. Without the other
+ * variables waiting threads spin, and malloc maps new memory per large tensor; this is slow on few cores.
  */
 export const torchEnvironment = {
   OPENBLAS_NUM_THREADS: String(navigator.hardwareConcurrency),
@@ -81,7 +81,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Repeats each PyTorch entry per installed PyTorch. @param cards - true to keep GPU entries without a GPU */
+/** Repeats PyTorch entries per installed PyTorch. @param cards - true to keep CUDA entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],

@@ -1,6 +1,6 @@
 /**
- * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, PyTorch's
- * pages, and its first optimiser step on the pages (the "lesson"), are compared with clickgan's.
+ * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, the results of
+ * PyTorch and clickgan are compared: a few pages, and the first optimiser step (the "lesson").
  */
 
 import * as v from "../../src/schema.ts";
@@ -62,7 +62,7 @@ const ROWS = 1024;
 
 /**
  * Returns [rows, 3]: the episode, page and user of each row that `replay_draw.wgsl` samples for the first
- * step of the optimiser. The step follows the first page of the second episode, so it can sample this page.
+ * step of the optimiser. The buffer then has all pages of episode 0, and page 0 of episode 1.
  */
 export function drawReplayPages(
   rows: number,
@@ -108,7 +108,7 @@ const PATIENCE = 300;
 
 /**
  * Maximum differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates`
- * is the share of slates that differ. `loss`, `q`: of the first optimiser step, relative if above 1.
+ * is the share of slates that differ. Losses and Q-values above 1 are compared by relative difference.
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };
 

@@ -1,6 +1,6 @@
 /**
- * LightGBM as a baseline of the trials: writes the features of the logit on counts, trains on them in a
- * separate process (../peers/lightgbm_peer.py), and tests LightGBM's scores as other baselines are tested.
+ * Tests LightGBM as a baseline of the trials. A separate process (../peers/lightgbm_peer.py) trains LightGBM
+ * on the features of another baseline, the logit on counts (bench/trials.md).
  */
 
 import * as v from "../../src/schema.ts";
@@ -107,7 +107,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   }
 }
 
-/** Tests scores, which a factor and a constant, fitted on the validation users, turn into utilities. */
+/** Tests the utilities slope * score + offset, where slope and offset are fitted on the validation users. */
 async function testScores({ source }: Dataset, features: string, scored: string): Promise<LightgbmResult> {
   const read = async (split: string) => {
     const buffer = async (file: string) => (await readBytes(file)).buffer;

@@ -50,7 +50,7 @@ export class TrialRuns {
     });
   }
 
-  /** Makes a folder of results, unless an earlier run made it from equal inputs `words`. @returns its path */
+  /** Makes a folder of results, unless an earlier run made it with the same `words`. @returns its path */
   kept(name: string, words: readonly string[], make: Make): Promise<string> {
     const key = JSON.stringify([name, ...words]);
     const known = this.#asked.get(key) ?? this.#jobs.run(() => this.#make(name, words, make));
