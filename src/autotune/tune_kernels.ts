@@ -44,7 +44,7 @@ export interface TuningResult {
   /** Variants that are clearly faster than the default variant, by the key of the product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants that were not timed, for lack of time or because they cannot run: "forward 64x64 rows". */
+  /** Untimed variants, such as "forward 64x64 rows": time ran out, or the adapter cannot run them. */
   readonly untried: readonly string[];
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
@@ -66,7 +66,7 @@ const MARGIN = 0.1;
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Assumed shares of the budget: `unknown` for compiling a family's first variant, `timing` for timing it. */
+/** Estimated shares of the budget: `unknown` to compile a family's first variant, `timing` to time it. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -181,7 +181,7 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** Matrix products with a smaller share of the largest product's FLOPs are not tuned. LSTMs and sums are. */
+/** Minimum FLOPs of a tuned matrix product, relative to the largest one. LSTMs and sums are always tuned. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
@@ -190,14 +190,14 @@ const PASS = 300;
 /** Minimum clock ticks: `pass` for a timed pass, `guess` for a pass that only estimates the repeats. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
-/** Largest factor by which the number of repeats grows from one estimate to the next. */
+/** If a pass is too short to be timed, the next pass has at most this many times as many repeats. */
 const MORE = 16;
 
 export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times the products of a model's training step on zeros, because the values do not affect the time. */
+/** Times the products of a model's training step. All inputs are 0, as values do not affect the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -254,7 +254,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Returns each product's key and FLOPs, rounded to powers of two so that similar batches agree. */
+  /** Returns product keys with FLOPs, rounded to powers of 2: similar batches then share a cache entry. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();
@@ -301,7 +301,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   }
 }
 
-/** Returns `count` evenly spaced train users; fewer if these have more than {@link MOST_ROWS} rows. */
+/** Returns up to `count` train users, evenly spaced, with up to {@link MOST_ROWS} rows in total. */
 function typicalBatch(source: LogSource, count: number): number[] {
   const all = listUsers(source, "train");
   const batch: number[] = [];

@@ -9,7 +9,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns all sizes on which a dispatch's buffer indices depend. @throws UserError for a too large grid. */
+/** Returns the sizes of a dispatch's grid, batch and buffers. @throws UserError if the grid is too large. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -27,11 +27,11 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
 /** Index arrays of a batch of users. The comments of the batch kernels explain the layouts of the arrays. */
 export interface ClickBatch {
   readonly items: DeviceItems;
-  /** Index arrays that only the batch of a click log has. @throws Error for a batch of another kind. */
+  /** Index arrays of a click log's batch. @throws Error for other batches, such as simulated pages. */
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
-  /** Each simulated user's list of clicks, which are not in `event`. `history`: index of each list's end. */
+  /** Clicks of simulated users, as one list per user. `history` has the length and end of each list. */
   readonly clicks?: View;
   readonly row: View;
   /** Counts from which the kernels compute count features; absent if a page shows the whole catalogue. */
@@ -47,12 +47,12 @@ export interface ClickBatch {
   readonly contexts?: {
     /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
     readonly view: View;
-    /** Number of rows of drawn pages, which come first. Then each item has `perItem` rows (0 or more). */
+    /** Number of rows of pages, the first rows of `view`. `perItem` rows (0 or more) of each item follow. */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;
   };
-  /** Number of items per page, if an event has all items of the catalogue as rows. */
+  /** Number of items per page; if undefined, the rows of an event are one page. */
   readonly pageLength?: number;
   /** Per row: index of its item among the batch's distinct items; for one-hot items, the item's number. */
   readonly rowItem: View;

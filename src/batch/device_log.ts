@@ -53,14 +53,14 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * @internal Four words for each of E events, and four for the end of the log: index of the first row;
-   * clicked row or NONE; number of clicks in earlier events, plus {@link GIVEN_BIT} and {@link FURTHER_BIT};
-   * clicked item or NONE. The clicked row of an additional click is a row of the preceding page.
+   * @internal Array [E+1, 4]; the last entry is the end of the log. Columns: index of the first row; clicked
+   * row or NONE; number of clicks in earlier events, with {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked
+   * item or NONE. The clicked row of an additional click is a row of the preceding page.
    */
   readonly event: View;
   /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */
   readonly itemBits: number;
-  /** @internal Per row: its item's bit and index in `item`, and the row's index among rows sorted by item. */
+  /** @internal Per row: bit of its item, index of its item in `item`, index of the row in order of items. */
   readonly row: View;
   /** @internal Per displayed item: its number, and the index of its first row among rows sorted by item. */
   readonly item: View;

@@ -21,9 +21,9 @@ export type BatchSlot = ClickSizes & {
 };
 
 /**
- * Ring buffer with one slot per step. A slot has step headers (settings that kernels read), and 16 bytes per
- * user, such as the number of rows of all earlier users in the slot. The GPU's queue runs writes and steps in
- * order, so the host may already queue a write to a slot while earlier steps still need its old contents.
+ * Ring buffer with one slot per step. A slot has step headers, and four words per user: index of the user's
+ * first event in the log, numbers of events and rows of the users before, and 0. The GPU's queue runs writes
+ * and steps in order, so the host may queue a write to a slot while earlier steps need its old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -71,9 +71,9 @@ export class BatchPlan {
 
   /**
    * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU. @param
-   * purpose - settings per header. If there are more headers, the last settings are repeated. @param log - by
-   * default, the plan's log. @param of - if `users` are a micro-batch: number of predicted events in the
-   * whole batch. @returns the sizes of the batch. @throws UserError for an unknown or repeated user, or if
+   * purpose - settings of each header; the last settings apply to all further headers. @param log - default:
+   * the plan's log. @param of - number of predicted events in the whole batch; only needed if `users` are a
+   * micro-batch. @returns the sizes of the batch. @throws UserError for an unknown or repeated user, or if
    * the whole batch has only context events.
    */
   put(
@@ -190,7 +190,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns upper bounds for a batch of `count` users: per size, the sum over the `count` largest users. */
+/** Returns upper bounds of the sizes of a batch of `count` users. Each size is bounded separately. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -218,7 +218,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - row limit, unless that user has more */
+/** @param single - sizes of the largest user. @param rows - row limit, unless `single.rows` is larger */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

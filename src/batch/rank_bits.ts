@@ -1,4 +1,4 @@
-/** Dispatch that counts, for each word of a bit set, the 1 bits in all earlier words, for sorting. */
+/** Dispatch that computes prefix sums of a bit set: for each word, the number of 1 bits in earlier words. */
 
 import rankText from "../../kernels/batch/batch_rank.wgsl" with { type: "text" };
 import blocksText from "../../kernels/batch/batch_rank_blocks.wgsl" with { type: "text" };

@@ -57,7 +57,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Makes a parser of JSON or of "@FILE", a file with JSON. @param example - valid JSON for error messages */
+/** Makes a parser of JSON, or of "@" and the path of a JSON file. @param example - shown in error messages */
 function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
@@ -209,7 +209,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns a hint on the known option that has the typed value of an unknown option; "" if there is none. */
+/** Returns a hint that names an option which accepts the value of an unknown option; "" if there is none. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

@@ -52,7 +52,7 @@ export class JobSlots {
     this.#unopened = count - this.#free;
   }
 
-  /** Makes all slots usable. Call it when a child has compiled the shaders, and the driver cached them. */
+  /** Makes all slots usable. Call this after the first child has filled the driver's shader cache. */
   openAll(): void {
     for (; this.#unopened > 0; this.#unopened--) this.#leave();
   }
@@ -75,7 +75,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the environment variable that limits a child's cores. @param alone - true for the only child */
+  /** Returns the environment variable that limits a child's cores. @param alone - if no other child runs */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

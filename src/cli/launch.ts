@@ -1,11 +1,11 @@
 /**
- * Runs a command in a child process, and reports how it ended. Each task of deno.json gives the command's
- * permissions and module, for example `launch.ts --allow-read src/commands/train/train.ts`.
+ * Runs a command in a child process, and reports how it ended. A task of deno.json starts this launcher with
+ * permission flags and a module, for example `launch.ts --allow-read src/commands/train/train.ts`.
  *
  * Only a parent process can report that a command crashed in the graphics driver, or was killed because
  * memory ran out. The launcher does not read the command's arguments, uses no package, and delays a command
- * by 0.05 s. A command that starts another command calls {@link describeProcess}, so that the started command
- * has the permissions of its own task.
+ * by 0.05 s. To start another command without the launcher, a command calls {@link describeProcess}, which
+ * returns the other command's permissions from deno.json.
  */
 
 import config from "../../deno.json" with { type: "json" };

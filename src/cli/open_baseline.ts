@@ -13,9 +13,9 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline in place of a run's model. The baseline "logit on counts" is itself a user model: for it,
- * the function replaces the weights and config of `run`, and returns undefined.
- * @param trained - training data of the run @param own - data of the command, which may have further items
+ * Opens a baseline in place of a run's model. Returns undefined for the baseline "logit on counts": it is a
+ * user model, and its weights and config replace those of `run`.
+ * @param trained - training data of the run @param own - the command's data set, which may have more items
  * @throws UserError if `own` lacks items of `trained`, or the baseline cannot be fitted to `trained`
  */
 export function openBaseline(
@@ -49,8 +49,8 @@ export function openBaseline(
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's model by the logit on counts, with a scale fitted to the validation users. Parts of the
- * model that this logit lacks add 0. Returns false if the catalogue is too large for count tables.
+ * Replaces a run's model by the logit on counts, with a scale fitted to the validation users. The model's
+ * other terms are 0. Returns false if the catalogue is too large for count tables.
  */
 function useLogit(
   run: OpenedRun,

@@ -38,7 +38,7 @@ export interface ShopSeedOptions {
 /** Default of --data-seed in commands that use a trained model (help text). */
 export const MODEL_SEED = "the seed of the model's data, else --seed";
 
-/** Adds options for the seeds of a synthetic shop. @param seed - help text: default of --data-seed */
+/** Adds options for the seeds of a synthetic shop. @param seed - default of --data-seed, for the help text */
 export function addShopSeeds(command: Command, seed = "--seed"): Command {
   const ofUsers =
     "seed of a synthetic shop's users and clicks, but not of its items (default: the shop's seed)";

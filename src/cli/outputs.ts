@@ -47,7 +47,7 @@ function listTexts(value: unknown): string[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError if `path` is or lies within one of `others`, or a folder that another command wrote. */
+/** @throws UserError if `path` equals or lies in one of `others`, or lies in another command's output. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));

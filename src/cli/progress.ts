@@ -52,7 +52,7 @@ export interface TrainingStatus {
 /**
  * Shows the progress of a training: on a terminal a changing line, from the first iteration on; otherwise a
  * line after each tenth. Notes appear above the line. @param total - number of the last iteration
- * @param start - number of iterations that earlier sessions completed; the speed ignores them
+ * @param start - number of iterations of earlier sessions, which do not affect the estimate of the time left
  */
 export function createTrainingProgress(
   total: number,
@@ -182,7 +182,7 @@ interface StepProgress extends Disposable {
 /** Milliseconds until the display appears. Shorter work shows no progress. */
 const SILENT_MS = 1000;
 
-/** Shows the progress of steps: one line on a terminal, otherwise a line per step of a second or more. */
+/** Shows the progress of steps: one line on a terminal, otherwise a line for each step of over a second. */
 export function stepProgress(output: ProgressOutput = process.stderr, silentMs = SILENT_MS): StepProgress {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let current: PreparationStatus | undefined;

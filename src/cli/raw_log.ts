@@ -25,10 +25,10 @@ import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
 import { quotePath, quoteShellWord } from "../shell_word.ts";
 
-/** Arguments of `data log` that prepare a raw log, and the columns of the log, which were guessed. */
+/** Proposed arguments of `data log` for a raw log, and the guessed columns of the log. */
 export interface LogPreparation {
   readonly columns: LogColumns;
-  /** Arguments of `data log`: guessed ones, and then those of `typed`. */
+  /** Arguments of `data log`: first the guessed arguments, then those in `typed`. */
   readonly args: readonly string[];
   /** Arguments that the user typed, except --yes, --source, --out and the options for columns. */
   readonly typed: readonly string[];
@@ -82,8 +82,8 @@ const HEAD_LENGTH = 1 << 16;
  * Guesses a log's columns. @param given - columns that are known. @param out - folder of the prepared data
  * @param typed - arguments of the user's `data log`
  * @param modelData - data set of the model that will be used with the log
- * @returns undefined for a file that needs no preparation (in the layout of the paper's published data), and
- * for a file that is not a table
+ * @returns undefined if the file is not a table, or has the layout of the paper's published data, which needs
+ * no preparation
  */
 export async function suggestPreparation(
   path: string,
@@ -116,7 +116,7 @@ export async function suggestPreparation(
   };
 }
 
-/** Returns arguments of `data log` without the options that a proposed command sets, which have one value. */
+/** Removes --yes, --source, --out and the options for columns from arguments of `data log`. */
 function omitGuessed(args: readonly string[]): string[] {
   const guessed = ["source", "out", ...COLUMN_OPTIONS].map((name) => `--${name}`);
   const isGuessed = (arg = "") => guessed.includes(arg.split("=")[0] ?? "");
@@ -173,7 +173,7 @@ export class RawLogError extends UserError {
 
 /**
  * @param modelData - data set of the command's model, whose encoding the log needs
- * @param use - returns the user's command, with the prepared data set `out` in place of the raw log
+ * @param use - returns the command that the user should run once the folder `out` has the prepared log
  * @throws RawLogError if the data are a Parquet file, or a table with at least two guessed columns of a log
  */
 export async function expectNoRawLog(
@@ -210,7 +210,7 @@ function guessFeatureArguments(
   return [...source, ...options.flatMap(([option, names]) => [`--${option}`, names.join(",")])];
 }
 
-/** Lists in one sentence the columns that no argument names; [] if an argument names every column. */
+/** Returns a sentence that lists the columns which no option names; [] if there are no such columns. */
 function listUnnamed(
   { sample, columns, typed, encoding }: LogPreparation,
   features: readonly string[],
@@ -224,7 +224,7 @@ function listUnnamed(
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
 
-/** Returns the text to print before a guessed `data log` command runs. This command prepares no features. */
+/** Returns the text to print before a guessed `data log` command runs: the command, and further options. */
 export function describeRunning(found: LogPreparation): string {
   const features = guessFeatureArguments(found);
   const more = `Options that may improve the model: ${features.map(quoteShellWord).join(" ")}`;

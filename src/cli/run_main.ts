@@ -56,7 +56,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors. (On a full disk, closing a file fails after writing failed.) */
+/** Returns the first of nested errors, such as that of writing a file, not the later one of closing it. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }

@@ -85,8 +85,8 @@ const GAP = "  ";
 const NARROWEST = 12;
 
 /**
- * Wraps the lines of a text at words. Continuation lines begin below the line's second column, or keep the
- * indentation of a line without columns. Commands are continued with a backslash, so that they can be pasted.
+ * Wraps the lines of a text at words. Continuation lines begin below the line's second column; in a line
+ * without columns, below its first word. Commands are continued with a backslash, so that they can be pasted.
  */
 export function wrapText(text: string, width: number): string {
   return text.split("\n").map((line) => {
@@ -134,7 +134,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** A file is replaced only if this number of its first characters is unchanged since the file was read. */
+/** Number of leading characters that must be unchanged when a file is replaced after it was read. */
 const READ_AGAIN = 400;
 
 /**

@@ -130,7 +130,7 @@ async function main(): Promise<void> {
   );
 }
 
-/** Says what a comparison means on data other than the training data. @param isLogit - true for the logit */
+/** Explains results on data other than the training data. @param isLogit - true for the logit on counts */
 function describeOtherData(name: string, isLogit: boolean): string {
   return (isLogit ? "The first row is the logit on counts of the training data. " : "") +
     `${name} is not the model's training data: the model was fitted to the train users of its training ` +

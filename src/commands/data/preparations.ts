@@ -26,7 +26,7 @@ import { formatThousands } from "../../number_text.ts";
 import { describeTimeSplit } from "../../data/manifest.ts";
 import { UserError } from "../../user_error.ts";
 
-/** Prepares a data set by a recipe, which is the SQL for one kind of log. After Ctrl-C, the process ends. */
+/** Prepares a data set by a recipe, which is the SQL for one kind of log. */
 type Prepare = (recipe: PreparationRecipe, options: PrepareOptions) => Promise<void>;
 
 export function createLogCommand(run: Prepare = runPreparation): Command {
@@ -93,8 +93,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 }
 
 /**
- * With --yes, guesses the columns of --source that no option names. @throws `error` if no column can be
- * guessed; UserError that proposes a command, without --yes or if a column is unknown.
+ * With --yes, guesses the columns of --source that no option names. @throws UserError that proposes a command
+ * if --yes is missing or a required column cannot be guessed; `error` if guessed columns do not help.
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
