@@ -20,8 +20,8 @@ export const CONTEXT_EVENT = 1;
 /** Code of an event that is an additional click on the preceding page. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * Code of a page from an earlier part of a split by time, such as train. A validation or test user also has
- * these pages as history: a model reads the clicks on them, but does not predict them.
+ * Code of a page from an earlier part of a split by time, such as train. Such pages are only the history of a
+ * validation or test user: a model reads the clicks on these pages, but does not predict the clicks.
  */
 export const EARLIER_PAGE = 3;
 
@@ -36,8 +36,8 @@ export function isPredicted(click: number): boolean {
 }
 
 /**
- * Part of the data, to which a user belongs. In a split by time, a person with pages in several parts counts
- * as a separate user in each of these parts.
+ * Part of the data. Each user belongs to one part. In a split by time, a person with pages in several parts
+ * counts as a separate user in each of these parts.
  */
 export type Split = "train" | "validation" | "test";
 /** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. The paper's files use these codes, too. */
@@ -77,7 +77,7 @@ export type ItemFeatures =
     readonly tokens: ItemTokens;
   };
 
-/** Pages that users were shown, and the users' clicks on these pages. Items are represented by numbers. */
+/** Pages that users were shown, and the users' clicks on these pages. */
 export interface Clicks {
   /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -99,13 +99,13 @@ export interface Clicks {
   /** [R, X] X context features per row: first those of its item, then of its page. Absent if X is 0. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
-   * [E] for each page: its probability of being shown (one number), or each item's probability given the
-   * items before it, or [] if unknown. Absent if unknown for all pages.
+   * [E] list of propensities of each page: one probability of the whole page, or one probability per item,
+   * given the items before it. The list is [] if unknown. Absent if unknown for all pages.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] totals over each user's older pages that are not in this log; absent if no page is left out. */
+  /** [U] totals over the older pages of each user, if the log lacks these pages; otherwise absent. */
   readonly pastPages?: readonly PastPages[];
 }
 
@@ -113,7 +113,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Calls `make` for each name in {@link eventLists}, and drops a result if all its lists are empty. */
+/** Calls `make` for each field in {@link eventLists}. A field is left out if all its lists are empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -129,11 +129,11 @@ export interface ClickLog extends Clicks {
   readonly items: ItemFeatures;
   /** [I] number of each item in the original catalogue; absent if item i also has the number i there. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
-  /** True if unclicked items were drawn, not shown to users (`data log --pages sampled`). Absent if false. */
+  /** True if `data log --pages sampled` drew the unclicked items, which users did not see. */
   readonly sampledPages?: boolean;
 }
 
-/** Totals over a user's older pages, from which click rates are computed; 0 if no older page is known. */
+/** Totals over a user's older pages, from which click rates are computed. Without older pages, all are 0. */
 export interface PastPages {
   /** Number of older pages. */
   readonly pages: number;
@@ -313,7 +313,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** Per token: 1 + number of the last item that was found to have the token; 0 if no item was found yet. */
+  /** For each token: i + 1 for the last item i (so far) that has the token; 0 if no item has the token. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {

@@ -35,8 +35,8 @@ export class EncodedContext {
   #bare: Float32Array<ArrayBuffer> | undefined;
 
   /**
-   * @param features - context features of the data set. @throws UserError for an unknown column, and for a
-   * value that is not the number or the time that its column needs.
+   * @param features - context features of the data set. @throws UserError for an unknown column, or for an
+   * invalid number or time.
    */
   constructor(
     private readonly features: readonly ContextFeature[],

@@ -108,7 +108,7 @@ export interface ShopSeeds {
 
 /**
  * Makes a log of the synthetic shop `demo`. With the default sizes, this takes well under a second.
- * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
+ * @throws RangeError if a size is not a whole number, or is less than {@link DemoOptions} allows
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
   return makeShop(demo, { items: seed, users: seed }, options);
@@ -142,8 +142,8 @@ export function drawShopItems(seed: number, count = demoDefaults.items): Float32
 }
 
 /**
- * Makes a log of a synthetic shop. With equal seeds, different shops use equal random numbers.
- * @throws RangeError if a size is not a whole number, or if two sizes contradict each other
+ * Makes a log of a synthetic shop. With equal seeds and sizes, all shops show the same pages.
+ * @throws RangeError if a size is not a whole number, or is less than {@link DemoOptions} allows
  */
 export function makeShop(
   shop: ShopTruth,

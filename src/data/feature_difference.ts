@@ -21,15 +21,15 @@ export function describeDifference(there: FeatureManifest, here: FeatureManifest
 }
 
 /**
- * Returns true if each item of the data set `there` has the same number in the data set `here`, which may
- * also have more items; undefined if a manifest has no checksum of the item ids.
+ * Returns true if each item of the data set `there` has the same number in the data set `here`. Returns
+ * undefined if a manifest has no checksum of the item ids.
  */
 export function keepsItemNumbers(there?: FeatureManifest, here?: FeatureManifest): boolean | undefined {
   const own = there?.catalogues?.at(-1);
   return own === undefined ? undefined : here?.catalogues?.includes(own);
 }
 
-/** Lists token fields that cannot be compared, because one manifest has no checksum of their values. */
+/** Lists the features that cannot be compared, because a manifest has no checksum of their values. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),

@@ -12,7 +12,7 @@ export interface IdList {
   of(number: number): string;
   /** Returns the number of an id (of an item's latest version); undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all users or items, ascending, without old versions of items. */
+  /** Returns the numbers of all users, or of the latest version of each item, in ascending order. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
@@ -34,7 +34,7 @@ export class NumberIds implements IdList {
 }
 
 export class TextIds implements IdList {
-  /** @param list: for each user or item number, the id. Later versions of an item have larger numbers. */
+  /** @param list: for each user or item number, the id. A repeated id is a later version of an item. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {

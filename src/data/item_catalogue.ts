@@ -6,7 +6,7 @@
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of item features: `count` items, `width` features per item (`count` if one-hot), `tokens` tokens. */
+/** Sizes of item features. `width` is the number of dense features per item, or `count` for one-hot items. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -43,7 +43,7 @@ export class MemoryItems implements ItemCatalogue {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Copies some items' features; if one-hot, returns all items. @param ids: ascending, distinct numbers. */
+  /** Copies the features of some items, or returns all items if one-hot. @param ids: ascending, distinct. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -83,7 +83,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates parts of a catalogue. The first argument is a shape, whose `count` is ignored. */
+/** Concatenates parts of a catalogue. The first argument is the shape of the parts, with any `count`. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],

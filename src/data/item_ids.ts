@@ -1,4 +1,4 @@
-/** Item ids as features: a field in which each item has its own token, or two tokens by hashing. */
+/** Item ids as features: an item has its own token, or two tokens that a hash of the item's id selects. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -11,7 +11,7 @@ const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the field of item ids if it is the last field, and not the only feature; otherwise undefined. */
+/** Returns the field of item ids if it can be removed: it is the last field, and other features remain. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -39,7 +39,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts that include the hidden tokens, so they are upper bounds. */
+  /** Counts that include the hidden tokens, so a batch gets more memory than it needs. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

@@ -40,7 +40,7 @@ export interface LogSource extends UserIndex {
   readonly items: ItemCatalogue;
   /** The whole log; undefined if the log is in a file. */
   readonly log: ClickLog | undefined;
-  /** True if unclicked items were not shown to users, but drawn (`data log --pages sampled`). */
+  /** True if `data log --pages sampled` drew the unclicked items, which users did not see. */
   readonly sampledPages?: boolean;
   /** X, the number of context features per row; see {@link Clicks.rowFeatures}. */
   readonly rowWidth: number;
@@ -160,7 +160,7 @@ export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
 
-/** Converts clicks that were read from `source` to a log. Its items are only those that were displayed. */
+/** Converts clicks that were read from `source` to a log. The log has only the items shown in `clicks`. */
 export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
@@ -189,7 +189,7 @@ export function makeWindow(
   };
 }
 
-/** Checks a log in memory by {@link checkLog}. For a log on disk, checks only the splits in `needed`. */
+/** Runs {@link checkLog} on a log in memory. On disk, checks only that each split in `needed` has users. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
@@ -201,7 +201,7 @@ const WALK_ROWS = 2 ** 20;
 /** Callback for progress: `done` of the `all` units of the task `what` are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
-/** Progress of a data preparation. The type is here so its users need not load the SQL engine (140 MB). */
+/** Progress of a data preparation. */
 export interface PreparationStatus {
   readonly title: string;
   /** Number of an SQL script's current step, from 1 to `of`. Without a script, `number` and `of` are 0. */
@@ -220,7 +220,7 @@ export function makeStatus(title: string): PreparationStatus {
 /**
  * Reads the clicks of some users, a few users at a time. For a log in memory, it yields once, with all users.
  * @param onPart: called before each yield, with the number of users yielded so far. @yields a log that
- * contains the next users, and the numbers of these users in the yielded log.
+ * contains the next users, and the user numbers that these users have in this log.
  */
 export function* walk(
   source: LogSource,
@@ -257,7 +257,7 @@ export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if a user has a predicted page with a click or, if `isClicked` is false, without a click. */
+/** Returns true if any predicted page of the users has a click (`isClicked` true) or no click (false). */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -274,13 +274,13 @@ export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if a predicted page has no click. Only pages of train users are read, if there are any. */
+/** Returns true if a predicted page has no click. Reads the train users or, if there are none, all users. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : listUsers(source, "all"), false);
 }
 
-/** @throws UserError if all pages have a click. Then a model learns only differences of utilities. */
+/** @throws UserError if all pages have a click: such a log does not show how high utilities are. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(

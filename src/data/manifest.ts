@@ -47,9 +47,9 @@ export interface ValueTransform {
 }
 
 /**
- * Description of a context feature. The feature has a value for each displayed item. The value describes the
- * impression (the item when it was displayed) or the page (then all items of the page have equal values). An
- * "age" is computed for the time when the page was shown.
+ * Description of a context feature. The feature has a value for each displayed item. The value of a "page"
+ * feature is the same for all items of a page. An "age" is the number of days from the time in the column to
+ * the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -93,9 +93,9 @@ export interface TokenFeature {
   /** True if a text in the column may have several values, separated by |. */
   split?: boolean;
   /**
-   * Present if the field's last token stands for all values that have no token of their own. "trained": train
-   * users saw items with the last token. "mean": no item of this data set has the last token, so the token's
-   * embedding is the mean of the field's other embeddings.
+   * Absent if every value has its own token. Otherwise, all values without their own token share the field's
+   * last token. "trained": train users saw items with the last token. "mean": no item of this data set has
+   * the last token, so the token's embedding is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
   /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */
@@ -115,8 +115,8 @@ export interface FeatureManifest {
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
   /**
-   * Checksums of item ids, in the order of the items. The last is over all items of this set; the others are
-   * those of earlier sets, whose items are the first items of this set.
+   * Checksums of item ids, in the order of the items. The last checksum is of all items. Each other checksum
+   * is of the items of an earlier data set, which are also the first items of this set.
    */
   catalogues?: string[];
 }
@@ -178,7 +178,7 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Dates (ISO 8601, UTC) of a split by time, and numbers of users, who may be in several parts. */
+/** Dates (ISO 8601, UTC) of a split by time, and numbers of users. A user may have pages in several parts. */
 export interface TimeSplit {
   /** Time of the first page of the log. */
   first: string;
@@ -242,7 +242,7 @@ export const manifestSchema = v.object({
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),
   })),
-  /** Absent if unknown; see {@link PageOrder}. */
+  /** Order of the items of a page; absent if unknown. */
   pageOrder: v.optional(v.picklist(["shown", "arbitrary"])),
   /** True if `data log --pages sampled` drew the unclicked items of each page; absent for false. */
   sampledPages: v.optional(v.boolean()),
@@ -266,7 +266,7 @@ export type PageOrder = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** Largest number of tokens; host and device memory have a row of the embedding table for each token. */
+/** Largest number of tokens. Each token takes memory for a row of the embedding table. */
 const MOST_TOKENS = 100_000_000;
 
 /** Parses a manifest. @param path: for messages. @throws UserError if the text is not a manifest. */

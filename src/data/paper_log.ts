@@ -122,7 +122,7 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** Shuffles an event's clicked rows, because clicks in row order would look like position bias. */
+/** Shuffles an event's clicked rows. In row order, users would seem to click from top to bottom. */
 function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;

@@ -100,7 +100,7 @@ const ENCRYPTED = "PARE";
 /** Smallest size of a Parquet file: 4 bytes "PAR1", 4 bytes for the size of the metadata, 4 bytes "PAR1". */
 const LEAST_BYTES = 12;
 
-/** Checks that a file begins and ends with "PAR1". If its first bytes are missing, all offsets are wrong. */
+/** Checks that a file begins and ends with "PAR1". */
 async function expectMagic(path: string, file: OpenFile): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) {
@@ -123,7 +123,7 @@ function expectPlain(path: string, { row_groups }: FileMetaData): void {
 /** Codecs that hyparquet decodes without hyparquet-compressors. */
 const OWN_CODECS = ["UNCOMPRESSED", "SNAPPY"];
 
-/** @throws UserError for an unsupported codec. A web page supports fewer codecs than Deno. */
+/** @throws UserError for an unsupported codec. */
 function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   const others = Object.entries(compressors).filter(([, read]) => read).map(([codec]) => codec);
   const known = new Set([...OWN_CODECS, ...others]);
@@ -142,7 +142,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns the file's requested columns. @throws UserError if one is needed but missing, or repeated. */
+/** @returns the requested columns. @throws UserError if a needed column is missing or one is repeated. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,

@@ -89,7 +89,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Deletes the list of rejected rows. If the rows are then read again, bad rows are counted only once. */
+/** Deletes the list of rejected rows. Otherwise, reading the rows again would count bad rows twice. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
@@ -143,7 +143,7 @@ export interface FaultMessage {
 }
 
 export interface FaultSource {
-  /** Name of a view with the columns file, row (from 1, or NULL), fault (NULL for a good row), and values. */
+  /** Name of a view of the source's rows. Columns: file, row (number or NULL), fault (or NULL), values. */
   readonly view: string;
   /** Name of a table or view with the rows of `view` and the column fault, from which faults are counted. */
   readonly counted: string;

@@ -67,7 +67,7 @@ async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   return { users, items, pages, rows, clicks, context, ...more };
 }
 
-/** Returns an error that lists a set's faults, or `error` itself if SQL finds none or cannot read the set. */
+/** Makes an error that lists a set's faults. Returns `error` if SQL finds no fault or cannot read the set. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {

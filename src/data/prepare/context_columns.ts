@@ -70,7 +70,7 @@ export async function chooseContextColumns(
   return own;
 }
 
-/** Creates the table like_row_feature: context features of the --encoding-from set. @returns SQL variables */
+/** Writes the --encoding-from set's context features to a table. @returns `columns` as SQL variables */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],

@@ -40,7 +40,7 @@ const statisticsSchema = v.object({
 });
 export type SplitStatistics = v.InferOutput<typeof statisticsSchema>;
 
-/** Metrics of baselines on one split. A baseline is absent if the data set does not have its inputs. */
+/** Metrics of baselines on one split. A baseline is absent if the data set lacks the baseline's inputs. */
 export type BaselinePrecisions =
   & { readonly split: Split }
   & Readonly<Record<"nll" | "prec1" | "prec2", Readonly<Partial<Record<BaselineName, number>>>>>;
@@ -105,7 +105,7 @@ export async function describe(
   }
 }
 
-/** Lists warnings about a data set that `engine` wrote. Afterwards, `engine` uses a database in memory. */
+/** Lists warnings about a data set that `engine` wrote. Makes `memory` the engine's default database. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -213,7 +213,7 @@ async function readStatistics(engine: SqlEngine): Promise<SplitStatistics[]> {
 }
 
 /**
- * Reads a set with the checks of training, because statistics of a set that training refuses are misleading.
+ * Reads a set with the checks of training, because the statistics of a faulty set would be misleading.
  * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
@@ -265,7 +265,7 @@ function positionWarnings(s: Suspicion): string[] {
   ];
 }
 
-/** Warns if many pages are too easy to rank, or if most users have no history. */
+/** Warns if pages need no ranking (for example, pages of one item), or if most users have no history. */
 function pageWarnings(s: Suspicion): string[] {
   const warnings: string[] = [];
   const n = (count: number | undefined) => formatThousands(count ?? 0);

@@ -18,7 +18,7 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns that --dense and --tokens name, or the columns of the set that --encoding-from names. */
+/** Columns from the options --dense and --tokens or, with --encoding-from, from an existing data set. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
@@ -26,7 +26,7 @@ export interface NamedColumns {
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
-/** @throws UserError if an option names other columns than the set `folder` of --encoding-from has */
+/** @throws UserError if the columns in an option are not the columns of the --encoding-from set `folder` */
 export function expectColumnsOf(
   folder: string,
   option: string,
