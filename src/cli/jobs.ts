@@ -195,8 +195,7 @@ export async function runAllSettled<T>(
   if (failed.length > 0) {
     throw new UserError(
       `${failed.length} of ${names.length} trainings failed; the other trainings are saved:\n` +
-        `${failed.join("\n")}\n` +
-        `${resumeHint}`,
+        `${failed.join("\n")}\n${resumeHint}`,
     );
   }
   return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);

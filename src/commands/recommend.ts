@@ -3,7 +3,7 @@
 import { parseIds } from "../data/ids.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
-import { type ContextFeature, listContextColumns } from "../data/manifest.ts";
+import { listContextColumns } from "../data/manifest.ts";
 import { encodeContext } from "../predict/request_context.ts";
 import { readTitles } from "../run/name_results.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -51,16 +51,9 @@ function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): 
 /** Returns the JSON of --context for context columns, with the word VALUE in place of each value. */
 function formatContextExample({ dataset: { features } }: OpenedDataset, columns: readonly string[]): string {
   const own = listContextColumns(features?.context).filter(({ column }) => columns.includes(column));
-  const list = (kind: ContextFeature["kind"]) => {
-    const named = own.filter((column) => column.kind === kind);
-    return named.map(({ column }) => `${JSON.stringify(column)}: VALUE`).join(", ");
-  };
-  const [page, impressions] = [list("page"), list("impression")];
-  const parts = [
-    ...(page === "" ? [] : [`"page": {${page}}`]),
-    ...(impressions === "" ? [] : [`"impressions": {"*": {${impressions}}}`]),
-  ];
-  return `{${parts.join(", ")}}`;
+  const { page, impression } = Object.groupBy(own, ({ kind }) => kind);
+  const fill = (list: typeof own) => Object.fromEntries(list.map(({ column }) => [column, "VALUE"]));
+  return JSON.stringify({ page: page && fill(page), impressions: impression && { "*": fill(impression) } });
 }
 
 async function main(): Promise<void> {

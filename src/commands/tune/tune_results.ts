@@ -51,8 +51,7 @@ export async function reportTune(
   const winner = rows.find(({ number }) => number === findWinner(state)?.number);
   if (!winner) throw noWinner(state);
   console.log(
-    "\n" +
-      `Best validation metrics of each setting (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
+    `\nBest validation metrics of each setting (${rows.length} setting${rows.length === 1 ? "" : "s"}, ` +
       `all in ${quotePath(`${path}/table.csv`)}):`,
   );
   console.log(settingsTable(rows));

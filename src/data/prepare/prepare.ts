@@ -204,8 +204,8 @@ async function buildManifest(
 ): Promise<Manifest> {
   const [pages] = await engine.rows(
     "SELECT count(*) AS pages, sum(len(items)) AS rows, " +
-      "sum((clicked IS NOT NULL)::INTEGER + len(additional_clicks)) " +
-      "FILTER (NOT context AND NOT earlier) AS clicks, " +
+      "sum((clicked IS NOT NULL)::INTEGER + len(additional_clicks)) FILTER (NOT context AND NOT earlier) " +
+      "AS clicks, " +
       "count(*) FILTER (context) AS context, count(*) FILTER (earlier) AS earlier, " +
       "sum(len(items)) FILTER (earlier) AS earlier_rows, " +
       "count(*) FILTER (len(propensities) > 0) AS propensities FROM page",

@@ -99,8 +99,8 @@ export async function openLike(
   }
   const files = formatLiteral(listTableFiles(folder, "items").map(escapeGlob));
   await engine.run(
-    "INSERT INTO like_item BY NAME SELECT id AS item_id, " +
-      "COLUMNS(lambda c: c IN ('item', 'title', 'valid_from', 'dense', 'tokens')) " +
+    "INSERT INTO like_item BY NAME SELECT id AS item_id, COLUMNS(lambda c: " +
+      "c IN ('item', 'title', 'valid_from', 'dense', 'tokens')) " +
       `FROM read_parquet(${files})`,
   );
   return {
