@@ -193,7 +193,7 @@ export function parsePath(text: string): string {
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
-    `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename the file, or use a link to it.`,
+    `Expected ${expected} in UTF-8, got ${JSON.stringify(text)}. Rename the file or folder.`,
   );
 }
 

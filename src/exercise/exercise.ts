@@ -52,7 +52,7 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && /shipped|solution/.test(idea)
   );
-  if (!step) throw new Error(`Expected a step with kernel ${solution} in ladder ${ladder.name}, found none.`);
+  if (!step) throw new Error(`Expected kernel ${solution} in ladder ${ladder.name}, found none.`);
   return step;
 }
 
@@ -277,7 +277,7 @@ function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["
     }
     if (storage === undefined || rest.length > 0 || getStorage(name) !== "read") {
       throw new UserError(
-        `expected an input and its storage (${kinds.join(", ")}) in "where", got "${part}".`,
+        `expected the name of an input and one of ${kinds.join(", ")} in "where", got "${part}".`,
       );
     }
     if (where[name]) throw new UserError(`expected "where" to name ${name} once.`);

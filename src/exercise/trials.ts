@@ -68,7 +68,7 @@ export function rankTrial(
   const { views = {} } = trial.specs.find(({ kernel }) => kernel.name.startsWith("batch_rank")) ?? {};
   const { bits, ranked } = views;
   if (!bits || !ranked) {
-    throw new Error("Expected batch_rank to bind the buffers bits and ranked, but it does not.");
+    throw new Error("Expected the bindings bits and ranked in kernel batch_rank, found fewer.");
   }
   return {
     ...trial,
@@ -268,7 +268,7 @@ export function createSparsemaxTrial(
   const trial = createOpTrial(gpu, { ...makeExactMinimax(game)(pages), ...pages }, useBuffers(gpu));
   const { views: { policy } = {} } = trial.specs.find(({ kernel }) => kernel.name === "exact_minimax") ?? {};
   if (!policy) {
-    throw new Error("Expected a binding of kernel exact_minimax with the generator's policy, found none.");
+    throw new Error("Expected a binding named policy in kernel exact_minimax, found none.");
   }
   const u = pages.values?.get("u") ?? [];
   const { log: { eventRows } } = pages;

@@ -25,7 +25,7 @@ export function explainFileError(error: unknown, doing: string, path: string): u
     }
     return new UserError(
       `cannot ${doing} ${where}: this process has no permission for the path. ` +
-        "Start the command by its task (deno task ...), and name its folder with --save-dir or --resume.",
+        "Start the command with deno task, and name the folder with --save-dir or --resume.",
       { cause: error },
     );
   }

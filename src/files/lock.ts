@@ -67,7 +67,7 @@ function expectPlainFile(path: string, purpose: string): void {
     throw error;
   }
   throw new UserError(
-    `Expected nothing else at ${path}, the path for ${purpose}, got another file. Move that file away.`,
+    `Expected ${purpose} at ${path}, found another file. Move that file away.`,
   );
 }
 

@@ -107,7 +107,7 @@ export class Gpu {
     if (!matchAdapter(variants, this.#variants)) {
       const named = ({ kind, matrices }: KernelVariants) => matrices ? `${kind} with ${matrices}` : kind;
       throw new Error(
-        `expected kernel variants for the adapter kind ${named(this.#variants)}, got ${named(variants)}`,
+        `expected kernel variants for this adapter (${named(this.#variants)}), got ${named(variants)}`,
       );
     }
     this.#variants = variants;

@@ -52,8 +52,8 @@ export function parseKernel(name: string, source: string): Kernel {
   if ((last !== STEP && last !== STEPS) || bindings.some(({ index }, k) => index !== k)) {
     const list = bindings.map(({ index, name }) => `@binding(${index}) ${name}`).join(", ") || "none";
     throw new UserError(
-      `kernel ${name}: expected bindings that are numbered from 0 in the order of the text, and step (or ` +
-        `steps) last, got ${list}.`,
+      `kernel ${name}: expected bindings numbered from 0 in source order, the last named step or steps, ` +
+        `got ${list}.`,
     );
   }
   source.split("\n").forEach((line, k) => {

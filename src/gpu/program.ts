@@ -153,7 +153,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     const own = slices === 1 ? 0 : slice.index;
     for (let k = bindGroups.length; own > 0 && k < slices; k++) bindGroups.push(dispatch.bind(k));
     const bindGroup = bindGroups[own];
-    if (!bindGroup) throw new Error(`${label}: there is no slice ${own}`);
+    if (!bindGroup) throw new Error(`${label}: expected a bind group for batch ${own}, found none`);
     pass.setPipeline(pipeline);
     offsets[0] = stepOffset;
     pass.setBindGroup(0, bindGroup, offsets, 0, 1);

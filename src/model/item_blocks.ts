@@ -139,7 +139,7 @@ export class ItemBlocks {
     for (const [part, { stride, view }] of this.parts) {
       const row = state[part];
       if (row?.length !== stride) {
-        throw new Error(`expected ${stride} numbers of ${part}, got ${row?.length}`);
+        throw new Error(`user state ${part}: expected ${stride} numbers, got ${row?.length}`);
       }
       const { buffer, offset } = asBufferView(view);
       const copies = new Float32Array(stride * this.capacity.events);
@@ -223,5 +223,5 @@ class BlockBatch implements ClickBatch {
 }
 
 function throwMissing(what: string): never {
-  throw new Error(`expected no op that reads ${what}, because a block of items has none`);
+  throw new Error(`expected no op to read ${what}: a block of items lacks such data`);
 }

@@ -92,7 +92,7 @@ export class GradientSum<S extends BatchSizes> {
     slice?: BatchSlice,
   ): void {
     if (first && last) return this.update.encode(commands, sizes, offset, slice);
-    if (!this.sums) throw new Error("expected a batch of one micro-batch");
+    if (!this.sums) throw new Error("expected one micro-batch per batch, got more");
     const { programs, marks } = this.sums;
     if (first) { for (const { blank, mark } of marks) commands.copy(blank, mark); }
     programs[first ? "first" : last ? "last" : "inner"].encode(commands, sizes, offset);

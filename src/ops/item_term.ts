@@ -150,7 +150,7 @@ function itemGradient({ tape, item, state, N4, constants }: ItemTerm, call: Clic
 
 function reference(oneHot: boolean, itemDropout: number): ClickReference {
   return ([item, base, state], batch) => {
-    if (!item || !base) throw new Error("item_term: expected an item vector and a base");
+    if (!item || !base) throw new Error("item_term: expected the inputs item and base");
     const itemRow = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
     const bias = base.rows === 1 && batch.rows.length !== 1;

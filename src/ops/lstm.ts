@@ -107,7 +107,7 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   const products = dense || tokenTable ? tape.saved(`${name} input`, "events", 4 * output.stride) : undefined;
   const input = lookedUp?.view ?? products;
   if (!input) {
-    throw new Error("lstm: expected features with input weights, a table of input weights, or a token table");
+    throw new Error("lstm: expected input weights or a token table, got neither");
   }
   const H4 = output.stride / 4;
   const { input: own, weights: read } = dense ?? { input: output, weights };
@@ -239,7 +239,7 @@ export function reference(
   bias: Matrix | undefined,
   batch: ReferenceBatch,
 ): ReturnType<ClickReference> {
-  if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input weights, weights and bias");
+  if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input and recurrent weights, bias");
   const H = weights.rows;
   /** Input of the gates for each item: the item's features times W, or for one-hot features a row of W. */
   const product = features ? productOf(features, inputWeights) : inputWeights;

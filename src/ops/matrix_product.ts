@@ -267,7 +267,7 @@ export function weightGradient<S extends BatchSizes>(
   const bias = g.bias && call.partials(g.bias);
   for (const other of [second, bias]) {
     if (other && other.accumulate !== weights.accumulate) {
-      throw new Error(`${call.label}: expected all ops of ${g.weights.name} to use the same parameters`);
+      throw new Error(`${call.label}: expected ops that share ${g.weights.name} to share all parameters`);
     }
   }
   const sums = g.host?.sums;

@@ -97,7 +97,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   const toWeights = call.partials(weights);
   const toBias = bias && call.partials(bias);
   if (toBias && toBias.accumulate !== toWeights.accumulate) {
-    throw new Error(`${name}: ops must use both ${bias.name} and ${weights.name}, or none`);
+    throw new Error(`${name}: ops must use both ${bias.name} and ${weights.name}, or neither`);
   }
   return [
     {

@@ -188,7 +188,7 @@ function eventGradients(
   const toWeights = call.partials(weights);
   const toBias = call.partials(layerBias);
   if (toBias.accumulate !== toWeights.accumulate) {
-    throw new Error(`${name}: ops must use both ${layerBias.name} and ${weights.name}, or none`);
+    throw new Error(`${name}: ops must use both ${layerBias.name} and ${weights.name}, or neither`);
   }
   return [
     {

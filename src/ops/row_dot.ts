@@ -66,7 +66,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
    */
   plus(name: string, term: RowDotTerm): UnmaterializedScores<S, R> {
     if (this.#read) {
-      throw new Error(`row_dot: expected no op to have read ${this.name}, to which ${name} adds`);
+      throw new Error(`row_dot: cannot add ${name} to ${this.name}, which an op has already read`);
     }
     const dots = this.#isOneProduct() && !term.input.trainable ? this.#dotsBelow() : undefined;
     const added = new UnmaterializedScores(this.tape, name, dots ? term : { ...term, base: this.compute() });
@@ -91,14 +91,14 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   /** Returns the factors of input . weights, for an op that multiplies them. @throws Error for more terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
-      throw new Error(`row_dot: expected ${this.name} to be one product, as its reader multiplies`);
+      throw new Error(`row_dot: expected one product in ${this.name}, got a sum of terms`);
     }
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
   /** Output tensor. @throws Error if no op has read the scores yet */
   get output(): Tensor {
-    if (!this.#read) throw new Error(`row_dot: expected ${this.name} to be read by an op first`);
+    if (!this.#read) throw new Error(`row_dot: ${this.name} has no output until an op reads it`);
     return this.#read.output;
   }
 
@@ -116,7 +116,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
       this.#read = { ...reading, output: recordRowDot(this.tape, this.name, this.inputs, reading) };
     }
     if (this.#read.by !== by) {
-      throw new Error(`row_dot: expected one way to read ${this.name}, got ${this.#read.by} and ${by}`);
+      throw new Error(`row_dot: ops read ${this.name} in two ways: ${this.#read.by} and ${by}`);
     }
     return this.#read;
   }

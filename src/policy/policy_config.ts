@@ -96,7 +96,7 @@ export function isSame(one: PolicySubject, other: PolicySubject): boolean {
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(
-    `Expected the policy of ${path} to observe users through ${describeSubject(given)}, but it was trained ` +
-      `on ${describeSubject(trainedOn)}. Use the users of its training, or train another policy.`,
+    `Expected a policy trained on ${describeSubject(given)}, but ${path} was trained on ` +
+      `${describeSubject(trainedOn)}. Use the users of its training, or train another policy.`,
   );
 }

@@ -236,6 +236,6 @@ function expectOnce(policies: PolicyGroup["policies"]): void {
   for (const [one, other] of Map.groupBy(policies, ({ name, seed }) => `${name} ${seed}`).values()) {
     if (!one || !other) continue;
     const both = `${one.policy.path} and ${other.policy.path}, both ${one.name} of --seed ${one.seed}`;
-    throw new UserError(`Expected trainings with different seeds, got ${both} with equal settings.`);
+    throw new UserError(`Expected different seeds for trainings with equal settings, got ${both}.`);
   }
 }

@@ -212,7 +212,7 @@ function checkArrays(
     if (own.some((declared) => declared.name === name)) continue;
     const names = own.map(({ name }) => name).join(", ");
     throw new UserError(
-      `kernel ${kernel}: expected arrays for the bindings ${names}, got ${name}, which the text does not declare.`,
+      `kernel ${kernel}: expected arrays only for its bindings ${names}, got ${name}.`,
     );
   }
   return own.map(({ name, declaration, element, width, isOutput }) => {
@@ -226,8 +226,8 @@ function checkArrays(
     if (!data) {
       const expected = [...(isOutput ? ["a length"] : []), ...known.map(({ name }) => name)].join(" or ");
       throw new UserError(
-        `binding ${name}: expected ${place}: { ${name}: ... } with ${expected}, as the kernel declares ` +
-          `${declaration}, got ${describeValue(given)}.`,
+        `binding ${name}: expected ${place}.${name} to be ${expected} (declared in the kernel: ` +
+          `${declaration}), got ${describeValue(given)}.`,
       );
     }
     if (data.length % width === 0) return { name, data, isOutput };

@@ -150,8 +150,8 @@ async function readStage(folder: string, planned: number | undefined): Promise<R
   if (rows === 0) {
     if (!result?.test) return undefined;
     throw new UserError(
-      `Expected rows in train.csv or validation.csv of ${folder}, which has a result.json, found none. ` +
-        "Restore the logs of the run, or train again.",
+      `Expected rows in train.csv or validation.csv of ${folder}, found none, but the run ended: ` +
+        "it has a result.json. Restore the logs of the run, or train again.",
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);

@@ -185,7 +185,7 @@ async function readBest(
     return { weights, isAside: name === aside };
   }
   throw new UserError(
-    `Expected ${file} to be the snapshot of iteration ${iteration}, found none. The run cannot be resumed.`,
+    `Cannot resume the run: ${file} is missing, or not the snapshot of iteration ${iteration}.`,
   );
 }
 

@@ -191,7 +191,7 @@ export class Simulator {
     if (!standing || !given) throw new UserError("Expected reset() before the first step().");
     if (standing.page >= pages) {
       throw new UserError(
-        `Expected at most ${pages} pages per episode, got another page. Start a new episode by reset().`,
+        `Expected at most ${pages} pages per episode, got one more. Start a new episode by reset().`,
       );
     }
     const room = { users, slate: k, items: this.#page.items };

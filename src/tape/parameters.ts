@@ -73,7 +73,7 @@ export class ParameterArena {
     };
     for (const { name, statistic, table, decays } of specs) {
       if (statistic && (table || decays)) {
-        throw new Error(`parameter ${name}: expected a running average to be no table and not to decay`);
+        throw new Error(`parameter ${name}: a running average cannot be a table or have weight decay`);
       }
     }
     const isSummed = (spec: ParameterSpec) => !spec.table && !spec.statistic && !spec.constant;

@@ -133,7 +133,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   #expectUnplaced(what: string): (() => void)[] {
     if (this.#unplaced) return this.#unplaced;
-    throw new Error(`${what}: expected all ops to be recorded before the tape is placed`);
+    throw new Error(`${what}: expected all ops to be recorded before place()`);
   }
 
   /**
@@ -220,7 +220,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       partials: (parameter) => {
         const place = parameter.parameter;
         if (!place || place.table || place.statistic) {
-          throw new Error(`expected a parameter that is summed over the batch, got ${parameter.name}`);
+          throw new Error(`expected a parameter that is no table or running average, got ${parameter.name}`);
         }
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };

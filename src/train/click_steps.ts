@@ -137,7 +137,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
 
   stepShared(...step: SharedStep): Promise<StepSums> {
     const { distributed } = this.batches;
-    if (!distributed) throw new Error("expected a training that ranks share");
+    if (!distributed) throw new Error("this training does not run on several ranks");
     return distributed.collectives.stepShared(this, ...step);
   }
 }

@@ -52,7 +52,7 @@ export async function fitMicroBatches<T>(
 function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   const size = `${formatThousands(events)} events and ${formatThousands(rows)} displayed items`;
   return new UserError(
-    `Expected each user to fit the adapter alone, but the largest user has ${size}: ${message} ` +
+    `The largest user (${size}) does not fit the adapter, even alone: ${message} ` +
       `Or keep only the last events of each user: deno task data log --max-events ${
         Math.max(1, Math.floor(0.9 * share * events))
       }`,

@@ -235,7 +235,7 @@ Deno.test("exercises: an answer chooses its memory, and invalid choices are repo
     const broken: [string, RegExp][] = [
       [
         "input textur",
-        /expected an input and its storage \(texture, uniform, panels\) in "where", got "input textur"/,
+        /expected the name of an input and one of texture, uniform, panels in "where", got "input textur"/,
       ],
       ["input", /got "input"/],
       ["output texture", /expected output to stay in a storage buffer/],

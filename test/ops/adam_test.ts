@@ -48,7 +48,7 @@ Deno.test("adam: parameters keep the arena's order and their weight decay", () =
     for (const wrong of [{ table: true }, { decays: true }]) {
       assert.throws(
         () => new ParameterArena(gpu, [{ name: "s", rows: 1, columns: 1, statistic: true, ...wrong }]),
-        /parameter s: expected a running average to be no table and not to decay/,
+        /parameter s: a running average cannot be a table or have weight decay/,
       );
     }
   }));

@@ -191,7 +191,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     await refused(/Expected the id of an item .* "no-item"/, "rank", policy, "--history", "3,no-item");
     await refused(/Expected --test-model to differ from/, ...compare, "--test-model", a);
     await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
-    await refused(/Expected trainings with different seeds/, ...compare, policy);
+    await refused(/Expected different seeds for trainings/, ...compare, policy);
     Deno.copyFileSync(`${b}/best-loss.safetensors`, `${a}/best-loss.safetensors`);
     await refused(/the file has changed/, "rank", policy);
   }));

@@ -227,14 +227,14 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     const [path, victim] = [`${folder}/file`, `${folder}/victim`];
     Deno.writeTextFileSync(victim, "precious");
     Deno.symlinkSync(victim, makeTemporaryName(path));
-    const refused = isUserError(/clickgan-tmp, the path for a temporary file, got another file/);
+    const refused = isUserError(/Expected a temporary file at .*clickgan-tmp, found another file/);
     await assert.rejects(writeFileAtomically(path, "x"), refused);
     Deno.linkSync(victim, makeTemporaryName(`${folder}/second`));
     await assert.rejects(writeFileAtomically(`${folder}/second`, "x"), refused);
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      isUserError(/lock, the path for a lock, got another file/),
+      isUserError(/Expected a lock at .*lock, found another file/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();
@@ -357,7 +357,7 @@ Deno.test("errors of the file system have a cause and a remedy, on one line", ()
       notCapable("no"),
       "write",
       "/devices/x",
-      /has no permission for the path\. Start the command by its task/,
+      /has no permission for the path\. Start the command with deno task/,
     ],
   ];
   for (const [error, doing, path, says] of cases) {

@@ -60,7 +60,7 @@ Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, o
     await train.ok(`--data ${data} --save-dir ${seeds} ${SMALL} --seeds 2`);
     await refused(`--resume ${seeds} --iterations 10`, /Expected --iterations of at least 20/);
     Deno.removeSync(`${seeds}/seed-2/best-prec1.safetensors`);
-    await refused(`--resume ${seeds} --iterations 30`, /seed-2\/best-prec1.* found none/);
+    await refused(`--resume ${seeds} --iterations 30`, /seed-2\/best-prec1.* is missing/);
     Deno.removeSync(`${seeds}/seed-2/last.safetensors`);
     await refused(`--resume ${seeds} --iterations 30`, /seed-2\/last\.safetensors.* found none/);
     Deno.writeTextFileSync(data, Deno.readTextFileSync(data).replace("\t1\t0\n", "\t0\t0\n"));

@@ -86,7 +86,7 @@ Deno.test("host simulator: clicked items are not shown again, unless repeats are
   const stubborn = { name: "stubborn", slate: () => [0, 1, 2] };
   assert.throws(
     () => simulateOnHost(shop, stubborn, { ...sizes, pages: 40 }),
-    /Expected from stubborn a slate of 3 different items that may be shown, got 0, 1, 2/,
+    /Expected stubborn to choose 3 different items that may be shown, got 0, 1, 2/,
   );
 });
 

@@ -88,7 +88,7 @@ const isPrepared = (files: readonly ReaderFile[]) =>
 function createFilesError(files: readonly ReaderFile[]): UserError {
   const paths = files.map(({ path }) => path).join(", ") || "nothing";
   return new UserError(
-    `Expected one file in the paper's layout, or all files of a prepared data set, got ${paths}.`,
+    `Expected one file in the layout of arXiv 1812.10613, or all files of a prepared data set, got ${paths}.`,
   );
 }
 

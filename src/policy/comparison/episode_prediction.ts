@@ -94,7 +94,7 @@ class ObservedPolicy implements Policy {
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== observer) {
-      throw new Error(`expected ${policy.name} to observe users through ${observer.name}`);
+      throw new Error(`${policy.name} reads user states of another model than ${observer.name}`);
     }
     [this.name, this.observes] = [policy.name, observer];
   }
@@ -114,7 +114,7 @@ class ObservedPolicy implements Policy {
 
   /** Reads the observing model's utilities and user states on a page, with one wait for the device. */
   async readPage(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
-    if (!this.#recorded) throw new Error("expected a policy that was recorded");
+    if (!this.#recorded) throw new Error("expected record() before readPage()");
     const { slate, utilities, observer } = this.#recorded;
     if (isFirst) this.#windows.push([]);
     const rule = this.#choice ??= await readChoiceRule(gpu, observer);

@@ -207,7 +207,7 @@ class Replay {
     if (stride === undefined) this.#write(page.masked, buildMask(page, may));
     this.#submit([[programs.look, 1 + t]]);
     const [utilities, own] = await readViews(gpu, [environment.catalogue().utilities, view]);
-    if (!utilities || !own) throw new Error("expected utilities, and scores or slates");
+    if (!utilities || !own) throw new Error("expected readViews to return two arrays");
     const utilities32 = new Float32Array(utilities.buffer);
     return { utilities: utilities32, own, scores: new Float32Array(own.buffer) };
   }

@@ -69,7 +69,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
   const { kind, units, trunk, inputs, itemColumns, zero } = shape;
   expectUnits(units);
   if (zero && kind !== "item") {
-    throw new Error(`expected kind item for a network with a Q-value of no click, got ${kind}`);
+    throw new Error(`expected a Q-value of "no click" only with kind item, got kind ${kind}`);
   }
   if (padColumns(trunk) !== trunk) {
     throw new Error(`expected a trunk with a multiple of 4 units, got ${trunk}`);

@@ -275,7 +275,7 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
   if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
     throw new UserError(
       `Expected items that were not clicked in ${name}, found only clicked items: there is nothing to learn, ` +
-        "and prec@1 would be 1.000. Prepare a log of clicks with deno task -q data log --pages sampled.",
+        "and prec@1 would be 1.000. deno task -q data log --pages sampled adds items that were not clicked.",
     );
   }
   if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;

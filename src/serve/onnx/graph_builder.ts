@@ -115,7 +115,7 @@ export class GraphBuilder {
     values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | BigInt64Array<ArrayBuffer>,
   ): TensorName {
     const size = dims.reduce((product, d) => product * d, 1);
-    if (size !== values.length) throw new Error(`${name}: ${values.length} values for [${dims.join(", ")}]`);
+    if (size !== values.length) throw new Error(`${name} [${dims.join(", ")}] has ${values.length} values`);
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const dataType = values instanceof Float32Array ? FLOAT : values instanceof Int32Array ? INT32 : INT64;
     this.initializers.push({ name, dims, dataType, rawData });

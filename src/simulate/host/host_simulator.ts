@@ -99,7 +99,7 @@ function expectAllowed(slate: ArrayLike<number>, k: number, masked: Uint8Array, 
   const wrong = items.find((item) => masked[item] !== 0);
   if (items.length === k && new Set(items).size === k && wrong === undefined) return;
   throw new RangeError(
-    `Expected from ${policy} a slate of ${k} different items that may be shown, got ${items.join(", ")}`,
+    `Expected ${policy} to choose ${k} different items that may be shown, got ${items.join(", ")}`,
   );
 }
 

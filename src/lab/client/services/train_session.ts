@@ -184,7 +184,7 @@ export class TrainSession {
     const ended = before.find((one) => one.stage.name === stage);
     if (ended) return Promise.resolve(encodeSnapshotFile(ended, kind, on));
     if (stage !== this.stage.name) {
-      throw new UserError(`Expected a stage that has begun, got the ${stage} stage.`);
+      throw new UserError(`The ${stage} stage has no snapshot, because it has not begun.`);
     }
     return this.whenIdle(async () => encodeSnapshotFile(await this.#getState(), kind, on));
   }
