@@ -69,7 +69,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offset of each feature in an item's vector; `categories` and `brands`: numbers of one-hot values. */
+/** Offsets of features in an item's vector, and the numbers of `categories` and `brands` (one-hot). */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
@@ -102,7 +102,7 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
-/** Shop with no click on a fifth of the pages. Planning gains little, as no click lowers all utilities. */
+/** Shop with no click on a fifth of the pages. Users do not tire, so planning ahead gains little. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",

@@ -60,7 +60,7 @@ export async function checkAll(
   return { cases: cases.map(({ name }) => name), started };
 }
 
-/** Times the answer, the ladder's first step and its shipped ones. The answer's gain is on a shipped one. */
+/** Times a reader's kernel and, for comparison, the ladder's first kernel and its shipped kernels. */
 export async function raceExercise(
   gpu: Gpu,
   { ladder }: Exercise,
@@ -100,9 +100,9 @@ const builtins: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns two variants of a kernel that run its invocations in other orders. Both variants separate
- * neighbouring invocations; the second also reverses the order. Returns [] if the kernel uses subgroups, or
- * parameters other than builtins.
+ * Returns two variants of a kernel that run its invocations in other orders. In both variants, neighbouring
+ * invocations do the work of distant ones; the second also reverses the order. Returns [] if the kernel uses
+ * subgroups, or parameters other than builtins.
  */
 function otherOrders(own: Kernel): Kernel[] {
   if (own.source.includes(ENABLE_SUBGROUPS)) return [];
@@ -136,7 +136,7 @@ function otherOrders(own: Kernel): Kernel[] {
 }
 
 /**
- * Runs a step (here: a reader's kernel) twice on a test case. The results must match the reference, the two
+ * Runs a reader's kernel (`step`) twice on a test case. The results must match the reference, the two
  * runs must have identical bits, and memory outside of the outputs must not change. Then other orders of
  * invocations are checked.
  * @returns a description of the grid
@@ -211,7 +211,7 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
 /** Error for a size that needs too much memory, which is no error of the reader's kernel. */
 class TooLarge extends UserError {}
 
-/** Checks a reader's kernel. @throws UserError if an input is larger than the uniform buffer that it reads */
+/** @throws UserError if an input that a reader's kernel wants in a uniform buffer is too large for one */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,

@@ -8,7 +8,7 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Values of the letters, such as E and K, that stand for sizes in a kernel's comment "grid". */
+/** Sizes by letter, such as E and K, for the expression in a kernel's comment "// grid: E * K". */
 export type SizeLetters = Readonly<Record<string, number>>;
 
 type Trial = ReturnType<Ladder["open"]>;
@@ -47,7 +47,7 @@ export interface Exercise {
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
-/** Returns the kernel that clickgan uses, with the settings of the last ladder step that runs it. */
+/** Returns the ladder step that solves the exercise: the last one that runs the kernel `solution`. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && /shipped|solution/.test(idea)
@@ -98,7 +98,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
   return [...ladder.oddSizes.map(toOrdinaryCase), ...hard, toOrdinaryCase(size)];
 }
 
-/** Returns E, the number of pages, and K, the rows of the longest page (one more than the mean `page`). */
+/** Returns E (number of pages) and K (most rows per page). Pages have `page` - 1 to `page` + 1 rows. */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -108,7 +108,7 @@ export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 
 /** Case with pages of 300 rows, so that an invocation of a workgroup must process several rows. */
 export const longPages = ["long pages", [3, 300], getOrdinaryUtility] as const;
 
-/** Evaluates an expression such as "E * K / 4". @param line - its line's name. @throws UserError if bad */
+/** Evaluates an expression such as "E * K / 4". @param line - name of the line, for error messages */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -264,7 +264,7 @@ export function parseGrid(
   };
 }
 
-/** Parses where inputs are stored. @param text - for example "input texture, weights uniform" */
+/** Parses the line "where": the storage of each input by name, such as "x texture, weights uniform". */
 function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["where"] {
   const kinds = ["texture", "uniform", ...(constants.has("K4") ? ["panels"] as const : [])] as const;
   const getStorage = (name: string) => bindings.find((binding) => binding.name === name)?.kind;

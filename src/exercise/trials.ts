@@ -39,10 +39,10 @@ import { createHistoryLog, createOneHotItems, createRowsBatch, logOfPages } from
 const RANKED_ITEMS = 20;
 
 /**
- * Creates a test case with the bits of a batch: one word with a bit per item that the batch uses, then words
- * with a bit per row. Rows are sorted by item. Each user has one row.
+ * Creates a test case of batch_rank.wgsl. Word 0 of its input has a bit per item, which is set if the batch
+ * has the item. The other words have a bit per row, set if the batch has the row. Each user has one row.
  * @param size - [words]
- * @param word - returns word w (from 1) of the rows' bits; by default, a random quarter of the bits is set
+ * @param word - returns the bits of word w > 0; by default, a random quarter of the bits is set
  */
 export function rankTrial(
   gpu: Gpu,
@@ -138,7 +138,7 @@ export function createTableTrial(
   return { ...trial, specs };
 }
 
-/** Creates a case of batch norm. @param size - [rows, columns] @param hard - true for extreme columns */
+/** Tests batch norm. @param size - [rows, columns] @param hard - true: some columns are nearly constant */
 export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const c = makeBatchNorm(true, "elu", N)(createRowsBatch(R));
   const random = createRandomStream(3, "norm", R, N);
@@ -155,7 +155,7 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
   );
 }
 
-/** `rows`: rows of the batch, enough for several partial sums of a gradient. `iteration`: Adam's t. */
+/** `rows`: rows of the batch, so many that a gradient has several partial sums. `iteration`: Adam's t. */
 const ADAM = { rows: 1027, iteration: 3 };
 
 export function countAdamParameters([P = 1]: LadderSize): number {
@@ -231,7 +231,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Creates a case. @param size - [users, events, features] @param hard - half the users never click */
+/** Tests pw_state_forward. @param size - [users, events, features] @param hard - half of users never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
@@ -251,7 +251,7 @@ export function createLastClicksTrial(
 
 const GENERATOR_ETA = 0.5;
 
-/** Creates a test of the exact generator and the reward's gradient. @param size - [events, rows per page] */
+/** Creates a test of exact_minimax.wgsl, which uses sparsemax. @param size - [events, rows per page] */
 export function createSparsemaxTrial(
   gpu: Gpu,
   size: LadderSize,

@@ -2,8 +2,8 @@
  * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
- * folder. The writing process keeps the temporary file locked. A killed process leaves it unlocked; the next
- * process that writes `train.csv` then overwrites it, or the next command that locks the folder removes it.
+ * folder. The writing process keeps the temporary file locked. If the process is killed, the lock ends. The
+ * next writer of `train.csv` overwrites the temporary file, or the next command in the folder removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -71,9 +71,9 @@ const SEARCHED = 4096;
  * Checks that a file may be written at a path. An existing file must be a regular file. It must contain
  * `mark`, or this process must have locked the file or its folder. Links and their targets are never
  * replaced.
- * @param mark - text near the beginning or the end of every file of one kind, and of no other file. A mark of
- * whole lines begins and ends with a newline. @returns the file's permissions. @throws UserError if the file
- * may not be written. Errors of the file system are passed on as they are.
+ * @param mark - text that only files of one kind contain, near the beginning or the end. If the text consists
+ * of whole lines, it also begins with a newline. @returns the file's permissions. @throws UserError if the
+ * file may not be written. Errors of the file system are passed on as they are.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -228,7 +228,7 @@ export function removeTemporaries(folder: string): void {
   }
 }
 
-/** Removes a temporary file after an error. If removing fails, the folder's next owner removes the file. */
+/** Removes a temporary file after an error. If this fails, the next command in the folder removes it. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);

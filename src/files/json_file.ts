@@ -26,7 +26,7 @@ export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** Returns the first two lines of `value` as JSON, with its `format`; undefined if it has no such field. */
+/** Returns the beginning of `value`'s JSON, up to the field `format`; undefined if there is no `format`. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;

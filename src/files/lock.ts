@@ -85,7 +85,7 @@ export class Lock implements Disposable {
   }
 
   /**
-   * Takes a lock. While it has the lock, this process may replace the file or folder `what` ("runs/x").
+   * Takes a lock, which permits this process to replace the file or folder `what` ("runs/x").
    * @param path - lock file, which is removed when the lock is released.
    * @throws UserError that names the other process, if another process has the lock.
    */

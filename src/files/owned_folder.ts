@@ -2,7 +2,7 @@
  * An owned folder is written by one process only. A command that writes a run, several runs or a data set
  * locks the output folder until the command ends, and writes all files of the folder atomically.
  *
- * Some output cannot be resumed, such as a data set. While it is incomplete, its folder contains the sign
+ * Some output cannot be resumed, such as a data set. Until such output is complete, the folder has the sign
  * file `.clickgan-partial`. A command that fails removes its incomplete output. If a command is killed, the
  * next command in the folder removes the incomplete output.
  */
@@ -34,7 +34,7 @@ export function isOwnName(name: string): boolean {
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files. Absent for output that can be resumed: it has no sign file. */
+  /** Names of all output files. Absent for output that can be resumed, which needs no sign file. */
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;

@@ -9,7 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together: one per tensor, as no dispatch may both read and write a buffer. */
+/** Buffers that are freed together. Each has one tensor: a dispatch can then read one and write another. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];
@@ -34,7 +34,7 @@ export class Arena {
 
   /**
    * Allocates a texture for vectors of four f32. @throws UserError if the adapter does not support the size.
-   * @param used - bytes that a batch uses, if kernels write the texture; undefined if only the host writes it
+   * @param used - bytes that kernels write per batch; undefined if only the host writes the texture
    */
   allocateTexture(
     name: string,

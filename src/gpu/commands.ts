@@ -23,7 +23,7 @@ export class CommandRecorder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
 
-  /** Copies the data that kernels wrote for a batch of `sizes` into the texture that later kernels read. */
+  /** Copies a batch's data from the buffer that kernels wrote into the texture that later kernels read. */
   copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);

@@ -57,8 +57,8 @@ const INSECURE =
 /**
  * An open device, through which all GPU memory and pipelines are created; it records live memory and errors.
  *
- * WebGPU returns some errors to no caller ("uncaptured errors"). Without a handler they go unnoticed: WebGPU
- * skips an invalid dispatch, so results are garbage. The class collects these errors; `check` throws them.
+ * WebGPU returns some errors to no caller ("uncaptured errors"), such as errors of an invalid dispatch, which
+ * WebGPU skips: its outputs keep old values. The class collects these errors; `check` throws them.
  */
 export class Gpu {
   /** Adapter of the device. */
@@ -196,7 +196,7 @@ export class Gpu {
     );
   }
 
-  /** Returns the pipeline of WGSL source, compiled only once. @throws Error with kernel and faulty line */
+  /** Returns a kernel's pipeline, cached or newly compiled. @throws Error that names the faulty line */
   async pipeline(
     kernel: string,
     source: string,
@@ -232,9 +232,9 @@ export class Gpu {
   }
 
   /**
-   * Waits until all submitted work has run. A call takes 11 ms or more, because Deno polls
-   * the device every 10 ms, so no training step calls this method. Do not call it before a read: a read
-   * itself waits for submitted work. Errors of the work are thrown by {@link check}, not by this method.
+   * Waits until all submitted work has run. In Deno, which polls the device every 10 ms, a call takes 11 ms
+   * or more. Training steps do not call this method. Do not call it before a read: a read itself waits for
+   * submitted work. Errors of the work are thrown by {@link check}, not by this method.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
@@ -324,8 +324,8 @@ function classifyAdapter(
 }
 
 /**
- * Matches the names, in Deno and Chromium, of CPU adapters that read buffers faster than textures.
- * SwiftShader and llvmpipe were measured (bench/ladder.md, "SwiftShader"); others count as llvmpipe.
+ * Matches CPU adapters that read buffers faster than textures, by their names in Deno and Chromium.
+ * SwiftShader and llvmpipe were measured (bench/ladder.md); other CPU adapters are treated like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;
 

@@ -37,7 +37,7 @@ const bindingPattern = /@binding\((\d+)\)\s*(?:@group\(0\)\s*)?var<([^>]+)>\s*(\
 
 /**
  * Parses the interface of a kernel. @throws UserError for wrong binding numbers, a missing step header, or a
- * line with the comment "unrolled" that is no loop of the form of {@link unrolledLoop}.
+ * line with the comment "unrolled" that does not match {@link unrolledLoop}.
  */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
@@ -104,7 +104,7 @@ export interface KernelTextInputs {
 
 /**
  * Returns the text that the driver compiles. @throws Error if a constant is not declared, if the bound of an
- * unrolled loop is no number, or if the source lacks the line of WGSL that must be replaced for a binding.
+ * unrolled loop is no number, or if the source lacks the line that must change for a uniform or a texture.
  */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
@@ -174,7 +174,7 @@ function formatLiteral(value: number | boolean, default_: string): string {
 const unrolledLoop =
   /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
 
-/** Finds loops to unroll; leaves out iterations that the constant in a loop's condition excludes. */
+/** Finds loops to unroll. Iterations whose condition (n below a constant) is false are left out. */
 function* findUnrolledLoops(kernel: Kernel): Generator<Substitution> {
   for (const found of kernel.source.matchAll(unrolledLoop)) {
     const { index: at, 0: text, 1: indent, 2: first, 3: end, 4: step = 1, 5: turn = "", 6: name = "" } =
@@ -203,7 +203,7 @@ function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: Uni
 
 const formatDeclaration = (name: string) => `var<storage, read> ${name}: array<vec4f>;`;
 
-/** Replaces a line. @param refusal - start of the message if the source lacks it */
+/** Replaces a line. @param refusal - beginning of the error if the source lacks the line */
 function replaceLine(kernel: Kernel, text: string, line: string, by: string, refusal: string): string {
   if (text.includes(line)) return text.replace(line, by);
   throw new Error(`kernel ${kernel.name}: ${refusal} without the line "${line}"`);

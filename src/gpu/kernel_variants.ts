@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Product of a dense layer: its output act(X W + b), or the gradient dY W^T of X or X^T dY of W. */
+/** Product of a dense layer: output act(X W + b), X's gradient dY W^T, or W's gradient X^T dY. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
@@ -99,7 +99,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest K / 4 (K inputs) of panel kernels, which unroll a sum over K; less on a GPU to compile faster. */
+/** Largest K / 4 (K inputs) of panel kernels, whose unrolled sum over K compiles slowly on a GPU. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {

@@ -47,12 +47,12 @@ const PARTS = ["pages", "users", "items"] as const;
 /** Names of the files of every set, in the order of writing. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
-/** File with the value of each token, in sets whose features `deno task data` encoded. */
+/** File with the categorical value that each token (an index) encodes; not every set has this file. */
 export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
 
-/** Calls `write` for a new folder, and removes its files on failure. @throws UserError if it has files. */
+/** Creates the folder `path` and calls `write`, which fills the folder; on failure, the files are removed. */
 export async function writeNewSet<T>(
   path: string,
   purpose: FolderPurpose,
@@ -67,8 +67,8 @@ export async function writeNewSet<T>(
 /**
  * Writes a prepared data set. Users are numbered from 0, in the order of the chunks.
  * @param folder: an existing folder. @param chunks: clicks of complete users.
- * @throws UserError if a file cannot be written. Files that were written before stay, but without a manifest
- * they are not a data set.
+ * @throws UserError if a file cannot be written. Earlier files of the set then remain, but not the manifest,
+ * which is written last.
  */
 export async function writePrepared(
   folder: string,
@@ -122,8 +122,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the vocabulary of the set in the folder `from`, which `--encoding-from` reads besides the manifest.
- * @returns column shares and the vocabulary's checksum; {} if the two sets have different features.
+ * Copies the vocabulary file (for `--encoding-from`) of the set in the folder `from`.
+ * @returns entries of the new set's manifest; {} if the two sets have different features.
  */
 async function copyVocabulary(
   folder: string,
@@ -366,7 +366,7 @@ function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
   return hash.digest("hex");
 }
 
-/** Adds the checksum of all item ids to `features`, after the checksums of earlier catalogues. */
+/** Appends the checksum of this set's item ids to `features.catalogues` (checksums of earlier item sets). */
 function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }

@@ -14,11 +14,11 @@
  *
  * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a
  * tiny step's time. With 0 threads, the driver computes on the thread that reads its commands, so the second
- * core is free for the host code. Measured on two cores with layers of 64-64 units: the time of a step with 0
- * threads, divided by the time with 4 threads, is 0.62 for 8 rows, 0.84 for yelp's 227 rows, 0.91 for 500
- * rows, 1 for 750 rows, 1.14 for 1,000 rows. With 0 threads, a whole training on yelp (890 rows per
- * iteration, validations included) takes 0.94 of the time and 0.72 of the CPU time of 4 threads. A
- * training with 1,900 rows per iteration takes 1.1 of the time.
+ * core is free for the host code. Times with 0 threads, relative to 4 threads, on two cores:
+ * - a step with layers of 64 and 64 units: 62 % for 8 rows, 84 % for 227 rows (a batch of yelp), 91 % for 500
+ *   rows, 100 % for 750 rows, and 114 % for 1,000 rows;
+ * - a whole training on yelp (890 rows per iteration, if validations are counted): 94 %, and 72 % of the CPU
+ *   time; a training with 1,900 rows per iteration: 110 %.
  *
  * A process with one core (`--jobs`) gets 0 threads: two threads would share the core with the host code.
  */
@@ -33,7 +33,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
-/** A step with fewer FLOPs, its share of validations included, is small: about 1,000 rows, layers 64-64. */
+/** Maximum FLOPs of a small step and of its share of validations: about 1,000 rows with layers 64-64. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */

@@ -27,7 +27,7 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
 }
 
 interface Watch {
-  /** Two numbers: calls that wait for the device now, and all starts and ends of waits so far. */
+  /** Two numbers: calls that wait for the device now; a counter that grows when a wait starts or ends. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
@@ -58,7 +58,7 @@ function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Runs in a separate thread, which gets this function's text. So the function may use only its argument. */
+/** Runs in a worker, which gets this function as source text. So the function may use only its argument. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`));
