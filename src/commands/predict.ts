@@ -65,7 +65,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** Returns the position effects to use, and describes them. @throws UserError if positions are unknown */
+/** Selects position effects by --positions. @throws UserError for `logged` if the positions are unknown */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   effects: readonly number[] | undefined,

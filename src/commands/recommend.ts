@@ -48,7 +48,7 @@ function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): 
   return Uint32Array.from(parseIds(history ?? "", ","), (id) => data.item(id));
 }
 
-/** Returns the JSON of --context for context columns, with the word VALUE in place of each value. */
+/** Formats an example of the JSON for --context, such as `{"page": {"hour": VALUE}}`. */
 function formatContextExample({ dataset: { features } }: OpenedDataset, columns: readonly string[]): string {
   const own = listContextColumns(features?.context).filter(({ column }) => columns.includes(column));
   const { page, impression } = Object.groupBy(own, ({ kind }) => kind);

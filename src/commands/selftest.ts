@@ -43,7 +43,7 @@ function parseOptions(args: readonly string[]): SelftestOptions {
   return parse<SelftestOptions>(command, args);
 }
 
-/** Formats the largest error divided by tolerance, as "0.12"; "exact" or "wrong" if the tolerance is 0. */
+/** Formats the largest ratio of error to tolerance: "0.12"; for a tolerance of 0, "exact" or "wrong". */
 function shareText({ worst }: KernelFinding): string {
   if (!worst) return "-";
   const { share, element } = worst;

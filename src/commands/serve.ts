@@ -18,7 +18,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Consecutive checks without an open request before the service ends, so that the last response is sent. */
+/** After this number of idle checks the service ends. The wait lets the system send the last response. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

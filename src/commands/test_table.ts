@@ -9,7 +9,7 @@ import { formatTable, getOutputWidth, WIDEST } from "../cli/table.ts";
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A row of the table: metrics of ranking by a snapshot's reward, by its generator (pi) or by a baseline. */
+/** A table row: metrics of items ranked by a snapshot's reward, by its generator (pi) or by a baseline. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
@@ -140,7 +140,7 @@ export function describeRankCorrelation(results: readonly SnapshotResult[]): str
   return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Formats a table: mean and sample standard deviation of each metric over runs; metrics of the baselines. */
+/** Formats a table of metrics: mean and sample standard deviation over runs, then a row per baseline. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,

@@ -3,12 +3,13 @@
  * items that the user clicked, and whether the user saw or clicked the item. The features are inputs
  * without a gradient.
  *
- * The table of counts has one row of f32 per item (f32 is exact for item ids up to 2^24). Columns of a row:
+ * The table of counts has one row of f32 per item; item ids up to 2^24 are exact in f32. Columns of a row:
  *
- *   shown, clicks, users    numbers of displays, clicks and clicking users (train users only)
+ *   shown, clicks, users    numbers of displays, of clicks, and of users who clicked (train users only)
  *   cutoff                  largest similarity of an item that is not among the M nearest
  *   S x (token, share)      per token slot, a token of the item (-1: free slot) and its share of all clicks
- *   M x id, M x both        ids of the M nearest items (ascending, then NO_ITEM), and numbers of common users
+ *   M x id                  ids of the M nearest items, ascending; NO_ITEM if there are fewer
+ *   M x both                for each nearest item, the number of users who clicked both items
  */
 
 import type { PastPages } from "../data/click_log.ts";
@@ -83,7 +84,7 @@ export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
-/** Returns M, the number of neighbours per item in the table of counts (even); 0 for too many items. */
+/** Returns M, the (even) number of neighbours per item in the table of counts; 0 for too many items. */
 export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
   const fixed = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - fixed) / 4));
@@ -94,11 +95,11 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 
 /**
  * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays
- * without a click. The other numbers are 0 except for train users, whose clicks are in the tables: displays
- * `shown` (11 bits), `clicks` (11 bits), `paired` (1 bit: the tables count the user's pairs of clicked
- * items), `inPairs` (1 bit: the item is in such a pair). A train user's own counts are subtracted from the
- * tables, so that the features of train users are like those of new users, whose clicks are not in the
- * tables.
+ * without a click. The other fields are a train user's part of the tables of counts; they are 0 for other
+ * users: displays `shown` (11 bits), `clicks` (11 bits), `paired` (1 bit: true if the tables count the user's
+ * pairs of clicked items), `inPairs` (1 bit: true if the item is in such a pair). A train user's own counts
+ * are subtracted from the tables, so that the features of train users are like those of new users, whose
+ * clicks are not in the tables.
  */
 export interface OwnCounts {
   readonly passed: number;

@@ -104,9 +104,9 @@ export function countTables(
 const RARE = 0.01;
 
 /**
- * Estimates displays and clicks of an item that train users were not shown: the displays of a rare item,
- * minus 1, and clicks at the average rate. With 0 displays, the count features would be outside of the range
- * that the model was trained on.
+ * Estimates displays and clicks of an item that train users were not shown: the displays of a rare item
+ * minus one (features of a train user exclude the user's own displays), and clicks at the average rate.
+ * With 0 displays, the count features would be outside of the range that the model was trained on.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,
@@ -123,7 +123,7 @@ export function estimateUnshownItem(
 
 /**
  * Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. The new
- * rows copy the counts of an unshown item of `table` (its clicks are a fraction), if there is one.
+ * rows copy the counts of an unshown item of `table` (found by its fractional clicks), if there is one.
  */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
@@ -180,9 +180,9 @@ function writeTokens(
 
 /**
  * Writes the ids of each item's nearest items (by cosine), ascending, and the cutoff: the largest similarity
- * of an item that is not among them. Counts for a train user exclude the user's own clicks; pairs whose
- * similarity is not above the cutoff after this subtraction are ignored. Otherwise, items that the user
- * clicked would have more neighbours than items that the user did not click.
+ * of an item that is not among them. For features of a train user, the user's own clicks are subtracted from
+ * the pairs. A pair whose similarity is then not above the cutoff is ignored, because it would not be in the
+ * table without the user.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);

@@ -13,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices of users: between a page's rows and no click or, for an additional click, among unclicked rows. */
+/** Choices of users. Options are a page's rows and no click; for an additional click, the unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;

@@ -52,8 +52,8 @@ export interface PageHistory {
 }
 
 /**
- * Settings with which a user's own counts are computed from a log. `latest` is undefined if the tables of
- * counts do not include the log's train users.
+ * Settings with which a user's own counts are computed from a log. `latest` is undefined for a log whose
+ * train users are not in the tables of counts.
  */
 export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
@@ -139,7 +139,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the similarity that ranks neighbours. Subtracting 0.5 lowers pairs with one common user. */
+/** Returns the score that ranks an item's neighbours. The 0.5 moves items with one common user down. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -152,7 +152,7 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 /**
  * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its
  * share of the user's clicks / its share of all clicks. @param own - index in `items` of the item's first
- * token of the field. @param within - index of that token in the item's row
+ * token of the field. @param within - column of the field's first token in the table of counts
  */
 function computeLift(
   items: Float32Array,
@@ -239,7 +239,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   }
 }
 
-/** Returns X, the number of context features per row. @throws Error if the log has another number */
+/** Returns X, the number of context features per row. @throws Error if the log does not have this number */
 export function expectRowFeatures(
   log: Clicks,
   { rowFeatures = 0 }: Pick<CountsConfig, "rowFeatures">,

@@ -142,7 +142,7 @@ const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;
 
-/** Hash table from item pairs to counts (open addressing). When it {@link isFull}, pairs must be dropped. */
+/** Hash table from item pairs to counts (open addressing). If {@link isFull} is true, call {@link keep}. */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);

@@ -20,10 +20,10 @@ export interface EpisodeSetting {
   readonly startedAs: ((user: number) => string | null) | undefined;
 }
 
-/** Maximum number of pages per episode if this number is derived from a log. */
+/** Maximum number of pages per episode if the default of --pages comes from a log. */
 const MOST_PAGES = 100;
 
-/** Values from a log for options that the user did not type, and sentences that report the values. */
+/** Defaults of --slate and --pages that come from a log, and a text that reports them. */
 export interface LoggedSizes {
   /** The log's most frequent page size, and the median number of pages per user. */
   readonly sizes: { readonly slate?: number; readonly pages?: number };
@@ -31,8 +31,8 @@ export interface LoggedSizes {
 }
 
 /**
- * Measures a log's slate size and number of pages per user, unless options state them.
- * @returns undefined for a synthetic shop, and for a log whose pages were sampled, not displayed
+ * Derives defaults of --slate and --pages from the pages of a log's train users.
+ * @returns undefined for a synthetic shop, for sampled pages, and if the user typed both options
  */
 export function measureLoggedSizes(
   { source, dataset: { config } }: Pick<OpenedDataset, "source" | "dataset">,
@@ -72,7 +72,7 @@ export function findCommonPageSize(
   return [...sizes].sort(([a, times], [b, others]) => others - times || a - b)[0]?.[0];
 }
 
-/** Builds the setting of episodes. @throws UserError for an empty split, or for unknown items in the pool */
+/** Builds the simulator's options and start clicks. @throws UserError for an empty split or unknown items */
 export function buildEpisodeSetting(
   { start, pool, ...others }: EpisodeOptions,
   data: OpenedDataset,

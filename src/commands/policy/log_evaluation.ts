@@ -1,4 +1,4 @@
-/** Off-policy evaluation: opens a log with the click model's items, evaluates policies, formats results. */
+/** Off-policy evaluation: opens a log, evaluates policies on the log, and formats the results. */
 
 import { isSameCatalogue } from "../../data/sets/dataset.ts";
 import { openData } from "../../cli/open_data.ts";
@@ -40,7 +40,7 @@ export async function openLogged(
 
 /**
  * Selects the pages of users on whom neither the model nor the policy was trained.
- * @param counted - true if the policy counts the clicks of the log's train users, who are then left out
+ * @param counted - true if the policy was computed from the clicks of the log's train users
  * @throws UserError if the log is on disk, or its positions are unknown.
  */
 export function selectEvaluationClicks(
@@ -80,7 +80,7 @@ export const formatRange = ({ interval }: MeanEstimate) =>
 const formatDifference = ({ mean, interval }: MeanEstimate) =>
   `${formatSigned(mean, 4)}, 95 % CI ${interval ? formatSignedRange(interval, 4) : "-"}`;
 
-/** States whether propensities are plausible, which estimators are valid, and whether log and model agree. */
+/** Describes propensities and valid estimators, and compares the model's clicks per page with the log's. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,

@@ -41,7 +41,7 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users on whom the policies were trained. The users' model computes the states that policies observe. */
   readonly observer: UsersSource;
-  /** Same model as `observer`, for states of logged pages: it always gets the mean context features. */
+  /** Computes states of logged pages. Equals `observer`, but always gets the mean context features. */
   readonly logObserver: UsersSource;
   readonly log: LogSource;
   /** Returns the log's user states and its impressions per item; undefined for a ground truth. */
@@ -53,8 +53,8 @@ const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject - users on whom the policies were trained.
- * @throws UserError if these users' data have changed, if environments differ in their items, if every page
- * of the log has a click, or if the options name an environment twice.
+ * @throws UserError if these users' data have changed, if environments have different items, if the options
+ * name an environment twice, or if the log has no page without a click.
  */
 export async function findEnvironments(
   subject: PolicySubject,

@@ -166,7 +166,7 @@ async function readOrCreateSeeds(work: Work, model: ExperimentModel): Promise<Se
   return all;
 }
 
-/** Builds the config of a model's run with the first seed. */
+/** Builds the run config of a model for the first seed. */
 async function configFor(
   { gpu, data, experiment, autotune }: Work,
   model: ExperimentModel,
@@ -254,7 +254,7 @@ async function writeResults(
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-/** Returns the name of the markers around a data set's table. @param data - data file, or "demo" */
+/** Returns the name of the Markdown markers around a data set's table. @param data - file, or "demo" */
 function blockName(data: string): string {
   return `reproduce ${formatRunName(data)}`;
 }

@@ -173,7 +173,7 @@ function asTrained(
   return { ...options, ...Object.fromEntries(fields) };
 }
 
-/** Opens the policy and the baselines. If the data do not support a baseline, a note says so. */
+/** Opens the policy and the baselines. `notes` says which baselines the data do not support. */
 async function chosen(
   options: SimulateOptions,
   opened: TrainedPolicy | undefined,

@@ -181,9 +181,7 @@ export function addShopTruth(command: Command, about: string, seed: string): Com
     .addOption(createSeedOption(`seed of the synthetic shop (default: ${seed})`, "--data-seed"));
 }
 
-/**
- * Adds options that choose users. @param beside - help on --model with --truth @param seed - see `addRunData`
- */
+/** Adds options that choose users. @param beside - end of --truth's help @param seed - see `addRunData` */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},

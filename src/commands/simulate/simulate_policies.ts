@@ -91,7 +91,7 @@ function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace)
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
 
-/** Simulates users with each policy. @throws `signal.reason` if set; UserError as {@link Simulator.create} */
+/** Simulates all policies. @throws `signal.reason` on an abort; UserError as {@link Simulator.create} */
 export async function runPolicies(
   { gpu, environment }: Pick<SimulationContext, "gpu" | "environment">,
   { options }: Pick<EpisodeSetting, "options">,

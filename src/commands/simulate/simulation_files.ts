@@ -106,7 +106,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // put and finish report the error
   done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
-  /** If writing to a stream fails because its reader has failed, throws the reader's error instead. */
+  /** Waits for a stream operation. If it failed because `write` failed, throws the error of `write`. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;

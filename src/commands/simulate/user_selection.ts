@@ -34,7 +34,7 @@ export interface UserSelection {
   readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
-  /** Opens the users. @param stack - disposes of them. @param other - contexts that replace `contexts` */
+  /** Opens the users; `stack` disposes of them. @param other - replaces `contexts` if the features match */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -54,8 +54,8 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 
 /**
  * Finds the users that the options name. @param options - checked by `checkUsers` of simulate_options.ts;
- * `seed` is the default seed of a synthetic shop and the seed of `resplit`. @throws UserError if a model is
- * missing or has different items, or if the ground truth is unknown.
+ * `seed` is the seed of a new split (`resplit`), and of a shop whose seed neither `dataSeed` nor the model's
+ * data state. @throws UserError for a missing model, different items, or an unknown ground truth.
  */
 export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
@@ -148,7 +148,7 @@ async function selectModel(
   };
 }
 
-/** Describes contexts of simulated pages. @param drawn - drawn contexts; undefined if all are means */
+/** Describes contexts of simulated pages. @param drawn - contexts from the log; undefined for mean values */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
@@ -188,8 +188,8 @@ function selectTruth(data: OpenedDataset): UserSelection {
 }
 
 /**
- * Reads how a model compares with baselines from `result.json` in the snapshot's folder: a simulation is only
- * as good as its model. Returns [] if the file is missing (for a snapshot outside of a run) or damaged.
+ * Reads a model's comparison with baselines from `result.json` in the snapshot's folder. Returns [] if the
+ * file is missing (for a snapshot outside of a run) or damaged.
  */
 async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   try {
@@ -234,7 +234,7 @@ export interface SimulationContext extends UserEnvironment {
   readonly noClickRateReason: string | undefined;
 }
 
-/** Opens users and device, and calls `use`. @throws UserError as {@link findUsers}, or for a wrong reward */
+/** Opens users and device for `use`. @throws UserError as {@link findUsers}, or for an unsupported reward */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,

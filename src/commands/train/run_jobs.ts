@@ -47,7 +47,7 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** A run to train in a child process: its name, the slots that limit the child processes, and callbacks. */
+/** Name, callbacks and progress of a run in a child process. `jobs` limits the number of processes. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
@@ -124,8 +124,8 @@ export interface RunOfMany {
 
 /**
  * Trains runs: in this process if `jobs` is 1, otherwise in child processes.
- * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs without `after`
- * start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
+ * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Its `init` has the
+ * initial weights of runs that do not set `after`. @param resumeHint - see {@link runInJobs}.
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
  */
 export async function runAll(

@@ -263,7 +263,7 @@ export async function hasBegun(path: string): Promise<boolean> {
 }
 
 /**
- * Reopens a run's data. For a fresh run, also reads the initial weights, and aligns the data to their items.
+ * Reopens a run's data. For a fresh run, also reads initial weights, and calls {@link fitInit} on the data.
  * @throws UserError if a file has changed
  */
 export async function reopen(
@@ -282,7 +282,7 @@ export async function reopen(
   return { data: fitted, init: snapshot.weights };
 }
 
-/** Aligns a data set to the items and features of initial weights. The data set keeps its number of items. */
+/** Aligns a data set to the items and features of initial weights. */
 export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: string): Dataset {
   return fitDataset(data, { items, features }, `the model of ${path}`);
 }
@@ -304,7 +304,7 @@ export function getTimestamp(): string {
 /** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if resuming may change the bits of a run's results. Call it before the kernel variants are set. */
+/** Warns if resuming may change the bits of a run's results. `gpu` must still have its default variants. */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),

@@ -35,7 +35,7 @@ export function searchProgress(
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
-    /** Reports the start of a training. @param iterations - last iteration @returns callbacks for the run */
+    /** Reports the start of a training. @param iterations - total to show @returns callbacks for the run */
     begin({ number, iterations: done }: SearchCandidate, iterations: number): RunCallbacks {
       const show = (at: number, value: string) =>
         running.set(number, `setting ${number}: ${at}/${iterations}${value}`);

@@ -1,4 +1,4 @@
-/** Options of `tune`, and the options of `train` that all settings share. */
+/** Options of `tune`, and the options of `train` that `tune` passes to every training. */
 
 import { type Command, Option } from "commander";
 import * as v from "../../schema.ts";

@@ -1,6 +1,6 @@
 /**
  * Reports the results of `tune`: a table of settings, and a test of the best setting. Compares this setting
- * with the default, lists cautions, and prints the `train` command that repeats this setting.
+ * with the default, lists cautions, and prints a `train` command with the best setting.
  */
 
 import { writeJson } from "../../files/json_file.ts";

@@ -1,4 +1,4 @@
-/** Runs of a search, one per setting. A run is created as by `train`, but is not tested after training. */
+/** Runs of a search, one per setting. They are like runs of `train`, but are not tested after training. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -89,7 +89,7 @@ export class TuneRuns {
 /**
  * Continues the training of a setting.
  * @param common - the run; its `signal` ends the training.
- * @param inJob - child process that trains the setting and locks the run's folder (default: this process).
+ * @param inJob - child process that trains the setting; if it is undefined, this process trains the setting.
  * @param limit - seconds after which training is interrupted (but not before the first validation).
  * @throws UserError if files have changed or cannot be written.
  */
@@ -144,8 +144,8 @@ export async function trainCandidate(
 }
 
 /**
- * Tests a setting without further training. The result's verdict is about the snapshot that the criterion
- * selects. @param run - its config has the number of finished iterations
+ * Tests a setting without further training. The verdict in the result compares the snapshot
+ * `best-<criterion>` with baselines. @param run - its config states how many iterations were trained
  */
 export async function testCandidate(
   run: TrainingRun,
