@@ -107,8 +107,8 @@ async function main(): Promise<void> {
     const { missing = [], unknown = [] } = context?.gaps ?? {};
     if (missing.length > 0) {
       console.log(
-        `Context columns without a value for some or all items: ${missing.join(", ")}. To set them for all ` +
-          `items: --context '${formatContextExample(data, missing)}'`,
+        `Context columns without a value for some or all items: ${missing.join(", ")}. To set them, add ` +
+          `--context '${formatContextExample(data, missing)}'.`,
       );
     }
     if (unknown.length > 0) {

@@ -192,8 +192,8 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
   assert.ok(
     Math.abs(next.manifest.shares.find(({ column }) => column === "device")!.unknown - watches) < 1e-9,
   );
-  const again = await prepareIn(folder, recipe({ encodingFrom: set, ...context }));
-  assert.deepEqual(again.manifest.features, next.manifest.features);
+  const { manifest: again } = await prepareIn(folder, recipe({ encodingFrom: set, ...context }));
+  assert.deepEqual(again.features, next.manifest.features);
   await expectRefused(
     folder,
     recipe({ encodingFrom: set, ...context, impressionFeatures: parseContextColumns("price") }),

@@ -262,7 +262,7 @@ Deno.test("items: --encoding-from prepares a log with the columns, scales and to
   assert.deepEqual(again.manifest.features, like.manifest.features);
   await Deno.writeTextFile(`${folder}/less.csv`, "item,price\nsku-1,2\n");
   const wrong: Record<string, FeatureOptions> = {
-    "Expected --tokens with the columns of …: category,brand. Got brand": { tokens: ["brand"] },
+    "Expected --tokens with the columns of … (category,brand)…got brand": { tokens: ["brand"] },
     "Expected --features with --encoding-from: … price, rating": { features: undefined },
     "Expected a prepared data set": { encodingFrom: folder },
     'expected a column "rating" (--encoding-from)… add it to the features': {

@@ -57,15 +57,9 @@ export async function chooseContextColumns(
     ) => ({ kind, name: column, type: type === "age" ? "time" : type }),
   );
   for (const [kind, named] of [["impression", impressionFeatures], ["page", pageFeatures]] as const) {
-    const describe = ({ name, type }: Omit<LogContextColumn, "kind">) =>
-      named.some((one) => one.name === name && one.type === null) || type === null ? name : `${name}:${type}`;
-    const columnsOfKind = own.filter((column) => column.kind === kind);
-    expectColumnsOf(
-      encodingFrom,
-      `--${kind}-features`,
-      named.map(describe),
-      columnsOfKind.map(describe),
-    );
+    const used = own.filter((one) => one.kind === kind);
+    const [typed, names] = [named, used].map((list) => list.map(({ name }) => name));
+    expectColumnsOf(encodingFrom, `--${kind}-features`, typed, names ?? []);
   }
   return own;
 }

@@ -35,8 +35,8 @@ export function expectColumnsOf(
 ): void {
   if (named.length === 0 || new Set(named).symmetricDifference(new Set(columns)).size === 0) return;
   throw new UserError(
-    `Expected ${option} with the columns of ${folder}, because of --encoding-from: ` +
-      `${columns.join(",") || "none"}. Got ${named.join(",")}. Leave ${option} out.`,
+    `Expected ${option} with the columns of ${folder} (${columns.join(",") || "none"}), because of ` +
+      `--encoding-from, got ${named.join(",")}. Leave ${option} out.`,
   );
 }
 
