@@ -28,7 +28,7 @@ type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, ColumnValues>>;
 /** Function that throws an error about the current page. */
 type Fail = (expected: string, found: string) => never;
 
-/** Buffer of events that were read and are not yet returned. An additional click is an event with one row. */
+/** Buffer of events (pages, context events, additional clicks) that were read and are not yet returned. */
 class Pending {
   /** For each user whose pages were all read: number of buffered events up to the user's last event. */
   userEnds: number[] = [];
@@ -90,7 +90,7 @@ export class PageReader {
 
   /**
    * @param folder: path of the data set, for messages. @param items: number of items in the data set.
-   * @param take: called after each row group with the clicks of all users whose pages were read completely;
+   * @param take: called after each row group with the clicks of the users whose last page is in this group;
    * with `atOnce`, called once at the end with the clicks of all users.
    */
   constructor(
@@ -173,7 +173,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true if page k belongs to an earlier part than its user, in a split by time. */
+  /** Returns true for an earlier page: in a split by time, history of a validation or test user. */
   #parseEarlierFlag(columns: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     if (!parseFlag(columns, "earlier", k, fail)) return false;
     if (isContext) return fail("a context event or an earlier page", "both");
@@ -235,7 +235,7 @@ function parseClick(click: unknown, size: number, fail: Fail): number {
 
 const NO_MORE: readonly number[] = [];
 
-/** Returns the positions of a page's additional clicks. The items and the first click must be valid. */
+/** Returns the positions of a page's additional clicks. The caller has checked items and first click. */
 function parseAdditionalClicks(
   { items, clicked, additional_clicks }: PageColumns,
   k: number,
@@ -261,7 +261,7 @@ function parseAdditionalClicks(
   return fail(expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] without the column. @param none: when [] is valid, for messages */
+/** Returns page k's list in a column; [] without the column. @param none: meaning of [], for messages */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -304,7 +304,7 @@ export function countContextFeatures({ context = [] }: FeatureManifest): Context
   return { impression: count("impression"), page: count("page") };
 }
 
-/** Returns the context features of a page's rows: in each row first those of the item, then of the page. */
+/** Returns the context features of a page's rows. Each row has features of its item, then of the page. */
 function parseContext(
   columns: PageColumns,
   { impression, page }: ContextWidths,

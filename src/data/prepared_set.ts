@@ -123,7 +123,7 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError if the manifest has another number of `what` (`expected`) than the files (`found`). */
+  /** @throws UserError if the manifest has another number (`expected`) than the files have (`found`). */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(

@@ -179,7 +179,7 @@ function readTokens(tokens: unknown, V: number, into: GrowingArray<Uint32Array<A
   if (new Set(tokens).size < tokens.length) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
-/** Name of the column with the numbers of users or items, for each table that has a column `id`. */
+/** For each table, the column that numbers its rows. */
 const NUMBERS = { users: "user", items: "item" } as const;
 
 /**

@@ -1,4 +1,4 @@
-/** Ranking metrics of pages, which are means over all orders of items with equal scores. */
+/** Ranking metrics of pages. If items have equal scores, each metric is a mean over all their orders. */
 
 import type { Clicks } from "./click_log.ts";
 
@@ -122,7 +122,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Computes the mean of a function of the rank over any range of ranks, from stored cumulative sums. */
+/** Computes means of a function of the rank, such as 1 / rank, over ranges of ranks, by cumulative sums. */
 class RankWorths {
   readonly #upTo = [0];
 

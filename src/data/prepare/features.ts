@@ -21,10 +21,10 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below (in training, embeddings of rarer values would stay near their initial values). */
+/** Default of --rare-below. With fewer examples, an embedding would stay near its initial values. */
 const RARE_BELOW = 10;
 
-/** Largest value of --hash-items, because no adapter of today can bind a larger embedding table. */
+/** Largest value of --hash-items. A larger embedding table would exceed the buffer limits of all adapters. */
 const MOST_BUCKETS = 10_000_000;
 
 export const featureOptions = {
@@ -173,7 +173,7 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the named feature columns. @throws UserError if the set of --encoding-from has other columns. */
+/** Returns the columns of --encoding-from, else of --dense and --tokens. @throws UserError if they differ. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   expectColumnsOf(like.folder, "--dense", dense, like.columns.dense);
@@ -208,7 +208,7 @@ function itemVariables(
   };
 }
 
-/** Creates an empty view feature_source. @throws {UserError} if options name columns of item features. */
+/** Creates the view feature_source of a log without features. @throws UserError if options need features. */
 async function withoutFeatures(
   engine: SqlEngine,
   options: FeatureOptions,

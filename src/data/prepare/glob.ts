@@ -1,13 +1,13 @@
 /**
- * Expands paths with *, ? or [...]. A file that cannot be opened is an error, and the name of an existing
- * folder is not a pattern. (The SQL engine would skip such a file, and use such a name as a pattern.)
+ * Expands paths with *, ? or [...]. If a matching file cannot be opened, an error is thrown (the SQL engine
+ * would skip the file). If a folder named a[1] exists, a[1] means this folder (not a1, as in the SQL engine).
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern, such as a?/../b, which the system would shorten to b. */
+/** Matches a path with .. after a pattern, such as a?/../b. On Windows, such a path exists if b exists. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not interpret the path as a glob. */
@@ -16,8 +16,8 @@ export function escapeGlob(path: string): string {
 }
 
 /**
- * Returns the files that match a pattern, sorted by name. The path of an existing file is not a pattern. **
- * matches any number of nested folders.
+ * Returns the files that match a pattern, sorted by name. If a file has the pattern as its path, only this
+ * file is returned. ** matches any number of nested folders.
  * @throws UserError for a broken link among the matches, and for a folder that cannot be read.
  */
 export function expandGlob(pattern: string): string[] {
@@ -75,7 +75,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** Returns true for a folder. @throws UserError for a broken link, because its target is a missing source. */
+/** Returns true for a folder. @throws UserError for a link to a file or folder that does not exist. */
 function isFolder(path: string): boolean {
   if (!isThere(path)) return false;
   try {

@@ -19,7 +19,7 @@ import { openSelect } from "./select.ts";
 import type { LogContextColumn } from "./context_columns.ts";
 import type { SourceFile } from "./sources.ts";
 
-/** Columns of a log, as a SELECT must name them. Options such as --user name the columns of files. */
+/** Columns of a log. A SELECT must use these names; for files, options such as --user give the names. */
 const LOG_COLUMNS = ["user", "item", "time", "clicked", "page", "position", "propensity"] as const;
 type LogColumn = typeof LOG_COLUMNS[number];
 

@@ -3,7 +3,7 @@
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 
-/** Clicks at a position, and clicks expected there if only the item matters (data/describe_positions.sql). */
+/** Numbers of clicks at a position: observed, and expected if the position has no effect on clicks. */
 export interface PositionStatistics {
   /** Position on the page, from 1. */
   readonly position: number;
@@ -27,11 +27,11 @@ export interface PositionEffect {
 /** Least number of expected clicks, and of users, from which a position's variance is estimated. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio this many sd from 1 is an effect. By chance, 1 % of logs with ten positions have such a ratio. */
+/** A ratio this many sd from 1 is significant. By chance, 1 % of logs with ten positions have one. */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;
-/** Largest half width of the intervals for the verdict "none". Wider intervals include large effects. */
+/** Largest half width of the intervals for the verdict "none". With wider intervals, it is "unclear". */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(

@@ -65,7 +65,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Description of the output folder: file names of a data set and of the SQL engine's temporary data. */
+/** Names of files in the output folder: of a data set (`own`), and of the running SQL engine (`work`). */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,

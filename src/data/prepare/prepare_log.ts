@@ -132,7 +132,7 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 const AS_IS = "--pages as-is accepts the log";
 
-/** Plausible times of a log, in ms since 1970. Other numbers may be years, or may not count from 1970. */
+/** Plausible times of a log, in ms since 1970. Others were probably misread, such as years as seconds. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
 /** @throws UserError if most times are numbers that are implausible as times since 1970. */
@@ -159,7 +159,7 @@ async function expectTimes(
 
 const GUIDE = "data/README.md shows which command fits which log.";
 
-/** Checks the table `page_of`. @throws UserError for implausible pages, unless --pages as-is accepts them. */
+/** Checks the table `page_of`. @throws UserError for implausible pages, except with --pages as-is. */
 async function expectPages(
   engine: SqlEngine,
   options: LogOptions,
@@ -279,7 +279,7 @@ function durationText(ms: number): string {
   return `${formatThousands(Math.floor(ms / length))} ${unit}`;
 }
 
-/** @throws UserError if rows of a page have different propensities. --propensity-of item allows them. */
+/** @throws UserError if rows of a page have different propensities, except with --propensity-of item. */
 async function expectOnePropensity(
   engine: SqlEngine,
   { propensityOf }: LogOptions,
@@ -294,7 +294,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. A unit is detected only from `least` or more distinct times. */
+/** Units of time, longest first. A unit is detected only in logs with `least` or more distinct times. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },

@@ -18,7 +18,7 @@ export interface SourceEncoding {
   /** Columns of the item table from which the features are computed. */
   readonly columns: FeatureColumns;
   readonly isOneHot: boolean;
-  /** N if the item ids of the set are hashed to 2 x N tokens; undefined if they are not hashed. */
+  /** Value of --hash-items with which the set was prepared; undefined if its item ids are not hashed. */
   readonly hashed: number | undefined;
   /** Checksums of the set's catalogue and of earlier catalogues; see {@link FeatureManifest}. */
   readonly catalogues: readonly string[];
@@ -164,7 +164,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   );
 }
 
-/** Compares a log with a set of one-hot items. @throws UserError for an item that the set does not have. */
+/** @throws UserError if the log has an item that the (one-hot) set of --encoding-from does not have. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) " +
@@ -180,7 +180,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   );
 }
 
-/** Largest accepted share of values of a column that the set of --encoding-from cannot encode. */
+/** Largest share of a column's values that may be lost if the column is encoded as in another set. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
   ["clipped", "of the numbers are out of that set's range"],
@@ -188,7 +188,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if the set cannot encode most values of a column. Item ids are not checked. */
+/** @throws UserError if the set cannot encode most values of a column other than the item id. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,

@@ -132,7 +132,7 @@ export function checkZstd(path: string): string | undefined {
   return at > size ? CUT : size === 0 ? "an empty file" : undefined;
 }
 
-/** Reads a little-endian whole number; undefined if the file ends before its last byte. */
+/** Reads a little-endian whole number of `bytes` bytes at offset `at`; undefined if the file is shorter. */
 function numberAt(file: Deno.FsFile, at: number, bytes: number): number | undefined {
   const buffer = new Uint8Array(bytes);
   if (readBytesAt(file, at, buffer) < bytes) return undefined;

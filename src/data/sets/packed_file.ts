@@ -3,8 +3,7 @@
  *
  * The last three words of the header are CRC-32 checksums: of the file's name (to detect a renamed file), of
  * all words after the header, and of the header. The checksums are verified only when the file is opened.
- * This takes 0.03 s for 400 MB that the operating system has cached. Later reads check only that the numbers
- * in the file are consistent.
+ * This takes 0.03 s for 400 MB that the operating system has cached.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";

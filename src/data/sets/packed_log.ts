@@ -24,7 +24,7 @@ import { UserError } from "../../user_error.ts";
 
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 4;
-/** Kinds of events. The top two bits of an event's number of rows store its kind's index in this list. */
+/** Kinds of events. The file stores the index of a kind in this list, in two bits. */
 const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
 /** Factor that puts an index of {@link KINDS} into the top two bits. */
 const KIND_UNIT = 0x40000000;
@@ -34,7 +34,7 @@ function computeOffset({ userEvents, userRows }: UserIndex, width: number, user:
   return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (1 + width) * (userRows[user] ?? 0);
 }
 
-/** A log in a file. In memory are only the index (13 bytes per user) and a buffer for consecutive users. */
+/** A log in a file. Only the index (13 bytes per user) and a buffer for consecutive users are in memory. */
 export class PackedLog implements LogSource, Disposable {
   /** Always undefined, because the whole log is never in memory. */
   readonly log: undefined = undefined;
