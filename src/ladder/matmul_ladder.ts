@@ -130,7 +130,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns - index of the output's columns in the size */
+/** Returns a step with a shipped kernel. @param columns - index of the output's columns in [M, K4, N4] */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
