@@ -193,7 +193,7 @@ function summarizeRounds(rounds: readonly Timing[]): Timing {
   };
 }
 
-/** Returns by how many ms the first dispatch is slower than the second: some drivers compile in the first. */
+/** Returns how many ms the first dispatch takes longer than the second, because a driver may compile then. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);
