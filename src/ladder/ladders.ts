@@ -193,7 +193,7 @@ function summarizeRounds(rounds: readonly Timing[]): Timing {
   };
 }
 
-/** Returns how many ms the first dispatch takes longer than the second, because a driver may compile then. */
+/** Returns the extra ms of the first dispatch over the second: some drivers compile at the first dispatch. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

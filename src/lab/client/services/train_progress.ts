@@ -26,7 +26,7 @@ export type TrainProgress =
   /** Description of the data. */
   | { readonly kind: "data"; readonly text: string }
   | { readonly kind: "note"; readonly text: string }
-  /** Metrics on the validation users of the baselines and, in a synthetic shop, of the true utilities. */
+  /** Metrics of the baselines (and of a synthetic shop's true utilities) on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
   | { readonly kind: "stage"; readonly stage: ShownStage }
   /** Metrics of training steps and of the validations between the steps. */
