@@ -17,7 +17,7 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input. "panels": a texture in panels of sixteen columns (memory.ts). */
+/** Memory from which a step reads an input. "panels": a texture of blocks of 16 columns (memory.ts). */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
@@ -34,7 +34,7 @@ export interface LadderStep {
   readonly takes?: ReadonlySet<string>;
   /** Returns the number of invocations at a size (default: as in the replaced dispatch). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True if the kernel does not split its sums over rows, so it writes one chunk of partial sums. */
+  /** True if the kernel sums over all rows at once; other kernels write a partial sum per chunk of rows. */
   readonly oneChunk?: boolean;
   /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
@@ -64,7 +64,7 @@ export interface Ladder {
   /** Returns constants that kernels of steps may declare in addition to the dispatch's constants. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps that lead to the kernel for GPUs (default: all steps). */
+  /** Numbers of the steps from the naive kernel to the kernel for GPUs (default: all steps). */
   readonly forGpus?: readonly number[];
 }
 
@@ -110,7 +110,7 @@ export interface BoundStep {
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Copies of inputs in textures or uniform buffers, by name and storage. {@link prepare} fills them. */
+  /** Copies of inputs in textures or uniform buffers; keys: input and storage. {@link prepare} fills them. */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integer arrays that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -255,7 +255,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Replaces the op's names of tensors in a check's texts by the names of the dispatch's bindings. */
+  /** Replaces tensor names in the texts of a check by the names of the dispatch's bindings. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {

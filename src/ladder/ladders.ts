@@ -1,8 +1,8 @@
 /**
  * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. A kernel
- * that only one step uses has the number of the step in its file name. All other steps use shipped kernels,
- * or the kernel of an earlier step with an input in different memory. All steps are checked at irregular
- * sizes and at the ladder's size. Only correct steps are timed.
+ * that only one step uses has the number of the step in its file name. Any other step uses a shipped kernel,
+ * or the kernel of an earlier step with an input in other memory, such as a texture. All steps are checked at
+ * irregular sizes and at the ladder's size. Only correct steps are timed.
  */
 
 import type { BoundStep, Ladder, LadderSize } from "./check_ladder.ts";
@@ -29,7 +29,7 @@ import type { LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
-/** Irregular sizes of matmuls; two have equal columns after padding, so they share compiled kernels. */
+/** Irregular sizes of matmuls. Two have the same padded K and N, so they share compiled kernels. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -97,7 +97,7 @@ export function findLadder(name: string): Ladder {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  /** @param share - finished share of the checks, and then of the timing, 0 to 1 */
+  /** @param share - finished share, 0 to 1: first of the checks, then of the timing */
   onProgress?(text: string, share: number): void;
 }
 
@@ -193,7 +193,7 @@ function summarizeRounds(rounds: readonly Timing[]): Timing {
   };
 }
 
-/** Returns by how many ms the first dispatch is slower than the second: some drivers compile in the first. */
+/** Returns the extra ms of the first dispatch over the second: some drivers compile at the first dispatch. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

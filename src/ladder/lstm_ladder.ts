@@ -20,7 +20,7 @@ const F = 3;
  * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
  * one event fewer, and some events have no click. The check of the gradients also checks the stored cells and
  * gates, from which the gradients are computed.
- * @param hard - true for large gate inputs (half, up to hundreds) and for users without events (a quarter)
+ * @param hard - if true, half of the gate inputs are large (up to hundreds), and 1/4 of users have no events
  */
 export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
   const log = createHistoryLog(users, {
@@ -36,7 +36,7 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** For each direction: the naive kernel, inputs that may be in uniform buffers, the idea of the mat4x4f step. */
+/** Per direction: naive kernel, inputs that uniform buffers may store, idea of the step that uses mat4x4f. */
 const DIRECTIONS = {
   forward: { naive: lstmNaive, uniforms: ["weights", "bias"], matrices: "four k at a time, mat4x4f" },
   backward: {
@@ -46,7 +46,7 @@ const DIRECTIONS = {
   },
 } as const;
 
-/** Lists a ladder's steps. The backward ladder adds some ideas at once that the forward ladder separates. */
+/** Lists a ladder's steps. A backward step may combine the ideas of several forward steps. */
 export function listLstmSteps(direction: LstmDirection): LadderStep[] {
   const { naive, uniforms, matrices } = DIRECTIONS[direction];
   const { loop, panel } = lstmKernels[direction];
@@ -103,7 +103,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
 
 const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** Returns an LSTM step with one invocation per unit. @param each - returns a workgroup's number of users */
+/** Returns an LSTM step with one invocation per unit. @param each - maps units to users per workgroup */
 function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,

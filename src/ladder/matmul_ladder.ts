@@ -104,7 +104,7 @@ function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: numbe
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms in a sum of a panel kernel, whose loop over the terms is unrolled. */
+/** Largest number of terms per sum in panel kernels, which unroll the loop over the terms. */
 export const PANEL = { study: 64, shipped: 256 };
 /** Returns the function `refuses` of a panel kernel that supports sizes up to `most` on one axis. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
@@ -130,7 +130,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns - index of the output's columns in the size */
+/** Returns a step with a shipped kernel. @param columns - index of the output's columns in [M, K4, N4] */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,

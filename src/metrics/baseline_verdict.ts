@@ -41,8 +41,7 @@ export type BaselineDifferences = Readonly<
 
 /**
  * Compares a model with the baselines. The strongest baseline is listed first. @param scorings - differences
- * between the model and the baselines on the test users, one entry per seed. Differences and interval bounds
- * are averaged over seeds. An averaged interval is at least as wide as that of the mean difference.
+ * on the test users, one entry per seed; their mean has a conservative interval: the mean of their intervals
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -130,9 +129,9 @@ export function findJudged<T extends { readonly snapshot: string }>(
 }
 
 /**
- * Compares a snapshot's ranking with the baselines. After the adversarial stage, the better of two rankings
- * is compared: by the reward, or by the generator. @param judged - name of the snapshot, as in findJudged.
- * @param split - name of the test users' split, such as "test"
+ * Compares a snapshot's ranking with the baselines. An adversarial snapshot has two rankings (by the reward
+ * and by the generator); the better one is compared. @param judged - name of the snapshot, as in
+ * findJudged @param split - name of the test users' split, such as "test"
  */
 export function compareRanking(
   test: readonly Scoring[],

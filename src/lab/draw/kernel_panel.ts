@@ -85,7 +85,7 @@ ${renderWgslListing(texts.files[kernel] ?? "", [])}
 ${renderBackground(kernel, texts)}`;
 }
 
-/** Renders an element, to be filled with the kernel's machine code, and a link to the kernel's chapter. */
+/** Renders an empty section for a kernel's machine code, and a link to the chapter about the kernel. */
 function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
   // A ladder's kernel has the shipped kernel's name and a suffix, such as _1_naive in lstm_forward_1_naive.
   const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
@@ -230,7 +230,7 @@ export function findHeaderPart(text: string, label: string): string | undefined 
   return first === "" ? undefined : (first + rest).replace(/\s*\n\/\/\s*/g, " ").trim();
 }
 
-/** Returns the numbers (from 1) of the lines in which the text for the driver differs from the file. */
+/** Returns the numbers (from 1) of the lines in which the text that the driver gets differs from the file. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);

@@ -16,7 +16,7 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the ladder's step speeds up the kernel on one of the adapters, but slows it down on the other. */
+  /** Set if the step makes the kernel faster on one of the two adapters, but slower on the other. */
   readonly reversal?: "slower here" | "faster here";
 }
 
@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a function that maps gains (0.5 to 2, or more) to positions 0 to 100 on a logarithmic axis. */
+/** Returns a logarithmic scale from gains to 0..100, which covers all `gains` and at least 0.5 to 2. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];
@@ -174,7 +174,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   }`;
 }
 
-/** Renders a bar per adapter: the speedup over the naive kernel, to the right of 1x if it is faster. */
+/** Renders the speedup over the naive kernel as one bar per adapter. Bars start at 1x (no speedup). */
 function bars(scale: (gain: number) => number, here: number | undefined, there: number | undefined): Html {
   const bar = (gain: number | undefined, y: number, name: string) => {
     if (gain === undefined) return undefined;

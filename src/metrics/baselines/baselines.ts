@@ -1,4 +1,4 @@
-/** Baselines from train users' clicks and impressions; settings and utilities from validation users. */
+/** Fits baselines on the counts of train users; chooses settings and scales utilities on validation users. */
 
 import { type ClickLog, type Clicks, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";

@@ -180,7 +180,7 @@ function renderItem({ name, about, model, before, utility, truth }: {
 <span class="utility">${utility !== undefined && `u ${utility.toFixed(2)}`}</span></li>`;
 }
 
-/** Renders a probability as a bar. A full bar is 100 % on all pages, so that bars are comparable. */
+/** Renders a probability as a bar. A full bar means 100 %. */
 function bar(who: string, chance: number, change: string): Html {
   const percent = (100 * chance).toFixed(1);
   return markup`<div class="chance ${who}">

@@ -89,7 +89,7 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
-/** A kernel and its data as texts: numbers, lengths of outputs, and invocations ("100" or "16 x 16"). */
+/** User's texts. `arrays`: numbers of an input, length of an output; `invocations`: "100" or "16 x 16". */
 export interface ScratchRequest {
   readonly text: string;
   readonly arrays: Readonly<Record<string, string>>;

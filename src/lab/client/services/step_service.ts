@@ -113,7 +113,7 @@ export function stepService(worker: LabWorker) {
       return { result: { workload: name, model: model.name, ...parts }, facts, probes, clock };
     });
 
-  /** Lists workloads and models. `ownModel`: the workload runs only with the current model. */
+  /** Lists workloads and models. `ownModel`: true for the workload that always uses the current model. */
   const choices = () => {
     const data = worker.current?.data.source.name;
     const own = data === undefined
@@ -151,7 +151,7 @@ export interface DispatchSummary {
   readonly kernel: string;
   readonly phase: StepPhase;
   readonly node?: DispatchNode;
-  /** Summary of the kernel; undefined for a copy to a texture. */
+  /** Summary of the kernel; undefined for a copy to a texture, which runs no kernel. */
   readonly code?: KernelSummary;
 }
 

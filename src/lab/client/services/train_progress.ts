@@ -26,7 +26,7 @@ export type TrainProgress =
   /** Description of the data. */
   | { readonly kind: "data"; readonly text: string }
   | { readonly kind: "note"; readonly text: string }
-  /** Metrics of the baselines, and of the best attainable ranking, on the validation users. */
+  /** Metrics of the baselines (and of a synthetic shop's true utilities) on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly BaselineLevel[] }
   | { readonly kind: "stage"; readonly stage: ShownStage }
   /** Metrics of training steps and of the validations between the steps. */
@@ -74,7 +74,7 @@ export class StepGatherer {
     this.#reportSoon();
   }
 
-  /** Reports steps that arrive together: a microtask sends one message about all of them. */
+  /** Schedules a report in a microtask, so that one message contains all steps that arrive together. */
   #reportSoon(): void {
     if (this.#due) return;
     this.#due = true;

@@ -170,7 +170,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info - initial snapshot: its item numbers replace those of the data */
+  /** Opens the training data. @param info - initial snapshot; if set, the data get its item numbers */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,

@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Chooses the weights of best-loss; undefined if training does not start from a logit on counts. */
+    /** Chooses weights of the snapshot best-loss if training starts from a logit on counts (a baseline). */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -270,7 +270,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Weights of the logit on counts, saved as best-loss because training did not lower the loss enough. */
+  /** Weights of the baseline "logit on counts", if best-loss stores them instead of trained weights. */
   readonly kept?: KeptStart;
 }
 
@@ -336,7 +336,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Fills the embeddings of tokens (category values) that training pages lack, by {@link withMeanRows}. */
+/** Sets embeddings for unknown feature values, if they are untrained, to means ({@link withMeanRows}). */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,

@@ -101,7 +101,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     return undefined;
   }
 
-  /** Value of the option --data: "" for the default, "FOLDER" for a prepared data set. */
+  /** Value of the option --data: "" for the default, "FOLDER" in place of the path of a prepared data set. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";

@@ -1,6 +1,6 @@
 /**
- * Stores the curves of a running training, and draws a chart of a metric with lines for baselines. The code
- * draws SVG in colours of the style sheet: a chart library would take a third of the script's size limit.
+ * Stores the curves of a running training, and draws a chart of a metric with lines for baselines. No chart
+ * library is used: it would take a third of the size limit of the page's script.
  */
 
 import { formatCsvRow } from "../../../../csv.ts";
@@ -20,7 +20,7 @@ interface Point {
   readonly y: number;
 }
 
-/** Curves of a stage. A chart has room for few points, so each is a mean over several iterations. */
+/** Curves of a stage. A point of a chart is a mean over several iterations. */
 export class StageCurves {
   /** One row per training step, with one value per metric of the stage. */
   readonly #rows: (readonly number[])[] = [];
@@ -113,7 +113,7 @@ const TICKS = 5;
 export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** Metric whose baseline values are drawn as horizontal lines. */
+  /** Metric of the baselines that the chart shows as horizontal lines; undefined for no lines. */
   readonly level?: "loss" | "prec1";
   /** Criterion that selects the best validation, which the chart marks. */
   readonly best?: Criterion;
