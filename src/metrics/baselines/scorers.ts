@@ -24,7 +24,7 @@ export interface BaselineScorer {
    * users, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
-  /** Returns the formula of the scores under a setting; absent for the logit, which has no such formula. */
+  /** Returns the formula of the scores under a setting; absent for the logit, which needs fitted weights. */
   readonly formula?: (setting: number) => BaselineFormula;
 }
 
