@@ -85,7 +85,7 @@ export interface GameProgramOptions {
 }
 
 interface GameSpecs {
-  /** Dispatches that build index arrays of the batches of several steps at once. */
+  /** Dispatches that build index arrays, in one run for the batches of several steps. */
   readonly layout: ClickDispatch[];
   /** Dispatches that build, for the batch of one step, the index arrays that `layout` does not build. */
   readonly batch: ClickDispatch[];
@@ -109,7 +109,7 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Program that computes the generator's logits; empty for the generator sparsemax(eta u), without a network. */
+    /** Program that computes the logits of a generator network; empty for the generator sparsemax(eta u). */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
