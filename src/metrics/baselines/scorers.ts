@@ -295,7 +295,7 @@ export const LOGIT_POSITIONS = 20;
 export const LOGIT_SEED = 1;
 
 /**
- * Scores an item by exp(u), where u is the utility of a conditional logit whose inputs are count features.
+ * Scores an item by exp(u), where u is the utility of a conditional logit with count features as inputs.
  * @param placed - true if the items of a page are in the order in which they were shown
  */
 export function createLogitScorer(
