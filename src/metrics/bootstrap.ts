@@ -1,11 +1,10 @@
 /**
  * Bootstrap over users: estimates how much metrics would differ on other users.
  *
- * The events of a user are not independent, so users are resampled instead of events. A resample has a weight
- * per group of users. The weights depend only on the number of groups, so two models with the same users get
- * the same resamples, and their differences are paired. Users are assigned to {@link MOST_GROUPS} groups; if
- * there are fewer users, each user is a group. The limit bounds time and memory for any number of users.
- * Grouping changes the standard error by about 1 / sqrt(2 groups), or 2 %.
+ * The events of a user are not independent, so users are resampled instead of events. To bound time and
+ * memory, users are assigned to {@link MOST_GROUPS} groups, and whole groups are resampled. If there are
+ * fewer users, each user is a group. Two models with the same users get the same resamples, so differences
+ * are paired. With 1000 groups, the standard error is accurate to about 1 / sqrt(2 * 1000), or 2 %.
  */
 
 import { createRandomStream } from "../data/random.ts";

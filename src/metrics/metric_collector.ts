@@ -48,7 +48,7 @@ export interface MetricCollectorOptions {
   readonly single?: boolean;
   /** [positions] effects that are added to the utilities. Positions beyond the list have the last effect. */
   readonly positionEffects?: readonly number[];
-  /** Returns true if train users saw the item; undefined if the items of train users are unknown. */
+  /** Function that returns true if train users saw the item; undefined if their items are unknown. */
   readonly isSeen?: (item: number) => boolean;
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
@@ -65,7 +65,7 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
-  /** Per slice: the number of users with an event in it, and 1 + the index of the last of these users. */
+  /** Per slice: number of users with an event in it, and 1 + index of the last such user (0: none yet). */
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;

@@ -1,6 +1,6 @@
 /**
- * Defines columns, slices and metrics. Each event has one value per column. The values are summed over
- * events, and a metric is the ratio of two column sums. A slice is a subset of the events.
+ * Defines slices (subsets of the events) and metrics. A metric is the ratio of two sums over events. The
+ * summed values are called columns: each event has one value per column.
  */
 
 import { computeChoiceLoss, logSumExp, rankPage } from "../data/ranking.ts";
@@ -62,7 +62,7 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Share of pages without a click, share of clicked impressions, and their predictions (`p...`). */
+  /** Observed and predicted (`p...`) shares of pages without a click and of clicked impressions. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -118,7 +118,7 @@ export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: bo
 export type SliceKey = "page length" | "history" | "position" | "item" | "category";
 
 /**
- * All kinds of slices. An event belongs to the slices of the position, item and category of its first click.
+ * All kinds of slices. For slices by position, item or category, an event's first clicked item decides.
  * Slices by category come last, because their number depends on the log.
  */
 export const slicings = [

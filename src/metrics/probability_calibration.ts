@@ -1,4 +1,4 @@
-/** Calibration of click probabilities. A case is a predicted probability, and a click or no click. */
+/** Calibration of click probabilities. A case is a probability with its outcome: click or no click. */
 
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
@@ -6,7 +6,7 @@ import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 /** Number of histogram cells for log-odds from -8 to 8. The outermost cells also hold all log-odds beyond. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
-/** Largest number of bins in a reliability diagram. A bin merges cells with a tenth of all cases. */
+/** Largest number of bins in a reliability diagram. A bin has about a tenth of all cases. */
 const BINS = 10;
 /** A histogram cell has 3 sums: of its cases, of their predicted probabilities, and of their clicks. */
 const SUMS = 3;
@@ -96,7 +96,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** For each cell, the index of the bin to which the middle case of the cell belongs. */
+    /** Index (0 to 9) of each cell's bin: the tenth of all cases that contains the cell's median case. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;

@@ -97,7 +97,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** For each metric of the generator, the reward's metric that replaces it if a model has no generator. */
+/** Generator metrics are compared with these reward metrics of a model or baseline without a generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
@@ -117,8 +117,8 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 }
 
 /**
- * Smallest number of groups for an interval. For two equal models, all n groups differ in the same direction
- * with the probability 2 / 2^n, which is above 5 % for n < 6.
+ * Smallest number of groups for an interval. An interval excludes 0 if all n groups differ in the same
+ * direction. For two equal models this has the probability 2 / 2^n, which is above 5 % for n < 6.
  */
 const LEAST_GROUPS = 6;
 

@@ -51,7 +51,7 @@ export const LSTM = {
 } as const;
 
 /**
- * Adds ops for what the LSTM adds to the utility's first layer: state * kernel + bias, [events, N].
+ * Adds ops for the LSTM's term in the utility's first layer: state * kernel + bias, [events, N].
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -76,10 +76,10 @@ const INITIAL_WEIGHT = 0.0001;
 /**
  * Lists the parameters of position weights. The state has one component per feature k and weighting j, at
  * index k n + j. So the first layer's kernel for the state is [F n, N], for F features, n weightings and N
- * units. With one-hot features, this kernel is stored as a table [I, n N] with a row per item: the same
- * values in the same order. The state is then never computed: its term in the first layer is a weighted sum
- * of table rows. With mixed features the state is not computed either: the row of a clicked item is then the
- * product of the item's features with a table of tokens [V, n N] and a kernel [F, n N].
+ * units. With one-hot features, this kernel is stored, reshaped, as a table [I, n N] with a row per item.
+ * The state is then never computed: its term in the first layer is a weighted sum of table rows. With mixed
+ * features, a table of tokens [V, n N] and a kernel [F, n N] replace the table of items. The row of a clicked
+ * item is computed from them and the item's features.
  * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
@@ -169,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Adds ops for what position weights add to the first layer: state * kernel + bias, [events, N]. */
+/** Adds ops for the term of position weights in the first layer: state * kernel + bias, [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -32,7 +32,7 @@ import type {
 } from "./model_program.ts";
 import { evaluating, recordUpdate } from "./model_program.ts";
 
-/** Derives the generator's config from the reward's: other layers; no wide part, counts, position effects. */
+/** Returns the generator's config: the reward's with other layers, and no wide part, counts or positions. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -65,7 +65,7 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches: the users of each batch. Its capacity limits the batches of these programs. */
+  /** Plan of the batches: the users of each batch. The programs' buffers have the plan's capacity. */
   readonly plan: BatchPlan;
   /** Ring buffer of a step's metric sums, with two vec4f per slot; {@link minimax} lists the metrics. */
   readonly ring: View;
@@ -85,7 +85,7 @@ export interface GameProgramOptions {
 }
 
 interface GameSpecs {
-  /** Dispatches that build index arrays of the batches of several steps at once. */
+  /** Dispatches that build index arrays, in one run for the batches of several steps. */
   readonly layout: ClickDispatch[];
   /** Dispatches that build, for the batch of one step, the index arrays that `layout` does not build. */
   readonly batch: ClickDispatch[];
@@ -109,7 +109,7 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Program that computes the generator's logits; without dispatches for the exact generator. */
+    /** Program that computes the logits of a generator network; empty for the generator sparsemax(eta u). */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,

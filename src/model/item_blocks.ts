@@ -3,8 +3,8 @@
  *
  *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items.
  *
- * A block consists of several events, because kernels compute events in parallel. Each event has a copy of
- * the user's state. An item's utility does not depend on other items of the block.
+ * A block is divided into events of a few items, because kernels process events in parallel. Each event has
+ * a copy of the user's state. An item's utility does not depend on other items of the block.
  */
 
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
@@ -61,11 +61,11 @@ export interface ItemScorer {
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Number of items in the first block, and in the largest block (on a CPU or a GPU; values not measured). */
+/** Number of items in the first block, and in the largest block on a CPU and a GPU. Values are not tuned. */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 const BLOCK_MS = 5;
 
-/** Number of rows per event of a block. With fewer rows, more events run in parallel, each with a state. */
+/** Number of rows per event of a block. Fewer rows: more events in parallel, but more copies of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {

@@ -75,7 +75,7 @@ export function recordMixedFeatures(
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
 }
 
-/** Lists a layer's parameters for items: kernel [F, N] of numbers, table [V, N] of tokens or [I, N] of ids */
+/** Lists a layer's weights for items: [F, N] for dense features, [V, N] for tokens, [I, N] for one-hot. */
 export function listItemKernels(
   items: ItemsShape,
   part: string,

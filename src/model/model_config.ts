@@ -31,7 +31,7 @@ export interface CommonModelConfig {
   eta: number;
   /** K, rank of the wide part: a linear model of items, and of pairs with clicked items. 0: no wide part. */
   wide: number;
-  /** Likelihood of a page. "choice": one of its items or no click; "logistic": independent clicks. */
+  /** Likelihood of a page. "choice": a click on one item, or none; "logistic": independent clicks. */
   loss: "choice" | "logistic";
   /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;

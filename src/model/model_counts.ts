@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Returns the weights `initial` with the count table of a log's train users. Means and sd are kept. */
+/** Returns `initial` with a log's train counts. Given weights keep the means and sd of count features. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns settings of the counts for a log; with `latest` only if its train users are in the counts. */
+/** Returns a log's count settings; `latest` is set only if the model's counts include its train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

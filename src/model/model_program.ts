@@ -51,7 +51,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns settings of the counts for a log that is not counted; undefined for a model without counts. */
+/** Returns count settings for a log outside the model's counts; undefined for a model without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
@@ -60,7 +60,7 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches: the users of each batch. Its capacity limits the batches of this program. */
+  /** Plan of the batches: the users of each batch. The program's buffers have the plan's capacity. */
   readonly plan: BatchPlan;
   /** Ring buffer. A slot is a vec4f with a step's sums of loss, prec@1, prec@2 and events with a click. */
   readonly ring: View;
@@ -77,7 +77,7 @@ export interface ModelTraining {
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Creates the object that sums gradients over all ranks. This object replaces the sum on one device. */
+/** Creates the object that sums gradients over all ranks. */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
@@ -148,7 +148,7 @@ export class ModelProgram {
 
 export interface RecordedModelStep {
   readonly layout: readonly ClickDispatch[];
-  /** Dispatches of the forward pass and, in training, of the gradients (for most gradients, partial sums). */
+  /** Dispatches of the forward pass and, in training, the backward pass. Most gradients stay partial sums. */
   readonly gradients: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;

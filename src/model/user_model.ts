@@ -158,7 +158,7 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
+   * Returns a page's utilities u. With the choice loss, P(click a) = exp(eta u_a) / (1 + sum exp(eta u)).
    * @param request - clicked items (oldest first, possibly none) and displayed items (at least one)
    * @throws UserError for an item that is not in the catalogue
    */

@@ -129,7 +129,7 @@ export class FittedBaselines {
     return formula && scale && { formula, rates, scale };
   }
 
-  /** Returns a baseline's utility per item of the users' pages; undefined without validation users. */
+  /** Returns a baseline's utilities of all items on the users' pages; undefined without validation users. */
   utilities(name: BaselineName, log: Clicks, users: ArrayLike<number>): Float64Array | undefined {
     const { scorer, setting, logOdds } = this.scorers.get(name) ?? {};
     if (!scorer || !logOdds) return undefined;
@@ -159,7 +159,7 @@ export class FittedBaselines {
   }
 }
 
-/** Maximum number of impressions of validation users on which the settings are compared. */
+/** Maximum number of validation impressions that are used to choose a scorer's setting. */
 const MOST_ROWS = 2 ** 17;
 
 interface Choice {
@@ -203,7 +203,7 @@ function fit(
   return fitUtilityScale(parts);
 }
 
-/** Returns as many of the first users as have at most {@link MOST_ROWS} impressions in total. */
+/** Returns the longest prefix of `users` with at most {@link MOST_ROWS} impressions in total. */
 function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   let rows = 0;
   return users.filter((user) => (rows += countRows(source, user)) <= MOST_ROWS);

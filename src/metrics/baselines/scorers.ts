@@ -24,7 +24,7 @@ export interface BaselineScorer {
    * users, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
-  /** Returns the formula of the scores under a setting; absent for the logit, which has no such formula. */
+  /** Returns the formula of the scores under a setting; absent for the logit, which needs fitted weights. */
   readonly formula?: (setting: number) => BaselineFormula;
 }
 
@@ -143,7 +143,7 @@ const MOST_FIELDS = 8;
  * user's first click every lift is 1.
  *
  * @param fields - item fields whose values are tokens. A field is used if it has 2 or more values, at most
- * one value per 2 items, and no hashed ids. Without fields, all tokens form one field.
+ * one value per 2 items, and no hashed ids. If the list is empty, all tokens form one field.
  * @returns undefined for items without categories
  */
 export function createCategoryRateScorer(
@@ -221,7 +221,7 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** Settings of the item-kNN baseline: numbers of latest clicks with which items are compared. */
+/** Settings of the item-kNN baseline: number of last clicked items with which an item is compared. */
 const CLICKS = [1, 5, 20];
 /**
  * Weights of similarity. A finite weight multiplies an item's click rate by 1 + weight * mean similarity.
@@ -263,7 +263,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   return { ...scorer, formula: (setting) => ({ name: "itemKnn", neighbours, ...SETTINGS[setting]! }) };
 }
 
-/** Returns [CLICKS.length, 2] mean similarities to the latest clicks, without and with clicks on `item`. */
+/** Returns [CLICKS.length, 2] mean similarities to the last clicks; those on `item` count as 0, then as 1. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -295,8 +295,8 @@ export const LOGIT_POSITIONS = 20;
 export const LOGIT_SEED = 1;
 
 /**
- * Scores an item by exp(u), with the utility u of a conditional logit on counts. {@link fitCounts} fits the
- * logit in seconds. @param placed - true if the items of a page are in the order in which they were shown
+ * Scores an item by exp(u), where u is the utility of a conditional logit with count features as inputs.
+ * @param placed - true if the items of a page are in the order in which they were shown
  */
 export function createLogitScorer(
   source: LogSource,

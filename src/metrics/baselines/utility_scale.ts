@@ -78,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields all rows and the clicked rows of each predicted page. Row 0 is the first row of the first user. */
+/** Yields the rows of each page, except context events. Row 0 is the first row of the first user. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
