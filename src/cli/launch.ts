@@ -116,7 +116,7 @@ export interface ProcessOptions {
 }
 
 /**
- * Returns arguments and environment variables that start a command as a child, without the launcher.
+ * Returns arguments and environment variables of Deno for a process that runs a command.
  * @param module - module to run with the command's permissions; by default the command's own module
  */
 export function describeProcess(

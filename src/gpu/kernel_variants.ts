@@ -37,7 +37,7 @@ export const kernelVariantsSchema = v.strictObject({
    * absent, textures on other CPU adapters, because llvmpipe reads textures faster, and buffers on a GPU.
    */
   matrices: v.optional(v.literal("buffers")),
-  /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */
+  /** Kernel variants of matrix products that differ from the default; keys: {@link formatMatmulKey}. */
   matmul: v.record(v.string(), v.picklist(matmulVariants)),
   /** Variants that replace the defaults of LSTMs. The keys are from {@link formatLstmKey}. */
   lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),

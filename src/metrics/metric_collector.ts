@@ -30,7 +30,7 @@ export interface ScoredUsers {
   readonly log: Clicks;
   /** Indices (in the log) of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
-  /** Scores of all rows of the log; with `compact`, scores of only the rows of the users in `places`. */
+  /** Scores of all rows of the log or, if `compact` is true, of the added users' rows. */
   readonly scores: ArrayLike<number>;
   readonly compact?: boolean;
   /** Scores that rank the rows (default: `scores`). Probabilities are always computed from `scores`. */

@@ -100,7 +100,7 @@ export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GP
   return encoder.finish();
 }
 
-/** Measures the microseconds of each piece of work by a clock. */
+/** Uses a clock to measure how many microseconds each piece of work takes. */
 export async function timeBy(
   gpu: Gpu,
   { kind, latency }: Clock,

@@ -7,7 +7,7 @@ import type { KindFinding, NamedCheck, SelftestResult } from "./finding.ts";
 
 export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
-  /** Text that the names of the selected cases contain. */
+  /** Selects the cases whose names contain this text. */
   readonly only?: string;
   /** Called before each case. `number` counts cases from 1 to `of`, over all kinds of adapters. */
   readonly onCase?: (

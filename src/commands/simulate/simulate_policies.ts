@@ -135,7 +135,7 @@ export async function openTrainingUsers(
   if (hasSameItems(found.data, data)) return found.open(gpu, stack, contexts).environment;
   throw new UserError(
     `Expected a policy for the items of ${data.source.name}, got ${path}, which was trained with different ` +
-      `items on ${describeSubject(trainedOn)}. Simulate users of the policy's items; for a synthetic ` +
+      `items on ${describeSubject(trainedOn)}. Use the data of the policy's training; for a synthetic ` +
       "shop, set --data-seed as in the policy's training.",
   );
 }

@@ -228,7 +228,7 @@ const CLICKS = [1, 5, 20];
  * Infinity ranks items by their mean similarity, and items without similarity by their click rate.
  */
 const WEIGHTS = [Infinity, 3, 30];
-/** Settings: true if an earlier click on the item itself counts as similarity 1. */
+/** In the tried settings, a clicked item has similarity 0 (false) or 1 (true) to itself. */
 const ITSELF = [false, true];
 
 const SETTINGS = CLICKS.flatMap((clicks) =>

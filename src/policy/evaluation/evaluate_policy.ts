@@ -219,7 +219,7 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Number of pages, and slates drawn per page, that {@link poolAt} uses to test a number of candidates. */
+/** To test whether a number of candidates suffices, {@link poolAt} draws slates on so many pages. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
