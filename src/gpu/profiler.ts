@@ -1,4 +1,4 @@
-/** Times compute passes by timestamp queries, for benches: a separate pass per dispatch makes a step slow. */
+/** Times dispatches by timestamp queries. A separate pass per dispatch makes the timed step slower. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";

@@ -1,8 +1,8 @@
 /**
  * A recorded program: the dispatches of a training step. Each dispatch has a pipeline, a bind group, and a
- * grid that is a function of the batch's sizes. An index array may have several slices, one per batch.
- * Recording creates all objects for the first slice. The first replay of another slice creates the bind
- * groups of all slices. Replays create no other objects.
+ * grid that is a function of the batch's sizes. If several batches are built at once, each has a slice of
+ * the index arrays. Recording creates the pipelines, and the bind groups for the first slice. The first
+ * replay of another slice creates the bind groups of all slices. Replays create no other objects.
  */
 
 import { UserError } from "../user_error.ts";
