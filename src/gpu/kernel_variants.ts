@@ -130,7 +130,7 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product: the default, then alternatives, best first. Only GPUs use
+ * Returns the variants that can compute a product: the default, then alternatives, best first. Only GPUs get
  * tiled kernels. On SwiftShader panel kernels come last, because they read workgroup memory, which is slow.
  * @param rows - number of rows of the largest batch
  */
