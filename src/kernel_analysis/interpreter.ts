@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Repeats a loop while an invocation is certainly active. If all are only perhaps active, runs it once. */
+  /** Repeats a loop while an invocation is surely active, but runs the body once if one is perhaps active. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
