@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now`. If it fails as the range is not mapped yet (npm webgpu), awaits `mapped` and calls again. */
+  /** Calls `now`. If it fails as the range is not mapped yet (npm webgpu), awaits `mapped` and retries. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
