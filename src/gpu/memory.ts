@@ -31,7 +31,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Number and distance in bytes of slices, if the view is the first of several slices (one per batch). */
+  /** If the view is the first of several slices, one per batch: their number, and their distance in bytes. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 

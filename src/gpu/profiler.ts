@@ -17,7 +17,7 @@ const MOST_QUERIES = 4096;
 
 /**
  * Runs passes, and commands between passes, in order in one submission.
- * @returns microseconds of each pass, if timestamps are nanoseconds as on llvmpipe and NVIDIA
+ * @returns microseconds of each pass, assuming timestamps in nanoseconds, as on llvmpipe and NVIDIA
  * @throws Error if the adapter has no timestamps, or for more passes than a query set holds
  */
 export async function timePasses(
@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps that the work computes. The measured time is for all steps, the cost for one step. */
+  /** Number of steps that the work computes: its time is for all steps, `flops` and `bytes` are for one. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;

@@ -17,7 +17,7 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
  * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at
- * least once. A number in memory counts once for all reads, and once for all writes. A gather counts each
+ * least once. All reads of a number count as one read, all its writes as one write. A gather counts each
  * distinct row once, if the batch's sizes determine the number of distinct rows. Index lists and small
  * weights may be left out.
  */

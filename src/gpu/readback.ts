@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the view's data as of the oldest submission that is not taken yet. @throws Error of WebGPU */
+  /** Returns the result of the oldest submission whose result was not taken yet. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("expected a submitted read, found none");
@@ -161,7 +161,7 @@ export class StagingPool {
 
   static readonly #ofGpu = new WeakMap<Gpu, StagingPool>();
 
-  /** Returns the pool of a device. Its buffers are freed with the device, and do not count as live. */
+  /** Returns the pool of a device. Reused buffers live as long as the device; `liveBuffers` omits them. */
   static of(gpu: Gpu): StagingPool {
     const staging = StagingPool.#ofGpu.get(gpu) ?? new StagingPool(gpu);
     StagingPool.#ofGpu.set(gpu, staging);

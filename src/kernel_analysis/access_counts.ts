@@ -202,7 +202,7 @@ function averagePerInvocation(sums: readonly AccessSum[], invocations: number): 
   return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
-/** Returns the sum of all costs, divided by the sum of `count` over all entries. */
+/** Returns the total `cost` divided by the total `count`. */
 function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => number): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
   const total = sums.reduce((all, one) => all + count(one), 0);

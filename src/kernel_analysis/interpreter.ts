@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask without the invocations whose condition equals `ends`; undefined if none remains. */
+  /** Returns the mask of invocations whose condition is not `ends` (if unknown: perhaps active), if any. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];

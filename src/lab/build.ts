@@ -150,7 +150,7 @@ function findChapterKernels(chapter: string): string[] {
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns a pair (op, text) for each op of a file: the text has all float64 references of the file. */
+/** Returns each op of a source file, with the source of all float64 references in the file. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;
