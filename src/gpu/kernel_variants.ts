@@ -121,7 +121,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel (16 columns of weights), divided by the time to multiply one row by the panel. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. Workgroups also take time for rows past the batch's end. */
+/** Returns the panel variants, fastest first. A last workgroup with few rows takes as long as a full one. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -130,9 +130,9 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product: the default, then alternatives, best first. Tiled kernels
- * read only buffers, so a CPU adapter with textures cannot use them. On SwiftShader panel kernels come last,
- * because they read workgroup memory, which is slow. @param rows - number of rows of the largest batch
+ * Returns the variants that can compute a product: the default, then alternatives, best first. Only GPUs get
+ * tiled kernels. On SwiftShader panel kernels come last, because they read workgroup memory, which is slow.
+ * @param rows - number of rows of the largest batch
  */
 export function listMatmulVariants(
   { variants, workgroupBytes }: VariantContext,
@@ -172,7 +172,7 @@ export function countGroupUsers(variant: LstmVariant, h4: number): number | unde
 
 /**
  * Returns the bytes of workgroup memory of an LSTM that stores its weights there: the weights, two buffers
- * with which units exchange values, and the number of loop iterations. @param units - padded number of units
+ * with which units exchange values, and 16 bytes for the loop count. @param units - padded number of units
  */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;

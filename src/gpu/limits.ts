@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** WebGPU's default limits. If an adapter has a lower limit, it is refused: it cannot train some models. */
+/** WebGPU's default limits. An adapter with a lower limit is refused, as it cannot train some models. */
 export const LEAST = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,

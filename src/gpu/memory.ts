@@ -14,12 +14,12 @@
  * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a
  * panel, sixteen numbers of a row (64 bytes) are followed by the next row's numbers in these columns.
  *
- * Why panels: some kernels read the same sixteen columns of every row. If the matrix is stored row by row,
- * these kernels read one cache line in four, or one in sixteen in a wide layer. No CPU's prefetcher follows
- * such a pattern, so a kernel waits for main memory once per eight rows. In a panel, the cache lines are
- * adjacent and arrive in time; bench/ladder.md reports the speedup for the gradients. Panels of 512 rows give
- * half of this speedup, panels of 2,048 rows all of it. A matrix that kernels read by whole rows, such as a
- * gradient, is stored row by row.
+ * Why panels: some kernels read the same sixteen columns of every row. In a matrix of 64 columns that is
+ * stored row by row, these kernels read one cache line in four; with 256 columns, one in sixteen. No CPU's
+ * prefetcher follows such a pattern, so a kernel waits for main memory once per eight rows. In a panel, the
+ * cache lines are adjacent and arrive in time; bench/ladder.md reports the speedup for the gradients. A panel
+ * has up to 2,048 rows; with 512 rows, the speedup is half as large. A matrix that kernels read by whole
+ * rows, such as a gradient, is stored row by row.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -31,7 +31,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Number and distance in bytes of slices, if the view is the first of several slices (one per batch). */
+  /** If the view is the first of several slices, one per batch: their number, and their distance in bytes. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -112,7 +112,7 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Number of vectors per row: columns / 4. Without panels it is 1: each vector then counts as a row. */
+  /** Vectors per row: columns / 4 with panels; 1 without panels, where each vector counts as a row. */
   readonly rowVectors: number;
   readonly panelVectors: number;
   /** Number of panels per row. A last panel with fewer columns takes as much space as the other panels. */
@@ -180,7 +180,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL. A power of two becomes a shift, which does not check for division by zero. */
+/** Formats a division in WGSL; for a power of two a shift, which needs no check for division by zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;

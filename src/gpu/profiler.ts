@@ -1,4 +1,4 @@
-/** Times compute passes by timestamp queries, for benches: a separate pass per dispatch makes a step slow. */
+/** Times dispatches by timestamp queries. A separate pass per dispatch makes the timed step slower. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -17,7 +17,7 @@ const MOST_QUERIES = 4096;
 
 /**
  * Runs passes, and commands between passes, in order in one submission.
- * @returns microseconds of each pass, if timestamps are nanoseconds as on llvmpipe and NVIDIA
+ * @returns microseconds of each pass, assuming timestamps in nanoseconds, as on llvmpipe and NVIDIA
  * @throws Error if the adapter has no timestamps, or for more passes than a query set holds
  */
 export async function timePasses(
@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps that the work computes. The measured time is for all steps, the cost for one step. */
+  /** Number of steps that the work computes: its time is for all steps, `flops` and `bytes` are for one. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;

@@ -1,8 +1,8 @@
 /**
  * A recorded program: the dispatches of a training step. Each dispatch has a pipeline, a bind group, and a
- * grid that is a function of the batch's sizes. An index array may have several slices, one per batch.
- * Recording creates all objects for the first slice. The first replay of another slice creates the bind
- * groups of all slices. Replays create no other objects.
+ * grid that is a function of the batch's sizes. If several batches are built at once, each has a slice of
+ * the index arrays. Recording creates the pipelines, and the bind groups for the first slice. The first
+ * replay of another slice creates the bind groups of all slices. Replays create no other objects.
  */
 
 import { UserError } from "../user_error.ts";
@@ -17,9 +17,9 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
  * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at
- * least once. A number in memory counts once for all reads, and once for all writes. Rows that an index
- * selects count once each, if the number of distinct rows follows from the batch's sizes. Index lists and
- * small weights may be left out.
+ * least once. All reads of a number count as one read, all its writes as one write. A gather counts each
+ * distinct row once, if the batch's sizes determine the number of distinct rows. Index lists and small
+ * weights may be left out.
  */
 export interface Cost {
   readonly flops: number;
@@ -78,7 +78,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
   readonly node?: DispatchNode;
 }
 
-/** Part of the index arrays that a replay uses. If several batches are built at once, each has a slice. */
+/** Selects a replay's batch if several batches are built at once: each has a slice of the index arrays. */
 export interface BatchSlice {
   readonly index: number;
   /** Number of batches that a {@link isMultiStep multi-step kernel} computes at once. */

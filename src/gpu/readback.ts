@@ -1,4 +1,4 @@
-/** Reads results to the host. Training steps read nothing: a read may take 10 ms ({@link StagingPool}). */
+/** Reads results to the host. Training does not read in each step: a read may take 10 ms. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Queue of reads of one view, whose results {@link take} returns. No other method waits for a result. */
+/** Queue of reads of one view. {@link submit} does not wait for the result, which {@link take} returns. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} waits for all submitted work. Callers then call `take` before they submit more. */
+  /** True if {@link take} also waits for later submissions; then callers `take` before they submit more. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the view's data as of the oldest submission that is not taken yet. @throws Error of WebGPU */
+  /** Returns the result of the oldest submission whose result was not taken yet. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("expected a submitted read, found none");
@@ -128,7 +128,7 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest reused staging buffer, in bytes. For a larger one, copying takes longer than creating it. */
+/** Largest reused staging buffer, in bytes. Creating a larger one takes less time than copying its data. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
@@ -161,7 +161,7 @@ export class StagingPool {
 
   static readonly #ofGpu = new WeakMap<Gpu, StagingPool>();
 
-  /** Returns the pool of a device. Its buffers are freed with the device, and do not count as live. */
+  /** Returns the pool of a device. Reused buffers live as long as the device; `liveBuffers` omits them. */
   static of(gpu: Gpu): StagingPool {
     const staging = StagingPool.#ofGpu.get(gpu) ?? new StagingPool(gpu);
     StagingPool.#ofGpu.set(gpu, staging);
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now`; if that fails, awaits `mapped` and calls again, as Dawn (npm webgpu) on Deno needs. */
+  /** Calls `now`. If it fails as the range is not mapped yet (npm webgpu), awaits `mapped` and retries. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();

@@ -59,12 +59,12 @@ export interface ChunkRule {
 export const MAX_CHUNKS = 16;
 export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
-/** Largest number of chunks on a GPU. With one workgroup per chunk, most cores are busy. */
+/** Largest number of chunks on a GPU: with a workgroup for each, most cores are busy. */
 const GPU_CHUNKS = 128;
 /** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU. Models with many weights get few chunks: they fill a GPU and save memory. */
+/** Returns the rule for a GPU. A model with many weights fills a GPU with few chunks, which save memory. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };

@@ -48,12 +48,12 @@ export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers by slot, which may be rewritten while steps run: the queue executes writes in order. */
+/** Step headers by slot. A slot may be rewritten while steps run: the queue writes after earlier steps. */
 export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - headers per slot (one per program) @param seen - number of slots in a kernel's binding */
+  /** @param each - headers per slot: one per program. @param seen - slots that a kernel's binding covers */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,

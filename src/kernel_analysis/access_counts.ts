@@ -24,10 +24,7 @@ export interface LoadRequests {
   /** Reads per invocation: mean over the invocations of the workgroup that access memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /**
-   * Number of sectors that 32 reads of storage buffers touch, if a subgroup's invocations read together;
-   * `writeSectors`: the same for writes. If a workgroup is small, fewer reads share a sector.
-   */
+  /** Number of sectors per 32 reads of storage buffers: simultaneous reads of a subgroup share sectors. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
   /** Mean number of extra cycles, due to bank conflicts, of a subgroup's access to workgroup memory. */
@@ -88,8 +85,8 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
 }
 
 /**
- * Returns the number of bytes from the start of each array in storage to the end of the last access of the
- * first and the last workgroup. Accesses at addresses that depend on unknown data are left out.
+ * Returns, by name of a storage array, the number of bytes up to the end of its last accessed element. Only
+ * the accesses of the first and the last workgroup at known addresses count.
  */
 export function measureAccessedBytes(text: string, scope: IndexScope): ReadonlyMap<string, number> {
   const ends = new Map<string, number>();
@@ -205,7 +202,7 @@ function averagePerInvocation(sums: readonly AccessSum[], invocations: number): 
   return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
-/** Returns the sum of all costs, divided by the sum of `count` over all entries. */
+/** Returns the total `cost` divided by the total `count`. */
 function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => number): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
   const total = sums.reduce((all, one) => all + count(one), 0);

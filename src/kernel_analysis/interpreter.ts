@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask without the invocations whose condition equals `ends`; undefined if none remains. */
+  /** Returns the mask of invocations whose condition is not `ends` (if unknown: perhaps active), if any. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Repeats a loop while an invocation is certainly active. If all are only perhaps active, runs it once. */
+  /** Repeats a loop while an invocation is surely active, but runs the body once if one is perhaps active. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };

@@ -126,7 +126,7 @@ class Parser extends WgslTokens implements WgslModule {
     if (isEntry) this.entry = routine;
   }
 
-  /** Parses the type of a pointer to a function's variable. The value that it points to is not tracked. */
+  /** Parses the type of a pointer to a function's variable. The variable's value is not tracked. */
   #pointer(): undefined {
     if (!/^function\b/.test(this.templateText())) {
       throw new UnreadableKernelError("a pointer to shared memory");

@@ -1,7 +1,7 @@
 /**
  * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic
- * on the known integers and conditions of an invocation. An {@link IndexScope} has the values that a kernel
- * does not read from buffers.
+ * on the known integers and conditions of an invocation. An {@link IndexScope} has the workgroup's
+ * size, the grid and the step header of a dispatch.
  */
 
 /** A WGSL type. Size, alignment and stride are in bytes. */

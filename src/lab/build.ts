@@ -16,13 +16,13 @@ export interface LabPage {
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
-/** Security policy: the page cannot load or send data. Worker and scripts are started from Blobs. */
+/** Security policy: the page cannot load or send data, but can start scripts and a worker from Blobs. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; " +
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs that replace two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids, so
- * hyparquet uses its own decoder. Brotli's dictionary would more than double the size of the script.
+ * Stubs that replace two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids;
+ * hyparquet decodes Snappy without it. Brotli is not supported: it would more than double the script's size.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
@@ -150,7 +150,7 @@ function findChapterKernels(chapter: string): string[] {
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns a pair (op, text) for each op of a file: the text has all float64 references of the file. */
+/** Returns each op of a source file, with the source of all float64 references in the file. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

@@ -26,7 +26,7 @@ const STOP_MS = 700;
 export interface CallOptions<P> {
   onProgress?(progress: P): void;
   readonly signal?: AbortSignal;
-  /** Returns true if the caller must wait for the result of a cancelled call. */
+  /** Returns true if a cancelled call must wait for its result, and not fail after `STOP_MS`. */
   needsResult?(): boolean;
 }
 

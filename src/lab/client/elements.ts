@@ -1,4 +1,4 @@
-/** Creates elements of the page. Strings become text nodes; the caller must escape data in markup. */
+/** Creates elements of the page. A string child becomes text; callers escape the data in Html children. */
 
 import { Html, markOptions, markup } from "../../report/html.ts";
 import { describeShare } from "../../number_text.ts";

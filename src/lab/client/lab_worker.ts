@@ -36,7 +36,7 @@ export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Progress of a measurement: text about the current step, and the finished share of the current part. */
+/** Progress of a measurement: its current step, and the finished share, which starts at 0 in each part. */
 export interface MeasurementProgress {
   readonly text: string;
   readonly share: number;
@@ -80,7 +80,7 @@ export class LabWorker {
 
   /**
    * Waits until cancelled work has ended, then runs work that must not share the device, such as timing.
-   * @param what - first words of the error message of other calls, such as "A training is running"
+   * @param what - description of the work, for the error that other calls get: "A training is running"
    * @throws UserError if other work is running
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {

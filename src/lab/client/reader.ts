@@ -1,7 +1,7 @@
 /**
  * Reads the files that the user chose: one file in the layout of the paper's data, or all files of a prepared
  * data set. This file becomes a separate script, which is loaded when the user chooses the first file. The
- * script returns plain data, no class instances: page and worker have different copies of a class.
+ * script returns plain data: its classes are copies, so `instanceof` fails in the page and the worker.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -39,7 +39,7 @@ export interface ReadContext {
 const HEAD_BYTES = 1 << 16;
 
 /**
- * Returns the command that prepares a log; undefined if the lab can read the chosen files. @throws UserError
+ * Returns undefined if the lab can read the files, else the command that prepares them. @throws UserError
  * for an empty file, or for several files that are no prepared data set
  */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {

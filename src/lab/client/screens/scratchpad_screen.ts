@@ -1,4 +1,4 @@
-/** Screen "Scratchpad": runs a kernel that the user writes. The URL contains kernel and numbers. */
+/** Screen "Scratchpad": runs a kernel that the user writes. The URL stores the kernel and its input. */
 
 import { type Html, markup } from "../../../report/html.ts";
 import { formatMicroseconds } from "../../draw/text.ts";
@@ -113,7 +113,7 @@ ${this.#notice.element}${this.#results}</div>`;
     }, PAUSE_MS);
   }
 
-  /** Writes the shown kernel into the address, because links to this screen omit it. */
+  /** Writes the shown kernel into the address if this screen is open, also after a link without a kernel. */
   #showAddress(): void {
     if (!this.#shown || !/^#scratchpad\b/.test(location.hash)) return;
     history.replaceState(null, "", `#scratchpad=${this.#shown}`);
