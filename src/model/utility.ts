@@ -29,8 +29,8 @@ import { type ClickProductNames, listClickKernels, recordClickProduct } from "./
 
 /**
  * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after
- * each, and of a linear scalar output. The first layer's kernel [D + F, N] has D rows for the state, listed by
- * the encoder, and F rows for the item, listed by this function. Tokens have a separate table. Without hidden
+ * each, and of a linear scalar output. The first layer's kernel [D + F, N] has D rows for the state (listed
+ * by the encoder) and F rows for the item (listed here). Tokens have a separate table. Without hidden
  * layers, only a bias is listed.
  */
 export function listUtilityParameters(

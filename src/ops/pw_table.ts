@@ -121,7 +121,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** @param read - number of table vectors that are read @param each - other reads and writes per event */
+/** @param read - number of table vectors that are read @param each - vectors read or written per event */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
