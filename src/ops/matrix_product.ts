@@ -111,7 +111,7 @@ export function layerGradients<S extends BatchSizes>(
     : [toWeights, toInput];
 }
 
-/** Joins two gradient dispatches. @param rowGradient - output gradient of the layer, or of `last` (row_dot) */
+/** Joins two gradient dispatches. @param rowGradient - output gradient of the layer or of `last` (row_dot) */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows, activation, last: dot }: Parameters<typeof layerGradients<S>>[1],
@@ -248,7 +248,7 @@ export function forwardProduct<S extends BatchSizes>(
 
 /**
  * Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights
- * @param g.places - where a joined dispatch writes gradients of row_dot @param g.host - sums, if any
+ * @param g.places - where to write the gradients of row_dot @param g.host - sums to compute, if any
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,
