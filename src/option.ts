@@ -234,7 +234,7 @@ export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if the option's default depends on data or other options. The config field's default is fixed. */
+  /** True if the option's default depends on data or other options; the field still has a fixed default. */
   readonly depends?: boolean;
   readonly preset?: string;
 }

@@ -1,15 +1,15 @@
 /**
  * Adds ops that compute the utility u = MLP([s ; f]) of every displayed item from its features f and the
- * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is a
- * linear model of the item, and of pairs of clicked and displayed items:
+ * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is
+ * linear in the item's features f and in products of f with the features f_lag of the last clicked items:
  *
- *   dot(b + A h, B f)     b [K], A: kernel of the clicks, B: kernel of the item
+ *   dot(b + A h, B f)     with parameters b [K], A [K, F], B [K, F], w
  *   h = sum over last clicks of w_lag f_lag.
  *
  * The term dot(b, B f) is the linear model of the item. The term dot(A h, B f) has a weight per pair of a
- * clicked and a displayed feature, like the crosses of a wide & deep model. These weights form a matrix of
- * rank K, because there are too many pairs to give each an independent weight. Without hidden layers and with
- * K = 0, the utility is W f, a conditional logit.
+ * clicked and a displayed feature, like the crosses of a wide & deep model. The matrix of these weights is
+ * A^T B: it has F x F elements, but only 2 K F parameters. Without hidden layers and with K = 0, the utility
+ * is a linear function of f, so the model is a conditional logit.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -29,9 +29,9 @@ import { type ClickProductNames, listClickKernels, recordClickProduct } from "./
 
 /**
  * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after
- * each, and of a linear scalar output. The first layer's kernel [D + F, N] is split. This function lists the
- * item's part, with a separate table for tokens. The encoder lists the state's part. Without hidden layers,
- * only a bias is listed.
+ * each, and of a linear scalar output. The first layer's kernel [D + F, N] has D rows for the state (listed
+ * by the encoder) and F rows for the item (listed here). Tokens have a separate table. Without hidden
+ * layers, only a bias is listed.
  */
 export function listUtilityParameters(
   items: ItemsShape,
@@ -77,8 +77,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 
 /**
  * Adds ops for the hidden layers and the output [rows, 1].
- * @param parts - tensors that the first layer also adds: the encoder's `state` [events, N], and count
- * features [rows, C] times their kernel [C, N]
+ * @param parts - other terms of the first layer's sum: the encoder's `state` [events, N], and count features
+ * [rows, C] times their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -160,7 +160,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Adds ops for the tensor [events, K] that the history adds to the wide part; undefined if K is 0. */
+/** Adds ops for b + A h, [events, K], the state's factor of the wide part; undefined if K is 0. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,

@@ -1,6 +1,6 @@
 /**
- * Adds up partial gradients and updates weights by Adam, with a dispatch per sparse table and per window (a
- * part of the weights that fits a binding). Before the update, two dispatches can clip the gradient's norm.
+ * Adds up partial gradients and updates weights by Adam. Each sparse table has its own dispatch, and so has
+ * each window (a part of the weights that fits a binding). Two dispatches can clip the gradient's norm first.
  */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
@@ -166,7 +166,7 @@ export function gradientClip(parameters: ParameterArena, most: number, arena: Ar
   ];
 }
 
-/** Returns Adam's step size in iteration t = 1, 2, ... (TensorFlow): lr sqrt(1 - b2^t) / (1 - b1^t). */
+/** Returns TensorFlow's step size of Adam in iteration t >= 1: lr sqrt(1 - b2^t) / (1 - b1^t). */
 export function adamRate(learningRate: number, t: number): number {
   const { BETA1, BETA2 } = adamConstants;
   return learningRate * Math.sqrt(1 - BETA2 ** t) / (1 - BETA1 ** t);
@@ -176,8 +176,8 @@ export function adamRate(learningRate: number, t: number): number {
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Computes Adam's update t = 1, 2, ... in f64, in place. The constants are written out again, so that tests
- * notice a changed constant. @param decay - fraction of a weight that weight decay subtracts
+ * Computes Adam's update t = 1, 2, ... in f64, in place. It has its own copy of the constants, so that tests
+ * notice a change of the kernels' constants. @param decay - fraction of a weight that weight decay subtracts
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

@@ -29,7 +29,7 @@ export interface FirstLayerOptions {
   readonly storesState?: boolean;
 }
 
-/** Returns [R, N] by about 2 R N (1 + C) flops and R N exponentials. @throws Error for wrong shapes */
+/** Returns [R, N]; takes about 2 R N (1 + C) flops and R N exponentials. @throws Error for wrong shapes */
 export function firstLayer(
   tape: ClickTape,
   name: string,
@@ -146,7 +146,7 @@ export function computeDropoutScale(row: number, stepNoise: number, itemDropout:
   return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
-/** Returns the largest noise (below 2^32) of a row for which item dropout does not hide the row's item. */
+/** Returns a threshold: item dropout hides the items of rows whose noise (below 2^32) is larger. */
 function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }

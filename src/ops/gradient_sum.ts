@@ -81,7 +81,7 @@ export class GradientSum<S extends BatchSizes> {
   /**
    * Encodes the addition of a micro-batch's gradients, after its backward pass. After the last micro-batch,
    * also encodes the update of the weights.
-   * @param slice - slice of the index arrays, for a batch with a single micro-batch
+   * @param slice - part of the index arrays that belongs to the batch, if it is a single micro-batch
    * @throws Error for several micro-batches if `accumulates` was false
    */
   encode(

@@ -165,8 +165,8 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
 }
 
 /**
- * Returns the invocations of {@link gradientsKernel}: along y, first those for weights, then for the input,
- * then for row_dot. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
+ * Returns the invocations of {@link gradientsKernel}. Along y, those for the weights come first, followed
+ * by those for the input and row_dot. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
  */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
@@ -208,8 +208,8 @@ export const productTexts = [...Object.values(matmulKernels), ...Object.values(l
 
 /**
  * Largest number of units for which llvmpipe runs panel kernels, whose matrix products are unrolled. On
- * SwiftShader the loop kernel runs instead: it compiles about thirty times as fast, and is little slower
- * (bench/ladder.md, "SwiftShader").
+ * SwiftShader the loop kernel runs instead: compiling it takes about a thirtieth of the time, and its
+ * dispatches take little longer (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
 /** Number of users per invocation of the loop kernel on a CPU adapter. One read of a weight serves all. */
@@ -227,7 +227,7 @@ export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
  * Largest number of units for which weights are stored in registers. RADV (AMD's Vulkan driver) unrolls loops
- * of up to 32 iterations. RADV does not keep an array in registers if a loop that is not unrolled indexes it.
+ * of up to 32 iterations. A longer loop is not unrolled, so the array that it indexes leaves the registers.
  */
 const HELD_UNITS = 32;
 

@@ -34,7 +34,7 @@ export interface Loss<S extends BatchSizes, R> {
   readonly reference: ReferenceOp<R>;
 }
 
-/** Records a loss, whose dispatches throw an Error if another op also reads the input `target`. */
+/** Records a loss. Its dispatches cannot be built (Error) if another op also reads the input `target`. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);

@@ -122,7 +122,7 @@ function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
     : asBufferView(view);
 }
 
-/** Gathers, for each event, the row of the item that the encoder reads: the input of the input product. */
+/** Gathers, for each event, the features of the item that the encoder reads, as input of the product. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }

@@ -111,7 +111,7 @@ export function layerGradients<S extends BatchSizes>(
     : [toWeights, toInput];
 }
 
-/** Joins two gradient dispatches. @param rowGradient - gradient of the output, or of `last`'s output */
+/** Joins two gradient dispatches. @param rowGradient - output gradient of the layer or of `last` (row_dot) */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows, activation, last: dot }: Parameters<typeof layerGradients<S>>[1],
@@ -209,7 +209,7 @@ export function forwardProduct<S extends BatchSizes>(
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Returns the dot products, unless autotuning tries a kernel with another number of partial sums. */
+  /** Returns `p.dot`; undefined for a kernel, tried by autotuning, with another number of partial sums. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -248,7 +248,7 @@ export function forwardProduct<S extends BatchSizes>(
 
 /**
  * Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights
- * @param g.places - where {@link bothGradients} writes more gradients @param g.host - sums to compute, if any
+ * @param g.places - where to write the gradients of row_dot @param g.host - sums to compute, if any
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,

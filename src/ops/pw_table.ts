@@ -37,10 +37,10 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Weights W of the first layer, or products W f with features f, in n groups (one per weighting):
-   * [I, n N], a table parameter with W's row of each item;
-   * [events, n N], W f of the item that the encoder reads at each event;
-   * [items, n N], W f of each item, in a batch with lists of clicks.
+   * Products of the first layer's weights and an item's features, in n groups (one per weighting):
+   * [I, n N] for one-hot features: the products are the weights, a table parameter with a row per item;
+   * [events, n N] for mixed features: a row per event, for the item that the encoder reads there;
+   * [items, n N] for mixed features, if the batch has lists of clicks: a row per item.
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -52,9 +52,9 @@ export interface PwTableInputs {
 }
 
 /**
- * Returns [events, N]: {@link import("./linear.ts").linear} of {@link import("./pw_state.ts").pwState} over
- * one-hot features, without computing the state. For E events, forward takes at most 2 E m n N flops, and
- * backward twice as many. With tanh, forward and backward each take 2 I n N flops more.
+ * Returns [events, N], the output of a linear layer over pw_state's output for one-hot features. The op does
+ * not store that wide state [events, I n]. For E events, forward takes at most 2 E m n N flops, and backward
+ * twice as many. With tanh, forward and backward each take 2 I n N flops more.
  * @throws Error for wrong shapes
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
@@ -121,7 +121,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** @param read - number of table vectors that are read @param each - number of other vectors per event */
+/** @param read - number of table vectors that are read @param each - vectors read or written per event */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -260,7 +260,7 @@ interface Window {
   forward(): ClickDispatch[];
 }
 
-/** Allocates buffers for tanh: for a sum over all items, and for the change of this sum by each click. */
+/** Allocates tanh's buffers: `base`, a sum over all items, and the coefficients by which clicks change it. */
 function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
@@ -308,8 +308,8 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
 }
 
 /**
- * Computes the op in f64: states [events, I x n] for I items and n weightings, then their terms [., N] in the
- * first layer. @param byEvent - true if the result has a row per event, not per displayed item
+ * Computes the op in f64: first the states [events, I x n] for I items and n weightings, then the product of
+ * the states and the first layer's weights. @param byEvent - true if `table` has a row per event
  */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");

@@ -272,7 +272,7 @@ function forwardDispatch<S extends BatchSizes>(
   };
 }
 
-/** Adds up input . weights + bias for one or two such triples, plus a base if there is one. */
+/** Computes the sum of one or two terms input . weights + bias, plus a base if there is one. */
 const reference: ReferenceOp = (inputs) => {
   const terms = Array.from({ length: Math.floor(inputs.length / 3) }, (_, t) => {
     const [input, weights, bias] = inputs.slice(3 * t, 3 * t + 3);

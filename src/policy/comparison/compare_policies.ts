@@ -1,6 +1,6 @@
 /**
  * Compares policies in several environments, with the same users and random numbers. All policies run on the
- * device, except the best known policy of a synthetic shop, which runs on the host.
+ * device; only a synthetic shop's near-optimal policy ({@link makeOptimalPolicy}) runs on the host.
  */
 
 import type { Gpu } from "../../gpu/device.ts";

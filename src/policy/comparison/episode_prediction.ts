@@ -52,7 +52,7 @@ export interface ModelPredictions {
 /**
  * Runs a policy in an environment.
  * @param observer - model whose user states the policy reads; the environment may be another model.
- * @param options.firstPage - index of the first page to simulate. Earlier pages have no data.
+ * @param options.firstPage - index of the first page to simulate. Earlier pages are skipped.
  * @param onPage - called after each page, before the next page is simulated.
  * @throws UserError for options that contradict each other, and for utilities that are not finite.
  */
@@ -89,7 +89,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Predictions by group of users and page. A group's log may arrive while the next group is simulated. */
+  /** Predictions by group of users and page. Each group is removed from the list when its log arrives. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {

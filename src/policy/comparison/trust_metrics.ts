@@ -66,7 +66,7 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 
 /**
  * Consistency of CDQN's Q-values at one position of slates of k items. The Q-value Q^j of position j predicts
- * the return if all later positions have their best items. In slates that the policy chose they have, so Q^j
+ * the return if all later positions have their best items. The policy fills its slates in this way, so Q^j
  * should equal Q^k, the Q-value of the last position.
  */
 export interface QConsistency {
