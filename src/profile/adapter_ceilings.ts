@@ -42,7 +42,7 @@ export const probeKernels: readonly Kernel[] = [
 /** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: loads in a round of load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** An adapter counts as busy at this share of its peak rate. (With one of two cores idle it reaches 1/2.) */
+/** An adapter is busy at this share of its peak rate. (If one of its two cores is idle, it reaches 1/2.) */
 const ENOUGH = 3 / 4;
 /** Number of independent sums of an invocation in fma.wgsl (12), divided by that of a usual kernel (4). */
 const KERNEL_SUMS = 12 / 4;

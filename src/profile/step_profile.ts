@@ -216,7 +216,7 @@ export function listWrittenRanges<S extends BatchSizes>(
 /**
  * Repeats a dispatch, then restores the buffers that it writes. Some kernels change their own inputs:
  * batch_rank clears the bits that it counts, Adam updates its moments, and a gradient is added to an earlier
- * gradient. The caller then runs the dispatch once, as a step does.
+ * gradient. After timing, the caller runs the dispatch once, for the inputs of the next dispatch.
  * @throws UserError if the adapter has no memory for copies of the buffers
  */
 async function preserveState<S extends BatchSizes, T>(

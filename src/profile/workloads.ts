@@ -152,7 +152,7 @@ export interface RecordedPart {
 /** The programs of a model. Running them again changes no weights, because the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Returns a step's programs, after writing the batch again (training reuses the batch's memory). */
+  /** Writes the batch again, because training reuses its memory. Returns the programs of a step. */
   step(): RecordedPart[];
   /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;

@@ -93,7 +93,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Charts each user's return by a learned policy minus a rival's, sorted; in the true environment if known. */
+/** Charts each user's return by a learned policy minus a rival's, sorted; in the ground truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
