@@ -42,7 +42,7 @@ export const probeKernels: readonly Kernel[] = [
 /** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: loads in a round of load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** An adapter counts as busy if it reaches this share of its peak rate. (One of two cores reaches 1/2.) */
+/** An adapter is busy at this share of its peak rate. (If one of its two cores is idle, it reaches 1/2.) */
 const ENOUGH = 3 / 4;
 /** Number of independent sums of an invocation in fma.wgsl (12), divided by that of a usual kernel (4). */
 const KERNEL_SUMS = 12 / 4;
@@ -56,7 +56,7 @@ const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 interface Bench {
   readonly gpu: Gpu;
   readonly arena: Arena;
-  /** Seconds for which each probe is sampled. The minimum number of samples may take longer. */
+  /** Seconds for which each probe is sampled; longer if the minimum number of samples needs more time. */
   readonly seconds: number;
   /** Buffer with the step header, which every kernel binds. */
   readonly steps: GPUBuffer;
@@ -66,7 +66,7 @@ interface Bench {
 
 type Views = Readonly<Record<string, View>>;
 
-/** Runs all probes. @param seconds - sampling time per probe; a minimum number of samples may take longer */
+/** Runs all probes. @param seconds - per probe; longer if the minimum number of samples needs more time */
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,
@@ -196,7 +196,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe with so many invocations (a power of 2) that a run takes at least {@link PROBE}. */
+/** Times a probe. Doubles the number of invocations until a run takes {@link PROBE}, up to a limit. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,

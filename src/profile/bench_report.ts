@@ -39,7 +39,7 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** Name of the kernel's first use: "W1 LSTM: utility/layer2 forward". Benches are compared by name. */
+  /** First dispatch of the kernel, as "W1 LSTM: utility/layer2 forward". Two reports are compared by `id`. */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
@@ -99,7 +99,7 @@ const growthPoint = object({
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A step of a ladder (kernel versions). It has no times if it is wrong or does not support the size. */
+/** A step of a ladder: one version of a kernel. `time` is absent for wrong results or an unsupported size. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),

@@ -32,7 +32,7 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   };
 }
 
-/** Largest number of repeats per pass to find the resolution of timestamps. Work of 1 us then takes 16 ms. */
+/** Largest number of repeats per pass to find the resolution of timestamps: 16 ms for work of 1 us. */
 const TRIED_REPEATS = 2 ** 14;
 /** Number of measured times above 0 that suffice to compute the resolution of a clock. */
 const SHOWN = 6;
@@ -142,7 +142,7 @@ const LONG = { microseconds: 50_000, samples: 3 };
 const SUBMISSION = 250_000;
 
 export interface MeasureOptions {
-  /** Seconds for which samples are taken. The minimum number of samples may take longer. */
+  /** Seconds for which samples are taken; longer if the minimum number of samples needs more time. */
   readonly seconds: number;
   readonly clock?: Clock;
 }
@@ -167,7 +167,7 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 
 /**
  * Times one dispatch, repeated in each sample's pass so often that the clock's error is small. One run before
- * the samples is not timed. Changes of the dispatch's inputs remain (see preserveState of step_profile.ts).
+ * the samples is not timed. Buffers that the dispatch changes are not restored.
  * @param work - encodes the dispatch, or a copy, once
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {

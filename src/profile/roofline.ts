@@ -68,9 +68,9 @@ export const FLOOR = "empty dispatch in a pass";
 export const BUSY = "invocations that keep it busy";
 
 /**
- * Returns the ceilings of the roofline from the fastest sample of each probe, so that a slow moment of the
- * machine does not raise a kernel's share. Of the two copy probes (small and large data), the faster gives
- * the bandwidth, because a training step also reads small data from caches.
+ * Returns the ceilings of the roofline from the fastest sample of each probe. (Slow samples would
+ * lower the ceilings.) Of the two copy probes (small and large data), the faster gives the bandwidth, because
+ * a training step also reads small data from caches.
  */
 export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {

@@ -21,7 +21,7 @@ export interface KernelRun<O extends Readonly<Record<string, number | KernelArra
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Numbers of invocations along x and y: `step.x` and `step.y` of the kernel. The grid may be larger. */
+  /** Numbers of invocations along x and y: `step.x` and `step.y` of the kernel. Whole workgroups run. */
   readonly invocations: readonly [x: number, y?: number];
   /** Called with the kernel's time. Timing repeats the kernel, but only after the outputs are read. */
   onTime?(time: KernelTime): void;
@@ -143,7 +143,7 @@ export function parseOwnKernel(text: string, values: Constants = {}): Kernel {
   return { ...kernel, constants: new Map([...kernel.constants, ...constants]) };
 }
 
-/** Returns the numbers of invocations along x and y. @throws UserError for unsupported numbers */
+/** Checks numbers of invocations along x and y, and returns them. @throws UserError if unsupported */
 function checkGrid(
   { device, maxGrid }: Gpu,
   kernel: Kernel,

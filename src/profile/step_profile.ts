@@ -18,7 +18,7 @@ const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Seconds for timing whole steps and dispatches in turn. The minimum number of rounds may take longer. */
+  /** Seconds for timing whole steps and dispatches in turn; more if the minimum number of rounds needs it. */
   readonly seconds: number;
   /** @param share - finished share of a part of the measurement, 0 to 1 */
   onProgress?(text: string, share: number): void;
@@ -216,7 +216,7 @@ export function listWrittenRanges<S extends BatchSizes>(
 /**
  * Repeats a dispatch, then restores the buffers that it writes. Some kernels change their own inputs:
  * batch_rank clears the bits that it counts, Adam updates its moments, and a gradient is added to an earlier
- * gradient. After restoring, one more run of the dispatch gives the state after a step.
+ * gradient. After timing, the caller runs the dispatch once, for the inputs of the next dispatch.
  * @throws UserError if the adapter has no memory for copies of the buffers
  */
 async function preserveState<S extends BatchSizes, T>(

@@ -145,14 +145,14 @@ export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   readonly offset: number;
-  /** Batches that the program processes at once; absent for a program that processes one batch. */
+  /** Set for a program that builds several batches at once; absent for a program of one batch. */
   readonly slice?: BatchSlice;
 }
 
 /** The programs of a model. Running them again changes no weights, because the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Returns a step's programs, after writing the batch again (training reuses the batch's memory). */
+  /** Writes the batch again, because training reuses its memory. Returns the programs of a step. */
   step(): RecordedPart[];
   /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;
@@ -168,7 +168,7 @@ export type Steppable =
 
 export interface BenchModel {
   readonly name: string;
-  /** True if the model's step is measured; false if the model only serves to run its special kernels. */
+  /** True if the model's step is timed; false if only its kernels are. */
   readonly step: boolean;
   /** True if the model supports items with mixed features. */
   readonly mixed: boolean;
@@ -231,8 +231,8 @@ export function createShannonModel(
 }
 
 /**
- * Creates a model's programs for as many batches as training builds at once. @param stack - owns the results
- * @param layout - program that builds the batches @param listOthers - creates the programs besides the step
+ * Creates a model's programs. @param stack - owns the results @param layout - program that builds batches, as
+ * many at once as in training @param listOthers - creates the programs besides the step
  */
 function createRecording(
   stack: DisposableStack,

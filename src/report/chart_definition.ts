@@ -76,7 +76,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file. `field` is the name of the values in points or datasets. */
+  /** Columns of the CSV file: the title, and the property of a point or dataset that has the values. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

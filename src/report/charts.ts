@@ -193,7 +193,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** By stage and column of validation.csv: the criterion whose snapshot has the column's best value. */
+/** By stage and column of validation.csv: the criterion that chooses the snapshot with the best value. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

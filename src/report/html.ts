@@ -53,7 +53,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in a trusted script. The tags must be in string literals, whose values stay the same. */
+/** Escapes end tags in the string literals of a trusted script. The values of the strings do not change. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

@@ -1,7 +1,7 @@
 /**
- * Renders two tables about a snapshot's predictions: the items whose clicks it predicts much better or much
- * worse than the items' click rates do; and for some users, the categories of actual clicks and of predicted
- * clicks.
+ * Renders two tables about a snapshot. One lists the items whose clicks the snapshot predicts much better or
+ * much worse than the items' click rates do. The other compares, for some users, the categories of actual
+ * and predicted clicks.
  */
 
 import { formatSigned } from "../metrics/baseline_verdict.ts";

@@ -94,7 +94,7 @@ export interface LineChart extends ChartHead {
   readonly series: readonly Series[];
 }
 
-/** Maximum number of curves in a chart whose tooltips include faint curves. */
+/** In charts with more curves than this, tooltips leave out faint curves. */
 const MANY = 8;
 
 /** Builds a chart of curves. Returns [] if no curve has a point. */

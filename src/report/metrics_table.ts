@@ -82,7 +82,7 @@ ${
 ${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
-/** Returns true if some test pages have only one item: tables then also show metrics of longer pages. */
+/** Returns true if some test pages have one item. If so, tables add metrics without these pages. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -240,7 +240,7 @@ ${
   }</details>`;
 }
 
-/** Renders the parts' tables, several in a collapsible section each; undefined if no part has a table. */
+/** Renders a table per part; if several, in collapsible sections; undefined if no part has a table. */
 export function renderByPart(
   parts: readonly ReportPart[],
   render: (part: ReportPart) => Html | undefined,
@@ -257,7 +257,7 @@ export function renderByPart(
   }`;
 }
 
-/** Renders a table for the first run of each Shannon stage, the only stage whose utilities are log-odds. */
+/** Renders a table for the first finished run of each Shannon stage (maximum likelihood). */
 export function renderByTest(
   models: readonly ReportModel[],
   render: (test: SnapshotMetrics) => Html | undefined,

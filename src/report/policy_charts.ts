@@ -70,7 +70,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** For each environment but the one of training, builds a chart of predicted and realised clicks by page. */
+/** For each environment not used for training, builds a chart of predicted and realised clicks by page. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listPoliciesIn(comparison, environment.name).flatMap(({ name, colour, cells }) => {
@@ -93,7 +93,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Charts each user's difference in return, learned policy minus rival, sorted; in the truth if known. */
+/** Charts each user's return by a learned policy minus a rival's, sorted; in the ground truth if known. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -161,7 +161,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a scatter chart per learned policy: Q-values of each position over those of the last position. */
+/** Builds a scatter chart per learned policy: x is the last position's Q-value, y another position's. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {

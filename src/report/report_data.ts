@@ -88,7 +88,7 @@ const snapshotSchema = v.object({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of the result of a stage. While a finished run is trained further, it has no test metrics. */
+/** Schema of a stage's result. It has no test metrics while a finished run trains for more iterations. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */

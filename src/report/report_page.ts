@@ -1,4 +1,4 @@
-/** Builds the report on runs as one HTML file. The page's header has a verdict, the data and the times. */
+/** Builds the report on runs as one HTML file. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 import { buildCharts } from "./charts.ts";

@@ -73,7 +73,7 @@ export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stag
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Names of the generator's metrics. Each key is the name of the reward's metric with the same definition. */
+/** Names of the generator's metrics. The keys are the reward's metrics of the same kind. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -128,8 +128,8 @@ export interface SharedBaselines {
 }
 
 /**
- * Returns true if all finished models have the same test users. Their baselines then have equal metrics or,
- * if they read other columns, metric sums over the same users.
+ * Returns true if all finished models have the same test users: the baselines of the models have equal
+ * metrics, or the metric sums are over the same groups of users.
  */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
@@ -163,7 +163,7 @@ export function describeIncomparable(models: readonly ReportModel[]): string {
   ].join(" ");
 }
 
-/** Lists baselines on equal test users. If its metrics differ by model, a baseline's name has the models. */
+/** Lists baselines on equal test users. If a baseline's metrics differ by group, its name adds the models. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>
     baselines.flatMap((one) => {
