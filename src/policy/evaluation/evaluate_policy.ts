@@ -35,7 +35,7 @@ export interface OffPolicyEvaluation {
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
-  /** Estimated `clicks` per user on the user's first `pages` pages. `effectiveShare`: effective number of users. */
+  /** Estimated `clicks` per user on the user's first `pages` pages; effective number of users. */
   readonly decisions:
     | {
       readonly pages: number;
@@ -48,7 +48,7 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean importance weight: about 1 if propensities are correct and every slate of the policy can be logged. */
+  /** Mean importance weight: 1 if propensities are correct and every slate of the policy can be logged. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
