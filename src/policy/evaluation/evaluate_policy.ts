@@ -48,7 +48,7 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean importance weight: 1 if propensities are correct and every slate of the policy can be logged. */
+  /** Mean importance weight: about 1 if propensities are correct and the log has the policy's slates. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
