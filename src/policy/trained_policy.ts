@@ -119,8 +119,8 @@ export class TrainedPolicy {
 
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
-   * @param observes - users on whom the policy was trained. Their model computes the user states for the
-   * policy.
+   * @param observes - users on whom the policy was trained. This source computes the user states
+   * that the policy reads.
    * @throws UserError if the number of items differs from the training. The policy's `record` throws
    * UserError if slate size or number of pages differs from the training.
    */

@@ -49,7 +49,7 @@ const all = {
   /**
    * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean over pages i of sum_l w_il r_il. The
    * weight w_il is the probability under pi that slot l shows its item, divided by its probability under mu.
-   * IIPS is unbiased if a click depends only on the clicked item.
+   * IIPS is unbiased if clicks in a slot do not depend on the items in other slots.
    */
   iips: {
     ...{ title: "IIPS (slates)", needs: "slotWeight" },

@@ -23,7 +23,7 @@ const LEAST_SHARE = 0.05;
  * not 30, because the effective size is overestimated when the largest weights happen to be missing.
  */
 const LEAST_SIZE = 50;
-/** Maximum number of pages per user in per-decision DR. Products of more weights have too much variance. */
+/** Maximum number of pages per user in per-decision DR, which multiplies the weights of these pages. */
 const MOST_DECISIONS = 5;
 /** Number of largest importance weights whose share of the total weight is reported. */
 const LARGEST = 10;
@@ -31,11 +31,11 @@ const LARGEST = 10;
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of skipped pages: other page sizes, no propensity, or after a user's maximum number of pages. */
+  /** Number of skipped pages: of another size, without a propensity, or after a user's limit. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
-  /** Estimated clicks on the first `pages` pages of each user, and the effective sample size in users. */
+  /** Estimated `clicks` per user on the user's first `pages` pages; effective number of users. */
   readonly decisions:
     | {
       readonly pages: number;
@@ -48,7 +48,7 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean importance weight: about 1 if propensities are correct, and cover all slates of the policy. */
+  /** Mean importance weight: about 1 if propensities are correct and the log has the policy's slates. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
@@ -56,7 +56,7 @@ export interface OffPolicyEvaluation {
   readonly factor: number | undefined;
   /** Predicted clicks per page - DR estimate (with normalised weights if propensities are "scaled"). */
   readonly modelBias: MeanEstimate;
-  /** Smallest and largest ratio, over pages, of the logged propensity to the one computed from scores. */
+  /** Smallest and largest quotient, over pages, of logged propensity and recomputed propensity. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -101,9 +101,9 @@ const ROUNDING = 1e-4;
 
 /**
  * Judges the logged propensities by two tests. If they are correct, the mean of the importance weights w is
- * 1. If all are wrong by the same factor, E[w (q - v)] is still 0 for any model, where q is the model's
- * P(click) on the shown page, and v its mean under the policy. Both tests fail if the policy shows pages that
- * the logging policy could not show.
+ * 1. For any model, q is its P(click) on the shown page, and v its mean P(click) under the policy. If all
+ * propensities are wrong by the same factor, E[w (q - v)] is still 0. Neither need hold if the policy shows
+ * pages that the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -142,7 +142,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Estimates the clicks on each user's first pages. The effective sample size limits the number of pages. */
+/** Estimates the clicks on each user's first pages. Uses as many pages as the sample size allows. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
@@ -219,13 +219,13 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** To test whether a number of candidates suffices, {@link poolAt} draws slates on so many pages. */
+/** Number of logged pages, and of slates drawn per page, with which {@link poolAt} tests a pool. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
  * Returns the largest tested pool (number of random candidates per page) for which a log of random slates has
- * a sufficient effective sample size. For N equally likely logged slates and policy pi, the effective share
- * is 1 / E_pi[N pi(A)].
+ * a sufficient effective sample size. If N logged slates are equally likely, the effective sample size is
+ * the share 1 / E_pi[N pi(A)] of the pages, where A is a slate of the policy pi.
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -251,7 +251,7 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest pool for which a uniformly drawn slate has probability {@link LEAST_SHARE} or more. */
+/** Returns the largest number of candidates for which a random slate has P >= {@link LEAST_SHARE}. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

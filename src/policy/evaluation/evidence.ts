@@ -24,19 +24,19 @@ interface Row {
   readonly user: number;
   readonly page: number;
   readonly mu: number;
-  /** Reward of the page: 1 if any item was clicked, else 0. `slotReward` [slots] has rewards per item. */
+  /** Reward of the page: 1 if any item was clicked, else 0. `slotReward` [slots]: each slot's reward. */
   readonly reward: number;
   readonly slotReward: readonly number[];
   /** Importance weight: the slate's probability under the evaluated policy / its logged propensity. */
   readonly weight: number;
   /** [slots] importance weight of the items in slots 0 to j; NaN if propensities are known only per page. */
   readonly prefixWeight: readonly number[];
-  /** [slots] P(the slot shows its item) under pi, divided by the same under mu; NaN if mu's is unknown. */
+  /** [slots] P(slot shows its item) under pi / P(slot shows its item) under mu; NaN if unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on slot j) on a page of slots 0 to j; in `slotV`, its mean under the policy. */
+  /** [slots] model's P(click on slot j) if the page ends with slot j. `slotV`: mean under the policy. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -44,7 +44,7 @@ interface Row {
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages for tests of other temperatures: scores of candidates, indices of shown items, propensity. */
+  /** Pages on which other temperatures of the policy are tested. */
   readonly samples: readonly PageSample[];
   /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
   readonly excluded: number;
@@ -77,7 +77,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** First user number of each id: a log that is split by time has several user numbers per id. */
+  /** First user number of each id. In a log that is split by time, an id has several user numbers. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -108,7 +108,7 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
 
 /**
  * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is the logged
- * propensity divided by the one computed from scores at the log's temperature; 1 if this temperature is
+ * propensity divided by the propensity that the policy's scores give at the log's temperature; 1 if this is
  * unknown. @param kept - list to which this function adds pages for tests of other temperatures
  */
 function buildRow(

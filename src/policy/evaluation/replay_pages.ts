@@ -237,7 +237,7 @@ class Replay {
   }
 }
 
-/** Records a policy's dispatches. @param known - the model's utilities, by which greedy scores items */
+/** Records a policy's dispatches. @param known - the model's utilities: the scores of `greedy` */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

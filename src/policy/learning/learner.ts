@@ -22,13 +22,13 @@ const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
   readonly sample: ReplaySample;
-  /** [rows] target of each page's Q-value, computed between {@link RecordedUpdate.next} and `fit`. */
+  /** [rows] target of each page's Q-value. The trainer computes targets before {@link RecordedUpdate.fit}. */
   readonly targets: View;
   /** Ring buffer: slot `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View;
 }
 
-/** Slate values: per row of a matrix [rows, stride] f32, the sum of `count` columns from `first` on. */
+/** Slate values. In `view` [rows, stride], a row's value is the sum of `count` columns from `first` on. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -40,7 +40,7 @@ export interface NextValue {
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Compiles programs that run before `next`. Returns a function that encodes them for a training step. */
+  /** Compiles programs. Returns a function that encodes them before `next` in each training step. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */

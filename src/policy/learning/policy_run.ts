@@ -26,7 +26,7 @@ export interface LearningCurvePoint {
   readonly coverage: number;
 }
 
-/** Open files of a policy's training. The caller must hold the folder's lock (files/owned_folder.ts). */
+/** The open files of a policy's training. The caller must hold the folder's lock (files/owned_folder.ts). */
 export class PolicyFolder {
   private constructor(
     readonly path: string,
@@ -124,8 +124,8 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 /**
  * Trains a policy to the end. The training state is saved at each point of the learning curve, between two
  * episodes. A resumed training gives the same weights, bit for bit. If `signal` is aborted, the current
- * episode is finished and saved. At the end, the trainer has the best weights. @throws DivergedError. Files
- * that were saved before remain.
+ * episode is finished and saved. At the end, the trainer has the best weights. @throws DivergedError; earlier
+ * saved files remain.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,

@@ -201,7 +201,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Episode number of learning curves, with random numbers that no training or comparison uses. */
+/** Episode number of learning curves. No training or comparison uses this number's random numbers. */
 export const CURVE_EPISODE = 2 ** 31;
 
 /** After this share of the iterations, the learning rate is multiplied by LATE_RATE. */

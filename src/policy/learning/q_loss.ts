@@ -56,7 +56,7 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Q-values that the loss compares with targets: "each" of a slate, their "sum", or that of the "outcome". */
+/** Q-values with a target: "each" Q-value of a slate, their "sum", or the Q-value of the page's "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
@@ -75,7 +75,7 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the clicked slot, or of no click. */
   readonly outcome: View;
-  /** [rows, stride]: column c + 1 is the target of Q-value c. The last Q-value's target is in `targets`. */
+  /** [rows, stride] target of Q-value c in column c + 1. The last Q-value's target is in `targets`. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;

@@ -31,7 +31,7 @@ export interface ReplayCapacity {
 }
 
 export interface ReplayPage {
-  /** [users, columns] states of the users after the page, or the initial states before the first page. */
+  /** [users, columns] states of the users after the page. For `begin`: the episode's initial states. */
   readonly state: Tensor;
   /** [users, slots] u32: the shown items. */
   readonly slates: View;
@@ -55,7 +55,7 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: clicked slot (or `slate`), plus {@link LEFT} if set; then reward. */
+  /** [episodes, pages, users] vec2u: (clicked slot or `slate`, with the bit {@link LEFT}; reward's bits). */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;

@@ -24,8 +24,8 @@ const statesKernel = parseKernel("replay_sample_states", statesText);
 
 /**
  * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items.
- * Shaders read a size by its index. Batches of click logs have four sizes too (users, events, rows, items),
- * so both kinds of batches share shaders.
+ * Shaders read a size by its index. Batches of click logs also have four sizes, with the number of items
+ * last, so shaders can read the sizes of both kinds of batches.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
@@ -54,7 +54,7 @@ export class ReplaySample {
   readonly after: Tensor;
   /** [panels of 32 items, rows] u32: mask bits of the items that the sampled page could not show. */
   readonly maskBefore: View;
-  /** [panels of 32 items, rows] u32: mask bits of the items that the page after that could not show. */
+  /** [panels of 32 items, rows] u32: mask bits of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
   /** [rows] vec4f: clicked slot (or `slate`, no click), reward, 0 if the user left (else 1), page number. */

@@ -14,7 +14,7 @@ const MOST_EXACT = 16;
 /** Bit mask of excluded items: bit i of word p x stride + r is 1 if row r excludes item 32 p + i. */
 export interface ItemMask {
   readonly view: View;
-  /** Number of words from one panel (32 items) to the next: one word per row. */
+  /** Number of words per panel (32 items). */
   readonly stride: number;
 }
 
@@ -27,7 +27,7 @@ export interface ChoiceModel {
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly utilities: View;
-  /** Value of a click on an item: the item's utility (no click has 0), or the item's Q-value. */
+  /** Value of a click on an item: the item's utility (no click has value 0), or its Q-value. */
   readonly worthOf: "utility" | {
     /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;

@@ -113,7 +113,7 @@ class PositionChoice<S extends BatchSizes> {
   readonly #forward: DispatchSpec<S>[];
 
   /**
-   * @param best - [panels, rows] best item of each panel of 32 items: see {@link recordSlatePick}.
+   * @param best - [panels, rows] buffer for the best item of each panel of 32 items.
    * @param values - initial Q-values; by default the parts that depend only on the rows' states.
    */
   constructor(

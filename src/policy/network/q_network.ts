@@ -1,4 +1,4 @@
-/** Structure and parameters of a Q-network. Online and target weights each have their own item tables. */
+/** Structure and parameters of a Q-network. */
 
 import { drawInitialWeights, type ModelParameter } from "../../model/initial_weights.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
@@ -49,7 +49,7 @@ export function getProductWidth({ kind, slate, units }: QShape, slot: number): n
   return units * (kind === "cascade" ? slate - slot : 1);
 }
 
-/** Counts the Q-value terms that depend only on the state: one per position; for `item`, 1 (`zero`: 2). */
+/** Counts the state-only terms of Q-values: one per position; for `item` 1, or 2 with `zero`. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }

@@ -15,9 +15,9 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Batch in which a slate is chosen for each row. `rows` and `items` are the names of its sizes for rows and
- * items; for a batch of a click log, the rows are its events. Shaders read a size by the index of its
- * dimension, so kinds of batches with equal indices can share shaders.
+ * Batch in which a slate is chosen for each row. `rows` and `items` name the sizes that count
+ * rows and items: for a batch of a click log, "events" and "items". Shaders read a size
+ * by its index, so batches whose sizes have equal indices can share shaders.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;

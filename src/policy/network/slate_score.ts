@@ -67,9 +67,9 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Output. `best` [panels, rows]: the best item of each panel of 32 items, as (bits of its value; item or
-   * NONE). Items whose bit in `masked` [panels, rows] is 1 are excluded. `scores` [rows of a chunk, 32 x
-   * panels]: all scores, for the rows from `step.first_entry` on.
+   * Output. `best` [panels, rows]: the best item of each panel of 32 items, as (f32 bits of the value;
+   * item or NONE). Items whose bit in `masked` [panels, rows] is 1 are excluded. `scores` [rows of a
+   * chunk, 32 x panels]: all scores, for the rows from `step.first_entry` on.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
