@@ -9,7 +9,12 @@ export * from "./browser.ts";
 export { openDataset, type OpenedDataset } from "./data/sets/opened_dataset.ts";
 export { PackedLog, PackedLogWriter } from "./data/sets/packed_log.ts";
 export { readPaperFile } from "./data/sets/paper_file.ts";
-export { recommend, type Recommendation, type RecommendOptions } from "./predict/recommend_items.ts";
+export {
+  type PageScorer,
+  recommend,
+  type Recommendation,
+  type RecommendOptions,
+} from "./predict/recommend_items.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/host/open_gpu.ts";
 export { openPolicy } from "./policy/trained_policy.ts";
 export type { RankedItem, RankedSlate, RankOptions, TrainedPolicy } from "./policy/trained_policy.ts";

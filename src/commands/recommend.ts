@@ -99,13 +99,8 @@ async function main(): Promise<void> {
     const clicks = `${history.length} click${history.length === 1 ? "" : "s"}`;
     console.log(`Best items after ${clicks}${newOnly ? ", without clicked items" : ""}:`);
     console.log(formatRankedItems(found));
-    const of = `these ${found.length} items in this order`;
+    const of = `a page with these ${found.length} items in this order`;
     console.log(`The probabilities are for ${of}. P(no click): ${noClick.toFixed(4)}.`);
-    if (scorer.config.counts) {
-      console.log(
-        "The page length, a count feature, is that of the whole catalogue; /score uses a page's own.",
-      );
-    }
     const { missing = [], unknown = [] } = context?.gaps ?? {};
     if (missing.length > 0) {
       console.log(

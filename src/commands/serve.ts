@@ -76,7 +76,7 @@ async function serve(
   using stack = new DisposableStack();
   const scorer = stack.use(await createServiceScorer(scoring, options));
   // Initialises everything now, so that the first request does not wait.
-  const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
+  const [utilities = []] = await scorer.scoreAll([{ history: [], page: [0] }]);
   expectFinite(utilities);
   await scorer.scoreItems(await scorer.encode([]), Uint32Array.of(0));
   const failed = Promise.withResolvers<void>();

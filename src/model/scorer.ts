@@ -100,7 +100,7 @@ export class UtilityScorer implements ItemScorer {
    * Returns the utilities of each page's items, after waiting for the GPU. Calls must not overlap.
    * @param requests - at least one request, within the capacity, with valid items
    */
-  async score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+  async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { model: { gpu }, program } = this;
     const sizes = this.#run(program.program, requests);
     const { view } = program.utilities;

@@ -174,7 +174,7 @@ export class UserModel implements ItemScorer {
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     for (const request of requests) checkPage(this, request);
     if (requests.length === 0) return [];
-    return await this.#withScorer(computeScorerCapacity(requests), (scorer) => scorer.score(requests));
+    return await this.#withScorer(computeScorerCapacity(requests), (scorer) => scorer.scoreAll(requests));
   }
 
   /** See {@link ItemScorer}. */

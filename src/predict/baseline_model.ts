@@ -4,9 +4,10 @@ import type { Clicks, PastPages } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
 import type { BaselineName } from "../metrics/baselines/baseline_names.ts";
 import type { FittedBaselines, FittedFormula } from "../metrics/baselines/baselines.ts";
-import type { ItemScorer, UserState } from "../model/item_blocks.ts";
+import type { UserState } from "../model/item_blocks.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { buildRequestClicks, type ScoringRequest } from "../model/scorer.ts";
+import type { PageScorer } from "./recommend_items.ts";
 import type { UserUtilities } from "../train/network_evaluation.ts";
 
 /** Number of users that are read from the log at once. */
@@ -17,7 +18,7 @@ function raise(name: BaselineName): never {
 }
 
 /** Baseline whose utilities are log(P(click) / P(no click)). It ignores context features and past pages. */
-export class BaselineModel implements ItemScorer {
+export class BaselineModel implements PageScorer {
   readonly blockItems = 4096;
   readonly room = { users: Infinity, events: Infinity, rows: Infinity };
   readonly config: ModelConfig;
@@ -52,7 +53,13 @@ export class BaselineModel implements ItemScorer {
     }
   }
 
-  score(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+  /** See {@link PageScorer}. */
+  async score(request: ScoringRequest): Promise<Float32Array<ArrayBuffer>> {
+    const [utilities = new Float32Array()] = await this.scoreAll([request]);
+    return utilities;
+  }
+
+  scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const utilities = this.#score(buildRequestClicks(requests, 0), Uint32Array.from(requests.keys()));
     let row = 0;
     return Promise.resolve(requests.map(({ history, page }) => {
@@ -65,12 +72,11 @@ export class BaselineModel implements ItemScorer {
     return Promise.resolve({ history, past });
   }
 
-  async scoreItems(
+  scoreItems(
     { history = [] }: UserState,
     page: Uint32Array<ArrayBuffer>,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const [utilities = new Float32Array()] = await this.score([{ history, page }]);
-    return utilities;
+    return this.score({ history, page });
   }
 
   [Symbol.dispose](): void {}

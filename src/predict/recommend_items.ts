@@ -5,12 +5,19 @@ import { computeChoiceProbabilities, expectFinite } from "../model/choice_probab
 import type { ItemScorer } from "../model/item_blocks.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
+import type { ScoringRequest } from "../model/scorer.ts";
+
+/** Scorer of a catalogue and of single pages: a `UserModel`, or a baseline. */
+export interface PageScorer extends ItemScorer {
+  /** Returns the utilities of a page's items. */
+  score(request: ScoringRequest): Promise<ArrayLike<number>>;
+}
 
 /** A recommended item with its utility. */
 export interface Recommendation {
   /** Number of the item in the catalogue. */
   readonly item: number;
-  /** Utility of the item for the user whose click history is in the request. */
+  /** Utility of the item for the user, on a page with all recommended items. */
   readonly utility: number;
 }
 
@@ -50,9 +57,26 @@ export interface RecommendOptions {
 
 /**
  * Returns the items with the largest utilities, best first. Items with equal utilities are in the order of
- * their numbers. @param scorer - computes the utilities. @throws UserError if a utility is not finite
+ * their numbers. Count features depend on the page, so items are chosen as if one page displayed the whole
+ * catalogue; the chosen items are then scored and sorted as a page of their own.
+ * @param scorer - computes the utilities. @throws UserError if a utility is not finite
  */
-export async function recommend(
+export async function recommend(scorer: PageScorer, options: RecommendOptions): Promise<Recommendation[]> {
+  const chosen = (await chooseItems(scorer, options)).map(({ item }) => item);
+  if (chosen.length === 0) return [];
+  const { history, past, features: encode } = options;
+  const features = encode && Float32Array.from(chosen.flatMap((item) => [...encode(item)]));
+  const utilities = await scorer.score({ history, past, page: chosen, features });
+  expectFinite(utilities);
+  return chosen.map((item, k) => ({ item, utility: utilities[k] ?? NaN })).sort(compareItems);
+}
+
+function compareItems(a: Recommendation, b: Recommendation): number {
+  return b.utility - a.utility || a.item - b.item;
+}
+
+/** Returns the items with the largest utilities on a page with the whole catalogue, best first. */
+async function chooseItems(
   scorer: ItemScorer,
   { history, past, features, candidates, top, newOnly, onItems }: RecommendOptions,
 ): Promise<Recommendation[]> {
@@ -72,7 +96,7 @@ export async function recommend(
       if (utility > least) better.push({ item: block[place] ?? NaN, utility });
     });
     if (better.length > 0) {
-      best = [...best, ...better].sort((a, b) => b.utility - a.utility || a.item - b.item).slice(0, top);
+      best = [...best, ...better].sort(compareItems).slice(0, top);
     }
     onItems?.(end, candidates.length);
   }

@@ -4,7 +4,7 @@ import type { ItemScorer } from "../model/item_blocks.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
 import type { ScorerCapacity, ScoringRequest, UtilityScorer } from "../model/scorer.ts";
 
-export type BatchScorer = Pick<UtilityScorer, "room" | "score"> & ItemScorer;
+export type BatchScorer = Pick<UtilityScorer, "room" | "scoreAll"> & ItemScorer;
 
 interface Waiting {
   readonly request: ScoringRequest;
@@ -64,7 +64,7 @@ export class Batcher {
     const requests = batch.map(({ request }) => request);
     const began = performance.now();
     try {
-      const utilities = await this.scorer.score(requests);
+      const utilities = await this.scorer.scoreAll(requests);
       this.onBatch(batch.length, computeScorerCapacity(requests).rows, (performance.now() - began) / 1000);
       batch.forEach(({ resolve }, k) => resolve(utilities[k] ?? new Float32Array()));
     } catch (error) {

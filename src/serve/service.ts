@@ -5,9 +5,8 @@ import { addPositionEffects } from "../model/position_effect.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { BaselineModel } from "../predict/baseline_model.ts";
 import type { UserModel } from "../model/user_model.ts";
-import type { ItemScorer } from "../model/item_blocks.ts";
 import { UtilityScorer } from "../model/scorer.ts";
-import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
+import { computeRecommendedPage, type PageScorer, recommend } from "../predict/recommend_items.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -68,7 +67,7 @@ export class Service {
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
   /** Scores items of the catalogue when the GPU is free. */
-  readonly #items: ItemScorer;
+  readonly #items: PageScorer;
   /** Config of the model or, if a baseline scores the pages, config of the baseline. */
   readonly #config: ModelConfig;
   #inFlight = 0;
@@ -100,6 +99,7 @@ export class Service {
         this.metrics.rows.add("", items.length);
         return this.#onDevice(() => this.#batcher.do(() => scorer.scoreItems(state, items)));
       },
+      score: (page) => this.#onDevice(() => this.#batcher.submit(page)),
     };
   }
 
@@ -251,7 +251,7 @@ export class Service {
 
   async score(body: string): Promise<Response> {
     const request = readScore(this.data, this.#config, body);
-    const utilities = await this.#onDevice(() => this.#batcher.submit(request));
+    const utilities = await this.#items.score(request);
     const { positions, indices: places } = request;
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);

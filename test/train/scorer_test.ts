@@ -13,10 +13,9 @@ import {
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { scaleUtilities } from "../../src/model/logit_weights.ts";
 import { addPositionEffects, readPositionEffects } from "../../src/model/position_effect.ts";
-import type { ItemScorer } from "../../src/model/item_blocks.ts";
 import { buildRequestClicks, type ScoringRequest } from "../../src/model/scorer.ts";
 import { UserModel } from "../../src/model/user_model.ts";
-import { recommend } from "../../src/predict/recommend_items.ts";
+import { type PageScorer, recommend } from "../../src/predict/recommend_items.ts";
 import { exportBaseline } from "../../src/serve/onnx/export_baseline.ts";
 import { exportModel } from "../../src/serve/onnx/export_model.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -48,6 +47,9 @@ for (const [name, one] of Object.entries(scoreCases)) {
           assert.deepEqual(found.map(({ item }) => item), wanted);
           for (const { item, utility } of found) assert.ok(Math.abs(utility - page[item]!) <= most);
         }
+        const best = await recommend(model, { history, candidates: all, top: 3 });
+        const shown = await model.score({ history, page: best.map(({ item }) => item) });
+        assert.deepEqual(best.map(({ utility }) => utility), shown, "utilities on a page of three items");
       }
     }));
 }
@@ -92,7 +94,7 @@ Deno.test("recommend ranks the whole catalogue, block by block", async () => {
   let steps = 2 ** 24;
   const utility = (item: number) => Math.round(Math.sin(item * 12.9898) * 43758 % 1 * steps) / steps;
   const asked: number[] = [];
-  const scorer: ItemScorer = {
+  const scorer: PageScorer = {
     get blockItems() {
       return 3000 - 700 * (asked.length % 3);
     },
@@ -101,6 +103,7 @@ Deno.test("recommend ranks the whole catalogue, block by block", async () => {
       asked.push(items.length);
       return Promise.resolve(Float32Array.from(items, utility));
     },
+    score: ({ page }) => Promise.resolve(Float32Array.from(page, utility)),
   };
   const candidates = Uint32Array.from({ length: count }, (_, k) => k);
   const sorted = Array.from(candidates).sort((a, b) => utility(b) - utility(a) || a - b);
