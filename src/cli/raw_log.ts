@@ -75,7 +75,7 @@ async function readEncoding(
   };
 }
 
-/** Number of leading characters of a file from which columns are guessed. */
+/** Number of characters at the beginning and at the end of a file from which columns are guessed. */
 const HEAD_LENGTH = 1 << 16;
 
 /**
@@ -128,7 +128,19 @@ async function readSample(path: string): Promise<LogSample | undefined> {
   if (/\.parquet$/i.test(path)) return { names: await listParquetColumns(openParquetFile(path)), rows: [] };
   if (/\.zst$/i.test(path)) return undefined;
   const head = await readHead(path);
-  return head.includes("\0") || isPaperHead(head) ? undefined : sampleLog(head);
+  if (head.includes("\0") || isPaperHead(head)) return undefined;
+  const tail = await readTail(path);
+  return sampleLog(tail === "" ? head : head.slice(0, head.lastIndexOf("\n") + 1) + tail);
+}
+
+/** Returns the last lines of a text file that is long and not compressed; otherwise "". */
+async function readTail(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  const { size } = await file.stat();
+  if (/\.gz$/i.test(path) || size < 2 * HEAD_LENGTH) return "";
+  await file.seek(-HEAD_LENGTH, Deno.SeekMode.End);
+  const text = await new Response(file.readable).text();
+  return text.slice(text.indexOf("\n") + 1);
 }
 
 /** Returns the beginning of a text file, which may be gzipped. @throws UserError if it cannot be read */

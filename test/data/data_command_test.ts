@@ -327,6 +327,19 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
   await train.refused("--resume runs/a --iterations 6", /has changed since the run began/);
 });
 
+Deno.test("a number that changes only later in a log is proposed as an impression feature", async () => {
+  const row = (k: number) => {
+    const page = Math.floor(k / 5); // an item's age grows by 1 from the middle of the log on
+    return `u${page % 70},i${k % 50},${1.7e9 + 60 * page},${k % 3},${Math.floor(k / 3000) + k % 50}`;
+  };
+  const log = ["user,item,time,clicked,age", ...Array.from({ length: 6000 }, (_, k) => row(k)), ""].join(
+    "\n",
+  );
+  const folder = await makeFolderWith({ "log.csv": log });
+  const data = new CommandSeries("data", { cwd: folder });
+  await data.refused(["log", "--source", "log.csv"], /log\.csv .* --impression-features age\n/);
+});
+
 const figures = v.looseObject({ nll: v.finiteNumber(), prec1: v.finiteNumber() });
 const resultSchema = v.looseObject({
   test: v.array(figures),

@@ -329,7 +329,8 @@ export async function checkFeatures(
   if (twice !== undefined) {
     throw new UserError(
       `${path}: expected one row per item, got several with different values for the item "${twice}". ` +
-        "Keep one row, or name the columns that describe items by --tokens and --dense.",
+        "Keep one row, or name only columns that describe items by --tokens and --dense. A column that " +
+        "differs between displays of an item belongs in --impression-features.",
     );
   }
   const names = formatLiteral(columns.dense);
