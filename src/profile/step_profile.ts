@@ -247,23 +247,27 @@ async function preserveState<S extends BatchSizes, T>(
   }
 }
 
-/** Returns the names of the bindings that a kernel reads and writes. @param text - WGSL for the driver */
-export function listReadWrittenBindings(
+export type BindingAccess = "reads" | "writes" | "reads and writes";
+
+/** Returns how a kernel accesses each binding, by name. @param text - WGSL for the driver */
+export function classifyBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,
-): string[] {
+): Map<string, BindingAccess> {
   const plain = text.replace(/\/\/.*$/gm, "");
   // Remove code that a constant of value false or 0 disables, such as the addition to an earlier gradient.
   const code = plain.replace(
     /\bif \((\w+)( > 0u)?( && \w+)?\) \{(?:[^{}]|\{[^{}]*\})*\}/g,
     (all, name, size) => plain.includes(`const ${name} = ${size ? "0u" : "false"};`) ? "" : all,
   );
-  return bindings.filter(({ kind }) => kind === "read_write").map(({ name }) => name).filter((name) => {
-    if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return true;
+  const classify = (name: string): BindingAccess => {
+    if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return "reads and writes";
     // Match an index with at most one nested pair of brackets, and the next token. A store is `name[...] =`.
     const index = `\\[(?:[^\\[\\]]|\\[[^\\[\\]]*\\])*\\](?:\\.\\w+)?`;
     const uses = code.matchAll(new RegExp(`\\b${name}${index}\\s*(==|[-+*/%&|^]?=|\\S)`, "g"));
     const next = Array.from(uses, ([, token = ""]) => token);
-    return next.some((token) => token !== "=") && next.some((token) => /^[^=]?=$/.test(token));
-  });
+    if (!next.some((token) => token !== "=")) return "writes";
+    return next.some((token) => /^[^=]?=$/.test(token)) ? "reads and writes" : "reads";
+  };
+  return new Map(bindings.map(({ name, kind }) => [name, kind === "read_write" ? classify(name) : "reads"]));
 }

@@ -18,11 +18,7 @@ import {
 } from "../../src/profile/measure.ts";
 import type { Recording, Workload } from "../../src/profile/workloads.ts";
 import { benchModels, createBenchLog, selectModels } from "../../src/profile/workloads.ts";
-import {
-  dispatchProfile,
-  listReadWrittenBindings,
-  listWrittenRanges,
-} from "../../src/profile/step_profile.ts";
+import { classifyBindings, dispatchProfile, listWrittenRanges } from "../../src/profile/step_profile.ts";
 import { estimateMedianError, summarizeTimes } from "../../src/profile/timing.ts";
 import { findKernel, getKernelName, listKernelFiles, listKernelNames, readKernel } from "../kernel_files.ts";
 import { withGpu } from "../op_check.ts";
@@ -408,13 +404,17 @@ Deno.test("host calls are timed one by one, and on a rounded clock in samples of
 });
 
 Deno.test("kernels that read what they write are found by their texts", () => {
+  const listUpdated = (name: string, text: string) =>
+    [...classifyBindings(parseKernel(name, text), text)].flatMap(([name, access]) =>
+      access === "reads and writes" ? [name] : []
+    );
   const found = (name: string, set: readonly string[] = []) => {
     const file = readKernel(findKernel(name));
     const text = set.reduce(
       (all, flag) => all.replace(`const ${flag} = false;`, `const ${flag} = true;`),
       file,
     );
-    return listReadWrittenBindings(parseKernel(name, text), text);
+    return listUpdated(name, text);
   };
   assert.deepEqual(found("batch_rank"), ["bits"]);
   assert.deepEqual(found("batch_expand"), ["bits"]);
@@ -434,7 +434,9 @@ fn main() {
   b[0].y += 1u;
   c[a.length] = 2u;
 }`;
-  assert.deepEqual(listReadWrittenBindings(parseKernel("made", text), text), ["b"]);
+  assert.deepEqual(listUpdated("made", text), ["b"]);
+  const choice = readKernel(findKernel("choice_nll")); // writes u only if PANELS > 0
+  assert.equal(classifyBindings(parseKernel("choice_nll", choice), choice).get("u"), "reads");
 });
 
 async function readWritten(recording: Recording): Promise<Map<string, string>> {

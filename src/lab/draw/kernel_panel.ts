@@ -109,7 +109,7 @@ function chooser(code: KernelSummary): Html {
   const own = chooseMiddle(code);
   const field = (name: "group" | "invocation", label: string) =>
     markup`<label>${label} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}"
- value="${own[name]}"> of ${formatCount(most[name])}</label>`;
+ value="${own[name]}"> (0 to ${formatCount(most[name] - 1)})</label>`;
   const fields = [field("group", "Workgroup"), field("invocation", "Invocation")];
   return markup`<div class="buttons">${fields}</div>`;
 }

@@ -15,7 +15,7 @@ import { measureAdapter } from "../../../profile/adapter_ceilings.ts";
 import { chooseClock, type Clock } from "../../../profile/measure.ts";
 import { benchModels, createBenchLog, createShannonModel, workloads } from "../../../profile/workloads.ts";
 import type { BenchLog, BenchModel, Recording } from "../../../profile/workloads.ts";
-import { listReadWrittenBindings, profileRecording } from "../../../profile/step_profile.ts";
+import { type BindingAccess, classifyBindings, profileRecording } from "../../../profile/step_profile.ts";
 import { defaultTraining } from "../../../train/training_config.ts";
 import { UserError } from "../../../user_error.ts";
 import { formatCount } from "../../draw/text.ts";
@@ -132,7 +132,7 @@ export type StepPhase = "batch" | "forward" | "backward" | "optimiser";
 
 export interface BindingSummary {
   readonly name: string;
-  readonly access: "reads" | "writes" | "reads and writes";
+  readonly access: BindingAccess;
   readonly memory: "storage" | "uniform" | "texture";
   readonly bytes: number;
 }
@@ -192,13 +192,13 @@ function classifyPhase(kernel: string, node: DispatchNode | undefined): StepPhas
 
 type BoundKernel = Pick<DispatchSpec, "kernel" | "views">;
 function listBindings({ kernel, views }: BoundKernel, text: string): BindingSummary[] {
-  const alsoRead = new Set(listReadWrittenBindings(kernel, text));
+  const accesses = classifyBindings(kernel, text);
   return kernel.bindings.map(({ name, kind }): BindingSummary => {
     const view = views[name];
     if (name === STEP || name === STEPS || !view) {
       return { name, access: "reads", memory: "uniform", bytes: STEP_BYTES };
     }
-    const access = kind !== "read_write" ? "reads" : alsoRead.has(name) ? "reads and writes" : "writes";
+    const access = accesses.get(name) ?? "reads";
     const isRead = isTexture(view) && kind === "read";
     const memory = isRead ? "texture" : !isTexture(view) && isUniform(view) ? "uniform" : "storage";
     return { name, access, memory, bytes: view.size };
