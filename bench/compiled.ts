@@ -167,9 +167,7 @@ async function gatherTexts(
   const { file, set, only, model, variants: kind } = options;
   if (file !== undefined) return await gatherFile(file, set);
   if (set.size > 0) {
-    throw new UserError(
-      "Expected --file with --set, got --set alone. Use --file to name a WGSL file.",
-    );
+    throw new UserError("Expected --file with --set, got --set alone. Use --file to name a WGSL file.");
   }
   const all = await gather({
     logs: WORKLOADS.filter(({ name }) => options.workload.includes(name)).map((one) => () =>

@@ -85,9 +85,7 @@ interface BenchOptions {
 
 export function createCommand(): Command {
   const own = new Command("deno task bench")
-    .description(
-      "Measures the adapter, every kernel at the sizes of several workloads, and training steps.",
-    )
+    .description("Measures the adapter, every kernel at the sizes of several workloads, and training steps.")
     .addArgument(
       new Argument("[parts...]", "what to measure; with kernels or steps the adapter is measured too")
         .choices(PARTS).default(["adapter", "kernels", "steps"]),

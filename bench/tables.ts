@@ -31,10 +31,7 @@ export function listAdapterCells(measured: readonly AdapterMeasurement[]): Table
   ]);
 }
 
-function listKernelCells(
-  kernels: readonly KernelMeasurement[],
-  ceilings: RooflineCeilings,
-): TableCells {
+function listKernelCells(kernels: readonly KernelMeasurement[], ceilings: RooflineCeilings): TableCells {
   const rows = kernels.map((result) => {
     const [x, y] = result.invocations;
     return { ...result, ...computeRooflinePosition(result, result.median, ceilings, x * y) };
@@ -85,9 +82,7 @@ function stepNotes(step: StepMeasurement): string[] {
   ];
 }
 
-function stepTitle(
-  { workload, model, users, events, rows, items, gpuBytes }: StepMeasurement,
-): string {
+function stepTitle({ workload, model, users, events, rows, items, gpuBytes }: StepMeasurement): string {
   return `${workload} ${model}: ${users} users, ${events} events, ${rows} rows, ${items} distinct items; ` +
     `${mebi(gpuBytes)} MiB on the GPU`;
 }

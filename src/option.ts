@@ -154,12 +154,7 @@ export function defineValueOption<T>(
 ): (ValueOption | ChoiceOption) & { readonly type?: T } {
   const common = { flags, name: extractName(flags), about };
   if (choices) {
-    return {
-      kind: "choice",
-      ...common,
-      choices,
-      default: choices.find((one) => one === standard),
-    };
+    return { kind: "choice", ...common, choices, default: choices.find((one) => one === standard) };
   }
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }

@@ -211,11 +211,7 @@ export class Forward64 {
   readonly #weights: ReadonlyMap<string, Value64[][]>;
   readonly #features = new Map<number, readonly Value64[]>();
 
-  constructor(
-    private readonly items: ItemFeatures,
-    p: Parameters64,
-    private readonly config: ModelConfig,
-  ) {
+  constructor(private readonly items: ItemFeatures, p: Parameters64, private readonly config: ModelConfig) {
     this.#weights = new Map(
       [...p].map(([name, W]) => [name, W.map((row) => row.map((x) => new Value64(x)))]),
     );

@@ -112,11 +112,7 @@ export async function withCopy(use: (folder: string) => Promise<void>): Promise<
   await use(await copySet());
 }
 
-export async function expectRefused(
-  folder: string,
-  says: RegExp | string,
-  what?: string,
-): Promise<void> {
+export async function expectRefused(folder: string, says: RegExp | string, what?: string): Promise<void> {
   const message = await expectRefusal(() => openPrepared(folder, { memoryRows: Infinity }), says, what);
   assert.doesNotMatch(message, /\n/, what);
 }

@@ -18,12 +18,7 @@ export class DeviceItems {
   #written: ItemFeatures | undefined;
 
   /** @param capacity - largest number of items. @throws UserError if the adapter cannot store so many */
-  constructor(
-    readonly gpu: Gpu,
-    items: ItemFeatures,
-    readonly capacity: number,
-    tokenCounts: Uint32Array,
-  ) {
+  constructor(readonly gpu: Gpu, items: ItemFeatures, readonly capacity: number, tokenCounts: Uint32Array) {
     this.#arena = new Arena(gpu, "items");
     this.kind = items.kind;
     this.width = items.kind === "one-hot" ? items.count : items.width;

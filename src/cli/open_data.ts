@@ -78,10 +78,7 @@ export const MEMORY_LIMIT = [
   MEMORY_ROWS,
 ] as const;
 
-const NO_ITEM_IDS = [
-  "--no-item-ids",
-  "represent items by their features only, and ignore item ids",
-] as const;
+const NO_ITEM_IDS = ["--no-item-ids", "represent items by their features only, and ignore item ids"] as const;
 
 /** Opens a data set. @param trainedOn - training data of the command's model, if it has one */
 export async function openData(

@@ -28,9 +28,7 @@ export interface SetupHost {
  * Environment variables of every process that uses WebGPU. They exclude OpenGL, which would silently replace
  * a missing Vulkan driver: kernels are tested only on Vulkan, Metal and DirectX 12.
  */
-export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
-  DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
-};
+export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_WEBGPU_BACKEND: "vulkan,metal,dx12" };
 
 /** Environment variables of every child process: Deno must not look for a newer version of Deno. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1" };

@@ -12,11 +12,7 @@ async function main(): Promise<void> {
     "report",
     "Writes a self-contained HTML page about runs: learning curves, test metrics and configuration.",
   )
-    .argument(
-      "<run...>",
-      "folders to compare, which train or reproduce wrote",
-      eachFolder,
-    )
+    .argument("<run...>", "folders to compare, which train or reproduce wrote", eachFolder)
     .option(
       OUT_FILE,
       "HTML file to write (default: report.html in the first folder)",

@@ -35,13 +35,7 @@ export interface DemoOptions {
   readonly maxEvents: number;
 }
 
-const demoDefaults: DemoOptions = {
-  users: 2000,
-  items: 500,
-  pageSize: 10,
-  minEvents: 8,
-  maxEvents: 22,
-};
+const demoDefaults: DemoOptions = { users: 2000, items: 500, pageSize: 10, minEvents: 8, maxEvents: 22 };
 
 /** True utilities of a synthetic shop, which a click log does not contain. */
 export interface DemoTruth {
@@ -145,11 +139,7 @@ export function drawShopItems(seed: number, count = demoDefaults.items): Float32
  * Makes a log of a synthetic shop. With equal seeds and sizes, all shops show the same pages.
  * @throws RangeError if a size is not a whole number, or is less than {@link DemoOptions} allows
  */
-export function makeShop(
-  shop: ShopTruth,
-  seeds: ShopSeeds,
-  options: Partial<DemoOptions> = {},
-): DemoShop {
+export function makeShop(shop: ShopTruth, seeds: ShopSeeds, options: Partial<DemoOptions> = {}): DemoShop {
   const sizes = { ...demoDefaults, ...options };
   checkSizes(sizes);
   const { users, items, pageSize, minEvents, maxEvents } = sizes;

@@ -141,10 +141,7 @@ export function boundTokens(tokenCounts: Uint32Array, items: number): number {
  * Reads the features of the items that occur in `clicks`, and renumbers these items 0, 1, 2, ... in the order
  * of the catalogue. One-hot items keep their numbers, because the number of a one-hot item is its feature.
  */
-export function restrictToOwnItems(
-  clicks: Clicks,
-  catalogue: ItemCatalogue,
-): {
+export function restrictToOwnItems(clicks: Clicks, catalogue: ItemCatalogue): {
   readonly rowItem: Uint32Array<ArrayBuffer>;
   readonly items: ItemFeatures;
   readonly itemIds?: Uint32Array<ArrayBuffer>;

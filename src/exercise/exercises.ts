@@ -70,9 +70,7 @@ const forward = {
 
 const lstm = {
   chapter: "3-lstm.md",
-  hard: listHardCases(createLstmTrial, [
-    ["gates of up to 100, and users without events", [11, 5, 6], true],
-  ]),
+  hard: listHardCases(createLstmTrial, [["gates of up to 100, and users without events", [11, 5, 6], true]]),
   letters: ([B = 1, , H]: LadderSize): SizeLetters => ({ B, H4: countVectors(H) }),
 };
 
@@ -304,11 +302,7 @@ export const exercises: readonly Exercise[] = [
         [37, 70, 8],
         { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, equal: (i) => i % 5 },
       ],
-      [
-        "only one item left in a panel",
-        [37, 70, 8],
-        { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL },
-      ],
+      ["only one item left in a panel", [37, 70, 8], { taken: (u, i) => i % ITEM_PANEL !== u % ITEM_PANEL }],
     ]),
     letters: ([U = 1, I = 1, L]) => ({ U, P: countPanels(I), L4: countVectors(L) }),
     refuses: ([, , L = 1]) =>

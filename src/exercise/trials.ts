@@ -196,11 +196,7 @@ export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): Kerne
   const owned = stack.move();
   return {
     ...{ arena, ...createStepHeader(arena, clickDimensions, { sizes, counted: 1 }, purpose) },
-    specs: [{
-      ...spec,
-      views: { ...spec.views, ...views },
-      invocations: [P / 4],
-    }],
+    specs: [{ ...spec, views: { ...spec.views, ...views }, invocations: [P / 4] }],
     start: () => initial.forEach(([{ buffer }, data]) => gpu.queue.writeBuffer(buffer, 0, data)),
     views: Object.values(views),
     named: new Map(wanted.map(([name]) => [views[name], name])),

@@ -78,10 +78,7 @@ export class AdamState {
     return {
       kernel: adamKernel,
       label: "adam",
-      constants: {
-        ...adamConstants,
-        ...getSumConstants(this.parameters.gpu.variants),
-      },
+      constants: { ...adamConstants, ...getSumConstants(this.parameters.gpu.variants) },
       views: {
         partials,
         gradient: { buffer: gradient.buffer, ...window },

@@ -77,11 +77,7 @@ ${inlineScript(script)}`;
 }
 
 /** @param notes - warnings @param verdict - sentences with conclusions, at the top of the page */
-export function renderHeader(
-  title: string,
-  notes: readonly string[],
-  verdict: readonly string[] = [],
-): Html {
+export function renderHeader(title: string, notes: readonly string[], verdict: readonly string[] = []): Html {
   return markup`<h1>${title}</h1>
 ${verdict.map((text) => markup`<p class="outcome">${text}</p>`)}
 ${notes.map(renderNote)}${noScript}`;

@@ -121,9 +121,7 @@ export const experimentSchema = v.looseObject({
 
 const outcome = v.picklist(["yes", "no", "undecided"]);
 const claimSchema = v.looseObject({ claim: v.string(), holds: outcome, text: v.optional(v.string(), "") });
-export const experimentResultSchema = v.looseObject({
-  claims: v.optional(v.array(claimSchema), []),
-});
+export const experimentResultSchema = v.looseObject({ claims: v.optional(v.array(claimSchema), []) });
 
 export type BaselineMetrics = v.InferOutput<typeof baselineSchema> & { readonly name: string };
 

@@ -129,9 +129,7 @@ function returnBars(simulation: SimulationPageData): ChartDefinition[] {
 }
 
 /** Builds charts of click rate, reward and remaining users by page. Undefined metrics have no chart. */
-function pageLines(
-  { pages, reward, clickRates, leaves, policies }: SimulationPageData,
-): ChartDefinition[] {
+function pageLines({ pages, reward, clickRates, leaves, policies }: SimulationPageData): ChartDefinition[] {
   const window = chooseWindow(pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";
   const chart = (id: string, title: string, note: string, of: (page: PageMetrics) => MeanEstimate) =>

@@ -105,10 +105,7 @@ export const adversarialStage: TrainingStage = {
     prec1: "prec1",
     prec2: "prec2",
   },
-  shown: {
-    loss: { name: "loss_min", metric: "lossMin" },
-    prec1: { name: "pi prec@1", metric: "piPrec1" },
-  },
+  shown: { loss: { name: "loss_min", metric: "lossMin" }, prec1: { name: "pi prec@1", metric: "piPrec1" } },
   hasLikelihood: false,
   judged: "best-prec1",
   isPartOf: ({ adversarial }) => adversarial !== null,

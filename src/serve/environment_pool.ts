@@ -98,10 +98,7 @@ export class EnvironmentPool {
     expectPagesWithoutClick(source);
     this.#contexts ??= drawContexts(source, listModelContext(model.config, dataset.features));
     const users = new LearnedSource(model, "the model", this.#contexts);
-    const simulator = await Simulator.create(model.gpu, users, {
-      ...options,
-      usersAtOnce: options.users,
-    });
+    const simulator = await Simulator.create(model.gpu, users, { ...options, usersAtOnce: options.users });
     if (simulator.usersAtOnce < options.users) {
       const { usersAtOnce } = simulator;
       simulator.destroy();

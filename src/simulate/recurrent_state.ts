@@ -77,10 +77,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
 }
 
 /** Counts each user's pages, and impressions without a click. @param passed - [words, U] */
-export function passOver(
-  page: PageBuffers,
-  passed: View,
-): ClickDispatch {
+export function passOver(page: PageBuffers, passed: View): ClickDispatch {
   const { event, slates, slate: SLATE, users: USERS } = page;
   return {
     kernel: passKernel,

@@ -128,10 +128,7 @@ export class BatchTrainer<C, F> {
       // The group size changes how often the host reads results, but not the results.
       const stepMs = (now - last) / group.batches.length;
       last = now;
-      size = Math.max(
-        1,
-        Math.min(2 * size, this.maxGroup, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))),
-      );
+      size = Math.max(1, Math.min(2 * size, this.maxGroup, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
       this.#groupSize = size;
       this.#take(group, values, callbacks);
     };

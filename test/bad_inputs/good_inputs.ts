@@ -40,13 +40,7 @@ export function makePaperRows(rows: readonly (readonly (string | number)[])[]): 
 }
 
 /** Returns rows of users of a split. A user has one page of `page` items, and clicks the first item. */
-export function makeUsers(
-  first: number,
-  users: number,
-  part: number,
-  page = 3,
-  clicks = true,
-): (number)[][] {
+export function makeUsers(first: number, users: number, part: number, page = 3, clicks = true): (number)[][] {
   const rows: number[][] = [];
   for (let user = first; user < first + users; user++) {
     for (let item = 0; item < page; item++) rows.push([user, 1, item, clicks && item === 0 ? 1 : 0, part]);

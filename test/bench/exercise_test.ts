@@ -24,12 +24,7 @@ const odd: Which = (exercise) => listCases(exercise).slice(1, 2);
 const hard: Which = (exercise) =>
   listCases(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
 
-async function check(
-  gpu: Gpu,
-  exercise: Exercise,
-  text: string,
-  which = odd,
-): Promise<void> {
+async function check(gpu: Gpu, exercise: Exercise, text: string, which = odd): Promise<void> {
   const step = createAnswerStep(exercise, "mine.wgsl", text);
   for (const one of which(exercise)) await checkAnswer(gpu, exercise, step, one, "mine.wgsl");
 }
@@ -113,10 +108,7 @@ const wrong: readonly Wrong[] = [
   ["block", /a workgroupBarrier\(\): tile is in workgroup memory/, [["  workgroupBarrier();", "  "]]],
   ["block", /WORKGROUP is 32, in the starter 64: /, [["WORKGROUP = 64", "WORKGROUP = 32"]]],
   ["map", /allowed .*\nThe error is about as small as a rounding error\./, [["+ 1.0", "+ 1.000001"]]],
-  ["sum", /y \[\d+\]: expected/, [[
-    "    workgroupBarrier();",
-    "    if (half > 4u) { workgroupBarrier(); }",
-  ]]],
+  ["sum", /y \[\d+\]: expected/, [["    workgroupBarrier();", "    if (half > 4u) { workgroupBarrier(); }"]]],
   ["shuffle", /y \[\d+\]: expected .*\d+ of the 192 numbers are wrong/, [["(v, 2u)", "(v, 1u)"]]],
   [
     "softmax",

@@ -32,10 +32,7 @@ Deno.test("trials: a finished training is repeated only for other settings", () 
     await assert.rejects(runs.trained("small", [...args, "0"]), /Expected train to succeed/);
     assert.ok(!await pathExists(path), "the folder of the earlier settings must be removed");
     await Deno.mkdir(`${folder}/runs/mine`);
-    await assert.rejects(
-      runs.trained("mine", [...args, "2"]),
-      isUserError(/found no .*mine\.done\.json/),
-    );
+    await assert.rejects(runs.trained("mine", [...args, "2"]), isUserError(/found no .*mine\.done\.json/));
     const parallel = new TrialRuns(`${folder}/runs`, folder, undefined, 2);
     const both = ["0", "1"].map((count) => parallel.trained(`parallel-${count}`, [...args, count]));
     await assert.rejects(Promise.all(both), /--iterations/);

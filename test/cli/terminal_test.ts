@@ -114,9 +114,7 @@ Deno.test("trainingProgress writes notes on separate lines", () => {
 
 Deno.test("table aligns numbers to the right and columns with any text to the left", () => {
   const lines = formatTable(["model", "loss", "rate"], [["lstm", 1, 3], ["attention", 1234, "too slow"]])
-    .split(
-      "\n",
-    );
+    .split("\n");
   assert.deepEqual(lines.slice(2), ["lstm          1  3", "attention  1234  too slow"]);
 });
 

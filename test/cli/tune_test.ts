@@ -265,10 +265,7 @@ Deno.test("tune: a larger budget continues the default and the best setting to t
     const [cut] = short.state.candidates;
     assert.ok(cut && cut.iterations < 200, `${cut?.iterations}`);
     const before = { state: short.state, spent: short.spentSeconds };
-    assert.deepEqual(
-      (await runSearch({ ...world, budget: 62 }, before)).state.rungs,
-      short.state.rungs,
-    );
+    assert.deepEqual((await runSearch({ ...world, budget: 62 }, before)).state.rungs, short.state.rungs);
     const long = await runSearch({ ...world, budget: 2400 }, before);
     const { candidates, rungs } = long.state;
     assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);

@@ -270,11 +270,7 @@ Deno.test("items: --encoding-from prepares a log with the columns, scales and to
     },
   };
   for (const [says, options] of Object.entries(wrong)) {
-    await expectRefused(
-      folder,
-      recipe(folder, { ...encoding, ...options }, "next.csv"),
-      says,
-    );
+    await expectRefused(folder, recipe(folder, { ...encoding, ...options }, "next.csv"), says);
   }
 });
 

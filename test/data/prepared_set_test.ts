@@ -143,10 +143,7 @@ for (
       const { eventKind, ...read } = source.log ?? assert.fail();
       const { eventKind: given, ...written } = log;
       assert.deepEqual(read, { ...written, name: "mine" });
-      assert.deepEqual(
-        Array.from(eventKind ?? []),
-        Array.from(given?.includes(1) ? given : eventKind ?? []),
-      );
+      assert.deepEqual(Array.from(eventKind ?? []), Array.from(given?.includes(1) ? given : eventKind ?? []));
       assert.equal(dataset.pageOrder, "shown");
       assert.equal(ids.of(13), kind === "dense" ? "13" : "ünï-13");
     }));

@@ -209,9 +209,7 @@ Deno.test("each page is scored in the part of its time, after all earlier pages 
   assert.ok(count("test", true) < count("test", false), "expected also new users");
   assert.deepEqual(
     counts?.users,
-    Object.fromEntries(
-      ["train", "validation", "test"].map((part) => [part, count(part, false)]),
-    ),
+    Object.fromEntries(["train", "validation", "test"].map((part) => [part, count(part, false)])),
   );
   const iso = (time: number) => new Date(time).toISOString();
   const times = pages.map(({ time }) => time);

@@ -106,10 +106,7 @@ Deno.test("a kernel that does not compile ends only its case", async () => {
   assert.deepEqual(failed.map(({ name }) => name), ["slates: the best item into the next slot"]);
   assert.match(failed[0]?.error ?? "", /kernel slate_pick does not compile/);
   assert.ok(findings.length > 3);
-  assert.equal(
-    JSON.parse(formatSelftestJson({ findings, seconds: 1 })).findings.length,
-    findings.length,
-  );
+  assert.equal(JSON.parse(formatSelftestJson({ findings, seconds: 1 })).findings.length, findings.length);
 });
 
 Deno.test("cases have unique names", () => {

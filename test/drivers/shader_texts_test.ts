@@ -223,11 +223,7 @@ const cases: Case[] = [
   ),
 ];
 
-async function train(
-  gpu: Gpu,
-  { log, model: config, training, game }: Case,
-  steps: number,
-): Promise<void> {
+async function train(gpu: Gpu, { log, model: config, training, game }: Case, steps: number): Promise<void> {
   using model = new UserModel(gpu, log.items, config, { seed: 1 });
   const schedule = { batchSize: 5, validateEvery: 2 };
   const shannon = () => Trainer.create(model, log, { ...defaultTraining, ...schedule, ...training });

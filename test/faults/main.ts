@@ -76,9 +76,7 @@ await runMain(async () => {
     .option("--every <n>", "try every n-th crash point", parseWholeNumber(1), 1)
     .option("--first <n>", "the first of them", parseWholeNumber(0), 0)
     .option("--jobs <n>", "how many at once", parseWholeNumber(1, 64), navigator.hardwareConcurrency)
-    .addOption(
-      new Option("--how <fault...>", "kinds of faults (default: all)").choices(hows),
-    )
+    .addOption(new Option("--how <fault...>", "kinds of faults (default: all)").choices(hows))
     .option("--only <text>", "commands whose name contains this", "")
     .action(points);
   command.command("kills").description("kills of a training, or of its launcher, at random moments")

@@ -376,12 +376,7 @@ const STOPS = 80;
 /** Asserts that the screen is correct during training; on a phone the progress comes into view. */
 async function checkUnderWay(page: Page): Promise<void> {
   await openScreen(page, "train");
-  await setOptions(page, {
-    iterations: "100000",
-    batchSize: "5",
-    validateEvery: "1000",
-    patience: "100000",
-  });
+  await setOptions(page, { iterations: "100000", batchSize: "5", validateEvery: "1000", patience: "100000" });
   await page.setViewportSize({ width: 390, height: 800 });
   const train = page.locator("#screen-train");
   await clickButton(train, "Train");

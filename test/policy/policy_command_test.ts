@@ -44,9 +44,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const simulations = new CommandSeries("simulate");
   const page = `${folder}/unfinished`;
   const simulated = `--shop restless --truth --users ${USERS} --no-rivals --policy`;
-  const early = await simulations.ok(
-    splitArgs(simulated, [stopped, "--save-dir", page]),
-  );
+  const early = await simulations.ok(splitArgs(simulated, [stopped, "--save-dir", page]));
   assert.match(early.stdout, /^gdqn \(unfinished\) +\d+\.\d\d /m);
   assert.match(early.stdout, /unfinished: [\d,]+ of 2,560,000 user pages.*--resume/);
   assert.match(early.stdout, /\nPage: .*report\.html\n$/);

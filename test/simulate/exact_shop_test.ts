@@ -91,10 +91,7 @@ Deno.test("top slate: items are ordered by score, then number; masked items and 
   assert.deepEqual(selectTopSlate([0, 0, 0, 0], 2), [0, 1]);
   assert.deepEqual(selectTopSlate([-Infinity, 1, -Infinity], 2), [1, 0]);
   assert.deepEqual(selectTopSlate([5, 4, 3, 2], 2, [1, 0, 1, 0]), [1, 3]);
-  assert.throws(
-    () => selectTopSlate([5, 4, 3], 2, [1, 0, 1]),
-    /Expected at most 1 items in a slate.* got 2/,
-  );
+  assert.throws(() => selectTopSlate([5, 4, 3], 2, [1, 0, 1]), /Expected at most 1 items in a slate.* got 2/);
   const random = createRandomStream(3, "top slate");
   for (let draw = 0; draw < 200; draw++) {
     const scores = Array.from({ length: 40 }, () => Math.round(5 * random.normal()));

@@ -292,10 +292,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     broken.get("utility/output/bias")?.fill(NaN);
     using model = new UserModel(gpu, logs.dense.items, lstm, { weights: broken });
     using unsure = await Simulator.create(gpu, new LearnedSource(model), { ...good, pages: 2 });
-    await assert.rejects(
-      unsure.run(randomPolicy),
-      /finite utilities, got NaN or infinity: user 0, page 0/,
-    );
+    await assert.rejects(unsure.run(randomPolicy), /finite utilities, got NaN or infinity: user 0, page 0/);
     const other = new LearnedSource(model);
     const unusable: Policy = { ...randomPolicy, observes: other, record: stops("no slates") };
     using shop = await Simulator.create(gpu, source, good);

@@ -82,10 +82,7 @@ Deno.test("users without predicted events are in no batch, and are skipped in an
     const before = await evaluation.evaluate();
     const { nll } = await trainer.step([0, 1, 2]);
     assertWithin("loss", nll, before.nll, 1e-6);
-    await assert.rejects(
-      trainer.evaluation([0], 0),
-      /Expected users with events to predict, found none/,
-    );
+    await assert.rejects(trainer.evaluation([0], 0), /Expected users with events to predict, found none/);
     const none = { ...log, eventClick: log.eventClick.with(2, NONE) };
     await assert.rejects(
       trainGame(gpu, none, smallLstm, { batchSize: 3 }, { validate: false }),

@@ -201,9 +201,7 @@ export function addUsersOptions(
 }
 
 /** @throws UserError if the options name no click model, or contradict each other. */
-export function checkUsers(
-  { model, data, shop, truth, uncalibrated, context }: UserSelectionOptions,
-): void {
+export function checkUsers({ model, data, shop, truth, uncalibrated, context }: UserSelectionOptions): void {
   if (shop !== undefined && data !== undefined) {
     throw new UserError("Expected either --shop or --data, got both. Omit one option.");
   }

@@ -21,11 +21,7 @@ import {
 } from "../test_table.ts";
 
 /** Starts or resumes a single run. @returns the exit code */
-export async function runOne(
-  run: TrainingRun,
-  report: boolean,
-  stop: StopRequest,
-): Promise<number> {
+export async function runOne(run: TrainingRun, report: boolean, stop: StopRequest): Promise<number> {
   const { config } = run;
   const results = await continueRun(run, stop, makeTestPrinter(config.model));
   if (!isFinished(config, results)) return interrupted(run.path, where(config, results), config);

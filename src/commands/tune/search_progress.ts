@@ -19,11 +19,7 @@ export function getCriterionTitle(criterion: Criterion): string {
 }
 
 /** Creates the progress display of a search. @param spent - duration of all earlier sessions in seconds */
-export function searchProgress(
-  state: SearchState,
-  budgetSeconds: number,
-  spent: number,
-) {
+export function searchProgress(state: SearchState, budgetSeconds: number, spent: number) {
   const output = process.stderr;
   const began = performance.now();
   const share = () => (spent + (performance.now() - began) / 1000) / budgetSeconds;

@@ -95,9 +95,6 @@ function addSearchOptions(command: Command): Command {
 }
 
 /** Builds the config of `train` for the given arguments. @throws {UserError} for invalid arguments */
-export function parseTrainArguments(
-  args: readonly string[],
-  data: ModelData,
-): StagesConfig {
+export function parseTrainArguments(args: readonly string[], data: ModelData): StagesConfig {
   return buildStagesConfig(parseTrainOptions(args).options, data);
 }

@@ -52,9 +52,7 @@ export async function chooseContextColumns(
   }
   if (encodingFrom === undefined) return columns;
   const own: LogContextColumn[] = listContextColumns((await readManifest(encodingFrom)).features.context).map(
-    (
-      { kind, column, type },
-    ) => ({ kind, name: column, type: type === "age" ? "time" : type }),
+    ({ kind, column, type }) => ({ kind, name: column, type: type === "age" ? "time" : type }),
   );
   for (const [kind, named] of [["impression", impressionFeatures], ["page", pageFeatures]] as const) {
     const used = own.filter((one) => one.kind === kind);

@@ -206,11 +206,7 @@ function itemSchema({ shape }: ItemCatalogue): Element[] {
 }
 
 /** Writes a table. @returns the number of rows. */
-async function writePart(
-  path: string,
-  schema: Element[],
-  groups: AsyncIterable<Columns>,
-): Promise<number> {
+async function writePart(path: string, schema: Element[], groups: AsyncIterable<Columns>): Promise<number> {
   const names = listColumnNames(schema);
   let rows = 0;
   async function* data() {

@@ -168,9 +168,7 @@ function countsText({ counts }: ComparedStep): Html | undefined {
   return markup`<br>${
     named.filter(([count]) => count !== undefined).map(([count, what]) =>
       `${what} ${formatAccessCount(count)}`
-    ).join(
-      ", ",
-    )
+    ).join(", ")
   }`;
 }
 

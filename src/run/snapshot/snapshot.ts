@@ -53,10 +53,7 @@ const count = v.whole(1);
 const itemsSchema = v.variant("kind", [
   v.pipe(
     v.strictObject({ kind: v.literal("one-hot"), count, width: count }),
-    v.check(
-      (items) => items.width === items.count,
-      "expected as many one-hot features as items",
-    ),
+    v.check((items) => items.width === items.count, "expected as many one-hot features as items"),
   ),
   v.strictObject({ kind: v.literal("dense"), count, width: count }),
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
@@ -113,10 +110,7 @@ export function buildSnapshot(
 }
 
 /** Returns the parameters that a file stores under a prefix: all for "", and otherwise only trained ones. */
-function selectSnapshotSpecs(
-  specs: readonly ParameterSpec[],
-  prefix: string,
-): readonly ParameterSpec[] {
+function selectSnapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
 

@@ -23,11 +23,7 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
 }
 
 /** Writes the best items to `slate`. @returns number of chosen items, at most k */
-function selectTop(
-  scores: ArrayLike<number>,
-  slate: number[] | Uint32Array,
-  masked?: MaskValues,
-): number {
+function selectTop(scores: ArrayLike<number>, slate: number[] | Uint32Array, masked?: MaskValues): number {
   const k = slate.length;
   let count = 0, least = -Infinity;
   for (let item = 0; item < scores.length; item++) {

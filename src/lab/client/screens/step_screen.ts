@@ -176,10 +176,7 @@ function markOpened(results: HTMLElement, k: number | undefined): void {
 }
 
 function findLongest(dispatches: readonly TimedDispatch[]): number {
-  return dispatches.reduce(
-    (best, { median }, k) => median > (dispatches[best]?.median ?? 0) ? k : best,
-    0,
-  );
+  return dispatches.reduce((best, { median }, k) => median > (dispatches[best]?.median ?? 0) ? k : best, 0);
 }
 
 function describeStep(

@@ -102,12 +102,7 @@ const CHARTS: Readonly<Record<StageName, readonly ChartContent[]>> = {
   ],
   adversarial: [
     { column: "loss_min", title: "loss_min: loss of the reward", best: "loss" },
-    {
-      column: "pi_prec1",
-      title: "pi prec@1 of the generator",
-      level: "prec1",
-      best: "prec1",
-    },
+    { column: "pi_prec1", title: "pi prec@1 of the generator", level: "prec1", best: "prec1" },
     { column: "prec1", title: "prec@1 of the reward", level: "prec1" },
   ],
 };
