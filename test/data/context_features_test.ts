@@ -194,11 +194,11 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
   );
   const { manifest: again } = await prepareIn(folder, recipe({ encodingFrom: set, ...context }));
   assert.deepEqual(again.features, next.manifest.features);
-  await expectRefused(
-    folder,
-    recipe({ encodingFrom: set, ...context, impressionFeatures: parseContextColumns("price") }),
-    "Expected --impression-features with the columns of",
-  );
+  for (const columns of ["price", "price:category,published", "price,published,page"]) {
+    const impressionFeatures = parseContextColumns(columns);
+    const says = `Expected --impression-features with the columns of …got ${columns}`;
+    await expectRefused(folder, recipe({ encodingFrom: set, ...context, impressionFeatures }), says);
+  }
 });
 
 Deno.test("a page's lists and a SELECT have the context features of a log of rows", async () => {

@@ -56,8 +56,9 @@ export async function chooseContextColumns(
   );
   for (const [kind, named] of [["impression", impressionFeatures], ["page", pageFeatures]] as const) {
     const used = own.filter((one) => one.kind === kind);
-    const [typed, names] = [named, used].map((list) => list.map(({ name }) => name));
-    expectColumnsOf(encodingFrom, `--${kind}-features`, typed, names ?? []);
+    const format = ({ name, type }: Omit<LogContextColumn, "kind">) =>
+      named.some((one) => one.name === name && one.type !== null) ? `${name}:${type}` : name;
+    expectColumnsOf(encodingFrom, `--${kind}-features`, named.map(format), used.map(format));
   }
   return own;
 }
