@@ -2,7 +2,7 @@
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
-import { expectColumnsOf } from "./feature_columns.ts";
+import { expectEncodedColumns } from "./feature_columns.ts";
 import { readManifest } from "../sets/prepared_folder.ts";
 import { formatLiteral, type SqlEngine, type SqlValue } from "./sql_engine.ts";
 import { type ContextFeature, listContextColumns, type Transform } from "../manifest.ts";
@@ -58,7 +58,7 @@ export async function chooseContextColumns(
     const used = own.filter((one) => one.kind === kind);
     const format = ({ name, type }: Omit<LogContextColumn, "kind">) =>
       named.some((one) => one.name === name && one.type !== null) ? `${name}:${type}` : name;
-    expectColumnsOf(encodingFrom, `--${kind}-features`, named.map(format), used.map(format));
+    expectEncodedColumns(encodingFrom, `--${kind}-features`, used.map(format), named.map(format));
   }
   return own;
 }

@@ -27,11 +27,11 @@ export interface NamedColumns {
 }
 
 /** @throws UserError if the columns in an option are not the columns of the --encoding-from set `folder` */
-export function expectColumnsOf(
+export function expectEncodedColumns(
   folder: string,
   option: string,
-  named: readonly string[] = [],
   columns: readonly string[],
+  named: readonly string[] = [],
 ): void {
   if (named.length === 0 || new Set(named).symmetricDifference(new Set(columns)).size === 0) return;
   throw new UserError(

@@ -11,7 +11,7 @@ import {
 } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
 import { formatLiteral, type ScriptStep, splitScript, type SqlEngine, type SqlValue } from "./sql_engine.ts";
-import { chooseColumns, expectColumnsOf, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
+import { chooseColumns, expectEncodedColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
 import { expectKnownItems, expectLike, openLike, type SourceEncoding } from "./source_encoding.ts";
 import { type BadRowSummary, type FaultSource, noBadRows, readBadRows } from "./bad_rows.ts";
 import { buildSelectSql, expectColumns, expectIds, openFiles, type Relation } from "./relation.ts";
@@ -176,8 +176,8 @@ async function openSource(
 /** Returns the columns of --encoding-from, else of --dense and --tokens. @throws UserError if they differ. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
-  expectColumnsOf(like.folder, "--dense", dense, like.columns.dense);
-  expectColumnsOf(like.folder, "--tokens", tokens, like.columns.tokens);
+  expectEncodedColumns(like.folder, "--dense", like.columns.dense, dense);
+  expectEncodedColumns(like.folder, "--tokens", like.columns.tokens, tokens);
   return {
     dense: like.columns.dense,
     tokens: like.columns.tokens,

@@ -168,7 +168,7 @@ export async function compare(
 const WINDOW_USERS = 100;
 
 /**
- * Returns the best known policy of a shop, which maximises the sum of the reward and the value of the next
+ * Returns the near-optimal policy of a shop, which maximises the sum of the reward and the value of the next
  * state. This policy runs on the host in float64, with the same users and random numbers as other policies.
  * @param points - number of grid points along each dimension of the user state.
  */

@@ -112,7 +112,7 @@ export interface ComparisonEnvironment {
   readonly name: string;
   /** Kind of environment: the model that policies were trained on, another model, or a ground truth. */
   readonly role: "trained on" | "second model" | "truth";
-  /** Return of the best known policy; undefined if it cannot be computed. */
+  /** Return of the near-optimal policy; undefined if it cannot be computed. */
   readonly optimum?: number;
 }
 

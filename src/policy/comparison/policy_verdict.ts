@@ -19,7 +19,7 @@ import {
 
 /** Baseline policy, which does not plan ahead. If a policy beats it, planning pays. */
 export const RIVAL = "greedy";
-/** If the best known policy gains less than this share over greedy, planning cannot help. */
+/** If the near-optimal policy gains less than this share over greedy, planning cannot help. */
 const LEAST_HEADROOM = 0.02;
 
 /**
@@ -97,8 +97,8 @@ function describeHeadroom(
 ): string[] {
   if (optimum === undefined || !(rival > 0)) return [];
   const headroom = optimum / rival - 1;
-  // With few users or a coarse grid, the best known policy can be below greedy.
-  const optimal = "the best known policy is " +
+  // With few users or a coarse grid, the near-optimal policy can be below greedy.
+  const optimal = "the near-optimal policy is " +
     `${headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`} ${RIVAL}`;
   if (headroom >= LEAST_HEADROOM) {
     return [
