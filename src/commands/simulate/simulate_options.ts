@@ -151,7 +151,7 @@ export function parseSimulateOptions(
   }
   if (options.explore && options.policy === "greedy" && options.reward === "utility") {
     throw new UserError(
-      "Expected --reward click with --policy greedy --explore, got utility: greedy then scores only slates.",
+      "Expected --reward click with --policy greedy --explore, got utility. Set --reward click, or omit --explore.",
     );
   }
   return { options, given: listGivenOptions(command) };
