@@ -19,7 +19,15 @@ import {
 } from "../data/guess_columns.ts";
 import { MANIFEST } from "../data/manifest.ts";
 import { makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
-import { expectFile, explainFileError, pathExists, readText, tryStat } from "../files/local_file.ts";
+import {
+  expectFile,
+  explainFileError,
+  openFile,
+  pathExists,
+  readBytesAt,
+  readText,
+  tryStat,
+} from "../files/local_file.ts";
 import { openParquetFile, readManifest } from "../data/sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { getPreparedFolder } from "./arguments.ts";
@@ -129,17 +137,18 @@ async function readSample(path: string): Promise<LogSample | undefined> {
   if (/\.zst$/i.test(path)) return undefined;
   const head = await readHead(path);
   if (head.includes("\0") || isPaperHead(head)) return undefined;
-  const tail = await readTail(path);
+  const tail = readTail(path);
   return sampleLog(tail === "" ? head : head.slice(0, head.lastIndexOf("\n") + 1) + tail);
 }
 
 /** Returns the last lines of a text file that is long and not compressed; otherwise "". */
-async function readTail(path: string): Promise<string> {
-  using file = await Deno.open(path);
-  const { size } = await file.stat();
+function readTail(path: string): string {
+  const { size } = expectFile(path);
   if (/\.gz$/i.test(path) || size < 2 * HEAD_LENGTH) return "";
-  await file.seek(-HEAD_LENGTH, Deno.SeekMode.End);
-  const text = await new Response(file.readable).text();
+  using file = openFile(path);
+  const bytes = new Uint8Array(HEAD_LENGTH);
+  readBytesAt(file, size - HEAD_LENGTH, bytes);
+  const text = new TextDecoder().decode(bytes);
   return text.slice(text.indexOf("\n") + 1);
 }
 
