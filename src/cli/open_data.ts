@@ -200,11 +200,10 @@ export async function fitBaseline(run: OpenedRun, own: Dataset, option: string) 
   }
   const isOwn = JSON.stringify(own.config) === JSON.stringify(trainedOn);
   const trained = run.fit(isOwn ? own : await reopenData(trainedOn));
-  const baseline = await withProgress((onProgress) =>
+  console.error(`Fitting the baseline ${option} to the train users of ${path}; it replaces the model.`);
+  return await withProgress((onProgress) =>
     Promise.resolve(openBaseline(run, trained, own, option, onProgress))
   );
-  console.error(`The model is the baseline ${option}, fitted to the train users of ${path}.`);
-  return baseline;
 }
 
 /**

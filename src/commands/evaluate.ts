@@ -22,6 +22,7 @@ import { describeLoss, describeRanking } from "../run/test_stage.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
 import { NetworkEvaluation } from "../train/network_evaluation.ts";
 import type { GameMetrics } from "../train/training_results.ts";
+import { formatPercent } from "../number_text.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
 import type { ModelDataOptions } from "../cli/open_data.ts";
@@ -113,15 +114,16 @@ async function main(): Promise<void> {
   }
   progress.stop();
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
-  const { model, iteration } = run.info;
-  const { name } = data.source;
+  const { model } = run.info;
   const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
-  const caution = isTrainingData
-    ? undefined
-    : describeOtherData(name, iteration === 0 && model.counts !== null);
+  const caution = isTrainingData ? undefined : describeOtherData(data);
   const { metrics: withoutPositions } = byUtility?.result.details ?? {};
   const shown = { ...options, caution, logged, withoutPositions };
-  printResults(shown, data, tested, { ...found, result: named }, against);
+  // The baselines' rows have a logit on counts, too.
+  const row = baseline === undefined
+    ? {}
+    : { snapshot: `${baseline} of --model` as SnapshotResult["snapshot"] };
+  printResults(shown, data, tested, { ...found, result: { ...named, ...row } }, against);
   if (options.json) return;
   for (const note of notes) console.log(note);
   if (logged || model.positions === 0) return;
@@ -130,13 +132,22 @@ async function main(): Promise<void> {
   );
 }
 
-/** Explains results on data other than the training data. @param isLogit - true for the logit on counts */
-function describeOtherData(name: string, isLogit: boolean): string {
-  return (isLogit ? "The first row is the logit on counts of the training data. " : "") +
-    `${name} is not the model's training data: the model was fitted to the train users of its training ` +
-    `data, the baselines to those of ${name}. So a difference between them may come from the data. A user's ` +
-    `history contains only pages and context events of ${name}. A fair comparison: ` +
-    "data/README.md#next-months-log.";
+/** Explains results on data other than the training data. */
+function describeOtherData({ source: { name }, timeSplit }: Dataset): string {
+  return `${name} is not the model's training data: ` +
+    (timeSplit
+      ? `the baselines were fitted to its train part, the model to the train users of its own data.`
+      : `the model was fitted to the train users of its training data, the baselines to those of ${name}. So a ` +
+        "difference between them may come from the data. For a comparison with baselines, prepare both logs as " +
+        "one set that is split by time: data/README.md#next-months-log.");
+}
+
+/** Compares the predicted with the observed share of pages with a click; undefined for a ranking. */
+function describeClicks({ details: { metrics: { noClick, pNoClick } } }: SnapshotResult): string | undefined {
+  if (noClick === undefined || pNoClick === undefined) return undefined;
+  return `Pages with a click: ${formatPercent(1 - noClick, 1)}; predicted: ${
+    formatPercent(1 - pNoClick, 1)
+  }.`;
 }
 
 interface Scored {
@@ -164,11 +175,10 @@ function printResults(
   const baselines = users.results();
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
   const isTrainingData = caution === undefined;
-  const both = isTrainingData ? "" : "prepare both logs as one set with --split time --split-at, and ";
   const compared = hasTrainUsers
     ? [
       `The tested users include the train users of ${data.source.name}, whose clicks the baselines would have ` +
-      `counted, so baselines are left out. For a comparison, ${both}use --split test.`,
+      `counted, so baselines are left out. For a comparison, use --split test.`,
     ]
     : [
       ...describeRanking([result], undefined, { split, isTrainingData, isChoice }),
@@ -197,6 +207,7 @@ function printResults(
   const texts = [
     describeBaselineSettings(baselines),
     describeAttainedShare([result], baselines),
+    describeClicks(result),
     ...verdict,
     withoutPositions && "Ranked by utilities without position effects, as recommend ranks: prec@1 " +
       `${(withoutPositions.prec1 ?? NaN).toFixed(4)}.`,

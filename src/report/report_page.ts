@@ -202,7 +202,9 @@ function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict
 function describeLossAgainstSimple({ comparisons, value: loss }: PartVerdict): string {
   const [best] = comparisons;
   if (!best?.interval) return "";
-  return `The model's loss (${loss.toFixed(4)}) ${AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]}: ` +
+  return `The model's loss (${loss.toFixed(4)}; lower means better probabilities) ${
+    AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]
+  }: ` +
     `the difference from the best one (${best.name}) is ${formatSigned(best.value, 3)} ` +
     `(95 % interval ${formatSignedRange(best.interval, 3)}).`;
 }

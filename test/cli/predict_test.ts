@@ -174,14 +174,17 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     const own = ["--model", run, "--baseline"];
     await evaluate.refused([...own, "click-rate"], /Allowed choices are logit\./);
     const logit = JSON.parse((await evaluate.ok([...own, "logit", "--json"])).stdout);
-    assert.equal(logit.snapshot, "logit on counts");
+    assert.equal(logit.snapshot, "logit of --model");
     assert.ok(Math.abs(logit.nll - baselines.logit.nll) < 1e-5);
     await predict.ok(["--model", run, "--split", "test", "--out", out, "--baseline", "logit"]);
     assert.notEqual(logit.withoutPositions.prec1, logit.details.metrics.prec1);
     assert.ok(Math.abs(logit.withoutPositions.prec1 - await computeUtilityPrecision(out)) < 1e-9);
     const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, { encodingFrom: data }));
     const later = await evaluate.ok([...own, "logit", "--data", next, "--split", "all"]);
-    assert.match(later.stdout, /^logit on counts +0 .*^The first row is the logit.* both logs as one set /ms);
+    assert.match(
+      later.stdout,
+      /^logit of --model +0 .*^Pages with a click: [\d.]+ %; .* both logs as one set /ms,
+    );
     const names = new Map(shop.items.map(({ item, name }) => [String(item), name]));
     const [clicked] = [...names.keys()];
     const recommended = ["--model", run, "--history", String(clicked), "--top", "3", "--json"];
