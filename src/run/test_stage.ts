@@ -89,6 +89,11 @@ const EARLY = 0.05;
 /** If the best validation is after this share of the iterations, it counts as late. */
 const LATE = 0.9;
 
+/** Removes sentences that advise a search of options, for the results of such a search. */
+export function removeSearchAdvice(verdict: readonly string[]): string[] {
+  return verdict.filter((text) => !text.includes("deno task tune"));
+}
+
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
 export function describeTest(
   test: readonly SnapshotResult[],
@@ -128,20 +133,22 @@ export function describeRanking(
   const words = describeVerdict(verdict);
   const isKnown = isTrainingData && comparisons.some(({ interval }) => interval);
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
-  const more =
-    "A search of options (deno task tune) or more data (deno task data describe shows what the log " +
-    "lacks) may help.";
-  if (isEqualToBest(comparisons)) return [...words, more];
+  const more = [
+    "A search of options (deno task tune) may help.",
+    "More data may help: deno task data describe shows what the log lacks.",
+  ];
+  if (isEqualToBest(comparisons)) return [...words, ...more];
   const own = findJudged(test, judged);
   const isLossBetter = isChoice && own &&
     classifyAgainstBaselines(compareWithBaselines([own.against], "nll")) === "better";
-  if (isLossBetter && classifyAgainstBaselines(comparisons) !== "worse") return [...words, more];
+  if (isLossBetter && classifyAgainstBaselines(comparisons) !== "worse") return [...words, ...more];
   const best = comparisons[0]?.name;
   const name = baselineNames.find((name) => baselineTitles[name] === best);
   const option = name ? `: --baseline ${baselineOptions[name]} of predict, recommend, serve and export` : "";
   return [
     ...words,
-    `Until the model ranks better than the baselines, rank by the best baseline (${best}${option}). ${more}`,
+    `Until the model ranks better than the baselines, rank by the best baseline (${best}${option}).`,
+    ...more,
   ];
 }
 

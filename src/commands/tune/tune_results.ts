@@ -9,6 +9,7 @@ import { classifyDifference } from "../../metrics/baseline_verdict.ts";
 import { compareScorings, loadSums, type MetricDifferences } from "../../metrics/test_result.ts";
 import { writeReport } from "../../report/report_page.ts";
 import { shannonStage } from "../../run/stages.ts";
+import { removeSearchAdvice } from "../../run/test_stage.ts";
 import type { StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining } from "../../train/training_config.ts";
@@ -56,7 +57,8 @@ export async function reportTune(
   );
   console.log(settingsTable(rows));
   const best = await testSetting(results, winner);
-  makeTestPrinter(best.run.config.model)(best.result, shannonStage);
+  const verdict = removeSearchAdvice(best.result.verdict ?? []);
+  makeTestPrinter(best.run.config.model)({ ...best.result, verdict }, shannonStage);
   const usual = rows.find((row) => row.number === 0 && row !== winner && row.end !== "diverged");
   const versusDefault = usual &&
     compareSettings(best.result, (await testSetting(results, usual)).result, criterion);
@@ -64,6 +66,8 @@ export async function reportTune(
     console.log("\nThe best setting minus the default, on the same test users:");
     console.log(formatDifferencesTable(versusDefault));
   }
+  const isDefaultAsGood = versusDefault && !hasGain(versusDefault);
+  const recommended = isDefaultAsGood && usual ? usual : winner;
   const words = [
     ...listCautions({ rows, winner, criterion, iterations, versusDefault }),
     describeBudget(spentSeconds, 60 * options.budget),
@@ -72,17 +76,25 @@ export async function reportTune(
   const report = reportFile(path);
   await writeReport([winner, ...(usual ? [usual] : [])].map(({ folder }) => folder), report);
   const shared = removeOptions(results.trainArguments, ["--iterations <n>"]);
-  const args = trainArguments(shared, winner, defaultTraining.iterations);
+  const args = trainArguments(shared, recommended, defaultTraining.iterations);
   const command = ["deno task -q train", ...args.map(quoteShellWord)].join(" ");
-  const { baselines, verdict } = best.result;
+  const { baselines } = best.result;
   await writeJson(`${path}/result.json`, {
-    ...{ winner: winner.number, command, verdict, versusDefault, words, spentSeconds },
+    ...{
+      winner: winner.number,
+      recommended: recommended.number,
+      command,
+      verdict,
+      versusDefault,
+      words,
+      spentSeconds,
+    },
     settings: rows.map(({ text: _, ...row }) => row),
     test: best.result.test?.map(({ paired: _, ...result }) => result),
     baselines,
   });
-  console.log(`\nThe best setting: ${winner.text}`);
-  console.log(`  run        ${quotePath(winner.folder)}`);
+  console.log(`\n${recommended === winner ? "The best setting" : "Keep the default"}: ${recommended.text}`);
+  console.log(`  run        ${quotePath(recommended.folder)}`);
   console.log(`  command    ${command}`);
   console.log(`Results are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
@@ -128,16 +140,20 @@ export interface SearchSummary {
   readonly versusDefault: MetricDifferences | undefined;
 }
 
+/** Returns true if a setting is significantly better than another in any metric. */
+function hasGain(differences: MetricDifferences): boolean {
+  return Object.entries(differences).some(([name, { interval }]) =>
+    classifyDifference(interval, { lowerIsBetter: name === "nll" }) === "better"
+  );
+}
+
 /** Lists cautions about the choice of the best setting, and says whether a larger budget may help. */
 export function listCautions(
   { rows, winner, criterion, iterations, versusDefault }: SearchSummary,
 ): string[] {
   const metric = `validation ${getCriterionTitle(criterion)}`;
   const lines: string[] = [];
-  const isBetter = Object.entries(versusDefault ?? {}).some(([name, { interval }]) =>
-    classifyDifference(interval, { lowerIsBetter: name === "nll" }) === "better"
-  );
-  if (versusDefault && !isBetter) {
+  if (versusDefault && !hasGain(versusDefault)) {
     lines.push(
       "No setting is significantly better than the default, which is simpler. Better data may help more: " +
         "item features, positions, more users.",
@@ -147,7 +163,7 @@ export function listCautions(
     lines.push(`The default has the best ${metric} of ${rows.length} settings.`);
   } else if (rows.length > 1) {
     lines.push(
-      `The best of ${rows.length} settings was chosen by its ${metric}, which is therefore ` +
+      `The best of ${rows.length} settings was recommended by its ${metric}, which is therefore ` +
         "optimistic. The test metrics are not optimistic.",
     );
   }
