@@ -105,11 +105,9 @@ async function runExercise(exercise: Exercise, options: ExerciseOptions): Promis
     const results = await raceExercise(gpu, exercise, step, { ...checking, rounds: options.rounds });
     status.clear();
     const { title, steps } = exercise.ladder;
-    // In a ladder of fewer than three steps, step 1 is the shipped kernel, not a naive one.
-    const first = steps.length < 3 ? "on step 1" : "on naive";
     const cpuTimes = gpu.adapter.kind === "cpu" && exercise.chapter !== "12-cpu-driver.md";
-    printTable(listLadderCells(results, { first, cpuTimes }), `${title}: ${size.join(" x ")}`);
-    console.log(explainLadderCells(cpuTimes, first));
+    printTable(listLadderCells(results, { cpuTimes }), `${title}: ${size.join(" x ")}`);
+    console.log(explainLadderCells(cpuTimes));
     if (results.length <= steps.length) {
       console.log(`The ladder has ${steps.length} steps: deno task -q bench ladder ${exercise.ladder.name}`);
     }

@@ -147,7 +147,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
  */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],
-  { first = "on naive", cpuTimes = false }: { readonly first?: string; readonly cpuTimes?: boolean } = {},
+  { cpuTimes = false }: { readonly cpuTimes?: boolean } = {},
 ): TableCells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   const counts = ({ counts: own }: LadderStepMeasurement) =>
@@ -159,7 +159,7 @@ export function listLadderCells(
   return {
     head: cpuTimes
       ? [...named, ...counted, "us on this CPU"]
-      : [...named, "us", first, "gain", "on step", ...counted],
+      : [...named, "us", "vs. step 1", "gain", "vs. step", ...counted],
     rows: results.map((step) => [
       ...[String(step.number), step.idea, step.refusal ?? step.kernel],
       ...(cpuTimes ? [] : [time(step), times(step.gainOnFirst), times(step.gain), base(step)]),
@@ -170,8 +170,8 @@ export function listLadderCells(
 }
 
 /** Explains the columns of {@link listLadderCells}. */
-export function explainLadderCells(cpuTimes: boolean, first = "on naive"): string {
-  const gains = `${first}: speedup over step 1; gain: speedup over the step in column "on step"; `;
+export function explainLadderCells(cpuTimes: boolean): string {
+  const gains = 'vs. step 1: speedup over step 1; gain: speedup over the step in column "vs. step"; ';
   const cpuNote = "A CPU driver's times do not show gains on a GPU: it runs invocations one vector after " +
     "another, and barriers are slow. The counts do not depend on the driver. But reads are per invocation: " +
     "multiply them by the number of invocations to compare kernels.\n";

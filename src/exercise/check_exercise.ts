@@ -7,7 +7,7 @@ import { computeInvocations } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import { formatThousands } from "../number_text.ts";
 import { UserError } from "../user_error.ts";
-import { checkText, type ComparedValues, computeErrorShare } from "../selftest/finding.ts";
+import { checkText, type ComparedValues, computeErrorShare, formatElement } from "../selftest/finding.ts";
 import { CANARY } from "../selftest/harness.ts";
 import type { BoundStep, Ladder, LadderSize, LadderStep } from "../ladder/check_ladder.ts";
 import { BoundLadder, numberSteps, parseLadderSize } from "../ladder/check_ladder.ts";
@@ -250,7 +250,9 @@ function findHints(
       ? `\n${resized} is ${constants.get(resized)}, in the starter ${starter.get(resized) ?? 1}: ` +
         'do the kernel and the line "grid" fit this size?'
       : "",
-    isShared ? "\nIs an index wrong? Or is a barrier missing between two accesses to workgroup memory?" : "",
+    isShared
+      ? "\nIs an index past the end of an array in workgroup memory? Or is a barrier missing between two accesses?"
+      : "",
   ].join("");
 }
 
@@ -280,15 +282,19 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
     return checkText(fault) +
       ". Do invocations write the same element, or read, without a barrier, what other invocations write?";
   }
-  const { worst, wrong, values, firstWrong } = fault;
+  const { what, worst, wrong, values, firstWrong } = fault;
   if (!worst) return checkText(fault);
   const hint = computeErrorShare(worst) < ROUNDING_SHARE
     ? "\nThe error is about as small as a rounding error. The allowed error covers sums in any order: are digits " +
       'lost in another way? (kernels/README.md, "The exercises", Rounding)'
     : await explainNaN(bound, step, fault);
-  return `${
-    checkText(fault)
-  }. ${wrong} of the ${values} numbers are wrong, the first at ${firstWrong}.${hint}`;
+  const largest = firstWrong?.index === worst.index
+    ? ""
+    : ` The largest error is at ${formatElement(worst)}.`;
+  return `${what} ${
+    formatElement(firstWrong ?? worst)
+  }. ${wrong} of the ${values} numbers are wrong; this is the ` +
+    `first.${largest}${hint}`;
 }
 
 /** Returns a hint about a NaN in the results: the kernel did not write this element, or computed NaN. */

@@ -4,7 +4,7 @@
  * workgroup memory of 32 banks. A bank serves one word of 4 bytes per cycle.
  *
  * All accesses in the WGSL source are counted, although a compiler may merge two reads of the same element.
- * A count is "unreadable" if an address depends on data that the caller did not supply.
+ * A count is "unknown" if an address depends on data that the caller did not supply.
  */
 
 import { parseModule } from "./parse.ts";
@@ -17,8 +17,8 @@ const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 
-/** Number of accesses; "unreadable" if the source does not determine it, undefined if nothing is accessed. */
-export type AccessCount = number | "unreadable" | undefined;
+/** Number of accesses; "unknown" if the source does not determine it, undefined if nothing is accessed. */
+export type AccessCount = number | "unknown" | undefined;
 
 export interface LoadRequests {
   /** Reads per invocation: mean over the invocations of the workgroup that access memory. */
@@ -106,7 +106,7 @@ export function measureAccessedBytes(text: string, scope: IndexScope): ReadonlyM
   return ends;
 }
 
-const no = "unreadable";
+const no = "unknown";
 const nothingRead: LoadRequests = { reads: no, writes: no, readSectors: no, writeSectors: no, conflicts: no };
 
 function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["group"]): Invocation[] {
@@ -197,14 +197,14 @@ function summarizeRequests(tallies: readonly Tally[], invocations: number): Load
 }
 
 function averagePerInvocation(sums: readonly AccessSum[], invocations: number): AccessCount {
-  if (sums.some(({ perhaps }) => perhaps)) return "unreadable";
+  if (sums.some(({ perhaps }) => perhaps)) return "unknown";
   const accesses = sums.reduce((all, one) => all + one.accesses, 0);
   return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
 /** Returns the total `cost` divided by the total `count`. */
 function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => number): AccessCount {
-  if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unreadable";
+  if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unknown";
   const total = sums.reduce((all, one) => all + count(one), 0);
   return total === 0 ? undefined : sums.reduce((all, one) => all + one.cost, 0) / total;
 }
@@ -212,5 +212,5 @@ function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => numb
 /** Formats a number of accesses, such as "8" or "1.3"; "-" if there are no accesses. */
 export function formatAccessCount(count: AccessCount): string {
   if (count === undefined) return "-";
-  return count === "unreadable" ? "not readable" : String(Number(count.toPrecision(3)));
+  return count === "unknown" ? count : String(Number(count.toPrecision(3)));
 }

@@ -112,7 +112,7 @@ const ladderStep = {
   gain: v.optional(time),
 };
 /** A number of memory accesses as in {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
-const accessCount = v.optional(v.union([time, v.literal("unreadable")]));
+const accessCount = v.optional(v.union([time, v.literal("unknown")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
   reads: accessCount,

@@ -23,8 +23,8 @@ export interface ComparedValues {
   /** Number of values whose error exceeds their tolerance; absent if no values were compared. */
   readonly wrong?: number;
   readonly differs: boolean;
-  /** Index of the first wrong element; absent if all elements are right. */
-  readonly firstWrong?: string;
+  /** First wrong element; absent if all elements are right. */
+  readonly firstWrong?: Element;
   /** Element with the largest error relative to its tolerance; absent if no values were compared. */
   readonly worst?: Element;
   /** Message if the error is not a wrong number: a stray write, or two runs that differ. */
@@ -106,7 +106,7 @@ export class CheckCollector {
       return;
     }
     let [worst, most, wrong]: [Element | undefined, number, number] = [undefined, -1, 0];
-    let firstWrong: string | undefined;
+    let firstWrong: Element | undefined;
     for (let k = 0; k < values; k++) {
       const element = {
         index: "",
@@ -117,9 +117,9 @@ export class CheckCollector {
       const share = computeErrorShare(element);
       if (share > 1) wrong++;
       if (share <= most && wrong !== 1) continue;
-      const index = columns ? `[${Math.floor(k / columns)}, ${k % columns}]` : `[${k}]`;
-      if (share > 1) firstWrong ??= index;
-      if (share > most) [worst, most] = [{ ...element, index: index + named(k) }, share];
+      const index = (columns ? `[${Math.floor(k / columns)}, ${k % columns}]` : `[${k}]`) + named(k);
+      if (share > 1) firstWrong ??= { ...element, index };
+      if (share > most) [worst, most] = [{ ...element, index }, share];
     }
     this.#checks.push({ kernels, what, values, wrong, differs: most > 1, firstWrong, worst });
   }

@@ -325,8 +325,8 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, chapter and 
     const code = { ...facts.code ?? assert.fail(), text };
     return renderKernelPanel({ ...facts, code }, undefined, undefined, texts).text;
   };
-  assert.doesNotMatch(readable("id.x"), /not readable/i);
-  assert.match(readable("y[id.x]"), /<td>not readable<\/td>[^]*<p>[^<]*not readable/i, "with a reason");
+  assert.doesNotMatch(readable("id.x"), /unknown/i);
+  assert.match(readable("y[id.x]"), /<td>unknown<\/td>[^]*<p>[^<]*unknown/i, "with a reason");
 });
 
 /** @param changes number of the step on which it builds. @param gain speedup over that step */

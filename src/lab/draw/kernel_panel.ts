@@ -151,8 +151,8 @@ function countsTable(code: KernelSummary): Html {
 <p>The numbers are computed from the kernel's text for a GPU, not measured. Reads and writes are per
 invocation. Sectors (of 32 bytes) are per request of 32 invocations together. Conflicts are extra cycles of
 accesses to the same bank of workgroup memory, which has 32 banks.${
-    [...variables, storage, workgroup].some((own) => Object.values(own).includes("unreadable")) &&
-    markup` A number is not readable if it depends on data, or on the driver (textures, atomics). This screen
+    [...variables, storage, workgroup].some((own) => Object.values(own).includes("unknown")) &&
+    markup` A number is unknown if it depends on data, or on the driver (textures, atomics). This screen
 does not read the step's data; ladders and exercises count with the data of their inputs.`
   }</p>`;
 }

@@ -137,7 +137,7 @@ ${
   });
   const other = shipped &&
     markup`<th scope="colgroup" colspan="3">${shipped.adapter.replace(/ \(.*/, "")}</th>`;
-  const versus = steps[0]?.idea.includes("shipped") ? "vs. step 1" : "vs. naive";
+  const versus = "vs. step 1";
   const head =
     markup`<tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">${versus}</th>
 <th scope="colgroup" colspan="4">here</th>${other}</tr>

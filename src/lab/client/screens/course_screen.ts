@@ -45,8 +45,9 @@ ${renderMarkdown(text, (target) => resolveLink(target, texts))}
 ${next !== undefined && markup`<p>Next: ${renderLink(next, texts)}</p>`}`;
 }
 
-/** Returns the lab's address for the target of a link; undefined if the lab has no such page. */
+/** Returns the address of a link's target, in the lab or on the web; undefined if the lab has no such page. */
 function resolveLink(target: string, { chapters, files }: KernelTexts): string | undefined {
+  if (target.startsWith("https://")) return target;
   const [, section] = /^(?:\.\.\/(?:README|.*\bladder)\.md)?#([\w-]+)$/.exec(target) ?? [];
   if (section !== undefined && `${section}.md` in chapters) return `#course/${section}`;
   const [, folder = "", name = "", ending] = /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)/.exec(target) ?? [];

@@ -136,7 +136,7 @@ ${this.#notice.element}${this.#results}</div>`;
         this.#arrays.set(name, field.value);
         this.#change();
       });
-      return element("label", {}, isOutput ? `Length of ${name} (numbers)` : name, field);
+      return element("label", {}, isOutput ? `Length of ${name} (numbers)` : `${name} (numbers)`, field);
     }));
   }
 
