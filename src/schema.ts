@@ -1,4 +1,4 @@
-/** Schemas that check external data: the library valibot (which is small), with additions for JSON. */
+/** Schemas that check external data: the library valibot, with additions for JSON. */
 
 import * as v from "valibot";
 

@@ -23,7 +23,7 @@ export type ReportCell = string | Html;
 /** A group of rows with a title. A group with the title "" has no heading. */
 export type ReportRowGroup = readonly [title: string, rows: readonly ReportRow[]];
 
-/** Returns true for words, such as a verdict or a kernel's name: their column is aligned like text. */
+/** Returns true if a cell is text that begins with a letter, such as a kernel's name. */
 function isWord(cell: ReportCell | undefined): boolean {
   return typeof cell === "string" && /^[a-z]/i.test(cell);
 }
@@ -54,7 +54,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric and, below it in small text, its sd over runs or its interval (a dash if unknown). */
+/** Renders a metric (a dash if there is none). A second, small line has its sd over runs or its interval. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,

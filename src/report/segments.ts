@@ -26,7 +26,7 @@ export function renderSegments(models: readonly ReportModel[]): Html | undefined
 ${tables}`;
 }
 
-/** Minimum number of users of a segment with an interval: a bootstrap over fewer users is unreliable. */
+/** Smallest number of users for a bootstrap interval. With fewer users, the interval is unreliable. */
 const LEAST_USERS = 10;
 
 const ATTAINABLE = shownBaselines.find(([key]) => key === "attainable")?.[1];

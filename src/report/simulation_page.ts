@@ -17,7 +17,7 @@ export interface SimulationPageData {
   /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** True if click rates and returns in clicks can be computed. */
+  /** True if simulated click rates have a meaning. Otherwise the page omits click metrics. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
@@ -70,7 +70,7 @@ catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders the metrics of the first policy minus those of each rival, for equal users and random numbers. */
+/** Renders differences in return between the first policy and each rival, paired by user. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;

@@ -1,11 +1,11 @@
-/** Colours of charts in light and dark mode. This file has no imports, as the pages' script includes it. */
+/** Colours of charts in light and dark mode. This file has no imports, to keep the pages' script small. */
 
 /** Colours of a light or dark page. The palette suits colour-blind readers. */
 export interface Theme {
   readonly text: string;
   readonly grid: string;
   readonly background: string;
-  /** Colour of everything that belongs to no model, such as a baseline. */
+  /** Colour of baselines and reference lines. */
   readonly neutral: string;
   /** Colours of curves and bars: curve k has colour k modulo the number of colours. */
   readonly palette: readonly string[];
@@ -28,13 +28,13 @@ export const dark: Theme = {
   palette: "#56b4e9 #ff8a3d #2fd0a0 #e592c0 #f0d24a #9ab8ff #b79cff #ff7a8a #b5d35a #e8edf2".split(" "),
 };
 
-/** Index of the neutral colour, for everything that belongs to no model, such as a baseline. */
+/** Index of the neutral colour, for baselines and reference lines. */
 export const NEUTRAL = -1;
 
 /** Index of a colour in the palette, or name of another colour. */
 export type Colour = number | "text" | "background";
 
-/** Returns the name of a colour in a chart's configuration ({@link resolveColour}). @param opacity - 0..1 */
+/** Names a colour with an opacity (0..1), for example "3/0.5". {@link resolveColour} resolves such a name. */
 export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }
@@ -48,7 +48,7 @@ export function resolveColour(theme: Theme, name: string): string {
   return opacity === "1" ? colour : colour + Math.round(255 * Number(opacity)).toString(16).padStart(2, "0");
 }
 
-/** Converts the name of a colour to a CSS expression for the light or dark page. */
+/** Converts the name of a colour to CSS: the light theme's colour in light mode, otherwise the dark one's. */
 export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

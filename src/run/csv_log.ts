@@ -1,7 +1,7 @@
 /**
  * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. Each
  * save of the run stores a mark: the file's length and checksum at that time. A resumed run checks that the
- * file still begins with these bytes.
+ * file has not become shorter, and that its beginning still has this checksum.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -28,7 +28,7 @@ export class CsvLog {
   #size = 0;
   #pending = "";
 
-  /** Used by `begin` and `resume`. @param file - open for appending. @param bytes - the file's content */
+  /** @param file - file that is open for appending. @param bytes - current content of the file */
   constructor(
     private readonly file: LogFile,
     private readonly path: string,
@@ -57,7 +57,7 @@ export class CsvLog {
     });
   }
 
-  /** Checks that a log is missing, or has only (a part of) its header. @throws {UserError} otherwise */
+  /** Checks that a log has no rows: the file is missing, or has only a header. @throws {UserError} if not */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
@@ -68,10 +68,9 @@ export class CsvLog {
   }
 
   /**
-   * Checks that a log still begins with the bytes that a mark describes. @param mark - mark from the time
-   * when the checkpoint was written
-   * @param iteration - iteration of the checkpoint, for a log with one row per iteration
-   * @throws {UserError} if these bytes have changed, or if their last row has a different iteration
+   * Checks that a log still begins with the bytes that a mark describes.
+   * @param iteration - expected iteration in the last row before the mark; not checked if undefined
+   * @throws {UserError} if these bytes have changed, or if the iteration is different
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -96,7 +95,7 @@ export class CsvLog {
   }
 
   /**
-   * Opens a log and truncates the file to the length in a mark: this removes all rows after the checkpoint.
+   * Opens a log and removes all rows that were written after a mark.
    * @throws {UserError} if the bytes up to the mark have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
@@ -115,8 +114,8 @@ export class CsvLog {
   }
 
   /**
-   * Returns a mark of the file's current end. Rows that wait for `flush` are not included. The file is first
-   * synced to disk, so that a power cut does not make it shorter than the mark.
+   * Returns a mark of the file's current end. Rows that wait for `flush` are not included. First, the
+   * file is synced to disk, so that a power cut cannot remove rows before the mark.
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {

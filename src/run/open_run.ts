@@ -60,7 +60,7 @@ export class OpenedRun {
     return extendWeights(this.weights, this.info.model, items);
   }
 
-  /** @internal Replaces the model by a baseline. @param kind - title of the baseline */
+  /** @internal Replaces the model by a baseline. @param kind - the baseline's title, for `info.kind` */
   replaceModel(model: ModelConfig, weights: Weights, kind: string): void {
     this.info = { ...this.info, model, kind, iteration: 0, game: undefined };
     this.weights = weights;
@@ -96,7 +96,7 @@ export async function openRun(path: string): Promise<OpenedRun> {
   return new OpenedRun(file, info, own, variants, data, unfinished, generator);
 }
 
-/** Snapshot file that the value of `--model` selects. */
+/** Path of a snapshot and, if its run is unfinished, a sentence about the run's progress. */
 export interface FoundSnapshot {
   readonly file: string;
   readonly unfinished: string | undefined;
@@ -104,7 +104,7 @@ export interface FoundSnapshot {
 
 /**
  * Finds the snapshot at a path. If the path is a run's folder, the snapshot is best-loss, or best-prec1 if
- * the run has only an adversarial stage. In an unfinished run, it is the snapshot of the last save.
+ * the run has only an adversarial stage. Before the first validation, the snapshot is `last`.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
@@ -142,10 +142,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
 
 const stagesSchema = v.looseObject(stagesConfigSchema.entries);
 
-/**
- * Schema of the run's kernel variants and data config. With the same variants, an opened model computes
- * utilities with the same bits as the run did.
- */
+/** Schema of the run's kernel variants and data config. */
 const configSchema = v.looseObject({
   variants: v.fallback(v.optional(kernelVariantsSchema), undefined),
   data: v.fallback(v.optional(runConfigSchema.entries.data), undefined),

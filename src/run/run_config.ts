@@ -1,6 +1,6 @@
 /**
- * config.json of a run: everything that is needed to repeat the run. Runs that differ only in their seed are in
- * one folder, whose seeds.json has their common config.
+ * config.json of a run: everything that is needed to repeat the run. Runs that differ only in their seed are
+ * subfolders of one folder. This folder has a file seeds.json with their common config.
  */
 
 import * as v from "../schema.ts";

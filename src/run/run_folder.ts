@@ -31,7 +31,7 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** The part of a stage's files that stays constant during the training. */
+/** Constant inputs from which a stage's files are written, such as the config. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Parameters of all networks that the stage trains. */
@@ -51,7 +51,7 @@ function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefine
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
 
-/** Open files of a stage. Until `close`, the caller must own the run's folder (files/owned_folder.ts). */
+/** Writes a stage's logs and snapshots. The caller must keep the run's folder locked until `close`. */
 export class RunFolder {
   /** Iteration of the best snapshot in the folder, for each validation criterion. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
@@ -65,7 +65,7 @@ export class RunFolder {
 
   /**
    * Starts a stage. The folder may contain files of a run that ended before its first snapshot.
-   * @throws UserError if the folder cannot be written, or if data would be lost.
+   * @throws UserError if the folder cannot be written, or has a best snapshot, a result or log rows.
    */
   static async begin(path: string, about: StageFiles): Promise<RunFolder> {
     await expectUnbegun(path, about.columns);
@@ -122,10 +122,10 @@ export class RunFolder {
 
   /**
    * Writes all snapshots and logs. The snapshot `last` names the iterations of the best snapshots. A new best
-   * snapshot has a temporary name until the new `last` is written. So the folder always contains the best
-   * snapshots that its `last` names, even after a crash. @param kept - initial weights, if best-loss stores
-   * them instead of the weights with the lowest loss. In this case `last` also stores the weights with the
-   * lowest loss, because a resumed training needs them.
+   * snapshot has a temporary name, and replaces the old one after the new `last` is written. So the folder
+   * always contains the best snapshots that its `last` names, even after a crash.
+   * @param kept - weights for best-loss, if training has not lowered the loss significantly. In this case
+   * `last` also stores the weights with the lowest loss, because a resumed training needs them.
    */
   async save(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     this.flush();
@@ -149,7 +149,10 @@ export class RunFolder {
     }
   }
 
-  /** After divergence, writes only the best snapshots. Older best snapshots get temporary names. */
+  /**
+   * Writes the best snapshots of a training that has diverged, and leaves `last` as it is. The older best
+   * snapshots, which `last` names, get temporary names, because a resumed training needs them.
+   */
   async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);
     for (const criterion of criteria) {
@@ -193,8 +196,8 @@ export class RunFolder {
 }
 
 /**
- * Checks that a folder has no files of a run, except of a run that ended before its first snapshot. @throws
- * UserError if data would be lost.
+ * Checks that a stage can begin in a folder. @throws UserError if the folder has a best snapshot, a result or
+ * log rows, which the stage would replace.
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];

@@ -41,7 +41,7 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 
 /**
  * Returns the temporary path of a best snapshot. A new best snapshot has this path until the next `last` is
- * written. After divergence, the older best snapshot, which `last` names, has this path.
+ * written. If training diverges, `last` stays as it is: the older snapshot, which it names, gets this path.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
@@ -54,7 +54,7 @@ export interface SavedStage {
   readonly best: BestRecords;
   /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iteration of the best snapshot for each validation criterion; undefined before the first validation. */
+  /** Iteration of the weights in each best snapshot (0: initial weights); undefined if there is none. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
@@ -81,7 +81,7 @@ export function readSavedStage(path: string): SavedStage | undefined {
 
 /**
  * Returns the path of the best snapshot that a stage's snapshot `last` names; undefined for none. After a
- * crash, this may be a temporary path. After divergence, the best snapshot may be newer than `last`.
+ * crash in a save, the path may be temporary. If training diverged, the snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -161,7 +161,7 @@ export async function restoreState(
   return { state: { iteration, best, snapshots, weights, ...readMoments(last, specs, file) }, aside };
 }
 
-/** Gives best snapshots with temporary names their usual names. @param aside - criteria of snapshots */
+/** Renames best snapshots from temporary to usual paths. @param aside - criteria of these snapshots */
 export async function settleBest(path: string, aside: readonly Criterion[]): Promise<void> {
   for (const criterion of aside) {
     await replaceFile(getPendingSnapshotPath(path, criterion), getSnapshotPath(path, `best-${criterion}`));

@@ -42,7 +42,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Reads only the header of a file, because a large file of another format could fill the memory. */
+/** Reads and checks only a file's header, to refuse another format before a large file fills the memory. */
 function readBeginning(path: string): ReturnType<typeof readLayout> {
   using file = openFile(path);
   const { size } = file.statSync();

@@ -37,7 +37,7 @@ export interface TrainingStage {
   readonly heading: string;
   /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error message for a run without this stage, if the user wants to extend the stage by `option`. */
+  /** Error message if `option` is given to extend a run that does not have this stage. */
   readonly absent: string;
   /** Columns of train.csv and validation.csv after the first column `iteration`, each with its metric. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;

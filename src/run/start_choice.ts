@@ -1,8 +1,8 @@
 /**
- * Chooses the weights for the snapshot best-loss if a training starts from a logit on counts. Usually these
- * are the weights with the lowest validation loss. If this loss is not significantly lower than the initial
- * loss, they are the weights of the logit, scaled to the validation users like the baseline "logit on
- * counts". The choice is made at every save, so that an interrupted run also has a best-loss.
+ * Chooses the weights for the snapshot best-loss if a training starts from a logit on counts (a linear model
+ * of click counts). Usually best-loss has the weights with the lowest validation loss. If this loss is not
+ * significantly lower than the initial loss, best-loss has a scaled logit: its utilities are rescaled to fit
+ * the validation users. The choice is made at every save, so that an interrupted run also has a best-loss.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -18,7 +18,7 @@ import type { StageMetrics } from "./stages.ts";
 
 type Validation = NetworkEvaluation<StageMetrics>;
 
-/** Scaled logit on counts, which best-loss stores if no later weights have a significantly lower loss. */
+/** Weights and validation loss of the scaled logit, if best-loss stores it instead of trained weights. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
@@ -66,16 +66,15 @@ function sum(values: Float64Array): number {
 export class StartChoice {
   /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
-  /** Result of the last comparison, and the iteration whose weights were compared. */
+  /** Iteration whose weights were last compared with the initial weights, and the result. */
   #compared = { iteration: NaN, isGain: true };
 
   /** Scale and loss of the logit; undefined until `choose` first returns the logit. */
   #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
 
   /**
-   * @param start - computes the initial weights of the training: another logit on counts, which was fitted to
-   * other pages if the log is large, and random weights for products of features. @param logit - computes the
-   * weights of the baseline "logit on counts".
+   * @param start - computes the initial weights of the training
+   * @param logit - computes the weights of the baseline "logit on counts", which is fitted separately
    */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,

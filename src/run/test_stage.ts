@@ -34,8 +34,8 @@ export interface StageTest {
 }
 
 /**
- * Tests the snapshots of a stage, and then restores the trainer's weights. @param kept - initial weights, if
- * best-loss stores them instead of the weights with the lowest validation loss
+ * Tests the snapshots of a stage, and then restores the trainer's weights.
+ * @param kept - weights of best-loss, if training has not lowered the validation loss significantly
  */
 export async function testStage(
   stage: TrainingStage,
@@ -112,11 +112,11 @@ export function describeTest(
 }
 
 /**
- * Compares a model's ranking with the baselines. Adds advice if the model does not beat all baselines, unless
- * these were fitted to other data. Advises a baseline only if it ranks better or has no worse loss.
- * @param judged - snapshot whose ranking and loss are compared (undefined: the last)
- * @param options - split of the tested users; whether the baselines were fitted to the model's training data;
- * whether the model's loss is a loss of choices, as the baselines' losses are
+ * Compares a model's ranking with the baselines. If the model does not beat all baselines, advice
+ * follows, for example to rank by the best baseline.
+ * @param judged - snapshot whose ranking and loss are compared; the last snapshot if undefined
+ * @param options - split: the tested users. isTrainingData: false if the baselines were fitted to other data
+ * than the model; then there is no advice. isChoice: true if losses of model and baselines are comparable.
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
@@ -152,7 +152,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss, or of the only snapshot, with baselines. Returns [] for too few users. */
+/** Compares a model's loss (of best-loss, or of a single snapshot) with baselines; [] for too few users. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;

@@ -1,4 +1,4 @@
-/** Tests snapshots and baselines on common users and common bootstrap resamples, for result.json. */
+/** Tests snapshots and baselines on the same users, with the same bootstrap resamples. */
 
 import { type BaselineName, baselineNames, baselineTitles } from "../metrics/baselines/baseline_names.ts";
 import { type BaselineResult, FittedBaselines } from "../metrics/baselines/baselines.ts";
@@ -59,7 +59,7 @@ interface TestedModel<F extends StageMetrics> {
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Baselines of a log, which are cached, so that all runs and stages, and the lab, use the same ones. */
+/** Cache of a log's baselines, which are fitted only once for all runs. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -201,7 +201,7 @@ export type SnapshotResult =
     /** Learned effects of the positions on a page, first position first; absent if the model has none. */
     readonly positionEffects?: readonly number[];
     readonly details: MetricDetails;
-    /** Items with the largest gains and losses; absent if the baseline "click rate" has no probabilities. */
+    /** Items whose clicks the model predicts much better or worse than the baseline "click rate" does. */
     readonly itemGains?: ItemGains;
     /** Tastes of some users; absent for items without categories. */
     readonly tastes?: readonly UserTaste[];

@@ -60,7 +60,7 @@ export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
   readonly config: RunConfig;
-  /** Path of the run's folder, which the caller must own. */
+  /** Path of the run's folder, which the caller must have locked. */
   readonly path: string;
   /** Initial weights; undefined for random weights. */
   readonly init: Weights | undefined;
@@ -68,7 +68,7 @@ export interface TrainingRun {
   readonly signal: AbortSignal;
   /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
-  /** True to skip the test on test users, for commands that compare runs by validation metrics. */
+  /** True to skip the test on test users. */
   readonly untested?: boolean;
 }
 
@@ -109,7 +109,7 @@ export async function runStage(
 
 /**
  * Starts a stage in a new folder: from the snapshot best-prec1 of the previous stage, if the run has one.
- * @throws UserError if nothing can be saved. Resuming the run then starts the stage again.
+ * @throws UserError if the folder cannot be written.
  */
 async function startStage(
   stage: TrainingStage,
@@ -190,7 +190,7 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. If `begins` is true, the weights that depend on click counts are computed again. */
+  /** Initial weights. If `begins` is true, {@link initializeOnLog} adds the log's click counts to them. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
@@ -233,7 +233,7 @@ async function save({ trainer, choice }: Training, folder: RunFolder): Promise<v
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns the time of communication since `before`, and its share of `of` seconds of training. */
+/** Returns the communication since `before`, and its share of training. @param of - seconds of training */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

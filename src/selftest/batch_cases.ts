@@ -19,7 +19,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const rankKernel = ({ variants: { kind } }: Gpu) => kind === "gpu" ? "batch_rank_blocks" : "batch_rank";
 
-/** Compares a batch on the device with the reference. @param slice - index of the batch among several */
+/** Compares a batch on the device with the reference. @param slice - index of the batch in its buffers */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
@@ -74,7 +74,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** Compares (item, token) pairs, sorted by token: of all items, then of those that the encoder reads. */
+/** Compares two lists of (item, token) pairs: for all items, and for the items that the encoder reads. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,
@@ -130,7 +130,7 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
-/** Numbers of words: less than a vector, less than a workgroup's block, one block, and several blocks. */
+/** Numbers of words. A workgroup loads vectors of 4 words, and its blocks have 4096 words. */
 const WORDS = [1, 37, 4096, 9001];
 
 async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {
@@ -168,7 +168,6 @@ async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {
   }
 }
 
-/** Cases with few rows, many rows, context events, several clicks per page, and each kind of items. */
 export const batchCases: readonly NamedCheck[] = [
   { name: "batch, bits before each word", check: checkRanks },
   createCase("few rows", few),

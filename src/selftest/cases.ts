@@ -60,7 +60,7 @@ const EVENTS = [1, 255, 256, 257, 1000];
 /** Slot of the ring buffer to which the step writes. No other slot may change. */
 const SLOT = 2;
 
-/** Checks the sums of outcomes over events. @param columns - number of columns of an event's outcome */
+/** Checks sums of losses over a batch's events. @param columns - number of losses per event */
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const choice = { variants: gpu.variants, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of listSumVariants(choice)) {

@@ -1,4 +1,4 @@
-/** Results of the self-test by case and kernel. This file imports no kernels, so web pages can import it. */
+/** Results of the self-test by case and kernel. This file imports no kernels, to keep web pages small. */
 
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_variants.ts";

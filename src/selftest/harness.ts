@@ -15,14 +15,14 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Word that marks unwritten memory: a NaN that no kernel writes by chance. 0 times this NaN is NaN, too. */
+/** Word of unwritten memory: a NaN that no kernel writes by chance. Results that depend on it are NaN. */
 export const CANARY = 0x7fda7a7a;
 /** Canary 1234.5 (f32) for memory that a kernel may read: results that depend on it are wrong, but finite. */
 export const FINITE_CANARY = 0x449a5000;
-/** Number of canary words after every buffer. They are part of the binding, so that stray writes hit them. */
+/** Number of canary words per buffer. Bindings include them: WebGPU may drop writes past a binding. */
 const CANARIES = 64;
 
-/** An arena that adds canaries (known words) after each buffer, and records what kernels may write. */
+/** An arena that adds canaries (known words) after each buffer, and lists the buffers in `views`. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 

@@ -196,7 +196,7 @@ export interface ModelData {
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the config of all stages. @param init - initial model; its config of count features is reused */
+/** Builds the config of all stages. @param init - initial model, whose count features are kept */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -257,7 +257,7 @@ function withDefaults(options: StagesOptions, { source, pageOrder }: ModelData):
   return { ...options, ...options.counts === "none" ? paper : own, ...given };
 }
 
-/** Returns how many train users have about {@link BATCH_PAGES} pages in total; at most a quarter of all. */
+/** Returns the batch size in users: about {@link BATCH_PAGES} pages, at most a quarter of the train users. */
 function batchFor(source: LogSource): number {
   const train = listUsers(source, "train");
   let pages = 0;
@@ -283,7 +283,7 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
     "the loss; the loss of a constant prediction is the entropy of the click rate.";
 }
 
-/** Returns true if a page is predicted and shows an item that was not clicked. */
+/** Returns true if an event is a page that the model predicts, and some item of the page was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
   if (log.eventKind?.[event]) return false;
   return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;

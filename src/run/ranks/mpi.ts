@@ -18,7 +18,7 @@ const ENVIRONMENTS = [
 
 /**
  * Reads this process's rank from the environment. Returns undefined for a single process, even under mpirun.
- * @throws UserError for invalid variables, with which this process would train alone while other ranks wait
+ * @throws UserError for an invalid rank or number of ranks
  */
 export function rankPlace(variable: (name: string) => string | undefined): RankPlace | undefined {
   for (const names of ENVIRONMENTS) {
@@ -74,7 +74,7 @@ type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 const PIECE = 2 ** 24;
 /** Time limit of an MPI call in ms: HANG_MS or, if longer, TIMES * the time since the previous MPI call. */
 const [HANG_MS, TIMES] = [6500, 4];
-/** Time limit in ms of an MPI call during which another rank may save files or open data. */
+/** Time limit in ms of an MPI call that may wait until another rank has saved files or opened data. */
 const PATIENCE_MS = 30 * 60_000;
 
 /** Time that this rank has spent on communication, and bytes that it has sent. */
@@ -86,7 +86,7 @@ export interface CommunicationTimes {
 }
 
 export class MpiRanks implements ProcessGroup {
-  /** True as soon as training has begun: at the first MPI call with the time limit HANG_MS. */
+  /** True once training has begun. */
   begun = false;
   #spent = { seconds: 0, calls: 0, bytes: 0 };
   #left = performance.now();

@@ -241,7 +241,7 @@ export function readMetadata(raw: unknown, what: string): {
   return { metadata, checksum };
 }
 
-/** Checks that every byte of the data belongs to one tensor. This also rejects repeated names. */
+/** Checks that every byte of the data belongs to one tensor. */
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: number, what: string): void {
   let at = 0;
   let before = "";
@@ -279,7 +279,7 @@ function values(
     : new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Returns a tensor's size in bytes (4 per element). Above 2^53 it is inexact, but no file is as large. */
+/** Returns a tensor's size in bytes. Sizes above 2^53 are inexact, but no file is so large. */
 function bytesOfShape(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES);
 }

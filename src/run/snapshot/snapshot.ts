@@ -22,7 +22,7 @@ export const gameSchema = v.strictObject({
   skipNoClick: v.boolean(),
 });
 
-/** Generator and losses of the adversarial stage that trained a snapshot. */
+/** Settings of the adversarial stage that are stored in its snapshots: the generator and the losses. */
 export interface SnapshotGame
   extends Pick<AdversarialConfig, "generatorEta" | "etaByPage" | "utilityPenalty" | "skipNoClick"> {
   /** Config of the generator's network; null for the exact generator. */
@@ -109,7 +109,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters that a file stores under a prefix: all for "", and otherwise only trained ones. */
+/** Returns the parameters that a file stores under a prefix: without constants, unless the prefix is "". */
 function selectSnapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
@@ -147,15 +147,15 @@ export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   prec2: "best-prec2/",
 };
 
-/** Reads Adam's moments from a training's snapshot. @throws UserError if tensors are missing or too many */
+/** Reads Adam's moments from a training's snapshot. @throws UserError for missing or unknown tensors */
 export function readMoments(snapshot: Snapshot, specs: readonly ParameterSpec[], path: string) {
   const { m, v } = MOMENT_PREFIXES;
   return { m: readPart(snapshot, specs, m, path), v: readPart(snapshot, specs, v, path) };
 }
 
 /**
- * Reads the best weights by a criterion from a training's snapshot. The model's constants are read from the
- * current weights. @throws UserError if tensors are missing or too many
+ * Reads the weights that were best by a validation criterion. Constants, which training does not change, are
+ * stored only with the current weights. @throws UserError for missing or unknown tensors
  */
 export function readBestWeights(
   snapshot: Snapshot,
@@ -241,9 +241,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Fills the table rows for unknown feature values. Such a value has the token "other" of its field. If no
- * value in the training data had this token, its row becomes the mean of the field's other rows, so that an
- * unknown value is treated as an average value. @param V - number of tokens
+ * Fills the table rows for unknown feature values. Such a value has the token "other" of its field. If the
+ * training data do not have this token, its row is not trained. Then this function sets the row to the mean
+ * of the field's other rows. @param V - number of tokens
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

@@ -25,7 +25,7 @@ const settingSchema = v.strictObject({
 });
 export type TrainingSetting = v.InferOutput<typeof settingSchema>;
 
-/** Encodes the file of a training. @param specs - parameters of all networks */
+/** Encodes a training's state and settings. @param specs - parameters of all networks */
 export function encodeTraining(
   specs: readonly ParameterSpec[],
   state: TrainerState,
