@@ -75,7 +75,7 @@ export class CanaryArena extends Arena {
       return at < 0 ? [] : [{ name, view, words, at: words + at }];
     });
   }
-  /** Checks all canaries; a failure names `kernels` or, given dispatches, those that write the buffer. */
+  /** Checks all canaries. @param kernels - kernels that may be at fault: their names, or dispatches */
   async check(
     checks: CheckCollector,
     kernels: readonly string[] | readonly KernelTextInputs[],
@@ -93,7 +93,7 @@ export class CanaryArena extends Arena {
 
 export type BufferWords = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-/** A repeatable run: `start` resets what a run changes; each function of `encode` makes one submission. */
+/** A run that can be repeated: `start` resets memory; each function of `encode` is one queue submission. */
 export interface RepeatedRun<T extends BufferWords> {
   readonly start?: () => void;
   readonly encode: ((commands: CommandRecorder) => void) | readonly ((commands: CommandRecorder) => void)[];
@@ -102,8 +102,7 @@ export interface RepeatedRun<T extends BufferWords> {
 
 /**
  * Runs commands twice from the same start. Checks that both runs give the same bits, and that no run writes
- * past the end of a buffer. The host waits once for both runs, because the queue executes reads in order.
- * @returns the values of the first run
+ * past the end of a buffer. @returns the values of the first run
  */
 export async function runTwice<T extends BufferWords>(
   arena: CanaryArena,
@@ -124,7 +123,7 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Test of dispatches, with inputs and expected results. Callers replace a dispatch to test a kernel. */
+/** Test of dispatches, with inputs and expected results. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
@@ -133,10 +132,10 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;
-  /** Memory that is read after each of the two runs, which must give the same bits. */
+  /** Memory that is read after the dispatches, for `compare`. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares results. @param words - returns a view's words without canaries @param specs - dispatches */
+  /** Compares results. @param words - returns the words of a view @param specs - dispatches that ran */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],
@@ -209,7 +208,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 }
 
 /**
- * Returns the names of the kernels that write `memory`, and of the kernels that computed their inputs.
+ * Returns the names of the kernels on which `memory` depends, directly or through inputs of other kernels.
  * @param specs - dispatches in the order in which they run
  * @param known - memory that is checked separately; kernels that write only this memory are omitted
  */
@@ -234,7 +233,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns the memory that a dispatch reads or writes (`how`), except the buffer for unused bindings. */
+/** Returns the memory that a dispatch binds as `how`, without the placeholder for unused bindings. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -276,7 +275,7 @@ function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): b
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** Returns mask bits as words [panels of 32 items, rows]. @param taken - true if its bit is set */
+/** Returns mask bits as words [panels of 32 items, rows]. @param taken - true for bits to set */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {

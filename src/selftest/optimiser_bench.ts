@@ -1,4 +1,4 @@
-/** Runs Adam on the device and in f64, with partial sums, sparse tables, micro-batches, decay and windows. */
+/** Runs steps of Adam on the device and in f64, and compares weights, moments and gradients. */
 
 import { NONE } from "../data/click_log.ts";
 import { createRandomStream } from "../data/random.ts";
@@ -28,7 +28,7 @@ const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Row-sparse tables by name, with the size (of a batch) that limits the number of rows with gradients. */
+  /** Row-sparse tables by name. At most as many rows get a gradient as a batch has events or items. */
   readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
   /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
@@ -73,7 +73,7 @@ function drawGradients(
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
-/** Returns distinct row numbers, with NONE in unused entries, which kernels must not read. */
+/** Returns distinct row numbers. Some entries are NONE instead, and kernels must skip them. */
 function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
   const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
@@ -214,7 +214,7 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
 
 /**
  * Compares weights, moments, gradients with f64. Rows without updates keep their bits; padding must be zero.
- * @param tolerance - allowed error of numbers near 1 after some steps with a few roundings each
+ * @param tolerance - allowed absolute error in rows with updates
  * @param exact - true if partial sums must be added in order; some drivers add in another order
  */
 export function compareMoves(

@@ -24,7 +24,7 @@ const specs: readonly ParameterSpec[] = [
 /** Rule for 20 chunks: more partial sums than a GPU reads at once. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
-/** Makes a check of Adam. @param of - kernels for row-sparse tables (`rows`), for other weights (`all`) */
+/** Makes a check of Adam. @param of - kernels that update row-sparse tables (`rows`) or others (`all`) */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,

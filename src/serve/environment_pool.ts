@@ -1,4 +1,4 @@
-/** Environments of the service: a model simulates users, and a client sends slates to them. */
+/** Environments of the service: a model simulates users, and a client chooses their slates. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -15,7 +15,7 @@ const MAX_ENVIRONMENTS = 64;
 /** Time in ms without requests after which an environment is idle: a new environment may replace it. */
 const IDLE_MS = 600_000;
 
-/** Environment of the pool. `turn` resolves when all its earlier requests are done. */
+/** Environment of the pool. `turn` resolves when all requests so far are done. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
   /** `performance.now()` at the last request. */

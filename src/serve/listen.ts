@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 /** Host names of this machine that the header Host may contain. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits in ms for the headers, the whole request, and a write. LOOK_MS: time between two checks. */
+/** Time limits in ms for the headers, the whole request, and a write. Requests are checked every LOOK_MS. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;

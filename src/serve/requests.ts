@@ -141,7 +141,7 @@ function describeRefusal(issue: v.BaseIssue<unknown>): string {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** Positions on the requested page, of the items that are in the data set. */
+  /** Positions of the items on the requested page, without items that are not in the data set. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";

@@ -86,7 +86,7 @@ export function makePwTable(
   };
 }
 
-/** Makes a test of position weights for mixed features: the op reads one row per event, not an item table. */
+/** Makes a test of position weights over a matrix with a row per event, instead of a row per item. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
@@ -99,8 +99,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 }
 
 /**
- * Makes a test of count features and of the log's context features. @param latest - number of latest clicks
- * per user that the counts include; undefined if the counts do not include these users
+ * Makes a test of count features and of the log's context features. @param latest - number of items per user
+ * whose pairs are counted; undefined for users whose clicks are not in the tables of counts
  */
 export function makeRowCounts(
   { log, users }: TestBatch,

@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of a layer whose weight gradient kernel also sums a loss with `vectors` vec4f per event. */
+/** Makes a test of a layer. Its weight gradient kernel also sums columns of a matrix [events, 4 vectors]. */
 export function makeLinearWithSums(K: number, N: number, vectors: number): CaseFactory {
   return (b) => {
     const own = makeLinear(K, N)(b);
@@ -75,7 +75,7 @@ export function makeLinearWithSums(K: number, N: number, vectors: number): CaseF
   };
 }
 
-/** Returns the inputs of a layer [K, N], and of the op that multiplies each row of its output by a vector. */
+/** Returns the inputs and parameters of a layer [K, N], and of a row_dot op after the layer. */
 export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
   return {
     leaves: [{ name: "x", rows: "rows", columns: K }],
@@ -95,7 +95,7 @@ export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor, 
   return { input, weights: t("w"), bias: t("b") };
 }
 
-/** Makes a test of row_dot with two dot products, of which the previous layer may compute the first. */
+/** Makes a test of row_dot that sums two dot products: one of a layer's output, one of another input. */
 export function makeRowDotOnLayer(K: number, N: number, activation?: Applied): CaseFactory {
   return (b) => ({
     ...b,
@@ -113,7 +113,7 @@ export function makeRowDotOnLayer(K: number, N: number, activation?: Applied): C
   });
 }
 
-/** Makes a test of row_dot whose dot products the previous layer computes. Two ops row_dot read the layer. */
+/** Makes a test of row_dot ops that share a layer. The layer's kernel computes the dot products. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, ReturnType<typeof recordHiddenLayer>>();
   return (b) => ({
@@ -162,7 +162,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a test of first_layer with a state term: a layer with S inputs that the op may compute itself. */
+/** Makes a test of first_layer whose state term is a linear layer with S inputs per event. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,

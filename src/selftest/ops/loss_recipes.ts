@@ -34,7 +34,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** Makes a test of the choice loss after a hidden layer, whose products the loss sums to utilities. */
+/** Makes a test of the choice loss. Its utilities are dot products of a vector and a hidden layer's rows. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,

@@ -1,4 +1,4 @@
-/** Batches for tests of ops: from one row to several chunks of partial sums, and rare cases. */
+/** Batches for tests of ops: small and large, with rare or popular items, and with or without clicks. */
 
 import { buildReferenceBatch } from "../../batch/reference_batch.ts";
 import { type ClickLog, isPredicted } from "../../data/click_log.ts";
@@ -29,7 +29,7 @@ export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch in which users click no, some, or all items of a page. Some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch in which many tokens belong to no shown item, and few tokens to items that the encoder reads. */
+/** Batch in which many tokens belong to no displayed item, and only few belong to clicked items. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -49,11 +49,11 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch like `mixed.many`, but without dense features: other tests cover the dense layer. */
+/** Batch like `mixed.many`, but without dense features. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** Batches for ops of position weights. These ops read no item features, so all items are of one kind. */
+/** Batches for ops of position weights. Items are one-hot, because these ops read no item features. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
   /** Batch whose users have more clicks than an op reads (the last m), with repeated items among these m. */

@@ -50,11 +50,11 @@ export interface OpCase {
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** True to save time by omitting the run in which two copies of the op read the same inputs. */
+  /** True to omit the test in which two ops of this kind read the same inputs. */
   readonly once?: boolean;
   /** For a loss op, computes the number that is differentiated, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
-  /** Input whose columns the op sums into the ring buffer; absent for a loss, which sums its output. */
+  /** Input whose columns the op also sums; only for an op that is not a loss. */
   readonly sumsOf?: string;
   /** Returns text that messages show after the index of a wrong row, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;
@@ -64,7 +64,7 @@ export interface OpCase {
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
 }
 
-/** Draws inputs and parameters; uploads the parameters. @returns values, and a function that draws more */
+/** Draws inputs and parameters; uploads the parameters. `draw` returns another random matrix. */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const random = createRandomStream(7, "op check", c.users.length);
   const draw = (rows: number, columns: number, activation?: Activation) =>
@@ -109,7 +109,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Writes the gradient of an output before its activation, as ops require it. @param value - output */
+/** Uploads `gradient` times the slope of the output's activation. @param value - values of the output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
@@ -160,7 +160,7 @@ export function createOpBench(
 }
 
 export interface RecordedOp {
-  /** Op under test, joined with the ops that compute its inputs. */
+  /** Op under test. If other ops compute its inputs, the node stands for all of these ops. */
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   /** Outputs of all copies of the op, which read the same inputs. The last output is the node's output. */
   readonly outputs: readonly Tensor[];
@@ -171,7 +171,7 @@ export interface RecordedOp {
   readonly all: readonly DispatchSpec<ClickSizes>[];
 }
 
-/** Creates a case's tape. @param uses - copies of the op. @throws Error if the tested op is not the last */
+/** Adds the op to the tape `uses` times. @throws Error if the tested op is not the last on the tape */
 export function recordOp(
   { tape, batch }: OpBench,
   { build, forwardOnly }: OpCase,
@@ -197,10 +197,7 @@ export function recordOp(
 
 const NOTHING = makeMatrix(0, 0);
 
-/**
- * Returns a node that stands for the last node and all nodes that it depends on. Its inputs are leaves and
- * parameters, because a dispatch may compute gradients of several nodes.
- */
+/** Joins `last` and the nodes that it depends on into one node, whose inputs are leaves and parameters. */
 function joinNodes({ nodes }: ClickTape, last: ReferenceRun["node"]): ReferenceRun["node"] {
   const needed = new Set([last]);
   for (const node of needed) {
@@ -227,7 +224,7 @@ function joinNodes({ nodes }: ClickTape, last: ReferenceRun["node"]): ReferenceR
   };
 }
 
-/** Result of an op's f64 reference, with which tests also check the reference itself. */
+/** Inputs and results of an op's f64 reference. */
 export interface ReferenceRun {
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   readonly inputs: readonly Matrix[];
@@ -284,9 +281,8 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
 }
 
 /**
- * Runs the f64 references of nodes. `backward` returns the gradients of all tensors by name; the gradient of
- * the last output may be left out if the last node is a loss.
- * @param values - inputs, to which outputs are added
+ * Runs the f64 references of nodes, and adds the outputs to `values`. `backward` returns the gradients of all
+ * tensors by name. If the last node is a loss, call `backward` without a gradient.
  */
 export function runReferences<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],

@@ -107,7 +107,7 @@ interface OpRun {
   readonly values: NamedMatrices;
 }
 
-/** Compares the results of a run with the reference. @param specs - dispatches, except those of the batch */
+/** Compares the results of a run with the reference. @param specs - dispatches of the op */
 async function compareRun(
   { bench: { tape, sizes }, op, reference, gradients, ring, c, uses, values }: OpRun,
   words: WordReader,
@@ -214,7 +214,7 @@ async function compareMoved(
   }
 }
 
-/** Compares the sums of a loss in the ring buffer (one slot) with sums that the host computes. */
+/** Checks that `sums`, which kernels wrote into `ring`, are the column sums of `outcomes`. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,
@@ -235,7 +235,7 @@ function checkSums(
   checks.numbers(sums, expected, { kernels: listWriters(specs, ring), what: "sums of the loss", tolerance });
 }
 
-/** Checks that kernels wrote neither between parameters nor to unused gradients of running averages. */
+/** Checks that kernels wrote neither into padding of partial sums nor into gradients of running averages. */
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
@@ -269,7 +269,7 @@ async function checkParameters(
 /** Memory of a tensor's gradient, and a function that computes the gradient from that memory. */
 interface GradientIn {
   readonly tensor: Tensor;
-  /** Memory that kernels write: partial sums for a gradient that is summed over chunks. */
+  /** Memory that kernels write: the gradient, or its partial sums. */
   readonly memory: Memory;
   readonly views: readonly Memory[];
   /** Returns the dense gradient: rows without gradient become zero, and partial sums are added up. */

@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Runs an episode's pages twice. @param set - undoes a run's changes @returns words without canaries */
+  /** Runs an episode's pages twice; `set` precedes each run. @returns words of `views` without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],

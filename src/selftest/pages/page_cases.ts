@@ -193,7 +193,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Returns a mask that excludes random items per user, and all items but one slate for the last user. */
+/** Returns a mask of random items per user. It leaves the last user only as many items as a slate has. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -219,7 +219,7 @@ interface SlateExpectation {
   /** Returns a user's slate before the run. The mask excludes the items of this slate. */
   readonly before?: (free: readonly number[]) => readonly number[];
   readonly epsilon?: number;
-  /** Returns the expected slate. @param masked - [items] 1 for masked items outside of `before`'s slate */
+  /** Returns the expected slate. @param masked - [items] 1 for items that are masked at random */
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
@@ -248,7 +248,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** Checks random slates. @param share - share of masked items @param epsilon - share of random slates */
+/** Checks random slates. @param share - share of masked items @param epsilon - chance to replace a slate */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;
@@ -266,7 +266,7 @@ export const checkRandom = (share: number, epsilon?: number): PageCheck => async
   });
 };
 
-/** Checks best and most popular slates. @param hard - true for NaN and infinite scores, which rank last */
+/** Checks best and most popular slates. @param hard - true to add scores NaN and Infinity, which rank last */
 export const checkTop = (hard = false): PageCheck => async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items, slate } = page;

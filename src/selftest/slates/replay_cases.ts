@@ -99,7 +99,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns a user's start history, then the clicks on `pages` pages. @param key - selects the history */
+/** Returns a user's start history, which `key` selects, then the clicks on the first `pages` pages. */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -203,7 +203,7 @@ function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserP
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns masks [panels of 32 items, rows]: bits without item, items clicked before page + `later`. */
+/** Returns masks [panels of 32 items, rows] of clicks before a page; with `later` 1, also on this page. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -220,7 +220,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** @param rows - pages per sample @param episodes - capacity @returns also [rows, stride] next states */
+/** Creates a replay buffer and a sampler. @param rows - pages per sample @param episodes - capacity */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},

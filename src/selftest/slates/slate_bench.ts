@@ -12,7 +12,7 @@ import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { CheckCollector } from "../finding.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** Sizes of a batch. step.size has `rows` in place of `users`, so that checks run the simulator's shaders. */
+/** Sizes of a batch. The bench sets `users`, `rows` and `slots` to the same number. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
@@ -45,7 +45,7 @@ export function createSlateBench(
     },
     step: (purpose?: Partial<StepSettings>) =>
       createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
-    /** Runs dispatches twice and compares bits. @param more.reset - undoes a run's changes @returns words */
+    /** Runs dispatches twice, with `reset` before each run, and compares bits. @returns words of `views` */
     run: async (
       specs: readonly DispatchSpec<TestSizes>[],
       views: readonly Memory[],

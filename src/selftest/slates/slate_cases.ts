@@ -36,7 +36,7 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** True if the best item's value must have the bits of its stored score. Drivers may round differently. */
+  /** True if the best item's value must equal its score exactly. Some drivers round the two differently. */
   readonly exact?: boolean;
 }
 
@@ -53,7 +53,7 @@ export interface ScoredRows {
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
   readonly taken: (row: number, item: number) => boolean;
-  /** Returns the first item whose table row equals that of `item`: the one that the kernel must choose. */
+  /** Returns the first item with the same table row as `item`. Of equal items, kernels choose the first. */
   readonly equal: (item: number) => number;
 }
 
@@ -63,7 +63,7 @@ function isTaken(items: number) {
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
 }
 
-/** Draws rows and items with equal table rows: of every eight items, 0, 1, 4, 5 agree, and 2, 3, 6, 7. */
+/** Draws rows and items. Of every eight items, 0, 1, 4, 5 have equal table rows, as have 2, 3, 6, 7. */
 export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows {
   const [base, table] = [
     drawSlateNormals(rows * units, "base", units),
@@ -78,8 +78,7 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 
 /**
  * Creates a test of the scores of all items, and of the best item of each panel (32 items).
- * @param bench - bench with any kind of batch, and an arena with canaries
- * @param more.plain - true if a row of the table has only the units; otherwise other numbers precede them
+ * @param more.plain - false to put unrelated numbers before each table row
  */
 export function scoreTrial<S extends BatchSizes>(
   { gpu, arena, rows, textured }: Pick<SlateBench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
@@ -169,7 +168,7 @@ export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreS
   await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoredRows(sizes) }), checks);
 }
 
-/** Checks the input of a network: the state and the time. @param columns - number of columns of the state */
+/** Checks a network's input: state, and share of past pages. @param columns - width of the state */
 export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
   using bench = createSlateBench(gpu, { rows: R, items: 1 }, checks);
@@ -213,7 +212,7 @@ function pickInputs() {
   };
 }
 
-/** Returns the largest value and its item, for each panel of 32 items and row; some have no item. */
+/** Draws the largest value, and its item, for each panel (32 items) and row. Some items are NONE. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
@@ -228,7 +227,7 @@ function bestOfPanels(): Uint32Array<ArrayBuffer> {
   return best;
 }
 
-/** Runs slate_pick; returns words of bases, masks, slates, values and of the next position's base. */
+/** Runs slate_pick. @returns words of all buffers that the kernel writes */
 function runPick(
   { gpu: { queue }, arena, rows, upload, run }: SlateBench,
   { table, bases, q, slates, masked, best }: Inputs,

@@ -1,4 +1,4 @@
-/** Checks that the exact kernel's slates, by utilities or network values, are as good as the best slates. */
+/** Checks that slates of the kernel slate_ratio are as good as the best slates of an exhaustive search. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import { countPanels, PANEL } from "../../policy/network/slate_score.ts";
@@ -17,7 +17,7 @@ export interface RatioSizes {
   readonly utility: boolean;
   /** True to make pairs of items equal in every fourth row, and probabilities extreme in every fifth row. */
   readonly hard?: boolean;
-  /** Allowed error of a slate's worth, a mean of values, relative to the largest value (default: 2^-18). */
+  /** Allowed error of a slate's expected value, relative to the row's largest value (default: 2^-18). */
   readonly tolerance?: number;
 }
 
@@ -27,7 +27,7 @@ function isTaken({ slate }: RatioSizes) {
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Returns utilities `u`, `scores` relative to the row's value, and `values` of the row and of no click. */
+/** Returns utilities `u`, item `scores`, and per row `values`: offset of the scores, value of no click. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
@@ -47,7 +47,7 @@ function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
 }
 type Inputs = ReturnType<typeof ratioInputs>;
 
-/** Functions that compute, in f64, the worth of a row's clicks and slates. */
+/** Functions that compute utilities of items, and values of clicks and slates, in f64. */
 type Worth = ReturnType<typeof worth64>;
 
 function worth64({ u, scores, values }: Inputs, utility: boolean) {

@@ -1,6 +1,6 @@
 /**
  * Lets the script of a web page read kernels from a global table that the page defines before the script
- * runs. The script needs no copy of the kernels if the page already has them as data, in order to show them.
+ * runs. If the page already has the kernels' texts to show them, the script needs no second copy.
  */
 
 const TABLE = "WGSL";

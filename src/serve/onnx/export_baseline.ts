@@ -66,7 +66,7 @@ function addLogScore(
   }
 }
 
-/** Adds nodes: log(1 + index in `history` of an item's latest click) for recent clicks, otherwise `rate`. */
+/** Adds nodes for the log of the number (1, 2, ...) of an item's latest click; `rate` if it is not recent. */
 function addLastClick(
   { graph, page, history, clicks }: BaselineInputs,
   rate: TensorName,

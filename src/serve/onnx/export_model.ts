@@ -53,9 +53,9 @@ export function exportModel(
 }
 
 /**
- * Returns an upper bound of the absolute values in the graph: the largest input, times a factor per tensor. A
- * table's factor is 1 + its largest absolute value. Any other tensor's factor is 1 + the largest sum of
- * absolute values in one of its columns.
+ * Returns an upper bound of the absolute values in the graph: the largest input times the factors of all
+ * tensors. A table's factor is 1 + its largest absolute value. Any other tensor's factor is 1 + the largest
+ * sum of absolute values in one of its columns.
  */
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
@@ -107,7 +107,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds nodes [users, items, K] for what a displayed item's features add to a layer. */
+/** Adds nodes [users, items, columns]: features of each displayed item, times the weights of `part`. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue } = inputs;
   const items = foldItems(inputs, `${part}/item_kernel`, `${part}/token_table`, columns);

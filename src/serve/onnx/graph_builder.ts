@@ -37,7 +37,7 @@ export const ONNX_MARK = `\x12${String.fromCharCode(PRODUCER.length)}${PRODUCER}
 const OPSET = 17;
 const IR_VERSION = 8;
 
-/** Name prefix of the tensors for count features. export_model.ts bounds their values separately. */
+/** Name prefix of the tensors for count features and context features. */
 export const COUNTED = "counts/of_items/";
 
 export const FLOAT = 1;

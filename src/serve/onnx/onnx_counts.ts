@@ -39,8 +39,8 @@ export interface LiftInputs {
 }
 
 /**
- * Adds nodes for the standardised count features and context features [users, items, C]. The graph does not
- * know the user's pages. It assumes an average click rate, and no impressions without a click.
+ * Adds nodes for the standardised count features and context features [users, items, C]. The graph gets only
+ * clicks, so features of the user's impressions are 0 (average click rates, no impression without a click).
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -132,7 +132,7 @@ function summed({ graph, page }: LiftInputs, size: number, place: TensorName, va
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
-/** Adds nodes for a weighted sum of K elements of `from` [users, .] per displayed item: [users, items, 1]. */
+/** Adds nodes [users, items, 1]: per item, the sum of `factors` times elements of `from` at `places`. */
 function lookedUp(
   { graph, items, page }: LiftInputs,
   name: string,
@@ -203,15 +203,15 @@ interface FieldTokens {
   readonly count: number;
   /** Largest number of values per item. */
   readonly slots: number;
-  /** Lists an item's values in 0 .. count - 1, each with its share of all clicks. */
+  /** Lists the values (0 .. count - 1) that an item has, and the share of all clicks that each value has. */
   readonly listTokens: (item: number) => readonly { readonly value: number; readonly share: number }[];
 }
 
 /**
  * Adds nodes for the log of the user's preference for the categories of displayed items, [users, items, 1].
  * A click adds 1 / T to the count q_t of each of the T tokens of the clicked item; q counts clicks on items
- * with tokens. The result is the log of the mean of (q_t + prior share_t) / ((q + prior) share_t) over the T
- * tokens of the displayed item, which equals (sum_t q_t / (T share_t) + prior) / (q + prior).
+ * with tokens. The result is the log of (sum_t q_t / (T share_t) + prior) / (q + prior). The sum is over the
+ * T tokens t of the displayed item, and share_t is the share of all clicks that token t has.
  */
 export function addLogLift(
   of: LiftInputs,

@@ -7,7 +7,7 @@ import { formatThousands } from "../../number_text.ts";
 import { UserError } from "../../user_error.ts";
 import { FLOAT, type GraphBuilder, INT32, type TensorName } from "./graph_builder.ts";
 
-/** A graph, and the inputs from which an encoder adds nodes to the graph. */
+/** Inputs of the functions that add an encoder to `graph`. */
 export interface EncoderInputs {
   readonly graph: GraphBuilder;
   readonly catalogue: ItemCatalogue;
@@ -25,8 +25,8 @@ export interface EncoderInputs {
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. The products of all items' features and the input weights are stored as a table. The ONNX op
- * reads its inputs from this table, and its input weights are the identity matrix, so inputs are not rounded.
+ * Adds the LSTM. The products of all items' features and the input weights are stored as a table. The rows
+ * of this table are the inputs of the ONNX op, whose own input weights are the identity matrix.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, weight, tensor, history, clicks } = inputs;
@@ -136,7 +136,7 @@ export function addPwState(inputs: EncoderInputs, config: PwModelConfig): Tensor
   return graph.op("Add", [product, graph.tensor("encoder/pw/base", [N], base)]);
 }
 
-/** Adds nodes [users, N]: bias plus the sum of `weights` [users, m, n] x the items' `rows` [I, n, N]. */
+/** Adds nodes [users, N]: bias plus the clicked items' `rows` [items, n, N] times `weights` [users, m, n]. */
 function weightedRows(
   inputs: EncoderInputs,
   rows: TensorName,
@@ -150,7 +150,7 @@ function weightedRows(
   return addBias(inputs, graph.op("ReduceSum", [product, [1, 2]], { keepdims: 0 }), N, bias);
 }
 
-/** Adds nodes [users, N]: tanh(sum over lags of weight x features + bias) [users, F n] x kernel. */
+/** Adds nodes for tanh(bias + weighted sums of the last clicks' features), times the first layer's kernel. */
 function tanhOfDense(
   inputs: EncoderInputs,
   config: PwModelConfig,
@@ -174,7 +174,7 @@ function tanhOfDense(
 /**
  * Adds tanh position weights for one-hot features. An item's component of the state is tanh(w + bias); w sums
  * the weights of the lags at which the user clicked the item. Without clicks the state is tanh(bias); `base`
- * is this state x kernel. `delta` is tanh(w + bias) - tanh(bias) at one click per clicked item, else 0.
+ * is this state x kernel. `delta` is tanh(w + bias) - tanh(bias) at an item's latest click, 0 at others.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
