@@ -38,7 +38,7 @@ export interface ServiceOptions {
 
 export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
-/** Largest number of rows per batch: enough for one largest request, or for several usual requests. */
+/** Largest number of rows per batch: enough for the largest allowed request. */
 const ROWS = 2 ** 15;
 /** Number of item ids per chunk of the response to /items. */
 const ITEMS_A_PART = 2 ** 13;
@@ -66,7 +66,7 @@ export class Service {
   readonly #batcher: Batcher;
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
-  /** Scores items of the catalogue when the GPU is free. */
+  /** Scorer whose work the batcher runs, one piece at a time. */
   readonly #items: PageScorer;
   /** Config of the model or, if a baseline scores the pages, config of the baseline. */
   readonly #config: ModelConfig;
@@ -230,7 +230,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Streams all item ids in the order of their numbers, because one string could be too long. */
+  /** Streams all item ids, ordered by number. A single string could exceed the maximum length of a string. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {
@@ -256,7 +256,7 @@ export class Service {
     const effects = positions === "first" ? undefined : this.options.effects;
     const logits = addPositionEffects(utilities, effects, places);
     const { items, noClick } = computeChoiceProbabilities(this.#config, logits);
-    /** Returns the values in the order of the requested page, with null for an unknown item. */
+    /** Returns one value per item of the request, in the same order; null for an unknown item. */
     const inRequestOrder = (values: ArrayLike<number>) => {
       const all = Array<number | null>(request.pageSize).fill(null);
       places.forEach((place, k) => all[place] = values[k] ?? null);

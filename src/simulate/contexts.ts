@@ -5,23 +5,23 @@ import { countScored, type LogSource, walk } from "../data/log_source.ts";
 import type { ContextFeature } from "../data/manifest.ts";
 import { createRandomStream, mix, type Random } from "../data/random.ts";
 
-/** Maximum number of drawn pages. The share of a category then has a standard error of 1.6 % or less. */
+/** Maximum number of drawn pages. Shares of feature values then have standard errors of at most 1.6 %. */
 const MOST_PAGES = 1024;
 /** Maximum number of drawn impressions per item. */
 const MOST_PER_ITEM = 16;
-/** Maximum number of values of the impressions of all items (64 MiB). */
+/** Maximum number of values in all rows of impressions (64 MiB). */
 const MOST_VALUES = 2 ** 24;
 /** Odd factor in the hash of user, episode and item by which a context is selected. */
 const FACTOR = 0x9e3779b9;
 
-/** Table of contexts. kernels/pw/row_counts.wgsl selects the same rows for a page as {@link getRow}. */
+/** Table of contexts. {@link getRow} selects the same rows as kernels/pw/row_counts.wgsl. */
 export class SimulatedContexts {
   /** Number of impression features. In a row, they come before the page features. */
   readonly ofItem: number;
 
   /**
-   * @param rows - [count + I x perItem, X] rows of `count` drawn pages, then of impressions of each item.
-   * @param perItem - rows per item; 0 if the table would be too large: items then use rows of drawn pages.
+   * @param rows - [count + I x perItem, X] `count` rows of pages, then `perItem` rows of impressions per item
+   * @param perItem - 0 if the table would be too large; items then use rows of pages
    */
   constructor(
     readonly features: readonly ContextFeature[],
@@ -50,9 +50,9 @@ export class SimulatedContexts {
 }
 
 /**
- * Draws contexts from the pages of a log's train users, but not from context events: rows of pages, and rows
- * of each item's impressions. An item without impressions gets another item's rows. Returns undefined if
- * there are no features or no pages.
+ * Draws rows of pages, and rows of each item's impressions, from the train users of a log. Context events are
+ * not drawn. An item without impressions gets the rows of a random other item. Returns undefined if there are
+ * no features or no pages.
  */
 export function drawContexts(
   source: LogSource,

@@ -17,12 +17,12 @@ import { asBufferView, type View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 export interface EpisodeParts {
-  /** Arena that allocates the policy's buffers and the step headers. */
+  /** Arena for the policy's buffers, and for the uniforms of each page. */
   readonly arena: Arena;
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
   readonly policy: Policy;
-  /** Model whose user states the policy reads; by default the environment. */
+  /** Source of the user states that the policy reads; by default the environment. */
   readonly observer?: SimulatedUsers;
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
@@ -80,7 +80,7 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Call this method after setting weights. The next episode then computes the item tables again. */
+  /** Call this method after setting weights. The next episode then recomputes tables that use them. */
   weightsChanged(): void {
     this.#prepared = false;
   }
@@ -109,7 +109,7 @@ const chooseKernel = parseKernel("choose_click", chooseText);
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (k: no click), reward, P(any click), 1; all 0 after a user left. */
+  /** [pages, users] vec4f: clicked slot (k: none), reward, P(any click), 1. All 0 for a user who has left. */
   readonly outcomes: View;
 }
 

@@ -53,7 +53,7 @@ export class LearnedSource implements UsersSource {
 
   /**
    * Creates the users of a model. @param name - name in reports. @param contexts - contexts of the pages; by
-   * default, context features have their means. @throws UserError for a model with the logistic loss.
+   * default, each context feature has its mean. @throws UserError for a model with the logistic loss.
    */
   constructor(
     readonly model: UserModel,
@@ -69,9 +69,9 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-   * Creates the users of a trained model. @param options.uncalibrated - true to accept weights of the
-   * adversarial stage. @throws UserError for these weights if the option is not set, because their utilities
-   * are not log-odds of a click.
+   * Creates the users of a trained model. @param options.uncalibrated - true to accept a model of the
+   * adversarial stage, whose utilities are not log-odds of a click. @throws UserError for such a model if the
+   * option is not set.
    */
   static ofRun<Data>(
     gpu: Gpu,
@@ -98,7 +98,7 @@ export class LearnedSource implements UsersSource {
   }
 
   /**
-   * Allocates the users of a page.
+   * Allocates memory for the users of a page.
    * @internal
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
@@ -212,7 +212,7 @@ export class LearnedUsers implements SimulatedUsers {
     return [...(this.#kept ? [copyState(this.#kept, "users")] : []), ...this.#dispatches.events];
   }
 
-  /** Returns the dispatches that update user states after clicks or the LSTM's state have changed. */
+  /** Returns the dispatches that recompute user states after a click or a reset. */
   #moved(): ClickDispatch[] {
     return [...this.#dispatches.events, ...(this.#kept ? [copyState(this.#kept, "stored")] : [])];
   }
@@ -229,7 +229,7 @@ export class LearnedUsers implements SimulatedUsers {
     this.#items.destroy();
   }
 
-  /** Allocates state and cell of an LSTM, and records the matrix products that are inputs of its steps. */
+  /** Allocates state and cell of an LSTM, and records the ops that compute the inputs of the LSTM's gates. */
   #carriedLstm(units: number): LstmStep {
     const stride = padColumns(units);
     const { users } = this.page;
@@ -244,7 +244,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups dispatches of a tape by kind of row. @param product - input of the LSTM's step */
+  /** Groups dispatches by their rows: items, events or impressions. @param product - W_h h + b of an LSTM */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -258,7 +258,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the state [events, columns]: an LSTM's h, the state of `pw`, or a product with weights. */
+  /** Returns the encoder's state [events, columns], or its product with weights if only this is computed. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
       (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
@@ -274,7 +274,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns item vectors [items, columns]: dense features, or features x first-layer weights. */
+  /** Returns item vectors [items, columns]: dense features, or the items' terms in the first layer. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

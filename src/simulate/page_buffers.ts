@@ -21,10 +21,10 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
-/** Number of items per 32-bit word: a count of impressions without a click has four bits per item. */
+/** Number of items per 32-bit word. Each item has four bits for a count of impressions without a click. */
 const PASSED_ITEMS = 8;
 
-/** Returns the words per user for the counts of impressions without a click, and a count of pages. */
+/** Returns the words per user: for counts of impressions without a click, and one word that counts pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -36,7 +36,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes events without a click, one per user ({@link PageBuffers.event}). @param rows - rows per event */
+/** Returns an event without a click per user, as {@link PageBuffers.event}. @param rows - rows per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -96,7 +96,7 @@ export interface ClickLists {
   readonly capacity: number;
 }
 
-/** Page as a batch for the model's ops. Event u belongs to user u; its rows are the user's shown items. */
+/** Batch with one page of every user. Event u belongs to user u; its rows are the user's shown items. */
 export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;
@@ -108,7 +108,7 @@ export class PageBatch implements ClickBatch {
   /**
    * @param items - items of the model. @param more.lists - click lists, if the model reads clicks. @param
    * more.passed - impressions without a click. @param more.contexts - contexts of the pages. @param more.all -
-   * events and rows that show all items to a chunk of users.
+   * events of a chunk of users, with a row for every item; by default, rows are the users' slates.
    */
   constructor(
     readonly page: PageBuffers,

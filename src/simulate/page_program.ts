@@ -19,7 +19,7 @@ export interface EpisodeKey {
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** A chunk of users: its sizes, and the distance of its step header (uniforms) from the page's header. */
+/** Sizes of a chunk of users, and the index of its step header (uniforms) among the headers of a page. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places - number of page headers. @param dispatches - all dispatches that read these headers. */
+  /** @param places - 1 + number of pages and start clicks. @param dispatches - all readers of the headers */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,7 +63,7 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads all headers. Header 0 is for an episode's start, with the maximum number of users.
+   * Writes and uploads all headers. Header 0 starts an episode, for all users that fit into the buffers.
    * @param pageOf - returns the index of the page to which a header belongs.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
@@ -91,7 +91,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns sizes and header offset of a page; for chunked dispatches, of each chunk that has users. */
+  /** Returns sizes and offset of the page's header or, with `chunked`, of the header of each chunk. */
   list(
     place: number,
     chunked?: ChunkedDispatches,

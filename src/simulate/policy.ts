@@ -8,7 +8,7 @@ import type { EpisodeRules } from "./simulator_options.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { SimulatedUsers, UsersSource } from "./users.ts";
 
-/** Dispatches that run once for each chunk of users. A chunk begins at user `step.first_entry`. */
+/** Dispatches that run once for each chunk of users. The chunk begins at user `step.first_entry`. */
 export interface ChunkedDispatches {
   readonly chunk: number;
   /** Number of rows per user in a chunk. */
@@ -34,7 +34,7 @@ export interface PageContext {
 export interface Policy {
   /** Name of the policy in reports. */
   readonly name: string;
-  /** Model whose encoder computes the user states that the policy reads; by default the environment. */
+  /** Source of the user states that the policy reads; by default the environment. */
   readonly observes?: UsersSource;
   /**
    * Records dispatches that write `slates`. The method is called once for each set of page buffers.
@@ -42,8 +42,8 @@ export interface Policy {
    */
   record(page: PageContext): readonly PageDispatch[];
   /**
-   * Returns the dispatches that compute the policy's tables. They run once after {@link record}, and again
-   * after each change of weights. A policy without tables lacks this method.
+   * Returns dispatches that precompute tables, such as products of item vectors and weights. They run once
+   * after {@link record}, and again after each change of weights. A policy without tables lacks this method.
    * @internal
    */
   prepare?(): readonly ClickDispatch[];
@@ -98,7 +98,7 @@ export interface ItemScores {
 
 /**
  * [users, stride] f32: Q-values in the first `count` columns, either one per slot or one for the slate. The
- * last of them is the slate's value: the predicted reward of this and all later pages.
+ * last of these columns is the slate's value: the predicted reward of this and all later pages.
  */
 export interface SlateValueView {
   readonly view: View;

@@ -83,7 +83,7 @@ export interface PoolPage {
 }
 
 /**
- * Returns the items from which a page was drawn. [] stands for all items that the user had not clicked.
+ * Returns the items from which a page was drawn, or [] for all items that the user had not clicked.
  * @param setting - pool and seed of the simulation; `repeats` is true if clicked items are shown again.
  */
 export function listCandidates(

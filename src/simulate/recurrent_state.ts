@@ -22,7 +22,7 @@ const keepKernel = parseKernel("keep_state", keepText);
 const putKernel = parseKernel("put_state", putText);
 
 export interface LstmStep {
-  /** [items, 4H] input of each item to the LSTM's gates, for H units. */
+  /** [items, 4H] input to the LSTM's gates after a click on the item; H is the number of units. */
   readonly input: Tensor;
   /** [events, 4H] recurrent input W_h h + b to the LSTM's gates. */
   readonly product: Tensor;
@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Counts each user's pages, and impressions without a click. @param passed - [words, U] */
+/** Updates each user's counts of pages and of unclicked impressions. @param passed - [words, U] counts */
 export function passOver(page: PageBuffers, passed: View): ClickDispatch {
   const { event, slates, slate: SLATE, users: USERS } = page;
   return {
@@ -93,7 +93,7 @@ export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, columns] state of the encoder. In each row of memory, the recent clicks follow the state. */
+  /** [events, columns] state of the encoder. Each row of the buffer also stores the recent clicks. */
   readonly state: Tensor;
 }
 
@@ -112,12 +112,12 @@ export function createStoredState(
   };
 }
 
-/** Returns the first column with clicks. Networks read only the columns before it: state, page / T, zeros. */
+/** Returns the first column with clicks. The column after the state is free, for the page's number. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Copies encoder states and recent clicks: into `state` for "stored", from `state` for "users". */
+/** Copies encoder states and recent clicks to `state` ("stored"), or from `state` to the users ("users"). */
 export function copyState(
   { encoded, lists: { history, clicks, capacity }, lags, state }: StoredState,
   to: "stored" | "users",

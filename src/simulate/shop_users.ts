@@ -54,7 +54,7 @@ export class ShopSource implements UsersSource {
   }
 
   /**
-   * Allocates the users of a page.
+   * Allocates memory for the users of a page.
    * @internal
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {

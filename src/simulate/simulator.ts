@@ -53,7 +53,7 @@ export interface StepOutcome {
 const PAGES_A_SUBMIT = 8;
 /** Maximum bytes of the counts of impressions without a click. Every adapter can bind a buffer this large. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** Maximum number of users x slots on a page. Each hidden layer has one row per user and slot. */
+/** Maximum number of users x slots on a page, which limits the memory of hidden layers. */
 const SLATE_ROWS = 2 ** 18;
 
 /**

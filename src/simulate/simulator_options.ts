@@ -41,7 +41,7 @@ export interface SimulationSettings extends Required<Omit<SimulatorOptions, "poo
 export type EpisodeRules = Pick<SimulationSettings, "reward" | "leave" | "patience">;
 
 const TOGETHER = 4096;
-/** Maximum number of items in a slate. With this limit, the indices of random words fit into 32 bits. */
+/** Maximum number of items in a slate. */
 const MOST_SLATE = 1024;
 
 /** Validates options and fills in defaults. @throws UserError that names the expected value. */
@@ -92,7 +92,7 @@ function checkStart(start: StartOptions, items: number): void {
   }
 }
 
-/** Error for an invalid slate. `user` is the number of the user to whom it would be shown. */
+/** Error for an invalid slate. `user` is the number of the user who should see the slate. */
 export class SlateError extends UserError {
   constructor(readonly user: number, message: string) {
     super(message);

@@ -12,12 +12,12 @@ export interface SlateUtilities {
   readonly utilities: Tensor;
 }
 
-/** Utilities of all items, in chunks of users, because users x items may be too many rows at once. */
+/** Utilities of all items, computed for one chunk of users at a time to limit the memory. */
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for a chunk of users, from `step.first_entry` on: c users have c events and c x items rows.
-   * Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
+   * Dispatches for a chunk, whose first user is `step.first_entry`. Each user has one event, and a row per
+   * item. Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users of the chunk, items] f32 utilities. */
@@ -25,8 +25,8 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Simulated users of a page, one row per user, from a learned model or a synthetic shop. The users serve as
- * the environment, or as the observer whose user states a policy reads. They exist as long as the page's
+ * Simulated users of a page, from a learned model or a synthetic shop. They serve as the environment, which
+ * clicks, or as an observer, which only computes user states for a policy. They exist as long as the page's
  * buffers.
  */
 export interface SimulatedUsers extends Disposable {
@@ -35,7 +35,7 @@ export interface SimulatedUsers extends Disposable {
    * also stores these clicks, so that {@link fromState} can restore the user.
    */
   readonly state: Tensor;
-  /** [items, columns] item vectors for policies: dense features, or products of the model's first layer. */
+  /** [items, columns] item vectors for policies: dense features, or the items' terms in the first layer. */
   readonly itemVectors: Tensor;
   /** Returns dispatches that compute item tables. The caller runs them once after weights were set. */
   prepare(): ClickDispatch[];
@@ -43,7 +43,7 @@ export interface SimulatedUsers extends Disposable {
   reset(): ClickDispatch[];
   /** Returns dispatches that update users who clicked. User u has clicked the item `page.event[u].w`. */
   step(): ClickDispatch[];
-  /** Returns dispatches that run after each displayed page, but not after start clicks. */
+  /** Returns dispatches that update every user after a page. They do not run for clicks before an episode. */
   shown(): ClickDispatch[];
   /** Releases the memory that is not in the arena. */
   [Symbol.dispose](): void;
@@ -51,7 +51,7 @@ export interface SimulatedUsers extends Disposable {
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that set users to the states in `state`. Later clicks cannot update these users. */
+  /** Returns dispatches that set users to the states in `state`. Only utilities may then be computed. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;

@@ -11,7 +11,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   readonly capacity: S;
-  /** Returns the gradient of the output or, with an activation, the gradient of the activation's input. */
+  /** Returns the gradient of the output; with an activation, that of the value before the activation. */
   outputGradient(): Memory;
   /** Makes the output's gradient also the gradient of `input`, a summand that no other op may read. */
   passGradient(input: Tensor): void;
@@ -19,7 +19,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns where to write partial sums of the gradient of a parameter that all rows of the batch use. */
   partials(parameter: Tensor): PartialTarget;
-  /** Returns where to write the gradients of the table rows in `list`; undefined for a dense gradient. */
+  /** Returns where to write the gradients of rows in `list`; undefined if `sparseGradients` is not set. */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
@@ -30,8 +30,8 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
 }
 
 /**
- * Length of a list of rows: one of the batch's sizes, or an upper bound that depends on the sizes. The op
- * fills unused entries up to the bound with NONE, because Adam runs one invocation per list entry.
+ * Length of a list of table rows: a dimension of the batch, or an upper bound from the batch's sizes. The op
+ * writes NONE to unused entries, because Adam reads all entries.
  */
 export type ListLength<S extends BatchSizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
@@ -61,7 +61,7 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Tensors that matrix products read many times: inputs, and the output if its gradient is read often. */
+  /** Tensors that matrix products read many times. The entry `output` stands for the output's gradient. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
   /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */

@@ -1,4 +1,4 @@
-/** Stores a model's parameters in one flat buffer (arena). Two buffers store gradients and partial sums. */
+/** Stores a model's parameters in one buffer (arena), and their gradients in another buffer. */
 
 import { alignBinding, Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
@@ -38,12 +38,10 @@ export interface ArenaRange {
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /**
- * Weights and gradients of a model in one buffer each. The parameters are stored in this order:
- *
- * summed with decay | summed | statistics | tables with decay | tables
- *
- * "Summed" parameters have gradients that are sums over the batch; they take the first `summed` floats. A
- * kernel binds a large arena in several windows, because bindings are limited: see `splitBindingRanges`.
+ * Weights and gradients of a model in one buffer each. Parameters whose gradients are sums over all rows of a
+ * batch come first ("summed" parameters), then running averages, then tables. In each group, parameters with
+ * weight decay come first. A kernel binds a large arena in several windows, because bindings are limited: see
+ * `splitBindingRanges`.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
@@ -59,7 +57,7 @@ export class ParameterArena {
   #gradient: View | undefined;
   #partials: View | undefined;
 
-  /** @throws UserError that names a parameter and the limit of the adapter that it exceeds */
+  /** @throws UserError if a parameter or the whole arena exceeds a limit of the adapter */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
     const places = new Map<string, number>();
     let offset = 0;
@@ -119,11 +117,11 @@ export class ParameterArena {
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** Rule for the chunks of rows over which gradients are summed. */
+  /** Rule that splits a batch's rows into chunks, for which gradients are summed separately. */
   get chunks(): ChunkRule {
     return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
   }
-  /** Partial sums [chunks.most, summed], at least 16 bytes, because an empty buffer cannot be bound. */
+  /** Sums of gradients per chunk [chunks.most, summed]. At least 16 bytes: WebGPU binds no empty buffer. */
   get partials(): View {
     return this.#partials ??= mapLimitError(
       () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * this.chunks.most)),
@@ -153,7 +151,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters, and constants if `buffer` is the weights'. @throws Error for a bad name or size. */
+  /** Uploads parameters; constants only for the default `buffer`. @throws Error for a bad name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -186,7 +184,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads weights, gradients or a snapshot by parameter name, and the constants. Waits once for the GPU. */
+  /** Reads parameters from a buffer in the weights' layout, and adds constants. Waits once for the GPU. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });

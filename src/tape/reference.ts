@@ -1,4 +1,4 @@
-/** Helpers of the ops' f64 references on the CPU: code written for clarity that only checks kernels. */
+/** Helpers for the f64 references of ops, which run on the CPU and check the kernels. */
 
 import type { Activation } from "./tensor.ts";
 
@@ -10,8 +10,9 @@ export interface Matrix {
 }
 
 /**
- * Computes an op from its inputs, in the order of the node's `inputs`. Returns the output, and a function
- * from the output's gradient to the inputs' gradients, all with respect to values after the activation.
+ * Computes an op from its inputs, in the order of the node's `inputs`. Returns the output, and `backward`, a
+ * function from the output's gradient to the inputs' gradients. These gradients are of values after the
+ * activation, not before.
  *
  * @typeParam R - data of a batch that the reference reads; by default no data
  */

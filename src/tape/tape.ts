@@ -1,9 +1,7 @@
 /**
- * The autodiff tape is used in three stages:
- *
- * record     an op appends a node, which can compute the op's output and gradients
- * place      memory is allocated for each tensor: a buffer or a texture, depending on the ops that read it
- * dispatch   `forward` visits the nodes in order, `backward` in reverse; both return a list of dispatches
+ * The autodiff tape is used in three stages. First, each op appends a node, which can compute the op's output
+ * and gradients. Then `place` allocates a buffer or a texture for each tensor. At last, `forward` returns the
+ * nodes' dispatches in order, and `backward` in reverse order.
  *
  * The dispatches become a program. Every training step replays the program, without the tape.
  */
@@ -138,7 +136,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the outputs of nodes, in the order of the nodes.
-   * @param part - selects nodes: after or up to an output, or with `rows` rows (default: all nodes)
+   * @param part - selects the nodes after `after`, up to `upTo`, and with `rows` rows; by default all nodes
    * @throws Error for a node whose dispatches an earlier call returned
    */
   forward(
@@ -158,7 +156,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   /**
    * Returns the dispatches that compute the gradients of all parameters, from the last node to the first.
    * @param given - outputs with known gradients; by default the loss, which is the output of the last node
-   * @throws Error for an op without a gradient, a node whose output is unused, and an unused parameter
+   * @throws Error for an op without a gradient, and for an unused output or parameter
    */
   backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
     const specs: DispatchSpec<S>[] = [];

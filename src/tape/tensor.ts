@@ -22,23 +22,23 @@ export interface Tensor {
   readonly view: Memory;
   /**
    * Activation that computed the tensor. The tensor's gradient buffer then has the gradient of the
-   * activation's *input*: the op that writes the gradient multiplies it by the slope, which follows from the
-   * output y: ELU' = min(y, 0) + 1, and ReLU' = 1 for y > 0, else 0.
+   * activation's *input*: the op that writes the gradient also multiplies it by the activation's slope. For
+   * an output y, the slope is min(y, 0) + 1 (ELU), or 1 for y > 0, else 0 (ReLU).
    */
   readonly activation?: Activation;
   /** Location in the arena, if the tensor is a parameter; absent for activations and constants. */
   readonly parameter?: ParameterLocation;
   readonly trainable: boolean;
   /**
-   * Requests that the layer that computes this tensor also multiplies each row by the vector `weights`
-   * [1, columns]. Absent or undefined if the layer cannot do this.
+   * Requests that this tensor's layer also computes the dot product of each row and `weights` [1, columns].
+   * Absent, or returns undefined, if the layer cannot do this.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
   /** Lets the op that reads this dense layer compute it; undefined for more than `most` input columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /**
-   * Requests that this dense layer's gradient kernel also computes the gradients of row_dot, the only op that
-   * reads the layer. False (or absent) if the kernel cannot.
+   * Requests the gradients of the op row_dot from the gradient kernel of this dense layer. No other op may
+   * read the layer. False (or absent) if the kernel cannot compute them.
    */
   readonly takeDotGradients?: (gradients: DotGradients) => boolean;
 }
@@ -51,7 +51,7 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** Weights and second input of row_dot, and where to write the gradients of all its weights and biases. */
+/** Weights and second input of the op row_dot, and where to write the gradients of row_dot's parameters. */
 export interface DotGradients {
   /** Parameter [1, columns]. */
   readonly weights: Tensor;

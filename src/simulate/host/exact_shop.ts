@@ -1,7 +1,8 @@
 /**
- * Computes the optimal policy of a synthetic shop. The state of a user is three numbers (m1, m2, p), so a
- * three-dimensional grid approximates all states. Item i has the utility u_i(s). A click on it has the reward
- * r_i and leads to state s'_i. If clicked items may be shown again, the value V_t(s) with t pages left is
+ * Computes the optimal policy of a synthetic shop. The state s of a user has three numbers: means (m1, m2) of
+ * the clicked items' styles, and p of their prices. A grid approximates all states. Item i has the utility
+ * u_i(s). A click on it has the reward r_i and leads to state s'_i. If clicked items may be shown again, the
+ * value V_t(s) with t pages left is
  *
  *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)
  *   v_i = exp(u_i(s))
@@ -69,7 +70,7 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, slots] best slates for t - 1 pages left, from which the search for t pages starts. */
+  /** [grid points, slots] best slates for t - 1 pages left: initial slates of the search for t pages. */
   readonly #slates: Uint32Array;
   /** For each axis, [grid points on the axis, items]: cell of the state that follows a click on the item. */
   readonly #cell: readonly Uint32Array[];
@@ -128,7 +129,7 @@ class Sweep {
     return found;
   }
 
-  /** Interpolates, for each item, the value of the state that follows a click at grid point (x, y, z). */
+  /** For each item, interpolates the value of the state to which a click leads from grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];

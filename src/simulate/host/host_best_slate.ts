@@ -68,7 +68,7 @@ export class SlateSearch {
     this.#next = new Uint32Array(slate);
   }
 
-  /** Finds the best slate. @returns its value Q. @param slate - initial slate; gets the best slate */
+  /** Replaces an initial slate by the best slate. @returns the value Q of the best slate */
   best(problem: SlateProblem, slate: Uint32Array, masked?: MaskValues): number {
     const { weights, values } = problem;
     const [scores, next] = [this.#scores, this.#next];

@@ -1,7 +1,7 @@
 /**
  * Reference simulator on the host in f64, one user after another. Host and device use the same random words
- * (data/philox.ts), so that their clicks can be compared one by one. The policies are random, popular, and
- * greedy (exact for the rewards "click" and "utility").
+ * (data/philox.ts), so that their clicks can be compared one by one. This file also has three policies:
+ * random, popular, and greedy (exact for the rewards "click" and "utility").
  */
 
 import type { PhiloxCounter } from "../../data/philox.ts";
@@ -119,7 +119,7 @@ export function drawSlate(
   });
 }
 
-/** Draws an item that is not taken: three tries among all items, then a draw among those not taken. */
+/** Draws an item that is not taken: up to three tries among all items, then one draw among the free items. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
@@ -146,7 +146,7 @@ function allItems(count: number): Uint32Array {
   return all;
 }
 
-/** Returns the utilities of all items for a user, and the choice model's weights. */
+/** Returns a user's utilities of all items, and the choice weights of the items and of no click. */
 export function scoreCatalogue<S>({ dynamics, state }: HostPage<S>): {
   readonly utilities: Float64Array;
   readonly noneWeight: number;
