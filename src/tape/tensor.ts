@@ -69,11 +69,11 @@ export interface DotGradients {
 export interface OutcomeSums {
   /** Tensor [events, 4 v]: v vectors of four floats per event. */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
-  /** Ring buffer [slots, v] of vec4f. Each training step writes its sums to one slot. */
+  /** Ring buffer of slots with v vectors of four floats. Each step writes sums over its batch to a slot. */
   readonly ring: View;
 }
 
-/** Dense layer input * weights + bias, computed by the only op that reads its output. */
+/** Dense layer input * weights + bias without a kernel of its own: the next op computes the layer. */
 export interface DeferredLinear {
   /** Tensor [rows, K]. */
   readonly input: Tensor;
@@ -83,7 +83,7 @@ export interface DeferredLinear {
   readonly bias: Tensor;
 }
 
-/** Dot products of rows with a vector, each as `panels` partial sums: one per equal part of the columns. */
+/** Dot products of rows with a vector. A dot product is the sum of `panels` values in a row. */
 export interface RowDots {
   /** Array [rows, panels] of f32, with rows padded to whole vectors. */
   readonly view: View;
@@ -92,7 +92,7 @@ export interface RowDots {
 
 export interface ParameterLocation {
   readonly offset: number;
-  /** True if rows belong to items or tokens: the gradient is written by row, not summed over chunks. */
+  /** True for an embedding table: each row belongs to an item or token, and has its own gradient. */
   readonly table: boolean;
   /** True for a running average that a kernel writes itself; not trainable. */
   readonly statistic: boolean;
@@ -145,7 +145,7 @@ export function unpadRows(
   return out;
 }
 
-/** Copies unpadded values in one call, because tables of many items have tens of millions of values. */
+/** Copies unpadded values with one call, which is fast for large tables. */
 function copyFloats(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(length);
   const values = data instanceof Float32Array ? data : Float32Array.from(data);

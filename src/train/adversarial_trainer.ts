@@ -165,7 +165,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration. A frozen reward has 1 update, with rate 0. */
+/** Returns the number of weight updates per iteration. A frozen reward has 1, with learning rate 0. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -218,7 +218,7 @@ function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number):
   );
 }
 
-/** Tolerated relative drop of prec@1. Some drop is normal: the start was chosen for its high prec@1. */
+/** Tolerated relative drop of the reward's prec@1. */
 const RELATIVE_DROP = 0.05;
 /** Tolerated drop of the reward's prec@1, in standard errors of prec@1. */
 const STANDARD_ERRORS = 2;

@@ -20,7 +20,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 const IN_FLIGHT = 2;
 /** Target duration of a group of steps in ms. A read-back takes 11 ms. A pause waits for two groups. */
 const GROUP_MS = 80;
-/** Divisor that makes the first group small: the device is idle while the host encodes this group. */
+/** Divisor of the first group's size: the device is idle until the host has encoded the first group. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */

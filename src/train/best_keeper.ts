@@ -19,7 +19,7 @@ import type { MetricSummary, ResultRing } from "./training_results.ts";
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);
 
-/** Largest number of kernel invocations that copy weights. An invocation may copy several vectors. */
+/** Largest number of invocations of the kernel that copies weights. Each may copy several vectors. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
 type Copies = ReadonlyMap<TrainedNetwork, View>;
@@ -33,14 +33,14 @@ export class BestKeeper {
     private readonly networks: readonly TrainedNetwork[],
     private readonly ring: ResultRing,
     private readonly headers: StepHeaders<typeof nothing["sizes"]>,
-    /** Program that copies all weights if, by some criterion, a validation result is the best so far. */
+    /** Program that copies all weights if a validation is the best so far by at least one criterion. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards - ring slots with a validation's metric sums. @param summary - layout of a ring slot */
+  /** @param shards - ring slots to which validations write sums. @param summary - layout of a ring slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,
@@ -67,7 +67,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Compares validation n (after step `iteration`) with the best. Encode the evaluation before. */
+  /** Compares validation n (after step `iteration`) with the best so far. Encode the evaluation before. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

@@ -20,7 +20,7 @@ import type { TrainingLog } from "./training_log.ts";
 export type UpdateSettings = Pick<StepSettings, "learningRate" | "decay" | "tableDecay">;
 
 export interface ClickPrograms {
-  /** Program that builds the index arrays of several batches at once, each in its slice of the arrays. */
+  /** Program that builds the index arrays of several batches at once. */
   readonly layout: Program<ClickSizes>;
   /** Returns the settings (e.g. the learning rate) of each weight update in iteration t. */
   settings(t: number): readonly UpdateSettings[];
@@ -29,11 +29,11 @@ export interface ClickPrograms {
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of the phase's step header: the GPU buffer with the settings of the phase's update. */
+  /** Index of this phase's weight update in {@link ClickPrograms.settings}. */
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` in phases after the first, if the batch has only one micro-batch. */
+  /** Programs that replace `gradients` in later phases of an unsplit batch; they keep unchanged outputs. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -87,7 +87,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the plan. @param counted - number of events over which to average */
+  /** Writes the users of iteration t to the batch plan. @param counted - number of events in the mean loss */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;
@@ -110,7 +110,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs of an iteration whose batch is one micro-batch, each with the index of its step header. */
+  /** Programs of an iteration on an unsplit batch, each with the index of the weight update it belongs to. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

@@ -1,4 +1,4 @@
-/** Sets up the training on clicks: log on the device, batch plan, ring buffer for results, and validation. */
+/** Sets up the training on clicks: uploads the log, and creates buffers and the validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
@@ -43,7 +43,7 @@ export interface ClickStage<F extends ChoiceMetrics> {
   /** Name of the training stage, for messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
-  /** Log with the model's items, returned by {@link import("./training_log.ts").openTrainingSource}. */
+  /** Log that {@link import("./training_log.ts").openTrainingSource} has returned. */
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
   /** Largest number of rows per micro-batch; a batch with more rows is split into micro-batches. */
@@ -81,7 +81,7 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Calls `make`, which creates programs for the planned batch sizes. @throws as {@link fitMicroBatches}. */
+  /** Calls `make`, which creates the stage's programs. @throws the errors of {@link fitMicroBatches}. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
@@ -190,7 +190,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#clicks.training.deviceLog;
   }
 
-  /** @internal Programs of an iteration on a batch with one micro-batch, with their headers' indices. */
+  /** @internal Programs of an iteration on an unsplit batch, each with the index of its weight update. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
@@ -200,7 +200,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     return this.#steps.draw(t);
   }
 
-  /** @internal Replaces the function that draws batches, so that several programs get equal batches. */
+  /** @internal Replaces the function that draws batches. */
   takeBatches(drawBatch: (t: number) => Uint32Array): void {
     this.#steps.draw = drawBatch;
   }

@@ -1,6 +1,6 @@
 /**
  * Distributed training. All ranks (processes) start from the same state, and share the work of validations.
- * They sum gradients or average weights, and compare their weights.
+ * They sum the gradients of each step, or average weights after several steps, and check for equal weights.
  */
 
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -53,8 +53,8 @@ async function validateShared(
 }
 
 /**
- * Returns the training state of rank 0, but with this rank's snapshots of the best weights. Rank 0 sends no
- * snapshots, because no other rank saves any. @param own - this rank's state (equal sizes)
+ * Returns the training state of rank 0, but with this rank's snapshots of the best weights.
+ * Snapshots are not sent, because only rank 0 saves snapshots to disk. @param own - this rank's state
  */
 export async function broadcastState(ranks: ProcessGroup, own: TrainerState): Promise<TrainerState> {
   const isFirst = ranks.rank === 0;
@@ -101,7 +101,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's share of a batch's users, and the number of events by which sums are divided. */
+/** Returns this rank's share of a batch's users, and the number of events over which to average. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -208,7 +208,7 @@ const collectives: Collectives = {
   validateShared,
 };
 
-/** Ranks of a distributed training, and their functions, which a single process does not load. */
+/** Processes (ranks) of a distributed training, and the functions with which they exchange data. */
 export interface DistributedContext {
   readonly ranks: ProcessGroup;
   /**

@@ -1,4 +1,4 @@
-/** Estimates the FLOPs of a training iteration, by which the number of threads of a CPU driver is chosen. */
+/** Estimates the FLOPs of a training iteration. */
 
 import { listUsers } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -14,7 +14,7 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** FLOPs per row and unit of the first layer in a step: additions and an exponential. */
+/** Estimated FLOPs of the first layer in a training step, per row and unit. */
 const FIRST_LAYER = 60;
 
 /** Estimates the FLOPs per iteration, including validations, of the more expensive stage. */

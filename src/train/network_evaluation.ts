@@ -30,7 +30,7 @@ export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
 
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
-  /** Tensor [events, 4 * vectors]: what each event adds to the metric sums. */
+  /** Tensor with one row per event: what the event adds to the metric sums. */
   readonly outcomes: Tensor;
   /** Tensor [rows, 1]: utilities of the reward model. */
   readonly utilities: Tensor;
@@ -71,7 +71,7 @@ export interface UserUtilities {
   readonly log: Clicks;
   /** Index of each user in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the items on the users' pages, user after user; undefined after the last item. */
+  /** Utilities of the items on the users' pages, user after user. The array may be longer. */
   readonly utilities: Float32Array;
 }
 
@@ -97,7 +97,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
     readonly program: EvaluationProgram,
     private readonly shardList: readonly Shard[],
     private readonly plan: BatchPlan,
-    /** Log of one shard at a time on the device; undefined if the whole log is on the device. */
+    /** Device memory for the log of one shard; undefined if the whole log is on the device. */
     private readonly window: DeviceLog | undefined,
     private readonly stack: DisposableStack,
   ) {}

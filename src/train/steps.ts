@@ -7,7 +7,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 
 export interface CountedBatch {
-  /** Number of samples by which the batch's sums are divided: for clicks, the number of predicted events. */
+  /** Number of samples over which metrics are averaged: for clicks, the number of predicted events. */
   readonly counted: number;
   /** Number of micro-batches of the batch (1 if absent); each has a ring slot for its metric sums. */
   readonly microBatches?: number;
@@ -30,13 +30,13 @@ export interface StepSums {
 }
 
 /**
- * Steps of a training. {@link import("./batch_trainer.ts").BatchTrainer} handles iterations, ring slots,
- * command buffers, sums, validations and snapshots. An implementation of this interface draws a batch (type
- * C), uploads it (type B), and encodes a step's GPU programs. It also reports the number of samples by which
- * sums are divided. Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_trainer.ts`
- * on pages of a replay buffer. The batch of iteration t is in slot t modulo the number of steps in the ring.
- * For each group of steps, the trainer calls {@link put} once. It calls {@link encodeLayout} once per
- * {@link slices} batches, and {@link encode} once per batch. Only {@link stepShared} may wait for the device.
+ * Steps of a training, which {@link import("./batch_trainer.ts").BatchTrainer} runs. An implementation of
+ * this interface draws a batch (type C), uploads it (type B), and encodes a step's GPU programs.
+ * Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_trainer.ts` on pages of a
+ * replay buffer. Uploaded batches are stored in {@link ResultRing.steps} slots, which are reused in turn. For
+ * each group of steps, the trainer calls {@link put} once. For up to {@link slices} batches at a time, it
+ * calls {@link encodeLayout}, and then {@link encode} for each batch. Only {@link stepShared} may wait for
+ * the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
@@ -61,7 +61,7 @@ export interface Validation {
   /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, without waiting for the device. The metric sums are written to the ring. */
+    /** Encodes the evaluation, without waiting for the device. A {@link ResultRing} gets the metric sums. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;
@@ -83,7 +83,7 @@ export interface StepGroup {
 }
 
 /**
- * Encodes steps from iteration `after` + 1 on, and the validations that are due (one of them before step 1).
+ * Encodes the steps that follow iteration `after`, and the validations that are due before or after a step.
  * `most` is the largest number of steps; fewer are encoded if the batches do not fit the device. `validated`
  * is the last iteration with a validation. @throws UserError for an invalid batch, before anything is
  * changed.

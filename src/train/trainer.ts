@@ -1,4 +1,4 @@
-/** The Shannon stage maximises likelihood, which solves the minimax game with Shannon entropy exactly. */
+/** Shannon stage: trains a reward model by maximum likelihood, without a generator. */
 
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

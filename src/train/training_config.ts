@@ -1,6 +1,6 @@
 /**
- * Training config, part of every run's config. An interface has the fields' types. A table has each field's
- * option, range and default; src/option.ts derives schemas, default configs and help texts from the table.
+ * Training config, part of every run's config. For each stage, a table has the option, range and default of
+ * each field; src/option.ts derives schemas, default configs and help texts from the table.
  */
 
 import * as v from "../schema.ts";
@@ -34,7 +34,7 @@ export interface StageConfig {
   validateEvery: number;
   /** Table rows that a step updates: all, or only the batch's ({@link import("../ops/adam.ts").AdamKind}). */
   adam: AdamKind;
-  /** AdamW's decoupled weight decay: each kernel shrinks by learning rate * weightDecay * kernel per step. */
+  /** AdamW's decoupled weight decay: a step shrinks weights (not biases) by learning rate * weightDecay. */
   weightDecay: number;
   /** Weight decay of the embeddings of tokens (item ids, categories); null for the value of `weightDecay`. */
   tokenDecay: number | null;
@@ -47,8 +47,8 @@ export interface StageConfig {
 }
 
 /**
- * Returns the weight decay of a model's tables. Tables of one-hot items decay like all other weights, because
- * such items have no other features. @param hasTokens - true for items with tokens, false for one-hot items
+ * Returns the weight decay of a model's tables: `tokenDecay` if it is not null and the items have tokens,
+ * otherwise `weightDecay`. @param hasTokens - true for items with tokens, false for one-hot items
  */
 export function getTableDecay(
   { weightDecay, tokenDecay }: Pick<StageConfig, "weightDecay" | "tokenDecay">,
@@ -280,8 +280,8 @@ export const adversarialConfigSchema = v.strictObject(buildSchemaEntries(adversa
 export const defaultAdversarial: AdversarialConfig = getDefaults(adversarialFields);
 
 /**
- * Adversarial config of the paper, with the regulariser 1/2 sum pi^2. The command `reproduce` uses this
- * config. src/model/README.md compares it with the default.
+ * Adversarial config of the paper. The command `reproduce` uses this config. src/model/README.md compares it
+ * with the default.
  */
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,

@@ -18,7 +18,7 @@ import { alignSourceToModel } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Default size, in average batches, of the window: the device memory for the log's next batches. */
+/** Default number of average-sized batches in the window: the device memory for the next batches. */
 const WINDOW_BATCHES = 64;
 /** Largest number of rows (displayed items) in the window. A row takes 12 bytes, plus its item features. */
 const WINDOW_ROWS = 2 ** 21;
@@ -49,13 +49,13 @@ export interface DeviceBatches {
 
 export class TrainingLog {
   readonly deviceLog: DeviceLog;
-  /** The whole log, if it is in memory; for a log on disk, a log without users. */
+  /** The whole log, if it is in memory; an empty log if the clicks are on disk. */
   readonly log: ClickLog;
 
   /**
    * @param capacity - largest sizes of a batch. @param batchOption - option that sets the batch size. @param
-   * windowBatches - number of batches of average size per window; a batch of any users always fits into a
-   * window. @param counted - settings of count features, if the model has any
+   * windowBatches - number of batches of average size per window; the largest batch always fits into
+   * a window. @param counted - settings of count features, if the model has any
    */
   constructor(
     gpu: Gpu,

@@ -22,8 +22,8 @@ export interface ExperimentModel {
   readonly folder: string;
   readonly model: ModelConfig;
   /**
-   * Name of a model's folder. The adversarial stage starts from the Shannon stage in that folder or, with
-   * "none", from random weights. Undefined for a model without an adversarial stage.
+   * Folder of another model. The adversarial stage starts from that model's Shannon stage or, with "none",
+   * from random weights. Undefined for a model without an adversarial stage.
    */
   readonly adversarialAfter: string | "none" | undefined;
 }
@@ -49,7 +49,7 @@ export const experimentModels: readonly ExperimentModel[] = [
   defineModel("Fine-tuned PW tanh 64-64", tanhModel, "pw-tanh-64-64"),
 ];
 
-/** Returns true if a model supports a kind of item features. (Position weights with tanh exclude tokens.) */
+/** Returns true if a model supports a kind of item features. Position weights with tanh support no tokens. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
@@ -216,7 +216,7 @@ interface PublishedClaim {
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];
   readonly less: readonly [folder: string, measure: Measure];
-  /** True if the measures are losses. Otherwise they are shares, whose difference is printed in points. */
+  /** True if the measures are losses. Otherwise they are shares, with differences in percentage points. */
   readonly isLoss?: true;
 }
 

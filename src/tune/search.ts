@@ -2,10 +2,9 @@
  * Hyperparameter search within a time budget: chooses which setting to train next. Callbacks train settings.
  *
  * The method is asynchronous successive halving (Li et al., 2020) with a time limit. A rung is a number of
- * iterations at which settings are compared. After every third setting that reaches a rung, the best setting
- * there that was not promoted yet is promoted: its training continues to the next rung. Otherwise, training
- * of a new setting starts. Settings may train in parallel. The search can be stopped at any time, because it
- * does not plan how many settings the budget allows.
+ * iterations at which settings are compared. Up to a third of the settings on a rung are promoted, the best
+ * first: their training continues to the next rung. If no setting can be promoted, training of a new setting
+ * starts. Settings may train in parallel. The search can be stopped at any time.
  */
 
 import type { TuneSetting } from "./space.ts";
@@ -37,7 +36,7 @@ export interface SearchState {
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Factor between the iterations of two rungs, and number of settings on a rung per promoted setting. */
+/** Factor between the iterations of successive rungs; one of so many settings on a rung is promoted. */
 const HALVING = 3;
 /** Maximum number of rungs. Earlier rungs would favour settings that learn fast but overfit. */
 const RUNGS = 2;
@@ -117,7 +116,7 @@ export interface Search {
   /** Number of iterations of a complete training. After every `validateEvery` iterations, it is validated. */
   readonly iterations: number;
   readonly validateEvery: number;
-  /** Maximum number of settings that are trained in parallel, after the default setting was trained alone. */
+  /** Maximum number of settings that are trained in parallel. The default setting is trained first, alone. */
   readonly jobs: number;
   /** Draws setting `number`; undefined if no new setting is left. @param before - settings drawn earlier */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;

@@ -27,7 +27,7 @@ export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 const STOPPING = "--early-stopping";
 
-/** Settings that are worth trying on any log. Fast learners come first, as the budget may be small. */
+/** Settings that are worth trying on any log. Those that learn fast come first: the budget may be small. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -39,7 +39,7 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Values of --dims that the search draws. The list is short, because each value compiles its own kernels. */
+/** Values of --dims that the search draws. They are few, as compiling the kernels of a value takes time. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Value of --dims for no hidden layers. It is valid only for models that ignore the click history. */
 const LINEAR = "none";
