@@ -44,10 +44,10 @@ import { renderCells } from "./bench_page.ts";
 
 const FORMAT = "clickgan-compiled";
 const RECORDING_MARK = '\n{\n "compiler": ';
-/** Maximum number of lines of machine code stored per kernel. Longer code mostly repeats these lines. */
+/** Maximum number of lines of machine code stored per kernel. */
 const MOST_LINES = 100;
 const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
-/** RADV's names of the GPUs for which kernels are compiled. Most tables show only the first GPU. */
+/** RADV's names of the GPUs for which kernels are compiled. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
 /** Workloads whose kernels are compiled. A kernel's results are from the first workload that uses it. */
@@ -217,7 +217,7 @@ async function outputResults(
   }
 }
 
-/** Returns the machine code of each kernel's innermost loop on the first GPU, without delay instructions. */
+/** Returns each kernel's machine code for the first GPU: a loop, or all code if there is no main loop. */
 function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport): MachineCode {
   const kernels = selectFirstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
     if (!own) return [];
@@ -228,7 +228,7 @@ function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport)
   return { compiler, gpu, names: factNames, kernels };
 }
 
-/** Returns the results for the JSON file. WGSL and machine code are only on the HTML page. */
+/** Returns the results for the JSON file, without WGSL and machine code. */
 function listRecords({ texts, ...others }: CompiledReport): object {
   const without = ({ loop, ...facts }: CompiledFacts) => ({
     ...{ ...facts, lines: undefined },

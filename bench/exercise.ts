@@ -140,7 +140,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   );
 }
 
-/** Compiles the user's kernel and the kernel shipped for GPUs, and prints their statistics in a table. */
+/** Compiles the user's kernel and clickgan's own, and prints the statistics of the machine code. */
 async function showCompiled(
   ladder: Ladder,
   step: LadderStep,

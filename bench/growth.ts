@@ -13,7 +13,7 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the hidden layers' sizes for a value of the varied size (default: the default model's sizes). */
+  /** Returns the sizes of the hidden layers for one of `values` (default: sizes of the default model). */
   dims?(value: number): number[];
   /** Returns the x of the fitted line for a value of the varied size (default: this value). */
   x?(value: number): number;

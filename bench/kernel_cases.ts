@@ -17,7 +17,7 @@ interface KernelCase extends Cost {
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   readonly key: string;
-  /** Index of the dispatch's program in the model. `dispatch`: index of the dispatch in this program. */
+  /** Index of a program of the model. `dispatch`: index of the dispatch in this program. */
   readonly part: number;
   readonly dispatch: number;
 }

@@ -37,7 +37,7 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** First characters of a JSON file of ladders (a ladder: versions of a kernel, each faster). */
+/** First characters of a JSON file of ladders. A ladder is a kernel in versions from naive to fast. */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
@@ -141,9 +141,8 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 }
 
 /**
- * Returns a row per step (a version of the kernel): its memory accesses, its speedup over step 1, and its
- * speedup over the version that it changes. @param options.cpuTimes - true if kernels for GPUs were timed on
- * a CPU adapter: the table then has no speedups, and its times are in the last column.
+ * Returns a row per step (a version of the kernel), with its time, speedups and memory accesses.
+ * @param options.cpuTimes - true to omit the speedups, because kernels for GPUs were timed on a CPU
  */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],

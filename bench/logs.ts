@@ -4,7 +4,8 @@
  *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
- * with hidden vectors h, the log best_t of the preferred price, and position k. "No click" has utility 0.
+ * for item i at position k, with hidden vectors h of items and types, and the type's preferred price
+ * exp(best_t). Factors without an index are constants of the log. "No click" has utility 0.
  */
 
 import { Argument, type Command } from "commander";
@@ -114,8 +115,9 @@ interface LogKind {
   readonly constant: number;
   /** Standard deviation of the constant over the user types. */
   readonly rate: number;
-  /** Standard deviation of the items' strengths; `taste`: of a user type's utilities for categories. */
+  /** Standard deviation of the items' strengths. */
   readonly strength: number;
+  /** Standard deviation of a user type's utilities of categories. */
   readonly taste: number;
   /** Weight of the dot product of the item's and the type's hidden vectors. */
   readonly similar: number;
@@ -185,7 +187,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** If `again` is above 0: probability that a page shows one of the last MOST_AGAIN clicked items again. */
+/** Probability that a page shows a clicked item again, for each of the last MOST_AGAIN clicked items. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;

@@ -180,7 +180,7 @@ async function measureAll(
   return measured;
 }
 
-/** Returns names of workloads, and the path of a log: absolute, so that it never equals a workload's name. */
+/** Returns names of workloads, and the absolute path of the log of --data. */
 function listSources({ workloads, data }: Options): string[] {
   if (data === undefined) return workloads ?? workloadNames;
   return [...workloads ?? [], resolve(data)];

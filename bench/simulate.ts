@@ -111,7 +111,7 @@ const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Simulatio
 /** Largest number of (user, item) pairs that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Chooses the number of users: fewer if all items are scored, which would make a page take too long. */
+/** Returns the number of users, reduced if a page would otherwise score over {@link MOST_PAIRS} pairs. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"
@@ -204,7 +204,7 @@ async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise
   return Math.max(1, Math.round(pages * turn / ms));
 }
 
-/** Returns a row per kind of slate and number of items: user-steps per second of clickgan and its peers. */
+/** Returns a row per kind of slate and number of items. A user-step is one page of one user. */
 function listRowCells(rows: readonly SimulateRow[]): TableCells {
   const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
   const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);

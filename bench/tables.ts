@@ -70,7 +70,7 @@ function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): TableCell
   ]);
 }
 
-/** Describes a training step's overhead (its time minus its dispatches' times), and the host's time. */
+/** Describes the time of a training step: total, dispatches, the rest (overhead), and code on the CPU. */
 function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
@@ -118,7 +118,7 @@ function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits a line per varied size with two or more values. The time of a value is that of the shortest run. */
+/** Fits lines to time (shortest run) and GPU memory for each size that was measured at two or more values. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);

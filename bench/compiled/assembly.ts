@@ -15,7 +15,7 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Innermost loop with most of the arithmetic; undefined if there is none (it may have been unrolled). */
+  /** Innermost loop that does most of the arithmetic; undefined if no loop does so. */
   readonly loop: Loop | undefined;
   readonly loops: number;
 }
@@ -103,7 +103,7 @@ function countOperations({ text }: Instruction): { vector: number; fma: number; 
   return sum;
 }
 
-/** Cycles to issue a vector instruction; cycles until a load has arrived, for each kind of memory. */
+/** `vector`: cycles to issue a vector instruction. `memory`: cycles until a load from memory has arrived. */
 export interface InstructionCycles {
   readonly vector: number;
   readonly memory: number;

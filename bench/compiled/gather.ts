@@ -1,7 +1,7 @@
 /**
- * Collects the kernels to compile: the WGSL texts (GPU variants) of training steps, simulated users and
- * policies, and the SPIR-V that Deno's naga generates from each text. Programs are created on this machine's
- * adapter, but not run. The adapter's driver, Mesa's llvmpipe, writes each shader's SPIR-V into a folder.
+ * Collects the kernels of training steps, simulated users and policies: their WGSL, and the SPIR-V that naga
+ * (Deno's compiler) generates from the WGSL. Programs are created on this machine's adapter, but not run. The
+ * adapter's driver, Mesa's llvmpipe, writes each shader's SPIR-V into a folder.
  */
 
 import { buildCountsConfig } from "../../src/counts/count_tables.ts";
@@ -48,7 +48,7 @@ export interface CompilableText {
 export interface StepDispatch {
   readonly label: string;
   readonly text: CompilableText;
-  /** Groups of workgroups that do different work; a single group if all workgroups do the same work. */
+  /** The dispatch's workgroups, grouped by the kind of work that they do. */
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
   /** Number of training steps per dispatch: above 1 if the dispatch builds the batches of several steps. */
@@ -83,7 +83,7 @@ const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Workload and model for which kernels are compiled now; they are added to the kernels' `uses`. */
+  /** Text that is added to `uses` of each kernel compiled from now on, such as "W1 LSTM". */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {
@@ -142,8 +142,8 @@ async function withSpirvFolder<T>(work: (folder: SpirvFolder) => Promise<T>): Pr
 }
 
 /**
- * Replaces the texts' SPIR-V from naga (Deno's compiler) by SPIR-V from Tint (Chrome's compiler). Dawn
- * (Chrome's WebGPU) runs Tint on the same adapter. @throws UserError if Dawn is missing or Tint fails.
+ * Replaces the texts' SPIR-V from naga (Deno's compiler) by SPIR-V from Tint (Chrome's compiler). Tint
+ * runs in Dawn, Chrome's WebGPU. @throws UserError if Dawn is missing or Tint fails.
  */
 export async function recompileWithTint(
   { texts, steps }: GatheredTexts,
@@ -316,7 +316,7 @@ async function recordSimulation(gpu: Gpu, at: OnRecording): Promise<void> {
   }
 }
 
-/** Collects the kernel in a WGSL file. @throws UserError if the file or a constant's name is invalid. */
+/** Collects a WGSL file's kernel. @throws UserError if the file is invalid or lacks one of `constants`. */
 export async function gatherFile(
   file: string,
   constants: ReadonlyMap<string, string>,

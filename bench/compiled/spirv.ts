@@ -25,9 +25,9 @@ const UNIFORM_DYNAMIC = 8;
 const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
 
 /**
- * Parses a shader's entry point, workgroup size and bindings. The binding of the step header, a uniform with
- * the batch's sizes, has a dynamic offset.
- * @param wgsl - WGSL source of the shader. @throws Error if the input is not a SPIR-V compute shader.
+ * Parses a shader's entry point, workgroup size and bindings.
+ * @param wgsl - WGSL source, whose uniform `step` or `steps` gets a dynamic offset
+ * @throws Error if the input is not a SPIR-V compute shader
  */
 export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {
   const words = new Uint32Array(spirv.buffer, spirv.byteOffset, spirv.length >> 2);

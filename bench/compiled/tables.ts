@@ -11,7 +11,7 @@ function widthsText(counts: ByWidth): string {
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
 }
 
-/** Returns a note on why all code is shown; an empty text if only the code of one loop is shown. */
+/** Returns the reason why a kernel's whole code is shown; "" if only a loop is shown. */
 export function describeShownCode({ loop, loops }: CompiledFacts): string {
   if (loop) return "";
   return loops === 0
@@ -86,7 +86,7 @@ function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Lists the kernels with low occupancy: per GPU the registers, the subgroups, and what limits them. */
+/** Returns a row per kernel with low occupancy: its registers and maximum subgroups per SIMD on each GPU. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [

@@ -1,16 +1,16 @@
 /**
- * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No estimate
- * was compared with a measurement (bench/compiled.md). The time is that of a launch, plus the largest of
+ * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No estimate was
+ * compared with a measurement (bench/compiled.md). The time is launch + max(memory, vector, latency):
  *
- *   memory   = bytes to read or write / bandwidth (of the last cache, if the step's data fit into it)
- *   vector   = vector instructions of all workgroups, divided among all SIMDs
- *   latency  = time of the SIMD with the most subgroups; if it cannot hold all of them at once, they run in
- *              rounds, and each round includes the waits for loads
+ *   launch   = {@link LAUNCH_US}
+ *   memory   = bytes to read or write / bandwidth of the memory, or of the last cache if all data fit into it
+ *   vector   = time to issue the vector instructions of all workgroups, divided among all SIMDs
+ *   latency  = time of the SIMD with the most subgroups, including waits for loads; subgroups that do not fit
+ *              on the SIMD at once run in rounds
  *
- * Instructions and waits are counted in the machine code. The model assumes that the innermost loop with the
- * most arithmetic runs as often as the FLOPs of the workgroups require, and that all other code runs once.
- * The cycles that Mesa reports are not used, because Mesa assumes that a loop inside an `if` runs less often.
- * The model ignores bank conflicts, uncoalesced loads and clock drops.
+ * Instructions and waits are counted in the machine code. All code runs once, except the innermost loop with
+ * the most arithmetic: its number of iterations is FLOPs per invocation / FLOPs per iteration. The model
+ * ignores bank conflicts, uncoalesced loads and clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";
@@ -24,7 +24,7 @@ export interface GpuCard {
   /** Matches the names by which drivers report the card. */
   readonly known: RegExp;
   readonly computeUnits: number;
-  /** Number of SIMDs per compute unit. A SIMD issues the vector instructions of its subgroups. */
+  /** Number of SIMDs per compute unit. */
   readonly simds: number;
   /** Number of compute units that share a workgroup: 2 on RDNA, because RADV spreads a workgroup over two. */
   readonly together: number;
@@ -36,10 +36,10 @@ export interface GpuCard {
   readonly bandwidth: number;
   /** Size of the last cache in MiB, and its bandwidth in GB/s, which is an assumption. */
   readonly cache: { readonly mib: number; readonly bandwidth: number };
-  /** Number of vector registers per SIMD. Each register has 64 lanes. */
+  /** Number of vector registers per SIMD, counted as registers of 64 lanes. */
   readonly registers: number;
   readonly slots: number;
-  /** Lanes that RADV counts as one subgroup: 64 on CDNA, 32 on RDNA (64 lanes count as two subgroups). */
+  /** Lanes that RADV counts as one subgroup: 64 on CDNA, 32 on RDNA. */
   readonly counted: number;
   readonly source: string;
 }
@@ -129,7 +129,7 @@ export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly bound: TimeBound;
 }
 
-/** Returns a subgroup's cycles: of vector instructions (`issue`), and of all code with waits (`alone`). */
+/** Returns a subgroup's cycles to `issue` vector instructions, and its total cycles if it runs `alone`. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -147,7 +147,7 @@ function computeSubgroupCycles(
   };
 }
 
-/** @param facts - facts of the kernel, which all workgroups run */
+/** Estimates the time of a dispatch. @param facts - compiler's results for the dispatch's kernel */
 export function estimateTime(
   card: GpuCard,
   facts: CompiledFacts,
@@ -160,7 +160,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Number of subgroups on the busiest SIMD; `own`: the same for a dispatch of one workgroup. */
+    /** Number of subgroups on the busiest SIMD. `own`: how many of them belong to one workgroup. */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

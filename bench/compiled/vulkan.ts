@@ -240,7 +240,7 @@ export class NullCompiler {
     };
   }
 
-  /** Returns structs that a Vulkan function fills. @param fill - adds buffers, which one more call fills */
+  /** Returns structs that a Vulkan function fills. @param fill - adds a buffer that another call fills */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

@@ -1,4 +1,4 @@
-/** Process `child.ts PEER SETTING MODEL SOURCE`: builds the job, reads how many steps to run, and prints time and loss as JSON. */
+/** `child.ts PEER SETTING MODEL SOURCE`: runs the number of steps in each line of stdin; prints JSON. */
 
 import { createInterface } from "node:readline";
 import process from "node:process";

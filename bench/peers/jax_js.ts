@@ -17,10 +17,10 @@ type Arrays = Record<string, np.Array>;
 
 type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 
-/** A gather of table rows: the row of each output (`taken`), and the outputs of each row (`takers`). */
+/** A gather, which copies table rows to outputs. `taken`: number of the row that each output copies. */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, most outputs per row] outputs that copy the row, padded with the number of outputs. */
+  /** [table rows, most outputs per row] indices of a row's outputs, padded with the number of outputs. */
   takers: np.Array;
 };
 
@@ -33,7 +33,7 @@ type Batch = {
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of the distinct items; `fedFeatures` [L B, F]: of the clicked items. One-hot: unused. */
+  /** [D, F] features of distinct items. `fedFeatures`: [L B, F], of clicked items. One-hot: unused. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -51,7 +51,7 @@ interface Sizes {
   readonly slots: number;
   readonly page: number;
   readonly oneHot: boolean;
-  /** Maximum number of outputs that get the same row. */
+  /** Maximum number of outputs that copy the same row, for each {@link TakenRows}. */
   readonly takers: { readonly rowItem: number; readonly eventState: number; readonly fedItem: number };
 }
 
@@ -216,7 +216,7 @@ function lossAndGradients(
   };
 }
 
-/** Computes the loss. @param states - [E, H] per event. @param rowItems - [E K, N] items' part of layer 1 */
+/** Computes the loss. @param states - [E, H] @param rowItems - [E K, N] items times layer 1's item kernel */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -239,7 +239,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L + 1) B, H] states of B users after 0 to L clicks. @param input - [L B, 4H] without the bias */
+/** Returns [(L + 1) B, H] states after 0 to L clicks. @param input - [L B, 4H] clicks times input kernel */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = (name: string) => lstm[`encoder/lstm/${name}`]!;
   const recurrent = of("recurrent_kernel");

@@ -1,4 +1,4 @@
-/** Builds a job (model, weights, batches) for peers, the compared libraries. PyTorch reads it from a file. */
+/** Builds a job (model, weights, batches) for peers (compared libraries). PyTorch reads a job from a file. */
 
 import { type ClickLog, listUsers, NONE } from "../../src/data/click_log.ts";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -28,7 +28,7 @@ function isWorkloadName(text: string): text is keyof typeof workloads {
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
-/** Settings of a job that PyTorch reads, too. */
+/** Settings of a job, which the job file for PyTorch also contains. */
 interface PeerSettings {
   readonly model: PeerModel;
   readonly items: number;
@@ -48,7 +48,7 @@ export interface PeerJob extends PeerSettings {
   readonly features: Float32Array<ArrayBuffer> | undefined;
   /** Batches. Step t = 1, 2, ... takes batch (t - 1) modulo the number of batches. */
   readonly batches: readonly PeerBatch[];
-  /** The whole log, and the users of each batch; only clickgan's trainer needs these two. */
+  /** The whole log. `batchUsers`: users of each batch. */
   readonly log: ClickLog;
   readonly batchUsers: readonly Uint32Array[];
 }
@@ -68,7 +68,7 @@ export const buildAdversarialConfig = (batchSize: number) => ({
   generatorWarmup: 0,
 });
 
-/** Estimates the FLOPs of clickgan's step, on which the number of driver threads depends. */
+/** Estimates the FLOPs of clickgan's training step. */
 export function stepFlops({ model, users, log }: PeerJob): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   const adversarial = model === "pair" ? buildAdversarialConfig(users) : null;
@@ -77,7 +77,7 @@ export function stepFlops({ model, users, log }: PeerJob): number {
 
 /**
  * Returns the job of a source: a workload's name, or the path of a log in the layout of Chen et al. 2019
- * (src/run/README.md). The batches are a workload's users in order or, for a file, drawn as in training.
+ * (src/run/README.md). Batches take a workload's users in order, and draw a file's users at random.
  * @throws UserError if the file is invalid, or has too few train users for a batch.
  */
 export function openJob(source: string, model: PeerModel): PeerJob {
@@ -147,7 +147,7 @@ export async function writeJob(file: string, job: PeerJob): Promise<void> {
   await writeSafetensors(file, tensors, { settings: JSON.stringify(settings) });
 }
 
-/** Arrays of a {@link PeerBatch}, by the names under which the file of a job stores them. */
+/** Names of a {@link PeerBatch}'s arrays, also in the job file. */
 const batchArrays = [
   /** [E + 1] first row of each event, followed by R. */
   "eventFirst",

@@ -40,7 +40,7 @@ export function findDisagreement(
     `${expected[step]?.toPrecision(7)}; the losses differ by more than ${tolerance}`;
 }
 
-/** Number of blocks of steps per turn. Each block gives one sample: its mean time per step. */
+/** Number of blocks of steps that a peer runs when its turn comes. A sample is a block's mean step time. */
 const BLOCKS = 2;
 /** Number of compared steps of a slow peer: enough to use the first batch twice. */
 const LEAST_COMPARED = 5;
@@ -64,7 +64,7 @@ interface Runner extends PeerResult {
   failure?: string;
 }
 
-/** Returns the measurements of peers in the order of `entries`. The first peer is clickgan. */
+/** Measures peers. @param entries - the peers; the first must be clickgan, the reference for losses */
 export async function measure(
   entries: readonly PeerEntry[],
   options: PeerMeasureOptions,
@@ -122,7 +122,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, runs `least` or more steps to compare losses, and chooses a number of steps per block. */
+/** Starts a peer, runs its first steps (at least `least`), and chooses the number of steps per block. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,

@@ -12,7 +12,7 @@ export interface Peer {
   readonly note?: string;
 }
 
-/** Thrown if a peer does not support a job. The table shows the message as the reason. */
+/** Thrown if a peer does not support a job. */
 export class UnsupportedJobError extends Error {}
 
 /** Names of the backends of jax-js and TensorFlow.js. */

@@ -34,9 +34,9 @@ const deno = (
 ): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args }], models });
 
 /**
- * Environment variables of PyTorch. PyTorch's own threads and those of its matrix products (OpenBLAS) are set
- * separately: on two cores one thread of PyTorch and two of OpenBLAS are often fastest. Without the other
- * variables waiting threads spin, and malloc maps new memory per large tensor; this is slow on few cores.
+ * Environment variables of PyTorch. OpenBLAS, which computes matrix products, uses all cores. PyTorch's other
+ * threads are set by an argument: on two cores, one such thread is often fastest. OMP_WAIT_POLICY keeps
+ * waiting threads from spinning. The MALLOC variables keep the memory of freed tensors for later tensors.
  */
 export const torchEnvironment = {
   OPENBLAS_NUM_THREADS: String(navigator.hardwareConcurrency),
@@ -56,7 +56,7 @@ function torch(key: string, name: string, form: string): PeerEntry {
   return { ...python, key, name, variants };
 }
 
-/** Returns an entry for PyTorch's fastest form on a GPU. @param how - eager, compile or graphs */
+/** Returns a PyTorch entry for CUDA. @param how - execution mode: eager, compile or graphs */
 function onCard(key: string, name: string, how: string): PeerEntry {
   const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
   return { ...python, key, name, variants: [{ settings: "", args }], onCard: true };
@@ -81,7 +81,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Repeats PyTorch entries per installed PyTorch. @param cards - true to keep CUDA entries without a GPU */
+/** Lists PyTorch entries for each installed PyTorch. @param cards - true: list CUDA entries without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],
@@ -106,7 +106,7 @@ export interface Torch {
   readonly card: boolean;
 }
 
-/** Returns the option --python: paths of Pythons, the argument of {@link findTorches}. */
+/** Returns the option --python, which users may repeat. */
 export function createPythonOption(): Option {
   return new Option("--python <path>", "a Python with torch; may be repeated")
     .argParser((path: string, before: readonly string[]) => [...before, path])
@@ -146,7 +146,7 @@ const answerSchema = v.object({
   card: v.boolean(),
 });
 
-/** Runs openblas.py with a Python. Returns undefined if the Python does not exist or has no torch. */
+/** Returns facts about a Python's torch; undefined if the Python does not exist or has no torch. */
 async function queryTorch(program: string): Promise<v.InferOutput<typeof answerSchema> | undefined> {
   const script = new URL("openblas.py", import.meta.url).pathname;
   let output: Deno.CommandOutput;

@@ -1,7 +1,6 @@
 /**
- * Peer TensorFlow.js, with the library's core operations and gradients. The first layer is the sum of an item
- * part and a state part. All data stay on the device. Adam updates all small parameters as one vector,
- * because each operation has a high fixed cost.
+ * Peer TensorFlow.js, with the library's core operations and gradients. All data stay on the device. Adam
+ * updates all small parameters as one vector, because each operation has a high fixed cost.
  */
 
 import * as tf from "@tensorflow/tfjs";

@@ -20,7 +20,7 @@ import type { ParameterArena } from "../../src/tape/parameters.ts";
 
 export type ActingKind = "random" | "greedy" | "cdqn";
 
-/** Name of clickgan in the table, next to the names of PyTorch installations. */
+/** Name of clickgan among the compared programs. */
 export const OWN = "clickgan";
 export const PAGES = 20;
 export const SLATE = 3;

@@ -79,7 +79,7 @@ export function drawReplayPages(
   );
 }
 
-/** Simulates two random episodes. @returns mean loss and mean Q-value of the first optimiser step */
+/** Trains a policy for two random episodes. @returns mean loss and Q-value of its first optimiser step */
 async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: number; q: number }> {
   const { users, pages } = LESSON;
   using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {

@@ -1,6 +1,6 @@
 /**
  * Tests LightGBM as a baseline of the trials. A separate process (../peers/lightgbm_peer.py) trains LightGBM
- * on the features of another baseline, the logit on counts (bench/trials.md).
+ * on the same click counts and item features as the logit baseline (bench/trials.md).
  */
 
 import * as v from "../../src/schema.ts";
@@ -107,7 +107,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   }
 }
 
-/** Tests the utilities slope * score + offset, where slope and offset are fitted on the validation users. */
+/** Tests LightGBM's scores after a linear calibration, which is fitted on the validation users. */
 async function testScores({ source }: Dataset, features: string, scored: string): Promise<LightgbmResult> {
   const read = async (split: string) => {
     const buffer = async (file: string) => (await readBytes(file)).buffer;

@@ -10,7 +10,7 @@ import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 
 const FORMAT = "clickgan-kept-run";
-/** Schema of a run's state. `made` is the run's command, or null until the command has finished. */
+/** State of a run. `made`: words of the finished command; null if the command has not finished. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
 /** Makes and fills a folder. @param cores - number of cores that may be used */
