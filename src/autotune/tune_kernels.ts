@@ -44,7 +44,7 @@ export interface TuningResult {
   /** Variants that are clearly faster than the default variant, by the key of the product. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Untimed variants, such as "forward 64x64 rows": time ran out, or the adapter cannot run them. */
+  /** Keys and names of variants that were not timed: time ran out, or the adapter cannot run them. */
   readonly untried: readonly string[];
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
@@ -55,7 +55,7 @@ export interface TuningResult {
 
 /**
  * Time limit of autotuning in ms: a variant is tried only if the time that is left probably suffices to
- * compile and measure it. Compiling the kernels that training needs anyway does not count.
+ * compile and measure it. Compiling default variants does not use up this time.
  */
 export const BUDGET = 2300;
 /** A variant replaces the default variant only if it saves this fraction of the default variant's time. */
@@ -66,7 +66,7 @@ const MARGIN = 0.1;
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Estimated shares of the budget: `unknown` to compile a family's first variant, `timing` to time it. */
+/** Assumed fractions of BUDGET: `unknown` to compile a new kind of variant, `timing` to time it. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -75,9 +75,9 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels: tries first the variants in the family of the default variant, because a CPU adapter may
- * need seconds to compile another family. Compiling default variants does not count towards the budget,
- * because training needs them anyway. A compiled variant is timed, even if compiling took too long.
+ * Tunes kernels. Variants similar to the default variant ("panel 32", "panel 64") are tried first, because a
+ * CPU adapter may need seconds to compile another kernel. Compiling default variants does not count towards
+ * the budget, because training needs them anyway. A variant that was compiled is timed even after the limit.
  */
 export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResult> {
   const began = meter.now();
@@ -190,14 +190,14 @@ const PASS = 300;
 /** Minimum clock ticks: `pass` for a timed pass, `guess` for a pass that only estimates the repeats. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
-/** If a pass is too short to be timed, the next pass has at most this many times as many repeats. */
+/** Largest factor by which the number of repeats grows at once, if a pass is too short to be timed. */
 const MORE = 16;
 
 export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times the products of a model's training step. All inputs are 0, as values do not affect the time. */
+/** Times matrix products, LSTMs and sums of a training step. Inputs are 0: values do not affect the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -254,7 +254,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Returns product keys with FLOPs, rounded to powers of 2: similar batches then share a cache entry. */
+  /** Returns the key of each product, with its FLOPs rounded to a power of 2. */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();

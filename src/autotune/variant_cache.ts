@@ -104,7 +104,7 @@ export async function fitShapes(
   return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
-/** Returns the products to tune, or undefined if no batch can be built. Training then throws the error. */
+/** Returns the products to tune, or undefined if no batch can be built. */
 function createStepKernels(
   gpu: Gpu,
   source: LogSource,

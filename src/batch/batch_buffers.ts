@@ -1,4 +1,4 @@
-/** Builds index arrays on the GPU: the events, rows and items of the users that the batch plan lists. */
+/** Index arrays of batches on the GPU: the events, displayed items (rows) and distinct items of a batch. */
 
 import expandText from "../../kernels/batch/batch_expand.wgsl" with { type: "text" };
 import groupText from "../../kernels/batch/batch_group.wgsl" with { type: "text" };
@@ -79,7 +79,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns how many batches are built at once. Memory and the buffer of step headers limit this number. */
+  /** Returns how many batches are built at once. Memory and the size of uniform buffers limit this number. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -91,8 +91,8 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
   }
 
   /**
-   * (item, token) pairs of the batch, sorted by token. The first access allocates the array.
-   * @throws Error for items without tokens, or if the first access comes after {@link ownDispatches}.
+   * (item, token) pairs of the batch, sorted by token. The first access allocates the array, and must precede
+   * {@link ownDispatches}. @throws Error otherwise, or for items without tokens.
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
@@ -103,7 +103,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns a step's first dispatches: they build the (item, token) pairs from {@link layout}'s arrays. */
+  /** Returns the dispatches that build {@link tokenPairs}. They run after those of {@link layout}. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];

@@ -9,7 +9,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns the sizes of a dispatch's grid, batch and buffers. @throws UserError if the grid is too large. */
+/** Returns sizes on which a kernel's index expressions depend. @throws UserError if the grid is too large. */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

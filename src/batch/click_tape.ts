@@ -27,14 +27,14 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
 /** Index arrays of a batch of users. The comments of the batch kernels explain the layouts of the arrays. */
 export interface ClickBatch {
   readonly items: DeviceItems;
-  /** Index arrays of a click log's batch. @throws Error for other batches, such as simulated pages. */
+  /** Further index arrays of a batch from a log. @throws Error for other batches, such as simulated pages. */
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
   /** Clicks of simulated users, as one list per user. `history` has the length and end of each list. */
   readonly clicks?: View;
   readonly row: View;
-  /** Counts from which the kernels compute count features; absent if a page shows the whole catalogue. */
+  /** Counts from which the kernels compute count features; absent for simulated pages. */
   readonly facts?: LogCountSummary;
   /** `view` [words, users] counts displays without a click, see pass_over.wgsl. `slate`: items per page. */
   readonly passed?: {
@@ -47,7 +47,7 @@ export interface ClickBatch {
   readonly contexts?: {
     /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
     readonly view: View;
-    /** Number of rows of pages, the first rows of `view`. `perItem` rows (0 or more) of each item follow. */
+    /** `view` begins with `count` rows for pages. Then come `perItem` rows (0 or more) for each item. */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;
@@ -59,7 +59,7 @@ export interface ClickBatch {
   readonly slotItem: View;
 }
 
-/** Index arrays of a log's batch. They are read by ops that compute gradients or every event's user state. */
+/** Index arrays that only batches of a log have: for gradients, and for the user state at every event. */
 export interface LogIndices {
   readonly plan: View;
   readonly eventItem: View;

@@ -69,7 +69,7 @@ export class DeviceItems {
   }
 }
 
-/** Largest number of items, of different tokens (V), and of (item, token) pairs. */
+/** Largest numbers of items, different tokens (V) and (item, token) pairs. */
 interface TokenCapacity {
   readonly items: number;
   readonly tokens: number;

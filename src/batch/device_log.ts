@@ -44,7 +44,7 @@ export function countBitWords(count: number): number {
   return Math.ceil(count / 32);
 }
 
-/** Events, rows and displayed items of all users. Kernels build each batch from these arrays. */
+/** Events, rows (displayed items) and items of all users. Kernels build each batch from these arrays. */
 export class DeviceLog {
   readonly #arena: Arena;
   /** True if all items of the catalogue are listed in `itemId`. */
@@ -53,14 +53,14 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * @internal Array [E+1, 4]; the last entry is the end of the log. Columns: index of the first row; clicked
-   * row or NONE; number of clicks in earlier events, with {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked
-   * item or NONE. The clicked row of an additional click is a row of the preceding page.
+   * @internal Array [E+1, 4]; the last entry is the end of the log. Columns: first row; clicked row or NONE;
+   * number of clicks in earlier events, with flags {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item
+   * or NONE. For an additional click on a page, the clicked row is a row of that page.
    */
   readonly event: View;
   /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */
   readonly itemBits: number;
-  /** @internal Per row: bit of its item, index of its item in `item`, index of the row in order of items. */
+  /** @internal Per row: index of its item in a bit set, and in `item`; index of the row in order of items. */
   readonly row: View;
   /** @internal Per displayed item: its number, and the index of its first row among rows sorted by item. */
   readonly item: View;
@@ -180,7 +180,7 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
 
 /**
  * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. If the catalogue has
- * more items than the log has rows, the sort counts only displayed items. Returns {@link DeviceLog}'s arrays.
+ * more items than the log has rows, only displayed items get a counter. Returns {@link DeviceLog}'s arrays.
  */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,
@@ -189,7 +189,7 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** Per item: at first its number of rows, then the sorted index of its next row. */
+  /** Per item: at first, its number of rows; then, the index in sorted order of its next row. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];

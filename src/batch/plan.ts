@@ -21,9 +21,10 @@ export type BatchSlot = ClickSizes & {
 };
 
 /**
- * Ring buffer with one slot per step. A slot has step headers, and four words per user: index of the user's
- * first event in the log, numbers of events and rows of the users before, and 0. The GPU's queue runs writes
- * and steps in order, so the host may queue a write to a slot while earlier steps need its old contents.
+ * Ring buffer with one slot per step. A slot has step headers (batch sizes and settings), and four words per
+ * user: index of the first event in the log, numbers of events and rows of the slot's earlier users, and 0.
+ * The GPU's queue runs writes and steps in order, so the host may queue a write to a slot while earlier steps
+ * need its old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -36,7 +37,7 @@ export class BatchPlan {
 
   /**
    * @param capacity - sizes of the largest batch. The buffers of programs are allocated for these sizes.
-   * @param headersEach - number of step headers per slot: one per program that has its own settings.
+   * @param headersEach - number of step headers per slot; several if a step's programs differ in settings.
    * @param slices - number of consecutive slots whose batches one dispatch builds.
    * @param dimensions - names of batch sizes. All tapes that use the plan must have equal dimensions.
    */
@@ -59,22 +60,21 @@ export class BatchPlan {
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
 
-  /** Buffer with all step headers, for {@link import("../gpu/program.ts").Program.record}. */
+  /** Buffer with the step headers of all slots, for {@link import("../gpu/program.ts").Program.record}. */
   get steps(): GPUBuffer {
     return this.#headers.buffer;
   }
 
-  /** Returns the byte offset of a step header, for {@link import("../gpu/program.ts").Program.encode}. */
+  /** Returns the byte offset of a slot's step header in {@link steps}. */
   offset(slot: number, header = 0): number {
     return this.#headers.offset(slot, header);
   }
 
   /**
    * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU. @param
-   * purpose - settings of each header; the last settings apply to all further headers. @param log - default:
-   * the plan's log. @param of - number of predicted events in the whole batch; only needed if `users` are a
-   * micro-batch. @returns the sizes of the batch. @throws UserError for an unknown or repeated user, or if
-   * the whole batch has only context events.
+   * purpose - settings of each step header; the last settings are repeated if there are fewer than headers.
+   * @param log - by default the plan's log. @param of - for a micro-batch: number of predicted events in the
+   * whole batch. @throws UserError for an unknown or repeated user, or if that batch has only context events.
    */
   put(
     slot: number,
@@ -190,7 +190,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns upper bounds of the sizes of a batch of `count` users. Each size is bounded separately. */
+/** Returns upper bounds of a batch's sizes: sums over the `count` users with the most rows, or events. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
@@ -218,7 +218,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - row limit, unless `single.rows` is larger */
+/** @param single - largest sizes of one user. @param rows - row limit, raised to `single.rows` if lower */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

@@ -18,7 +18,7 @@ export function padBitWords(words: number): number {
 export interface BitRanks {
   readonly label: string;
   readonly constants: { readonly WORDS: number; readonly HEADERS_SEEN?: number; readonly SLICE?: number };
-  /** Buffers: `bits` has {@link padBitWords} words, and `ranked` has two words per word of `bits`. */
+  /** `bits`: bit set of {@link padBitWords} words. `ranked`: each word and the number of 1 bits before it. */
   readonly views: Readonly<Record<string, View>>;
 }
 

@@ -21,7 +21,7 @@ export {
   parsePath as path,
 } from "../option.ts";
 
-/** Creates the command of a task of deno.json. */
+/** Creates a command that parses the arguments of `deno task TASK`. */
 export function createCommand(task: string, description: string): Command {
   return new Command(`deno task ${task}`).description(description);
 }
@@ -209,7 +209,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns a hint that names an option which accepts the value of an unknown option; "" if there is none. */
+/** Returns a hint if the value of an unknown option is allowed for another option, and "" otherwise. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

@@ -1,7 +1,7 @@
 /**
  * Parallel trainings (`--jobs`) in a limited number of child processes, which share the cores. The parent
- * command locks the folder, creates the files that all children share, and ends the children when it is
- * stopped. If the parent is killed, the children end by themselves.
+ * command locks the output folder, creates the files that all children share, and ends the children when it
+ * is stopped. If the parent is killed, the children end by themselves.
  */
 
 import { deserialize } from "node:v8";
@@ -75,7 +75,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the environment variable that limits a child's cores. @param alone - if no other child runs */
+  /** Returns the environment variable for a child's cores. @param alone - true if no other child runs */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

@@ -1,4 +1,4 @@
-/** Opens the data set (with a progress display and the cache folder) and the trained model of a command. */
+/** Opens a command's data set, with a display of the progress, and a command's trained model. */
 
 import { type Command, Option } from "commander";
 import { type Split, splits } from "../data/click_log.ts";

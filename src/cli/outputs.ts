@@ -34,7 +34,7 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/** Allows writing to a folder that no option names. @throws UserError if another command wrote the folder */
+/** Lets the command write to a folder. @throws UserError for (a folder within) another command's output */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);

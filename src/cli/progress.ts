@@ -64,7 +64,7 @@ export function createTrainingProgress(
   const status: TrainingStatus = { iteration: start, total, start, seconds: 0, metrics: {}, names };
   let live: ReturnType<typeof createLiveLine> | undefined;
   let shown = 0;
-  /** Prints a line at the end of each tenth of the training, when the iteration's metrics are known. */
+  /** Without a terminal, prints a line after each tenth of the training. */
   const printTenth = () => {
     const { iteration, validated = iteration } = status;
     const tenth = Math.floor(10 * (iteration - start) / Math.max(1, total - start));

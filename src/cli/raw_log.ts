@@ -170,7 +170,7 @@ async function readHead(path: string): Promise<string> {
   return head;
 }
 
-/** Writes the SELECT, if any, to its file. @throws UserError if the file exists with another SELECT */
+/** Writes the SELECT that reads the log, if any, to a file. @throws UserError if the file has other text */
 export async function writeSelect({ select }: LogPreparation): Promise<void> {
   if (!select) return;
   if (await pathExists(select.file) && await readText(select.file) !== `${select.text}\n`) {
@@ -193,7 +193,7 @@ export class RawLogError extends UserError {
 }
 
 /**
- * @param modelData - data set of the command's model, whose encoding the log needs
+ * @param modelData - data set of the command's model. The log must be encoded like this data set.
  * @param use - returns the command that the user should run once the folder `out` has the prepared log
  * @throws RawLogError if the data are a Parquet file, or a table with at least two guessed columns of a log
  */

@@ -56,7 +56,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors, such as that of writing a file, not the later one of closing it. */
+/** Returns the first of nested errors: if writing a file fails, and then closing it, the error of writing. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }

@@ -85,8 +85,8 @@ const GAP = "  ";
 const NARROWEST = 12;
 
 /**
- * Wraps the lines of a text at words. Continuation lines begin below the line's second column; in a line
- * without columns, below its first word. Commands are continued with a backslash, so that they can be pasted.
+ * Wraps the lines of a text at words. The line "name  text" is continued below "text", a line without columns
+ * below its first word. Commands are continued with a backslash, so that they can be pasted.
  */
 export function wrapText(text: string, width: number): string {
   return text.split("\n").map((line) => {
@@ -134,7 +134,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Number of leading characters that must be unchanged when a file is replaced after it was read. */
+/** Number of first characters of a file that must not change between reading and replacing the file. */
 const READ_AGAIN = 400;
 
 /**
@@ -147,7 +147,7 @@ export async function writeBetweenMarkers(file: string, name: string, text: stri
   await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
-/** Writes a block with a bold title between two markers. Replaces a block that has the same title. */
+/** Writes a block with a bold title between two markers, in place of one with this title or at the end. */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
   const { between } = await aroundMarkers(file, name);
   const begin = `**${title}**`;

@@ -151,7 +151,7 @@ function describeClicks({ details: { metrics: { noClick, pNoClick } } }: Snapsho
 }
 
 interface Scored {
-  /** True if the snapshot's utilities are log-odds of choosing one item of the page. */
+  /** True if the snapshot was trained by maximum likelihood with the choice loss. */
   readonly isChoice: boolean;
   readonly result: SnapshotResult;
   readonly tested: TestResult;
@@ -159,11 +159,11 @@ interface Scored {
 
 function printResults(
   { json, split, against: path, model, caution, logged, withoutPositions }: EvaluateOptions & {
-    /** Sentences about data that are not the model's training data; undefined for the training data. */
+    /** Explains results on other data than the model's training data; undefined for the training data. */
     readonly caution: string | undefined;
     /** True if the positions of the items are known. */
     readonly logged: boolean;
-    /** Metrics of the ranking by utilities; undefined for a model without position effects. */
+    /** Metrics of a ranking without position effects; undefined if the model has no position effects. */
     readonly withoutPositions: SnapshotResult["details"]["metrics"] | undefined;
   },
   data: Dataset,

@@ -94,7 +94,7 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 
 /**
  * With --yes, guesses the columns of --source that no option names. @throws UserError that proposes a command
- * if --yes is missing or a required column cannot be guessed; `error` if guessed columns do not help.
+ * if --yes is missing or a required column cannot be guessed; `error` if there is nothing to guess.
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },

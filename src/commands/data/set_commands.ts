@@ -31,7 +31,7 @@ export function describeCommand(): Command {
     });
 }
 
-/** Baselines for which the table shows only prec@1. */
+/** Baselines of which `data describe` prints prec@1 but not prec@2. */
 const OTHERS = ["lastClick", "categoryRate", "itemKnn", "logit"] as const;
 
 function text(path: string, d: DataDescription): string {
@@ -131,7 +131,7 @@ function contextLines(features: DataDescription["contextFeatures"]): string[] {
   ];
 }
 
-/** Formats each position's click rate, divided by the mean click rate of the items shown at this position. */
+/** Formats the clicks at each position, relative to those expected if positions had no effect. */
 function positionLines({ text, positions }: DataDescription["positionEffect"]): string[] {
   const shown = positions.filter(({ error }) => error > 0).map(({ position, ratio, error }) =>
     `${position}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
